@@ -1,0 +1,1 @@
+//! A faithful, strict 1fichier on loopback.

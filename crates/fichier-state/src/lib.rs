@@ -1,0 +1,1 @@
+//! What fichierd remembers between runs.

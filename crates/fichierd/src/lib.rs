@@ -1,0 +1,1 @@
+//! The daemon: watched folders are mirrored to 1fichier.

@@ -1,0 +1,3 @@
+//! The program `fichierd`: service and command line.
+
+fn main() {}
