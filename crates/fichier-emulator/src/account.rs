@@ -232,9 +232,10 @@ impl Account {
         }
     }
 
-    /// Whether any file has this content.
+    /// Whether any file has this content, which is on disk.
     pub(crate) fn uses(&self, content: &Content) -> bool {
-        self.files.values().any(|file| file.content.is_same(content))
+        matches!(content, Content::Disk(_))
+            && self.files.values().any(|file| file.content.is_same(content))
     }
 
     fn is_within(&self, mut id: i64, ancestor: i64) -> bool {

@@ -215,6 +215,11 @@ impl Emulator {
         self.world.lock().limits.is_locked(std::time::Instant::now())
     }
 
+    /// Ends a lock at once.
+    pub fn unlock(&self) {
+        self.world.lock().limits.unlock();
+    }
+
     /// Other limits and habits from now on. What was counted stays counted.
     pub fn set_rules(&self, rules: Rules) {
         self.world.lock().rules = rules;

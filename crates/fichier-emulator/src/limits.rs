@@ -81,6 +81,11 @@ impl Limits {
         self.calls.clear();
     }
 
+    /// Ends a lock before its time.
+    pub(crate) fn unlock(&mut self) {
+        self.lock = None;
+    }
+
     /// Admits the listing of a folder; -1 is "all files".
     pub(crate) fn admit_listing(
         &mut self,

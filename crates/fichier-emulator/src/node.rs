@@ -143,64 +143,79 @@ async fn upload(
 }
 
 fn open(state: &mut State, request: &Request<Incoming>, ticket: Ticket) -> Result<Opening, Reply> {
-    let now = Instant::now();
-    let rules = state.rules.clone();
-    let mut broken = Vec::new();
-    if state.limits.is_locked(now) {
-        broken.push("an upload was begun while locked".to_owned());
-    }
-    if let Err(refusal) = state.limits.admit_node(&rules, now) {
-        broken.push(refusal.broken);
-    }
+    note_pace(state, Instant::now());
     let id = query(request, "id").unwrap_or_default().to_owned();
-    let known = state.uploads.contains_key(&id);
-    let upload = state.uploads.entry(id.clone()).or_default();
-    upload.posts += 1;
-    if !known {
-        broken.push("an upload under an id that was never given out".to_owned());
-    } else if upload.posts > 1 {
-        broken.push("a second upload under one id".to_owned());
-    }
+    note_id(state, &id);
+    let boundary = boundary(state, request);
     let length = header(request, CONTENT_LENGTH).and_then(|text| text.parse::<u64>().ok());
     if let Some(note) = state.record.note(ticket) {
         note.bytes = length.unwrap_or(0);
     }
-    if length.is_none() {
-        broken.push("no Content-Length".to_owned());
+    let refused = if request.method() != hyper::Method::POST {
+        Some((405, "Method Not Allowed", "not a POST"))
+    } else if length.is_none() {
+        Some((411, "Length Required", "no Content-Length"))
+    } else if length > Some(MAX_BODY) {
+        Some((413, "Request Entity Too Large", "more than 500 GB"))
+    } else {
+        None
+    };
+    if let Some((status, page, broken)) = refused {
+        state.record.violation("upload.cgi", broken);
+        return Err(Reply::html(status, page));
     }
+    let authorization = header(request, AUTHORIZATION);
+    Ok(Opening {
+        id,
+        boundary,
+        identified: authorization.map(|_| state.accepts(authorization)),
+        action: state.faults.take("upload.cgi"),
+        ticket,
+    })
+}
+
+fn note_pace(state: &mut State, now: Instant) {
+    let rules = state.rules.clone();
+    if state.limits.is_locked(now) {
+        state.record.violation("upload.cgi", "an upload was begun while locked");
+    }
+    if let Err(refusal) = state.limits.admit_node(&rules, now) {
+        state.record.violation("upload.cgi", &refusal.broken);
+    }
+}
+
+/// An id is good for one upload (docs/api-notes.md, B.2); the node takes any all the same.
+fn note_id(state: &mut State, id: &str) {
+    let is_known = state.uploads.contains_key(id);
+    let upload = state.uploads.entry(id.to_owned()).or_default();
+    upload.posts += 1;
+    if !is_known {
+        state.record.violation("upload.cgi", "an upload under an id that was never given out");
+    } else if upload.posts > 1 {
+        state.record.violation("upload.cgi", "a second upload under one id");
+    }
+}
+
+/// The boundary as it is written, quotes and all: the service takes off nothing.
+fn boundary(state: &mut State, request: &Request<Incoming>) -> String {
     let kind = header(request, CONTENT_TYPE).unwrap_or_default();
     let boundary = kind.strip_prefix("multipart/form-data").and_then(|rest| {
         let (_, boundary) = rest.split_once("boundary=")?;
         Some(boundary.split(';').next().unwrap_or_default().trim().to_owned())
     });
-    match &boundary {
-        None => broken.push(format!("the Content-Type is `{kind}`")),
-        Some(boundary) if boundary.contains('"') => broken.push("a quoted boundary".to_owned()),
-        Some(_) => {}
-    }
-    for broken in broken {
-        state.record.violation("upload.cgi", &broken);
-    }
-    if request.method() != hyper::Method::POST {
-        return Err(Reply::html(405, "Method Not Allowed"));
-    }
-    match length {
-        None => return Err(Reply::html(411, "Length Required")),
-        Some(length) if length > MAX_BODY => {
-            state.record.violation("upload.cgi", "more than 500 GB");
-            return Err(Reply::html(413, "Request Entity Too Large"));
+    match boundary {
+        Some(boundary) => {
+            if boundary.contains('"') {
+                state.record.violation("upload.cgi", "a quoted boundary");
+            }
+            boundary
         }
-        Some(_) => {}
+        None => {
+            state.record.violation("upload.cgi", &format!("the Content-Type is `{kind}`"));
+            // No body has a line like this: nothing will be found in it.
+            "\u{0}".to_owned()
+        }
     }
-    let authorization = header(request, AUTHORIZATION);
-    Ok(Opening {
-        id,
-        // No body has a line like this: nothing will be found in it.
-        boundary: boundary.unwrap_or_else(|| "\u{0}".to_owned()),
-        identified: authorization.map(|_| state.accepts(authorization)),
-        action: state.faults.take("upload.cgi"),
-        ticket,
-    })
 }
 
 /// The reply to a body that has been read to its end.

@@ -3,17 +3,12 @@
 //! The client here is made of bare requests, written from docs/api-notes.md like the emulator: it
 //! shows the service's habits, and that its rules bite.
 
-mod plain;
+use std::time::Duration;
 
-use fichier_emulator::{Action, Emulator, Fault, NameTaken, Rules, Storage};
-use plain::{Plain, golden_whirlpool};
-use serde_json::{Value, json};
+use fichier_emulator::{Emulator, NameTaken, Offer, Rules, Storage};
+use serde_json::json;
 
-async fn lenient() -> (Emulator, Plain) {
-    let emulator = Emulator::builder().rules(Rules::lenient()).start().await.unwrap();
-    let plain = Plain::of(&emulator);
-    (emulator, plain)
-}
+use crate::plain::{Plain, golden_whirlpool, lenient, with_rules};
 
 #[tokio::test]
 async fn an_uploaded_file_is_listed_with_the_recorded_hash_and_downloaded_whole() {
@@ -29,8 +24,14 @@ async fn an_uploaded_file_is_listed_with_the_recorded_hash_and_downloaded_whole(
     assert_eq!(listing["items"][0]["checksum"], golden_whirlpool());
     assert_eq!(listing["items"][0]["size"], 12);
     let link = links[0]["download"].as_str().unwrap();
-    assert_eq!(plain.download(link, None).await, (200, b"Hello world\n".to_vec()));
-    assert_eq!(plain.download(link, Some("bytes=6-10")).await, (206, b"world".to_vec()));
+    assert_eq!(
+        plain.get(&plain.token(link, json!({})).await, None).await,
+        (200, b"Hello world\n".to_vec())
+    );
+    assert_eq!(
+        plain.get(&plain.token(link, json!({})).await, Some("bytes=6-10")).await,
+        (206, b"world".to_vec())
+    );
     assert_eq!(emulator.files()[0].path, "/photos");
     emulator.assert_no_violations();
 }
@@ -52,11 +53,12 @@ async fn each_call_is_counted_and_recorded_in_order() {
 #[tokio::test]
 async fn a_call_without_content_type_or_key_is_refused_in_the_services_words() {
     let (emulator, plain) = lenient().await;
-    let (status, text) = plain.raw("folder/ls.cgi", None, Some(emulator.api_key()), "{}").await;
+    let (status, text) =
+        plain.raw("folder/ls.cgi", None, Some(emulator.api_key()), "{}").await.unwrap();
     assert_eq!(status, 400);
     assert!(text.contains("Content-Type not JSON #24"), "{text}");
     let json = Some("application/json");
-    let (status, text) = plain.raw("folder/ls.cgi", json, Some("wrong"), "{}").await;
+    let (status, text) = plain.raw("folder/ls.cgi", json, Some("wrong"), "{}").await.unwrap();
     assert_eq!(status, 401);
     assert!(text.contains("Not authenticated #247"), "{text}");
     assert_eq!(emulator.violations().len(), 1, "{:?}", emulator.violations());
@@ -106,41 +108,6 @@ async fn an_empty_file_is_not_found_in_the_upload() {
 }
 
 #[tokio::test]
-async fn an_upload_whose_reply_was_lost_is_found_by_its_id() {
-    let (emulator, plain) = lenient().await;
-    emulator.inject(Fault::once("upload.cgi", Action::DoItThenReset));
-    let slot = plain.slot().await;
-    let lost = plain.post(&slot, 0, &[("a", b"1")]).await.unwrap_err();
-    assert!(lost.is_request(), "{lost:?}");
-    let links = plain.result(&slot, &slot.id).await;
-    assert_eq!(links[0]["filename"], "a");
-    emulator.assert_no_violations();
-}
-
-#[tokio::test]
-async fn sending_again_without_asking_is_a_blind_repeat() {
-    let (emulator, plain) = lenient().await;
-    emulator.inject(Fault::once("upload.cgi", Action::DoItThenReset));
-    let slot = plain.slot().await;
-    plain.post(&slot, 0, &[("a", b"1")]).await.unwrap_err();
-    plain.upload(0, &[("a", b"1")]).await;
-    let violations = emulator.violations();
-    assert!(violations[0].contains("sent again before asking"), "{violations:?}");
-    assert_eq!(emulator.files().len(), 2);
-}
-
-#[tokio::test]
-async fn a_connection_cut_within_the_body_stores_nothing() {
-    let (emulator, plain) = lenient().await;
-    emulator.inject(Fault::once("upload.cgi", Action::ResetAfter(100_000)));
-    let slot = plain.slot().await;
-    let body = vec![7; 4_000_000];
-    plain.post(&slot, 0, &[("a", &body)]).await.unwrap_err();
-    assert_eq!(plain.result(&slot, &slot.id).await, Vec::<Value>::new());
-    assert!(emulator.files().is_empty());
-}
-
-#[tokio::test]
 async fn moving_into_the_same_folder_does_not_rename() {
     let (emulator, plain) = lenient().await;
     let link = emulator.add_file("/a", "old", b"1");
@@ -159,13 +126,12 @@ async fn a_name_in_use_is_met_as_the_rules_say() {
         (NameTaken::Rename, vec!["/b/x", "/b/x (1)"]),
         (NameTaken::Overwrite, vec!["/b/x"]),
     ] {
-        let rules = Rules { on_name_taken, ..Rules::lenient() };
-        let emulator = Emulator::builder().rules(rules).start().await.unwrap();
+        let (emulator, plain) = with_rules(Rules { on_name_taken, ..Rules::lenient() }).await;
         let link = emulator.add_file("/a", "x", b"new");
         emulator.add_file("/b", "x", b"old");
         let folder = emulator.folder_id("/b").unwrap();
         let ask = json!({"urls": [link], "destination_folder_id": folder});
-        Plain::of(&emulator).call("file/mv.cgi", ask).await;
+        plain.call("file/mv.cgi", ask).await;
         let paths: Vec<String> =
             emulator.files().iter().map(|file| format!("{}/{}", file.path, file.name)).collect();
         assert_eq!(paths, expected, "{on_name_taken:?}");
@@ -199,13 +165,12 @@ async fn a_folder_is_made_once_and_removed_when_empty() {
 
 #[tokio::test]
 async fn a_listing_stops_at_five_thousand_without_a_word() {
-    let rules = Rules { listing_cap: 3, ..Rules::lenient() };
-    let emulator = Emulator::builder().rules(rules).start().await.unwrap();
+    let (emulator, plain) = with_rules(Rules { listing_cap: 3, ..Rules::lenient() }).await;
     for name in ["a", "b", "c", "d", "e"] {
         emulator.add_file("/", name, b"1");
     }
     let ask = json!({"folder_id": 0, "files": 1});
-    let (_, listing) = Plain::of(&emulator).call("folder/ls.cgi", ask).await;
+    let (_, listing) = plain.call("folder/ls.cgi", ask).await;
     assert_eq!(listing["items"].as_array().map(Vec::len), Some(3));
     assert_eq!(listing["files"], 5);
 }
@@ -238,4 +203,140 @@ async fn a_discarded_file_has_its_hash_and_no_content() {
     let links = Plain::of(&emulator).upload(0, &[("test.txt", b"Hello world\n")]).await;
     assert_eq!(links[0]["whirlpool"], golden_whirlpool());
     assert_eq!(emulator.content(links[0]["download"].as_str().unwrap()), None);
+}
+
+#[tokio::test]
+async fn what_is_uploaded_is_listed_late_and_what_is_removed_lingers() {
+    let rules = Rules { listing_lag: Duration::from_secs(3600), ..Rules::lenient() };
+    let (emulator, plain) = with_rules(rules).await;
+    let old = emulator.add_file("/", "old", b"1");
+    plain.upload(0, &[("new", b"2")]).await;
+    plain.call("file/rm.cgi", json!({"files": [{"url": old}]})).await;
+    let (_, listing) = plain.call("file/ls.cgi", json!({"folder_id": 0})).await;
+    assert_eq!(listing["count"], 1);
+    assert_eq!(listing["items"][0]["filename"], "old");
+    let (status, _) = plain.call("file/info.cgi", json!({"url": old})).await;
+    assert_eq!(status, 404);
+}
+
+#[tokio::test]
+async fn a_move_may_give_a_new_link() {
+    let (emulator, plain) = with_rules(Rules { mv_changes_link: true, ..Rules::lenient() }).await;
+    let old = emulator.add_file("/a", "x", b"1");
+    let ask = json!({"urls": [old], "destination_folder_id": 0});
+    let (_, reply) = plain.call("file/mv.cgi", ask).await;
+    let new = emulator.files()[0].link.clone();
+    assert_eq!(reply["urls"][0], new.as_str());
+    assert_ne!(new, old);
+}
+
+#[tokio::test]
+async fn a_copy_has_the_hash_of_its_source_and_a_link_of_its_own() {
+    let (emulator, plain) = lenient().await;
+    let link = emulator.add_file("/a", "x", b"1");
+    let ask = json!({"urls": [link], "folder_id": 0, "rename": "y"});
+    let (_, reply) = plain.call("file/cp.cgi", ask).await;
+    assert_eq!((&reply["copied"], &reply["urls"][0]["from_url"]), (&json!(1), &json!(link)));
+    let files = emulator.files();
+    assert_eq!((files[0].path.as_str(), files[0].name.as_str()), ("/", "y"));
+    assert_eq!(files[0].whirlpool, files[1].whirlpool);
+    assert_eq!(reply["urls"][0]["to_url"], files[0].link.as_str());
+}
+
+#[tokio::test]
+async fn a_folder_moves_or_is_renamed_but_not_both() {
+    let (emulator, plain) = lenient().await;
+    emulator.add_file("/a/b", "x", b"1");
+    let folder = emulator.folder_id("/a/b").unwrap();
+    let ask = json!({"folder_id": folder, "destination_folder_id": 0, "rename": "c"});
+    let (_, reply) = plain.call("folder/mv.cgi", ask).await;
+    assert_eq!((&reply["old_name"], &reply["new_name"]), (&json!("b"), &json!("c")));
+    assert_eq!(emulator.folders(), ["/a", "/a/c"]);
+    plain.call("folder/mv.cgi", json!({"folder_id": folder, "destination_folder_id": 0})).await;
+    assert_eq!(emulator.folders(), ["/a", "/c"]);
+    assert_eq!(emulator.files()[0].path, "/c");
+}
+
+#[tokio::test]
+async fn a_listing_can_be_cut_to_a_window_of_dates() {
+    let (emulator, plain) = lenient().await;
+    for (name, date) in [("a", "2025-01-01 00:00:00"), ("b", "2026-01-01 00:00:00")] {
+        emulator.set_date(&emulator.add_file("/", name, b"1"), date);
+    }
+    let ask = json!({"folder_id": 0, "sent_after": "2025-06-01 00:00:00"});
+    let (_, listing) = plain.call("file/ls.cgi", ask).await;
+    assert_eq!((&listing["count"], &listing["items"][0]["filename"]), (&json!(1), &json!("b")));
+}
+
+#[tokio::test]
+async fn a_folder_listed_twice_within_thirty_seconds_locks() {
+    let (emulator, plain) = with_rules(Rules::published()).await;
+    plain.call("folder/ls.cgi", json!({"folder_id": 0, "files": 1})).await;
+    let (status, reply) = plain.call("file/ls.cgi", json!({"folder_id": 0})).await;
+    assert_eq!((status, &reply["message"]), (403, &json!("Flood detected: IP Locked #412")));
+    let violations = emulator.violations();
+    assert!(violations[0].contains("folder 0 was listed again too soon"), "{violations:?}");
+}
+
+#[tokio::test]
+async fn a_single_token_is_good_for_one_download() {
+    let (emulator, plain) = lenient().await;
+    let link = emulator.add_file("/", "x", b"bytes");
+    let url = plain.token(&link, json!({"single": 1})).await;
+    assert_eq!(plain.get(&url, None).await, (200, b"bytes".to_vec()));
+    let (status, page) = plain.get(&url, None).await;
+    assert_eq!(status, 200);
+    assert!(page.starts_with(b"<html>"), "{page:?}");
+    let again = plain.token(&link, json!({"single": 0})).await;
+    assert_eq!(plain.get(&again, Some("bytes=0-1")).await, (206, b"by".to_vec()));
+    assert_eq!(plain.get(&again, Some("bytes=2-")).await, (206, b"tes".to_vec()));
+}
+
+#[tokio::test]
+async fn a_free_account_and_a_revoked_key_are_refused() {
+    let (emulator, plain) = lenient().await;
+    emulator.set_offer(Offer::None);
+    let (_, reply) = plain.call("file/ls.cgi", json!({})).await;
+    assert_eq!(reply["message"], "Must be a customer (Premium, Access) #200");
+    emulator.set_offer(Offer::Gold);
+    let (_, reply) = plain.call("user/info.cgi", json!({})).await;
+    assert_eq!((&reply["offer"], &reply["status"]), (&json!("3"), &json!("OK")));
+    emulator.revoke_key();
+    let (status, _) = plain.call("file/ls.cgi", json!({})).await;
+    assert_eq!(status, 401);
+    emulator.set_key("another");
+    let (status, _) = plain.with_key("another").call("file/ls.cgi", json!({})).await;
+    assert_eq!(status, 200);
+}
+
+#[tokio::test]
+async fn an_upload_needs_its_length_and_at_most_five_hundred_files() {
+    let (emulator, plain) = lenient().await;
+    let slot = plain.slot().await;
+    assert_eq!(plain.post_chunked(&slot).await, 411);
+    let names: Vec<String> = (0..501).map(|n| format!("{n}.txt")).collect();
+    let files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), &b"1"[..])).collect();
+    let (status, _, _) = plain.post(&plain.slot().await, 0, &files).await.unwrap();
+    assert_eq!(status, 200);
+    let violations = emulator.violations();
+    assert!(violations[0].contains("no Content-Length"), "{violations:?}");
+    assert!(violations[1].contains("501 files in one upload"), "{violations:?}");
+    assert!(emulator.files().is_empty());
+}
+
+#[tokio::test]
+async fn an_unknown_endpoint_is_a_violation() {
+    let (emulator, plain) = lenient().await;
+    let (status, _) = plain.call("file/list.cgi", json!({})).await;
+    assert_eq!(status, 404);
+    let violations = emulator.violations();
+    assert!(violations[0].contains("no such endpoint"), "{violations:?}");
+}
+
+#[tokio::test]
+async fn a_name_that_the_service_changes_is_stored_changed() {
+    let (emulator, plain) = lenient().await;
+    let links = plain.upload(0, &[("it's < 5$ ", b"1")]).await;
+    assert_eq!(links[0]["filename"], "it_s _ 5_");
+    assert_eq!(emulator.violations().len(), 1, "{:?}", emulator.violations());
 }
