@@ -3,6 +3,7 @@
 //! It runs on threads of its own: a test that blocks its runtime does not block the service, and
 //! the service outlives the runtime that started it. Dropping the [`Emulator`] stops it.
 
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
@@ -26,7 +27,6 @@ use crate::tls::{self, Identity};
 const SAVE_EVERY: Duration = Duration::from_millis(200);
 
 /// A running service on loopback; dropping it stops it.
-#[derive(Debug)]
 pub struct Emulator {
     pub(crate) world: Arc<World>,
     key: String,
@@ -255,6 +255,12 @@ impl Emulator {
                 tracing::warn!("the emulator did not end well: {error}");
             }
         }
+    }
+}
+
+impl fmt::Debug for Emulator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Emulator").field("api_url", &self.api_url()).finish_non_exhaustive()
     }
 }
 

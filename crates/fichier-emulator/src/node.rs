@@ -10,7 +10,7 @@
 use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, LOCATION};
@@ -31,6 +31,8 @@ use crate::state::{State, World};
 /// Limits of one request (docs/api-notes.md, C.1).
 const MAX_FILES: usize = 500;
 const MAX_BODY: u64 = 500_000_000_000;
+/// How long a file stays hidden whose result nobody asks for: longer than any emulator runs.
+const NEVER_ASKED: Duration = Duration::from_secs(10 * 365 * 86_400);
 const NOTHING_FOUND: &str = "Pas de fichier trouvé dans l'envoi";
 
 /// One upload id, from `get_upload_server` to the end of its result.
@@ -121,10 +123,15 @@ async fn upload(
     };
     let most = match opening.action {
         Some(Action::Reset) => return Err(io::ErrorKind::ConnectionReset.into()),
-        Some(Action::ResetAfter(bytes)) => bytes,
+        Some(Action::ResetAfter(bytes) | Action::StallBody(bytes)) => bytes,
         _ => usize::MAX,
     };
-    let received = receive::receive(world, &opening.boundary, request.into_body(), most).await?;
+    let mut body = request.into_body();
+    let received = receive::receive(world, &opening.boundary, &mut body, most).await;
+    if matches!(opening.action, Some(Action::StallBody(_))) && received.is_err() {
+        std::future::pending::<()>().await;
+    }
+    let received = received?;
     let answer = {
         let mut state = world.lock();
         let (reply, delivery) = close(world, &mut state, &opening, received);
@@ -305,8 +312,6 @@ fn keep(state: &mut State, opening: &Opening, received: Received) -> Vec<Entry> 
             let broken = format!("`{name}` was sent again before asking whether it had arrived");
             state.record.violation("upload.cgi", &broken);
         }
-        let hidden_until = (!state.rules.listing_lag.is_zero())
-            .then(|| Instant::now() + state.rules.real(state.rules.listing_lag));
         let file = File {
             id: state.numbers.lower(20),
             folder,
@@ -322,7 +327,7 @@ fn keep(state: &mut State, opening: &Opening, received: Received) -> Vec<Entry> 
             no_ssl: false,
             inline: false,
             cdn: false,
-            hidden_until,
+            hidden_until: hidden_until(state),
         };
         entries.push(Entry {
             id: file.id.clone(),
@@ -335,6 +340,13 @@ fn keep(state: &mut State, opening: &Opening, received: Received) -> Vec<Entry> 
         state.account.add_file(file);
     }
     entries
+}
+
+/// When a new file is to be seen in listings.
+fn hidden_until(state: &State) -> Option<Instant> {
+    let lag = if state.rules.appears_after_result { NEVER_ASKED } else { Duration::ZERO };
+    let lag = lag + state.rules.real(state.rules.listing_lag);
+    (!lag.is_zero()).then(|| Instant::now() + lag)
 }
 
 /// A bad `did` is the root, silently (docs/api-notes.md, C.3).

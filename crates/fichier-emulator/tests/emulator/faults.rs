@@ -5,7 +5,7 @@ use std::time::Duration;
 use fichier_emulator::{Action, Fault};
 use serde_json::{Value, json};
 
-use crate::plain::lenient;
+use crate::plain::{lenient, until};
 
 #[tokio::test]
 async fn an_upload_whose_reply_was_lost_is_found_by_its_id() {
@@ -40,6 +40,20 @@ async fn a_connection_cut_within_the_body_stores_nothing() {
     plain.post(&slot, 0, &[("a", &body)]).await.unwrap_err();
     assert_eq!(plain.result(&slot, &slot.id).await, Vec::<Value>::new());
     assert!(emulator.files().is_empty());
+}
+
+#[tokio::test]
+async fn a_node_that_stops_reading_holds_its_client_until_the_emulator_stops() {
+    let (emulator, plain) = lenient().await;
+    emulator.inject(Fault::once("upload.cgi", Action::StallBody(1_000_000)));
+    let slot = plain.slot().await;
+    let sent = tokio::spawn(async move {
+        let body = vec![7; 64_000_000];
+        plain.post(&slot, 0, &[("a", &body)]).await
+    });
+    until(|| emulator.bytes_received() >= 900_000).await;
+    emulator.stop().await;
+    assert!(sent.await.unwrap().unwrap_err().is_request());
 }
 
 #[tokio::test]
@@ -165,9 +179,7 @@ async fn a_client_that_waits_for_nothing_is_freed_when_the_emulator_stops() {
     let (status, _) = plain.call("file/rm.cgi", json!({"files": [{"url": ""}]})).await;
     assert_eq!(status, 200);
     let asked = tokio::spawn(async move { plain.send("file/ls.cgi", json!({})).await });
-    while emulator.calls() < 2 {
-        tokio::task::yield_now().await;
-    }
+    until(|| emulator.calls() >= 2).await;
     emulator.stop().await;
     assert!(asked.await.unwrap().unwrap_err().is_request());
 }

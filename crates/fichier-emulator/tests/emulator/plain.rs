@@ -1,7 +1,9 @@
 //! A client of bare requests: what docs/api-notes.md says, and no more.
 
+use std::time::{Duration, Instant};
+
 use fichier_emulator::{Emulator, Rules};
-use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RANGE};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, LOCATION, RANGE};
 use reqwest::{Client, redirect};
 use serde_json::{Value, json};
 
@@ -146,6 +148,10 @@ impl Plain {
         reply["url"].as_str().unwrap().to_owned()
     }
 
+    pub(crate) async fn head(&self, url: &str) -> HeaderMap {
+        self.http.head(url).send().await.unwrap().headers().clone()
+    }
+
     pub(crate) async fn get(&self, url: &str, range: Option<&str>) -> (u16, Vec<u8>) {
         let mut request = self.http.get(url);
         if let Some(range) = range {
@@ -153,6 +159,15 @@ impl Plain {
         }
         let reply = request.send().await.unwrap();
         (reply.status().as_u16(), reply.bytes().await.unwrap().to_vec())
+    }
+}
+
+/// Waits for a condition that is about to come true.
+pub(crate) async fn until(condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !condition() {
+        assert!(Instant::now() < deadline, "waited in vain");
+        tokio::task::yield_now().await;
     }
 }
 

@@ -220,6 +220,43 @@ async fn what_is_uploaded_is_listed_late_and_what_is_removed_lingers() {
 }
 
 #[tokio::test]
+async fn a_file_may_appear_only_after_its_result_was_asked_for() {
+    let rules = Rules { appears_after_result: true, ..Rules::lenient() };
+    let (_emulator, plain) = with_rules(rules).await;
+    let slot = plain.slot().await;
+    plain.post(&slot, 0, &[("a", b"1")]).await.unwrap();
+    let (_, listing) = plain.call("file/ls.cgi", json!({"folder_id": 0})).await;
+    assert_eq!(listing["count"], 0);
+    plain.result(&slot, &slot.id).await;
+    let (_, listing) = plain.call("file/ls.cgi", json!({"folder_id": 0})).await;
+    assert_eq!(listing["count"], 1);
+}
+
+#[tokio::test]
+async fn a_folder_whose_files_were_just_removed_is_not_empty_yet() {
+    let rules = Rules { listing_lag: Duration::from_secs(3600), ..Rules::lenient() };
+    let (emulator, plain) = with_rules(rules).await;
+    let link = emulator.add_file("/a", "x", b"1");
+    plain.call("file/rm.cgi", json!({"files": [{"url": link}]})).await;
+    let ask = json!({"folder_id": emulator.folder_id("/a")});
+    let (_, reply) = plain.call("folder/rm.cgi", ask).await;
+    assert_eq!(reply["status"], "KO");
+    emulator.assert_no_violations();
+}
+
+#[tokio::test]
+async fn the_head_of_a_download_tells_name_and_size_and_uses_nothing_up() {
+    let (emulator, plain) = lenient().await;
+    let link = emulator.add_file("/", "été.txt", b"bytes");
+    let url = plain.token(&link, json!({"single": 1, "inline": 1})).await;
+    assert!(url.ends_with("?inline"), "{url}");
+    let head = plain.head(&url).await;
+    assert_eq!(head["content-length"], "5");
+    assert_eq!(head["content-disposition"].as_bytes(), "inline; filename=\"été.txt\"".as_bytes());
+    assert_eq!(plain.get(&url, None).await, (200, b"bytes".to_vec()));
+}
+
+#[tokio::test]
 async fn a_move_may_give_a_new_link() {
     let (emulator, plain) = with_rules(Rules { mv_changes_link: true, ..Rules::lenient() }).await;
     let old = emulator.add_file("/a", "x", b"1");
