@@ -43,6 +43,7 @@ pub struct Builder {
     tls: bool,
     listen: SocketAddr,
     key: String,
+    time_scale: Option<u32>,
 }
 
 impl Builder {
@@ -80,7 +81,7 @@ impl Builder {
     /// Divides all the service's durations, whatever the rules say.
     #[must_use]
     pub fn time_scale(self, scale: u32) -> Builder {
-        Builder { rules: Rules { time_scale: scale, ..self.rules }, ..self }
+        Builder { time_scale: Some(scale), ..self }
     }
 
     /// Opens the storage and starts to listen.
@@ -92,7 +93,9 @@ impl Builder {
     #[expect(clippy::unused_async, reason = "so that a start may come to wait without a change")]
     pub async fn start(self) -> io::Result<Emulator> {
         let index = self.storage.open()?;
-        let state = State::open(self.rules, self.key.clone(), index.as_deref())?;
+        let time_scale = self.time_scale.unwrap_or(self.rules.time_scale);
+        let rules = Rules { time_scale, ..self.rules };
+        let state = State::open(rules, self.key.clone(), index.as_deref())?;
         let host = self.listen.ip();
         let api = bind(self.listen)?;
         let node = bind(SocketAddr::new(host, 0))?;
@@ -133,6 +136,7 @@ impl Emulator {
             tls: false,
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
             key: Numbers::seeded(1).mixed(32),
+            time_scale: None,
         }
     }
 

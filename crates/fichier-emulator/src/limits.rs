@@ -217,6 +217,14 @@ mod tests {
     }
 
     #[test]
+    fn all_files_are_listed_once_an_hour() {
+        let (mut limits, at, rules) = (Limits::default(), clock(), Rules::default());
+        assert_eq!(limits.admit_listing(-1, &rules, at(0)), Ok(()));
+        let refusal = limits.admit_listing(-1, &rules, at(3_599_999)).unwrap_err();
+        assert_eq!(refusal.broken, "folder -1 was listed again too soon");
+    }
+
+    #[test]
     fn the_account_is_read_once_in_five_minutes() {
         let (mut limits, at, rules) = (Limits::default(), clock(), Rules::default());
         assert_eq!(limits.admit_account(&rules, at(0)), Ok(()));

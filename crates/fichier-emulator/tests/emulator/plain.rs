@@ -92,6 +92,14 @@ impl Plain {
             body.extend_from_slice(b"\r\n");
         }
         body.extend_from_slice(b"--bnd--\r\n");
+        self.post_body(slot, body).await
+    }
+
+    pub(crate) async fn post_body(
+        &self,
+        slot: &Slot,
+        body: Vec<u8>,
+    ) -> reqwest::Result<(u16, String, String)> {
         let reply = self
             .http
             .post(format!("http://{}/upload.cgi?id={}", slot.node, slot.id))

@@ -65,17 +65,15 @@ async fn a_call_without_content_type_or_key_is_refused_in_the_services_words() {
 }
 
 #[tokio::test]
-async fn the_fourth_call_in_a_second_is_a_flood_and_a_violation() {
-    let emulator = Emulator::builder().start().await.unwrap();
-    let plain = Plain::of(&emulator);
-    for folder in 0..3 {
-        plain.call("folder/ls.cgi", json!({"folder_id": folder})).await;
-    }
+async fn a_call_beyond_the_limit_is_a_flood_and_a_violation() {
+    let rules = Rules { calls_per_second: Some(0), ..Rules::published() };
+    let (emulator, plain) = with_rules(rules).await;
     let (status, reply) = plain.call("file/rm.cgi", json!({"files": []})).await;
     assert_eq!(status, 403);
     assert_eq!(reply["message"], "Flood detected: IP Locked #412");
     assert!(emulator.is_locked());
-    assert_eq!(emulator.violations().len(), 1, "{:?}", emulator.violations());
+    let violations = emulator.violations();
+    assert!(violations[0].contains("more than 0 calls in a second"), "{violations:?}");
 }
 
 #[tokio::test]
@@ -376,4 +374,44 @@ async fn a_name_that_the_service_changes_is_stored_changed() {
     let links = plain.upload(0, &[("it's < 5$ ", b"1")]).await;
     assert_eq!(links[0]["filename"], "it_s _ 5_");
     assert_eq!(emulator.violations().len(), 1, "{:?}", emulator.violations());
+}
+
+#[tokio::test]
+async fn two_files_of_one_name_in_one_upload_are_both_stored_and_a_violation() {
+    let (emulator, plain) = lenient().await;
+    assert_eq!(plain.upload(0, &[("a", b"1"), ("a", b"2")]).await.len(), 2);
+    let violations = emulator.violations();
+    assert!(violations[0].contains("the name `a` twice in one upload"), "{violations:?}");
+}
+
+#[tokio::test]
+async fn a_body_without_its_closing_boundary_stores_nothing() {
+    let (emulator, plain) = lenient().await;
+    let body = "--bnd\r\nContent-Disposition: form-data; name=\"file[]\"; filename=\"a\"\r\n\r\n\
+                content\r\n--bnd\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\n";
+    let (status, _, page) = plain.post_body(&plain.slot().await, body.into()).await.unwrap();
+    assert_eq!(status, 200);
+    assert!(page.contains("Pas de fichier trouvé"), "{page}");
+    assert!(emulator.files().is_empty());
+    let violations = emulator.violations();
+    assert!(violations[0].contains("no closing boundary"), "{violations:?}");
+}
+
+#[tokio::test]
+async fn a_result_is_forgotten_after_its_time() {
+    let rules = Rules { result_kept: Duration::ZERO, ..Rules::lenient() };
+    let (emulator, plain) = with_rules(rules).await;
+    assert_eq!(plain.upload(0, &[("a", b"1")]).await.len(), 0);
+    assert_eq!(emulator.files().len(), 1);
+}
+
+#[tokio::test]
+async fn more_than_a_hundred_links_in_a_call_is_a_violation() {
+    let (emulator, plain) = lenient().await;
+    let files: Vec<_> =
+        (0..101).map(|n| json!({"url": emulator.add_file("/", &n.to_string(), b"1")})).collect();
+    let (_, reply) = plain.call("file/rm.cgi", json!({"files": files})).await;
+    assert_eq!(reply["removed"], 101);
+    let violations = emulator.violations();
+    assert!(violations[0].contains("101 links in one call"), "{violations:?}");
 }

@@ -58,8 +58,8 @@ async fn a_client_that_does_not_trust_the_authority_sends_nothing() {
 async fn the_proxy_leads_nowhere_else() {
     let emulator = start().await;
     let http = client(&emulator, true);
-    let refused = http.get("https://1fichier.com.example/").send().await.unwrap_err();
+    let refused = http.get("https://evil1fichier.com/").send().await.unwrap_err();
     assert!(refused.is_connect(), "{refused:?}");
     let violations = emulator.violations();
-    assert!(violations[0].contains("1fichier.com.example:443"), "{violations:?}");
+    assert!(violations[0].contains("evil1fichier.com:443"), "{violations:?}");
 }
