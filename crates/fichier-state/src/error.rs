@@ -132,3 +132,27 @@ fn is_unreadable_value(error: &rusqlite::Error) -> bool {
             | rusqlite::Error::Utf8Error(..)
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn the_printed_chain_says_each_thing_once_and_no_value() {
+        let db = rusqlite::Connection::open_in_memory().unwrap();
+        db.execute_batch("CREATE TABLE t (link TEXT UNIQUE) STRICT").unwrap();
+        db.execute("INSERT INTO t VALUES ('secret')", []).unwrap();
+        let error = Error::from(db.execute("INSERT INTO t VALUES ('secret')", []).unwrap_err());
+        assert_eq!(
+            format!("{error}: {}", error.source().unwrap()),
+            "the state refused a row that contradicts it: UNIQUE constraint failed: t.link"
+        );
+        let unreadable = db.query_row("SELECT link FROM t", [], |row| row.get::<_, i64>(0));
+        assert_eq!(
+            Error::from(unreadable.unwrap_err()).to_string(),
+            "the state file is damaged: Invalid column type Text at index: 0, name: link"
+        );
+    }
+}

@@ -4,8 +4,9 @@
 //! counts how many have run. `tests/databases/` keeps one file of every released version,
 //! and a test opens each of them.
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::{OpenOptions, Permissions};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior};
@@ -70,11 +71,67 @@ pub(crate) fn newest(migrations: &[&str]) -> i64 {
 }
 
 fn keep_copy(db: &Connection, path: &Path) -> Result<()> {
-    // SQLite takes an empty file for a new one, and this one nobody else may read. A copy
-    // that was cut short is made again: its source has not been touched yet.
+    // SQLite takes an empty file for a new one. A copy that was cut short is made again: its
+    // source has not been touched yet.
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
-    options.open(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
-    db.execute("VACUUM INTO ?1", [path.as_os_str().as_encoded_bytes()])?;
+    options
+        .open(path)
+        .and_then(|file| file.set_permissions(Permissions::from_mode(0o600)))
+        .map_err(|source| Error::Io { path: path.to_owned(), source })?;
+    // A path need not be text; the cast leaves its bytes as they are.
+    db.execute("VACUUM INTO CAST(?1 AS TEXT)", [path.as_os_str().as_bytes()])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+    use std::fs;
+
+    use super::*;
+
+    const NEXT: &str = "CREATE TABLE added (a INTEGER) STRICT";
+
+    fn version_of(path: &Path) -> i64 {
+        let db = Connection::open(path).unwrap();
+        db.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn an_older_file_is_copied_before_it_is_changed() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = parent.path().join(OsStr::from_bytes(b"caf\xE9"));
+        fs::create_dir(&dir).unwrap();
+        let path = dir.join("state.db");
+        let mut db = Connection::open(&path).unwrap();
+        migrate(&mut db, &dir, 0, MIGRATIONS).unwrap();
+        let copy = dir.join(format!("state.v{}.db", MIGRATIONS.len()));
+        assert!(!copy.exists(), "a new file has nothing worth a copy");
+
+        // What an attempt that was cut short left behind.
+        fs::write(&copy, "half a copy").unwrap();
+        let migrations = [MIGRATIONS, &[NEXT]].concat();
+        migrate(&mut db, &dir, MIGRATIONS.len(), &migrations).unwrap();
+        assert_eq!(version_of(&path), newest(&migrations));
+        assert_eq!(version_of(&copy), newest(MIGRATIONS));
+        assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o077, 0);
+        assert!(db.table_exists(None, "added").unwrap());
+    }
+
+    #[test]
+    fn a_migration_that_fails_leaves_the_form_before_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state.db");
+        let mut db = Connection::open(&path).unwrap();
+        migrate(&mut db, dir.path(), 0, MIGRATIONS).unwrap();
+        let broken = format!("{NEXT}; CREATE TABLE mirrors (again INTEGER)");
+        let migrations = [MIGRATIONS, &[&broken]].concat();
+        let failed = migrate(&mut db, dir.path(), MIGRATIONS.len(), &migrations);
+        assert!(matches!(failed, Err(Error::Sqlite(_))), "{failed:?}");
+        assert_eq!(version_of(&path), newest(MIGRATIONS));
+        assert!(!db.table_exists(None, "added").unwrap());
+        migrate(&mut db, dir.path(), MIGRATIONS.len(), &[MIGRATIONS, &[NEXT]].concat()).unwrap();
+        assert!(db.table_exists(None, "added").unwrap());
+    }
 }

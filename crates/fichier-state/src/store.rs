@@ -79,7 +79,7 @@ impl Store {
         let version = schema::version(&db, &path)?;
         if version > 0 && !ended_cleanly(&db)? {
             tracing::info!("the state was not closed properly; checking it");
-            check(&db, "quick_check")?;
+            check(&db, "integrity_check")?;
         }
         schema::migrate(&mut db, dir, version, MIGRATIONS)?;
         mark_end(&db, false)?;
@@ -150,12 +150,7 @@ impl Store {
     ///
     /// [`Error::Corrupt`] with the first thing that does not fit.
     pub fn check(&self) -> Result<()> {
-        check(&self.db, "integrity_check")?;
-        let strays = "SELECT count(*) FROM pragma_foreign_key_check";
-        match self.db.query_row(strays, [], |row| row.get::<_, i64>(0))? {
-            0 => Ok(()),
-            strays => Err(Error::corrupt(format!("{strays} rows belong to nothing"))),
-        }
+        check(&self.db, "integrity_check")
     }
 }
 
@@ -236,7 +231,79 @@ fn mark_end(db: &Connection, clean: bool) -> Result<()> {
     Ok(())
 }
 
+/// The pages, the rows and their CHECKs; and that each row belongs to something.
 fn check(db: &Connection, pragma: &str) -> Result<()> {
     let verdict: String = db.query_row(&format!("PRAGMA {pragma}(1)"), [], |row| row.get(0))?;
-    if verdict == "ok" { Ok(()) } else { Err(Error::corrupt(verdict)) }
+    if verdict != "ok" {
+        return Err(Error::corrupt(verdict));
+    }
+    let strays = "SELECT count(*) FROM pragma_foreign_key_check";
+    match db.query_row(strays, [], |row| row.get::<_, i64>(0))? {
+        0 => Ok(()),
+        strays => Err(Error::corrupt(format!("{strays} rows belong to nothing"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn setting(db: &Connection, name: &str) -> i64 {
+        db.pragma_query_value(None, name, |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn what_is_written_waits_for_the_disk_and_keeps_its_references() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let mode: String =
+            store.db.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+        assert_eq!(mode, "wal");
+        assert_eq!(setting(&store.db, "synchronous"), 2, "2 is FULL");
+        assert_eq!(setting(&store.db, "foreign_keys"), 1);
+        assert_eq!(setting(&store.db, "trusted_schema"), 0);
+        assert_eq!(setting(&store.db, "cell_size_check"), 1);
+        assert_eq!(setting(&store.db, "mmap_size"), 0);
+        assert_eq!(setting(&store.db, "busy_timeout"), 5000);
+        assert_eq!(setting(&store.db, "journal_size_limit"), 64 << 20);
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error_that_passes_when_there_is_room_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(dir.path()).unwrap();
+        store.write(|state| state.set_note("before", Some("kept"))).unwrap();
+        let pages = setting(&store.db, "page_count");
+        // SQLite answers as it does when the disk is full.
+        let limit = |store: &Store, pages| {
+            store
+                .db
+                .query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))
+                .unwrap();
+        };
+        limit(&store, pages);
+        let large = "x".repeat(100_000);
+        let full = store.write(|state| {
+            state.set_note("before", None)?;
+            state.set_note("large", Some(&large))
+        });
+        assert!(matches!(full, Err(Error::Storage(_))), "{full:?}");
+        assert_eq!(store.note("before").unwrap().as_deref(), Some("kept"));
+        limit(&store, pages + 1000);
+        store.write(|state| state.set_note("large", Some(&large))).unwrap();
+        assert_eq!(store.note("large").unwrap(), Some(large));
+    }
+
+    #[test]
+    fn another_writer_is_waited_for_and_then_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(dir.path()).unwrap();
+        store.db.busy_timeout(Duration::ZERO).unwrap();
+        let other = Connection::open(dir.path().join(FILE_NAME)).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let busy = store.write(|state| state.set_note("a", Some("b")));
+        assert!(matches!(busy, Err(Error::Busy(_))), "{busy:?}");
+        other.execute_batch("ROLLBACK").unwrap();
+        store.write(|state| state.set_note("a", Some("b"))).unwrap();
+    }
 }
