@@ -3,3 +3,4 @@
 pub mod filter;
 pub mod guard;
 pub mod hash;
+pub mod scan;
