@@ -5,5 +5,6 @@ pub mod diff;
 pub mod filter;
 pub mod guard;
 pub mod hash;
+pub mod root;
 pub mod scan;
 pub mod survey;
