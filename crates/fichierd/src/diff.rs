@@ -171,3 +171,6 @@ fn is_same_kind(recorded: &Content, seen: &SeenKind) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

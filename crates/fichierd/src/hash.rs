@@ -129,3 +129,90 @@ pub(crate) fn system_time_ns(time: SystemTime) -> i64 {
         Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |ns| -ns),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn open_with(content: &[u8]) -> (tempfile::TempDir, File) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        fs::write(&path, content).unwrap();
+        let file = File::open(path).unwrap();
+        (dir, file)
+    }
+
+    #[test]
+    fn both_hashes_are_those_of_the_whole_content() {
+        let content: Vec<u8> = (0..=255).cycle().take(BLOCK_BYTES * 2 + 17).collect();
+        let (_dir, file) = open_with(&content);
+        let hashed = hash_file(file, true).unwrap();
+        assert_eq!(hashed.size_bytes, content.len() as u64);
+        assert_eq!(hashed.stamp_before.size_bytes, content.len() as u64);
+        assert_eq!(hashed.stamp_before, hashed.stamp_after);
+        assert_eq!(hashed.fingerprint.as_bytes(), blake3::hash(&content).as_bytes());
+        let expected: [u8; 64] = whirlpool::Whirlpool::digest(&content).into();
+        assert_eq!(hashed.whirlpool.unwrap().as_bytes(), &expected);
+    }
+
+    #[test]
+    fn the_empty_file_has_the_published_whirlpool_hash() {
+        let (_dir, file) = open_with(b"");
+        let hashed = hash_file(file, true).unwrap();
+        // ISO/IEC 10118-3, the test vector of the empty string.
+        let start = [0x19, 0xfa, 0x61, 0xd7, 0x55, 0x22, 0xa4, 0x66, 0x9b, 0x44, 0xe3, 0x9c];
+        assert_eq!(hashed.whirlpool.unwrap().as_bytes()[..12], start);
+        assert_eq!(hashed.size_bytes, 0);
+    }
+
+    #[test]
+    fn whirlpool_is_left_out_unless_asked_for() {
+        let (_dir, file) = open_with(b"x");
+        assert_eq!(hash_file(file, false).unwrap().whirlpool, None);
+    }
+
+    #[test]
+    fn a_change_of_the_file_while_it_is_open_shows_in_the_second_stamp() {
+        let (dir, file) = open_with(b"before");
+        let before = stamp_of(&file.metadata().unwrap());
+        fs::write(dir.path().join("a"), b"after, and longer").unwrap();
+        let hashed = hash_file(file, false).unwrap();
+        assert_ne!(before, hashed.stamp_after);
+        assert_eq!(hashed.size_bytes, 17);
+    }
+
+    #[test]
+    fn an_error_of_the_disk_is_not_the_end_of_the_file() {
+        // Reading a folder is the error that needs no broken disk.
+        let dir = tempfile::tempdir().unwrap();
+        let error = hash_file(File::open(dir.path()).unwrap(), false).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::IsADirectory);
+    }
+
+    #[test]
+    fn only_times_within_the_clocks_grain_of_the_read_are_racy() {
+        let read_at = UNIX_EPOCH + Duration::from_secs(1_000);
+        let is_racy_at = |mtime_ns, ctime_ns| {
+            is_racy(&Stamp { size_bytes: 1, mtime_ns, ctime_ns, inode: 1 }, read_at)
+        };
+        let second = 1_000_000_000;
+        let now = 1_000 * second;
+        assert!(is_racy_at(0, now - 1));
+        assert!(is_racy_at(0, now - 19_999_999));
+        assert!(!is_racy_at(0, now - 20_000_001));
+        assert!(is_racy_at(now - 5, 900 * second + 1), "the mtime counts too");
+        assert!(is_racy_at(0, now + 19_999_999), "a clock a little ahead");
+        assert!(!is_racy_at(0, now + 20_000_001), "a clock far ahead says nothing");
+        assert!(is_racy_at(0, now - 2 * second), "a file system with whole seconds");
+        assert!(!is_racy_at(0, now - 3 * second));
+    }
+
+    #[test]
+    fn times_beyond_the_range_are_the_nearest_in_it() {
+        assert_eq!(nanoseconds(i64::MAX, 5), i64::MAX);
+        assert_eq!(nanoseconds(-1, 999_999_999), -1);
+        assert_eq!(system_time_ns(UNIX_EPOCH - Duration::from_nanos(3)), -3);
+    }
+}
