@@ -210,3 +210,6 @@ fn names_left(folder: &Path, names: &[Vec<u8>]) -> usize {
     };
     names.iter().filter(is_there).count()
 }
+
+#[cfg(test)]
+mod tests;

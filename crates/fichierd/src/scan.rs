@@ -291,3 +291,6 @@ fn proc_path(folder: BorrowedFd<'_>, name: &[u8]) -> Vec<u8> {
 fn open_folder(folder: BorrowedFd<'_>, name: &[u8]) -> io::Result<OwnedFd> {
     Ok(rustix::fs::openat(folder, name, folder_flags(), Mode::empty())?)
 }
+
+#[cfg(test)]
+mod tests;
