@@ -327,3 +327,6 @@ fn subfolders(folders: &[Folder], entries: &[Entry], found: &FolderScan) -> Vec<
     }
     subfolders
 }
+
+#[cfg(test)]
+mod tests;
