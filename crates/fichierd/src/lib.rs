@@ -1,1 +1,10 @@
 //! The daemon: watched folders are mirrored to 1fichier.
+
+pub mod change;
+pub mod diff;
+pub mod filter;
+pub mod guard;
+pub mod hash;
+pub mod root;
+pub mod scan;
+pub mod survey;
