@@ -1,1 +1,3 @@
 //! The daemon: watched folders are mirrored to 1fichier.
+
+pub mod dirty;
