@@ -50,6 +50,9 @@ use self::shards::{Refusal, Shards};
 use self::tree::Tree;
 use crate::dirty::DirtyQueue;
 
+/// Says whether a path is left out of the mirror: `(path, is_dir)`.
+pub type IsExcluded = Arc<dyn Fn(&RelPath, bool) -> bool + Send + Sync>;
+
 /// Watches one mirror until it is dropped.
 ///
 /// Dropping does not wait: the thread ends after the folder that it is busy with, and may mark paths
@@ -126,7 +129,7 @@ impl Watch {
     pub fn start(
         source: &Path,
         poll: Duration,
-        is_excluded: Arc<dyn Fn(&RelPath, bool) -> bool + Send + Sync>,
+        is_excluded: IsExcluded,
         dirty: DirtyQueue,
         mounts: MountWatch,
     ) -> Result<Watch, WatchError> {

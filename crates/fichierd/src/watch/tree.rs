@@ -20,12 +20,10 @@ use std::sync::Arc;
 
 use fichier_state::RelPath;
 
+use super::IsExcluded;
 use super::folder::{Identity, OpenFolder};
 use super::inbox::{Inbox, Look};
 use super::shards::{Refusal, ShardId, Shards};
-
-/// Says whether a path is left out of the mirror: `(path, is_dir)`.
-pub(super) type IsExcluded = Arc<dyn Fn(&RelPath, bool) -> bool + Send + Sync>;
 
 /// Watches of one mirror, folder by folder.
 pub(super) struct Tree {
@@ -164,11 +162,10 @@ impl Tree {
             Ok(subfolders) => self.frontier.extend(subfolders),
             Err(Refusal::Gone) => {}
             Err(why) => {
-                self.exhausted |= matches!(why, Refusal::WatchLimit);
-                let folders = match why {
-                    Refusal::WatchLimit if count == 0 => self.count(&path),
-                    _ => count.max(1),
-                };
+                let at_limit = why == Refusal::WatchLimit;
+                self.exhausted |= at_limit;
+                let uncounted = at_limit && count == 0;
+                let folders = if uncounted { self.count(&path) } else { count.max(1) };
                 self.unwatched.insert(path, Unwatched { why, folders });
             }
         }
