@@ -46,7 +46,7 @@ pub use self::mounts::{MountView, MountWatch};
 use self::door::Door;
 use self::inbox::Inbox;
 use self::keeper::Keeper;
-use self::shards::{Refusal, Shards};
+use self::shards::{Refusal, SHARD_SIZE, Shards};
 use self::tree::Tree;
 use crate::dirty::DirtyQueue;
 
@@ -133,13 +133,24 @@ impl Watch {
         dirty: DirtyQueue,
         mounts: MountWatch,
     ) -> Result<Watch, WatchError> {
+        Watch::start_with_shards(SHARD_SIZE, source, poll, is_excluded, dirty, mounts)
+    }
+
+    fn start_with_shards(
+        shard_size: usize,
+        source: &Path,
+        poll: Duration,
+        is_excluded: IsExcluded,
+        dirty: DirtyQueue,
+        mounts: MountWatch,
+    ) -> Result<Watch, WatchError> {
         let root_error = |problem| WatchError::Root { source_folder: source.to_owned(), problem };
         let source = Arc::new(source.canonicalize().map_err(root_error)?);
         drop(source.read_dir().map_err(root_error)?);
 
         let inbox = Arc::new(Inbox::default());
         let overflows = Arc::new(AtomicU64::new(0));
-        let shards = Shards::new(|alive| Door {
+        let shards = Shards::new(shard_size, |alive| Door {
             source: Arc::clone(&source),
             dirty: dirty.clone(),
             inbox: Arc::clone(&inbox),

@@ -18,7 +18,7 @@ use notify::{Config, ErrorKind, RecommendedWatcher, RecursiveMode, Watcher};
 use super::door::Door;
 
 /// Watches that an instance takes before another is made.
-const SHARD_SIZE: usize = 1_000;
+pub(super) const SHARD_SIZE: usize = 1_000;
 
 /// A mirror never takes more instances than this: each has a thread and three descriptors.
 const MAX_SHARDS: usize = 64;
@@ -90,6 +90,7 @@ pub(super) struct Shards {
     door: Door,
     closed: mpsc::Receiver<()>,
     shards: Vec<Shard>,
+    size: usize,
     most: usize,
 }
 
@@ -100,10 +101,11 @@ struct Shard {
 }
 
 impl Shards {
-    /// No instances yet. `door` is made with the sender that tells when they are closed.
-    pub(super) fn new(door: impl FnOnce(mpsc::Sender<()>) -> Door) -> Shards {
+    /// No instances yet; each will take `size` watches before another is made. `door` is made with
+    /// the sender that tells when they are closed.
+    pub(super) fn new(size: usize, door: impl FnOnce(mpsc::Sender<()>) -> Door) -> Shards {
         let (alive, closed) = mpsc::channel();
-        Shards { door: door(alive), closed, shards: Vec::new(), most: most_shards() }
+        Shards { door: door(alive), closed, shards: Vec::new(), size, most: most_shards() }
     }
 
     /// Watches one folder, not what is below it.
@@ -150,7 +152,7 @@ impl Shards {
     }
 
     fn choose(&mut self) -> Result<ShardId, Refusal> {
-        if let Some(roomy) = self.shards.iter().position(|shard| shard.watches < SHARD_SIZE) {
+        if let Some(roomy) = self.shards.iter().position(|shard| shard.watches < self.size) {
             return Ok(ShardId(roomy));
         }
         if self.shards.len() < self.most {

@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use fichier_state::RelPath;
+
+use super::super::inbox::Look;
 use super::World;
 
 /// A folder with two levels below it and a file in each.
@@ -72,6 +75,18 @@ fn w08_swapped_rotated_and_recased_folders_report_under_their_new_names() {
 }
 
 #[test]
+fn w08_a_folder_that_is_renamed_and_renamed_back_is_still_watched() {
+    let world = World::prepared(|root| populated(root, "album"));
+    for _ in 0..20 {
+        world.rename("album", "other");
+        world.rename("other", "album");
+        world.marks();
+        world.until_watched(4);
+        world.assert_all_watched();
+    }
+}
+
+#[test]
 fn w08_a_folder_that_is_moved_into_another_and_renamed_there_is_followed() {
     let world = World::prepared(|root| {
         populated(root, "a");
@@ -106,6 +121,17 @@ fn w11_a_folder_deleted_and_made_again_at_once_is_watched() {
     }
     world.converge();
     world.until_watched(4);
+    world.assert_all_watched();
+}
+
+#[test]
+fn w11_a_folder_that_was_made_again_before_its_deletion_is_read_is_watched_anew() {
+    let world = World::prepared(|root| populated(root, "album"));
+    let stale = RelPath::parse(b"album").unwrap();
+    world.watch.inbox.look(stale, Look::Gone);
+    world.until("it has been looked at", || !world.dirty.is_empty());
+    world.until_watched(4);
+    world.mirror.borrow_mut().marks.clear();
     world.assert_all_watched();
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Instant;
 
-use super::{World, scaled};
+use super::{NEVER, SHARD_SIZE, World, scaled};
 
 /// Lets `storm` change the folder while the mirror looks, then waits until they are equal.
 fn survive(world: &World, storm: impl FnOnce(&Path) + Send) {
@@ -35,7 +35,7 @@ impl Dice {
 
 #[test]
 fn w05_files_made_right_after_their_folder_are_all_found() {
-    let world = World::start();
+    let world = World::sharded(SHARD_SIZE, NEVER, |_| false, |_| ());
     survive(&world, |root| {
         for number in 0..scaled(300) {
             let folder = root.join(number.to_string());
@@ -54,7 +54,7 @@ fn w05_files_made_right_after_their_folder_are_all_found() {
 
 #[test]
 fn w06_files_deep_in_new_folders_are_all_found() {
-    let world = World::start();
+    let world = World::sharded(SHARD_SIZE, NEVER, |_| false, |_| ());
     survive(&world, |root| {
         for number in 0..scaled(300) {
             let folder = root.join(format!("{number}/b/c/d"));
@@ -64,6 +64,21 @@ fn w06_files_deep_in_new_folders_are_all_found() {
     });
     assert_eq!(world.health().overflows, 0);
     assert!(!world.marks().contains(&"*".to_owned()));
+}
+
+#[test]
+fn w06_folders_made_while_their_parent_is_being_watched_are_watched_too() {
+    let world = World::sharded(SHARD_SIZE, NEVER, |_| false, |_| ());
+    survive(&world, |root| {
+        for parent in 0..scaled(20) {
+            fs::create_dir(root.join(parent.to_string())).unwrap();
+            for number in 0..20 {
+                fs::create_dir(root.join(format!("{parent}/{number}"))).unwrap();
+            }
+        }
+    });
+    world.until_watched(1 + 21 * scaled(20) as u64);
+    world.assert_all_watched();
 }
 
 #[test]
@@ -97,12 +112,17 @@ fn w08_after_a_storm_of_renames_every_folder_is_watched() {
 #[test]
 fn w09_a_file_written_while_a_large_tree_is_deleted_is_found() {
     let folders = scaled(3_000);
-    let world = World::prepared(|root| {
-        for number in 0..folders {
-            fs::create_dir_all(root.join(format!("tree/{}/{number}", number / 100))).unwrap();
-        }
-        fs::create_dir(root.join("busy")).unwrap();
-    });
+    let world = World::sharded(
+        SHARD_SIZE,
+        NEVER,
+        |_| false,
+        |root| {
+            for number in 0..folders {
+                fs::create_dir_all(root.join(format!("tree/{}/{number}", number / 100))).unwrap();
+            }
+            fs::create_dir(root.join("busy")).unwrap();
+        },
+    );
     let (mut latest, mut slowest) = (0, 0);
     thread::scope(|scope| {
         let tree = world.path("tree");
