@@ -51,6 +51,8 @@ pub(super) struct Inbox {
 struct State {
     work: Work,
     stop: bool,
+    #[cfg(test)]
+    waiting: bool,
 }
 
 impl Inbox {
@@ -89,10 +91,21 @@ impl Inbox {
         self.lock().stop
     }
 
+    /// Whether all that was noted has been done.
+    #[cfg(test)]
+    pub(super) fn is_at_rest(&self) -> bool {
+        let state = self.lock();
+        state.waiting && state.work == Work::default()
+    }
+
     /// Waits for something to do, or until `wake_at`; `None` means stop.
     pub(super) fn wait(&self, wake_at: Option<Instant>) -> Option<Work> {
         let mut state = self.lock();
         loop {
+            #[cfg(test)]
+            {
+                state.waiting = state.work == Work::default();
+            }
             if state.stop {
                 return None;
             }

@@ -152,12 +152,13 @@ impl World {
         }
     }
 
-    /// Waits until `folders` are watched and nothing is dirty any more.
+    /// Waits until all that was reported is done with, and `folders` are watched.
     fn until_watched(&self, folders: u64) {
         self.until(&format!("{folders} folders are watched"), || {
             self.look();
             let health = self.health();
-            health.ready && health.watched_folders == folders && self.dirty.is_empty()
+            let done = self.watch.inbox.is_at_rest() && self.dirty.is_empty();
+            done && health.ready && health.watched_folders == folders
         });
     }
 

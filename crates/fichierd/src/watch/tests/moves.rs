@@ -1,11 +1,18 @@
 //! Folders that are renamed, moved in and out, deleted and made again.
 
 use std::fs;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use fichier_state::RelPath;
 
-use super::super::inbox::Look;
-use super::World;
+use super::super::door::Door;
+use super::super::inbox::{Inbox, Look};
+use super::super::shards::Shards;
+use super::super::tree::Tree;
+use super::{DEADLINE, World};
+use crate::dirty::DirtyQueue;
 
 /// A folder with two levels below it and a file in each.
 fn populated(root: &std::path::Path, name: &str) {
@@ -48,6 +55,41 @@ fn w08_a_renamed_folder_reports_under_its_new_name() {
     world.assert_all_watched();
     let marks = world.marks();
     assert!(!marks.iter().any(|mark| mark.starts_with("before/")), "{marks:?}");
+}
+
+#[test]
+fn w08_the_watch_of_a_new_name_outlives_that_of_the_old_one_in_whatever_order_they_are_looked_at() {
+    for name in ["a", "b"] {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("a")).unwrap();
+        fs::create_dir(dir.path().join("b")).unwrap();
+        let source = Arc::new(dir.path().canonicalize().unwrap());
+        let (dirty, inbox) = (DirtyQueue::default(), Arc::new(Inbox::default()));
+        // Two watches each: that of one folder shares its instance with nobody.
+        let shards = Shards::new(2, |alive| Door {
+            source: Arc::clone(&source),
+            dirty: dirty.clone(),
+            inbox: Arc::clone(&inbox),
+            overflows: Arc::default(),
+            alive,
+        });
+        let mut tree = Tree::new(source, Arc::new(|_, _| false), inbox, shards);
+        tree.plant().unwrap();
+        tree.grow(|_| ());
+
+        fs::rename(dir.path().join(name), dir.path().join("new")).unwrap();
+        let (old, new) = (RelPath::root().join(name.as_bytes()), RelPath::root().join(b"new"));
+        assert!(tree.look(&new, Look::Moved));
+        assert!(!tree.look(&old, Look::Moved));
+        assert_eq!(tree.watched(), 3);
+        let (file, deadline) = (new.join(b"file"), Instant::now() + DEADLINE);
+        // Again and again, for a mark of the folder would swallow that of the file.
+        while !dirty.take_settled(Duration::ZERO, Duration::ZERO).paths.contains(&file) {
+            assert!(Instant::now() < deadline, "the renamed folder is not watched");
+            fs::write(dir.path().join("new/file"), "").unwrap();
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
 }
 
 #[test]
