@@ -8,3 +8,5 @@ pub mod hash;
 pub mod root;
 pub mod scan;
 pub mod survey;
+pub mod dirty;
+pub mod watch;
