@@ -1,1 +1,4 @@
 //! The daemon: watched folders are mirrored to 1fichier.
+
+pub mod config;
+pub mod key_source;
