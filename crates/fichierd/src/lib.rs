@@ -1,4 +1,7 @@
 //! The daemon: watched folders are mirrored to 1fichier.
 
 pub mod config;
+pub mod control;
+pub mod exit;
 pub mod key_source;
+pub mod status;
