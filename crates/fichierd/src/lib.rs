@@ -5,3 +5,4 @@ pub mod control;
 pub mod exit;
 pub mod key_source;
 pub mod status;
+pub mod systemd;
