@@ -16,6 +16,8 @@ mod surroundings;
 mod values;
 
 #[cfg(test)]
+mod sample_tests;
+#[cfg(test)]
 mod tests;
 
 use std::fs;
