@@ -78,6 +78,9 @@ impl ConfigError {
         let handler = GraphicalReportHandler::new_themed(theme).with_width(80).with_links(false);
         let mut drawn = String::new();
         for complaint in complaints {
+            if !drawn.is_empty() {
+                drawn.push('\n');
+            }
             let shown = Shown { complaint, text: NamedSource::new(self.name(), text.clone()) };
             if handler.render_report(&mut drawn, &shown).is_err() {
                 return format!("{self}\n");

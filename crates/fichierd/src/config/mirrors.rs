@@ -98,7 +98,12 @@ pub(super) fn together(mirrors: &[MirrorConfig], spans: &[Spans], complaints: &m
                 );
             }
             let targets = (Path::new(&mirror.target), Path::new(&other.target));
-            if let Some(relation) = relation(targets.0, targets.1) {
+            let root = Path::new("/");
+            let either_is_root = targets.0 == root || targets.1 == root;
+            // The root was complained about already, and everything lies inside it.
+            if let Some(relation) = relation(targets.0, targets.1)
+                && !either_is_root
+            {
                 complaints.add(
                     Some(span.target.clone()),
                     format!("this target {relation} that of mirror `{name}` ({})", other.target),

@@ -84,10 +84,13 @@ pub async fn ask(path: &Path, request: &Request) -> Result<Option<Reply>, AskErr
 
 fn none_listens(path: &Path, error: io::Error) -> Result<Option<Reply>, AskError> {
     let path = path.to_path_buf();
-    match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Ok(None),
-        io::ErrorKind::PermissionDenied => Err(AskError::NotAllowed { path }),
-        _ => Err(AskError::Broken { path, source: error }),
+    let kind = error.kind();
+    if kind == io::ErrorKind::NotFound || kind == io::ErrorKind::ConnectionRefused {
+        Ok(None)
+    } else if kind == io::ErrorKind::PermissionDenied {
+        Err(AskError::NotAllowed { path })
+    } else {
+        Err(AskError::Broken { path, source: error })
     }
 }
 
@@ -118,10 +121,8 @@ async fn converse(path: &Path, stream: UnixStream, request: &Request) -> Result<
 }
 
 fn http_request(request: &Request) -> Result<hyper::Request<Full<Bytes>>, AskError> {
-    let method = match request {
-        Request::Status => hyper::Method::GET,
-        _ => hyper::Method::POST,
-    };
+    let asks = matches!(request, Request::Status);
+    let method = if asks { hyper::Method::GET } else { hyper::Method::POST };
     let body = body(request).map_err(|error| unreadable(error.to_string()))?;
     hyper::Request::builder()
         .method(method)
@@ -134,12 +135,10 @@ fn http_request(request: &Request) -> Result<hyper::Request<Full<Bytes>>, AskErr
 
 /// The fields of the request, without its name, which is the path.
 fn body(request: &Request) -> serde_json::Result<Vec<u8>> {
-    match serde_json::to_value(request)? {
-        serde_json::Value::Object(named) => {
-            let fields = named.into_iter().next().map(|(_, fields)| fields);
-            serde_json::to_vec(&fields.unwrap_or_default())
-        }
-        _ => Ok(Vec::new()),
+    let named = serde_json::to_value(request)?;
+    match named.as_object().and_then(|named| named.values().next()) {
+        Some(fields) => serde_json::to_vec(fields),
+        None => Ok(Vec::new()),
     }
 }
 
