@@ -4,5 +4,6 @@ pub mod config;
 pub mod control;
 pub mod exit;
 pub mod key_source;
+pub mod log;
 pub mod status;
 pub mod systemd;
