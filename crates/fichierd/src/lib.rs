@@ -1,5 +1,6 @@
 //! The daemon: watched folders are mirrored to 1fichier.
 
+pub mod cli;
 pub mod config;
 pub mod control;
 pub mod exit;
