@@ -106,7 +106,47 @@ fn send(states: &[NotifyState<'_>]) {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixDatagram;
+    use std::process::{Command, Stdio};
+
     use super::*;
+
+    /// The service manager is named by the environment, which a test must not change: so this
+    /// runs in a process of its own.
+    #[test]
+    #[ignore = "run by the_service_manager_is_told_in_whole_datagrams"]
+    fn speak() {
+        ready("idle");
+        reloading();
+        extend_timeout(Duration::from_secs(2));
+        stopping("ended\nREADY=1");
+    }
+
+    #[test]
+    fn the_service_manager_is_told_in_whole_datagrams() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("notify");
+        let manager = UnixDatagram::bind(&path).unwrap();
+        manager.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let spoken = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "systemd::tests::speak", "--ignored"])
+            .env("NOTIFY_SOCKET", &path)
+            .stdout(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(spoken.success());
+        let heard = || {
+            let mut buffer = [0; 1024];
+            let length = manager.recv(&mut buffer).unwrap();
+            String::from_utf8(buffer[..length].to_vec()).unwrap()
+        };
+        assert_eq!(heard(), "READY=1\nSTATUS=idle\n");
+        let reloading = heard();
+        let clock = reloading.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").unwrap();
+        assert!(clock.trim_end().parse::<u64>().unwrap() > 0, "{reloading}");
+        assert_eq!(heard(), "EXTEND_TIMEOUT_USEC=2000000\n");
+        assert_eq!(heard(), "STOPPING=1\nSTATUS=ended\n");
+    }
 
     #[test]
     fn the_watchdog_is_fed_only_while_the_loop_turns() {
