@@ -377,7 +377,9 @@ fn paths_are_whole() {
 #[test]
 fn on_a_terminal_the_place_is_drawn() {
     let error = parse(&mirror("setle = \"5s\"")).unwrap_err();
+    // A first line without indentation keeps that of the others.
     expect![[r#"
+        drawn:
           × unknown key `setle`
            ╭─[/etc/fichierd/config.toml:5:1]
          4 │ target = "/backups/photos"
@@ -386,7 +388,7 @@ fn on_a_terminal_the_place_is_drawn() {
            ╰────
           help: did you mean `settle`?
     "#]]
-    .assert_eq(&error.render(Drawing::Monochrome));
+    .assert_eq(&format!("drawn:\n{}", error.render(Drawing::Monochrome)));
     assert!(error.render(Drawing::Colour).contains('\u{1b}'));
     assert_eq!(error.render(Drawing::Plain), format!("{error}\n"));
 }
