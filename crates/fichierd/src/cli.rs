@@ -1,0 +1,126 @@
+//! The command line: what can be typed, and what comes back.
+//!
+//! One file a command. When the service runs, a command that changes something hands itself over
+//! to it ([`service`]); no command ever works beside it. What a script reads goes to stdout,
+//! everything else to stderr; the exit code is an [`Exit`].
+//!
+//! No option takes the API key: every user of the machine can read a command line.
+
+mod approve;
+mod completions;
+mod emulator;
+mod failure;
+mod man;
+mod output;
+mod pause;
+mod prune;
+mod reject;
+mod resume;
+mod service;
+mod status;
+mod sync;
+mod why;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+pub use self::failure::{complain, exit_of};
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::log::{self, LogFormat, LogLevel};
+
+/// Keeps folders of a 1fichier account equal to local folders: a backup to trust.
+#[derive(Debug, Parser)]
+#[command(name = "fichierd", version)]
+#[command(disable_help_subcommand = true, max_term_width = 80)]
+#[command(after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 some files have problems, \
+    4 held, 69 unavailable, 75 try later, 77 refused, 78 configuration, 130 interrupted.")]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command understands.
+#[derive(Args, Debug)]
+struct Global {
+    /// Read this configuration [default: that of the user, else /etc/fichierd/config.toml]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
+    config: Option<PathBuf>,
+    /// How much is logged: error, warn, info, debug or trace
+    #[arg(long, global = true, value_enum, default_value = "info", value_name = "LEVEL")]
+    #[arg(help_heading = "Global options", hide_possible_values = true)]
+    log_level: LogLevel,
+    /// Log as text or json [default: the journal under systemd, else text]
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", hide_possible_values = true)]
+    #[arg(help_heading = "Global options")]
+    log_format: Option<LogFormat>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Compare and send now, and wait until it is done
+    Sync(sync::SyncArgs),
+    /// Say whether everything is safe, and what needs a decision
+    Status(status::StatusArgs),
+    /// Begin nothing new until `resume`
+    Pause,
+    /// Go on after `pause`
+    Resume,
+    /// Let the held removals of a mirror happen
+    Approve(approve::ApproveArgs),
+    /// Refuse the held removals of a mirror
+    Reject(reject::RejectArgs),
+    /// Say why a path is, or is not, on the service
+    Why(why::WhyArgs),
+    /// Remove remote files that are now excluded
+    Prune(prune::PruneArgs),
+    /// Run an imitation of 1fichier on this machine, to try things out
+    Emulator(emulator::EmulatorArgs),
+    /// Print the completions for a shell
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page, or write all of them to a folder
+    Man(man::ManArgs),
+}
+
+impl Cli {
+    /// Does what was asked for.
+    ///
+    /// # Errors
+    ///
+    /// Whatever stopped the command; [`exit_of`] knows the exit code, [`complain`] tells the user.
+    pub async fn run(self) -> anyhow::Result<Exit> {
+        log::start(self.global.log_level, self.global.log_format)?;
+        let named = self.global.config.as_deref();
+        match self.command {
+            Command::Emulator(args) => emulator::run(args).await,
+            Command::Completions(args) => completions::run(&args),
+            Command::Man(args) => man::run(&args),
+            Command::Sync(args) => interruptible(sync::run(args, &Config::load(named)?)).await,
+            Command::Status(args) => interruptible(status::run(args, &Config::load(named)?)).await,
+            Command::Pause => interruptible(pause::run(&Config::load(named)?)).await,
+            Command::Resume => interruptible(resume::run(&Config::load(named)?)).await,
+            Command::Approve(args) => {
+                interruptible(approve::run(args, &Config::load(named)?)).await
+            }
+            Command::Reject(args) => interruptible(reject::run(args, &Config::load(named)?)).await,
+            Command::Why(args) => interruptible(why::run(args, &Config::load(named)?)).await,
+            Command::Prune(args) => interruptible(prune::run(args, &Config::load(named)?)).await,
+        }
+    }
+}
+
+/// Ends a command at Ctrl-C; what it had begun is dropped, which removes its temporary files.
+async fn interruptible(
+    command: impl Future<Output = anyhow::Result<Exit>>,
+) -> anyhow::Result<Exit> {
+    tokio::select! {
+        exit = command => exit,
+        _ = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),
+    }
+}

@@ -1,0 +1,84 @@
+//! How a command that failed ends: one message on stderr, one exit code.
+//!
+//! The exit code is decided here alone, by the type of the error and never by its text.
+
+use std::io::{self, IsTerminal, Write};
+
+use crate::config::{ConfigError, Drawing};
+use crate::control::AskError;
+use crate::exit::Exit;
+
+/// A reason to end with a given exit code.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(super) struct Ended {
+    /// For people.
+    pub(super) message: String,
+    /// What the command ends with.
+    pub(super) exit: Exit,
+}
+
+/// The same as an error to return.
+pub(super) fn ended(exit: Exit, message: impl Into<String>) -> anyhow::Error {
+    Ended { message: message.into(), exit }.into()
+}
+
+/// The exit code that fits the error.
+pub fn exit_of(error: &anyhow::Error) -> Exit {
+    if let Some(ended) = error.downcast_ref::<Ended>() {
+        ended.exit
+    } else if error.is::<ConfigError>() {
+        Exit::Config
+    } else if let Some(error) = error.downcast_ref::<AskError>() {
+        error.exit()
+    } else if is_closed_pipe(error) {
+        // `fichierd … | head`: the reader has seen enough.
+        Exit::Done
+    } else {
+        Exit::Failed
+    }
+}
+
+/// Tells the user what went wrong, on stderr.
+pub fn complain(error: &anyhow::Error) {
+    if is_closed_pipe(error) {
+        return;
+    }
+    let stderr = io::stderr();
+    let text = match error.downcast_ref::<ConfigError>() {
+        Some(config) => config.render(drawing(stderr.is_terminal())),
+        None => format!("fichierd: {error:#}\n"),
+    };
+    // There is nobody left to tell when stderr is closed.
+    let _told = stderr.lock().write_all(text.as_bytes());
+}
+
+fn drawing(terminal: bool) -> Drawing {
+    let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    match (terminal, no_colour) {
+        (false, _) => Drawing::Plain,
+        (true, true) => Drawing::Monochrome,
+        (true, false) => Drawing::Colour,
+    }
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+    kind == Some(io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_type_of_an_error_decides_the_exit_code() {
+        let held = ended(Exit::Held, "held").context("while approving");
+        assert_eq!(exit_of(&held), Exit::Held);
+        let silent = anyhow::Error::new(AskError::Silent);
+        assert_eq!(exit_of(&silent), Exit::Unavailable);
+        let closed = anyhow::Error::new(io::Error::from(io::ErrorKind::BrokenPipe));
+        assert_eq!(exit_of(&closed), Exit::Done);
+        assert_eq!(exit_of(&anyhow::anyhow!("anything else")), Exit::Failed);
+    }
+}

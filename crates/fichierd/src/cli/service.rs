@@ -1,0 +1,152 @@
+//! Handing a command over to the running service.
+
+use std::time::Duration;
+
+use super::failure::ended;
+use super::output;
+use crate::config::Config;
+use crate::control::{Reply, Request, ask};
+use crate::exit::Exit;
+use crate::status::{CycleSummary, bytes, count, duration};
+
+/// Lets the running service do it and prints what it answers; `None` if no service runs.
+///
+/// # Errors
+///
+/// `AskError` when the service cannot be asked; its refusal, with the exit code that it names.
+pub(super) async fn forward(config: &Config, request: &Request) -> anyhow::Result<Option<Exit>> {
+    match reply(config, request).await? {
+        None => Ok(None),
+        Some(Reply::Done { message }) => {
+            output::line(&message)?;
+            Ok(Some(Exit::Done))
+        }
+        Some(Reply::Cycle(cycles)) => {
+            for cycle in &cycles {
+                output::line(&cycle_line(cycle))?;
+            }
+            Ok(Some(exit_of_cycles(&cycles)))
+        }
+        Some(other) => Err(unexpected(&other)),
+    }
+}
+
+/// What the running service answers; `None` if no service runs.
+///
+/// # Errors
+///
+/// As [`forward`].
+pub(super) async fn reply(config: &Config, request: &Request) -> anyhow::Result<Option<Reply>> {
+    match ask(&config.control_socket, request).await? {
+        Some(Reply::Refused { message, exit }) => Err(ended(Exit::from_code(exit), message)),
+        other => Ok(other),
+    }
+}
+
+/// Refuses a mirror that the configuration does not know, before anybody is asked.
+///
+/// # Errors
+///
+/// [`Exit::Usage`], with the names that there are.
+pub(super) fn known_mirror(config: &Config, name: &str) -> anyhow::Result<()> {
+    if config.mirror(name).is_some() {
+        return Ok(());
+    }
+    let names: Vec<_> = config.mirrors.iter().map(|mirror| mirror.name.as_str()).collect();
+    let there = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    let message = format!("there is no mirror `{name}`; configured: {there}");
+    Err(ended(Exit::Usage, message))
+}
+
+/// The end of a command that has nobody to hand itself to.
+pub(super) fn not_running(config: &Config) -> anyhow::Result<Exit> {
+    let socket = config.control_socket.display();
+    Err(ended(
+        Exit::Unavailable,
+        format!(
+            "the service is not running (nobody listens on {socket}); start it: systemctl start fichierd"
+        ),
+    ))
+}
+
+/// The service answered another question than the one it was asked.
+pub(super) fn unexpected(reply: &Reply) -> anyhow::Error {
+    let what = match reply {
+        Reply::Status(_) => "a status",
+        Reply::Done { .. } => "\"done\"",
+        Reply::Cycle(_) => "cycles",
+        Reply::Why(_) => "an explanation",
+        Reply::Refused { .. } => "a refusal",
+    };
+    ended(Exit::Unavailable, format!("the service answered with {what}, which was not asked for"))
+}
+
+/// What the cycles together mean for the exit code: the worst of them.
+pub(super) fn exit_of_cycles(cycles: &[CycleSummary]) -> Exit {
+    if cycles.iter().any(|cycle| cycle.held_removals > 0) {
+        Exit::Held
+    } else if cycles.iter().any(|cycle| cycle.problems > 0) {
+        Exit::Problems
+    } else {
+        Exit::Done
+    }
+}
+
+/// One cycle in one line; zeros are left out.
+pub(super) fn cycle_line(cycle: &CycleSummary) -> String {
+    let size = format!(" ({})", bytes(cycle.uploaded_bytes));
+    let parts = [
+        (cycle.uploaded_files, "sent", size.as_str()),
+        (cycle.relocated, "moved", ""),
+        (cycle.copied, "copied", ""),
+        (cycle.retired, "to the versions", ""),
+        (cycle.adopted, "found there already", ""),
+        (cycle.held_removals, "removals held", ""),
+        (cycle.problems, "with problems", ""),
+        (cycle.calls, "calls", ""),
+    ];
+    let parts = parts.into_iter().filter(|(number, _, _)| *number > 0);
+    let parts: Vec<_> = parts.map(|(n, what, more)| format!("{} {what}{more}", count(n))).collect();
+    let did = if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(", ") };
+    let took = duration(Duration::try_from_secs_f64(cycle.seconds).unwrap_or_default());
+    format!("{}: {}: {did}; {took}", cycle.mirror, cycle.outcome)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cycle() -> CycleSummary {
+        CycleSummary {
+            mirror: "photos".to_owned(),
+            outcome: "done".to_owned(),
+            seconds: 75.0,
+            ..CycleSummary::default()
+        }
+    }
+
+    #[test]
+    fn a_cycle_is_one_line_without_zeros() {
+        assert_eq!(cycle_line(&cycle()), "photos: done: nothing to do; 1 min");
+        let busy = CycleSummary {
+            uploaded_files: 1_200,
+            uploaded_bytes: 3 << 20,
+            relocated: 2,
+            calls: 9,
+            ..cycle()
+        };
+        assert_eq!(
+            cycle_line(&busy),
+            "photos: done: 1,200 sent (3.00 MiB), 2 moved, 9 calls; 1 min"
+        );
+    }
+
+    #[test]
+    fn the_worst_cycle_decides_the_exit_code() {
+        let held = CycleSummary { held_removals: 1, ..cycle() };
+        let problems = CycleSummary { problems: 1, ..cycle() };
+        assert_eq!(exit_of_cycles(&[cycle()]), Exit::Done);
+        assert_eq!(exit_of_cycles(&[problems.clone(), cycle()]), Exit::Problems);
+        assert_eq!(exit_of_cycles(&[problems, held]), Exit::Held);
+    }
+}

@@ -1,0 +1,34 @@
+//! `fichierd status`: is everything safe, and what needs a decision?
+
+use clap::Args;
+
+use super::{output, service};
+use crate::config::Config;
+use crate::control::{Reply, Request};
+use crate::exit::Exit;
+use crate::status::{Status, render};
+
+#[derive(Args, Debug)]
+pub(crate) struct StatusArgs {
+    /// As JSON, schema `fichierd.status/1`
+    #[arg(long)]
+    json: bool,
+}
+
+/// Ends with 0 whatever the status says: the question was answered.
+pub(crate) async fn run(args: StatusArgs, config: &Config) -> anyhow::Result<Exit> {
+    match service::reply(config, &Request::Status).await? {
+        Some(Reply::Status(status)) => show(&status, args.json),
+        Some(other) => Err(service::unexpected(&other)),
+        None => service::not_running(config),
+    }
+}
+
+fn show(status: &Status, json: bool) -> anyhow::Result<Exit> {
+    if json {
+        output::json(status)?;
+    } else {
+        output::line(&render(status, jiff::Timestamp::now()))?;
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,60 @@
+//! The configuration as its author typed it.
+//!
+//! One field for one key, with the place where it stands in the text, so that a rule that is
+//! broken later (`rules`) can still point at it. Keys that are not here are refused, so a typing
+//! error never means "the default, silently".
+//!
+//! Only `config` sees these types: the rest of the program works with [`super::Config`].
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::MaxRemovals;
+use super::values::{HumanDuration, KeepText};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ConfigFile {
+    pub(super) state_dir: Option<Spanned<PathBuf>>,
+    pub(super) control_socket: Option<Spanned<PathBuf>>,
+    #[serde(default)]
+    pub(super) account: AccountFile,
+    #[serde(default)]
+    pub(super) pace: PaceFile,
+    #[serde(default)]
+    pub(super) mirror: Vec<MirrorFile>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AccountFile {
+    pub(super) api_key_file: Option<Spanned<PathBuf>>,
+    pub(super) api_url: Option<Spanned<String>>,
+    pub(super) ca_file: Option<Spanned<PathBuf>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PaceFile {
+    pub(super) calls_per_second: Option<Spanned<f64>>,
+    pub(super) parallel_uploads: Option<Spanned<i64>>,
+    pub(super) time_scale: Option<Spanned<i64>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MirrorFile {
+    pub(super) name: Spanned<String>,
+    pub(super) source: Spanned<PathBuf>,
+    pub(super) target: Spanned<String>,
+    #[serde(default)]
+    pub(super) exclude: Vec<Spanned<String>>,
+    pub(super) settle: Option<Spanned<HumanDuration>>,
+    pub(super) settle_at_most: Option<Spanned<HumanDuration>>,
+    pub(super) rescan: Option<Spanned<HumanDuration>>,
+    pub(super) max_removals: Option<Spanned<MaxRemovals>>,
+    pub(super) removals_floor: Option<Spanned<i64>>,
+    pub(super) keep: Option<Spanned<KeepText>>,
+}

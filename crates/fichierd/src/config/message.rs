@@ -1,0 +1,270 @@
+//! What is wrong with a configuration, said to the person who wrote it.
+//!
+//! Every complaint names the file, the line and the column, shows the line with a caret, and
+//! proposes what to write instead. On a terminal it is drawn by `miette`; in a pipe or the
+//! journal each complaint begins with `file:line:column: message`, one that editors and `grep`
+//! understand.
+
+use std::fmt;
+use std::fmt::Write as _;
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource};
+
+/// A configuration that cannot be used. Ends the program with exit code 78.
+#[derive(Debug)]
+pub struct ConfigError {
+    file: PathBuf,
+    cause: Cause,
+}
+
+#[derive(Debug)]
+enum Cause {
+    NotFound { looked_at: Vec<PathBuf> },
+    Unreadable(io::Error),
+    Wrong { text: String, complaints: Vec<Complaint> },
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug)]
+pub(super) struct Complaint {
+    /// What is wrong, as a sentence without a full stop.
+    pub(super) message: String,
+    /// Where, in bytes of the text.
+    pub(super) span: Option<Range<usize>>,
+    /// What to do about it.
+    pub(super) help: Option<String>,
+}
+
+/// How a [`ConfigError`] is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drawing {
+    /// For pipes, files and the journal.
+    Plain,
+    /// For a terminal, in colour.
+    Colour,
+    /// For a terminal whose user set `NO_COLOR`.
+    Monochrome,
+}
+
+impl ConfigError {
+    pub(super) fn not_found(looked_at: Vec<PathBuf>) -> Self {
+        let file = looked_at.first().cloned().unwrap_or_default();
+        ConfigError { file, cause: Cause::NotFound { looked_at } }
+    }
+
+    pub(super) fn unreadable(file: &Path, error: io::Error) -> Self {
+        ConfigError { file: file.to_path_buf(), cause: Cause::Unreadable(error) }
+    }
+
+    pub(super) fn wrong(file: &Path, text: &str, mut complaints: Vec<Complaint>) -> Self {
+        complaints.sort_by_key(|complaint| complaint.span.as_ref().map(|span| span.start));
+        let cause = Cause::Wrong { text: text.to_owned(), complaints };
+        ConfigError { file: file.to_path_buf(), cause }
+    }
+
+    /// Draws the error, with a line break at the end.
+    pub fn render(&self, drawing: Drawing) -> String {
+        let theme = match drawing {
+            Drawing::Plain => return format!("{self}\n"),
+            Drawing::Colour => GraphicalTheme::unicode(),
+            Drawing::Monochrome => GraphicalTheme::unicode_nocolor(),
+        };
+        let Cause::Wrong { text, complaints } = &self.cause else {
+            return format!("{self}\n");
+        };
+        let handler = GraphicalReportHandler::new_themed(theme).with_width(80).with_links(false);
+        let mut drawn = String::new();
+        for complaint in complaints {
+            if !drawn.is_empty() {
+                drawn.push('\n');
+            }
+            let shown = Shown { complaint, text: NamedSource::new(self.name(), text.clone()) };
+            if handler.render_report(&mut drawn, &shown).is_err() {
+                return format!("{self}\n");
+            }
+        }
+        drawn
+    }
+
+    fn name(&self) -> String {
+        self.file.display().to_string()
+    }
+}
+
+impl std::error::Error for ConfigError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.cause {
+            Cause::Unreadable(error) => Some(error),
+            Cause::NotFound { .. } | Cause::Wrong { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = self.name();
+        match &self.cause {
+            Cause::NotFound { looked_at } => {
+                f.write_str("there is no configuration; looked for:")?;
+                for path in looked_at {
+                    write!(f, "\n  {}", path.display())?;
+                }
+                f.write_str(
+                    "\n  help: copy the sample to one of these, or name a file with --config",
+                )
+            }
+            Cause::Unreadable(error) => write!(f, "{file}: cannot be read: {error}"),
+            Cause::Wrong { text, complaints } => {
+                let shown = complaints.iter().map(|complaint| plain(&file, text, complaint));
+                f.write_str(&shown.collect::<Vec<_>>().join("\n"))
+            }
+        }
+    }
+}
+
+fn plain(file: &str, text: &str, complaint: &Complaint) -> String {
+    let mut shown = String::new();
+    // Writing to a String cannot fail.
+    let _ok = match &complaint.span {
+        Some(span) => {
+            let place = Place::of(text, span);
+            let margin = " ".repeat(place.line.to_string().len());
+            let indent = " ".repeat(place.column - 1);
+            write!(
+                shown,
+                "{file}:{}:{}: {}\n  {} | {}\n  {margin} | {indent}{}",
+                place.line,
+                place.column,
+                complaint.message,
+                place.line,
+                place.shown,
+                "^".repeat(place.width)
+            )
+        }
+        None => write!(shown, "{file}: {}", complaint.message),
+    };
+    if let Some(help) = &complaint.help {
+        let _ok = write!(shown, "\n  help: {help}");
+    }
+    shown
+}
+
+/// A span in lines and columns, both counted from 1, columns in characters.
+struct Place<'a> {
+    line: usize,
+    column: usize,
+    /// How many characters to mark; at least one, and only on the first line.
+    width: usize,
+    shown: &'a str,
+}
+
+impl<'a> Place<'a> {
+    fn of(text: &'a str, span: &Range<usize>) -> Self {
+        let start = floor(text, span.start);
+        let end = floor(text, span.end);
+        let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
+        let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
+        let marked = text[start..end.clamp(start, line_end)].chars().count();
+        Place {
+            line: text[..start].matches('\n').count() + 1,
+            column: text[line_start..start].chars().count() + 1,
+            width: marked.max(1),
+            shown: text[line_start..line_end].trim_end_matches('\r'),
+        }
+    }
+}
+
+/// The nearest boundary between characters at or before `at`.
+fn floor(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
+
+impl From<&toml::de::Error> for Complaint {
+    /// Rewords what the parser says, so that a typing error names its remedy.
+    fn from(error: &toml::de::Error) -> Self {
+        let said = error.message().trim_end_matches('\n');
+        let complaint = |message: String, help| Complaint { message, span: error.span(), help };
+        // The words are serde's own, fixed by its `Error` trait; the tests notice a change.
+        if let Some(rest) = said.strip_prefix("unknown field ") {
+            let mut words = quoted(rest);
+            let unknown = words.next().unwrap_or_default();
+            let known = words.collect::<Vec<_>>();
+            return complaint(format!("unknown key `{unknown}`"), suggestion(unknown, &known));
+        }
+        if let Some(rest) = said.strip_prefix("missing field ") {
+            let missing = quoted(rest).next().unwrap_or_default();
+            return complaint(format!("the key `{missing}` is missing here"), None);
+        }
+        if let Some(rest) = said.strip_prefix("invalid type: ") {
+            return complaint(format!("wrong type: {}", in_plain_words(rest)), None);
+        }
+        complaint(said.to_owned(), None)
+    }
+}
+
+/// Names the types of TOML instead of those of Rust.
+fn in_plain_words(rest: &str) -> String {
+    let plain = [
+        ("expected f64", "expected a number"),
+        ("expected i64", "expected a whole number"),
+        ("expected a sequence", "expected a list: [\"…\", \"…\"]"),
+        ("expected a string", "expected text in quotes"),
+        ("expected path string", "expected a path in quotes"),
+    ];
+    let found = plain.into_iter().find(|(rust, _)| rest.ends_with(rust));
+    found.map_or_else(|| rest.to_owned(), |(rust, words)| rest.replace(rust, words))
+}
+
+/// The words between backticks.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// "did you mean", when some known key is near enough; else all of them.
+pub(super) fn suggestion(unknown: &str, known: &[&str]) -> Option<String> {
+    /// Below this Jaro-Winkler similarity a suggestion confuses more than it helps.
+    const NEAR: f64 = 0.8;
+    let near = known
+        .iter()
+        .map(|key| (strsim::jaro_winkler(unknown, key), key))
+        .filter(|(similarity, _)| *similarity >= NEAR)
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    match near {
+        Some((_, key)) => Some(format!("did you mean `{key}`?")),
+        None if known.is_empty() => None,
+        None => Some(format!("the keys here are {}", known.join(", "))),
+    }
+}
+
+/// One complaint in the form that miette draws.
+#[derive(Debug)]
+struct Shown<'a> {
+    complaint: &'a Complaint,
+    text: NamedSource<String>,
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.complaint.message)
+    }
+}
+
+impl std::error::Error for Shown<'_> {}
+
+impl miette::Diagnostic for Shown<'_> {
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.complaint.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn miette::SourceCode> {
+        Some(&self.text)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let span = self.complaint.span.clone()?;
+        Some(Box::new(std::iter::once(LabeledSpan::underline(span))))
+    }
+}

@@ -1,0 +1,262 @@
+//! Which mirrors make sense, each for itself and all together.
+//!
+//! Two mirrors must never fight over a file: not over a local one, which would be sent twice,
+//! nor over a remote one, which each would take for foreign. And what this program writes
+//! itself must not lie in a folder that it watches, or it would never come to rest.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ignore::gitignore::GitignoreBuilder;
+use toml::Spanned;
+
+use super::file::MirrorFile;
+use super::rules::{Complaints, path};
+use super::values::HumanDuration;
+use super::{Keep, MaxRemovals, MirrorConfig};
+
+const SETTLE: Duration = Duration::from_secs(5);
+const SETTLE_AT_MOST: Duration = Duration::from_secs(5 * 60);
+const RESCAN: Duration = Duration::from_secs(60 * 60);
+const MAX_REMOVALS: MaxRemovals = MaxRemovals::Percent(25);
+const REMOVALS_FLOOR: u64 = 100;
+const KEEP: Keep = Keep::For(Duration::from_secs(30 * DAY_S));
+
+const DAY_S: u64 = 24 * 60 * 60;
+/// A pass more often than this would never end.
+const SHORTEST_RESCAN: Duration = Duration::from_secs(1);
+/// A mirror that is looked at less often cannot be called a backup.
+const LONGEST_RESCAN: Duration = Duration::from_secs(30 * DAY_S);
+const LONGEST_SETTLE: Duration = Duration::from_secs(DAY_S);
+
+/// Longest name of a folder on the service (docs/api-notes.md, F.1).
+const LONGEST_FOLDER_NAME: usize = 250;
+/// The folder that this program keeps for itself in each target.
+const RESERVED: &str = ".fichierd";
+
+/// Where the parts of one mirror stand in the text.
+pub(super) struct Spans {
+    name: Range<usize>,
+    source: Range<usize>,
+    target: Range<usize>,
+}
+
+impl Spans {
+    pub(super) fn of(file: &MirrorFile) -> Self {
+        Spans { name: file.name.span(), source: file.source.span(), target: file.target.span() }
+    }
+}
+
+/// Checks one mirror by itself.
+pub(super) fn mirror(file: MirrorFile, complaints: &mut Complaints) -> MirrorConfig {
+    check_name(&file.name, complaints);
+    check_excludes(&file.exclude, complaints);
+    let settle =
+        bounded(file.settle, "settle", SETTLE, Duration::ZERO..=LONGEST_SETTLE, complaints);
+    let most_span = file.settle_at_most.as_ref().map(Spanned::span);
+    let default = SETTLE_AT_MOST.max(settle);
+    let settle_at_most = bounded(
+        file.settle_at_most,
+        "settle_at_most",
+        default,
+        Duration::ZERO..=LONGEST_SETTLE,
+        complaints,
+    );
+    if settle_at_most < settle {
+        let help = "settle_at_most is how long a file that never rests is waited for at most";
+        complaints.add(most_span, "`settle_at_most` is shorter than `settle`", help);
+    }
+    let rescan =
+        bounded(file.rescan, "rescan", RESCAN, SHORTEST_RESCAN..=LONGEST_RESCAN, complaints);
+    MirrorConfig {
+        name: file.name.into_inner(),
+        source: path(file.source, "source", complaints),
+        target: target(&file.target, complaints),
+        exclude: file.exclude.into_iter().map(Spanned::into_inner).collect(),
+        settle,
+        settle_at_most,
+        rescan,
+        max_removals: file.max_removals.map_or(MAX_REMOVALS, Spanned::into_inner),
+        removals_floor: removals_floor(file.removals_floor, complaints),
+        keep: file.keep.map_or(KEEP, |keep| keep.into_inner().0),
+    }
+}
+
+/// Checks that no two mirrors share a name, a local file or a remote file.
+pub(super) fn together(mirrors: &[MirrorConfig], spans: &[Spans], complaints: &mut Complaints) {
+    let resolved: Vec<_> = mirrors.iter().map(|mirror| resolved(&mirror.source)).collect();
+    for (at, (mirror, span)) in mirrors.iter().zip(spans).enumerate() {
+        for (earlier, other) in mirrors.iter().enumerate().take(at) {
+            let name = &other.name;
+            if mirror.name == *name {
+                let help = "each mirror needs a name of its own; commands use it";
+                complaints.add(
+                    Some(span.name.clone()),
+                    format!("a mirror named `{name}` stands above already"),
+                    help,
+                );
+            }
+            let targets = (Path::new(&mirror.target), Path::new(&other.target));
+            let root = Path::new("/");
+            let either_is_root = targets.0 == root || targets.1 == root;
+            // The root was complained about already, and everything lies inside it.
+            if let Some(relation) = relation(targets.0, targets.1)
+                && !either_is_root
+            {
+                complaints.add(
+                    Some(span.target.clone()),
+                    format!("this target {relation} that of mirror `{name}` ({})", other.target),
+                    "two mirrors must not follow into one folder; choose targets side by side",
+                );
+            }
+            if let Some(relation) = relation(&resolved[at], &resolved[earlier]) {
+                complaints.add(
+                    Some(span.source.clone()),
+                    format!(
+                        "this source {relation} that of mirror `{name}` ({})",
+                        other.source.display()
+                    ),
+                    "the files in both would be sent twice; choose sources side by side",
+                );
+            }
+        }
+    }
+}
+
+/// Checks that no source contains the state folder or lies in it.
+pub(super) fn apart_from_state(
+    mirrors: &[MirrorConfig],
+    spans: &[Spans],
+    state_dir: &Path,
+    state_span: Option<Range<usize>>,
+    complaints: &mut Complaints,
+) {
+    for (mirror, span) in mirrors.iter().zip(spans) {
+        let source = resolved(&mirror.source);
+        let state = resolved(state_dir);
+        if state.starts_with(&source) {
+            complaints.add(
+                state_span.clone().or(Some(span.source.clone())),
+                format!(
+                    "the state folder {} lies inside the source of mirror `{}` ({})",
+                    state_dir.display(),
+                    mirror.name,
+                    mirror.source.display()
+                ),
+                "every upload would change the folder that it comes from; move state_dir elsewhere",
+            );
+        } else if source.starts_with(&state) {
+            complaints.add(
+                Some(span.source.clone()),
+                format!("this source lies inside the state folder {}", state_dir.display()),
+                "the state folder belongs to this program alone",
+            );
+        }
+    }
+}
+
+fn check_name(name: &Spanned<String>, complaints: &mut Complaints) {
+    let text = name.get_ref();
+    let legal = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-');
+    if text.is_empty() || text.len() > 64 || !text.bytes().all(legal) {
+        complaints.add(
+            Some(name.span()),
+            format!("`{}` cannot be the name of a mirror", text.escape_debug()),
+            "use 1 to 64 of: small letters, digits, `.`, `_`, `-`",
+        );
+    }
+}
+
+fn check_excludes(patterns: &[Spanned<String>], complaints: &mut Complaints) {
+    for pattern in patterns {
+        let mut builder = GitignoreBuilder::new("/");
+        if let Err(error) = builder.add_line(None, pattern.get_ref()) {
+            complaints.add(
+                Some(pattern.span()),
+                format!("this pattern cannot be read: {error}"),
+                "patterns are written as in .gitignore",
+            );
+        } else if pattern.get_ref().trim().is_empty() {
+            complaints.add(Some(pattern.span()), "this pattern is empty", "remove it");
+        }
+    }
+}
+
+fn target(typed: &Spanned<String>, complaints: &mut Complaints) -> String {
+    let mut wrong = |message: String, help: &str| complaints.add(Some(typed.span()), message, help);
+    let text = typed.get_ref();
+    let names: Vec<_> = text.split('/').filter(|name| !name.is_empty()).collect();
+    if !text.starts_with('/') {
+        wrong("`target` must be a whole path".to_owned(), "begin it with `/`: the account's root");
+    } else if names.is_empty() {
+        let help = "everything in the account would lie inside the mirror; name a folder";
+        wrong("`target` must not be the root of the account".to_owned(), help);
+    }
+    for name in &names {
+        if matches!(*name, "." | "..") {
+            wrong(format!("`target` contains `{name}`"), "write the path it leads to");
+        } else if *name == RESERVED {
+            wrong(format!("`{RESERVED}` is kept by this program"), "choose another folder");
+        } else if name.len() > LONGEST_FOLDER_NAME {
+            let help = "the service takes no longer ones";
+            wrong(format!("a folder name is over {LONGEST_FOLDER_NAME} bytes long"), help);
+        } else if name.chars().any(char::is_control) {
+            wrong("`target` contains a control character".to_owned(), "remove it");
+        }
+    }
+    format!("/{}", names.join("/"))
+}
+
+fn bounded(
+    typed: Option<Spanned<HumanDuration>>,
+    key: &str,
+    default: Duration,
+    range: std::ops::RangeInclusive<Duration>,
+    complaints: &mut Complaints,
+) -> Duration {
+    let Some(typed) = typed else { return default };
+    let HumanDuration(duration) = *typed.get_ref();
+    if !range.contains(&duration) {
+        let (shortest, longest) = (range.start(), range.end().as_secs() / DAY_S);
+        let message = if duration < *shortest {
+            format!("`{key}` must be at least {shortest:?}")
+        } else {
+            format!("`{key}` must be at most {longest} day{}", if longest == 1 { "" } else { "s" })
+        };
+        complaints.add(Some(typed.span()), message, "leave the key out for the default");
+    }
+    duration
+}
+
+fn removals_floor(typed: Option<Spanned<i64>>, complaints: &mut Complaints) -> u64 {
+    let Some(typed) = typed else { return REMOVALS_FLOOR };
+    u64::try_from(*typed.get_ref()).unwrap_or_else(|_| {
+        let help = "0 means that only max_removals counts";
+        complaints.add(Some(typed.span()), "`removals_floor` must not be negative", help);
+        REMOVALS_FLOOR
+    })
+}
+
+/// How `this` overlaps `other`, as a verb; `None` if they lie apart.
+fn relation(this: &Path, other: &Path) -> Option<&'static str> {
+    if this == other {
+        Some("is also")
+    } else if this.starts_with(other) {
+        Some("lies inside")
+    } else if other.starts_with(this) {
+        Some("contains")
+    } else {
+        None
+    }
+}
+
+/// The path with the symbolic links resolved in the part of it that exists.
+fn resolved(path: &Path) -> PathBuf {
+    for ancestor in path.ancestors() {
+        if let (Ok(real), Ok(rest)) = (ancestor.canonicalize(), path.strip_prefix(ancestor)) {
+            return real.components().chain(rest.components()).collect();
+        }
+    }
+    path.to_path_buf()
+}

@@ -1,0 +1,213 @@
+//! Which configurations make sense: from what was typed to what the program needs.
+//!
+//! All complaints are collected, so that a file with three mistakes is mended in one go.
+//! The folders and the mirrors have rules of their own in [`super::mirrors`].
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+use url::{Host, Url};
+
+use super::file::{AccountFile, ConfigFile, PaceFile};
+use super::message::Complaint;
+use super::mirrors;
+use super::surroundings::Surroundings;
+use super::{AccountConfig, Config, PaceSettings};
+use crate::key_source::KeySource;
+
+/// The real service.
+const API_URL: &str = "https://api.1fichier.com/v1";
+/// One a second has been reported safe (docs/api-notes.md, A.5).
+const CALLS_PER_SECOND: f64 = 1.0;
+/// The published limit (docs/api-notes.md, A.5).
+const MOST_CALLS_PER_SECOND: f64 = 3.0;
+const PARALLEL_UPLOADS: usize = 2;
+/// Each upload holds a thread and a connection; more do not fill a line any better.
+const MOST_PARALLEL_UPLOADS: i64 = 16;
+/// Beyond this the spacing of calls falls below a millisecond.
+const MOST_TIME_SCALE: i64 = 1_000;
+
+/// What was found to be wrong so far.
+#[derive(Default)]
+pub(super) struct Complaints(pub(super) Vec<Complaint>);
+
+impl Complaints {
+    /// Adds one, with a remedy.
+    pub(super) fn add(
+        &mut self,
+        span: Option<Range<usize>>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.0.push(Complaint { message: message.into(), span, help: Some(help.into()) });
+    }
+}
+
+/// Checks what was typed and completes it with the defaults.
+///
+/// # Errors
+///
+/// Everything that is wrong, at least one complaint.
+pub(super) fn config(
+    path: &Path,
+    file: ConfigFile,
+    around: &Surroundings,
+) -> Result<Config, Vec<Complaint>> {
+    let mut complaints = Complaints::default();
+    let state_span = file.state_dir.as_ref().map(Spanned::span);
+    let state_dir = match optional_path(file.state_dir, "state_dir", &mut complaints) {
+        Some(given) => given,
+        None => around.state_dir().unwrap_or_else(|| {
+            complaints.add(None, "there is no folder for the state", "set state_dir");
+            PathBuf::new()
+        }),
+    };
+    let control_socket = optional_path(file.control_socket, "control_socket", &mut complaints)
+        .unwrap_or_else(|| around.control_socket(&state_dir));
+    let account = account(file.account, around, &mut complaints);
+    let pace = pace(&file.pace, &account.api_url, &mut complaints);
+    let spans: Vec<_> = file.mirror.iter().map(mirrors::Spans::of).collect();
+    let mirrors: Vec<_> =
+        file.mirror.into_iter().map(|mirror| mirrors::mirror(mirror, &mut complaints)).collect();
+    mirrors::together(&mirrors, &spans, &mut complaints);
+    mirrors::apart_from_state(&mirrors, &spans, &state_dir, state_span, &mut complaints);
+    if complaints.0.is_empty() {
+        let path = path.to_path_buf();
+        Ok(Config { path, state_dir, control_socket, account, pace, mirrors })
+    } else {
+        Err(complaints.0)
+    }
+}
+
+/// A path that must be absolute, without `.` and `..`, which would hide where it leads.
+pub(super) fn path(typed: Spanned<PathBuf>, key: &str, complaints: &mut Complaints) -> PathBuf {
+    let span = typed.span();
+    let path = typed.into_inner();
+    if !path.is_absolute() {
+        complaints.add(
+            Some(span),
+            format!("`{key}` must be a whole path"),
+            "begin it with `/`: a service has no current folder, and `~` is not expanded",
+        );
+    } else if path.components().any(|part| part == std::path::Component::ParentDir) {
+        complaints.add(Some(span), format!("`{key}` contains `..`"), "write the path it leads to");
+    }
+    // Drops doubled and trailing slashes, so that equal folders are equal paths.
+    path.components().collect()
+}
+
+fn optional_path(
+    typed: Option<Spanned<PathBuf>>,
+    key: &str,
+    complaints: &mut Complaints,
+) -> Option<PathBuf> {
+    typed.map(|typed| path(typed, key, complaints))
+}
+
+fn account(file: AccountFile, around: &Surroundings, complaints: &mut Complaints) -> AccountConfig {
+    let key = match optional_path(file.api_key_file, "api_key_file", complaints) {
+        Some(path) => KeySource::File(path),
+        None => KeySource::default_in(around),
+    };
+    let api_url = match file.api_url {
+        Some(typed) => api_url(&typed, complaints),
+        None => API_URL.to_owned(),
+    };
+    AccountConfig { key, api_url, ca_file: optional_path(file.ca_file, "ca_file", complaints) }
+}
+
+fn api_url(typed: &Spanned<String>, complaints: &mut Complaints) -> String {
+    let text = typed.get_ref().trim_end_matches('/');
+    let mut wrong = |message: &str, help: &str| complaints.add(Some(typed.span()), message, help);
+    let example = "write it like \"https://api.1fichier.com/v1\"";
+    match Url::parse(text) {
+        Err(error) => wrong(&format!("`api_url` is not an address: {error}"), example),
+        Ok(url) if !matches!(url.scheme(), "http" | "https") => {
+            wrong("`api_url` is not an http address", example);
+        }
+        Ok(url) if url.scheme() == "http" && !is_loopback(&url) => {
+            wrong("`api_url` would send the API key unencrypted", "use https");
+        }
+        Ok(url) if has_extras(&url) => {
+            wrong("`api_url` has a user, a query or a fragment", example);
+        }
+        Ok(_) => {}
+    }
+    text.to_owned()
+}
+
+fn has_extras(url: &Url) -> bool {
+    !url.username().is_empty()
+        || url.password().is_some()
+        || url.query().is_some()
+        || url.fragment().is_some()
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+fn pace(file: &PaceFile, api_url: &str, complaints: &mut Complaints) -> PaceSettings {
+    let mut settings = PaceSettings {
+        calls_per_second: CALLS_PER_SECOND,
+        parallel_uploads: PARALLEL_UPLOADS,
+        time_scale: 1,
+    };
+    if let Some(typed) = &file.calls_per_second {
+        settings.calls_per_second = *typed.get_ref();
+        // Written so that "not a number" is refused too.
+        let possible = *typed.get_ref() > 0.0 && *typed.get_ref() <= MOST_CALLS_PER_SECOND;
+        if !possible {
+            complaints.add(
+                Some(typed.span()),
+                "`calls_per_second` must be above 0 and at most 3",
+                "the service publishes 3 as its limit and locks addresses well below it; 1 is safe",
+            );
+        }
+    }
+    if let Some(typed) = &file.parallel_uploads {
+        match usize::try_from(*typed.get_ref()) {
+            Ok(count) if (1..=MOST_PARALLEL_UPLOADS).contains(typed.get_ref()) => {
+                settings.parallel_uploads = count;
+            }
+            _ => complaints.add(
+                Some(typed.span()),
+                format!("`parallel_uploads` must be between 1 and {MOST_PARALLEL_UPLOADS}"),
+                "2 fill most lines",
+            ),
+        }
+    }
+    if let Some(typed) = &file.time_scale {
+        settings.time_scale = time_scale(typed, api_url, complaints);
+    }
+    settings
+}
+
+fn time_scale(typed: &Spanned<i64>, api_url: &str, complaints: &mut Complaints) -> u32 {
+    let scale = *typed.get_ref();
+    let loopback = Url::parse(api_url).is_ok_and(|url| is_loopback(&url));
+    if scale != 1 && !loopback {
+        complaints.add(
+            Some(typed.span()),
+            "`time_scale` is only for an emulator on this machine",
+            "remove it: against the real service it would break the limits and lock the account",
+        );
+    }
+    match u32::try_from(scale) {
+        Ok(factor) if (1..=MOST_TIME_SCALE).contains(&scale) => factor,
+        _ => {
+            complaints.add(
+                Some(typed.span()),
+                format!("`time_scale` must be between 1 and {MOST_TIME_SCALE}"),
+                "1 is real time",
+            );
+            1
+        }
+    }
+}

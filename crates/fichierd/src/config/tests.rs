@@ -1,0 +1,419 @@
+//! Configurations and what is said about them.
+
+use std::time::Duration;
+
+use expect_test::{Expect, expect};
+
+use super::*;
+
+fn around() -> Surroundings {
+    Surroundings::made_up(true, &[])
+}
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(Path::new("/etc/fichierd/config.toml"), text, &around())
+}
+
+fn check(text: &str, expected: Expect) {
+    let said = match parse(text) {
+        Ok(config) => panic!("accepted: {config:#?}"),
+        Err(error) => error.to_string().replace("/etc/fichierd/", ""),
+    };
+    expected.assert_eq(&said);
+}
+
+/// A whole mirror with `lines` added or put in place of the usual ones.
+fn mirror(lines: &str) -> String {
+    let usual = [("name", "photos"), ("source", "/no/photos"), ("target", "/backups/photos")];
+    let usual = usual.iter().filter(|(key, _)| !lines.lines().any(|line| line.starts_with(key)));
+    let usual: String = usual.map(|(key, value)| format!("{key} = \"{value}\"\n")).collect();
+    format!("[[mirror]]\n{usual}{lines}\n")
+}
+
+#[test]
+fn a_mirror_needs_only_three_keys() {
+    let config = parse(&mirror("")).unwrap();
+    assert_eq!(config.state_dir, Path::new("/var/lib/fichierd"));
+    assert_eq!(config.account.api_url, "https://api.1fichier.com/v1");
+    let photos = config.mirror("photos").unwrap();
+    assert_eq!(photos.settle, Duration::from_secs(5));
+    assert_eq!(photos.max_removals, MaxRemovals::Percent(25));
+    assert_eq!(photos.keep, Keep::For(Duration::from_secs(30 * 86_400)));
+}
+
+#[test]
+fn an_unknown_key_is_pointed_at_with_the_nearest_one() {
+    check(
+        &mirror("setle = \"5s\""),
+        expect![[r#"
+        config.toml:5:1: unknown key `setle`
+          5 | setle = "5s"
+            | ^^^^^
+          help: did you mean `settle`?"#]],
+    );
+    check(
+        "[pace]\nbandwidth = 3\n",
+        expect![[r#"
+        config.toml:2:1: unknown key `bandwidth`
+          2 | bandwidth = 3
+            | ^^^^^^^^^
+          help: the keys here are calls_per_second, parallel_uploads, time_scale"#]],
+    );
+}
+
+#[test]
+fn a_missing_key_is_named() {
+    check(
+        "[[mirror]]\nname = \"photos\"\ntarget = \"/x\"\n",
+        expect![[r#"
+        config.toml:1:1: the key `source` is missing here
+          1 | [[mirror]]
+            | ^^^^^^^^^^"#]],
+    );
+}
+
+#[test]
+fn broken_toml_is_pointed_at() {
+    check(
+        "[pace\n",
+        expect![[r#"
+        config.toml:1:6: unclosed table, expected `]`
+          1 | [pace
+            |      ^"#]],
+    );
+}
+
+#[test]
+fn a_wrong_type_says_what_is_expected() {
+    check(
+        &mirror("settle = 5"),
+        expect![[r#"
+        config.toml:5:10: wrong type: integer `5`, expected a duration with its unit, in quotes, such as "90s" or "1h 30m"
+          5 | settle = 5
+            |          ^"#]],
+    );
+    check(
+        "[pace]\ncalls_per_second = \"fast\"\n",
+        expect![[r#"
+        config.toml:2:20: wrong type: string "fast", expected a number
+          2 | calls_per_second = "fast"
+            |                    ^^^^^^"#]],
+    );
+    check(
+        &mirror("exclude = \"*.tmp\""),
+        expect![[r#"
+        config.toml:5:11: wrong type: string "*.tmp", expected a list: ["…", "…"]
+          5 | exclude = "*.tmp"
+            |           ^^^^^^^"#]],
+    );
+    check(
+        &mirror("exclude = [5]"),
+        expect![[r#"
+        config.toml:5:12: wrong type: integer `5`, expected text in quotes
+          5 | exclude = [5]
+            |            ^"#]],
+    );
+    check(
+        &mirror("source = 5"),
+        expect![[r#"
+        config.toml:4:10: wrong type: integer `5`, expected a path in quotes
+          4 | source = 5
+            |          ^"#]],
+    );
+    check(
+        &mirror("keep = 30"),
+        expect![[r#"
+        config.toml:5:8: wrong type: integer `30`, expected a duration in quotes such as "30d", or "0", or "forever"
+          5 | keep = 30
+            |        ^^"#]],
+    );
+    check(
+        &mirror("max_removals = -1"),
+        expect![[r#"
+        config.toml:5:16: wrong type: integer `-1`, expected a share such as "25%", or a number of files
+          5 | max_removals = -1
+            |                ^^"#]],
+    );
+}
+
+#[test]
+fn a_bad_duration_says_how_it_is_written() {
+    check(
+        &mirror("rescan = \"1 fortnight\""),
+        expect![[r#"
+        config.toml:5:10: `fortnight` is not a unit of time; the units are ms, s, m, h, d and w
+          5 | rescan = "1 fortnight"
+            |          ^^^^^^^^^^^^^"#]],
+    );
+    check(
+        &mirror("settle = \"5\""),
+        expect![[r#"
+        config.toml:5:10: `5` has no unit; did you mean `5s` or `5m`?
+          5 | settle = "5"
+            |          ^^^"#]],
+    );
+}
+
+#[test]
+fn impossible_values_are_refused_all_at_once() {
+    check(
+        "[pace]\ncalls_per_second = 4\nparallel_uploads = 0\ntime_scale = 100\n",
+        expect![[r#"
+            config.toml:2:20: `calls_per_second` must be above 0 and at most 3
+              2 | calls_per_second = 4
+                |                    ^
+              help: the service publishes 3 as its limit and locks addresses well below it; 1 is safe
+            config.toml:3:20: `parallel_uploads` must be between 1 and 16
+              3 | parallel_uploads = 0
+                |                    ^
+              help: 2 fill most lines
+            config.toml:4:14: `time_scale` is only for an emulator on this machine
+              4 | time_scale = 100
+                |              ^^^
+              help: remove it: against the real service it would break the limits and lock the account"#]],
+    );
+    check(
+        &mirror("rescan = \"0s\"\nsettle = \"1h\"\nsettle_at_most = \"1m\"\nremovals_floor = -1"),
+        expect![[r#"
+            config.toml:5:10: `rescan` must be at least 1s
+              5 | rescan = "0s"
+                |          ^^^^
+              help: leave the key out for the default
+            config.toml:7:18: `settle_at_most` is shorter than `settle`
+              7 | settle_at_most = "1m"
+                |                  ^^^^
+              help: settle_at_most is how long a file that never rests is waited for at most
+            config.toml:8:18: `removals_floor` must not be negative
+              8 | removals_floor = -1
+                |                  ^^
+              help: 0 means that only max_removals counts"#]],
+    );
+    check(
+        &mirror("name = \"My Photos\"\nexclude = [\"*.tmp\", \"a[z-a]\"]"),
+        expect![[r#"
+        config.toml:4:8: `My Photos` cannot be the name of a mirror
+          4 | name = "My Photos"
+            |        ^^^^^^^^^^^
+          help: use 1 to 64 of: small letters, digits, `.`, `_`, `-`
+        config.toml:5:21: this pattern cannot be read: error parsing glob 'a[z-a]': invalid range; 'z' > 'a'
+          5 | exclude = ["*.tmp", "a[z-a]"]
+            |                     ^^^^^^^^
+          help: patterns are written as in .gitignore"#]],
+    );
+}
+
+#[test]
+fn a_file_that_settles_late_may_never_rest_that_long() {
+    let config = parse(&mirror("settle = \"10m\"")).unwrap();
+    assert_eq!(config.mirrors[0].settle_at_most, Duration::from_secs(600));
+}
+
+#[test]
+fn the_time_scale_is_accepted_for_an_emulator() {
+    let text = "account.api_url = \"http://127.0.0.1:8080/v1/\"\npace.time_scale = 100\n";
+    let config = parse(text).unwrap();
+    assert_eq!(config.pace.time_scale, 100);
+    assert_eq!(config.account.api_url, "http://127.0.0.1:8080/v1");
+}
+
+#[test]
+fn the_key_is_never_sent_in_the_clear() {
+    check(
+        "[account]\napi_url = \"http://api.1fichier.com/v1\"\n",
+        expect![[r#"
+        config.toml:2:11: `api_url` would send the API key unencrypted
+          2 | api_url = "http://api.1fichier.com/v1"
+            |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+          help: use https"#]],
+    );
+    check(
+        "[account]\napi_url = \"api.1fichier.com\"\n",
+        expect![[r#"
+        config.toml:2:11: `api_url` is not an address: relative URL without a base
+          2 | api_url = "api.1fichier.com"
+            |           ^^^^^^^^^^^^^^^^^^
+          help: write it like "https://api.1fichier.com/v1""#]],
+    );
+}
+
+#[test]
+fn a_target_is_a_folder_below_the_root() {
+    check(
+        &mirror("target = \"/\""),
+        expect![[r#"
+        config.toml:4:10: `target` must not be the root of the account
+          4 | target = "/"
+            |          ^^^
+          help: everything in the account would lie inside the mirror; name a folder"#]],
+    );
+    check(
+        &mirror("target = \"backups\""),
+        expect![[r#"
+        config.toml:4:10: `target` must be a whole path
+          4 | target = "backups"
+            |          ^^^^^^^^^
+          help: begin it with `/`: the account's root"#]],
+    );
+    check(
+        &mirror("target = \"/a/../b\""),
+        expect![[r#"
+        config.toml:4:10: `target` contains `..`
+          4 | target = "/a/../b"
+            |          ^^^^^^^^^
+          help: write the path it leads to"#]],
+    );
+    check(
+        &mirror("target = \"/a/.fichierd\""),
+        expect![[r#"
+        config.toml:4:10: `.fichierd` is kept by this program
+          4 | target = "/a/.fichierd"
+            |          ^^^^^^^^^^^^^^
+          help: choose another folder"#]],
+    );
+    let tidied = parse(&mirror("target = \"//a//b/\"")).unwrap();
+    assert_eq!(tidied.mirrors[0].target, "/a/b");
+}
+
+#[test]
+fn mirrors_with_the_same_name_or_target_are_refused() {
+    let two = mirror("") + &mirror("source = \"/no/other\"");
+    check(
+        &two,
+        expect![[r#"
+        config.toml:7:8: a mirror named `photos` stands above already
+          7 | name = "photos"
+            |        ^^^^^^^^
+          help: each mirror needs a name of its own; commands use it
+        config.toml:8:10: this target is also that of mirror `photos` (/backups/photos)
+          8 | target = "/backups/photos"
+            |          ^^^^^^^^^^^^^^^^^
+          help: two mirrors must not follow into one folder; choose targets side by side"#]],
+    );
+}
+
+#[test]
+fn targets_and_sources_must_lie_side_by_side() {
+    let inner = mirror("name = \"raw\"\nsource = \"/no/photos/raw\"\ntarget = \"/backups\"");
+    check(
+        &(mirror("") + &inner),
+        expect![[r#"
+        config.toml:8:10: this source lies inside that of mirror `photos` (/no/photos)
+          8 | source = "/no/photos/raw"
+            |          ^^^^^^^^^^^^^^^^
+          help: the files in both would be sent twice; choose sources side by side
+        config.toml:9:10: this target contains that of mirror `photos` (/backups/photos)
+          9 | target = "/backups"
+            |          ^^^^^^^^^^
+          help: two mirrors must not follow into one folder; choose targets side by side"#]],
+    );
+    let beside = mirror("name = \"b\"\nsource = \"/no/photos-b\"\ntarget = \"/backups/photos-b\"");
+    parse(&(mirror("") + &beside)).unwrap();
+}
+
+#[test]
+fn sources_that_are_one_folder_by_a_symbolic_link_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (real, link) = (dir.path().join("real"), dir.path().join("link"));
+    fs::create_dir(&real).unwrap();
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    let first = mirror(&format!("source = \"{}\"", real.display()));
+    let second = format!("name = \"b\"\ntarget = \"/b\"\nsource = \"{}/x\"", link.display());
+    let said = parse(&(first + &mirror(&second))).unwrap_err().to_string();
+    assert!(said.contains("this source lies inside that of mirror `photos`"), "{said}");
+}
+
+#[test]
+fn the_state_folder_lies_outside_of_every_source() {
+    check(
+        &("state_dir = \"/no/photos/state\"\n".to_owned() + &mirror("")),
+        expect![[r#"
+        config.toml:1:13: the state folder /no/photos/state lies inside the source of mirror `photos` (/no/photos)
+          1 | state_dir = "/no/photos/state"
+            |             ^^^^^^^^^^^^^^^^^^
+          help: every upload would change the folder that it comes from; move state_dir elsewhere"#]],
+    );
+    check(
+        &mirror("source = \"/\""),
+        expect![[r#"
+        config.toml:4:10: the state folder /var/lib/fichierd lies inside the source of mirror `photos` (/)
+          4 | source = "/"
+            |          ^^^
+          help: every upload would change the folder that it comes from; move state_dir elsewhere"#]],
+    );
+    check(
+        &mirror("source = \"/var/lib/fichierd/x\""),
+        expect![[r#"
+        config.toml:4:10: this source lies inside the state folder /var/lib/fichierd
+          4 | source = "/var/lib/fichierd/x"
+            |          ^^^^^^^^^^^^^^^^^^^^^
+          help: the state folder belongs to this program alone"#]],
+    );
+}
+
+#[test]
+fn paths_are_whole() {
+    check(
+        &mirror("source = \"photos\""),
+        expect![[r#"
+        config.toml:4:10: `source` must be a whole path
+          4 | source = "photos"
+            |          ^^^^^^^^
+          help: begin it with `/`: a service has no current folder, and `~` is not expanded"#]],
+    );
+    check(
+        "[account]\napi_key_file = \"~/key\"\nca_file = \"/a/../b\"\n",
+        expect![[r#"
+        config.toml:2:16: `api_key_file` must be a whole path
+          2 | api_key_file = "~/key"
+            |                ^^^^^^^
+          help: begin it with `/`: a service has no current folder, and `~` is not expanded
+        config.toml:3:11: `ca_file` contains `..`
+          3 | ca_file = "/a/../b"
+            |           ^^^^^^^^^
+          help: write the path it leads to"#]],
+    );
+}
+
+#[test]
+fn on_a_terminal_the_place_is_drawn() {
+    let error = parse(&mirror("setle = \"5s\"")).unwrap_err();
+    // A first line without indentation keeps that of the others.
+    expect![[r#"
+        drawn:
+          × unknown key `setle`
+           ╭─[/etc/fichierd/config.toml:5:1]
+         4 │ target = "/backups/photos"
+         5 │ setle = "5s"
+           · ─────
+           ╰────
+          help: did you mean `settle`?
+    "#]]
+    .assert_eq(&format!("drawn:\n{}", error.render(Drawing::Monochrome)));
+    assert!(error.render(Drawing::Colour).contains('\u{1b}'));
+    assert_eq!(error.render(Drawing::Plain), format!("{error}\n"));
+}
+
+#[test]
+fn a_configuration_that_is_not_there_says_where_it_was_looked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().to_str().unwrap();
+    let error = Config::load_in(Some(Path::new("/no/such.toml")), &around()).unwrap_err();
+    assert!(error.to_string().contains("looked for:\n  /no/such.toml"), "{error}");
+    let unreadable = Config::load_in(Some(dir.path()), &around()).unwrap_err();
+    assert_eq!(
+        unreadable.to_string(),
+        format!("{home}: cannot be read: Is a directory (os error 21)")
+    );
+}
+
+#[test]
+fn the_user_file_is_found_before_that_of_the_system() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("fichierd");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("config.toml"), "state_dir = \"/s\"\n").unwrap();
+    let user = Surroundings::made_up(false, &[("XDG_CONFIG_HOME", dir.path().to_str().unwrap())]);
+    let config = Config::load_in(None, &user).unwrap();
+    assert_eq!(config.path, folder.join("config.toml"));
+    assert_eq!(config.control_socket, Path::new("/s/control.sock"));
+}

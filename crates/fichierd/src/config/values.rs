@@ -1,0 +1,203 @@
+//! Values as people write them: `"5s"`, `"1h 30m"`, `"25%"`, `"forever"`.
+//!
+//! A duration carries its unit; a bare number is a count. `5` where a duration is meant is
+//! refused, because nobody remembers whether it was seconds or minutes. Each refusal says how
+//! the value is written.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+
+use super::{Keep, MaxRemovals};
+
+/// A duration in its written form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct HumanDuration(pub(super) Duration);
+
+/// `keep` in its written form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct KeepText(pub(super) Keep);
+
+const MS: u64 = 1;
+const SECOND: u64 = 1_000 * MS;
+const MINUTE: u64 = 60 * SECOND;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+const WEEK: u64 = 7 * DAY;
+
+/// Reads one or more numbers with units, such as `90s`, `1h 30m` or `30 days`.
+///
+/// # Errors
+///
+/// A sentence for the person who wrote it.
+pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
+    let mut rest = text.trim();
+    let mut total_ms: u64 = 0;
+    if rest.is_empty() {
+        return Err("an empty duration".to_owned());
+    }
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let (number, after) = rest.split_at(digits);
+        let after = after.trim_start();
+        let letters = after.find(|c: char| !c.is_alphabetic()).unwrap_or(after.len());
+        let (unit, tail) = after.split_at(letters);
+        let count: u64 = number.parse().map_err(|_| format!("`{text}` is not a duration"))?;
+        let part = count
+            .checked_mul(unit_ms(text, number, unit)?)
+            .ok_or_else(|| format!("`{text}` is too long"))?;
+        total_ms = total_ms.checked_add(part).ok_or_else(|| format!("`{text}` is too long"))?;
+        rest = tail.trim_start();
+    }
+    Ok(Duration::from_millis(total_ms))
+}
+
+fn unit_ms(text: &str, number: &str, unit: &str) -> Result<u64, String> {
+    match unit {
+        "ms" => Ok(MS),
+        "s" | "sec" | "second" | "seconds" => Ok(SECOND),
+        "m" | "min" | "minute" | "minutes" => Ok(MINUTE),
+        "h" | "hour" | "hours" => Ok(HOUR),
+        "d" | "day" | "days" => Ok(DAY),
+        "w" | "week" | "weeks" => Ok(WEEK),
+        "" if text.trim() == number => {
+            Err(format!("`{text}` has no unit; did you mean `{number}s` or `{number}m`?"))
+        }
+        "" => Err(format!("`{text}` is not a duration; write whole numbers with units")),
+        _ => Err(format!("`{unit}` is not a unit of time; the units are ms, s, m, h, d and w")),
+    }
+}
+
+fn parse_percent(text: &str) -> Result<MaxRemovals, String> {
+    let number = text.trim().strip_suffix('%').map(str::trim_end);
+    match number.map(str::parse::<u8>) {
+        Some(Ok(percent)) if percent <= 100 => Ok(MaxRemovals::Percent(percent)),
+        Some(_) => Err(format!("`{text}` is not a share between \"0%\" and \"100%\"")),
+        None => match text.trim().parse::<u64>() {
+            Ok(files) => Err(format!(
+                "`{text}` could be a share or a count; write \"{files}%\", or {files} without \
+                 quotes for that many files"
+            )),
+            Err(_) => Err(format!("`{text}` is neither a share such as \"25%\" nor a number")),
+        },
+    }
+}
+
+fn parse_keep(text: &str) -> Result<Keep, String> {
+    match text.trim() {
+        "forever" => Ok(Keep::Forever),
+        "0" => Ok(Keep::None),
+        other => match parse_duration(other)? {
+            Duration::ZERO => Ok(Keep::None),
+            duration => Ok(Keep::For(duration)),
+        },
+    }
+}
+
+impl<'de> Deserialize<'de> for HumanDuration {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(Written {
+            expected: "a duration with its unit, in quotes, such as \"90s\" or \"1h 30m\"",
+            text: |text| parse_duration(text).map(HumanDuration),
+            number: |_| None,
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for KeepText {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(Written {
+            expected: "a duration in quotes such as \"30d\", or \"0\", or \"forever\"",
+            text: |text| parse_keep(text).map(KeepText),
+            number: |_| None,
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for MaxRemovals {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(Written {
+            expected: "a share such as \"25%\", or a number of files",
+            text: parse_percent,
+            number: |number| u64::try_from(number).ok().map(MaxRemovals::Files),
+        })
+    }
+}
+
+/// Reads a value from text, or from a whole number where one has a meaning.
+struct Written<T> {
+    expected: &'static str,
+    text: fn(&str) -> Result<T, String>,
+    number: fn(i64) -> Option<T>,
+}
+
+impl<T> Visitor<'_> for Written<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.expected)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        (self.text)(text).map_err(E::custom)
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<T, E> {
+        let wrong = serde::de::Unexpected::Signed(number);
+        (self.number)(number).ok_or_else(|| E::invalid_type(wrong, &self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_in_every_unit_and_added_up() {
+        let seconds = |text| parse_duration(text).map(|duration| duration.as_millis());
+        assert_eq!(seconds("250ms"), Ok(250));
+        assert_eq!(seconds("5s"), Ok(5_000));
+        assert_eq!(seconds("1h 30m"), Ok(5_400_000));
+        assert_eq!(seconds("1h30m"), Ok(5_400_000));
+        assert_eq!(seconds(" 2 days "), Ok(172_800_000));
+        assert_eq!(seconds("1w"), Ok(604_800_000));
+    }
+
+    #[test]
+    fn a_duration_that_is_not_one_says_why() {
+        let complaint = |text| parse_duration(text).unwrap_err();
+        assert_eq!(complaint("5"), "`5` has no unit; did you mean `5s` or `5m`?");
+        assert_eq!(
+            complaint("5 parsecs"),
+            "`parsecs` is not a unit of time; the units are ms, s, m, h, d and w"
+        );
+        assert_eq!(complaint("-5s"), "`-5s` is not a duration");
+        assert_eq!(complaint("1.5h"), "`1.5h` is not a duration; write whole numbers with units");
+        assert_eq!(complaint(""), "an empty duration");
+        assert_eq!(complaint("99999999999999999999s"), "`99999999999999999999s` is not a duration");
+        assert_eq!(complaint("9999999999999999w"), "`9999999999999999w` is too long");
+    }
+
+    #[test]
+    fn removals_are_a_share_or_a_count_and_never_ambiguous() {
+        assert_eq!(parse_percent("25%"), Ok(MaxRemovals::Percent(25)));
+        assert_eq!(
+            parse_percent("101%").unwrap_err(),
+            "`101%` is not a share between \"0%\" and \"100%\""
+        );
+        assert_eq!(
+            parse_percent("25").unwrap_err(),
+            "`25` could be a share or a count; write \"25%\", or 25 without quotes for that many \
+             files"
+        );
+    }
+
+    #[test]
+    fn keep_knows_nothing_for_a_while_and_forever() {
+        assert_eq!(parse_keep("0"), Ok(Keep::None));
+        assert_eq!(parse_keep("0d"), Ok(Keep::None));
+        assert_eq!(parse_keep("forever"), Ok(Keep::Forever));
+        assert_eq!(parse_keep("30d"), Ok(Keep::For(Duration::from_secs(30 * 86_400))));
+    }
+}

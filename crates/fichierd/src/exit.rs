@@ -1,0 +1,74 @@
+//! What the program's exit code says to scripts and to systemd.
+//!
+//! The numbers are a promise (docs/configuration.md lists them): 69 to 78 are those of
+//! `sysexits.h`, and the unit does not restart on 77 and 78, since only a person can mend those.
+
+use std::process::ExitCode;
+
+/// How the program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// All that was asked for is done.
+    Done = 0,
+    /// It failed, for a reason that none of the others names.
+    Failed = 1,
+    /// The command line makes no sense.
+    Usage = 2,
+    /// Finished, but some files have problems.
+    Problems = 3,
+    /// Held: a person has to decide.
+    Held = 4,
+    /// The service, or the running fichierd, cannot be reached.
+    Unavailable = 69,
+    /// Not now: a hold-off, another instance, the network.
+    TryLater = 75,
+    /// The service refuses the key, or the account's offer does not allow it.
+    Refused = 77,
+    /// The configuration or the key file is wrong.
+    Config = 78,
+    /// Ended by Ctrl-C.
+    Interrupted = 130,
+}
+
+impl Exit {
+    /// The number that the shell sees.
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The meaning of a number that came over the control socket; unknown ones are failures.
+    pub fn from_code(code: u8) -> Exit {
+        let all = [
+            Exit::Done,
+            Exit::Usage,
+            Exit::Problems,
+            Exit::Held,
+            Exit::Unavailable,
+            Exit::TryLater,
+            Exit::Refused,
+            Exit::Config,
+            Exit::Interrupted,
+        ];
+        all.into_iter().find(|exit| exit.code() == code).unwrap_or(Exit::Failed)
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_that_was_sent_means_the_same_when_it_arrives() {
+        for exit in [Exit::Done, Exit::Problems, Exit::Held, Exit::Config, Exit::Interrupted] {
+            assert_eq!(Exit::from_code(exit.code()), exit);
+        }
+        assert_eq!(Exit::from_code(99), Exit::Failed);
+    }
+}

@@ -1,0 +1,152 @@
+//! Where log lines go and how they look.
+//!
+//! To a terminal: a short line, coloured. Under systemd (`$JOURNAL_STREAM` names our stderr): the
+//! journal's own fields, so that `journalctl -u fichierd MIRROR=photos` works. On request: one
+//! JSON object a line. Into a pipe: the terminal's line without colour and with the date.
+//!
+//! Only our own crates are heard below `warn`: the libraries' debug lines show addresses, and an
+//! address of a download is a secret (invariant I10). For the same reason `RUST_LOG` has no
+//! effect here.
+
+use std::fmt;
+use std::io::{self, IsTerminal};
+use std::os::unix::fs::MetadataExt;
+
+use clap::ValueEnum;
+use tracing::Level;
+use tracing_journald::{Priority, PriorityMappings};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry};
+
+/// Our crates, which are heard at the level that was asked for.
+const OURS: [&str; 4] = ["fichierd", "fichier_api", "fichier_state", "fichier_emulator"];
+
+/// How much is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    /// Data is not safe.
+    Error,
+    /// Will be tried again, and may need a look.
+    Warn,
+    /// Start, stop, and a summary of each cycle.
+    Info,
+    /// Every file.
+    Debug,
+    /// Every call.
+    Trace,
+}
+
+/// In which form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Sets up the log of the process, once. Without a format: the journal if systemd started us,
+/// else text.
+///
+/// # Errors
+///
+/// When a log was set up before.
+pub fn start(level: LogLevel, format: Option<LogFormat>) -> anyhow::Result<()> {
+    let layer = layer(format);
+    tracing_subscriber::registry().with(layer.with_filter(filter(level))).try_init()?;
+    Ok(())
+}
+
+fn layer(format: Option<LogFormat>) -> Box<dyn Layer<Registry> + Send + Sync> {
+    match format {
+        Some(LogFormat::Json) => Box::new(
+            tracing_subscriber::fmt::layer()
+                .json()
+                .flatten_event(true)
+                .with_timer(Utc { date: true })
+                .with_writer(io::stderr),
+        ),
+        None if stderr_is_the_journal() => match tracing_journald::layer() {
+            Ok(journal) => {
+                let priorities = PriorityMappings {
+                    info: Priority::Informational,
+                    debug: Priority::Debug,
+                    ..PriorityMappings::new()
+                };
+                Box::new(journal.with_field_prefix(None).with_priority_mappings(priorities))
+            }
+            Err(_) => text(),
+        },
+        None | Some(LogFormat::Text) => text(),
+    }
+}
+
+fn text() -> Box<dyn Layer<Registry> + Send + Sync> {
+    let terminal = io::stderr().is_terminal();
+    let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let lines = tracing_subscriber::fmt::layer()
+        .with_ansi(colour)
+        .with_target(false)
+        .compact()
+        .with_timer(Utc { date: !terminal })
+        .with_writer(io::stderr);
+    Box::new(lines)
+}
+
+fn filter(level: LogLevel) -> Targets {
+    let level = match level {
+        LogLevel::Error => Level::ERROR,
+        LogLevel::Warn => Level::WARN,
+        LogLevel::Info => Level::INFO,
+        LogLevel::Debug => Level::DEBUG,
+        LogLevel::Trace => Level::TRACE,
+    };
+    let others = LevelFilter::from_level(level.min(Level::WARN));
+    Targets::new().with_default(others).with_targets(OURS.map(|ours| (ours, level)))
+}
+
+/// Whether what is written to stderr goes to the journal: `$JOURNAL_STREAM` is `device:inode`.
+fn stderr_is_the_journal() -> bool {
+    let Ok(journal) = std::env::var("JOURNAL_STREAM") else { return false };
+    let Ok(stderr) = std::fs::metadata("/proc/self/fd/2") else { return false };
+    journal == format!("{}:{}", stderr.dev(), stderr.ino())
+}
+
+/// The time of day, or the date as well, in UTC.
+#[derive(Clone, Copy)]
+struct Utc {
+    date: bool,
+}
+
+impl FormatTime for Utc {
+    fn format_time(&self, to: &mut Writer<'_>) -> fmt::Result {
+        let now = jiff::Timestamp::now();
+        let form = if self.date { "%Y-%m-%dT%H:%M:%SZ" } else { "%H:%M:%SZ" };
+        write!(to, "{}", now.strftime(form))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libraries_stay_quiet_whatever_level_is_asked_for() {
+        let filter = filter(LogLevel::Trace);
+        assert!(filter.would_enable("fichier_api::transport", &Level::TRACE));
+        assert!(!filter.would_enable("hyper::client", &Level::DEBUG));
+        assert!(filter.would_enable("hyper::client", &Level::WARN));
+    }
+
+    #[test]
+    fn a_higher_level_holds_for_everybody() {
+        let filter = filter(LogLevel::Error);
+        assert!(!filter.would_enable("fichierd::daemon", &Level::WARN));
+        assert!(!filter.would_enable("hyper::client", &Level::WARN));
+        assert!(filter.would_enable("hyper::client", &Level::ERROR));
+    }
+}

@@ -1,0 +1,217 @@
+//! What the service says about itself: is my data safe, and if not, what must I do?
+//!
+//! One set of types for `fichierd status`, `fichierd status --json` and the control socket. The
+//! JSON form is a promise, written down in docs/json.md: within one `schema` number, fields are
+//! added and never renamed, removed or given another meaning.
+//!
+//! Every list is bounded by whoever fills it ([`MOST_LISTED`]), and carries its true count: a
+//! million problems must not make the answer a hundred megabytes long. Nothing here can hold
+//! the API key or a file link (invariant I10).
+
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+pub use self::text::{bytes, count, duration, render};
+
+/// The form of [`Status`] in JSON.
+pub const SCHEMA: &str = "fichierd.status/1";
+/// How many paths or problems a list holds at most.
+pub const MOST_LISTED: usize = 20;
+
+/// The state of everything.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// The version of the program that answers.
+    pub version: String,
+    /// Whether the service runs; if not, this is what it left behind.
+    pub running: bool,
+    /// Whether `fichierd pause` is in force.
+    pub paused: bool,
+    /// Set while no call may be made at all.
+    pub hold_off: Option<HoldOffStatus>,
+    /// The account, as far as it is known.
+    pub account: Option<AccountStatus>,
+    /// Requests to 1fichier since the service was started.
+    pub calls_made: u64,
+    /// In the order of the configuration.
+    pub mirrors: Vec<MirrorStatus>,
+}
+
+/// Why, and until when, nothing is sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldOffStatus {
+    /// When calls may be made again.
+    pub until: Timestamp,
+    /// For people.
+    pub reason: String,
+}
+
+/// What the account allows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountStatus {
+    /// `none`, `premium`, `access` or `gold`.
+    pub offer: String,
+    /// When the subscription ends.
+    pub subscription_end: Option<Timestamp>,
+    /// Bytes in the cold storage of the account.
+    pub used_bytes: Option<u64>,
+    /// Bytes that may lie there.
+    pub allowed_bytes: Option<u64>,
+}
+
+/// What a mirror is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MirrorState {
+    /// Everything that was found is safe.
+    Idle,
+    /// A cycle is running.
+    Working,
+    /// There is something to do, not yet or not now: a settle time, a hold-off, a pause.
+    Waiting,
+    /// A person has to decide.
+    Held,
+    /// It cannot go on by itself; `what` says why.
+    Problem,
+    /// The service does not run.
+    Offline,
+    /// No cycle has ever ended.
+    Never,
+}
+
+/// One mirror.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MirrorStatus {
+    /// As in the configuration.
+    pub name: String,
+    /// The local folder.
+    #[serde(with = "crate::control::path_text")]
+    pub source: PathBuf,
+    /// The remote folder.
+    pub target: String,
+    /// What it is doing.
+    pub state: MirrorState,
+    /// The same for people, now: "sending 12 of 40 files".
+    pub what: String,
+    /// Set while removals, or everything, wait for a decision.
+    pub held: Option<HeldStatus>,
+    /// When the last cycle ended after which everything was safe.
+    pub last_success: Option<Timestamp>,
+    /// The same as an age in seconds, when this was asked.
+    pub last_success_age_s: Option<u64>,
+    /// Files that are confirmed to be on the service.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Files that are known to differ and not yet sent.
+    pub pending_files: u64,
+    /// Their bytes.
+    pub pending_bytes: u64,
+    /// Remote files that a new exclude covers: kept until `fichierd prune`.
+    pub unmanaged: u64,
+    /// Remote files in the target that are not ours: never touched.
+    pub foreign: u64,
+    /// Files that were sent while they were being written; at most [`MOST_LISTED`].
+    pub unsettled: Vec<String>,
+    /// Replaced and deleted files that are still kept.
+    pub versions_files: u64,
+    /// Their bytes.
+    pub versions_bytes: u64,
+    /// What could not be mirrored; at most [`MOST_LISTED`].
+    pub problems: Vec<ProblemStatus>,
+    /// How many problems there are.
+    pub problem_count: u64,
+    /// How the folder is watched.
+    pub watch: WatchStatus,
+}
+
+/// What waits for a decision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldStatus {
+    /// For people.
+    pub reason: String,
+    /// How many files would be removed.
+    pub removals: u64,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// One path that could not be mirrored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProblemStatus {
+    /// Relative to the source; bytes that are not UTF-8 are escaped.
+    pub path: String,
+    /// What went wrong.
+    pub what: String,
+    /// What to do about it; may be empty.
+    pub hint: String,
+    /// How often it was tried.
+    pub tries: u32,
+    /// When it is tried again.
+    pub next_try: Option<Timestamp>,
+}
+
+/// How a folder is watched.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchStatus {
+    /// `watching`, `partly`, `polling`, or `off` when the service does not run.
+    pub mode: String,
+    /// How many folders are watched.
+    pub watched: u64,
+    /// What would make it better, when something would.
+    pub advice: Option<String>,
+}
+
+/// What one cycle did.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CycleSummary {
+    /// Of which mirror.
+    pub mirror: String,
+    /// `done`, `problems`, `held`, `interrupted`, or a reason for people.
+    pub outcome: String,
+    /// Files sent.
+    pub uploaded_files: u64,
+    /// Their bytes.
+    pub uploaded_bytes: u64,
+    /// Files moved or renamed on the service.
+    pub relocated: u64,
+    /// Files copied on the service.
+    pub copied: u64,
+    /// Files that went to the versions.
+    pub retired: u64,
+    /// Remote files that were found to be equal and recorded.
+    pub adopted: u64,
+    /// Removals that wait for a decision.
+    pub held_removals: u64,
+    /// Paths that could not be mirrored.
+    pub problems: u64,
+    /// Requests to 1fichier.
+    pub calls: u64,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// Why a path is, or is not, on the service.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WhyAnswer {
+    /// The mirror whose source contains the path.
+    pub mirror: Option<String>,
+    /// The path that was asked about; bytes that are not UTF-8 are escaped.
+    pub path: String,
+    /// "included", or which pattern of which key excludes it.
+    pub verdict: String,
+    /// What is recorded about it: when it was confirmed, its size.
+    pub recorded: Option<String>,
+    /// What keeps it from being mirrored.
+    pub problem: Option<String>,
+    /// When it is tried again.
+    pub next_try: Option<Timestamp>,
+}

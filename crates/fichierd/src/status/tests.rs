@@ -1,0 +1,263 @@
+//! Statuses and how they read.
+
+use std::time::Duration;
+
+use expect_test::{Expect, expect};
+
+use super::text::WIDTH;
+use super::*;
+
+fn now() -> Timestamp {
+    "2026-05-04T12:00:00Z".parse().unwrap()
+}
+
+fn status(mirrors: Vec<MirrorStatus>) -> Status {
+    Status {
+        schema: SCHEMA.to_owned(),
+        version: "0.1.0".to_owned(),
+        running: true,
+        paused: false,
+        hold_off: None,
+        account: None,
+        calls_made: 1,
+        mirrors,
+    }
+}
+
+fn idle() -> MirrorStatus {
+    MirrorStatus {
+        name: "photos".to_owned(),
+        source: "/srv/photos".into(),
+        target: "/backups/web1/photos".to_owned(),
+        state: MirrorState::Idle,
+        what: String::new(),
+        held: None,
+        last_success: Some(now()),
+        last_success_age_s: Some(125),
+        files: 184_203,
+        bytes: 5 << 40,
+        pending_files: 0,
+        pending_bytes: 0,
+        unmanaged: 0,
+        foreign: 0,
+        unsettled: Vec::new(),
+        versions_files: 0,
+        versions_bytes: 0,
+        problems: Vec::new(),
+        problem_count: 0,
+        watch: WatchStatus { mode: "watching".to_owned(), watched: 12, advice: None },
+    }
+}
+
+fn check(status: &Status, expected: Expect) {
+    let drawn = render(status, now());
+    expected.assert_eq(&drawn);
+    let widest = drawn.lines().map(|line| line.chars().count()).max().unwrap();
+    assert!(widest <= WIDTH, "{widest} columns:\n{drawn}");
+}
+
+#[test]
+fn a_healthy_mirror_is_three_lines_long() {
+    check(
+        &status(vec![idle()]),
+        expect![[r#"
+        fichierd 0.1.0 is running, 1 call so far
+
+        photos: everything is safe
+          /srv/photos -> /backups/web1/photos
+          184,203 files safe (5.00 TiB), complete 2 min ago
+    "#]],
+    );
+}
+
+#[test]
+fn a_held_mirror_names_both_commands() {
+    let held = HeldStatus {
+        reason: "5,120 of 20,000 files are gone from the disk, more than 25%".to_owned(),
+        removals: 5_120,
+        since: "2026-05-04T08:30:00Z".parse().unwrap(),
+    };
+    let mirror = MirrorStatus { state: MirrorState::Held, held: Some(held), ..idle() };
+    check(
+        &status(vec![mirror]),
+        expect![[r#"
+            fichierd 0.1.0 is running, 1 call so far
+
+            photos: held, a decision is needed
+              /srv/photos -> /backups/web1/photos
+              184,203 files safe (5.00 TiB), complete 2 min ago
+              HELD for 3 h 30 min: 5,120 of 20,000 files are gone from the disk, more than
+                25%
+                let it happen: fichierd approve photos
+                refuse it: fichierd reject photos
+        "#]],
+    );
+}
+
+#[test]
+fn everything_that_can_be_said_fits_in_eighty_columns() {
+    let problem = ProblemStatus {
+        path: "albums/2026/05/DSC_0001.NEF".to_owned(),
+        what: "cannot be read: Permission denied".to_owned(),
+        hint: "let the user fichierd read it, or exclude it".to_owned(),
+        tries: 3,
+        next_try: Some("2026-05-04T13:30:00Z".parse().unwrap()),
+    };
+    let mirror = MirrorStatus {
+        state: MirrorState::Working,
+        what: "sending 12 of 40 files".to_owned(),
+        last_success_age_s: None,
+        pending_files: 40,
+        pending_bytes: 1_600_000,
+        unmanaged: 1,
+        foreign: 2,
+        unsettled: vec!["var/log/app.log".to_owned()],
+        versions_files: 31,
+        versions_bytes: 900,
+        problems: vec![problem],
+        problem_count: 1_201,
+        watch: WatchStatus {
+            mode: "partly".to_owned(),
+            watched: 8_192,
+            advice: Some(
+                "raise the limit: sysctl -w fs.inotify.max_user_watches=524288".to_owned(),
+            ),
+        },
+        ..idle()
+    };
+    let mut status = status(vec![mirror]);
+    status.hold_off = Some(HoldOffStatus {
+        until: "2026-05-04T12:14:30Z".parse().unwrap(),
+        reason: "the service asked for a slower pace".to_owned(),
+    });
+    status.account = Some(AccountStatus {
+        offer: "premium".to_owned(),
+        subscription_end: Some("2026-08-01T00:00:00Z".parse().unwrap()),
+        used_bytes: Some(1 << 40),
+        allowed_bytes: Some(100 << 40),
+    });
+    check(
+        &status,
+        expect![[r#"
+        fichierd 0.1.0 is running, 1 call so far
+        Nothing is sent for 14 min: the service asked for a slower pace
+        Account: premium, for 88 days more, 1.00 TiB of 100 TiB used
+
+        photos: sending 12 of 40 files
+          /srv/photos -> /backups/web1/photos
+          184,203 files safe (5.00 TiB), 40 to send (1.52 MiB), never complete yet
+          31 earlier versions kept (900 B)
+          1 remote file now excluded; remove: fichierd prune photos
+          2 remote files in the target not ours, left alone
+          sent while it was being written: var/log/app.log
+          partly watched: 8,192 folders
+          advice: raise the limit: sysctl -w fs.inotify.max_user_watches=524288
+          1,201 problems:
+            albums/2026/05/DSC_0001.NEF
+              cannot be read: Permission denied; next try in 1 h 30 min
+              let the user fichierd read it, or exclude it
+            … and 1,200 more
+    "#]],
+    );
+}
+
+#[test]
+fn a_stopped_service_says_that_this_is_the_past() {
+    let mut status = status(vec![MirrorStatus { state: MirrorState::Offline, ..idle() }]);
+    status.running = false;
+    check(
+        &status,
+        expect![[r#"
+        fichierd 0.1.0 is not running; this is what it recorded last
+
+        photos: the service does not run
+          /srv/photos -> /backups/web1/photos
+          184,203 files safe (5.00 TiB), complete 2 min ago
+    "#]],
+    );
+}
+
+#[test]
+fn a_pause_says_how_it_ends() {
+    let mut status = status(vec![]);
+    status.paused = true;
+    check(
+        &status,
+        expect![[r#"
+        fichierd 0.1.0 is paused; go on with: fichierd resume
+        No mirror is configured.
+    "#]],
+    );
+}
+
+#[test]
+fn sizes_counts_and_durations_are_short() {
+    let sizes = [0, 1_023, 1_024, 1_536, 1_048_575, 10 << 20, u64::MAX].map(bytes);
+    let expected = ["0 B", "1023 B", "1.00 KiB", "1.50 KiB", "1023 KiB", "10.0 MiB", "15.9 EiB"];
+    assert_eq!(sizes, expected);
+    assert_eq!([0, 999, 1_000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
+    let durations = [59, 61, 3_600, 12_000, 172_800].map(|s| duration(Duration::from_secs(s)));
+    assert_eq!(durations, ["59 s", "1 min", "1 h", "3 h 20 min", "2 days"]);
+}
+
+#[test]
+fn the_json_form_is_stable() {
+    let mut mirror = idle();
+    mirror.problems.push(ProblemStatus {
+        path: "a".to_owned(),
+        what: "w".to_owned(),
+        hint: String::new(),
+        tries: 1,
+        next_try: None,
+    });
+    let status = status(vec![mirror]);
+    let json = serde_json::to_string_pretty(&status).unwrap();
+    expect![[r#"
+        {
+          "schema": "fichierd.status/1",
+          "version": "0.1.0",
+          "running": true,
+          "paused": false,
+          "hold_off": null,
+          "account": null,
+          "calls_made": 1,
+          "mirrors": [
+            {
+              "name": "photos",
+              "source": "/srv/photos",
+              "target": "/backups/web1/photos",
+              "state": "idle",
+              "what": "",
+              "held": null,
+              "last_success": "2026-05-04T12:00:00Z",
+              "last_success_age_s": 125,
+              "files": 184203,
+              "bytes": 5497558138880,
+              "pending_files": 0,
+              "pending_bytes": 0,
+              "unmanaged": 0,
+              "foreign": 0,
+              "unsettled": [],
+              "versions_files": 0,
+              "versions_bytes": 0,
+              "problems": [
+                {
+                  "path": "a",
+                  "what": "w",
+                  "hint": "",
+                  "tries": 1,
+                  "next_try": null
+                }
+              ],
+              "problem_count": 0,
+              "watch": {
+                "mode": "watching",
+                "watched": 12,
+                "advice": null
+              }
+            }
+          ]
+        }"#]]
+    .assert_eq(&json);
+    assert_eq!(serde_json::from_str::<Status>(&json).unwrap(), status);
+}

@@ -1,0 +1,239 @@
+//! The status as a person reads it, in 80 columns.
+//!
+//! The first line of a mirror answers "is it safe?"; what needs a decision comes with the
+//! command that makes it. Zeros are left out: a healthy mirror is three lines long.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{AccountStatus, MirrorState, MirrorStatus, ProblemStatus, Status};
+
+/// How wide a line may get; longer paths are still shown whole.
+pub(super) const WIDTH: usize = 80;
+
+/// Draws the status as it is at `now`.
+pub fn render(status: &Status, now: Timestamp) -> String {
+    let mut out = String::new();
+    // Writing to a String cannot fail; `line` keeps that in one place.
+    line(&mut out, 0, &headline(status));
+    if let Some(hold_off) = &status.hold_off {
+        let left = until(now, hold_off.until);
+        line(&mut out, 0, &format!("Nothing is sent for {left}: {}", hold_off.reason));
+    }
+    if let Some(account) = &status.account {
+        line(&mut out, 0, &account_line(account, now));
+    }
+    for mirror in &status.mirrors {
+        out.push('\n');
+        mirror_lines(&mut out, mirror, now);
+    }
+    if status.mirrors.is_empty() {
+        line(&mut out, 0, "No mirror is configured.");
+    }
+    out
+}
+
+fn headline(status: &Status) -> String {
+    let version = &status.version;
+    match (status.running, status.paused) {
+        (true, false) => {
+            format!("fichierd {version} is running, {} so far", counted(status.calls_made, "call"))
+        }
+        (true, true) => format!("fichierd {version} is paused; go on with: fichierd resume"),
+        (false, _) => format!("fichierd {version} is not running; this is what it recorded last"),
+    }
+}
+
+fn account_line(account: &AccountStatus, now: Timestamp) -> String {
+    let mut text = format!("Account: {}", account.offer);
+    if let Some(end) = account.subscription_end {
+        let left = if end > now { format!("for {} more", until(now, end)) } else { "ENDED".into() };
+        let _ok = write!(text, ", {left}");
+    }
+    match (account.used_bytes, account.allowed_bytes) {
+        (Some(used), Some(allowed)) => {
+            let _ok = write!(text, ", {} of {} used", bytes(used), bytes(allowed));
+        }
+        (Some(used), None) => {
+            let _ok = write!(text, ", {} used", bytes(used));
+        }
+        (None, _) => {}
+    }
+    text
+}
+
+fn mirror_lines(out: &mut String, mirror: &MirrorStatus, now: Timestamp) {
+    let what = if mirror.what.is_empty() { word(mirror.state) } else { &mirror.what };
+    line(out, 0, &format!("{}: {what}", mirror.name));
+    line(out, 2, &format!("{} -> {}", mirror.source.display(), mirror.target));
+    line(out, 2, &safe_line(mirror));
+    if let Some(held) = &mirror.held {
+        let since = until(held.since, now);
+        line(out, 2, &format!("HELD for {since}: {}", held.reason));
+        let name = &mirror.name;
+        line(out, 4, &format!("let it happen: fichierd approve {name}"));
+        line(out, 4, &format!("refuse it: fichierd reject {name}"));
+    }
+    for text in asides(mirror) {
+        line(out, 2, &text);
+    }
+    if mirror.problem_count > 0 {
+        line(out, 2, &format!("{}:", counted(mirror.problem_count, "problem")));
+        for problem in &mirror.problems {
+            problem_lines(out, problem, now);
+        }
+        let hidden = mirror.problem_count.saturating_sub(mirror.problems.len() as u64);
+        if hidden > 0 {
+            line(out, 4, &format!("… and {} more", count(hidden)));
+        }
+    }
+}
+
+fn safe_line(mirror: &MirrorStatus) -> String {
+    let safe = format!("{} safe ({})", counted(mirror.files, "file"), bytes(mirror.bytes));
+    let complete = match mirror.last_success_age_s {
+        Some(age) => format!("complete {} ago", duration(Duration::from_secs(age))),
+        None => "never complete yet".to_owned(),
+    };
+    if mirror.pending_files == 0 {
+        return format!("{safe}, {complete}");
+    }
+    let pending = (count(mirror.pending_files), bytes(mirror.pending_bytes));
+    format!("{safe}, {} to send ({}), {complete}", pending.0, pending.1)
+}
+
+/// What is worth a line only when it is there.
+fn asides(mirror: &MirrorStatus) -> Vec<String> {
+    let mut lines = Vec::new();
+    if mirror.versions_files > 0 {
+        let kept = counted(mirror.versions_files, "earlier version");
+        lines.push(format!("{kept} kept ({})", bytes(mirror.versions_bytes)));
+    }
+    if mirror.unmanaged > 0 {
+        let left = counted(mirror.unmanaged, "remote file");
+        lines.push(format!("{left} now excluded; remove: fichierd prune {}", mirror.name));
+    }
+    if mirror.foreign > 0 {
+        lines.push(format!(
+            "{} in the target not ours, left alone",
+            counted(mirror.foreign, "remote file")
+        ));
+    }
+    for path in &mirror.unsettled {
+        lines.push(format!("sent while it was being written: {path}"));
+    }
+    let watch = &mirror.watch;
+    match watch.mode.as_str() {
+        "watching" | "off" | "" => {}
+        "polling" => lines.push("not watched, looked at from time to time".to_owned()),
+        other => {
+            lines.push(format!("{other} watched: {}", counted(watch.watched, "folder")));
+        }
+    }
+    lines.extend(watch.advice.iter().map(|advice| format!("advice: {advice}")));
+    lines
+}
+
+fn problem_lines(out: &mut String, problem: &ProblemStatus, now: Timestamp) {
+    let next = match problem.next_try {
+        Some(next) if next > now => format!("next try in {}", until(now, next)),
+        Some(_) => "next try now".to_owned(),
+        None => "not tried again by itself".to_owned(),
+    };
+    line(out, 4, &problem.path);
+    line(out, 6, &format!("{}; {next}", problem.what));
+    if !problem.hint.is_empty() {
+        line(out, 6, &problem.hint);
+    }
+}
+
+fn word(state: MirrorState) -> &'static str {
+    match state {
+        MirrorState::Idle => "everything is safe",
+        MirrorState::Working => "working",
+        MirrorState::Waiting => "waiting",
+        MirrorState::Held => "held, a decision is needed",
+        MirrorState::Problem => "cannot go on",
+        MirrorState::Offline => "the service does not run",
+        MirrorState::Never => "not mirrored yet",
+    }
+}
+
+/// Adds a paragraph, wrapped between words, continued two columns further in.
+fn line(out: &mut String, indent: usize, text: &str) {
+    let mut column = 0;
+    for word in text.split(' ') {
+        let wide = word.chars().count();
+        if column == 0 {
+            out.extend(std::iter::repeat_n(' ', indent));
+            column = indent;
+        } else if column + 1 + wide > WIDTH {
+            out.push('\n');
+            out.extend(std::iter::repeat_n(' ', indent + 2));
+            column = indent + 2;
+        } else {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += wide;
+    }
+    out.push('\n');
+}
+
+/// `1 file`, `2 files`, `184,203 files`.
+fn counted(number: u64, noun: &str) -> String {
+    format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
+}
+
+/// A number with commas between the thousands.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A size in binary units with three digits: `0 B`, `1.50 KiB`, `12.3 GiB`.
+pub fn bytes(number: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if number < 1024 {
+        return format!("{number} B");
+    }
+    let mut scaled = number;
+    let mut unit = 0;
+    // Integer steps keep 1023.99 KiB from being shown as 1024 KiB.
+    while scaled >= 1024 * 1024 {
+        scaled /= 1024;
+        unit += 1;
+    }
+    let (whole, hundredths) = (scaled / 1024, scaled % 1024 * 100 / 1024);
+    match whole {
+        0..10 => format!("{whole}.{hundredths:02} {}", UNITS[unit]),
+        10..100 => format!("{whole}.{} {}", hundredths / 10, UNITS[unit]),
+        _ => format!("{whole} {}", UNITS[unit]),
+    }
+}
+
+/// A duration in its one or two largest units: `4 s`, `2 min`, `3 h 20 min`, `12 days`.
+pub fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min", seconds / 60),
+        3_600..172_800 if seconds % 3_600 < 60 => format!("{} h", seconds / 3_600),
+        3_600..172_800 => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+fn until(now: Timestamp, then: Timestamp) -> String {
+    duration(Duration::try_from(then.duration_since(now)).unwrap_or_default())
+}
