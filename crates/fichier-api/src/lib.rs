@@ -1,5 +1,6 @@
 //! A typed client for the 1fichier.com API.
 
+mod dates;
 mod digest;
 mod error;
 mod key;
@@ -7,6 +8,7 @@ mod link;
 pub mod names;
 mod refusal;
 mod types;
+mod wire;
 
 pub use digest::{Fingerprint, InvalidDigest, Whirlpool};
 pub use error::{Error, ErrorKind, Remedy};
