@@ -76,7 +76,7 @@ pub(crate) enum Lane {
     Listing(FolderId),
     /// The listing of all files of the account: one an hour.
     WholeAccount,
-    /// `user/info`: one in ten minutes.
+    /// `user/info`: one in five minutes, and its answer is remembered for ten.
     Account,
 }
 
@@ -149,7 +149,7 @@ impl Pacer {
 
     /// Waits until one request may be sent, and counts it as sent.
     ///
-    /// Waits as long as the lane demands: up to 30 s for a folder, ten minutes for the account,
+    /// Waits as long as the lane demands: up to 30 s for a folder, five minutes for the account,
     /// an hour for the whole account. Cancel-safe: who stops waiting has taken no turn.
     ///
     /// # Errors
@@ -157,12 +157,30 @@ impl Pacer {
     /// [`ErrorKind::HeldOff`] at once in a hold-off, and when one begins while waiting;
     /// [`ErrorKind::PaceMemory`].
     pub(crate) async fn turn(&self, lane: Lane) -> Result<(), ErrorKind> {
+        self.turn_unless(lane, || None::<()>).await.map(|_| ())
+    }
+
+    /// A turn to read the account, or its description by the service, to the same key, less than
+    /// ten minutes ago; then no turn is taken. Other errors and waits as for [`Pacer::turn`].
+    pub(crate) async fn account_turn(&self, key: &str) -> Result<Option<String>, ErrorKind> {
+        self.turn_unless(Lane::Account, || self.remembered_account(key)).await
+    }
+
+    /// Waits for a turn, unless what it is wanted for becomes known first.
+    async fn turn_unless<T>(
+        &self,
+        lane: Lane,
+        known: impl Fn() -> Option<T>,
+    ) -> Result<Option<T>, ErrorKind> {
         loop {
             let queue = self.shared.queue.lock().await;
             loop {
-                // Before the look: a hold-off that begins after it must wake the sleeper.
+                // Before the look: what changes after it must wake the sleeper.
                 let changed = self.shared.changed.notified();
-                let Some(wait) = self.claim(lane)? else { return Ok(()) };
+                if let Some(known) = known() {
+                    return Ok(Some(known));
+                }
+                let Some(wait) = self.claim(lane)? else { return Ok(None) };
                 if !wait.in_queue {
                     drop(queue);
                     sleep_or(wait.duration, changed).await;
@@ -229,8 +247,7 @@ impl Pacer {
         }
     }
 
-    /// The account as described by the service less than ten minutes ago, to the same key.
-    pub(crate) fn remembered_account(&self, key: &str) -> Option<String> {
+    fn remembered_account(&self, key: &str) -> Option<String> {
         let rules = self.shared.rules;
         let found = self.update(|kept, now| {
             let reading = kept.account.as_ref()?;
@@ -240,7 +257,7 @@ impl Pacer {
         found.ok().flatten()
     }
 
-    /// Keeps a description of the account for [`Pacer::remembered_account`].
+    /// Keeps a description of the account for [`Pacer::account_turn`].
     pub(crate) fn remember_account(&self, key: &str, reply: &str) {
         let (key, reply) = (key.to_owned(), reply.to_owned());
         let kept = self.update(|kept, now| {
@@ -249,19 +266,20 @@ impl Pacer {
         if let Err(error) = kept {
             tracing::warn!("cannot remember the account's description: {error}");
         }
+        self.shared.changed.notify_waiters();
     }
 
-    /// Forgets the account's description, so that it can be asked for again after a minute.
+    /// Forgets the account's description: it has been changed.
     pub(crate) fn forget_account(&self) {
-        let rules = self.shared.rules;
-        let forgotten = self.update(|kept, now| {
-            kept.account = None;
-            kept.schedule.account_unanswered(now, &rules);
-        });
-        if let Err(error) = forgotten {
+        if let Err(error) = self.update(|kept, _| kept.account = None) {
             tracing::warn!("cannot forget the account's description: {error}");
         }
-        self.shared.changed.notify_waiters();
+    }
+
+    /// A reading of the account was refused or never sent, so that the next is possible sooner.
+    pub(crate) fn account_unread(&self) {
+        let rules = self.shared.rules;
+        self.note("forget a reading", |schedule, now| schedule.account_unread(now, &rules));
     }
 
     /// Changes the schedule and wakes all who wait. Where it cannot be written down, no turn can

@@ -27,10 +27,12 @@ const LISTING: Duration = Duration::from_secs(3);
 const SAME_FOLDER: Duration = Duration::from_secs(30);
 /// Between two listings of the whole account (A.5).
 const WHOLE_ACCOUNT: Duration = Duration::from_secs(60 * 60);
-/// Between two readings of the account: the limits are 1 and 5 minutes (A.5).
-const ACCOUNT: Duration = Duration::from_secs(10 * 60);
-/// Before an unanswered reading of the account is repeated (A.5: 1 a minute for an address).
-const ACCOUNT_AGAIN: Duration = Duration::from_secs(70);
+/// Between two readings of the account: one in five minutes for a user (A.5), and a margin.
+const ACCOUNT: Duration = Duration::from_secs(5 * 60 + 10);
+/// After a reading that no user was found for: one a minute for an address (A.5), and a margin.
+const ACCOUNT_UNREAD: Duration = Duration::from_secs(60 + 10);
+/// A reading of the account is used for this long.
+const ACCOUNT_FRESH: Duration = Duration::from_secs(10 * 60);
 /// The longest hold-off after floods.
 const MAX_FLOOD_HOLD_OFF: Duration = Duration::from_secs(15 * 60);
 /// After a flood the rate stays halved for this long.
@@ -103,7 +105,7 @@ impl Schedule {
             due: now + rules.scaled(rules.interval),
             listing: Some(now + rules.scaled(SAME_FOLDER - LISTING)),
             whole_account: Some(now),
-            account: Some(now + rules.scaled(ACCOUNT_AGAIN) - rules.scaled(ACCOUNT)),
+            account: Some(now),
             ..Schedule::default()
         }
     }
@@ -232,15 +234,15 @@ impl Schedule {
         self.floods > 0
     }
 
-    /// A reading of the account brought nothing: the next need not wait ten minutes.
-    pub(crate) fn account_unanswered(&mut self, now: Micros, rules: &Rules) {
-        let earlier = now + rules.scaled(ACCOUNT_AGAIN) - rules.scaled(ACCOUNT);
+    /// The last reading of the account was refused or never sent: the next may come sooner.
+    pub(crate) fn account_unread(&mut self, now: Micros, rules: &Rules) {
+        let earlier = now + rules.scaled(ACCOUNT_UNREAD) - rules.scaled(ACCOUNT);
         self.account = self.account.map(|start| start.min(earlier));
     }
 
     /// Whether a reading of the account at `read` is recent enough to be used instead of a call.
     pub(crate) fn is_account_fresh(read: Micros, now: Micros, rules: &Rules) -> bool {
-        now < read.min(now) + rules.scaled(ACCOUNT)
+        now < read.min(now) + rules.scaled(ACCOUNT_FRESH)
     }
 
     /// Brings stored times back to what their rules can have written: none is in the future,
