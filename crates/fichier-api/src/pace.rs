@@ -330,3 +330,6 @@ fn span(now: Micros, until: Micros) -> Duration {
 fn real_time(until: Micros, now: Micros) -> SystemTime {
     SystemTime::now() + span(now, until)
 }
+
+#[cfg(test)]
+mod tests;

@@ -264,3 +264,6 @@ impl Schedule {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
