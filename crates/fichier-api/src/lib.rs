@@ -1,5 +1,6 @@
 //! A typed client for the 1fichier.com API.
 
+mod account;
 mod address;
 mod attributes;
 mod batch;
@@ -32,6 +33,7 @@ mod upload_result;
 mod vouchers;
 mod wire;
 
+pub use account::{Account, AccountSettings, Offer};
 pub use attributes::{Access, Attributes};
 pub use batch::MAX_LINKS_PER_CALL;
 pub use client::{BuildError, Client, ClientBuilder};
