@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::client::{Client, decode};
 use crate::dates;
 use crate::error::{Error, ErrorKind};
-use crate::pace::Lane;
+use crate::pace::{Lane, TurnOr};
 use crate::types::FolderId;
 use crate::{retry, wire};
 
@@ -126,10 +126,12 @@ impl Client {
         let key = self.key_digest();
         let pacer = self.pacer();
         let reading = retry::call(false, pacer, INFO, || async {
-            if let Some(reply) = pacer.account_turn(key).await? {
-                return parse(&reply);
-            }
+            let turn = match pacer.account_turn(key).await? {
+                TurnOr::Known(reply) => return parse(&reply),
+                TurnOr::Turn(turn) => turn,
+            };
             let read = self.read_account().await;
+            drop(turn);
             match &read {
                 Ok((_, reply)) => pacer.remember_account(key, reply),
                 Err(kind) if reached_no_user(kind) => pacer.account_unread(),

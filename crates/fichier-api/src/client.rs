@@ -116,7 +116,7 @@ impl Client {
             Error { endpoint, attempts: 0, kind: ErrorKind::InvalidRequest { problem } }
         })?;
         retry::call(idempotent, &self.pacer, endpoint, || async {
-            self.pacer.turn(lane).await?;
+            let _turn = self.pacer.turn(lane).await?;
             self.transport.call(endpoint, json.clone()).await.and_then(|reply| decode(&reply))
         })
         .await

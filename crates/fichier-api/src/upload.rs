@@ -172,7 +172,7 @@ impl Client {
             Err(kind) => Err(kind),
         };
         let to = to.map_err(not_begun)?;
-        self.pacer().turn(Lane::Call).await.map_err(not_begun)?;
+        let _turn = self.pacer().turn(Lane::Call).await.map_err(not_begun)?;
 
         let (content_type, length) = (form.content_type(), form.content_length());
         let (blocks, findings) = reader::start(form, files)

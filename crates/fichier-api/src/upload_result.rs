@@ -96,7 +96,7 @@ impl Client {
         }
         let at = self.node(slot, &format!("/{RESULT}?xid={xid}")).map_err(wrong)?;
         let stored = retry::call(true, self.pacer(), RESULT, || async {
-            self.pacer().turn(Lane::Call).await?;
+            let _turn = self.pacer().turn(Lane::Call).await?;
             read(&self.transport().ask_node(at.clone()).await?)
         })
         .await?;

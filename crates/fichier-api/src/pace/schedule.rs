@@ -1,6 +1,7 @@
 //! When the next request may start: the rules of pace, without clock or I/O.
 //!
-//! Every rule keeps the time of what it spaces and has a longest wait. Times are microseconds of
+//! Every rule keeps the time of what it spaces, first when it starts and then when it is answered
+//! (it reached the service somewhere in between), and has a longest wait. Times are microseconds of
 //! the pacer's own clock (`memory`), which never runs backward. All durations of the service are
 //! divided by the time scale before they come here.
 //!
@@ -17,10 +18,10 @@ use crate::error::{FLOOD_HOLD_OFF, LOCK_HOLD_OFF};
 use crate::pace::Lane;
 use crate::types::FolderId;
 
-/// Never more starts than this within [`WINDOW`] (docs/api-notes.md, A.5: 3 a second).
+/// Never more requests than this reach the service within a second (docs/api-notes.md, A.5).
 const MAX_IN_WINDOW: usize = 3;
-/// A second, and a margin for requests that reach the service closer together than they started.
-const WINDOW: Duration = Duration::from_millis(1_100);
+/// A second, and a margin.
+pub(crate) const WINDOW: Duration = Duration::from_millis(1_100);
 /// Between any two listings (A.5).
 const LISTING: Duration = Duration::from_secs(3);
 /// Between two listings of one folder (A.5).
@@ -74,8 +75,8 @@ pub(crate) struct Silence {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Schedule {
-    /// The latest starts, oldest first.
-    starts: Vec<Micros>,
+    /// Requests that were answered, or at least started, within the window.
+    recent: Vec<Micros>,
     /// When the long-run rate allows the next start (GCRA's theoretical arrival time).
     due: Micros,
     listing: Option<Micros>,
@@ -101,7 +102,7 @@ impl Schedule {
     /// For when the past is unknown: as if every lane had just been used.
     pub(crate) fn cautious(now: Micros, rules: &Rules) -> Schedule {
         Schedule {
-            starts: vec![now; MAX_IN_WINDOW],
+            recent: vec![now; MAX_IN_WINDOW],
             due: now + rules.scaled(rules.interval),
             listing: Some(now + rules.scaled(SAME_FOLDER - LISTING)),
             whole_account: Some(now),
@@ -111,7 +112,16 @@ impl Schedule {
     }
 
     /// Grants a start at `now` and records it, or says what forbids it.
-    pub(crate) fn claim(&mut self, lane: Lane, now: Micros, rules: &Rules) -> Result<(), Denied> {
+    ///
+    /// `under_way` requests were started before the window and may still be on their way to the
+    /// service, to arrive together with this one.
+    pub(crate) fn claim(
+        &mut self,
+        lane: Lane,
+        now: Micros,
+        under_way: usize,
+        rules: &Rules,
+    ) -> Result<(), Denied> {
         if let Some(silence) = self.silence(now) {
             let Silence { until, reason } = silence.clone();
             return Err(Denied::HeldOff { until, reason });
@@ -120,7 +130,7 @@ impl Schedule {
         if until > now {
             return Err(Denied::Lane { until });
         }
-        let until = self.pace_free_at(now, rules);
+        let until = self.pace_free_at(now, under_way, rules);
         if until > now {
             return Err(Denied::Pace { until });
         }
@@ -149,10 +159,15 @@ impl Schedule {
     }
 
     /// One start per interval and one to spare, and never more than three in a window.
-    fn pace_free_at(&self, now: Micros, rules: &Rules) -> Micros {
-        let window = match self.starts.len().checked_sub(MAX_IN_WINDOW) {
-            Some(oldest) => self.starts[oldest] + rules.scaled(WINDOW),
-            None => Micros::MIN,
+    fn pace_free_at(&self, now: Micros, under_way: usize, rules: &Rules) -> Micros {
+        let room = MAX_IN_WINDOW.saturating_sub(under_way);
+        let window = if room == 0 {
+            now + rules.scaled(WINDOW)
+        } else {
+            let mut latest = self.recent.clone();
+            latest.sort_unstable();
+            let last_of_the_full = latest.len().checked_sub(room).map(|index| latest[index]);
+            last_of_the_full.map_or(Micros::MIN, |time| time + rules.scaled(WINDOW))
         };
         window.max(self.due - self.interval(now, rules))
     }
@@ -165,15 +180,28 @@ impl Schedule {
 
     fn record(&mut self, lane: Lane, now: Micros, rules: &Rules) {
         self.due = self.due.max(now) + self.interval(now, rules);
-        self.starts.push(now);
-        let surplus = self.starts.len().saturating_sub(MAX_IN_WINDOW);
-        self.starts.drain(..surplus);
+        self.recent.retain(|time| *time + rules.scaled(WINDOW) > now);
+        self.recent.push(now);
+        self.use_lane(lane, now, rules);
+    }
+
+    /// The request that started at `start` has been answered. Until now it may have been on its
+    /// way, so that what its rules demand counts from here on.
+    pub(crate) fn answered(&mut self, lane: Lane, start: Micros, now: Micros, rules: &Rules) {
+        match self.recent.iter_mut().find(|time| **time == start) {
+            Some(time) => *time = now,
+            None => self.recent.push(now),
+        }
+        self.use_lane(lane, now, rules);
+    }
+
+    fn use_lane(&mut self, lane: Lane, now: Micros, rules: &Rules) {
         match lane {
             Lane::Call => {}
             Lane::Listing(folder) => {
                 self.listing = Some(now);
                 // Only what a rule still asks for is kept.
-                self.folders.retain(|_, start| *start + rules.scaled(SAME_FOLDER) > now);
+                self.folders.retain(|_, time| *time + rules.scaled(SAME_FOLDER) > now);
                 self.folders.insert(folder, now);
             }
             Lane::WholeAccount => {
@@ -252,8 +280,8 @@ impl Schedule {
         for time in times.into_iter().flatten().chain(self.folders.values_mut()) {
             *time = (*time).min(now);
         }
-        for start in &mut self.starts {
-            *start = (*start).min(now);
+        for time in &mut self.recent {
+            *time = (*time).min(now);
         }
         // May lie ahead: in `cautious`, and where a start has used the one to spare.
         self.listing = self.listing.map(|time| time.min(now + rules.scaled(SAME_FOLDER)));

@@ -1,7 +1,5 @@
 //! The pacer with real time, scaled, and several tasks and processes' worth of pacers.
 
-use std::time::Instant;
-
 use super::*;
 
 /// A second is a millisecond.
@@ -22,11 +20,19 @@ async fn refusal(pacer: &Pacer) -> String {
     }
 }
 
+/// What is known about the account, or nothing, at the cost of a turn.
+async fn read(pacer: &Pacer) -> Option<String> {
+    match pacer.account_turn("key").await.unwrap() {
+        TurnOr::Known(reply) => Some(reply),
+        TurnOr::Turn(_) => None,
+    }
+}
+
 #[tokio::test]
 async fn each_turn_is_counted() {
     let pacer = Pacer::in_memory(SCALED);
     for lane in [Lane::Call, FOLDER, FOLDER, Lane::Account] {
-        pacer.turn(lane).await.unwrap();
+        drop(pacer.turn(lane).await.unwrap());
     }
     assert_eq!(pacer.calls_made(), 4);
 }
@@ -37,14 +43,29 @@ async fn many_tasks_share_one_pace() {
     let begun = Instant::now();
     let tasks = (0..20).map(|_| {
         let pacer = pacer.clone();
-        async move { pacer.turn(Lane::Call).await }
+        async move { drop(pacer.turn(Lane::Call).await.unwrap()) }
     });
-    for turn in futures_util::future::join_all(tasks).await {
-        turn.unwrap();
-    }
+    futures_util::future::join_all(tasks).await;
     // Two at once, then 18 intervals: a lower bound that no slow machine can break.
     assert!(begun.elapsed() >= Duration::from_millis(18), "{:?}", begun.elapsed());
     assert_eq!(pacer.calls_made(), 20);
+}
+
+#[tokio::test]
+async fn requests_without_an_answer_leave_less_room_for_others() {
+    let pacer = Pacer::in_memory(SCALED);
+    let mut turns = Vec::new();
+    for _ in 0..3 {
+        turns.push(pacer.turn(Lane::Call).await.unwrap());
+    }
+    let window = schedule::WINDOW / 1_000;
+    while pacer.under_way() < 3 {
+        tokio::time::sleep(window).await;
+    }
+    let waiting = pacer.claim(Lane::Call).unwrap();
+    assert!(matches!(&waiting, Err(wait) if wait.in_queue), "a fourth could arrive with them");
+    turns.pop();
+    drop(pacer.turn(Lane::Call).await.unwrap());
 }
 
 #[tokio::test]
@@ -61,7 +82,7 @@ async fn in_a_hold_off_each_turn_fails_at_once_with_its_reason_and_is_not_counte
 #[tokio::test]
 async fn who_already_waits_is_turned_away_when_a_hold_off_begins() {
     let pacer = unscaled();
-    pacer.turn(FOLDER).await.unwrap();
+    drop(pacer.turn(FOLDER).await.unwrap());
     let waiting = tokio::spawn({
         let pacer = pacer.clone();
         async move { pacer.turn(FOLDER).await }
@@ -83,7 +104,7 @@ async fn a_hold_off_binds_all_who_share_the_memory_also_later_ones() {
     assert_eq!(refusal(&open()).await, ErrorKind::Locked.to_string());
     other.end_hold_off();
     assert_eq!(one.hold_off(), None);
-    one.turn(Lane::Call).await.unwrap();
+    drop(one.turn(Lane::Call).await.unwrap());
 }
 
 #[tokio::test]
@@ -106,13 +127,13 @@ async fn only_floods_and_locks_begin_a_hold_off() {
 #[tokio::test]
 async fn a_lane_that_waits_does_not_hold_up_the_others() {
     let pacer = unscaled();
-    pacer.turn(FOLDER).await.unwrap();
+    drop(pacer.turn(FOLDER).await.unwrap());
     let waiting = tokio::spawn({
         let pacer = pacer.clone();
         async move { pacer.turn(FOLDER).await }
     });
     tokio::task::yield_now().await;
-    pacer.turn(Lane::Call).await.unwrap();
+    drop(pacer.turn(Lane::Call).await.unwrap());
     assert!(!waiting.is_finished());
     waiting.abort();
 }
@@ -123,9 +144,9 @@ async fn the_accounts_description_is_shared_and_only_with_the_same_key() {
     let path = folder.path().join("pace");
     let open = || Pacer::at(&path, PaceConfig::default()).unwrap();
     let one = open();
-    assert_eq!(one.account_turn("key").await.unwrap(), None);
+    assert_eq!(read(&one).await, None);
     one.remember_account("key", "{}");
-    assert_eq!(open().account_turn("key").await.unwrap().as_deref(), Some("{}"));
+    assert_eq!(read(&open()).await.as_deref(), Some("{}"));
     assert_eq!(open().remembered_account("another"), None);
     one.forget_account();
     assert_eq!(open().remembered_account("key"), None);
@@ -134,14 +155,14 @@ async fn the_accounts_description_is_shared_and_only_with_the_same_key() {
 #[tokio::test]
 async fn who_waits_to_read_the_account_takes_what_another_has_read() {
     let pacer = unscaled();
-    assert_eq!(pacer.account_turn("key").await.unwrap(), None);
+    assert_eq!(read(&pacer).await, None);
     let waiting = tokio::spawn({
         let pacer = pacer.clone();
-        async move { pacer.account_turn("key").await }
+        async move { read(&pacer).await }
     });
     tokio::task::yield_now().await;
     pacer.remember_account("key", "{}");
-    assert_eq!(waiting.await.unwrap().unwrap().as_deref(), Some("{}"));
+    assert_eq!(waiting.await.unwrap().as_deref(), Some("{}"));
     assert_eq!(pacer.calls_made(), 1);
 }
 
