@@ -7,14 +7,18 @@
 use std::sync::OnceLock;
 
 use jiff::Timestamp;
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
 const FORMAT: &str = "%Y-%m-%d %H:%M:%S";
+const DAY: &str = "%Y-%m-%d";
 
-/// Reads a date; `None` for the empty and the odd ones that the service is known to send.
+/// Reads a date; `None` for the empty and the odd ones that the service is known to send. A date
+/// without a time begins its day.
 pub(crate) fn parse(text: &str) -> Option<Timestamp> {
-    let local = DateTime::strptime(FORMAT, text.trim()).ok()?;
+    let text = text.trim();
+    let whole_day = || Date::strptime(DAY, text).map(DateTime::from);
+    let local = DateTime::strptime(FORMAT, text).or_else(|_| whole_day()).ok()?;
     local.to_zoned(paris()?).ok().map(|zoned| zoned.timestamp())
 }
 
@@ -49,6 +53,12 @@ mod tests {
     #[test]
     fn the_repeated_hour_is_read_as_its_first_pass() {
         check("2026-10-25 02:30:00", "2026-10-25T00:30:00Z");
+    }
+
+    #[test]
+    fn a_date_without_a_time_begins_its_day() {
+        assert_eq!(parse("2026-01-15"), parse("2026-01-15 00:00:00"));
+        assert_eq!(parse("2026-01-15").unwrap().to_string(), "2026-01-14T23:00:00Z");
     }
 
     #[test]

@@ -141,6 +141,12 @@ pub enum ErrorKind {
         /// The service's own words, for people; links in it are left out.
         message: String,
     },
+    /// The request itself is wrong, and was not sent.
+    #[error("{problem}")]
+    InvalidRequest {
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The files went to nobody's account: the node did not accept the key. They were removed
     /// again as far as the service allowed.
     #[error("the upload node did not accept the API key and stored the files anonymously")]
@@ -206,7 +212,8 @@ impl ErrorKind {
             | ErrorKind::NotAllowed
             | ErrorKind::NameTaken { .. }
             | ErrorKind::NothingRenamed
-            | ErrorKind::NoFileInUpload => Remedy::GiveUp,
+            | ErrorKind::NoFileInUpload
+            | ErrorKind::InvalidRequest { .. } => Remedy::GiveUp,
         }
     }
 
@@ -231,6 +238,7 @@ impl ErrorKind {
             | ErrorKind::NodeStorage
             | ErrorKind::NoFileInUpload
             | ErrorKind::Refused { .. }
+            | ErrorKind::InvalidRequest { .. }
             | ErrorKind::Anonymous
             | ErrorKind::Corrupt { .. }
             | ErrorKind::Sink(_)

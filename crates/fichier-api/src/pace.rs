@@ -5,8 +5,9 @@
 //! (docs/api-notes.md, A.5). A lock stops every program of the account at once, so the limit
 //! belongs to none of them alone: they share the pacer's memory, see [`Pacer::at`].
 //!
-//! A turn is taken at the moment of sending, not reserved beforehand. The pacer only spaces
-//! requests; whether a refused one is sent again is decided elsewhere (`retry`).
+//! A [`Turn`] is taken at the moment of sending, not reserved beforehand, and kept until the
+//! answer: requests that a slow network holds up must not arrive all at once either. The pacer
+//! only spaces requests; whether a refused one is sent again is decided elsewhere (`retry`).
 //!
 //! Invariant: every request of every process that shares a memory has had a turn; and from a
 //! flood answer until its hold-off ends there are none, also not for those who already waited.
@@ -15,16 +16,18 @@ mod clock;
 mod memory;
 mod schedule;
 
+use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{Mutex as Queue, Notify};
 
 use crate::error::{ErrorKind, LOCK_HOLD_OFF};
-use crate::pace::memory::{AccountReading, Memory};
+use crate::pace::memory::{AccountReading, Kept, Memory};
 use crate::pace::schedule::{Denied, Micros, Rules, Schedule};
 use crate::types::FolderId;
 
@@ -32,6 +35,8 @@ use crate::types::FolderId;
 const MAX_CALLS_PER_SECOND: f64 = 3.0;
 /// The fewest; a call an hour would look like a hang.
 const MIN_CALLS_PER_SECOND: f64 = 0.01;
+/// A request without an answer is taken to have arrived after this long.
+const ARRIVED: Duration = Duration::from_secs(10);
 /// Whoever waits looks again this often: another process may have met a flood.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
@@ -76,7 +81,7 @@ pub(crate) enum Lane {
     Listing(FolderId),
     /// The listing of all files of the account: one an hour.
     WholeAccount,
-    /// `user/info`: one in ten minutes.
+    /// `user/info`: one in five minutes, and its answer is remembered for ten.
     Account,
 }
 
@@ -91,6 +96,25 @@ struct Shared {
     /// Wakes all who wait: a hold-off has begun or ended.
     changed: Notify,
     calls: AtomicU64,
+    /// Requests without an answer, by their number, and when they were started.
+    under_way: Mutex<BTreeMap<u64, Instant>>,
+}
+
+/// The right to send one request now. Keep it until the answer has come.
+#[derive(Debug)]
+#[must_use = "to be kept until the answer has come"]
+pub(crate) struct Turn {
+    shared: Arc<Shared>,
+    lane: Lane,
+    number: u64,
+    start: Micros,
+}
+
+/// What came first.
+#[derive(Debug)]
+pub(crate) enum TurnOr<T> {
+    Turn(Turn),
+    Known(T),
 }
 
 impl Pacer {
@@ -143,26 +167,51 @@ impl Pacer {
             memory: Mutex::new(memory),
             changed: Notify::new(),
             calls: AtomicU64::new(0),
+            under_way: Mutex::new(BTreeMap::new()),
         };
         Pacer { shared: Arc::new(shared) }
     }
 
     /// Waits until one request may be sent, and counts it as sent.
     ///
-    /// Waits as long as the lane demands: up to 30 s for a folder, ten minutes for the account,
+    /// Waits as long as the lane demands: up to 30 s for a folder, five minutes for the account,
     /// an hour for the whole account. Cancel-safe: who stops waiting has taken no turn.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::HeldOff`] at once in a hold-off, and when one begins while waiting;
     /// [`ErrorKind::PaceMemory`].
-    pub(crate) async fn turn(&self, lane: Lane) -> Result<(), ErrorKind> {
+    pub(crate) async fn turn(&self, lane: Lane) -> Result<Turn, ErrorKind> {
+        match self.turn_unless(lane, || None::<Infallible>).await? {
+            TurnOr::Turn(turn) => Ok(turn),
+            TurnOr::Known(never) => match never {},
+        }
+    }
+
+    /// A turn to read the account, or its description by the service, to the same key, less than
+    /// ten minutes ago. Other errors and waits as for [`Pacer::turn`].
+    pub(crate) async fn account_turn(&self, key: &str) -> Result<TurnOr<String>, ErrorKind> {
+        self.turn_unless(Lane::Account, || self.remembered_account(key)).await
+    }
+
+    /// Waits for a turn, unless what it is wanted for becomes known first.
+    async fn turn_unless<T>(
+        &self,
+        lane: Lane,
+        known: impl Fn() -> Option<T>,
+    ) -> Result<TurnOr<T>, ErrorKind> {
         loop {
             let queue = self.shared.queue.lock().await;
             loop {
-                // Before the look: a hold-off that begins after it must wake the sleeper.
+                // Before the look: what changes after it must wake the sleeper.
                 let changed = self.shared.changed.notified();
-                let Some(wait) = self.claim(lane)? else { return Ok(()) };
+                if let Some(known) = known() {
+                    return Ok(TurnOr::Known(known));
+                }
+                let wait = match self.claim(lane)? {
+                    Ok(turn) => return Ok(TurnOr::Turn(turn)),
+                    Err(wait) => wait,
+                };
                 if !wait.in_queue {
                     drop(queue);
                     sleep_or(wait.duration, changed).await;
@@ -174,46 +223,77 @@ impl Pacer {
     }
 
     /// Takes a turn now, or says how long to wait before the next look.
-    fn claim(&self, lane: Lane) -> Result<Option<Wait>, ErrorKind> {
+    fn claim(&self, lane: Lane) -> Result<Result<Turn, Wait>, ErrorKind> {
         let rules = self.shared.rules;
-        let claimed = self.update(|kept, now| (kept.schedule.claim(lane, now, &rules), now));
+        let under_way = self.under_way();
+        let claimed = self.update(|kept, now| {
+            let claimed = kept.schedule.claim(lane, now, under_way, &rules);
+            (claimed, now)
+        });
         let (claimed, now) = claimed.map_err(ErrorKind::PaceMemory)?;
         match claimed {
-            Ok(()) => {
-                self.shared.calls.fetch_add(1, Ordering::Relaxed);
-                Ok(None)
-            }
+            Ok(()) => Ok(Ok(self.begin(lane, now))),
             Err(Denied::HeldOff { until, reason }) => {
                 Err(ErrorKind::HeldOff { until: real_time(until, now), reason })
             }
             Err(Denied::Lane { until }) => {
-                Ok(Some(Wait { duration: span(now, until), in_queue: false }))
+                Ok(Err(Wait { duration: span(now, until), in_queue: false }))
             }
             Err(Denied::Pace { until }) => {
-                Ok(Some(Wait { duration: span(now, until), in_queue: true }))
+                Ok(Err(Wait { duration: span(now, until), in_queue: true }))
             }
         }
+    }
+
+    fn begin(&self, lane: Lane, start: Micros) -> Turn {
+        let number = self.shared.calls.fetch_add(1, Ordering::Relaxed);
+        lock(&self.shared.under_way).insert(number, Instant::now());
+        Turn { shared: Arc::clone(&self.shared), lane, number, start }
+    }
+
+    /// How many requests are older than the window, where the schedule knows of them, and may
+    /// still arrive.
+    fn under_way(&self) -> usize {
+        let window = schedule::WINDOW / self.shared.rules.time_scale;
+        let may_arrive = |begun: &&Instant| (window..ARRIVED).contains(&begun.elapsed());
+        lock(&self.shared.under_way).values().filter(may_arrive).count()
     }
 
     /// Tells the pacer about a failed request: floods and locks begin a hold-off.
     pub(crate) fn note_flood(&self, kind: &ErrorKind) {
         let rules = self.shared.rules;
+        let reason = kind.to_string();
         let asked = match kind {
             ErrorKind::Throttled { retry_after } => *retry_after,
             ErrorKind::Locked => Some(LOCK_HOLD_OFF),
             // No question of pace, so the rate stays; one probe an hour (docs/api-notes.md, E).
             ErrorKind::OwnerLocked => {
                 return self.note("begin a hold-off", |schedule, now| {
-                    schedule.hold_off(now, LOCK_HOLD_OFF, &kind.to_string(), &rules);
+                    schedule.hold_off(now, LOCK_HOLD_OFF, &reason, &rules);
                 });
             }
-            #[expect(
-                clippy::wildcard_enum_match_arm,
-                reason = "what a new kind means is decided by its remedy"
-            )]
-            _ => return,
+            ErrorKind::HeldOff { .. }
+            | ErrorKind::KeyRefused
+            | ErrorKind::CustomersOnly
+            | ErrorKind::AddressRefused
+            | ErrorKind::OneLocation
+            | ErrorKind::NotFound
+            | ErrorKind::NotAllowed
+            | ErrorKind::NameTaken { .. }
+            | ErrorKind::NothingRenamed
+            | ErrorKind::NodeStorage
+            | ErrorKind::NoFileInUpload
+            | ErrorKind::Maintenance
+            | ErrorKind::Failing { .. }
+            | ErrorKind::Unreachable(_)
+            | ErrorKind::UnexpectedReply { .. }
+            | ErrorKind::Refused { .. }
+            | ErrorKind::InvalidRequest { .. }
+            | ErrorKind::Anonymous
+            | ErrorKind::Corrupt { .. }
+            | ErrorKind::Sink(_)
+            | ErrorKind::PaceMemory(_) => return,
         };
-        let reason = kind.to_string();
         self.note("begin a hold-off", |schedule, now| {
             schedule.flood(now, asked, &reason, &rules);
         });
@@ -222,15 +302,14 @@ impl Pacer {
     /// Tells the pacer about an ordinary answer.
     pub(crate) fn note_ok(&self) {
         let rules = self.shared.rules;
-        if self.lock().last_seen().schedule.is_troubled()
+        if lock(&self.shared.memory).last_seen().schedule.is_troubled()
             && let Err(error) = self.update(|kept, now| kept.schedule.calm(now, &rules))
         {
             tracing::warn!("cannot record that the service is calm again: {error}");
         }
     }
 
-    /// The account as described by the service less than ten minutes ago, to the same key.
-    pub(crate) fn remembered_account(&self, key: &str) -> Option<String> {
+    fn remembered_account(&self, key: &str) -> Option<String> {
         let rules = self.shared.rules;
         let found = self.update(|kept, now| {
             let reading = kept.account.as_ref()?;
@@ -240,7 +319,7 @@ impl Pacer {
         found.ok().flatten()
     }
 
-    /// Keeps a description of the account for [`Pacer::remembered_account`].
+    /// Keeps a description of the account for [`Pacer::account_turn`].
     pub(crate) fn remember_account(&self, key: &str, reply: &str) {
         let (key, reply) = (key.to_owned(), reply.to_owned());
         let kept = self.update(|kept, now| {
@@ -249,39 +328,57 @@ impl Pacer {
         if let Err(error) = kept {
             tracing::warn!("cannot remember the account's description: {error}");
         }
+        self.shared.changed.notify_waiters();
     }
 
-    /// Forgets the account's description, so that it can be asked for again after a minute.
+    /// Forgets the account's description: it has been changed.
     pub(crate) fn forget_account(&self) {
-        let rules = self.shared.rules;
-        let forgotten = self.update(|kept, now| {
-            kept.account = None;
-            kept.schedule.account_unanswered(now, &rules);
-        });
-        if let Err(error) = forgotten {
+        if let Err(error) = self.update(|kept, _| kept.account = None) {
             tracing::warn!("cannot forget the account's description: {error}");
         }
-        self.shared.changed.notify_waiters();
+    }
+
+    /// A reading of the account was refused or never sent, so that the next is possible sooner.
+    pub(crate) fn account_unread(&self) {
+        let rules = self.shared.rules;
+        self.note("forget a reading", |schedule, now| schedule.account_unread(now, &rules));
     }
 
     /// Changes the schedule and wakes all who wait. Where it cannot be written down, no turn can
     /// be taken either, so that nothing worse than the message follows.
     fn note(&self, what: &str, change: impl FnOnce(&mut Schedule, Micros)) {
         let noted = self.update(|kept, now| change(&mut kept.schedule, now));
-        if let Err(error) = noted.and_then(|()| self.lock().sync()) {
+        if let Err(error) = noted.and_then(|()| lock(&self.shared.memory).sync()) {
             tracing::warn!("cannot {what} in the record of recent calls: {error}");
         }
         self.shared.changed.notify_waiters();
     }
 
-    fn update<T>(&self, change: impl FnOnce(&mut memory::Kept, Micros) -> T) -> io::Result<T> {
-        self.lock().update(&self.shared.rules, change)
+    fn update<T>(&self, change: impl FnOnce(&mut Kept, Micros) -> T) -> io::Result<T> {
+        lock(&self.shared.memory).update(&self.shared.rules, change)
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, Memory> {
-        // Each change is complete or not written: a panic elsewhere spoils nothing.
-        self.shared.memory.lock().unwrap_or_else(PoisonError::into_inner)
+impl Drop for Turn {
+    /// The answer has come, or nobody waits for it any more.
+    fn drop(&mut self) {
+        let Turn { shared, lane, number, start } = self;
+        let begun = lock(&shared.under_way).remove(number);
+        if begun.is_some_and(|begun| begun.elapsed() >= ARRIVED) && *lane == Lane::Call {
+            return;
+        }
+        let answered = lock(&shared.memory).update(&shared.rules, |kept, now| {
+            kept.schedule.answered(*lane, *start, now, &shared.rules);
+        });
+        if let Err(error) = answered {
+            tracing::warn!("cannot record an answer in the record of recent calls: {error}");
+        }
     }
+}
+
+/// Locks what no panic can leave half changed.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How long to wait, and whether with a place in the queue.
@@ -312,3 +409,6 @@ fn span(now: Micros, until: Micros) -> Duration {
 fn real_time(until: Micros, now: Micros) -> SystemTime {
     SystemTime::now() + span(now, until)
 }
+
+#[cfg(test)]
+mod tests;

@@ -68,9 +68,12 @@ where
     }
 }
 
-/// Whether the attempt got a turn.
+/// Whether the attempt got as far as a turn.
 fn was_sent(kind: &ErrorKind) -> bool {
-    !matches!(kind, ErrorKind::HeldOff { .. } | ErrorKind::PaceMemory(_))
+    !matches!(
+        kind,
+        ErrorKind::HeldOff { .. } | ErrorKind::PaceMemory(_) | ErrorKind::InvalidRequest { .. }
+    )
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "a new kind is not repeated unless named here")]

@@ -167,3 +167,72 @@ impl Drop for Lock<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pace::Lane;
+    use crate::pace::schedule::Denied;
+    use crate::types::FolderId;
+
+    const RULES: Rules = Rules { interval: std::time::Duration::from_secs(1), time_scale: 1 };
+    const FOLDER: Lane = Lane::Listing(FolderId(7));
+
+    fn claim(memory: &mut Memory, lane: Lane) -> Result<(), Denied> {
+        memory.update(&RULES, |kept, now| kept.schedule.claim(lane, now, 0, &RULES)).unwrap()
+    }
+
+    fn is_lane_busy(memory: &mut Memory, lane: Lane) -> bool {
+        matches!(claim(memory, lane), Err(Denied::Lane { .. }))
+    }
+
+    fn folder() -> (tempfile::TempDir, std::path::PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pace");
+        (folder, path)
+    }
+
+    #[test]
+    fn whoever_opens_the_same_file_knows_what_was_sent() {
+        let (_folder, path) = folder();
+        let mut one = Memory::at(&path, &RULES).unwrap();
+        let mut other = Memory::at(&path, &RULES).unwrap();
+        claim(&mut one, FOLDER).unwrap();
+        assert!(is_lane_busy(&mut other, FOLDER));
+        drop((one, other));
+        assert!(is_lane_busy(&mut Memory::at(&path, &RULES).unwrap(), FOLDER));
+    }
+
+    #[test]
+    fn a_damaged_file_is_taken_for_a_busy_past_and_repaired_by_the_next_change() {
+        let (_folder, path) = folder();
+        for damage in ["{\"clock\":", "nonsense", "{}", "\0\0\0\0"] {
+            std::fs::write(&path, damage).unwrap();
+            let mut memory = Memory::at(&path, &RULES).unwrap();
+            assert!(is_lane_busy(&mut memory, FOLDER), "{damage}");
+            memory.update(&RULES, |kept, _| kept.schedule.end_hold_off()).unwrap();
+            memory.update(&RULES, |kept, now| kept.schedule.flood(now, None, "", &RULES)).unwrap();
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(serde_json::from_str::<Kept>(&text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_rest_of_an_older_longer_write_is_ignored() {
+        let (_folder, path) = folder();
+        let mut memory = Memory::at(&path, &RULES).unwrap();
+        claim(&mut memory, FOLDER).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text + "\"older\":1}}").unwrap();
+        assert!(is_lane_busy(&mut memory, FOLDER));
+        assert!(!is_lane_busy(&mut memory, Lane::Account));
+    }
+
+    #[test]
+    fn only_its_owner_can_read_the_file() {
+        use std::os::unix::fs::PermissionsExt;
+        let (_folder, path) = folder();
+        Memory::at(&path, &RULES).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}

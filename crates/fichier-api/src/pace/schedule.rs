@@ -1,6 +1,7 @@
 //! When the next request may start: the rules of pace, without clock or I/O.
 //!
-//! Every rule keeps the time of what it spaces and has a longest wait. Times are microseconds of
+//! Every rule keeps the time of what it spaces, first when it starts and then when it is answered
+//! (it reached the service somewhere in between), and has a longest wait. Times are microseconds of
 //! the pacer's own clock (`memory`), which never runs backward. All durations of the service are
 //! divided by the time scale before they come here.
 //!
@@ -17,20 +18,22 @@ use crate::error::{FLOOD_HOLD_OFF, LOCK_HOLD_OFF};
 use crate::pace::Lane;
 use crate::types::FolderId;
 
-/// Never more starts than this within [`WINDOW`] (docs/api-notes.md, A.5: 3 a second).
+/// Never more requests than this reach the service within a second (docs/api-notes.md, A.5).
 const MAX_IN_WINDOW: usize = 3;
-/// A second, and a margin for requests that reach the service closer together than they started.
-const WINDOW: Duration = Duration::from_millis(1_100);
+/// A second, and a margin.
+pub(crate) const WINDOW: Duration = Duration::from_millis(1_100);
 /// Between any two listings (A.5).
 const LISTING: Duration = Duration::from_secs(3);
 /// Between two listings of one folder (A.5).
 const SAME_FOLDER: Duration = Duration::from_secs(30);
 /// Between two listings of the whole account (A.5).
 const WHOLE_ACCOUNT: Duration = Duration::from_secs(60 * 60);
-/// Between two readings of the account: the limits are 1 and 5 minutes (A.5).
-const ACCOUNT: Duration = Duration::from_secs(10 * 60);
-/// Before an unanswered reading of the account is repeated (A.5: 1 a minute for an address).
-const ACCOUNT_AGAIN: Duration = Duration::from_secs(70);
+/// Between two readings of the account: one in five minutes for a user (A.5), and a margin.
+const ACCOUNT: Duration = Duration::from_secs(5 * 60 + 10);
+/// After a reading that no user was found for: one a minute for an address (A.5), and a margin.
+const ACCOUNT_UNREAD: Duration = Duration::from_secs(60 + 10);
+/// A reading of the account is used for this long.
+const ACCOUNT_FRESH: Duration = Duration::from_secs(10 * 60);
 /// The longest hold-off after floods.
 const MAX_FLOOD_HOLD_OFF: Duration = Duration::from_secs(15 * 60);
 /// After a flood the rate stays halved for this long.
@@ -72,8 +75,8 @@ pub(crate) struct Silence {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Schedule {
-    /// The latest starts, oldest first.
-    starts: Vec<Micros>,
+    /// Requests that were answered, or at least started, within the window.
+    recent: Vec<Micros>,
     /// When the long-run rate allows the next start (GCRA's theoretical arrival time).
     due: Micros,
     listing: Option<Micros>,
@@ -99,17 +102,26 @@ impl Schedule {
     /// For when the past is unknown: as if every lane had just been used.
     pub(crate) fn cautious(now: Micros, rules: &Rules) -> Schedule {
         Schedule {
-            starts: vec![now; MAX_IN_WINDOW],
+            recent: vec![now; MAX_IN_WINDOW],
             due: now + rules.scaled(rules.interval),
             listing: Some(now + rules.scaled(SAME_FOLDER - LISTING)),
             whole_account: Some(now),
-            account: Some(now + rules.scaled(ACCOUNT_AGAIN) - rules.scaled(ACCOUNT)),
+            account: Some(now),
             ..Schedule::default()
         }
     }
 
     /// Grants a start at `now` and records it, or says what forbids it.
-    pub(crate) fn claim(&mut self, lane: Lane, now: Micros, rules: &Rules) -> Result<(), Denied> {
+    ///
+    /// `under_way` requests were started before the window and may still be on their way to the
+    /// service, to arrive together with this one.
+    pub(crate) fn claim(
+        &mut self,
+        lane: Lane,
+        now: Micros,
+        under_way: usize,
+        rules: &Rules,
+    ) -> Result<(), Denied> {
         if let Some(silence) = self.silence(now) {
             let Silence { until, reason } = silence.clone();
             return Err(Denied::HeldOff { until, reason });
@@ -118,7 +130,7 @@ impl Schedule {
         if until > now {
             return Err(Denied::Lane { until });
         }
-        let until = self.pace_free_at(now, rules);
+        let until = self.pace_free_at(now, under_way, rules);
         if until > now {
             return Err(Denied::Pace { until });
         }
@@ -147,10 +159,15 @@ impl Schedule {
     }
 
     /// One start per interval and one to spare, and never more than three in a window.
-    fn pace_free_at(&self, now: Micros, rules: &Rules) -> Micros {
-        let window = match self.starts.len().checked_sub(MAX_IN_WINDOW) {
-            Some(oldest) => self.starts[oldest] + rules.scaled(WINDOW),
-            None => Micros::MIN,
+    fn pace_free_at(&self, now: Micros, under_way: usize, rules: &Rules) -> Micros {
+        let room = MAX_IN_WINDOW.saturating_sub(under_way);
+        let window = if room == 0 {
+            now + rules.scaled(WINDOW)
+        } else {
+            let mut latest = self.recent.clone();
+            latest.sort_unstable();
+            let last_of_the_full = latest.len().checked_sub(room).map(|index| latest[index]);
+            last_of_the_full.map_or(Micros::MIN, |time| time + rules.scaled(WINDOW))
         };
         window.max(self.due - self.interval(now, rules))
     }
@@ -163,15 +180,28 @@ impl Schedule {
 
     fn record(&mut self, lane: Lane, now: Micros, rules: &Rules) {
         self.due = self.due.max(now) + self.interval(now, rules);
-        self.starts.push(now);
-        let surplus = self.starts.len().saturating_sub(MAX_IN_WINDOW);
-        self.starts.drain(..surplus);
+        self.recent.retain(|time| *time + rules.scaled(WINDOW) > now);
+        self.recent.push(now);
+        self.use_lane(lane, now, rules);
+    }
+
+    /// The request that started at `start` has been answered. Until now it may have been on its
+    /// way, so that what its rules demand counts from here on.
+    pub(crate) fn answered(&mut self, lane: Lane, start: Micros, now: Micros, rules: &Rules) {
+        match self.recent.iter_mut().find(|time| **time == start) {
+            Some(time) => *time = now,
+            None => self.recent.push(now),
+        }
+        self.use_lane(lane, now, rules);
+    }
+
+    fn use_lane(&mut self, lane: Lane, now: Micros, rules: &Rules) {
         match lane {
             Lane::Call => {}
             Lane::Listing(folder) => {
                 self.listing = Some(now);
                 // Only what a rule still asks for is kept.
-                self.folders.retain(|_, start| *start + rules.scaled(SAME_FOLDER) > now);
+                self.folders.retain(|_, time| *time + rules.scaled(SAME_FOLDER) > now);
                 self.folders.insert(folder, now);
             }
             Lane::WholeAccount => {
@@ -232,15 +262,15 @@ impl Schedule {
         self.floods > 0
     }
 
-    /// A reading of the account brought nothing: the next need not wait ten minutes.
-    pub(crate) fn account_unanswered(&mut self, now: Micros, rules: &Rules) {
-        let earlier = now + rules.scaled(ACCOUNT_AGAIN) - rules.scaled(ACCOUNT);
+    /// The last reading of the account was refused or never sent: the next may come sooner.
+    pub(crate) fn account_unread(&mut self, now: Micros, rules: &Rules) {
+        let earlier = now + rules.scaled(ACCOUNT_UNREAD) - rules.scaled(ACCOUNT);
         self.account = self.account.map(|start| start.min(earlier));
     }
 
     /// Whether a reading of the account at `read` is recent enough to be used instead of a call.
     pub(crate) fn is_account_fresh(read: Micros, now: Micros, rules: &Rules) -> bool {
-        now < read.min(now) + rules.scaled(ACCOUNT)
+        now < read.min(now) + rules.scaled(ACCOUNT_FRESH)
     }
 
     /// Brings stored times back to what their rules can have written: none is in the future,
@@ -250,8 +280,8 @@ impl Schedule {
         for time in times.into_iter().flatten().chain(self.folders.values_mut()) {
             *time = (*time).min(now);
         }
-        for start in &mut self.starts {
-            *start = (*start).min(now);
+        for time in &mut self.recent {
+            *time = (*time).min(now);
         }
         // May lie ahead: in `cautious`, and where a start has used the one to spare.
         self.listing = self.listing.map(|time| time.min(now + rules.scaled(SAME_FOLDER)));
@@ -262,3 +292,6 @@ impl Schedule {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
