@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The text is not the hash it should be: wrong length, or not hexadecimal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected {expected} hexadecimal digits")]
@@ -17,7 +19,8 @@ pub struct InvalidDigest {
 macro_rules! digest {
     ($(#[$doc:meta])* $name:ident, $size:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
         pub struct $name([u8; $size]);
 
         impl $name {
@@ -43,6 +46,20 @@ macro_rules! digest {
             /// [`InvalidDigest`] if the length or a digit is wrong.
             pub fn parse_hex(text: &str) -> Result<$name, InvalidDigest> {
                 parse_hex(text).map($name).ok_or(InvalidDigest { expected: 2 * $size })
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidDigest;
+
+            fn try_from(text: String) -> Result<$name, InvalidDigest> {
+                $name::parse_hex(&text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(digest: $name) -> String {
+                digest.to_hex()
             }
         }
 

@@ -189,6 +189,7 @@ CREATE TABLE versions (
            AND (mode IS NULL) = (meta_mtime_ns IS NULL))
 ) STRICT;
 CREATE INDEX versions_by_path ON versions (mirror_id, path);
+CREATE INDEX versions_by_link ON versions (link);
 CREATE INDEX versions_by_end ON versions (mirror_id, current_until_s);
 
 -- One row per remote folder that takes versions: a day has as many as it needs, because the

@@ -78,6 +78,16 @@ pub enum Origin {
     Copied,
 }
 
+impl Entry {
+    /// The copy at the service; an empty file or a link has none.
+    pub fn remote(&self) -> Option<&RemoteCopy> {
+        match &self.content {
+            Content::File(copy) => Some(copy),
+            Content::Empty | Content::Symlink(_) => None,
+        }
+    }
+}
+
 const FILE: i64 = 1;
 const EMPTY: i64 = 2;
 const SYMLINK: i64 = 3;
@@ -147,6 +157,36 @@ impl Records {
         let wanted = params![mirror, columns::size(size_bytes), fingerprint.as_bytes(), limit];
         let rows = select.query_map(wanted, read)?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// The entry whose copy at the service has this link.
+    pub fn entry_of_url(&self, url: &FileUrl) -> Result<Option<Entry>> {
+        let mut select = self.db.prepare_cached(concat!(
+            "SELECT ",
+            entry_columns!(),
+            " FROM entries WHERE link = ?1"
+        ))?;
+        Ok(select.query_row([columns::link(url)], read).optional()?)
+    }
+
+    /// Which of `urls` are on record already: current copies, versions, and files that have
+    /// arrived and are not in place yet.
+    pub fn known_urls<'a>(
+        &self,
+        urls: impl Iterator<Item = &'a FileUrl>,
+    ) -> Result<HashSet<FileUrl>> {
+        let mut select = self.db.prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM entries WHERE link = ?1)
+                OR EXISTS (SELECT 1 FROM versions WHERE link = ?1)
+                OR EXISTS (SELECT 1 FROM pending_files WHERE link = ?1)",
+        )?;
+        let mut known = HashSet::new();
+        for url in urls {
+            if select.query_row([columns::link(url)], |row| row.get(0))? {
+                known.insert(url.clone());
+            }
+        }
+        Ok(known)
     }
 
     /// Which of `sizes` some file of the mirror has; a file of another size need not be hashed

@@ -7,16 +7,13 @@
 //! Kept as JSON: recovery reads all of them, and nothing looks for one by its fields.
 
 use fichier_api::names::RemoteName;
-use fichier_api::{FileUrl, Fingerprint, FolderId, Whirlpool};
+use fichier_api::{FileUrl, FolderId};
 use rusqlite::params;
 use rusqlite::types::Type;
 use serde::{Deserialize, Serialize};
 
 use crate::columns::BadValue;
-use crate::{
-    Error, FolderKey, IntentId, Metadata, MirrorId, Records, RelPath, Result, Retired, Stamp,
-    UploadKey, Writing,
-};
+use crate::{Error, FolderKey, IntentId, MirrorId, NewVersion, Records, RelPath, Result, Writing};
 
 /// One change at the service that was begun.
 ///
@@ -50,20 +47,14 @@ pub enum Intent {
         /// The local path after.
         to: RelPath,
     },
-    /// Rename files where they are.
+    /// Give files temporary names, or their own names back; records do not change.
     Rename {
-        /// The files and their new remote names.
+        /// The files and the names that they get.
         urls: Vec<(FileUrl, RemoteName)>,
-        /// What that means for the records, in the same order.
-        then: Vec<Moved>,
     },
-    /// Move files into another remote folder.
+    /// Bring files to other paths: renamed, moved into another remote folder, or both.
     Move {
-        /// The files.
-        urls: Vec<FileUrl>,
-        /// Where to.
-        into: FolderId,
-        /// What that means for the records, in the same order.
+        /// Each file, and what becomes of its record.
         then: Vec<Moved>,
     },
     /// Let the service copy a file. The new link is not known before it answers.
@@ -76,38 +67,11 @@ pub enum Intent {
         name: RemoteName,
         /// The local file that it becomes the copy of.
         to: RelPath,
-        /// That file, as it was read.
-        stamp: Stamp,
-        /// For a restore.
-        metadata: Metadata,
-        /// Length of both.
-        size: u64,
-        /// Hash of both.
-        whirlpool: Whirlpool,
-        /// Hash of both.
-        fingerprint: Fingerprint,
     },
-    /// Move verified files out of staging.
-    Publish {
-        /// The upload that they came with.
-        upload: UploadKey,
-        /// Which of its files.
-        seqs: Vec<u32>,
-        /// Where to.
-        into: FolderId,
-    },
-    /// Move files to the versions.
+    /// Move a file to the versions. Which of the versions folders is decided when it is moved.
     Retire {
-        /// The files.
-        urls: Vec<FileUrl>,
-        /// The versions folder.
-        into: FolderId,
-        /// The local paths that they were the copies of, in the same order.
-        paths: Vec<RelPath>,
-        /// Why.
-        reason: Retired,
-        /// When they stopped being current; Unix seconds.
-        until_s: i64,
+        /// What is put on record then.
+        version: NewVersion,
     },
     /// Move a folder that we made to the versions, with all in it.
     RetireFolder {
@@ -127,18 +91,17 @@ pub enum Intent {
         /// The local paths that they were the copies of, in the same order.
         paths: Vec<RelPath>,
     },
-    /// Remove a remote folder that a listing just showed empty.
-    RemoveFolder {
-        /// The remote folder.
-        id: FolderId,
-        /// The local path that it was the copy of.
-        path: RelPath,
-    },
 }
 
 /// A file whose record gets another path once its remote copy has been moved.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moved {
+    /// The file.
+    pub url: FileUrl,
+    /// The remote folder that it comes to lie in.
+    pub into: FolderId,
+    /// The remote name that it comes to have.
+    pub name: RemoteName,
     /// The path on record.
     pub from: RelPath,
     /// The path afterwards.

@@ -3,7 +3,7 @@
 //! A path has at most one problem. It stays, and counts its tries, until the path is mirrored
 //! or gone; a new cause takes the place of the old one.
 
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use crate::{MirrorId, Records, RelPath, Result, Writing, columns};
 
@@ -54,6 +54,17 @@ impl Records {
         let mut select =
             self.db.prepare_cached("SELECT min(next_try_s) FROM problems WHERE mirror_id = ?1")?;
         Ok(select.query_row([mirror], |row| row.get(0))?)
+    }
+}
+
+impl Records {
+    /// How often a path was tried without success; 0 if it has no problem.
+    pub fn tries(&self, mirror: MirrorId, path: &RelPath) -> Result<u32> {
+        let mut select = self
+            .db
+            .prepare_cached("SELECT tries FROM problems WHERE mirror_id = ?1 AND path = ?2")?;
+        let tries = select.query_row(params![mirror, path.as_bytes()], |row| row.get(0));
+        Ok(tries.optional()?.unwrap_or(0))
     }
 }
 

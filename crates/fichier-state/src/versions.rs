@@ -37,7 +37,7 @@ pub struct Version {
 }
 
 /// A [`Version`] that has no row yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewVersion {
     /// The mirror that it was in.
     pub mirror: MirrorId,

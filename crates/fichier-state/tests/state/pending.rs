@@ -3,7 +3,8 @@
 use fichier_api::FolderId;
 use fichier_api::names::RemoteName;
 use fichier_state::{
-    Error, FolderKey, Intent, Moved, PendingFile, RelPath, Retired, UploadKey, UploadSlotRow,
+    Error, FolderKey, Intent, MirrorId, Moved, NewVersion, PendingFile, RelPath, Retired,
+    UploadKey, UploadSlotRow,
 };
 
 use crate::fixture::{Fixture, fingerprint, metadata, path, stamp, url, whirlpool};
@@ -98,8 +99,21 @@ fn hashes_and_links_of_unknown_files_are_refused() {
 fn one_of_each() -> Vec<Intent> {
     let odd = RelPath::parse(b"a/caf\xE9").unwrap();
     let name = RemoteName::from_service("n\"\u{1F600}".to_owned());
-    let moved = vec![Moved { from: path("a"), to: odd.clone() }];
     let (id, into) = (FolderId(3), FolderId(4));
+    let moved = Moved { url: url(1), into, name: name.clone(), from: path("a"), to: odd.clone() };
+    let version = NewVersion {
+        mirror: MirrorId(1),
+        path: odd.clone(),
+        url: url(1),
+        size_bytes: 9,
+        whirlpool: Some(whirlpool(1)),
+        fingerprint: Some(fingerprint(1)),
+        metadata: Some(metadata(1)),
+        folder: into,
+        current_from_s: 3,
+        current_until_s: 4,
+        reason: Retired::Foreign,
+    };
     vec![
         Intent::MakeFolder { parent: id, name: name.clone(), path: odd.clone() },
         Intent::MoveFolder {
@@ -111,30 +125,12 @@ fn one_of_each() -> Vec<Intent> {
             rename: Some(name.clone()),
             to: odd.clone(),
         },
-        Intent::Rename { urls: vec![(url(1), name.clone())], then: moved.clone() },
-        Intent::Move { urls: vec![url(1)], into, then: moved },
-        Intent::Copy {
-            from: url(1),
-            into,
-            name,
-            to: odd.clone(),
-            stamp: stamp(9),
-            metadata: metadata(1),
-            size: 9,
-            whirlpool: whirlpool(1),
-            fingerprint: fingerprint(1),
-        },
-        Intent::Publish { upload: UploadKey(7), seqs: vec![0, 499], into },
-        Intent::Retire {
-            urls: vec![url(1)],
-            into,
-            paths: vec![RelPath::root(), odd.clone()],
-            reason: Retired::Foreign,
-            until_s: -1,
-        },
+        Intent::Rename { urls: vec![(url(1), name.clone())] },
+        Intent::Move { then: vec![moved] },
+        Intent::Copy { from: url(1), into, name, to: odd },
+        Intent::Retire { version },
         Intent::RetireFolder { folder: FolderKey(1), id, into, until_s: 5 },
-        Intent::Remove { urls: vec![], paths: vec![] },
-        Intent::RemoveFolder { id, path: odd },
+        Intent::Remove { urls: vec![], paths: vec![path("gone")] },
     ]
 }
 
