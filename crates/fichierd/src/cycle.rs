@@ -268,8 +268,8 @@ fn look(
     request: &CycleRequest<'_>,
     paths: Option<&[RelPath]>,
 ) -> Result<Survey, CycleError> {
-    let mut scanner = Scanner::open(request.source, Arc::clone(&request.filter))
-        .map_err(CycleError::Source)?;
+    let mut scanner =
+        Scanner::open(request.source, Arc::clone(&request.filter)).map_err(CycleError::Source)?;
     let survey_request = SurveyRequest {
         mirror: request.mirror,
         paths,
@@ -377,8 +377,9 @@ pub fn keep_instead(plan: Plan) -> Vec<Note> {
     let mut notes = Vec::new();
     for step in plan.steps {
         match step {
-            Step::Retire(files) => notes
-                .extend(files.into_iter().map(|file| Note::Manage(file.path, file.was, false))),
+            Step::Retire(files) => {
+                notes.extend(files.into_iter().map(|file| Note::Manage(file.path, file.was, false)))
+            }
             Step::RetireFolder(path, folder) | Step::RemoveFolder(path, folder) => {
                 notes.push(Note::ManageFolder(path, folder, false));
             }

@@ -313,7 +313,8 @@ impl Daemon {
         }
         let next_problem = state.read(|s| s.next_problem_due(seat.id)).ok().flatten();
         let problem_in = next_problem.map(|at| {
-            Duration::from_secs(u64::try_from(at - now_s()).unwrap_or(0)).max(Duration::from_secs(1))
+            Duration::from_secs(u64::try_from(at - now_s()).unwrap_or(0))
+                .max(Duration::from_secs(1))
         });
         let scale = self.shared.client.pacer().time_scale();
         seat.schedule.after(&end, problem_in, scale, &seat.config);
@@ -414,9 +415,10 @@ impl Daemon {
         }
         let names: Vec<String> = self.seats.keys().cloned().collect();
         for name in names {
-            let same = config.mirrors.iter().any(|mirror| {
-                self.seats.get(&name).is_some_and(|seat| seat.config == *mirror)
-            });
+            let same = config
+                .mirrors
+                .iter()
+                .any(|mirror| self.seats.get(&name).is_some_and(|seat| seat.config == *mirror));
             if !same {
                 self.remove_seat(&name);
             }

@@ -156,9 +156,12 @@ impl Executor {
         batches: Vec<Vec<crate::plan::Placement>>,
         stop: &Stop,
     ) -> Result<(), StepError> {
-        let mut running = stream::iter(batches)
-            .map(|files| async move { if stop.is_set() { Ok(()) } else { self.upload(files).await } })
-            .buffer_unordered(self.parallel_uploads.max(1));
+        let mut running =
+            stream::iter(batches)
+                .map(|files| async move {
+                    if stop.is_set() { Ok(()) } else { self.upload(files).await }
+                })
+                .buffer_unordered(self.parallel_uploads.max(1));
         let mut first_error = None;
         while let Some(done) = running.next().await {
             // Those under way finish: their bytes are sent already.
@@ -180,7 +183,8 @@ impl Executor {
     /// Notes that `path` could not be mirrored, and when to look again.
     pub(crate) fn problem(&self, path: &RelPath, what: &str, hint: &str) -> Result<(), StepError> {
         let tries = self.state.read(|s| s.tries(self.mirror, path))?;
-        let (now_s, wait_s) = (now_s(), PROBLEM_WAITS_S[PROBLEM_WAITS_S.len().min(tries as usize + 1) - 1]);
+        let (now_s, wait_s) =
+            (now_s(), PROBLEM_WAITS_S[PROBLEM_WAITS_S.len().min(tries as usize + 1) - 1]);
         let next_s = now_s + wait_s / i64::from(self.client.pacer().time_scale().max(1));
         self.state.write(|w| w.put_problem(self.mirror, path, what, hint, now_s, next_s))?;
         self.report(|report| report.problems += 1);

@@ -142,7 +142,9 @@ impl MirrorWorker {
         let (began, started_s) = (Instant::now(), now_s());
         let calls = shared.client.pacer().calls_made();
         let mut end = match self.try_run(shared, due).await {
-            Ok((report, outcome)) => CycleEnd { report, outcome, trouble: None, took: began.elapsed() },
+            Ok((report, outcome)) => {
+                CycleEnd { report, outcome, trouble: None, took: began.elapsed() }
+            }
             Err(Failure { report, error }) => {
                 self.mark_again(due);
                 CycleEnd {
@@ -265,7 +267,10 @@ impl MirrorWorker {
             paths,
             settle: self.config.settle,
             force,
-            limit: Limit { share: share(self.config.max_removals), floor: self.config.removals_floor },
+            limit: Limit {
+                share: share(self.config.max_removals),
+                floor: self.config.removals_floor,
+            },
             patient: self.put_offs < MAX_PUT_OFFS,
             batch: batch_limits(state)?,
         })
@@ -298,16 +303,23 @@ impl MirrorWorker {
 
     /// Files that have been restless for so long that they are read as they are.
     fn forced(&self) -> BTreeSet<RelPath> {
-        let is_due = |file: &Restless| {
-            file.tries > 0 || file.since.elapsed() >= self.config.settle_at_most
-        };
-        self.restless.iter().filter(|(_, file)| is_due(file)).map(|(path, _)| path.clone()).collect()
+        let is_due =
+            |file: &Restless| file.tries > 0 || file.since.elapsed() >= self.config.settle_at_most;
+        self.restless
+            .iter()
+            .filter(|(_, file)| is_due(file))
+            .map(|(path, _)| path.clone())
+            .collect()
     }
 
     /// Those of them that have had their tries, and are sent as they are read.
     fn unsettled_now(&self) -> BTreeSet<RelPath> {
         let is_due = |file: &Restless| file.tries >= TRIES_BEFORE_UNSETTLED;
-        self.restless.iter().filter(|(_, file)| is_due(file)).map(|(path, _)| path.clone()).collect()
+        self.restless
+            .iter()
+            .filter(|(_, file)| is_due(file))
+            .map(|(path, _)| path.clone())
+            .collect()
     }
 
     fn remember(&mut self, end: &CycleEnd) {
@@ -386,12 +398,7 @@ impl MirrorWorker {
     }
 
     /// Writes the history, the time of the last success, and what is held.
-    fn note_end(
-        &self,
-        shared: &Shared,
-        end: &CycleEnd,
-        started_s: i64,
-    ) -> Result<(), CycleError> {
+    fn note_end(&self, shared: &Shared, end: &CycleEnd, started_s: i64) -> Result<(), CycleError> {
         let row = self.row(&shared.state)?;
         let held = match (&end.outcome.held, &end.trouble) {
             (Some(held), _) => Some(held.text(&self.config.name)),

@@ -119,7 +119,8 @@ impl Executor {
     ) -> Result<(), StepError> {
         let source = self.state.read(|s| s.entry_of_url(from))?;
         let listing = self.client.list_folder(into).await?;
-        let known = self.state.read(|s| s.known_urls(listing.files.iter().map(|file| &file.url)))?;
+        let known =
+            self.state.read(|s| s.known_urls(listing.files.iter().map(|file| &file.url)))?;
         let copy = source.as_ref().and_then(|entry| entry.remote()).and_then(|source| {
             let found = listing.files.iter().find(|file| {
                 file.name == *name

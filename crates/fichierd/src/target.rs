@@ -62,7 +62,11 @@ impl From<fichier_state::Error> for TargetError {
 /// # Errors
 ///
 /// [`TargetError::OwnedByAnother`] and [`TargetError::Gone`] need a decision; others pass.
-pub async fn prepare(client: &Client, state: &State, mirror: &Mirror) -> Result<Places, TargetError> {
+pub async fn prepare(
+    client: &Client,
+    state: &State,
+    mirror: &Mirror,
+) -> Result<Places, TargetError> {
     Preparing { client, state, mirror }.places().await
 }
 
@@ -168,7 +172,8 @@ impl Preparing<'_> {
         staging: &FolderListing,
         versions: FolderId,
     ) -> Result<(), TargetError> {
-        let known = self.state.read(|s| s.known_urls(staging.files.iter().map(|file| &file.url)))?;
+        let known =
+            self.state.read(|s| s.known_urls(staging.files.iter().map(|file| &file.url)))?;
         let open = self.state.read(|s| s.uploads(self.mirror.id))?;
         if !open.is_empty() {
             return Ok(());
@@ -256,11 +261,7 @@ impl Found {
     }
 }
 
-fn orphan(
-    mirror: MirrorId,
-    file: &fichier_api::RemoteFile,
-    folder: FolderId,
-) -> NewVersion {
+fn orphan(mirror: MirrorId, file: &fichier_api::RemoteFile, folder: FolderId) -> NewVersion {
     NewVersion {
         mirror,
         path: RelPath::root().join(&file.name.decode()),

@@ -17,11 +17,7 @@ use crate::status::{
 use crate::watch::WatchMode;
 
 /// The status of the running service.
-pub fn live<'a>(
-    shared: &Shared,
-    seats: impl Iterator<Item = &'a Seat>,
-    paused: bool,
-) -> Status {
+pub fn live<'a>(shared: &Shared, seats: impl Iterator<Item = &'a Seat>, paused: bool) -> Status {
     let mut status = empty(true, paused);
     status.calls_made = shared.client.pacer().calls_made();
     status.hold_off = shared.client.pacer().hold_off().map(|hold_off| HoldOffStatus {
@@ -44,10 +40,7 @@ pub fn live<'a>(
 /// # Errors
 ///
 /// The state file's.
-pub fn at_rest(
-    store: &Store,
-    mirrors: &[MirrorConfig],
-) -> Result<Status, fichier_state::Error> {
+pub fn at_rest(store: &Store, mirrors: &[MirrorConfig]) -> Result<Status, fichier_state::Error> {
     let mut status = empty(false, store.paused()?);
     for config in mirrors {
         let mut mirror = mirror_on_record(store, config)?;
@@ -162,7 +155,8 @@ fn watch_status(seat: &Seat) -> WatchStatus {
 fn state_of(seat: &Seat, mirror: &MirrorStatus, paused: bool) -> (MirrorState, String) {
     if seat.is_working() {
         let sent = seat.sent_bytes.load(Ordering::Relaxed);
-        let what = if sent > 0 { format!("working, {} sent", bytes(sent)) } else { "working".to_owned() };
+        let what =
+            if sent > 0 { format!("working, {} sent", bytes(sent)) } else { "working".to_owned() };
         return (MirrorState::Working, what);
     }
     match (&seat.trouble, &mirror.held) {

@@ -35,7 +35,9 @@ impl Daemon {
     /// Runs cycles now, over everything, and answers when they have ended.
     fn sync_now(&mut self, mirrors: &[String], reply: oneshot::Sender<Reply>) {
         if self.paused {
-            reply.send(refused("the service is paused; go on with: fichierd resume", Exit::Held)).ok();
+            reply
+                .send(refused("the service is paused; go on with: fichierd resume", Exit::Held))
+                .ok();
             return;
         }
         let mut waiting = Vec::new();

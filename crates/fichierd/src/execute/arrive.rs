@@ -170,7 +170,9 @@ impl Executor {
         let mut hashes = Vec::new();
         for file in upload.files.iter_mut().filter(|file| file.whirlpool.is_none()) {
             let Ok(local) = self.scanner.open_file(&file.path) else { continue };
-            let Ok(hashed) = tokio::task::block_in_place(|| hash_file(local, true)) else { continue };
+            let Ok(hashed) = tokio::task::block_in_place(|| hash_file(local, true)) else {
+                continue;
+            };
             if hashed.stamp_before == file.stamp && hashed.stamp_after == file.stamp {
                 file.whirlpool = hashed.whirlpool;
                 file.fingerprint = Some(hashed.fingerprint);

@@ -59,7 +59,14 @@ impl Executor {
             return Ok(folder);
         }
         let key = self.state.write(|w| {
-            w.add_folder(self.mirror, parent, path.name(), 0, 0, &fichier_state::Metadata::default())
+            w.add_folder(
+                self.mirror,
+                parent,
+                path.name(),
+                0,
+                0,
+                &fichier_state::Metadata::default(),
+            )
         })?;
         let folder = self.state.read(|s| s.folder(key))?;
         folder.ok_or(StepError::State(fichier_state::Error::Missing("folder")))

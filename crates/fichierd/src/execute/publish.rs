@@ -112,7 +112,8 @@ impl Executor {
         let (mut going, staying): (Vec<Leaving>, Vec<Leaving>) =
             leaving.into_iter().partition(has_moved);
         if behaviour == NameTaken::Unknown
-            && let (Some(first), Some(old)) = (moved.iter().find(|f| going.iter().any(|l| l.path == f.path)), going.first())
+            && let (Some(first), Some(old)) =
+                (moved.iter().find(|f| going.iter().any(|l| l.path == f.path)), going.first())
         {
             self.learn_name_taken(first, old).await?;
         }
@@ -144,9 +145,10 @@ impl Executor {
             self.retire_all(in_the_way).await?;
             let urls: Vec<FileUrl> = refused.iter().filter_map(|file| file.url.clone()).collect();
             let outcome = self.client.move_files(&urls, id).await?;
-            let (moved, rest): (Vec<&PendingFile>, Vec<&PendingFile>) = refused.iter().partition(
-                |file| file.url.as_ref().is_some_and(|url| !outcome.missing.contains(url)),
-            );
+            let (moved, rest): (Vec<&PendingFile>, Vec<&PendingFile>) =
+                refused.iter().partition(|file| {
+                    file.url.as_ref().is_some_and(|url| !outcome.missing.contains(url))
+                });
             self.confirm(key, row, &moved, &outcome.new_urls, &mut Vec::new())?;
             left.extend(rest);
         } else {
@@ -233,10 +235,8 @@ impl Executor {
     }
 
     pub(super) async fn rename_in_place(&self, files: &[&PendingFile]) -> Result<(), StepError> {
-        let names: Vec<(FileUrl, RemoteName)> = files
-            .iter()
-            .filter_map(|file| Some((file.url.clone()?, file.name.clone())))
-            .collect();
+        let names: Vec<(FileUrl, RemoteName)> =
+            files.iter().filter_map(|file| Some((file.url.clone()?, file.name.clone()))).collect();
         for chunk in names.chunks(MAX_LINKS_PER_CALL) {
             let intent = Intent::Rename { urls: chunk.to_vec() };
             let intent = self.state.write(|w| w.begin(self.mirror, &intent))?;
@@ -247,11 +247,7 @@ impl Executor {
     }
 
     /// Asks about both files, once in the life of a state file: two calls.
-    async fn learn_name_taken(
-        &self,
-        new: &PendingFile,
-        old: &Leaving,
-    ) -> Result<(), StepError> {
+    async fn learn_name_taken(&self, new: &PendingFile, old: &Leaving) -> Result<(), StepError> {
         let Some(url) = &new.url else { return Ok(()) };
         let now = self.client.file_info(url).await?;
         let before = match self.client.file_info(&old.url).await {

@@ -117,7 +117,8 @@ impl Executor {
 
     async fn mover(&self, relocation: Relocation) -> Result<Option<Mover>, StepError> {
         let row = self.state.read(|s| s.entry(relocation.was.folder, &relocation.was.name))?;
-        let Some((entry, url)) = row.and_then(|e| e.remote().map(|c| c.url.clone()).map(|u| (e, u)))
+        let Some((entry, url)) =
+            row.and_then(|e| e.remote().map(|c| c.url.clone()).map(|u| (e, u)))
         else {
             self.dirty.mark(relocation.to.path.clone());
             return Ok(None);

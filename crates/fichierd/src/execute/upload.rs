@@ -100,12 +100,7 @@ impl Executor {
         if super::stops_everything(&error) { Err(error.into()) } else { Ok(Some(error)) }
     }
 
-    fn record_sent(
-        &self,
-        key: UploadKey,
-        xid: &str,
-        sent: &[SentFile],
-    ) -> Result<(), StepError> {
+    fn record_sent(&self, key: UploadKey, xid: &str, sent: &[SentFile]) -> Result<(), StepError> {
         let hashes: Vec<_> =
             (0u32..).zip(sent).map(|(seq, file)| (seq, file.whirlpool, file.fingerprint)).collect();
         Ok(self.state.write(|w| w.record_sent(key, xid, &hashes))?)
@@ -138,9 +133,12 @@ impl Executor {
     fn still_as_seen(&self, files: Vec<Placement>) -> Vec<Placement> {
         let (same, other): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| {
             self.restless.contains(&file.path)
-                || self.scanner.look(&file.path).ok().flatten().is_some_and(|seen| {
-                    seen.stamp == file.seen.stamp
-                })
+                || self
+                    .scanner
+                    .look(&file.path)
+                    .ok()
+                    .flatten()
+                    .is_some_and(|seen| seen.stamp == file.seen.stamp)
         });
         for file in other {
             self.dirty.mark(file.path.clone());

@@ -167,12 +167,7 @@ fn touched(
     places.push(placement(path, seen, known, Some(Occupant::Ours(was.clone()))));
 }
 
-fn placement(
-    path: &RelPath,
-    seen: &Seen,
-    known: &Known,
-    replaces: Option<Occupant>,
-) -> Placement {
+fn placement(path: &RelPath, seen: &Seen, known: &Known, replaces: Option<Occupant>) -> Placement {
     let fingerprint = known.fingerprints.get(path).copied();
     Placement { path: path.clone(), seen: seen.clone(), fingerprint, replaces }
 }
@@ -183,13 +178,10 @@ fn is_sendable(seen: &Seen) -> bool {
 
 /// Everything whose path no longer has its content: removed, emptied, below a folder that is
 /// gone, or overwritten.
-fn freed(
-    lost: &Lost,
-    places: &[Placement],
-    gone: &BTreeMap<RelPath, GoneFolder>,
-) -> Freed {
+fn freed(lost: &Lost, places: &[Placement], gone: &BTreeMap<RelPath, GoneFolder>) -> Freed {
     let removed = lost.iter().map(|(path, (was, _))| (path, was));
-    let in_folders = gone.values().flat_map(|folder| &folder.entries).map(|(path, was)| (path, was));
+    let in_folders =
+        gone.values().flat_map(|folder| &folder.entries).map(|(path, was)| (path, was));
     let overwritten = places.iter().filter_map(|place| match &place.replaces {
         Some(Occupant::Ours(was)) => Some((&place.path, was)),
         Some(Occupant::Foreign(_)) | None => None,
