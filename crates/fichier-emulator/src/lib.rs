@@ -1,1 +1,62 @@
-//! A faithful, strict 1fichier on loopback.
+//! A faithful, strict 1fichier on loopback, for tests and demonstrations.
+//!
+//! Written from docs/api-notes.md alone: this crate depends on none of ours, so a misreading in
+//! the client shows up as a failing test and cannot hide in its witness. Where the notes leave a
+//! habit of the service open, there is a switch in [`Rules`].
+//!
+//! It is strict: the published limits are enforced, and a broken rule is answered as the service
+//! answers it *and* kept in [`Emulator::violations`]. It records every request, so that tests can
+//! assert how many a piece of work costs. It fails on command ([`Fault`]), and it lets tests look
+//! inside and meddle without calls.
+//!
+//! ```text
+//!   client ──► API ────► limits, key, faults ──► endpoint ──┐
+//!          ──► node ───► multipart ──► hash, storage ───────┼──► account: folders and files
+//!          ──► download ◄── token ──────────────────────────┘
+//! ```
+//!
+//! With TLS it serves the service's own host names behind an HTTP CONNECT proxy, so that clients
+//! that nobody changed for it, such as rclone, work against it.
+//!
+//! ```
+//! # async fn example() -> std::io::Result<()> {
+//! use fichier_emulator::{Emulator, Rules};
+//!
+//! let emulator = Emulator::builder().rules(Rules::scaled(100)).start().await?;
+//! println!("{} accepts {}", emulator.api_url(), emulator.api_key());
+//! emulator.assert_no_violations();
+//! # Ok(())
+//! # }
+//! ```
+
+mod account;
+mod api;
+mod dates;
+mod download;
+mod emulator;
+mod faults;
+mod inspect;
+mod json;
+mod limits;
+mod multipart;
+mod names;
+mod node;
+mod numbers;
+mod proxy;
+mod receive;
+mod reply;
+mod requests;
+mod results;
+mod rules;
+mod server;
+mod spoil;
+mod state;
+mod storage;
+mod tls;
+
+pub use emulator::{Builder, Emulator};
+pub use faults::{Action, Fault};
+pub use inspect::StoredFile;
+pub use requests::Request;
+pub use rules::{BadKeyOnNode, NameTaken, Offer, RemoveUnknown, Rules};
+pub use storage::{ContentReader, Storage};

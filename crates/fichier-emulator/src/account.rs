@@ -1,0 +1,333 @@
+//! The content of the emulated account: a tree of folders, and files that hang in it by link.
+//!
+//! Pure: no I/O, no clock and no limits; what a call may do is decided in `api`. A file's identity
+//! is the id in its link and not its name: names repeat within a folder, while those of
+//! sub-folders do not (docs/api-notes.md, A.7 and F.1).
+//!
+//! Invariant: the parent of every folder, and the folder of every file, exists; folder 0 is the
+//! root and is never removed. Anonymous files belong to no folder.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use crate::numbers::Numbers;
+use crate::storage::Content;
+
+/// The folder that always exists.
+pub(crate) const ROOT: i64 = 0;
+
+/// A folder of the account.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Folder {
+    pub(crate) id: i64,
+    pub(crate) parent: i64,
+    pub(crate) name: String,
+    /// Unix seconds.
+    pub(crate) created: i64,
+    /// The public address, if shared.
+    pub(crate) shared: Option<String>,
+}
+
+/// A file, in the account or anonymous.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct File {
+    /// 20 lower-case letters and digits; the link is `https://1fichier.com/?<id>`.
+    pub(crate) id: String,
+    pub(crate) folder: i64,
+    pub(crate) name: String,
+    pub(crate) size: u64,
+    /// Lower-case hex.
+    pub(crate) whirlpool: String,
+    /// Time of the upload in Unix seconds.
+    pub(crate) date: i64,
+    pub(crate) content: Content,
+    pub(crate) anonymous: bool,
+    /// What the removal link ends in.
+    pub(crate) removal_code: String,
+    pub(crate) description: String,
+    pub(crate) password: String,
+    pub(crate) no_ssl: bool,
+    pub(crate) inline: bool,
+    pub(crate) cdn: bool,
+    /// Not in listings before this moment.
+    #[serde(skip)]
+    pub(crate) hidden_until: Option<Instant>,
+}
+
+impl File {
+    pub(crate) fn link(&self) -> String {
+        format!("https://1fichier.com/?{}", self.id)
+    }
+}
+
+/// Folders and files.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Account {
+    folders: BTreeMap<i64, Folder>,
+    files: BTreeMap<String, File>,
+    /// (folder, file id) of every file that is not anonymous.
+    placed: BTreeSet<(i64, String)>,
+    next_folder: i64,
+    /// Removed files that listings still show for a while.
+    #[serde(skip)]
+    ghosts: Vec<(File, Instant)>,
+}
+
+impl Account {
+    pub(crate) fn new(now: i64) -> Account {
+        let root =
+            Folder { id: ROOT, parent: ROOT, name: "Root".into(), created: now, shared: None };
+        Account {
+            folders: BTreeMap::from([(ROOT, root)]),
+            files: BTreeMap::new(),
+            placed: BTreeSet::new(),
+            next_folder: 22_726_720,
+            ghosts: Vec::new(),
+        }
+    }
+
+    pub(crate) fn folder(&self, id: i64) -> Option<&Folder> {
+        self.folders.get(&id)
+    }
+
+    pub(crate) fn folder_mut(&mut self, id: i64) -> Option<&mut Folder> {
+        self.folders.get_mut(&id)
+    }
+
+    pub(crate) fn folders(&self) -> impl Iterator<Item = &Folder> {
+        self.folders.values()
+    }
+
+    pub(crate) fn sub_folders(&self, parent: i64) -> impl Iterator<Item = &Folder> {
+        self.folders.values().filter(move |f| f.parent == parent && f.id != ROOT)
+    }
+
+    /// The sub-folder of this exact name.
+    pub(crate) fn sub_folder(&self, parent: i64, name: &str) -> Option<&Folder> {
+        self.sub_folders(parent).find(|folder| folder.name == name)
+    }
+
+    /// Makes a folder. The caller has checked that parent and name are fine.
+    pub(crate) fn add_folder(
+        &mut self,
+        parent: i64,
+        name: &str,
+        now: i64,
+        numbers: &mut Numbers,
+    ) -> i64 {
+        let id = self.next_folder;
+        self.next_folder += 1 + i64::try_from(numbers.below(40)).unwrap_or(0);
+        let folder = Folder { id, parent, name: name.to_owned(), created: now, shared: None };
+        self.folders.insert(id, folder);
+        id
+    }
+
+    /// Hangs a folder elsewhere, unless that would be below itself.
+    pub(crate) fn move_folder(&mut self, id: i64, parent: i64) -> bool {
+        if id == ROOT || !self.folders.contains_key(&parent) || self.is_within(parent, id) {
+            return false;
+        }
+        let Some(folder) = self.folders.get_mut(&id) else { return false };
+        folder.parent = parent;
+        true
+    }
+
+    /// Removes a folder that has neither files nor sub-folders.
+    pub(crate) fn remove_folder(&mut self, id: i64) -> bool {
+        let empty = self.sub_folders(id).next().is_none() && self.files_in(id).next().is_none();
+        id != ROOT && empty && self.folders.remove(&id).is_some()
+    }
+
+    /// Removes a folder with all that is in it, and returns the files. The root stays.
+    pub(crate) fn remove_tree(&mut self, id: i64) -> Vec<File> {
+        let ids: Vec<i64> = self.sub_folders(id).map(|folder| folder.id).collect();
+        let mut removed: Vec<File> = ids.into_iter().flat_map(|id| self.remove_tree(id)).collect();
+        let files: Vec<String> = self.files_in(id).map(|file| file.id.clone()).collect();
+        removed.extend(files.iter().filter_map(|file| self.remove_file(file)));
+        self.remove_folder(id);
+        removed
+    }
+
+    /// `/backups/photos`; `/` for the root.
+    pub(crate) fn path(&self, id: i64) -> String {
+        let mut names = Vec::new();
+        let mut at = id;
+        while at != ROOT
+            && let Some(folder) = self.folders.get(&at)
+        {
+            names.push(folder.name.as_str());
+            at = folder.parent;
+        }
+        names.reverse();
+        format!("/{}", names.join("/"))
+    }
+
+    /// The folder of a path as [`Account::path`] makes it.
+    pub(crate) fn find_folder(&self, path: &str) -> Option<i64> {
+        path.split('/')
+            .filter(|name| !name.is_empty())
+            .try_fold(ROOT, |parent, name| self.sub_folder(parent, name).map(|folder| folder.id))
+    }
+
+    pub(crate) fn file(&self, id: &str) -> Option<&File> {
+        self.files.get(id)
+    }
+
+    pub(crate) fn file_mut(&mut self, id: &str) -> Option<&mut File> {
+        self.files.get_mut(id)
+    }
+
+    pub(crate) fn files(&self) -> impl Iterator<Item = &File> {
+        self.files.values()
+    }
+
+    /// The files of a folder, in no meaningful order.
+    pub(crate) fn files_in(&self, folder: i64) -> impl Iterator<Item = &File> {
+        self.placed
+            .range((folder, String::new())..(folder + 1, String::new()))
+            .filter_map(|(_, id)| self.files.get(id))
+    }
+
+    /// What a listing made at `now` shows of a folder: without files that are too new, with some
+    /// that are already removed.
+    pub(crate) fn visible_in(&self, folder: i64, now: Instant) -> Vec<&File> {
+        let there =
+            self.files_in(folder).filter(|file| file.hidden_until.is_none_or(|until| now >= until));
+        let ghosts =
+            self.ghosts.iter().filter(|(file, until)| file.folder == folder && now < *until);
+        there.chain(ghosts.map(|(file, _)| file)).collect()
+    }
+
+    /// Whether a file other than `except` has this name in this folder.
+    pub(crate) fn name_is_taken(&self, folder: i64, name: &str, except: &str) -> Option<&File> {
+        self.files_in(folder).find(|file| file.name == name && file.id != except)
+    }
+
+    /// Adds a file; its folder exists.
+    pub(crate) fn add_file(&mut self, file: File) {
+        if !file.anonymous {
+            self.placed.insert((file.folder, file.id.clone()));
+        }
+        self.files.insert(file.id.clone(), file);
+    }
+
+    pub(crate) fn remove_file(&mut self, id: &str) -> Option<File> {
+        let file = self.files.remove(id)?;
+        self.placed.remove(&(file.folder, file.id.clone()));
+        Some(file)
+    }
+
+    /// Keeps a removed file in listings until then.
+    pub(crate) fn haunt(&mut self, file: File, until: Instant) {
+        self.ghosts.push((file, until));
+    }
+
+    /// Whether removed files of this folder are still being cleared away.
+    pub(crate) fn is_haunted(&self, folder: i64, now: Instant) -> bool {
+        self.ghosts.iter().any(|(file, until)| file.folder == folder && now < *until)
+    }
+
+    /// Puts a file into another folder.
+    pub(crate) fn move_file(&mut self, id: &str, folder: i64) {
+        if let Some(mut file) = self.remove_file(id) {
+            file.folder = folder;
+            self.add_file(file);
+        }
+    }
+
+    /// Whether any file has this content, which is on disk.
+    pub(crate) fn uses(&self, content: &Content) -> bool {
+        matches!(content, Content::Disk(_))
+            && self.files.values().any(|file| file.content.is_same(content))
+    }
+
+    fn is_within(&self, mut id: i64, ancestor: i64) -> bool {
+        while id != ancestor {
+            let Some(folder) = self.folders.get(&id) else { return false };
+            if id == ROOT {
+                return false;
+            }
+            id = folder.parent;
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(id: &str, folder: i64) -> File {
+        File {
+            id: id.to_owned(),
+            folder,
+            name: "same.txt".to_owned(),
+            size: 1,
+            whirlpool: String::new(),
+            date: 0,
+            content: Content::Absent,
+            anonymous: false,
+            removal_code: String::new(),
+            description: String::new(),
+            password: String::new(),
+            no_ssl: false,
+            inline: false,
+            cdn: false,
+            hidden_until: None,
+        }
+    }
+
+    fn tree() -> (Account, i64, i64) {
+        let (mut account, mut numbers) = (Account::new(0), Numbers::seeded(1));
+        let a = account.add_folder(ROOT, "a", 0, &mut numbers);
+        let b = account.add_folder(a, "b", 0, &mut numbers);
+        (account, a, b)
+    }
+
+    #[test]
+    fn a_path_and_its_folder_lead_to_each_other() {
+        let (account, _, b) = tree();
+        assert_eq!(account.path(b), "/a/b");
+        assert_eq!(account.find_folder("/a/b"), Some(b));
+        assert_eq!(account.find_folder("/a/B"), None);
+        assert_eq!(account.path(ROOT), "/");
+    }
+
+    #[test]
+    fn two_files_of_one_name_live_side_by_side() {
+        let (mut account, a, _) = tree();
+        account.add_file(file("1", a));
+        account.add_file(file("2", a));
+        assert_eq!(account.files_in(a).count(), 2);
+        assert_eq!(account.name_is_taken(a, "same.txt", "1").map(|f| f.id.as_str()), Some("2"));
+    }
+
+    #[test]
+    fn a_moved_file_is_in_one_folder_only() {
+        let (mut account, a, b) = tree();
+        account.add_file(file("1", a));
+        account.move_file("1", b);
+        assert_eq!((account.files_in(a).count(), account.files_in(b).count()), (0, 1));
+    }
+
+    #[test]
+    fn a_folder_with_content_is_not_removed() {
+        let (mut account, a, b) = tree();
+        account.add_file(file("1", b));
+        assert!(!account.remove_folder(a), "has a sub-folder");
+        assert!(!account.remove_folder(b), "has a file");
+        assert_eq!(account.remove_tree(a).len(), 1);
+        assert_eq!(account.folders().count(), 1);
+    }
+
+    #[test]
+    fn a_folder_does_not_move_below_itself() {
+        let (mut account, a, b) = tree();
+        assert!(!account.move_folder(a, b));
+        assert!(!account.move_folder(a, a));
+        assert!(account.move_folder(b, ROOT));
+        assert_eq!(account.path(b), "/b");
+    }
+}

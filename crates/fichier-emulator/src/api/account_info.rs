@@ -1,0 +1,64 @@
+//! `user/info.cgi`: the account's figures and settings, in the types that clients have seen
+//! (docs/api-notes.md, B.18): some numbers are strings.
+
+use serde_json::json;
+
+use super::Call;
+use crate::dates;
+use crate::reply::Reply;
+use crate::rules::Offer;
+
+/// What a subscription includes.
+const ALLOWED_BYTES: u64 = 2_000_000_000_000;
+const YEAR_S: i64 = 365 * 86_400;
+const SETTINGS: [&str; 10] = [
+    "ftp_mode",
+    "ftp_did",
+    "ftp_report",
+    "ru_report",
+    "default_domain",
+    "page_limit",
+    "default_port",
+    "default_port_files",
+    "use_cdn",
+    "download_menu",
+];
+
+/// Reads the account; sets what is given first.
+pub(crate) fn read_or_set(call: &mut Call) -> Reply {
+    let rules = call.state.rules.clone();
+    if let Err(refusal) = call.state.limits.admit_account(&rules, call.now) {
+        call.violation(&refusal.broken);
+        return Reply::ko(403, "Flood detected: IP Locked", 38);
+    }
+    for name in SETTINGS {
+        if let Some(value) = call.fields.number(name) {
+            call.state.settings.insert(name.to_owned(), value);
+        }
+    }
+    let state = &*call.state;
+    let setting = |name: &str| state.settings.get(name).copied().unwrap_or(0);
+    let used: u64 =
+        state.account.files().filter(|file| !file.anonymous).map(|file| file.size).sum();
+    let now = dates::now();
+    let end = if state.offer == Offer::None { String::new() } else { dates::write(now + YEAR_S) };
+    Reply::ok(json!({
+        "status": "OK", "email": "someone@example.com",
+        "offer": state.offer.number().to_string(), "subscription_end": end,
+        "2fa": "0", "mail_rm": "0", "cdn": "0.00",
+        "ftp_mode": setting("ftp_mode").to_string(), "ftp_did": setting("ftp_did"),
+        "ftp_report": setting("ftp_report").to_string(),
+        "ru_report": setting("ru_report").to_string(),
+        "default_domain": setting("default_domain"), "page_limit": setting("page_limit"),
+        "default_port": setting("default_port").to_string(),
+        "default_port_files": setting("default_port_files").to_string(),
+        "use_cdn": setting("use_cdn").to_string(),
+        "download_menu": setting("download_menu").to_string(),
+        "default_quota": ALLOWED_BYTES, "default_cold_storage_quota": ALLOWED_BYTES,
+        "hot_storage": 0, "cold_storage": used, "stats_date": dates::write(now),
+        "allowed_cold_storage": ALLOWED_BYTES, "available_storage": ALLOWED_BYTES,
+        "available_cold_storage": ALLOWED_BYTES.saturating_sub(used),
+        "overquota": u8::from(used > ALLOWED_BYTES),
+        "upload_forbidden": u8::from(state.upload_forbidden).to_string(),
+    }))
+}

@@ -1,0 +1,38 @@
+//! `download/get_token.cgi`: a single-use address for one file (docs/api-notes.md, B.1).
+
+use serde_json::json;
+
+use super::{Call, attributes};
+use crate::download::Token;
+use crate::reply::Reply;
+
+/// Gives a token, or one of the refusals that belong to downloads.
+pub(crate) fn give(call: &mut Call) -> Reply {
+    let Some(file) = attributes::file_asked_for(call) else { return Reply::not_found() };
+    if call.state.rules.other_location_active {
+        return Reply::ko(403, "Only 1 location allowed at a time", 887);
+    }
+    if call.state.rules.downloads_need_cdn && !call.fields.is_set("cdn") {
+        return Reply::ko(
+            403,
+            "You must have CDN credits: this address is not a residential private one. \
+             Use CDN credits",
+            913,
+        );
+    }
+    let given = call.fields.text("pass").unwrap_or_default();
+    if !file.password.is_empty() && file.password != given {
+        let why = if given.is_empty() { "Password not provided" } else { "Invalid password" };
+        return Reply::ko(403, &format!("{why}. Resource not allowed"), 631);
+    }
+    let name = format!("p{}", 1_000_000_000 + call.state.numbers.below(1_000_000_000));
+    let inline = call.fields.is_set("inline");
+    let url = format!(
+        "{}/{name}{}",
+        call.world.places.download_base(),
+        if inline { "?inline" } else { "" }
+    );
+    let single = call.fields.is_set("single");
+    call.state.tokens.insert(name, Token::new(file.id, single, inline, call.now));
+    Reply::ok(json!({"status": "OK", "url": url}))
+}

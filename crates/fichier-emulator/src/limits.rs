@@ -1,0 +1,245 @@
+//! The service's published limits, enforced.
+//!
+//! Pure: the time of each call is passed in. A refusal says which rule was broken, for the list
+//! of violations; the caller turns it into the service's words.
+//!
+//! A lock is prolonged by the calls that are made while it lasts (docs/api-notes.md, G.2), which
+//! is what makes probing inside a lock so expensive.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use crate::rules::Rules;
+
+/// How long a ban after too many refusals, or a hard lock, lasts (docs/api-notes.md, A.5).
+const BAN: Duration = Duration::from_secs(3600);
+/// The time in which refusals are counted; the service does not say.
+const REFUSALS_SPAN: Duration = Duration::from_secs(600);
+
+/// Why nobody gets in (docs/api-notes.md, section E).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LockKind {
+    /// `Flood detected: IP Locked`.
+    Flood,
+    /// `IP Locked`, for an hour.
+    Address,
+    /// `Owner locked`: the account is banned.
+    Owner,
+}
+
+/// A call that was not let through.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) kind: LockKind,
+    /// The rule that was broken, for people.
+    pub(crate) broken: String,
+}
+
+/// What the service remembers about the pace of its caller.
+#[derive(Debug, Default)]
+pub(crate) struct Limits {
+    calls: VecDeque<Instant>,
+    lock: Option<(LockKind, Instant)>,
+    listings: HashMap<i64, Instant>,
+    last_listing: Option<Instant>,
+    account_read: Option<Instant>,
+    refusals: VecDeque<Instant>,
+}
+
+impl Limits {
+    /// Lets a call of the API in, or starts or prolongs a lock.
+    pub(crate) fn admit(&mut self, rules: &Rules, now: Instant) -> Result<(), Refusal> {
+        if let Some((kind, until)) = self.lock {
+            if now < until {
+                let prolonged = now + rules.real(rules.lock_length);
+                self.lock = Some((kind, until.max(prolonged)));
+                return Err(Refusal { kind, broken: "a call while locked".to_owned() });
+            }
+            self.lock = None;
+        }
+        self.count(rules, now)
+    }
+
+    /// Counts a request to a node. Locks are kept by the API's front end alone: a node that has
+    /// begun to take an upload finishes it (docs/api-notes.md, G.1 row 20).
+    pub(crate) fn admit_node(&mut self, rules: &Rules, now: Instant) -> Result<(), Refusal> {
+        if rules.node_calls_count { self.count(rules, now) } else { Ok(()) }
+    }
+
+    /// Whether a lock holds, without prolonging it.
+    pub(crate) fn is_locked(&self, now: Instant) -> bool {
+        self.lock.is_some_and(|(_, until)| now < until)
+    }
+
+    /// Locks the caller out, as if a rule had been broken.
+    pub(crate) fn lock(&mut self, kind: LockKind, rules: &Rules, now: Instant) {
+        let length = match kind {
+            LockKind::Flood => rules.lock_length,
+            LockKind::Address | LockKind::Owner => BAN,
+        };
+        self.lock = Some((kind, now + rules.real(length)));
+        self.calls.clear();
+    }
+
+    /// Ends a lock before its time.
+    pub(crate) fn unlock(&mut self) {
+        self.lock = None;
+    }
+
+    /// Admits the listing of a folder; -1 is "all files".
+    pub(crate) fn admit_listing(
+        &mut self,
+        folder: i64,
+        rules: &Rules,
+        now: Instant,
+    ) -> Result<(), Refusal> {
+        let interval =
+            if folder == -1 { rules.all_files_interval } else { rules.folder_listing_interval };
+        let too_soon = |last: Option<Instant>, interval: Option<Duration>| match (last, interval) {
+            (Some(last), Some(interval)) => now - last < rules.real(interval),
+            _ => false,
+        };
+        let broken = if too_soon(self.listings.get(&folder).copied(), interval) {
+            Some(format!("folder {folder} was listed again too soon"))
+        } else if too_soon(self.last_listing, rules.listing_interval) {
+            Some("listings follow each other too fast".to_owned())
+        } else {
+            None
+        };
+        self.listings.insert(folder, now);
+        self.last_listing = Some(now);
+        let Some(broken) = broken else { return Ok(()) };
+        self.lock(LockKind::Flood, rules, now);
+        Err(Refusal { kind: LockKind::Flood, broken })
+    }
+
+    /// Admits a `user/info`; refusing one locks nothing else (A.5).
+    pub(crate) fn admit_account(&mut self, rules: &Rules, now: Instant) -> Result<(), Refusal> {
+        let intervals = [rules.account_interval_per_address, rules.account_interval_per_user];
+        let interval = intervals.into_iter().flatten().max();
+        if let (Some(last), Some(interval)) = (self.account_read, interval)
+            && now - last < rules.real(interval)
+        {
+            let broken = "user/info was asked again too soon".to_owned();
+            return Err(Refusal { kind: LockKind::Flood, broken });
+        }
+        self.account_read = Some(now);
+        Ok(())
+    }
+
+    /// Counts an answer of 401, 403, 404 or 410; too many lock the address for an hour.
+    pub(crate) fn count_refusal(&mut self, rules: &Rules, now: Instant) -> Option<String> {
+        let most = rules.refusals_before_ban?;
+        forget_before(&mut self.refusals, now, rules.real(REFUSALS_SPAN));
+        self.refusals.push_back(now);
+        if self.refusals.len() <= most {
+            return None;
+        }
+        self.refusals.clear();
+        self.lock(LockKind::Address, rules, now);
+        Some(format!("more than {most} answers of 401, 403, 404 or 410 in ten minutes"))
+    }
+
+    fn count(&mut self, rules: &Rules, now: Instant) -> Result<(), Refusal> {
+        let Some(most) = rules.calls_per_second else { return Ok(()) };
+        forget_before(&mut self.calls, now, rules.real(Duration::from_secs(1)));
+        if self.calls.len() < most {
+            self.calls.push_back(now);
+            return Ok(());
+        }
+        self.lock(LockKind::Flood, rules, now);
+        let broken = format!("more than {most} calls in a second");
+        Err(Refusal { kind: LockKind::Flood, broken })
+    }
+}
+
+fn forget_before(times: &mut VecDeque<Instant>, now: Instant, span: Duration) {
+    while times.front().is_some_and(|time| now - *time >= span) {
+        times.pop_front();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clock() -> impl Fn(u64) -> Instant {
+        let start = Instant::now();
+        move |ms| start + Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn three_calls_in_any_second_are_let_through() {
+        let (mut limits, at, rules) = (Limits::default(), clock(), Rules::default());
+        let answers =
+            [0, 100, 200, 1000, 1100, 1200].map(|ms| limits.admit(&rules, at(ms)).is_ok());
+        assert_eq!(answers, [true; 6]);
+    }
+
+    #[test]
+    fn the_fourth_call_in_a_second_starts_a_lock_of_thirty_seconds() {
+        let (mut limits, at, rules) = (Limits::default(), clock(), Rules::default());
+        for ms in [0, 1, 2] {
+            assert_eq!(limits.admit(&rules, at(ms)), Ok(()));
+        }
+        let refusal = limits.admit(&rules, at(999)).unwrap_err();
+        assert_eq!(refusal.broken, "more than 3 calls in a second");
+        assert!(limits.is_locked(at(30_998)));
+        assert_eq!(limits.admit(&rules, at(30_999)), Ok(()));
+    }
+
+    #[test]
+    fn a_call_while_locked_prolongs_the_lock() {
+        let (mut limits, at, rules) = (Limits::default(), clock(), Rules::default());
+        limits.lock(LockKind::Flood, &rules, at(0));
+        let refusal = limits.admit(&rules, at(29_000)).unwrap_err();
+        assert_eq!(refusal.broken, "a call while locked");
+        assert!(limits.is_locked(at(58_999)));
+        assert_eq!(limits.admit(&rules, at(59_000)), Ok(()));
+    }
+
+    #[test]
+    fn a_scaled_clock_shortens_every_limit() {
+        let (mut limits, at, rules) = (Limits::default(), clock(), Rules::scaled(100));
+        let answers = [0, 1, 2, 10, 11].map(|ms| limits.admit(&rules, at(ms)).is_ok());
+        assert_eq!(answers, [true; 5]);
+        assert_eq!(limits.admit_listing(7, &rules, at(0)), Ok(()));
+        assert_eq!(limits.admit_listing(7, &rules, at(300)), Ok(()));
+    }
+
+    #[test]
+    fn a_folder_is_listed_once_in_thirty_seconds_and_others_meanwhile() {
+        let (mut limits, at, rules) = (Limits::default(), clock(), Rules::default());
+        assert_eq!(limits.admit_listing(7, &rules, at(0)), Ok(()));
+        assert_eq!(limits.admit_listing(8, &rules, at(1)), Ok(()));
+        let refusal = limits.admit_listing(7, &rules, at(29_999)).unwrap_err();
+        assert_eq!(refusal.broken, "folder 7 was listed again too soon");
+    }
+
+    #[test]
+    fn all_files_are_listed_once_an_hour() {
+        let (mut limits, at, rules) = (Limits::default(), clock(), Rules::default());
+        assert_eq!(limits.admit_listing(-1, &rules, at(0)), Ok(()));
+        let refusal = limits.admit_listing(-1, &rules, at(3_599_999)).unwrap_err();
+        assert_eq!(refusal.broken, "folder -1 was listed again too soon");
+    }
+
+    #[test]
+    fn the_account_is_read_once_in_five_minutes() {
+        let (mut limits, at, rules) = (Limits::default(), clock(), Rules::default());
+        assert_eq!(limits.admit_account(&rules, at(0)), Ok(()));
+        let refusal = limits.admit_account(&rules, at(299_999)).unwrap_err();
+        assert_eq!(refusal.broken, "user/info was asked again too soon");
+        assert!(!limits.is_locked(at(299_999)));
+        assert_eq!(limits.admit_account(&rules, at(300_000)), Ok(()));
+    }
+
+    #[test]
+    fn knocking_on_closed_doors_ends_in_a_ban() {
+        let (mut limits, at, rules) = (Limits::default(), clock(), Rules::default());
+        let broken = (0..21).map(|ms| limits.count_refusal(&rules, at(ms))).collect::<Vec<_>>();
+        assert!(broken[..20].iter().all(Option::is_none), "{broken:?}");
+        assert!(broken[20].is_some());
+        assert!(limits.is_locked(at(3_500_000)));
+    }
+}

@@ -1,0 +1,164 @@
+//! Takes the body of an upload off the socket, and hashes and stores it meanwhile.
+//!
+//! The socket is read on the runtime; parsing, hashing and writing happen in a thread of their
+//! own, with a few chunks between the two. So a slow hash holds up its own upload only, and
+//! memory does not follow the size of the body.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::sync::mpsc;
+
+use crate::multipart::{Event, Reader};
+use crate::state::World;
+use crate::storage::{Sink, Stored};
+
+/// Chunks in flight between socket and thread; hyper's are at most about 400 KiB.
+const CHUNKS: usize = 16;
+/// No text field of an upload is longer (docs/api-notes.md, C.1: `message`).
+const MAX_TEXT: usize = 8 * 1024;
+
+/// What came in one upload.
+#[derive(Debug, Default)]
+pub(crate) struct Received {
+    /// In the order of their parts.
+    pub(crate) files: Vec<(String, Stored)>,
+    /// The text of the field `did`.
+    pub(crate) did: Option<String>,
+    /// Departures from the rules, for people.
+    pub(crate) broken: Vec<String>,
+    /// Whether the closing boundary came.
+    pub(crate) closed: bool,
+}
+
+/// Reads `body` to its end, or `most` bytes of it.
+///
+/// # Errors
+///
+/// When the connection breaks, or `most` bytes have come, or storage fails. What was stored so
+/// far is gone then.
+pub(crate) async fn receive(
+    world: &Arc<World>,
+    boundary: &str,
+    body: &mut Incoming,
+    most: usize,
+) -> io::Result<Received> {
+    let (send, chunks) = mpsc::channel(CHUNKS);
+    let (storing, reader) = (Arc::clone(world), Reader::new(boundary));
+    let work = tokio::task::spawn_blocking(move || store(&storing, reader, chunks));
+    let mut count = 0;
+    let mut broke = None;
+    while let Some(frame) = body.frame().await {
+        match frame.map(hyper::body::Frame::into_data) {
+            Ok(Ok(chunk)) => {
+                count += chunk.len();
+                if send.send(chunk).await.is_err() {
+                    // The thread has given up; it says why below.
+                    break;
+                }
+            }
+            Ok(Err(_trailers)) => {}
+            Err(error) => broke = Some(io::Error::other(error)),
+        }
+        if count >= most {
+            broke = Some(io::ErrorKind::ConnectionReset.into());
+        }
+        if broke.is_some() {
+            break;
+        }
+    }
+    drop(send);
+    let received = work.await.map_err(io::Error::other)??;
+    match broke {
+        Some(error) => {
+            discard(world, &received);
+            Err(error)
+        }
+        None => Ok(received),
+    }
+}
+
+/// Frees what an upload has stored that does not come to be.
+pub(crate) fn discard(world: &World, received: &Received) {
+    for (name, stored) in &received.files {
+        if let Err(error) = world.storage.forget(&stored.content) {
+            tracing::warn!("what was sent of `{name}` stays on disk: {error}");
+        }
+    }
+}
+
+fn store(
+    world: &World,
+    mut reader: Reader,
+    mut chunks: mpsc::Receiver<Bytes>,
+) -> io::Result<Received> {
+    let mut received = Received::default();
+    let mut open = Open::Nothing;
+    while let Some(chunk) = chunks.blocking_recv() {
+        reader.push(chunk);
+        loop {
+            let event = match reader.next() {
+                Ok(Some(event)) => event,
+                Ok(None) => break,
+                Err(broken) => {
+                    received.broken.push(broken);
+                    drain(&mut chunks);
+                    return Ok(received);
+                }
+            };
+            open = step(world, event, open, &mut received)?;
+        }
+    }
+    received.closed = reader.is_closed();
+    Ok(received)
+}
+
+/// The part that is being read.
+enum Open {
+    Nothing,
+    File(String, Sink),
+    Text(String, Vec<u8>),
+}
+
+fn step(world: &World, event: Event, open: Open, received: &mut Received) -> io::Result<Open> {
+    Ok(match (event, open) {
+        (Event::Part(part), _) => {
+            received.broken.extend(part.broken);
+            match part.file_name {
+                Some(name) if part.name == "file[]" => Open::File(name, world.storage.sink()?),
+                _ => Open::Text(part.name, Vec::new()),
+            }
+        }
+        (Event::Data(data), Open::File(name, mut sink)) => {
+            world.bytes_received.fetch_add(data.len() as u64, Ordering::Relaxed);
+            sink.write(&data)?;
+            Open::File(name, sink)
+        }
+        (Event::Data(data), Open::Text(name, mut text)) => {
+            let room = MAX_TEXT.saturating_sub(text.len()).min(data.len());
+            text.extend_from_slice(&data[..room]);
+            Open::Text(name, text)
+        }
+        (Event::Data(_), Open::Nothing) => Open::Nothing,
+        (Event::End | Event::Closed, Open::File(name, sink)) => {
+            received.files.push((name, sink.finish()?));
+            Open::Nothing
+        }
+        (Event::End | Event::Closed, Open::Text(name, text)) => {
+            if name == "did" {
+                received.did = Some(String::from_utf8_lossy(&text).into_owned());
+            }
+            Open::Nothing
+        }
+        (Event::End | Event::Closed, Open::Nothing) => Open::Nothing,
+    })
+}
+
+/// Lets the client finish sending what nobody reads.
+fn drain(chunks: &mut mpsc::Receiver<Bytes>) {
+    while chunks.blocking_recv().is_some() {}
+}

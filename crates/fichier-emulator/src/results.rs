@@ -1,0 +1,191 @@
+//! `end.pl`: what became of an upload (docs/api-notes.md, C.4).
+//!
+//! An id that the node does not know, has not received yet or has forgotten gives a result
+//! without links. The order of the links means nothing and changes each time.
+
+use std::io;
+use std::time::Instant;
+
+use hyper::body::Incoming;
+use hyper::{Request, Response};
+use serde_json::{Value, json};
+
+use crate::faults::Action;
+use crate::node::{Entry, Upload, header, query};
+use crate::reply::{Body, Delivery, Payload, Reply};
+use crate::requests::Ticket;
+use crate::spoil;
+use crate::state::{State, World};
+
+const SCANNING: &str = "<html><body><div class=\"bloc2\">Veuillez patienter. Please wait until the \
+    file has been scanned by our anti-virus</div></body></html>\n";
+
+/// How a client wants to read a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Page,
+    Json,
+    Csv,
+}
+
+/// Answers `end.pl?xid=…`.
+///
+/// # Errors
+///
+/// Only to have the connection closed.
+pub(crate) async fn tell(
+    world: &World,
+    request: &Request<Incoming>,
+    ticket: Ticket,
+) -> io::Result<Response<Body>> {
+    let xid = query(request, "xid").unwrap_or_default();
+    let asks = |name: &str| query(request, name).is_some_and(|value| value != "0");
+    let form = if header(request, hyper::header::HeaderName::from_static("json")) == Some("1")
+        || asks("JSON")
+    {
+        Form::Json
+    } else if request.headers().contains_key("export") || asks("Export") {
+        Form::Csv
+    } else {
+        Form::Page
+    };
+    let answer = {
+        let mut state = world.lock();
+        let (reply, delivery) = answer(&mut state, xid, form);
+        let answer = reply.write(&mut state, query(request, "JSON") == Some("2"), delivery);
+        if let Some(note) = state.record.note(ticket) {
+            note.status = answer.status();
+        }
+        answer
+    };
+    answer.deliver().await
+}
+
+/// What a fault on `upload.cgi` or `end.pl` means for the polls to come.
+pub(crate) fn prepare(upload: &mut Upload, action: Option<&Action>) {
+    match action {
+        Some(Action::Scanning(polls)) => upload.scanning = *polls,
+        Some(Action::EmptyLinks(polls)) => upload.empty = *polls,
+        _ => {}
+    }
+}
+
+impl State {
+    /// Whether a file like this was stored by an upload whose client was not told.
+    pub(crate) fn has_lost_reply_about(&self, name: &str, whirlpool: &str) -> bool {
+        self.uploads.values().filter(|upload| upload.reply_lost).any(|upload| {
+            let entries = upload.result.iter().flat_map(|(_, entries)| entries);
+            entries.into_iter().any(|e| e.name == name && e.whirlpool == whirlpool)
+        })
+    }
+
+    /// Listing the folder of an upload is another way to ask what arrived.
+    pub(crate) fn forget_lost_replies(&mut self, folder: i64) {
+        for upload in self.uploads.values_mut().filter(|upload| upload.reply_lost) {
+            let entries = upload.result.iter().flat_map(|(_, entries)| entries);
+            upload.reply_lost = !entries.into_iter().any(|entry| entry.folder == folder);
+        }
+    }
+}
+
+fn answer(state: &mut State, xid: &str, form: Form) -> (Reply, Delivery) {
+    let now = Instant::now();
+    let rules = state.rules.clone();
+    if let Err(refusal) = state.limits.admit_node(&rules, now) {
+        state.record.violation("end.pl", &refusal.broken);
+    }
+    let action = state.faults.take("end.pl");
+    if let Some(action) = &action
+        && let Some(instead) = spoil::instead(action, state, now)
+    {
+        return instead;
+    }
+    let delivery = spoil::delivery(action.as_ref());
+    let kept = state.rules.real(state.rules.result_kept);
+    let mut entries = Vec::new();
+    if let Some(upload) = state.uploads.get_mut(xid) {
+        prepare(upload, action.as_ref());
+        if upload.scanning > 0 {
+            upload.scanning -= 1;
+            return (Reply::html(200, SCANNING), delivery);
+        }
+        if upload.empty > 0 {
+            upload.empty -= 1;
+        } else if let Some((stored, all)) = &upload.result
+            && now - *stored < kept
+        {
+            entries.clone_from(all);
+        }
+        upload.reply_lost = upload.reply_lost && delivery == Delivery::Lost;
+    }
+    if state.rules.appears_after_result {
+        let shown = now + state.rules.real(state.rules.listing_lag);
+        for entry in &entries {
+            if let Some(file) = state.account.file_mut(&entry.id) {
+                file.hidden_until = file.hidden_until.map(|until| until.min(shown));
+            }
+        }
+    }
+    state.shuffler.shuffle(&mut entries);
+    let mut links: Vec<Value> = entries.iter().map(link).collect();
+    if let Some(action) = &action {
+        distort(action, &mut links);
+    }
+    (write(form, &entries, links), delivery)
+}
+
+fn write(form: Form, entries: &[Entry], links: Vec<Value>) -> Reply {
+    match form {
+        Form::Json => Reply::ok(json!({"incoming": 0, "links": links})),
+        Form::Csv => {
+            let line = |e: &Entry| format!("{};{};{};{};0\n", e.name, e.size, e.id, e.removal_code);
+            let text = entries.iter().map(line).collect();
+            Reply {
+                payload: Payload::Text("text/plain; charset=utf-8", text),
+                ..Reply::html(200, "")
+            }
+        }
+        Form::Page => {
+            let line = |e: &Entry| format!("<td>https://1fichier.com/?{}</td>\n", e.id);
+            let cells: String = entries.iter().map(line).collect();
+            Reply::html(200, format!("<html><body><table>{cells}</table></body></html>\n"))
+        }
+    }
+}
+
+fn link(entry: &Entry) -> Value {
+    let remove = if entry.removal_code.is_empty() {
+        String::new()
+    } else {
+        format!("https://1fichier.com/remove/{}/{}", entry.id, entry.removal_code)
+    };
+    json!({
+        "download": format!("https://1fichier.com/?{}", entry.id), "filename": entry.name,
+        "remove": remove, "size": entry.size.to_string(), "whirlpool": entry.whirlpool,
+    })
+}
+
+/// Tells something else than the truth, because a test wants it.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the other faults do not touch the links")]
+fn distort(action: &Action, links: &mut Vec<Value>) {
+    match action {
+        Action::DropLink(name) => links.retain(|link| link["filename"] != name.as_str()),
+        Action::WrongWhirlpool => {
+            links.iter_mut().for_each(|link| link["whirlpool"] = "0".repeat(128).into());
+        }
+        Action::WrongSize => links.iter_mut().for_each(|link| link["size"] = "1".into()),
+        Action::ExtraLinks => {
+            let extra: Vec<Value> = links
+                .iter()
+                .map(|link| {
+                    let mut extra = link.clone();
+                    extra["download"] = "https://1fichier.com/?aaaaaaaaaaaaaaaaaaaa".into();
+                    extra
+                })
+                .collect();
+            links.extend(extra);
+        }
+        Action::ReorderedLinks => links.reverse(),
+        _ => {}
+    }
+}

@@ -1,0 +1,188 @@
+//! How strict the emulated service is, and which of its unknown habits it shows.
+//!
+//! Where the documentation is silent (docs/api-notes.md, G.1) there is a switch, so that a test
+//! can run under each of the possible behaviours. [`Rules::default`] is the safest assumption of
+//! that list with every published limit enforced.
+//!
+//! All durations are the service's own; [`Rules::time_scale`] makes them shorter on the clock.
+
+use std::time::Duration;
+
+/// What happens to a file that arrives under a name which is in use (docs/api-notes.md, G.1 row 12).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameTaken {
+    /// Two files of the same name.
+    Duplicate,
+    /// The file stays where, or as, it was.
+    Refuse,
+    /// The arriving file gets a free name: `name (1)`.
+    Rename,
+    /// The file that was there is removed.
+    Overwrite,
+}
+
+/// What a node does with a key that it does not know (docs/api-notes.md, C.7, G.1 row 17).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadKeyOnNode {
+    /// Takes the files as an anonymous upload, outside of the account.
+    Anonymous,
+    /// Answers 401.
+    Refuse,
+}
+
+/// What `file/rm` says about a link that does not exist (docs/api-notes.md, B.8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RemoveUnknown {
+    /// `OK`, with a count that leaves the link out.
+    CountsZero,
+    /// 404 `Resource not found` if none of the links exists.
+    NotFound,
+}
+
+/// The subscription of the account (docs/api-notes.md, A.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offer {
+    /// Registered, without a subscription.
+    None,
+    /// Premium.
+    Premium,
+    /// Access.
+    Access,
+    /// Premium GOLD.
+    Gold,
+}
+
+impl Offer {
+    /// The number in `user/info.cgi`.
+    pub(crate) fn number(self) -> u8 {
+        match self {
+            Offer::None => 0,
+            Offer::Premium => 1,
+            Offer::Access => 2,
+            Offer::Gold => 3,
+        }
+    }
+}
+
+/// The limits and habits of one emulated service. `None` switches a limit off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Calls in any second that lasts one second (A.5); one more starts a lock.
+    pub calls_per_second: Option<usize>,
+    /// Whether `upload.cgi` and `end.pl` use up calls (G.1 row 20).
+    pub node_calls_count: bool,
+    /// How long a lock lasts; each API call made meanwhile starts it anew (G.2).
+    pub lock_length: Duration,
+    /// Least time between two listings of one folder, whatever the endpoint or date window (A.5).
+    pub folder_listing_interval: Option<Duration>,
+    /// Least time between any two listings (A.5, reported in 2020 only).
+    pub listing_interval: Option<Duration>,
+    /// Least time between two listings of all files, folder -1 (A.5).
+    pub all_files_interval: Option<Duration>,
+    /// Least time between two `user/info.cgi` from one address (A.5).
+    pub account_interval_per_address: Option<Duration>,
+    /// Least time between two `user/info.cgi` of one user (A.5).
+    pub account_interval_per_user: Option<Duration>,
+    /// How many answers of 401, 403, 404 or 410 within ten minutes end in a lock of an hour (A.5).
+    pub refusals_before_ban: Option<usize>,
+    /// All the service's durations are divided by this: at 100, 300 calls a second are allowed,
+    /// and 30 s are 300 ms. Dates stay real.
+    pub time_scale: u32,
+
+    /// `file/mv`, `file/rename` and `file/cp` onto a name in use.
+    pub on_name_taken: NameTaken,
+    /// Stores `a<b` as `a_b`, ` x` as `x`, and the like, when files are uploaded or renamed (F.1).
+    pub mangle_names: bool,
+    /// How long a new file is missing in listings, and a removed one still shown (C.5, B.8).
+    pub listing_lag: Duration,
+    /// New files are in listings only once `end.pl` was asked about them: moving a file to its
+    /// storage begins there (C.4).
+    pub appears_after_result: bool,
+    /// Most rows of a listing; beyond it, any of them are left out (A.5).
+    pub listing_cap: usize,
+    /// A folder without sub-folders has no `sub_folders` (A.8).
+    pub sub_folders_missing_on_leaf: bool,
+    /// The `#n` of each message changes from one reply to the next (section E).
+    pub numbers_drift: bool,
+    /// The folder of this name has an empty `create_date` (B.13).
+    pub empty_create_date: Option<String>,
+    /// Most links of a batch that are carried out; the rest is left out silently (G.1 row 1).
+    pub batch_max: Option<usize>,
+    /// `file/mv` gives the file a new link (B.9).
+    pub mv_changes_link: bool,
+    /// `file/rm` of a link that does not exist.
+    pub remove_unknown: RemoveUnknown,
+    /// Listing a folder that does not exist is an empty `OK` and not 404 (G.1 row 28).
+    pub unknown_folder_lists_empty: bool,
+    /// An upload with a wrong key.
+    pub bad_key_on_node: BadKeyOnNode,
+    /// Downloads are refused without CDN credits, #913 (section D).
+    pub downloads_need_cdn: bool,
+    /// Another address is downloading: tokens are refused, #887 (section D).
+    pub other_location_active: bool,
+    /// How long `end.pl` knows the result of an upload (C.1).
+    pub result_kept: Duration,
+}
+
+impl Default for Rules {
+    fn default() -> Rules {
+        Rules {
+            calls_per_second: Some(3),
+            node_calls_count: true,
+            lock_length: Duration::from_secs(30),
+            folder_listing_interval: Some(Duration::from_secs(30)),
+            listing_interval: None,
+            all_files_interval: Some(Duration::from_secs(3600)),
+            account_interval_per_address: Some(Duration::from_secs(60)),
+            account_interval_per_user: Some(Duration::from_secs(300)),
+            refusals_before_ban: Some(20),
+            time_scale: 1,
+            on_name_taken: NameTaken::Duplicate,
+            mangle_names: true,
+            listing_lag: Duration::ZERO,
+            appears_after_result: false,
+            listing_cap: 5000,
+            sub_folders_missing_on_leaf: false,
+            numbers_drift: false,
+            empty_create_date: None,
+            batch_max: None,
+            mv_changes_link: false,
+            remove_unknown: RemoveUnknown::CountsZero,
+            unknown_folder_lists_empty: false,
+            bad_key_on_node: BadKeyOnNode::Anonymous,
+            downloads_need_cdn: false,
+            other_location_active: false,
+            result_kept: Duration::from_secs(2 * 3600),
+        }
+    }
+}
+
+impl Rules {
+    /// The published limits, strictly enforced: the default, by a name that says so.
+    pub fn published() -> Rules {
+        Rules::default()
+    }
+
+    /// No limit on the pace of calls, for clients that ignore the published ones.
+    pub fn lenient() -> Rules {
+        Rules {
+            calls_per_second: None,
+            folder_listing_interval: None,
+            all_files_interval: None,
+            account_interval_per_address: None,
+            account_interval_per_user: None,
+            refusals_before_ban: None,
+            ..Rules::default()
+        }
+    }
+
+    /// The published limits on a clock that runs `scale` times faster.
+    pub fn scaled(scale: u32) -> Rules {
+        Rules { time_scale: scale, ..Rules::default() }
+    }
+
+    /// How long `duration` of the service takes on the clock.
+    pub(crate) fn real(&self, duration: Duration) -> Duration {
+        duration / self.time_scale.max(1)
+    }
+}

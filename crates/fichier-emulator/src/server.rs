@@ -1,0 +1,78 @@
+//! Connections: HTTP/1.1 on three listeners, with or without TLS.
+//!
+//! An answer that is an error has no reply: the connection is closed on the client, which is how
+//! a lost reply looks from there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+use crate::state::World;
+use crate::{api, download, node};
+
+/// Which of the service's servers listens.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Door {
+    Api,
+    Node,
+    Download,
+}
+
+/// Serves every connection until the runtime ends.
+pub(crate) async fn run(
+    door: Door,
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    world: Arc<World>,
+) {
+    loop {
+        let socket = match listener.accept().await {
+            Ok((socket, _)) => socket,
+            Err(error) => {
+                // Out of descriptors, most likely: others are freed meanwhile.
+                tracing::warn!("cannot accept a connection: {error}");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                continue;
+            }
+        };
+        if let Err(error) = socket.set_nodelay(true) {
+            tracing::debug!("no TCP_NODELAY: {error}");
+        }
+        let (tls, world) = (tls.clone(), Arc::clone(&world));
+        tokio::spawn(async move {
+            match tls {
+                None => converse(door, socket, world).await,
+                Some(tls) => match tls.accept(socket).await {
+                    Ok(stream) => converse(door, stream, world).await,
+                    Err(error) => tracing::debug!("no TLS with a client: {error}"),
+                },
+            }
+        });
+    }
+}
+
+async fn converse<S>(door: Door, stream: S, world: Arc<World>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = service_fn(move |request| {
+        let world = Arc::clone(&world);
+        async move {
+            match door {
+                Door::Api => api::serve(world, request).await,
+                Door::Node => node::serve(world, request).await,
+                Door::Download => download::serve(world, request).await,
+            }
+        }
+    });
+    if let Err(error) = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await
+    {
+        tracing::debug!("a connection ended: {error}");
+    }
+}

@@ -1,0 +1,64 @@
+//! How a fault changes the answer to a request.
+//!
+//! Each fault either replaces the work ([`instead`]) or changes how its reply is delivered
+//! ([`delivery`]). Those that change *what* is replied are known to the endpoint they concern.
+
+use std::time::Instant;
+
+use hyper::header::{LOCATION, RETRY_AFTER};
+
+use crate::faults::Action;
+use crate::limits::LockKind;
+use crate::reply::{Delivery, Payload, Reply};
+use crate::state::State;
+
+/// The answer that takes the place of any work, if the fault has one.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the other faults let the work be done")]
+pub(crate) fn instead(
+    action: &Action,
+    state: &mut State,
+    now: Instant,
+) -> Option<(Reply, Delivery)> {
+    let reply = match action {
+        Action::Status(status, body) | Action::Html(status, body) => {
+            Reply::html(*status, body.as_str())
+        }
+        Action::Flood => locked(state, LockKind::Flood, now),
+        Action::HardLock => locked(state, LockKind::Address, now),
+        Action::OwnerLocked => locked(state, LockKind::Owner, now),
+        Action::NodeStorage => Reply::node_page("Ne peut ouvrir le fichier destination"),
+        // The node's own words are not recorded (docs/api-notes.md, C.7).
+        Action::Quota => Reply::node_page("Espace de stockage insuffisant"),
+        Action::RedirectTo(url) => {
+            Reply::html(302, "<html><body>302</body></html>").with(LOCATION, url)
+        }
+        Action::RetryAfter(text) => Reply::html(429, "Too Many Requests").with(RETRY_AFTER, text),
+        Action::KeyRefused => Reply::not_authenticated(),
+        Action::HugeBody(length) => {
+            Reply { payload: Payload::Huge(*length), ..Reply::html(200, "") }
+        }
+        Action::Reset | Action::ResetAfter(_) => {
+            return Some((Reply::html(200, ""), Delivery::Lost));
+        }
+        Action::StallHeaders => return Some((Reply::html(200, ""), Delivery::Never)),
+        _ => return None,
+    };
+    Some((reply, Delivery::Send))
+}
+
+/// What becomes of the reply after the work is done.
+pub(crate) fn delivery(action: Option<&Action>) -> Delivery {
+    match action {
+        Some(Action::DoItThenReset) => Delivery::Lost,
+        Some(Action::Truncated) => Delivery::Half,
+        Some(Action::Empty) => Delivery::Nothing,
+        Some(Action::Delay(delay)) => Delivery::Late(*delay),
+        _ => Delivery::Send,
+    }
+}
+
+fn locked(state: &mut State, kind: LockKind, now: Instant) -> Reply {
+    let rules = state.rules.clone();
+    state.limits.lock(kind, &rules, now);
+    Reply::locked(kind)
+}

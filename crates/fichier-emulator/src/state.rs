@@ -1,0 +1,177 @@
+//! All that the emulated service knows, behind one lock.
+//!
+//! The lock is a std mutex, held while one request is answered and never across an `.await`:
+//! answering is a pure computation on [`State`], waiting and sending happen outside.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use crate::account::Account;
+use crate::api::other::Extras;
+use crate::dates;
+use crate::download::Token;
+use crate::faults::Faults;
+use crate::limits::Limits;
+use crate::node::Upload;
+use crate::numbers::Numbers;
+use crate::requests::Record;
+use crate::rules::{Offer, Rules};
+use crate::storage::{Content, Storage};
+
+/// The service: its state, where it keeps contents, and where it can be reached.
+#[derive(Debug)]
+pub(crate) struct World {
+    state: Mutex<State>,
+    pub(crate) storage: Storage,
+    pub(crate) places: Places,
+    /// File bytes that the nodes have read, of complete uploads or not.
+    pub(crate) bytes_received: AtomicU64,
+}
+
+/// The addresses of the three servers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Places {
+    pub(crate) api: SocketAddr,
+    pub(crate) node: SocketAddr,
+    pub(crate) download: SocketAddr,
+    pub(crate) tls: bool,
+}
+
+impl Places {
+    /// The bare host that `get_upload_server` names.
+    pub(crate) fn node_host(&self) -> String {
+        if self.tls { "up1.1fichier.com".to_owned() } else { self.node.to_string() }
+    }
+
+    /// What a download token is appended to.
+    pub(crate) fn download_base(&self) -> String {
+        if self.tls {
+            "https://a-1.1fichier.com".to_owned()
+        } else {
+            format!("http://{}", self.download)
+        }
+    }
+}
+
+/// What changes from call to call.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) rules: Rules,
+    pub(crate) account: Account,
+    pub(crate) limits: Limits,
+    pub(crate) faults: Faults,
+    pub(crate) record: Record,
+    /// Makes what must not repeat: links and ids.
+    pub(crate) numbers: Numbers,
+    /// Makes what should vary: the order of keys. Apart, so that ids do not depend on it.
+    pub(crate) shuffler: Numbers,
+    /// `None` once revoked.
+    pub(crate) key: Option<String>,
+    pub(crate) offer: Offer,
+    pub(crate) upload_forbidden: bool,
+    pub(crate) uploads: HashMap<String, Upload>,
+    pub(crate) tokens: HashMap<String, Token>,
+    /// Settings of the account by their name in `user/info`.
+    pub(crate) settings: BTreeMap<String, i64>,
+    pub(crate) extras: Extras,
+    /// Since the index was last saved.
+    pub(crate) changed: bool,
+}
+
+/// What survives a restart.
+#[derive(Serialize, Deserialize)]
+struct Index<A> {
+    account: A,
+    numbers: Numbers,
+}
+
+impl World {
+    pub(crate) fn new(state: State, storage: Storage, places: Places) -> World {
+        World { state: Mutex::new(state), storage, places, bytes_received: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes the index if anything has changed since the last time.
+    pub(crate) fn save(&self) -> io::Result<()> {
+        if !self.storage.is_kept() {
+            return Ok(());
+        }
+        let index = {
+            let mut state = self.lock();
+            if !state.changed {
+                return Ok(());
+            }
+            state.changed = false;
+            serde_json::to_string(&Index {
+                account: &state.account,
+                numbers: state.numbers.clone(),
+            })?
+        };
+        self.storage.save(&index)
+    }
+}
+
+impl State {
+    /// A new account, or the one in `index`.
+    pub(crate) fn open(rules: Rules, key: String, index: Option<&str>) -> io::Result<State> {
+        let index: Index<Account> = match index {
+            Some(text) => serde_json::from_str(text)?,
+            None => {
+                Index { account: Account::new(dates::now()), numbers: Numbers::seeded(0x1f1c_41e4) }
+            }
+        };
+        Ok(State {
+            rules,
+            account: index.account,
+            limits: Limits::default(),
+            faults: Faults::default(),
+            record: Record::new(),
+            numbers: index.numbers,
+            shuffler: Numbers::seeded(7),
+            key: Some(key),
+            offer: Offer::Premium,
+            upload_forbidden: false,
+            uploads: HashMap::new(),
+            tokens: HashMap::new(),
+            settings: BTreeMap::new(),
+            extras: Extras::default(),
+            changed: true,
+        })
+    }
+
+    /// Removes a file for good; listings may show it a little longer.
+    pub(crate) fn remove_file(&mut self, id: &str, storage: &Storage, now: Instant) -> bool {
+        let Some(file) = self.account.remove_file(id) else { return false };
+        self.free(&file.content, storage);
+        if !self.rules.listing_lag.is_zero() {
+            let until = now + self.rules.real(self.rules.listing_lag);
+            self.account.haunt(file, until);
+        }
+        self.changed = true;
+        true
+    }
+
+    /// Frees the space of a content unless another file, a copy, still has it.
+    pub(crate) fn free(&self, content: &Content, storage: &Storage) {
+        if !self.account.uses(content)
+            && let Err(error) = storage.forget(content)
+        {
+            tracing::warn!("the content of a removed file stays on disk: {error}");
+        }
+    }
+
+    /// Whether this is the account's key, given as `Authorization`.
+    pub(crate) fn accepts(&self, authorization: Option<&str>) -> bool {
+        let given = authorization.and_then(|value| value.strip_prefix("Bearer "));
+        given.is_some() && given == self.key.as_deref()
+    }
+}
