@@ -6,11 +6,13 @@
 //!
 //! Kept as JSON: recovery reads all of them, and nothing looks for one by its fields.
 
+use std::fmt;
+
 use fichier_api::names::RemoteName;
 use fichier_api::{FileUrl, Fingerprint, FolderId, Whirlpool};
 use rusqlite::params;
 use rusqlite::types::Type;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::columns::BadValue;
 use crate::{
@@ -83,8 +85,10 @@ pub enum Intent {
         /// Length of both.
         size: u64,
         /// Hash of both.
+        #[serde(serialize_with = "hex", deserialize_with = "whirlpool")]
         whirlpool: Whirlpool,
         /// Hash of both.
+        #[serde(serialize_with = "hex", deserialize_with = "fingerprint")]
         fingerprint: Fingerprint,
     },
     /// Move verified files out of staging.
@@ -183,4 +187,19 @@ impl Writing<'_> {
         self.db.prepare_cached("DELETE FROM intents WHERE id = ?1")?.execute([intent])?;
         Ok(())
     }
+}
+
+fn hex<S: Serializer>(
+    hash: &impl fmt::Display,
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    serializer.collect_str(hash)
+}
+
+fn whirlpool<'de, D: Deserializer<'de>>(text: D) -> std::result::Result<Whirlpool, D::Error> {
+    Whirlpool::parse_hex(&String::deserialize(text)?).map_err(de::Error::custom)
+}
+
+fn fingerprint<'de, D: Deserializer<'de>>(text: D) -> std::result::Result<Fingerprint, D::Error> {
+    Fingerprint::parse_hex(&String::deserialize(text)?).map_err(de::Error::custom)
 }
