@@ -67,7 +67,8 @@ pub enum Error {
     /// Someone else wrote for longer than five seconds; nothing was changed, try again.
     #[error("the state is being written by another program")]
     Busy(#[source] rusqlite::Error),
-    /// The form of the tables refused the row: a bug in the caller. Nothing was changed.
+    /// The form of the tables refused the row: a bug in the caller, or damage that no check saw
+    /// ([`Store::check`](crate::Store::check) tells). Nothing was changed.
     #[error("the state refused a row that contradicts it")]
     Refused(#[source] rusqlite::Error),
     /// A change of something that is not on record: a bug in the caller.

@@ -57,7 +57,7 @@ impl Records {
         })?)
     }
 
-    /// Counts what a mirror has at the service. Reads indexes only, not the rows: about a tenth
+    /// Counts what a mirror has at the service. Reads indexes only, not the rows: a third
     /// of a second for a million files.
     pub fn totals(&self, mirror: MirrorId) -> Result<Totals> {
         let pair = |sql| -> Result<(u64, u64)> {
