@@ -1,5 +1,15 @@
 //! The daemon: watched folders are mirrored to 1fichier.
 
+pub mod change;
+pub mod diff;
+pub mod filter;
+pub mod guard;
+pub mod hash;
+pub mod root;
+pub mod scan;
+pub mod survey;
+pub mod dirty;
+pub mod watch;
 pub mod cli;
 pub mod config;
 pub mod control;
@@ -8,3 +18,17 @@ pub mod key_source;
 pub mod log;
 pub mod status;
 pub mod systemd;
+pub mod account;
+pub mod cycle;
+pub mod daemon;
+pub mod execute;
+pub mod gather;
+pub mod installation;
+pub mod mirror;
+pub mod plan;
+pub mod recover;
+pub mod report;
+pub mod state;
+pub mod stop;
+pub mod target;
+pub mod view;
