@@ -1,6 +1,7 @@
 //! `fichierd remote mv`: files and folders to another place or name.
 
 use clap::Args;
+use fichier_api::names::RemoteName;
 use fichier_api::{BatchOutcome, FolderId, RemoteFile};
 
 use super::Remote;
@@ -29,7 +30,7 @@ enum Thing {
     Folder {
         id: FolderId,
         parent: FolderId,
-        name: String,
+        name: RemoteName,
     },
 }
 
@@ -64,15 +65,13 @@ async fn thing(remote: &mut Remote<'_>, place: &Place) -> anyhow::Result<Thing> 
     let Place::Path(path) = place else {
         return Ok(Thing::File(remote.tree.file(place).await?, None));
     };
-    match (remote.tree.find(path).await?, path.split()) {
-        (Some(Found::File { file, parent }), _) => Ok(Thing::File(file, Some(parent))),
-        (Some(Found::Folder { id, parent, .. }), Some((_, name))) => {
-            Ok(Thing::Folder { id, parent, name: name.to_owned() })
-        }
-        (Some(Found::Folder { .. }), None) => {
+    match remote.tree.find(path).await? {
+        Some(Found::File { file, parent }) => Ok(Thing::File(file, Some(parent))),
+        Some(Found::Folder { id, .. }) if id == FolderId::ROOT => {
             Err(ended(Exit::Failed, "the root of the account cannot be moved"))
         }
-        (None, _) => Err(missing(path)),
+        Some(Found::Folder { id, parent, name }) => Ok(Thing::Folder { id, parent, name }),
+        None => Err(missing(path)),
     }
 }
 
@@ -98,13 +97,12 @@ async fn move_file(
 /// Moving and renaming are two calls: the service does not do both at once (B.16).
 async fn move_folder(
     remote: &mut Remote<'_>,
-    (id, parent, name): (FolderId, FolderId, &str),
+    (id, parent, old): (FolderId, FolderId, &RemoteName),
     to: &Destination,
 ) -> anyhow::Result<()> {
-    let old = fichier_api::names::RemoteName::encode(name.as_bytes());
-    let new = to.rename.as_ref().unwrap_or(&old);
+    let new = to.rename.as_ref().unwrap_or(old);
     remote.tree.refuse_taken(to.folder, new).await?;
-    if *new != old {
+    if new != old {
         remote.client.rename_folder(id, new).await?;
     }
     if parent != to.folder {
