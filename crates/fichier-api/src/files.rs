@@ -126,8 +126,7 @@ impl Client {
             .map(|(url, name)| json!({"url": url, "filename": name.as_str()}))
             .collect();
         let request = json!({"urls": rows});
-        let reply: Result<RenameReply, Error> =
-            self.call(RENAME, Lane::Call, true, &request).await;
+        let reply: Result<RenameReply, Error> = self.call(RENAME, Lane::Call, true, &request).await;
         let renamed = match reply {
             Ok(reply) => reply.urls,
             Err(Error { kind: ErrorKind::NothingRenamed, .. }) => {
@@ -203,11 +202,7 @@ impl Client {
         self.remove_rows(&urls, rows.collect()).await
     }
 
-    async fn remove_rows(
-        &self,
-        urls: &[FileUrl],
-        rows: Vec<Value>,
-    ) -> Result<BatchOutcome, Error> {
+    async fn remove_rows(&self, urls: &[FileUrl], rows: Vec<Value>) -> Result<BatchOutcome, Error> {
         if !batch::is_any(REMOVE, rows.len())? {
             return Ok(BatchOutcome::default());
         }

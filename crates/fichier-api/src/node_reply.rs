@@ -74,7 +74,8 @@ mod tests {
 
     #[test]
     fn the_id_is_taken_from_a_relative_or_full_redirect() {
-        for location in ["/end.pl?xid=AbC4567890", "https://up2.1fichier.com/end.pl?xid=AbC4567890"] {
+        for location in ["/end.pl?xid=AbC4567890", "https://up2.1fichier.com/end.pl?xid=AbC4567890"]
+        {
             assert_eq!(reply(302, Some(location), "").unwrap(), "AbC4567890");
         }
     }
