@@ -179,7 +179,7 @@ mod tests {
     const FOLDER: Lane = Lane::Listing(FolderId(7));
 
     fn claim(memory: &mut Memory, lane: Lane) -> Result<(), Denied> {
-        memory.update(&RULES, |kept, now| kept.schedule.claim(lane, now, 0, &RULES)).unwrap()
+        memory.update(&RULES, |kept, now| kept.schedule.claim(lane, now, &RULES)).unwrap()
     }
 
     fn is_lane_busy(memory: &mut Memory, lane: Lane) -> bool {
