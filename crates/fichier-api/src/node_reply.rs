@@ -17,7 +17,7 @@ const ID_LENGTH: usize = 10;
 ///
 /// What the node said instead.
 pub(crate) fn xid(reply: &Reply, asked: &Url) -> Result<String, ErrorKind> {
-    if !matches!(reply.status, 301 | 302 | 303) {
+    if !matches!(reply.status, 301..=303) {
         return Err(refused(reply));
     }
     let elsewhere = || ErrorKind::unexpected("a redirect to something else than the result");

@@ -64,7 +64,7 @@ async fn a_link_that_changed_with_a_move_is_told() {
     let into = world.folder("/new");
     let url = world.file("/", "a", b"1");
     let outcome = world.client.move_files(std::slice::from_ref(&url), into).await.unwrap();
-    assert_eq!(outcome.done, [url.clone()]);
+    assert_eq!(outcome.done, std::slice::from_ref(&url));
     assert_eq!(outcome.new_urls[&url].as_str(), world.emulator.files()[0].link);
 }
 
@@ -179,7 +179,7 @@ async fn attributes_change_what_the_service_says_of_a_file() {
     };
     let outcome =
         world.client.change_attributes(std::slice::from_ref(&url), &change).await.unwrap();
-    assert_eq!(outcome.done, [url.clone()]);
+    assert_eq!(outcome.done, std::slice::from_ref(&url));
     let info = world.client.file_info(&url).await.unwrap();
     assert_eq!(info.description, "holidays");
     assert!(info.has_password);

@@ -41,7 +41,8 @@ async fn many_files_of_every_size_go_in_one_request_and_each_finds_its_link() {
     let mut contents = Vec::new();
     let mut files = Vec::new();
     for (index, size) in sizes.into_iter().enumerate() {
-        let content: Vec<u8> = (0..size).map(|i: usize| (i * 31 + index) as u8).collect();
+        let content: Vec<u8> =
+            (0..size).map(|i: usize| (i * 31 + index).to_le_bytes()[0]).collect();
         files.push(world.upload(&format!("été {index}"), &content));
         contents.push(content);
     }

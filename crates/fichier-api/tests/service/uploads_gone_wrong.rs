@@ -15,10 +15,10 @@ use crate::world::{World, name, printed};
 
 /// What a [`SendError::Service`] says.
 fn service(sent: Result<fichier_api::Sent, SendError>) -> (Error, Vec<SentFile>, bool) {
-    match sent.unwrap_err() {
-        SendError::Service { error, sent, complete } => (error, sent, complete),
-        SendError::File { .. } => panic!("a file was at fault"),
-    }
+    let SendError::Service { error, sent, complete } = sent.unwrap_err() else {
+        panic!("a file was at fault")
+    };
+    (error, sent, complete)
 }
 
 async fn send_with(

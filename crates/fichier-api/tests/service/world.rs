@@ -96,10 +96,9 @@ impl World {
 
     /// The files of an upload that is done; fails if there are none.
     pub(crate) async fn stored(&self, slot: &UploadSlot, xid: Option<&str>) -> Vec<UploadedFile> {
-        match self.client.upload_result(slot, xid).await.unwrap() {
-            UploadResult::Ready(files) => files,
-            other => panic!("expected files, got {other:?}"),
-        }
+        let result = self.client.upload_result(slot, xid).await.unwrap();
+        let UploadResult::Ready(files) = result else { panic!("no files: {result:?}") };
+        files
     }
 }
 
