@@ -229,6 +229,18 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_was_set_back_by_a_day_stalls_no_lane_for_longer_than_its_rule() {
+        let claim_at = |kept: &mut Kept, at: Moment| {
+            change_at(kept, at, &RULES, |kept, now| kept.schedule.claim(FOLDER, now, &RULES)).0
+        };
+        let mut kept = Kept::new(Moment::of_seconds(100_000, 500));
+        assert_eq!(claim_at(&mut kept, Moment::of_seconds(100_000, 500)), Ok(()));
+        let back = claim_at(&mut kept, Moment::of_seconds(13_600, 501));
+        assert!(matches!(back, Err(Denied::Lane { .. })), "{back:?}");
+        assert_eq!(claim_at(&mut kept, Moment::of_seconds(13_631, 532)), Ok(()));
+    }
+
+    #[test]
     fn only_its_owner_can_read_the_file() {
         use std::os::unix::fs::PermissionsExt;
         let (_folder, path) = folder();
