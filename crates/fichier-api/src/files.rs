@@ -1,8 +1,8 @@
 //! Files in batches: move, rename, copy, remove (docs/api-notes.md, B.8 to B.11).
 //!
-//! One call takes up to [`MAX_LINKS_PER_CALL`] links. Batches can be carried out in part, with
-//! status `OK` (docs/api-notes.md, G.1 row 2), so each result is compared link by link with what
-//! was asked for: what the service does not name as done is *missing*, and to be looked at.
+//! One call takes up to [`crate::MAX_LINKS_PER_CALL`] links. Batches can be carried out in part,
+//! with status `OK` (docs/api-notes.md, G.1 row 2), so each result is compared link by link with
+//! what was asked for: what the service does not name as done is *missing*, and to be looked at.
 
 use std::collections::HashMap;
 
