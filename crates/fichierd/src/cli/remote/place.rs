@@ -14,6 +14,7 @@ use std::str::FromStr;
 use fichier_api::names::RemoteName;
 use fichier_api::{Client, FileInfo, FileUrl, FolderId, FolderListing, RemoteFile};
 
+use super::progress;
 use crate::cli::failure::ended;
 use crate::cli::output::harmless;
 use crate::exit::Exit;
@@ -137,7 +138,7 @@ impl Tree {
     /// What is in the folder. One call, unless it was listed before.
     pub(super) async fn list(&mut self, id: FolderId) -> anyhow::Result<&FolderListing> {
         if !self.listings.contains_key(&id) {
-            let listing = self.client.list_folder(id).await?;
+            let listing = progress::explain_wait(self.client.list_folder(id)).await?;
             self.listings.insert(id, listing);
         }
         Ok(&self.listings[&id])
