@@ -126,14 +126,13 @@ impl Executor {
             if stop.is_set() {
                 return Ok(());
             }
-            match step {
-                Step::Upload(files) => {
-                    uploads.push(files);
-                    if !matches!(steps.peek(), Some(Step::Upload(_))) {
-                        self.upload_all(std::mem::take(&mut uploads), stop).await?;
-                    }
+            if let Step::Upload(files) = step {
+                uploads.push(files);
+                if !matches!(steps.peek(), Some(Step::Upload(_))) {
+                    self.upload_all(std::mem::take(&mut uploads), stop).await?;
                 }
-                other => self.step(other).await?,
+            } else {
+                self.step(step).await?;
             }
         }
         Ok(())

@@ -48,8 +48,11 @@ pub struct Filter {
     source: PathBuf,
     config: Gitignore,
     // A std mutex: held for a few instructions, never while a file is read.
-    cache: Mutex<HashMap<RelPath, (Stamp, Option<Arc<Rules>>)>>,
+    cache: Mutex<RulesByFolder>,
 }
+
+/// The rules of each folder that has some, with the stamp of the file they were read from.
+type RulesByFolder = HashMap<RelPath, (Stamp, Option<Arc<Rules>>)>;
 
 /// A pattern in the config that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -166,9 +169,7 @@ impl Filter {
         rules
     }
 
-    fn lock_cache(
-        &self,
-    ) -> std::sync::MutexGuard<'_, HashMap<RelPath, (Stamp, Option<Arc<Rules>>)>> {
+    fn lock_cache(&self) -> std::sync::MutexGuard<'_, RulesByFolder> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

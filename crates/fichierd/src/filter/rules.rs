@@ -63,10 +63,7 @@ impl Rules {
 
 /// What is wrong with a pattern, without the pattern itself.
 pub(crate) fn message(error: &ignore::Error) -> String {
-    match error {
-        ignore::Error::Glob { err, .. } => err.clone(),
-        other => other.to_string(),
-    }
+    if let ignore::Error::Glob { err, .. } = error { err.clone() } else { error.to_string() }
 }
 
 /// A line as `ignore` keeps it: without the blanks at its end, unless the last is escaped.

@@ -126,8 +126,10 @@ impl World {
 fn entry(folder: FolderKey, seen: &Seen) -> Entry {
     let content = match &seen.kind {
         SeenKind::Symlink(to) => Content::Symlink(to.clone()),
-        _ if seen.stamp.size_bytes == 0 => Content::Empty,
-        _ => Content::File(RemoteCopy {
+        SeenKind::File | SeenKind::Folder | SeenKind::Special if seen.stamp.size_bytes == 0 => {
+            Content::Empty
+        }
+        SeenKind::File | SeenKind::Folder | SeenKind::Special => Content::File(RemoteCopy {
             url: FileUrl::parse(&format!("https://1fichier.com/?{:020}", seen.stamp.inode))
                 .unwrap(),
             whirlpool: Whirlpool::from_bytes([1; 64]),
