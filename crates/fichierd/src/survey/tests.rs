@@ -452,7 +452,7 @@ fn a_mount_point_whose_file_system_is_gone_is_unavailable() {
 
 #[test]
 fn new_device_numbers_after_a_reboot_are_not_a_lost_mount() {
-    let world = World::new(&["a/b/c", "a/d"]);
+    let world = World::new(&["a/b/c", "a/d", "a/e", "a/f"]);
     world.record();
     for folder in ["a", "a/b"] {
         world.set_device(folder, 12_345);
@@ -464,7 +464,9 @@ fn new_device_numbers_after_a_reboot_are_not_a_lost_mount() {
         .unwrap()
         .write(|state| state.set_folder_facts(root, 12_345, 1, &Metadata::default()))
         .unwrap();
-    rustix::fs::unlink(world.at("a/d")).unwrap();
+    for gone in ["a/d", "a/e", "a/f"] {
+        rustix::fs::unlink(world.at(gone)).unwrap();
+    }
     check(
         &world.survey(None),
         expect![[r#"
@@ -472,6 +474,8 @@ fn new_device_numbers_after_a_reboot_are_not_a_lost_mount() {
             ~ a/
             ~ a/b/
             - a/d
+            - a/e
+            - a/f
         "#]],
     );
 }
@@ -535,6 +539,20 @@ fn a_tree_two_hundred_folders_deep_is_walked() {
     fs::write(world.at(&deep).join("file"), "other").unwrap();
     let single = world.survey(Some(&[&format!("{deep}/file")]));
     assert_eq!(single.changes.len(), 1);
+}
+
+#[test]
+fn a_file_that_became_a_folder_is_not_walked_before_the_listing_is_complete() {
+    let world = World::new(&["folder/a"]);
+    let filter = Filter::new(world.source.path(), &[]).unwrap();
+    let mut scanner = Scanner::open(world.source.path(), Arc::new(filter)).unwrap();
+    let mut found = scanner.read_folder(&RelPath::root()).unwrap();
+    let was = Seen { kind: SeenKind::File, ..found.entries[0].clone() };
+    let recorded = [entry(world.mirror.root, &was)];
+    assert_eq!(subfolders(&[], &recorded, &found).len(), 1);
+    found.complete = false;
+    assert_eq!(subfolders(&[], &recorded, &found).len(), 0);
+    assert_eq!(subfolders(&[], &[], &found).len(), 1);
 }
 
 #[test]
