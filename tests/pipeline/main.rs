@@ -7,4 +7,5 @@
 #![allow(clippy::disallowed_methods, reason = "here the folder is ours to change")]
 
 mod calls;
+mod regressions;
 mod world;
