@@ -8,4 +8,5 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "that is how a test fails")]
 
 mod calls;
+mod regressions;
 mod world;

@@ -42,6 +42,8 @@ mod versions;
 
 pub use arrive::match_arrived;
 pub use moving::FolderMove;
+pub(crate) use notes::other_name;
+pub(crate) use relocate::temporary_name;
 pub(crate) use upload::BANDWIDTH;
 pub(crate) use versions::utc_day;
 
