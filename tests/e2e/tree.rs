@@ -1,0 +1,90 @@
+//! What lies on disk and what lies in the account, in one form.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use fichier_api::names::RemoteName;
+use fichier_emulator::Emulator;
+
+/// Paths, encoded as on the service, and contents.
+pub type Tree = BTreeMap<String, Vec<u8>>;
+
+/// The files below `source` that the service can hold: no empty ones, no links.
+pub fn on_disk(source: &Path) -> Tree {
+    let mut found = Tree::new();
+    walk(source, "", &mut found);
+    found
+}
+
+fn walk(folder: &Path, below: &str, found: &mut Tree) {
+    // A folder may go while it is looked at.
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let name = RemoteName::encode(entry.file_name().as_bytes());
+        let path = format!("{below}{}", name.as_str());
+        let Ok(kind) = entry.file_type() else { continue };
+        if kind.is_dir() {
+            walk(&entry.path(), &format!("{path}/"), found);
+        } else if kind.is_file() {
+            let Ok(content) = fs::read(entry.path()) else { continue };
+            if !content.is_empty() {
+                found.insert(path, content);
+            }
+        }
+    }
+}
+
+/// The files that `target` shows; two of one path appear as `path (twice)`.
+pub fn in_account(emulator: &Emulator, target: &str) -> Tree {
+    let mut found = Tree::new();
+    for file in emulator.files() {
+        let Some(folder) = file.path.strip_prefix(target) else { continue };
+        let folder = folder.trim_start_matches('/');
+        if folder.starts_with(".fichierd") {
+            continue;
+        }
+        let slash = if folder.is_empty() { "" } else { "/" };
+        let path = format!("{folder}{slash}{}", file.name);
+        let content = emulator.content(&file.link).unwrap_or_default();
+        if found.contains_key(&path) {
+            found.insert(format!("{path} (twice)"), content);
+        } else {
+            found.insert(path, content);
+        }
+    }
+    found
+}
+
+/// The folders on disk, encoded as on the service, sorted.
+pub fn folders_on_disk(source: &Path) -> Vec<String> {
+    fn walk(folder: &Path, below: &str, found: &mut Vec<String>) {
+        let Ok(entries) = fs::read_dir(folder) else { return };
+        for entry in entries.flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                let name = RemoteName::encode(entry.file_name().as_bytes());
+                let path = format!("{below}{}", name.as_str());
+                walk(&entry.path(), &format!("{path}/"), found);
+                found.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(source, "", &mut found);
+    found.sort();
+    found
+}
+
+/// The folders that `target` shows, sorted.
+pub fn folders_in_account(emulator: &Emulator, target: &str) -> Vec<String> {
+    let all = emulator.folders();
+    let below = all.iter().filter_map(|path| path.strip_prefix(target)?.strip_prefix('/'));
+    below.filter(|path| !path.starts_with(".fichierd")).map(str::to_owned).collect()
+}
+
+/// Files in the staging folders of the account: none, once a mirror is at rest.
+pub fn staged(emulator: &Emulator) -> Vec<String> {
+    let files = emulator.files().into_iter();
+    files.filter(|file| file.path.contains("/.fichierd/incoming")).map(|file| file.name).collect()
+}
