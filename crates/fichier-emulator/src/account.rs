@@ -224,6 +224,11 @@ impl Account {
         self.ghosts.push((file, until));
     }
 
+    /// Whether removed files of this folder are still being cleared away.
+    pub(crate) fn is_haunted(&self, folder: i64, now: Instant) -> bool {
+        self.ghosts.iter().any(|(file, until)| file.folder == folder && now < *until)
+    }
+
     /// Puts a file into another folder.
     pub(crate) fn move_file(&mut self, id: &str, folder: i64) {
         if let Some(mut file) = self.remove_file(id) {
@@ -232,9 +237,10 @@ impl Account {
         }
     }
 
-    /// Whether any file has this content.
+    /// Whether any file has this content, which is on disk.
     pub(crate) fn uses(&self, content: &Content) -> bool {
-        self.files.values().any(|file| file.content.is_same(content))
+        matches!(content, Content::Disk(_))
+            && self.files.values().any(|file| file.content.is_same(content))
     }
 
     fn is_within(&self, mut id: i64, ancestor: i64) -> bool {

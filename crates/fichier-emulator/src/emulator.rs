@@ -3,6 +3,7 @@
 //! It runs on threads of its own: a test that blocks its runtime does not block the service, and
 //! the service outlives the runtime that started it. Dropping the [`Emulator`] stops it.
 
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
@@ -26,7 +27,6 @@ use crate::tls::{self, Identity};
 const SAVE_EVERY: Duration = Duration::from_millis(200);
 
 /// A running service on loopback; dropping it stops it.
-#[derive(Debug)]
 pub struct Emulator {
     pub(crate) world: Arc<World>,
     key: String,
@@ -43,6 +43,7 @@ pub struct Builder {
     tls: bool,
     listen: SocketAddr,
     key: String,
+    time_scale: Option<u32>,
 }
 
 impl Builder {
@@ -80,7 +81,7 @@ impl Builder {
     /// Divides all the service's durations, whatever the rules say.
     #[must_use]
     pub fn time_scale(self, scale: u32) -> Builder {
-        Builder { rules: Rules { time_scale: scale, ..self.rules }, ..self }
+        Builder { time_scale: Some(scale), ..self }
     }
 
     /// Opens the storage and starts to listen.
@@ -92,7 +93,9 @@ impl Builder {
     #[expect(clippy::unused_async, reason = "so that a start may come to wait without a change")]
     pub async fn start(self) -> io::Result<Emulator> {
         let index = self.storage.open()?;
-        let state = State::open(self.rules, self.key.clone(), index.as_deref())?;
+        let time_scale = self.time_scale.unwrap_or(self.rules.time_scale);
+        let rules = Rules { time_scale, ..self.rules };
+        let state = State::open(rules, self.key.clone(), index.as_deref())?;
         let host = self.listen.ip();
         let api = bind(self.listen)?;
         let node = bind(SocketAddr::new(host, 0))?;
@@ -133,6 +136,7 @@ impl Emulator {
             tls: false,
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
             key: Numbers::seeded(1).mixed(32),
+            time_scale: None,
         }
     }
 
@@ -215,6 +219,11 @@ impl Emulator {
         self.world.lock().limits.is_locked(std::time::Instant::now())
     }
 
+    /// Ends a lock at once.
+    pub fn unlock(&self) {
+        self.world.lock().limits.unlock();
+    }
+
     /// Other limits and habits from now on. What was counted stays counted.
     pub fn set_rules(&self, rules: Rules) {
         self.world.lock().rules = rules;
@@ -250,6 +259,12 @@ impl Emulator {
                 tracing::warn!("the emulator did not end well: {error}");
             }
         }
+    }
+}
+
+impl fmt::Debug for Emulator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Emulator").field("api_url", &self.api_url()).finish_non_exhaustive()
     }
 }
 

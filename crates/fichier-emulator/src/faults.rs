@@ -55,6 +55,8 @@ pub enum Action {
     Reset,
     /// Closes the connection after this many bytes of the body. Nothing is stored.
     ResetAfter(usize),
+    /// Reads this many bytes of the body of an upload, then neither reads nor answers.
+    StallBody(usize),
     /// Does the work and closes the connection instead of answering.
     DoItThenReset,
     /// Answers an HTML page with this status: maintenance, captive portal.

@@ -165,7 +165,9 @@ impl Emulator {
         let id = id.unwrap_or(ROOT);
         assert!(id != ROOT, "no folder {path}");
         state.changed = true;
-        state.account.remove_tree(id);
+        for file in state.account.remove_tree(id) {
+            state.free(&file.content, &self.world.storage);
+        }
     }
 
     /// Changes the bytes of a file and keeps its link, name and date.
@@ -174,12 +176,23 @@ impl Emulator {
     ///
     /// When there is none of this link, or the storage cannot be written.
     pub fn replace_content(&self, link: &str, bytes: &[u8]) {
-        let stored = self.store(bytes);
+        let mut stored = self.store(bytes);
         self.change(link, |file| {
             file.size = stored.size;
-            file.whirlpool = stored.whirlpool;
-            file.content = stored.content;
+            file.whirlpool.clone_from(&stored.whirlpool);
+            std::mem::swap(&mut file.content, &mut stored.content);
         });
+        self.world.lock().free(&stored.content, &self.world.storage);
+    }
+
+    /// Changes when a file was uploaded: French local time, `YYYY-MM-DD HH:MM:SS`.
+    ///
+    /// # Panics
+    ///
+    /// When there is none of this link, or this is no date.
+    pub fn set_date(&self, link: &str, date: &str) {
+        let date = dates::read(date).expect("a date as the service writes it");
+        self.change(link, |file| file.date = date);
     }
 
     fn change(&self, link: &str, change: impl FnOnce(&mut File)) {

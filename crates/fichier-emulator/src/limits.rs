@@ -81,6 +81,11 @@ impl Limits {
         self.calls.clear();
     }
 
+    /// Ends a lock before its time.
+    pub(crate) fn unlock(&mut self) {
+        self.lock = None;
+    }
+
     /// Admits the listing of a folder; -1 is "all files".
     pub(crate) fn admit_listing(
         &mut self,
@@ -209,6 +214,14 @@ mod tests {
         assert_eq!(limits.admit_listing(8, &rules, at(1)), Ok(()));
         let refusal = limits.admit_listing(7, &rules, at(29_999)).unwrap_err();
         assert_eq!(refusal.broken, "folder 7 was listed again too soon");
+    }
+
+    #[test]
+    fn all_files_are_listed_once_an_hour() {
+        let (mut limits, at, rules) = (Limits::default(), clock(), Rules::default());
+        assert_eq!(limits.admit_listing(-1, &rules, at(0)), Ok(()));
+        let refusal = limits.admit_listing(-1, &rules, at(3_599_999)).unwrap_err();
+        assert_eq!(refusal.broken, "folder -1 was listed again too soon");
     }
 
     #[test]

@@ -10,7 +10,7 @@
 use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, LOCATION};
@@ -31,6 +31,8 @@ use crate::state::{State, World};
 /// Limits of one request (docs/api-notes.md, C.1).
 const MAX_FILES: usize = 500;
 const MAX_BODY: u64 = 500_000_000_000;
+/// How long a file stays hidden whose result nobody asks for: longer than any emulator runs.
+const NEVER_ASKED: Duration = Duration::from_secs(10 * 365 * 86_400);
 const NOTHING_FOUND: &str = "Pas de fichier trouvé dans l'envoi";
 
 /// One upload id, from `get_upload_server` to the end of its result.
@@ -121,10 +123,15 @@ async fn upload(
     };
     let most = match opening.action {
         Some(Action::Reset) => return Err(io::ErrorKind::ConnectionReset.into()),
-        Some(Action::ResetAfter(bytes)) => bytes,
+        Some(Action::ResetAfter(bytes) | Action::StallBody(bytes)) => bytes,
         _ => usize::MAX,
     };
-    let received = receive::receive(world, &opening.boundary, request.into_body(), most).await?;
+    let mut body = request.into_body();
+    let received = receive::receive(world, &opening.boundary, &mut body, most).await;
+    if matches!(opening.action, Some(Action::StallBody(_))) && received.is_err() {
+        std::future::pending::<()>().await;
+    }
+    let received = received?;
     let answer = {
         let mut state = world.lock();
         let (reply, delivery) = close(world, &mut state, &opening, received);
@@ -143,64 +150,79 @@ async fn upload(
 }
 
 fn open(state: &mut State, request: &Request<Incoming>, ticket: Ticket) -> Result<Opening, Reply> {
-    let now = Instant::now();
-    let rules = state.rules.clone();
-    let mut broken = Vec::new();
-    if state.limits.is_locked(now) {
-        broken.push("an upload was begun while locked".to_owned());
-    }
-    if let Err(refusal) = state.limits.admit_node(&rules, now) {
-        broken.push(refusal.broken);
-    }
+    note_pace(state, Instant::now());
     let id = query(request, "id").unwrap_or_default().to_owned();
-    let known = state.uploads.contains_key(&id);
-    let upload = state.uploads.entry(id.clone()).or_default();
-    upload.posts += 1;
-    if !known {
-        broken.push("an upload under an id that was never given out".to_owned());
-    } else if upload.posts > 1 {
-        broken.push("a second upload under one id".to_owned());
-    }
+    note_id(state, &id);
+    let boundary = boundary(state, request);
     let length = header(request, CONTENT_LENGTH).and_then(|text| text.parse::<u64>().ok());
     if let Some(note) = state.record.note(ticket) {
         note.bytes = length.unwrap_or(0);
     }
-    if length.is_none() {
-        broken.push("no Content-Length".to_owned());
+    let refused = if request.method() != hyper::Method::POST {
+        Some((405, "Method Not Allowed", "not a POST"))
+    } else if length.is_none() {
+        Some((411, "Length Required", "no Content-Length"))
+    } else if length > Some(MAX_BODY) {
+        Some((413, "Request Entity Too Large", "more than 500 GB"))
+    } else {
+        None
+    };
+    if let Some((status, page, broken)) = refused {
+        state.record.violation("upload.cgi", broken);
+        return Err(Reply::html(status, page));
     }
+    let authorization = header(request, AUTHORIZATION);
+    Ok(Opening {
+        id,
+        boundary,
+        identified: authorization.map(|_| state.accepts(authorization)),
+        action: state.faults.take("upload.cgi"),
+        ticket,
+    })
+}
+
+fn note_pace(state: &mut State, now: Instant) {
+    let rules = state.rules.clone();
+    if state.limits.is_locked(now) {
+        state.record.violation("upload.cgi", "an upload was begun while locked");
+    }
+    if let Err(refusal) = state.limits.admit_node(&rules, now) {
+        state.record.violation("upload.cgi", &refusal.broken);
+    }
+}
+
+/// An id is good for one upload (docs/api-notes.md, B.2); the node takes any all the same.
+fn note_id(state: &mut State, id: &str) {
+    let is_known = state.uploads.contains_key(id);
+    let upload = state.uploads.entry(id.to_owned()).or_default();
+    upload.posts += 1;
+    if !is_known {
+        state.record.violation("upload.cgi", "an upload under an id that was never given out");
+    } else if upload.posts > 1 {
+        state.record.violation("upload.cgi", "a second upload under one id");
+    }
+}
+
+/// The boundary as it is written, quotes and all: the service takes off nothing.
+fn boundary(state: &mut State, request: &Request<Incoming>) -> String {
     let kind = header(request, CONTENT_TYPE).unwrap_or_default();
     let boundary = kind.strip_prefix("multipart/form-data").and_then(|rest| {
         let (_, boundary) = rest.split_once("boundary=")?;
         Some(boundary.split(';').next().unwrap_or_default().trim().to_owned())
     });
-    match &boundary {
-        None => broken.push(format!("the Content-Type is `{kind}`")),
-        Some(boundary) if boundary.contains('"') => broken.push("a quoted boundary".to_owned()),
-        Some(_) => {}
-    }
-    for broken in broken {
-        state.record.violation("upload.cgi", &broken);
-    }
-    if request.method() != hyper::Method::POST {
-        return Err(Reply::html(405, "Method Not Allowed"));
-    }
-    match length {
-        None => return Err(Reply::html(411, "Length Required")),
-        Some(length) if length > MAX_BODY => {
-            state.record.violation("upload.cgi", "more than 500 GB");
-            return Err(Reply::html(413, "Request Entity Too Large"));
+    match boundary {
+        Some(boundary) => {
+            if boundary.contains('"') {
+                state.record.violation("upload.cgi", "a quoted boundary");
+            }
+            boundary
         }
-        Some(_) => {}
+        None => {
+            state.record.violation("upload.cgi", &format!("the Content-Type is `{kind}`"));
+            // No body has a line like this: nothing will be found in it.
+            "\u{0}".to_owned()
+        }
     }
-    let authorization = header(request, AUTHORIZATION);
-    Ok(Opening {
-        id,
-        // No body has a line like this: nothing will be found in it.
-        boundary: boundary.unwrap_or_else(|| "\u{0}".to_owned()),
-        identified: authorization.map(|_| state.accepts(authorization)),
-        action: state.faults.take("upload.cgi"),
-        ticket,
-    })
 }
 
 /// The reply to a body that has been read to its end.
@@ -290,8 +312,6 @@ fn keep(state: &mut State, opening: &Opening, received: Received) -> Vec<Entry> 
             let broken = format!("`{name}` was sent again before asking whether it had arrived");
             state.record.violation("upload.cgi", &broken);
         }
-        let hidden_until = (!state.rules.listing_lag.is_zero())
-            .then(|| Instant::now() + state.rules.real(state.rules.listing_lag));
         let file = File {
             id: state.numbers.lower(20),
             folder,
@@ -307,7 +327,7 @@ fn keep(state: &mut State, opening: &Opening, received: Received) -> Vec<Entry> 
             no_ssl: false,
             inline: false,
             cdn: false,
-            hidden_until,
+            hidden_until: hidden_until(state),
         };
         entries.push(Entry {
             id: file.id.clone(),
@@ -320,6 +340,13 @@ fn keep(state: &mut State, opening: &Opening, received: Received) -> Vec<Entry> 
         state.account.add_file(file);
     }
     entries
+}
+
+/// When a new file is to be seen in listings.
+fn hidden_until(state: &State) -> Option<Instant> {
+    let lag = if state.rules.appears_after_result { NEVER_ASKED } else { Duration::ZERO };
+    let lag = lag + state.rules.real(state.rules.listing_lag);
+    (!lag.is_zero()).then(|| Instant::now() + lag)
 }
 
 /// A bad `did` is the root, silently (docs/api-notes.md, C.3).

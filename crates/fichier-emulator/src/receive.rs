@@ -44,7 +44,7 @@ pub(crate) struct Received {
 pub(crate) async fn receive(
     world: &Arc<World>,
     boundary: &str,
-    mut body: Incoming,
+    body: &mut Incoming,
     most: usize,
 ) -> io::Result<Received> {
     let (send, chunks) = mpsc::channel(CHUNKS);

@@ -118,6 +118,14 @@ fn answer(state: &mut State, xid: &str, form: Form) -> (Reply, Delivery) {
         }
         upload.reply_lost = upload.reply_lost && delivery == Delivery::Lost;
     }
+    if state.rules.appears_after_result {
+        let shown = now + state.rules.real(state.rules.listing_lag);
+        for entry in &entries {
+            if let Some(file) = state.account.file_mut(&entry.id) {
+                file.hidden_until = file.hidden_until.map(|until| until.min(shown));
+            }
+        }
+    }
     state.shuffler.shuffle(&mut entries);
     let mut links: Vec<Value> = entries.iter().map(link).collect();
     if let Some(action) = &action {

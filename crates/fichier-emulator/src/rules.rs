@@ -95,6 +95,9 @@ pub struct Rules {
     pub mangle_names: bool,
     /// How long a new file is missing in listings, and a removed one still shown (C.5, B.8).
     pub listing_lag: Duration,
+    /// New files are in listings only once `end.pl` was asked about them: moving a file to its
+    /// storage begins there (C.4).
+    pub appears_after_result: bool,
     /// Most rows of a listing; beyond it, any of them are left out (A.5).
     pub listing_cap: usize,
     /// A folder without sub-folders has no `sub_folders` (A.8).
@@ -137,6 +140,7 @@ impl Default for Rules {
             on_name_taken: NameTaken::Duplicate,
             mangle_names: true,
             listing_lag: Duration::ZERO,
+            appears_after_result: false,
             listing_cap: 5000,
             sub_folders_missing_on_leaf: false,
             numbers_drift: false,

@@ -22,7 +22,7 @@ use crate::node::Upload;
 use crate::numbers::Numbers;
 use crate::requests::Record;
 use crate::rules::{Offer, Rules};
-use crate::storage::Storage;
+use crate::storage::{Content, Storage};
 
 /// The service: its state, where it keeps contents, and where it can be reached.
 #[derive(Debug)]
@@ -151,17 +151,22 @@ impl State {
     /// Removes a file for good; listings may show it a little longer.
     pub(crate) fn remove_file(&mut self, id: &str, storage: &Storage, now: Instant) -> bool {
         let Some(file) = self.account.remove_file(id) else { return false };
-        if !self.account.uses(&file.content)
-            && let Err(error) = storage.forget(&file.content)
-        {
-            tracing::warn!("the content of a removed file stays on disk: {error}");
-        }
+        self.free(&file.content, storage);
         if !self.rules.listing_lag.is_zero() {
             let until = now + self.rules.real(self.rules.listing_lag);
             self.account.haunt(file, until);
         }
         self.changed = true;
         true
+    }
+
+    /// Frees the space of a content unless another file, a copy, still has it.
+    pub(crate) fn free(&self, content: &Content, storage: &Storage) {
+        if !self.account.uses(content)
+            && let Err(error) = storage.forget(content)
+        {
+            tracing::warn!("the content of a removed file stays on disk: {error}");
+        }
     }
 
     /// Whether this is the account's key, given as `Authorization`.

@@ -7,6 +7,7 @@
 //! No option takes the API key: every user of the machine can read a command line.
 
 mod approve;
+mod check;
 mod completions;
 mod emulator;
 mod failure;
@@ -15,6 +16,7 @@ mod output;
 mod pause;
 mod prune;
 mod reject;
+mod remote;
 mod resume;
 mod service;
 mod status;
@@ -72,6 +74,8 @@ enum Command {
     Pause,
     /// Go on after `pause`
     Resume,
+    /// Check the configuration, the key file and this machine
+    Check(check::CheckArgs),
     /// Let the held removals of a mirror happen
     Approve(approve::ApproveArgs),
     /// Refuse the held removals of a mirror
@@ -80,6 +84,8 @@ enum Command {
     Why(why::WhyArgs),
     /// Remove remote files that are now excluded
     Prune(prune::PruneArgs),
+    /// Look at the account, and work in it by hand
+    Remote(remote::RemoteArgs),
     /// Run an imitation of 1fichier on this machine, to try things out
     Emulator(emulator::EmulatorArgs),
     /// Print the completions for a shell
@@ -101,6 +107,7 @@ impl Cli {
             Command::Emulator(args) => emulator::run(args).await,
             Command::Completions(args) => completions::run(&args),
             Command::Man(args) => man::run(&args),
+            Command::Check(args) => check::run(args, named).await,
             Command::Sync(args) => interruptible(sync::run(args, &Config::load(named)?)).await,
             Command::Status(args) => interruptible(status::run(args, &Config::load(named)?)).await,
             Command::Pause => interruptible(pause::run(&Config::load(named)?)).await,
@@ -111,6 +118,7 @@ impl Cli {
             Command::Reject(args) => interruptible(reject::run(args, &Config::load(named)?)).await,
             Command::Why(args) => interruptible(why::run(args, &Config::load(named)?)).await,
             Command::Prune(args) => interruptible(prune::run(args, &Config::load(named)?)).await,
+            Command::Remote(args) => interruptible(remote::run(args, &Config::load(named)?)).await,
         }
     }
 }

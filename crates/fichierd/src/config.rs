@@ -12,6 +12,7 @@ mod file;
 mod message;
 mod mirrors;
 mod rules;
+mod secret;
 mod surroundings;
 mod values;
 

@@ -6,7 +6,7 @@
 //! `curl --unix-socket /run/fichierd/control.sock http://localhost/v1/status`.
 //!
 //! The service's loop answers; the HTTP side only hands each question over ([`Call`]) and waits.
-//! Everything is bounded: connections, bodies, questions in flight.
+//! Bodies and questions in flight are bounded.
 //!
 //! Not for secrets: no request or reply carries the API key or a file link (invariant I10).
 

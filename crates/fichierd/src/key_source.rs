@@ -1,13 +1,24 @@
 //! Where the API key comes from, and how it is read without being shown.
 //!
 //! In this order: the file that the configuration names; the credential that systemd hands over;
-//! the variable `FICHIER_API_KEY`. The source is remembered and not the key, so that a reload
+//! the variable `FICHIER_API_KEY`; a file `api_key` beside the configuration, so that a command
+//! typed by hand finds the key that the unit gets as a credential. The source is remembered and not the key, so that a reload
 //! finds a key that was changed in the meantime. Nothing here prints or logs the key
 //! (invariant I10).
 
-use std::path::PathBuf;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use fichier_api::ApiKey;
 
 use crate::config::Surroundings;
+
+const VARIABLE: &str = "FICHIER_API_KEY";
+/// A key has 32 characters; whatever is longer than this is another file.
+const LONGEST_FILE: u64 = 4096;
 
 /// Where the API key is read from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,17 +29,183 @@ pub enum KeySource {
     Credential(PathBuf),
     /// The environment variable `FICHIER_API_KEY`.
     Environment,
-    /// Nothing was configured: the program works as far as it can without the service.
+    /// Nothing was configured: what needs the service will say so.
     Nowhere,
 }
 
+/// The key cannot be read. Ends the program with exit code 78.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// Nobody said where it is.
+    #[error(
+        "there is no API key; put it into a file that api_key_file names, or into `api_key` \
+         beside the configuration, or into the variable {VARIABLE}"
+    )]
+    Nowhere,
+    /// The file cannot be read.
+    #[error("{} cannot be read: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file could be read by other users of this machine, and may have been.
+    #[error("{} may be read by others (mode {mode:04o}); run: chmod 600 {}", path.display(), path.display())]
+    TooOpen {
+        /// The file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// What was found is no key. The text is not shown: it may be half of one.
+    #[error("{place} does not hold an API key: {reason}")]
+    Malformed {
+        /// Where.
+        place: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
 impl KeySource {
-    /// Where the key is when the configuration names no file.
-    pub(crate) fn default_in(around: &Surroundings) -> Self {
+    /// Where the key is when the configuration at `config` names no file.
+    pub(crate) fn default_in(around: &Surroundings, config: &Path) -> Self {
+        let beside = config.with_file_name("api_key");
         match around.path("CREDENTIALS_DIRECTORY") {
             Some(folder) => KeySource::Credential(folder.join("api_key")),
-            None if around.has("FICHIER_API_KEY") => KeySource::Environment,
+            None if around.has(VARIABLE) => KeySource::Environment,
+            None if beside.exists() => KeySource::File(beside),
             None => KeySource::Nowhere,
         }
+    }
+
+    /// Reads the key as it is now.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError`]; none of them shows what was read.
+    pub fn read(&self) -> Result<ApiKey, KeyError> {
+        let text = match self {
+            KeySource::File(path) => read_file(path, Permissions::OwnerOnly)?,
+            // Where the unit runs as a user, systemd grants access by an ACL, whose mask shows up
+            // as permissions of the group.
+            KeySource::Credential(path) => read_file(path, Permissions::AsTheyAre)?,
+            KeySource::Environment => std::env::var(VARIABLE).unwrap_or_default(),
+            KeySource::Nowhere => return Err(KeyError::Nowhere),
+        };
+        ApiKey::new(text).map_err(|error| KeyError::Malformed {
+            place: self.to_string(),
+            reason: error.to_string(),
+        })
+    }
+}
+
+impl fmt::Display for KeySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            KeySource::File(path) | KeySource::Credential(path) => path.display().fmt(f),
+            KeySource::Environment => f.write_str(VARIABLE),
+            KeySource::Nowhere => f.write_str("nowhere"),
+        }
+    }
+}
+
+enum Permissions {
+    OwnerOnly,
+    AsTheyAre,
+}
+
+fn read_file(path: &Path, permissions: Permissions) -> Result<String, KeyError> {
+    let unreadable = |source| KeyError::Unreadable { path: path.to_path_buf(), source };
+    let file = File::open(path).map_err(unreadable)?;
+    // Asked of the open file, so that nothing can be exchanged between the two looks.
+    let metadata = file.metadata().map_err(unreadable)?;
+    let mode = metadata.mode() & 0o7777;
+    if matches!(permissions, Permissions::OwnerOnly) && mode & 0o077 != 0 {
+        return Err(KeyError::TooOpen { path: path.to_path_buf(), mode });
+    }
+    let mut text = String::new();
+    file.take(LONGEST_FILE).read_to_string(&mut text).map_err(unreadable)?;
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    const KEY: &str = "0123456789abcdefghijABCDEFGHIJ_-";
+
+    fn key_file(text: &str, mode: u32) -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("api_key");
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        (dir, path)
+    }
+
+    #[test]
+    fn a_key_file_of_the_owner_alone_is_read() {
+        for mode in [0o400, 0o600] {
+            let (_dir, path) = key_file(&format!("{KEY}\n"), mode);
+            let key = KeySource::File(path).read().unwrap();
+            assert!(!format!("{key:?}").contains(KEY));
+        }
+    }
+
+    #[test]
+    fn a_key_file_that_others_can_read_is_refused_with_the_remedy() {
+        for mode in [0o644, 0o640, 0o604, 0o620] {
+            let (_dir, path) = key_file(KEY, mode);
+            let error = KeySource::File(path.clone()).read().unwrap_err();
+            let path = path.display();
+            assert_eq!(
+                error.to_string(),
+                format!("{path} may be read by others (mode 0{mode:o}); run: chmod 600 {path}")
+            );
+        }
+    }
+
+    #[test]
+    fn the_permissions_of_a_credential_are_left_to_systemd() {
+        let (_dir, path) = key_file(KEY, 0o440);
+        KeySource::Credential(path).read().unwrap();
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused_without_being_shown() {
+        let (_dir, path) = key_file(&format!("{KEY}\nsecond line"), 0o600);
+        let error = KeySource::File(path).read().unwrap_err();
+        assert!(matches!(error, KeyError::Malformed { .. }), "{error:?}");
+        assert!(!format!("{error} {error:?}").contains(KEY));
+        let (_dir, path) = key_file("", 0o600);
+        let error = KeySource::File(path).read().unwrap_err();
+        assert!(matches!(error, KeyError::Malformed { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn a_missing_file_and_a_missing_setting_are_told_apart() {
+        let error = KeySource::File("/no/api_key".into()).read().unwrap_err();
+        let missing = "/no/api_key cannot be read: No such file or directory (os error 2)";
+        assert_eq!(error.to_string(), missing);
+        assert!(matches!(KeySource::Nowhere.read().unwrap_err(), KeyError::Nowhere));
+    }
+
+    #[test]
+    fn the_credential_comes_first_then_the_variable_then_the_file_beside() {
+        let (_dir, beside) = key_file(KEY, 0o600);
+        let config = beside.with_file_name("config.toml");
+        let both = [("CREDENTIALS_DIRECTORY", "/run/cred"), (VARIABLE, KEY)];
+        let found = |variables: &[(&str, &str)], config: &Path| {
+            KeySource::default_in(&Surroundings::made_up(false, variables), config)
+        };
+        let credential = KeySource::Credential("/run/cred/api_key".into());
+        assert_eq!(found(&both, &config), credential);
+        assert_eq!(found(&both[1..], &config), KeySource::Environment);
+        assert_eq!(found(&[], &config), KeySource::File(beside));
+        assert_eq!(found(&[], Path::new("/no/config.toml")), KeySource::Nowhere);
     }
 }

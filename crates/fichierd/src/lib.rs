@@ -1,10 +1,34 @@
 //! The daemon: watched folders are mirrored to 1fichier.
 
+pub mod account;
+pub mod change;
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod cycle;
+pub mod daemon;
+pub mod diff;
+pub mod dirty;
+pub mod execute;
 pub mod exit;
+pub mod filter;
+pub mod gather;
+pub mod guard;
+pub mod hash;
+pub mod installation;
 pub mod key_source;
 pub mod log;
+pub mod mirror;
+pub mod plan;
+pub mod recover;
+pub mod report;
+pub mod root;
+pub mod scan;
+pub mod state;
 pub mod status;
+pub mod stop;
+pub mod survey;
 pub mod systemd;
+pub mod target;
+pub mod view;
+pub mod watch;

@@ -66,6 +66,10 @@ pub(crate) fn remove(call: &mut Call) -> Reply {
     if id == ROOT || call.state.account.folder(id).is_none() {
         return Reply::not_found();
     }
+    // A removal takes its time, and the folder is not empty before (docs/api-notes.md, B.17).
+    if call.state.account.is_haunted(id, call.now) {
+        return Reply::ko(200, "Folder is not empty", 558);
+    }
     if !call.state.account.remove_folder(id) {
         call.violation("the folder is not empty");
         return Reply::ko(200, "Folder is not empty", 558);

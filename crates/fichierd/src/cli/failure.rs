@@ -4,6 +4,9 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use fichier_api::Remedy;
+
+use crate::account::ConnectError;
 use crate::config::{ConfigError, Drawing};
 use crate::control::AskError;
 use crate::exit::Exit;
@@ -31,11 +34,24 @@ pub fn exit_of(error: &anyhow::Error) -> Exit {
         Exit::Config
     } else if let Some(error) = error.downcast_ref::<AskError>() {
         error.exit()
+    } else if let Some(error) = error.downcast_ref::<ConnectError>() {
+        error.exit()
+    } else if let Some(error) = error.downcast_ref::<fichier_api::Error>() {
+        exit_of_remedy(&error.remedy())
     } else if is_closed_pipe(error) {
         // `fichierd … | head`: the reader has seen enough.
         Exit::Done
     } else {
         Exit::Failed
+    }
+}
+
+fn exit_of_remedy(remedy: &Remedy) -> Exit {
+    match remedy {
+        Remedy::TryAgain => Exit::Unavailable,
+        Remedy::HoldOff(_) => Exit::TryLater,
+        Remedy::AskOperator => Exit::Refused,
+        Remedy::GiveUp => Exit::Failed,
     }
 }
 

@@ -29,10 +29,12 @@ fn help_lists_each_command_in_eighty_columns() {
           status       Say whether everything is safe, and what needs a decision
           pause        Begin nothing new until `resume`
           resume       Go on after `pause`
+          check        Check the configuration, the key file and this machine
           approve      Let the held removals of a mirror happen
           reject       Refuse the held removals of a mirror
           why          Say why a path is, or is not, on the service
           prune        Remove remote files that are now excluded
+          remote       Look at the account, and work in it by hand
           emulator     Run an imitation of 1fichier on this machine, to try things out
           completions  Print the completions for a shell
           man          Print the manual page, or write all of them to a folder

@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource};
 
+use super::secret::masked;
+
 /// A configuration that cannot be used. Ends the program with exit code 78.
 #[derive(Debug)]
 pub struct ConfigError {
@@ -60,8 +62,11 @@ impl ConfigError {
     }
 
     pub(super) fn wrong(file: &Path, text: &str, mut complaints: Vec<Complaint>) -> Self {
+        for complaint in &mut complaints {
+            complaint.message = masked(&complaint.message);
+        }
         complaints.sort_by_key(|complaint| complaint.span.as_ref().map(|span| span.start));
-        let cause = Cause::Wrong { text: text.to_owned(), complaints };
+        let cause = Cause::Wrong { text: masked(text), complaints };
         ConfigError { file: file.to_path_buf(), cause }
     }
 

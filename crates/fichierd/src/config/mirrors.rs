@@ -179,6 +179,9 @@ fn check_excludes(patterns: &[Spanned<String>], complaints: &mut Complaints) {
             );
         } else if pattern.get_ref().trim().is_empty() {
             complaints.add(Some(pattern.span()), "this pattern is empty", "remove it");
+        } else if pattern.get_ref().starts_with('#') {
+            let help = "in .gitignore this is a comment; for a name that begins so write `\\\\#`";
+            complaints.add(Some(pattern.span()), "this pattern excludes nothing", help);
         }
     }
 }

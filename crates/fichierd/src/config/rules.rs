@@ -65,7 +65,8 @@ pub(super) fn config(
     };
     let control_socket = optional_path(file.control_socket, "control_socket", &mut complaints)
         .unwrap_or_else(|| around.control_socket(&state_dir));
-    let account = account(file.account, around, &mut complaints);
+    let default_key = KeySource::default_in(around, path);
+    let account = account(file.account, default_key, &mut complaints);
     let pace = pace(&file.pace, &account.api_url, &mut complaints);
     let spans: Vec<_> = file.mirror.iter().map(mirrors::Spans::of).collect();
     let mirrors: Vec<_> =
@@ -105,10 +106,14 @@ fn optional_path(
     typed.map(|typed| path(typed, key, complaints))
 }
 
-fn account(file: AccountFile, around: &Surroundings, complaints: &mut Complaints) -> AccountConfig {
+fn account(
+    file: AccountFile,
+    default_key: KeySource,
+    complaints: &mut Complaints,
+) -> AccountConfig {
     let key = match optional_path(file.api_key_file, "api_key_file", complaints) {
         Some(path) => KeySource::File(path),
-        None => KeySource::default_in(around),
+        None => default_key,
     };
     let api_url = match file.api_url {
         Some(typed) => api_url(&typed, complaints),

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 const VARIABLES: [&str; 10] = [
     "CONFIGURATION_DIRECTORY",
     "CREDENTIALS_DIRECTORY",
-    "FICHIER_API_KEY",
+    KEY,
     "HOME",
     "RUNTIME_DIRECTORY",
     "STATE_DIRECTORY",
@@ -20,6 +20,8 @@ const VARIABLES: [&str; 10] = [
     "XDG_RUNTIME_DIR",
     "XDG_STATE_HOME",
 ];
+
+const KEY: &str = "FICHIER_API_KEY";
 
 /// The environment and the user.
 #[derive(Clone, Default)]
@@ -34,6 +36,8 @@ impl Surroundings {
         let variables = VARIABLES
             .into_iter()
             .filter_map(|name| Some((name.to_owned(), std::env::var_os(name)?)))
+            // That there is a key is all that is known here; `key_source` reads it.
+            .map(|(name, value)| if name == KEY { (name, KEY.into()) } else { (name, value) })
             .collect();
         Surroundings { variables, is_root: rustix::process::geteuid().is_root() }
     }

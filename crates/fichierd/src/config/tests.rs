@@ -237,6 +237,32 @@ fn the_key_is_never_sent_in_the_clear() {
 }
 
 #[test]
+fn a_key_in_the_wrong_place_is_not_shown() {
+    let key = "0123456789abcdefghijABCDEFGHIJ_-";
+    check(
+        &format!("[account]\napi_key = \"{key}\"\n"),
+        expect![[r#"
+        config.toml:2:1: unknown key `api_key`
+          2 | api_key = "********************************"
+            | ^^^^^^^
+          help: did you mean `api_key_file`?"#]],
+    );
+    for text in [
+        format!("[account]\napi_key_file = \"{key}\"\n"),
+        format!("[account]\nkey = \"{key}\"\n"),
+        format!("[account]\napi_key_file = {key}\n"),
+        format!("[[mirror]]\nname = \"{key}!\"\nsource = \"/s\"\ntarget = \"/t\"\n"),
+    ] {
+        let error = parse(&text).unwrap_err();
+        for drawing in [Drawing::Plain, Drawing::Monochrome] {
+            let drawn = error.render(drawing);
+            assert!(!drawn.contains("0123456789"), "{drawn}");
+        }
+        assert!(!format!("{error:?}").contains(key), "{error:?}");
+    }
+}
+
+#[test]
 fn a_target_is_a_folder_below_the_root() {
     check(
         &mirror("target = \"/\""),

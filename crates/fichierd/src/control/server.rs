@@ -27,15 +27,16 @@ use crate::exit::Exit;
 
 /// A request is a list of mirror names or a path.
 const LARGEST_BODY: usize = 64 * 1024;
-/// Questions that wait for an answer at the same time.
-const MOST_QUESTIONS: usize = 32;
+/// Questions of each kind that wait for an answer at the same time.
+const MOST_QUESTIONS: usize = 16;
 
 /// Answers on `listener` until the future is dropped, which closes the socket; questions that
 /// are still open then get no answer.
 ///
 /// Each question is sent to `calls`. Waits when that channel is full.
 pub async fn serve(listener: UnixListener, calls: mpsc::Sender<Call>) {
-    let desk = Desk { calls, free: Arc::new(Semaphore::new(MOST_QUESTIONS)) };
+    let places = || Arc::new(Semaphore::new(MOST_QUESTIONS));
+    let desk = Desk { calls, quick: places(), long: places() };
     let router = Router::new()
         .route("/v1/status", get(async |State(desk): State<Desk>| desk.ask(Request::Status).await))
         .route("/v1/pause", post(async |State(desk): State<Desk>| desk.ask(Request::Pause).await))
@@ -97,12 +98,15 @@ fn remove_socket(path: &Path) -> io::Result<()> {
 #[derive(Clone)]
 struct Desk {
     calls: mpsc::Sender<Call>,
-    free: Arc<Semaphore>,
+    quick: Arc<Semaphore>,
+    /// Apart, so that commands that wait for hours do not keep anybody from the status.
+    long: Arc<Semaphore>,
 }
 
 impl Desk {
     async fn ask(&self, request: Request) -> Response {
-        let Ok(_place) = self.free.try_acquire() else {
+        let places = if request.takes_long() { &self.long } else { &self.quick };
+        let Ok(_place) = places.try_acquire() else {
             return unavailable("too many commands are waiting for an answer");
         };
         let (reply, answer) = oneshot::channel();

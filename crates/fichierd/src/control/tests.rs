@@ -130,6 +130,34 @@ async fn a_body_that_is_too_long_is_refused_and_the_service_goes_on() {
 }
 
 #[tokio::test]
+async fn commands_that_wait_do_not_keep_anybody_from_the_status() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("control.sock");
+    let listener = listen(&socket).unwrap();
+    let (calls, mut asked) = mpsc::channel::<Call>(4);
+    tokio::spawn(serve(listener, calls));
+    let sync = Request::Sync { mirrors: Vec::new() };
+    let mut waiting = Vec::new();
+    let mut unanswered = Vec::new();
+    for _ in 0..16 {
+        let (socket, sync) = (socket.clone(), sync.clone());
+        waiting.push(tokio::spawn(async move { ask(&socket, &sync).await }));
+        unanswered.push(asked.recv().await.unwrap());
+    }
+    let refused = ask(&socket, &sync).await.unwrap();
+    let message = "too many commands are waiting for an answer".to_owned();
+    assert_eq!(refused, Some(Reply::Refused { message, exit: Exit::TryLater.code() }));
+    let answering = async {
+        let call = asked.recv().await.unwrap();
+        assert_eq!(call.request, Request::Status);
+        call.reply.send(Reply::Cycle(Vec::new())).unwrap();
+    };
+    let (status, ()) = tokio::join!(ask(&socket, &Request::Status), answering);
+    assert_eq!(status.unwrap(), Some(Reply::Cycle(Vec::new())));
+    drop((waiting, unanswered));
+}
+
+#[tokio::test]
 async fn the_status_can_be_asked_for_without_this_program() {
     let dir = tempfile::tempdir().unwrap();
     let socket = dir.path().join("control.sock");

@@ -1,7 +1,9 @@
 //! A client of bare requests: what docs/api-notes.md says, and no more.
 
-use fichier_emulator::Emulator;
-use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RANGE};
+use std::time::{Duration, Instant};
+
+use fichier_emulator::{Emulator, Rules};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, LOCATION, RANGE};
 use reqwest::{Client, redirect};
 use serde_json::{Value, json};
 
@@ -30,10 +32,15 @@ impl Plain {
         Plain { http: self.http.clone(), api: self.api.clone(), key: key.to_owned() }
     }
 
+    /// Status and JSON of a reply; null if it is not JSON.
     pub(crate) async fn call(&self, endpoint: &str, ask: Value) -> (u16, Value) {
-        let json = Some("application/json");
-        let (status, text) = self.raw(endpoint, json, Some(&self.key), &ask.to_string()).await;
+        let (status, text) = self.send(endpoint, ask).await.unwrap();
         (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    /// Status and text of a reply that may not come.
+    pub(crate) async fn send(&self, endpoint: &str, ask: Value) -> reqwest::Result<(u16, String)> {
+        self.raw(endpoint, Some("application/json"), Some(&self.key), &ask.to_string()).await
     }
 
     pub(crate) async fn raw(
@@ -42,7 +49,7 @@ impl Plain {
         content_type: Option<&str>,
         key: Option<&str>,
         body: &str,
-    ) -> (u16, String) {
+    ) -> reqwest::Result<(u16, String)> {
         let mut request = self.http.post(format!("{}/{endpoint}", self.api)).body(body.to_owned());
         if let Some(content_type) = content_type {
             request = request.header(CONTENT_TYPE, content_type);
@@ -50,8 +57,8 @@ impl Plain {
         if let Some(key) = key {
             request = request.bearer_auth(key);
         }
-        let reply = request.send().await.unwrap();
-        (reply.status().as_u16(), reply.text().await.unwrap())
+        let reply = request.send().await?;
+        Ok((reply.status().as_u16(), reply.text().await?))
     }
 
     pub(crate) async fn mkdir(&self, parent: i64, name: &str) -> i64 {
@@ -85,6 +92,14 @@ impl Plain {
             body.extend_from_slice(b"\r\n");
         }
         body.extend_from_slice(b"--bnd--\r\n");
+        self.post_body(slot, body).await
+    }
+
+    pub(crate) async fn post_body(
+        &self,
+        slot: &Slot,
+        body: Vec<u8>,
+    ) -> reqwest::Result<(u16, String, String)> {
         let reply = self
             .http
             .post(format!("http://{}/upload.cgi?id={}", slot.node, slot.id))
@@ -99,11 +114,29 @@ impl Plain {
         Ok((status, place.unwrap_or_default(), reply.text().await?))
     }
 
+    /// The status of the reply to an upload without `Content-Length`.
+    pub(crate) async fn post_chunked(&self, slot: &Slot) -> u16 {
+        let chunks = futures_util::stream::iter([reqwest::Result::Ok("--bnd--\r\n")]);
+        let reply = self
+            .http
+            .post(format!("http://{}/upload.cgi?id={}", slot.node, slot.id))
+            .header(CONTENT_TYPE, "multipart/form-data; boundary=bnd")
+            .body(reqwest::Body::wrap_stream(chunks))
+            .send()
+            .await
+            .unwrap();
+        reply.status().as_u16()
+    }
+
+    /// What `end.pl` says.
+    pub(crate) async fn result_text(&self, slot: &Slot, xid: &str) -> String {
+        let url = format!("http://{}/end.pl?xid={xid}", slot.node);
+        self.http.get(url).header("JSON", "1").send().await.unwrap().text().await.unwrap()
+    }
+
     /// The links that `end.pl` tells.
     pub(crate) async fn result(&self, slot: &Slot, xid: &str) -> Vec<Value> {
-        let url = format!("http://{}/end.pl?xid={xid}", slot.node);
-        let reply = self.http.get(url).header("JSON", "1").send().await.unwrap();
-        let text = reply.text().await.unwrap();
+        let text = self.result_text(slot, xid).await;
         let reply: Value = serde_json::from_str(&text).unwrap();
         reply["links"].as_array().unwrap().clone()
     }
@@ -116,15 +149,45 @@ impl Plain {
         self.result(&slot, place.strip_prefix("/end.pl?xid=").unwrap()).await
     }
 
-    pub(crate) async fn download(&self, link: &str, range: Option<&str>) -> (u16, Vec<u8>) {
-        let (_, reply) = self.call("download/get_token.cgi", json!({"url": link})).await;
-        let mut request = self.http.get(reply["url"].as_str().unwrap());
+    /// The address of a download.
+    pub(crate) async fn token(&self, link: &str, mut ask: Value) -> String {
+        ask["url"] = link.into();
+        let (_, reply) = self.call("download/get_token.cgi", ask).await;
+        reply["url"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn head(&self, url: &str) -> HeaderMap {
+        self.http.head(url).send().await.unwrap().headers().clone()
+    }
+
+    pub(crate) async fn get(&self, url: &str, range: Option<&str>) -> (u16, Vec<u8>) {
+        let mut request = self.http.get(url);
         if let Some(range) = range {
             request = request.header(RANGE, range);
         }
         let reply = request.send().await.unwrap();
         (reply.status().as_u16(), reply.bytes().await.unwrap().to_vec())
     }
+}
+
+/// Waits for a condition that is about to come true.
+pub(crate) async fn until(condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !condition() {
+        assert!(Instant::now() < deadline, "waited in vain");
+        tokio::task::yield_now().await;
+    }
+}
+
+/// An emulator without limits on the pace, and a client of it.
+pub(crate) async fn lenient() -> (Emulator, Plain) {
+    with_rules(Rules::lenient()).await
+}
+
+pub(crate) async fn with_rules(rules: Rules) -> (Emulator, Plain) {
+    let emulator = Emulator::builder().rules(rules).start().await.unwrap();
+    let plain = Plain::of(&emulator);
+    (emulator, plain)
 }
 
 /// Of the 12 bytes `Hello world\n` (docs/api-notes.md, B.5).

@@ -1,0 +1,196 @@
+//! Which hosts the client may speak to, and who of them is shown the key.
+//!
+//! The service names its upload nodes and download servers in replies (docs/api-notes.md, B.1 and
+//! B.2). A reply that was tampered with, or a wrong one, must not lead the files or the key
+//! anywhere else: only hosts of the service are accepted, or, where the API itself was set to a
+//! loopback address, that same address.
+//!
+//! Pure: nothing here opens a connection.
+//!
+//! Invariant: every address given out has the scheme of the API's, and plain `http` only exists
+//! on loopback.
+
+use url::{Host, Url};
+
+use crate::client::BuildError;
+use crate::error::ErrorKind;
+
+const SERVICE_DOMAIN: &str = ".1fichier.com";
+
+/// Where the API is, and what follows from it for every other host.
+#[derive(Clone, Debug)]
+pub(crate) struct ApiAddress {
+    url: Url,
+    is_loopback: bool,
+}
+
+impl ApiAddress {
+    /// Reads an address such as `https://api.1fichier.com/v1`.
+    ///
+    /// # Errors
+    ///
+    /// When it is no URL, is neither `https` nor `http` on loopback, or carries a user, a query
+    /// or a fragment.
+    pub(crate) fn parse(text: &str) -> Result<ApiAddress, BuildError> {
+        let bad = |problem: &str| BuildError::ApiUrl { problem: problem.to_owned() };
+        let mut url = Url::parse(text).map_err(|error| bad(&error.to_string()))?;
+        let is_loopback = url.host().is_some_and(is_loopback);
+        match url.scheme() {
+            "https" => {}
+            "http" if is_loopback => {}
+            "http" => return Err(bad("plain `http` would show the key to the network")),
+            other => return Err(bad(&format!("`{other}` is not `https`"))),
+        }
+        let has_more = !url.username().is_empty()
+            || url.password().is_some()
+            || url.query().is_some()
+            || url.fragment().is_some();
+        if has_more {
+            return Err(bad("it may hold no user, query or fragment"));
+        }
+        let path = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&path);
+        Ok(ApiAddress { url, is_loopback })
+    }
+
+    /// Whether traffic stays on this machine in the clear, where no proxy has a place.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.url.scheme() == "http"
+    }
+
+    /// The address of one endpoint, such as `file/rm.cgi`.
+    pub(crate) fn endpoint(&self, endpoint: &str) -> Url {
+        let mut url = self.url.clone();
+        let path = format!("{}/{endpoint}", self.url.path().trim_end_matches('/'));
+        url.set_path(&path);
+        url
+    }
+
+    /// The address of `path` on the upload node `host`, which may be shown the key.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::UnexpectedReply`] if that is no host of the service.
+    pub(crate) fn node(&self, host: &str, path: &str) -> Result<Url, ErrorKind> {
+        let foreign = || ErrorKind::unexpected("the upload node is not a host of the service");
+        let bare = Url::parse(&format!("{}://{host}/", self.url.scheme())).map_err(|_| foreign())?;
+        let is_bare = bare.path() == "/"
+            && bare.query().is_none()
+            && bare.fragment().is_none()
+            && !host.contains(['/', '\\', '?', '#', '@']);
+        if !is_bare || !self.allows(&bare) {
+            return Err(foreign());
+        }
+        bare.join(path).map_err(|_| foreign())
+    }
+
+    /// Checks the address of a download, which is never shown the key.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::UnexpectedReply`] if it is not on a host of the service.
+    pub(crate) fn download(&self, text: &str) -> Result<Url, ErrorKind> {
+        let foreign = || ErrorKind::unexpected("the download address is not on a host of the service");
+        let url = Url::parse(text).map_err(|_| foreign())?;
+        let has_user = !url.username().is_empty() || url.password().is_some();
+        if has_user || url.scheme() != self.url.scheme() || !self.allows(&url) {
+            return Err(foreign());
+        }
+        Ok(url)
+    }
+
+    /// Whether the host is one of the service, or the loopback host of the API.
+    fn allows(&self, url: &Url) -> bool {
+        match url.host() {
+            Some(Host::Domain(name)) if name.ends_with(SERVICE_DOMAIN) => url.port().is_none(),
+            Some(host) => self.is_loopback && self.url.host() == Some(host),
+            None => false,
+        }
+    }
+}
+
+fn is_loopback(host: Host<&str>) -> bool {
+    match host {
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
+        Host::Domain(name) => name == "localhost",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service() -> ApiAddress {
+        ApiAddress::parse("https://api.1fichier.com/v1").unwrap()
+    }
+
+    fn emulator() -> ApiAddress {
+        ApiAddress::parse("http://127.0.0.1:4000/v1/").unwrap()
+    }
+
+    #[test]
+    fn an_endpoint_stands_below_the_api_with_or_without_a_final_slash() {
+        let address = service().endpoint("file/rm.cgi");
+        assert_eq!(address.as_str(), "https://api.1fichier.com/v1/file/rm.cgi");
+        let address = emulator().endpoint("ftp/users/ls.cgi");
+        assert_eq!(address.as_str(), "http://127.0.0.1:4000/v1/ftp/users/ls.cgi");
+    }
+
+    #[test]
+    fn the_key_is_not_sent_in_the_clear_beyond_this_machine() {
+        for bad in [
+            "http://api.1fichier.com/v1",
+            "ftp://api.1fichier.com/v1",
+            "https://user:secret@api.1fichier.com/v1",
+            "https://api.1fichier.com/v1?x=1",
+            "api.1fichier.com/v1",
+        ] {
+            let refused = ApiAddress::parse(bad);
+            assert!(matches!(refused, Err(BuildError::ApiUrl { .. })), "{bad}: {refused:?}");
+        }
+        for good in ["http://localhost:1/v1", "http://[::1]:1/v1", "https://proxy.example/v1"] {
+            ApiAddress::parse(good).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_node_is_a_host_of_the_service_over_the_scheme_of_the_api() {
+        let upload = service().node("up2.1fichier.com", "/upload.cgi?id=9kGjlUU2CV").unwrap();
+        assert_eq!(upload.as_str(), "https://up2.1fichier.com/upload.cgi?id=9kGjlUU2CV");
+        let upload = emulator().node("127.0.0.1:5000", "/end.pl?xid=a").unwrap();
+        assert_eq!(upload.as_str(), "http://127.0.0.1:5000/end.pl?xid=a");
+    }
+
+    #[test]
+    fn no_other_node_gets_the_key() {
+        for bad in [
+            "evil.example",
+            "evil1fichier.com",
+            "up2.1fichier.com.evil.example",
+            "up2.1fichier.com@evil.example",
+            "evil.example/.1fichier.com",
+            "evil.example?.1fichier.com",
+            "evil.example#.1fichier.com",
+            "evil.example\\.1fichier.com",
+            "up2.1fichier.com:8443",
+            "127.0.0.1",
+            "",
+        ] {
+            let refused = service().node(bad, "/upload.cgi");
+            assert!(matches!(refused, Err(ErrorKind::UnexpectedReply { .. })), "{bad}");
+        }
+        let other_loopback = emulator().node("127.0.0.2:5000", "/upload.cgi");
+        assert!(matches!(other_loopback, Err(ErrorKind::UnexpectedReply { .. })));
+    }
+
+    #[test]
+    fn a_download_is_on_a_host_of_the_service_and_keeps_the_scheme() {
+        service().download("https://a-4.1fichier.com/p1058755667").unwrap();
+        emulator().download("http://127.0.0.1:6000/p1").unwrap();
+        for bad in ["http://a-4.1fichier.com/p1", "https://evil.example/p1", "file:///etc/passwd"] {
+            let refused = service().download(bad);
+            assert!(matches!(refused, Err(ErrorKind::UnexpectedReply { .. })), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! The client of one account: what every call has in common.
+//!
+//! Each endpoint is a method of [`Client`], in the file of its group (`folders`, `files`,
+//! `upload`, `download`, …). All of them go through [`Client::call`]: wait for a turn, send, read
+//! the reply, tell the pacer, and repeat only what may be repeated.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::address::ApiAddress;
+use crate::error::{Error, ErrorKind};
+use crate::key::ApiKey;
+use crate::pace::{Lane, Pacer};
+use crate::transport::{Reply, Settings, Transport};
+use crate::{retry, wire};
+
+/// The service itself (docs/api-notes.md, A.1).
+const API_URL: &str = "https://api.1fichier.com/v1";
+/// Without a byte for so long, a connection is given up.
+const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A longer wish than this is not believed: the pacer looks again by itself.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(15 * 60);
+
+/// The client of one account. Cloning it is cheap; clones share connections and pacer.
+#[derive(Clone, Debug)]
+pub struct Client {
+    transport: Arc<Transport>,
+    pacer: Pacer,
+    /// [`ApiKey::digest`].
+    key_digest: Arc<str>,
+}
+
+/// Settings of a [`Client`].
+#[derive(Debug)]
+pub struct ClientBuilder {
+    key: ApiKey,
+    pacer: Pacer,
+    api_url: String,
+    extra_roots_pem: Option<Vec<u8>>,
+    user_agent: String,
+    proxy: Option<String>,
+    stall_timeout: Duration,
+}
+
+/// Why no [`Client`] could be made. None of these goes away by itself.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BuildError {
+    /// The address of the API cannot be used.
+    #[error("the address of the API cannot be used: {problem}")]
+    ApiUrl {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The extra root certificate cannot be used.
+    #[error("the extra root certificate cannot be used: {problem}")]
+    RootCertificate {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The HTTP client refused its settings, such as the address of the proxy.
+    #[error("the HTTP client cannot be set up: {problem}")]
+    Http {
+        /// In its own words.
+        problem: String,
+    },
+}
+
+impl Client {
+    /// Settings for a client that uses `key`, and shares the pace of `pacer`.
+    ///
+    /// All programs on a machine that use one account should share one pacer:
+    /// [`Pacer::at`] keeps its memory in a file.
+    pub fn builder(key: ApiKey, pacer: Pacer) -> ClientBuilder {
+        ClientBuilder {
+            key,
+            pacer,
+            api_url: API_URL.to_owned(),
+            extra_roots_pem: None,
+            user_agent: concat!("fichier-api/", env!("CARGO_PKG_VERSION")).to_owned(),
+            proxy: None,
+            stall_timeout: STALL_TIMEOUT,
+        }
+    }
+
+    /// What spaces this client's calls.
+    pub fn pacer(&self) -> &Pacer {
+        &self.pacer
+    }
+
+    /// Tells whose account is meant, where the key itself must not be kept.
+    pub(crate) fn key_digest(&self) -> &str {
+        &self.key_digest
+    }
+
+    pub(crate) fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
+    /// Calls one endpoint of the API, in its lane; costs one paced call for each attempt.
+    ///
+    /// With `idempotent`, a call whose reply was lost is repeated; without, only one that was
+    /// certainly not carried out (docs/api-notes.md, B.0).
+    pub(crate) async fn call<T: DeserializeOwned>(
+        &self,
+        endpoint: &'static str,
+        lane: Lane,
+        idempotent: bool,
+        json: &impl Serialize,
+    ) -> Result<T, Error> {
+        let json = serde_json::to_vec(json).map_err(|error| {
+            let problem = format!("the request cannot be written as JSON: {error}");
+            Error { endpoint, attempts: 0, kind: ErrorKind::InvalidRequest { problem } }
+        })?;
+        retry::call(idempotent, &self.pacer, endpoint, || async {
+            let _turn = self.pacer.turn(lane).await?;
+            self.transport.call(endpoint, json.clone()).await.and_then(|reply| decode(&reply))
+        })
+        .await
+    }
+}
+
+impl ClientBuilder {
+    /// Another address of the API, such as that of an emulator: `http://127.0.0.1:4000/v1`.
+    /// Plain `http` is only possible on loopback.
+    #[must_use]
+    pub fn api_url(self, url: &str) -> ClientBuilder {
+        ClientBuilder { api_url: url.to_owned(), ..self }
+    }
+
+    /// Trusts the certificates in this PEM text, besides the public authorities.
+    #[must_use]
+    pub fn extra_root_pem(self, pem: Vec<u8>) -> ClientBuilder {
+        ClientBuilder { extra_roots_pem: Some(pem), ..self }
+    }
+
+    /// What the client calls itself; by default `fichier-api/VERSION`.
+    #[must_use]
+    pub fn user_agent(self, text: &str) -> ClientBuilder {
+        ClientBuilder { user_agent: text.to_owned(), ..self }
+    }
+
+    /// Sends everything through this proxy, whatever `HTTPS_PROXY` and `NO_PROXY` say.
+    #[must_use]
+    pub fn proxy(self, url: &str) -> ClientBuilder {
+        ClientBuilder { proxy: Some(url.to_owned()), ..self }
+    }
+
+    /// Gives a connection up on which no byte moved for this long; 60 s by default. There is no
+    /// limit on how long an upload or a download takes as a whole.
+    #[must_use]
+    pub fn stall_timeout(self, timeout: Duration) -> ClientBuilder {
+        ClientBuilder { stall_timeout: timeout, ..self }
+    }
+
+    /// The client. Opens no connection.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] when a setting cannot be used.
+    pub fn build(self) -> Result<Client, BuildError> {
+        let settings = Settings {
+            address: ApiAddress::parse(&self.api_url)?,
+            extra_roots_pem: self.extra_roots_pem,
+            user_agent: self.user_agent,
+            proxy: self.proxy,
+            stall_timeout: self.stall_timeout,
+        };
+        let transport = Arc::new(Transport::new(&self.key, settings)?);
+        Ok(Client { transport, pacer: self.pacer, key_digest: self.key.digest().into() })
+    }
+}
+
+/// The value in a reply, or what it says instead.
+pub(crate) fn decode<T: DeserializeOwned>(reply: &Reply) -> Result<T, ErrorKind> {
+    let read = wire::decode(reply.status, reply.content_type.as_deref(), &reply.body);
+    read.map_err(|kind| with_retry_after(kind, reply))
+}
+
+/// Adds to a flood answer how long the service wants to be left alone, if a header says so
+/// (docs/api-notes.md, A.1: none was ever recorded).
+pub(crate) fn with_retry_after(kind: ErrorKind, reply: &Reply) -> ErrorKind {
+    let asked = reply.retry_after.as_deref().and_then(|text| text.trim().parse::<u64>().ok());
+    match (kind, asked) {
+        (ErrorKind::Throttled { retry_after }, Some(seconds)) => {
+            let asked = Duration::from_secs(seconds).min(MAX_RETRY_AFTER);
+            ErrorKind::Throttled { retry_after: retry_after.max(Some(asked)) }
+        }
+        (kind, _) => kind,
+    }
+}

@@ -1,0 +1,227 @@
+//! Files in batches: move, rename, copy, remove (docs/api-notes.md, B.8 to B.11).
+//!
+//! One call takes up to [`MAX_LINKS_PER_CALL`] links. Batches can be carried out in part, with
+//! status `OK` (docs/api-notes.md, G.1 row 2), so each result is compared link by link with what
+//! was asked for: what the service does not name as done is *missing*, and to be looked at.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::batch::{self, Reported};
+use crate::client::Client;
+use crate::error::{Error, ErrorKind};
+use crate::link::{FileUrl, RemovalCode};
+use crate::names::RemoteName;
+use crate::pace::Lane;
+use crate::types::{BatchOutcome, Copied, FolderId};
+use crate::wire;
+
+const MOVE: &str = "file/mv.cgi";
+const RENAME: &str = "file/rename.cgi";
+const COPY: &str = "file/cp.cgi";
+const REMOVE: &str = "file/rm.cgi";
+
+#[derive(Deserialize)]
+struct MoveReply {
+    #[serde(flatten)]
+    reported: Reported,
+    #[serde(default, deserialize_with = "wire::text")]
+    filename: String,
+}
+
+#[derive(Deserialize)]
+struct RenameReply {
+    urls: Vec<Renamed>,
+}
+
+#[derive(Deserialize)]
+struct Renamed {
+    url: FileUrl,
+    new_filename: String,
+}
+
+#[derive(Deserialize)]
+struct CopyReply {
+    urls: Vec<CopyPair>,
+}
+
+#[derive(Deserialize)]
+struct CopyPair {
+    from_url: FileUrl,
+    to_url: FileUrl,
+}
+
+impl Client {
+    /// Moves files into a folder; their links stay good. Costs one call.
+    ///
+    /// What happens to a file of the same name there is not known: most likely both stay
+    /// (docs/api-notes.md, G.1 row 12).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] if the folder, or every file, does not exist.
+    ///
+    /// Source: docs/api-notes.md, B.9.
+    pub async fn move_files(
+        &self,
+        urls: &[FileUrl],
+        into: FolderId,
+    ) -> Result<BatchOutcome, Error> {
+        if !batch::is_any(MOVE, urls.len())? {
+            return Ok(BatchOutcome::default());
+        }
+        let request = json!({"urls": urls, "destination_folder_id": into});
+        let reply: MoveReply = self.call(MOVE, Lane::Call, true, &request).await?;
+        Ok(reply.reported.outcome(urls))
+    }
+
+    /// Moves one file into another folder under another name. Costs one call.
+    ///
+    /// Not for a file that is in the folder already, which would keep its name, and not for one
+    /// that has the name already, which would be refused (docs/api-notes.md, B.9). The file is
+    /// *done* only if the service confirms the name.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] if the file or the folder does not exist. After a lost reply, look
+    /// where the file is: the call is not repeated.
+    pub async fn move_and_rename_file(
+        &self,
+        url: &FileUrl,
+        into: FolderId,
+        name: &RemoteName,
+    ) -> Result<BatchOutcome, Error> {
+        let request =
+            json!({"urls": [url], "destination_folder_id": into, "rename": name.as_str()});
+        let reply: MoveReply = self.call(MOVE, Lane::Call, false, &request).await?;
+        let urls = [url.clone()];
+        if reply.filename == name.as_str() {
+            return Ok(reply.reported.outcome(&urls));
+        }
+        Ok(BatchOutcome { missing: urls.to_vec(), ..BatchOutcome::default() })
+    }
+
+    /// Renames files where they are. Costs one call.
+    ///
+    /// A file is *done* only if the service names the very name that was asked for. When the
+    /// service says that nothing had to be renamed, all are done: that is also its answer to a
+    /// repeated call.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] if none of the files exists.
+    ///
+    /// Source: docs/api-notes.md, B.10.
+    pub async fn rename_files(
+        &self,
+        renames: &[(FileUrl, RemoteName)],
+    ) -> Result<BatchOutcome, Error> {
+        if !batch::is_any(RENAME, renames.len())? {
+            return Ok(BatchOutcome::default());
+        }
+        let rows: Vec<Value> = renames
+            .iter()
+            .map(|(url, name)| json!({"url": url, "filename": name.as_str()}))
+            .collect();
+        let request = json!({"urls": rows});
+        let reply: Result<RenameReply, Error> =
+            self.call(RENAME, Lane::Call, true, &request).await;
+        let renamed = match reply {
+            Ok(reply) => reply.urls,
+            Err(Error { kind: ErrorKind::NothingRenamed, .. }) => {
+                let done = renames.iter().map(|(url, _)| url.clone()).collect();
+                return Ok(BatchOutcome { done, ..BatchOutcome::default() });
+            }
+            Err(error) => return Err(error),
+        };
+        let names: HashMap<FileUrl, String> =
+            renamed.into_iter().map(|row| (row.url, row.new_filename)).collect();
+        let (done, missing): (Vec<_>, Vec<_>) = renames
+            .iter()
+            .partition(|(url, name)| names.get(url).is_some_and(|new| new == name.as_str()));
+        let urls = |rows: Vec<&(FileUrl, RemoteName)>| {
+            rows.into_iter().map(|(url, _)| url.clone()).collect()
+        };
+        Ok(BatchOutcome { done: urls(done), missing: urls(missing), new_urls: HashMap::new() })
+    }
+
+    /// Copies files into a folder, without sending them anew. Costs one call. `rename` gives the
+    /// copy another name, and is only for a single file.
+    ///
+    /// Each call makes new copies, and it is never repeated: after a lost reply list the folder.
+    /// Files that are not in the result were not reported as copied.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] if the folder, or every file, does not exist.
+    ///
+    /// Source: docs/api-notes.md, B.11.
+    pub async fn copy_files(
+        &self,
+        urls: &[FileUrl],
+        into: FolderId,
+        rename: Option<&RemoteName>,
+    ) -> Result<Vec<Copied>, Error> {
+        if !batch::is_any(COPY, urls.len())? {
+            return Ok(Vec::new());
+        }
+        let mut request = json!({"urls": urls, "folder_id": into});
+        if let Some(name) = rename {
+            if urls.len() > 1 {
+                return Err(batch::not_sent(COPY, "only a single copy can get another name"));
+            }
+            request["rename"] = name.as_str().into();
+        }
+        let reply: CopyReply = self.call(COPY, Lane::Call, false, &request).await?;
+        let pairs = reply.urls.into_iter();
+        Ok(pairs.map(|pair| Copied { from: pair.from_url, to: pair.to_url }).collect())
+    }
+
+    /// Removes files, for ever: the service has no trash. Costs one call.
+    ///
+    /// Listings may show a removed file for some time. What the service says about links that it
+    /// does not know is open (docs/api-notes.md, B.8): a single one that it calls unknown is
+    /// done; of several, all are missing.
+    ///
+    /// # Errors
+    ///
+    /// Those of every call.
+    pub async fn remove_files(&self, urls: &[FileUrl]) -> Result<BatchOutcome, Error> {
+        let rows = urls.iter().map(|url| json!({"url": url})).collect();
+        self.remove_rows(urls, rows).await
+    }
+
+    /// Removes files that belong to no account, each by its code.
+    pub(crate) async fn remove_strays(
+        &self,
+        strays: &[(FileUrl, RemovalCode)],
+    ) -> Result<BatchOutcome, Error> {
+        let urls: Vec<_> = strays.iter().map(|(url, _)| url.clone()).collect();
+        let rows = strays.iter().map(|(url, code)| json!({"url": url, "code": code.as_str()}));
+        self.remove_rows(&urls, rows.collect()).await
+    }
+
+    async fn remove_rows(
+        &self,
+        urls: &[FileUrl],
+        rows: Vec<Value>,
+    ) -> Result<BatchOutcome, Error> {
+        if !batch::is_any(REMOVE, rows.len())? {
+            return Ok(BatchOutcome::default());
+        }
+        let request = json!({"files": rows});
+        let reply: Result<Reported, Error> = self.call(REMOVE, Lane::Call, true, &request).await;
+        match reply {
+            Ok(reported) => Ok(reported.outcome(urls)),
+            Err(Error { kind: ErrorKind::NotFound, .. }) if urls.len() == 1 => {
+                Ok(BatchOutcome { done: urls.to_vec(), ..BatchOutcome::default() })
+            }
+            Err(Error { kind: ErrorKind::NotFound, .. }) => {
+                Ok(BatchOutcome { missing: urls.to_vec(), ..BatchOutcome::default() })
+            }
+            Err(error) => Err(error),
+        }
+    }
+}

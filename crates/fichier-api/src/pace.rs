@@ -1,0 +1,414 @@
+//! Gives everyone who calls the service a turn.
+//!
+//! The service publishes three calls a second and locks out whoever comes near it, by address as
+//! well as by account, and it has stricter rules for listings and for the account
+//! (docs/api-notes.md, A.5). A lock stops every program of the account at once, so the limit
+//! belongs to none of them alone: they share the pacer's memory, see [`Pacer::at`].
+//!
+//! A [`Turn`] is taken at the moment of sending, not reserved beforehand, and kept until the
+//! answer: requests that a slow network holds up must not arrive all at once either. The pacer
+//! only spaces requests; whether a refused one is sent again is decided elsewhere (`retry`).
+//!
+//! Invariant: every request of every process that shares a memory has had a turn; and from a
+//! flood answer until its hold-off ends there are none, also not for those who already waited.
+
+mod clock;
+mod memory;
+mod schedule;
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::sync::{Mutex as Queue, Notify};
+
+use crate::error::{ErrorKind, LOCK_HOLD_OFF};
+use crate::pace::memory::{AccountReading, Kept, Memory};
+use crate::pace::schedule::{Denied, Micros, Rules, Schedule};
+use crate::types::FolderId;
+
+/// The most calls a second that may be configured (docs/api-notes.md, A.5).
+const MAX_CALLS_PER_SECOND: f64 = 3.0;
+/// The fewest; a call an hour would look like a hang.
+const MIN_CALLS_PER_SECOND: f64 = 0.01;
+/// A request without an answer is taken to have arrived after this long.
+const ARRIVED: Duration = Duration::from_secs(10);
+/// Whoever waits looks again this often: another process may have met a flood.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// How fast a [`Pacer`] may be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PaceConfig {
+    /// Calls a second in the long run, 3 at most; 1 by default. After a pause two may start at
+    /// once, and a flood answer halves the rate for a day.
+    pub calls_per_second: f64,
+    /// By default 1. Every duration of the service's rules is divided by it, which only an
+    /// emulator with an equally scaled clock can stand.
+    pub time_scale: u32,
+}
+
+impl Default for PaceConfig {
+    fn default() -> PaceConfig {
+        PaceConfig { calls_per_second: 1.0, time_scale: 1 }
+    }
+}
+
+/// A time until which no request is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HoldOff {
+    /// When it ends.
+    pub until: SystemTime,
+    /// What the service said to start it.
+    pub reason: String,
+}
+
+/// Spaces out the requests of one account. Clones share everything.
+#[derive(Clone, Debug)]
+pub struct Pacer {
+    shared: Arc<Shared>,
+}
+
+/// Which of the service's limits a request falls under, besides that of all requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// None. Requests to upload nodes too (docs/api-notes.md, G.1 row 20).
+    Call,
+    /// The listing of one folder: one in 3 s, the same one in 30 s.
+    Listing(FolderId),
+    /// The listing of all files of the account: one an hour.
+    WholeAccount,
+    /// `user/info`: one in five minutes, and its answer is remembered for ten.
+    Account,
+}
+
+#[derive(Debug)]
+struct Shared {
+    rules: Rules,
+    /// Whoever is next to start. Fair, and held while waiting for the common pace; those who
+    /// wait for their lane stand aside.
+    queue: Queue<()>,
+    // A std mutex: held for one look at the memory, never across an `.await`.
+    memory: Mutex<Memory>,
+    /// Wakes all who wait: a hold-off has begun or ended.
+    changed: Notify,
+    calls: AtomicU64,
+    /// Requests without an answer, by their number, and when they were started.
+    under_way: Mutex<BTreeMap<u64, Instant>>,
+}
+
+/// The right to send one request now. Keep it until the answer has come.
+#[derive(Debug)]
+#[must_use = "to be kept until the answer has come"]
+pub(crate) struct Turn {
+    shared: Arc<Shared>,
+    lane: Lane,
+    number: u64,
+    start: Micros,
+}
+
+/// What came first.
+#[derive(Debug)]
+pub(crate) enum TurnOr<T> {
+    Turn(Turn),
+    Known(T),
+}
+
+impl Pacer {
+    /// A pacer that forgets everything when it is dropped: for tests, and for programs that are
+    /// certainly alone.
+    pub fn in_memory(config: PaceConfig) -> Pacer {
+        Pacer::new(config, Memory::in_memory())
+    }
+
+    /// A pacer whose memory is the file at `path`, made if absent (mode 0600).
+    ///
+    /// Give the same path to all programs of one account on a machine. The file is small, locked
+    /// (flock) while it is looked at, and may be deleted while no program runs.
+    ///
+    /// # Errors
+    ///
+    /// What the file system says.
+    pub fn at(path: &Path, config: PaceConfig) -> io::Result<Pacer> {
+        Ok(Pacer::new(config, Memory::at(path, &rules(config))?))
+    }
+
+    /// The hold-off in force, if any. Also one that another process met.
+    pub fn hold_off(&self) -> Option<HoldOff> {
+        let silence = self.update(|kept, now| {
+            let silence = kept.schedule.silence(now)?;
+            Some((real_time(silence.until, now), silence.reason.clone()))
+        });
+        silence.ok().flatten().map(|(until, reason)| HoldOff { until, reason })
+    }
+
+    /// Ends a hold-off early, for all processes. The service may answer with a longer one.
+    pub fn end_hold_off(&self) {
+        self.note("end a hold-off", |schedule, _| schedule.end_hold_off());
+    }
+
+    /// How many requests this process has made, uploads and retries included.
+    pub fn calls_made(&self) -> u64 {
+        self.shared.calls.load(Ordering::Relaxed)
+    }
+
+    /// What every duration of the service is divided by; 1 but for an emulator.
+    pub fn time_scale(&self) -> u32 {
+        self.shared.rules.time_scale
+    }
+
+    fn new(config: PaceConfig, memory: Memory) -> Pacer {
+        let shared = Shared {
+            rules: rules(config),
+            queue: Queue::new(()),
+            memory: Mutex::new(memory),
+            changed: Notify::new(),
+            calls: AtomicU64::new(0),
+            under_way: Mutex::new(BTreeMap::new()),
+        };
+        Pacer { shared: Arc::new(shared) }
+    }
+
+    /// Waits until one request may be sent, and counts it as sent.
+    ///
+    /// Waits as long as the lane demands: up to 30 s for a folder, five minutes for the account,
+    /// an hour for the whole account. Cancel-safe: who stops waiting has taken no turn.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::HeldOff`] at once in a hold-off, and when one begins while waiting;
+    /// [`ErrorKind::PaceMemory`].
+    pub(crate) async fn turn(&self, lane: Lane) -> Result<Turn, ErrorKind> {
+        match self.turn_unless(lane, || None::<Infallible>).await? {
+            TurnOr::Turn(turn) => Ok(turn),
+            TurnOr::Known(never) => match never {},
+        }
+    }
+
+    /// A turn to read the account, or its description by the service, to the same key, less than
+    /// ten minutes ago. Other errors and waits as for [`Pacer::turn`].
+    pub(crate) async fn account_turn(&self, key: &str) -> Result<TurnOr<String>, ErrorKind> {
+        self.turn_unless(Lane::Account, || self.remembered_account(key)).await
+    }
+
+    /// Waits for a turn, unless what it is wanted for becomes known first.
+    async fn turn_unless<T>(
+        &self,
+        lane: Lane,
+        known: impl Fn() -> Option<T>,
+    ) -> Result<TurnOr<T>, ErrorKind> {
+        loop {
+            let queue = self.shared.queue.lock().await;
+            loop {
+                // Before the look: what changes after it must wake the sleeper.
+                let changed = self.shared.changed.notified();
+                if let Some(known) = known() {
+                    return Ok(TurnOr::Known(known));
+                }
+                let wait = match self.claim(lane)? {
+                    Ok(turn) => return Ok(TurnOr::Turn(turn)),
+                    Err(wait) => wait,
+                };
+                if !wait.in_queue {
+                    drop(queue);
+                    sleep_or(wait.duration, changed).await;
+                    break;
+                }
+                sleep_or(wait.duration, changed).await;
+            }
+        }
+    }
+
+    /// Takes a turn now, or says how long to wait before the next look.
+    fn claim(&self, lane: Lane) -> Result<Result<Turn, Wait>, ErrorKind> {
+        let rules = self.shared.rules;
+        let under_way = self.under_way();
+        let claimed = self.update(|kept, now| {
+            let claimed = kept.schedule.claim(lane, now, under_way, &rules);
+            (claimed, now)
+        });
+        let (claimed, now) = claimed.map_err(ErrorKind::PaceMemory)?;
+        match claimed {
+            Ok(()) => Ok(Ok(self.begin(lane, now))),
+            Err(Denied::HeldOff { until, reason }) => {
+                Err(ErrorKind::HeldOff { until: real_time(until, now), reason })
+            }
+            Err(Denied::Lane { until }) => {
+                Ok(Err(Wait { duration: span(now, until), in_queue: false }))
+            }
+            Err(Denied::Pace { until }) => {
+                Ok(Err(Wait { duration: span(now, until), in_queue: true }))
+            }
+        }
+    }
+
+    fn begin(&self, lane: Lane, start: Micros) -> Turn {
+        let number = self.shared.calls.fetch_add(1, Ordering::Relaxed);
+        lock(&self.shared.under_way).insert(number, Instant::now());
+        Turn { shared: Arc::clone(&self.shared), lane, number, start }
+    }
+
+    /// How many requests are older than the window, where the schedule knows of them, and may
+    /// still arrive.
+    fn under_way(&self) -> usize {
+        let window = schedule::WINDOW / self.shared.rules.time_scale;
+        let may_arrive = |begun: &&Instant| (window..ARRIVED).contains(&begun.elapsed());
+        lock(&self.shared.under_way).values().filter(may_arrive).count()
+    }
+
+    /// Tells the pacer about a failed request: floods and locks begin a hold-off.
+    pub(crate) fn note_flood(&self, kind: &ErrorKind) {
+        let rules = self.shared.rules;
+        let reason = kind.to_string();
+        let asked = match kind {
+            ErrorKind::Throttled { retry_after } => *retry_after,
+            ErrorKind::Locked => Some(LOCK_HOLD_OFF),
+            // No question of pace, so the rate stays; one probe an hour (docs/api-notes.md, E).
+            ErrorKind::OwnerLocked => {
+                return self.note("begin a hold-off", |schedule, now| {
+                    schedule.hold_off(now, LOCK_HOLD_OFF, &reason, &rules);
+                });
+            }
+            ErrorKind::HeldOff { .. }
+            | ErrorKind::KeyRefused
+            | ErrorKind::CustomersOnly
+            | ErrorKind::AddressRefused
+            | ErrorKind::OneLocation
+            | ErrorKind::NotFound
+            | ErrorKind::NotAllowed
+            | ErrorKind::NameTaken { .. }
+            | ErrorKind::NothingRenamed
+            | ErrorKind::NodeStorage
+            | ErrorKind::NoFileInUpload
+            | ErrorKind::Maintenance
+            | ErrorKind::Failing { .. }
+            | ErrorKind::Unreachable(_)
+            | ErrorKind::UnexpectedReply { .. }
+            | ErrorKind::Refused { .. }
+            | ErrorKind::InvalidRequest { .. }
+            | ErrorKind::Anonymous
+            | ErrorKind::Corrupt { .. }
+            | ErrorKind::Sink(_)
+            | ErrorKind::PaceMemory(_) => return,
+        };
+        self.note("begin a hold-off", |schedule, now| {
+            schedule.flood(now, asked, &reason, &rules);
+        });
+    }
+
+    /// Tells the pacer about an ordinary answer.
+    pub(crate) fn note_ok(&self) {
+        let rules = self.shared.rules;
+        if lock(&self.shared.memory).last_seen().schedule.is_troubled()
+            && let Err(error) = self.update(|kept, now| kept.schedule.calm(now, &rules))
+        {
+            tracing::warn!("cannot record that the service is calm again: {error}");
+        }
+    }
+
+    fn remembered_account(&self, key: &str) -> Option<String> {
+        let rules = self.shared.rules;
+        let found = self.update(|kept, now| {
+            let reading = kept.account.as_ref()?;
+            let fresh = Schedule::is_account_fresh(reading.read, now, &rules);
+            (fresh && reading.key == key).then(|| reading.reply.clone())
+        });
+        found.ok().flatten()
+    }
+
+    /// Keeps a description of the account for [`Pacer::account_turn`].
+    pub(crate) fn remember_account(&self, key: &str, reply: &str) {
+        let (key, reply) = (key.to_owned(), reply.to_owned());
+        let kept = self.update(|kept, now| {
+            kept.account = Some(AccountReading { read: now, key, reply });
+        });
+        if let Err(error) = kept {
+            tracing::warn!("cannot remember the account's description: {error}");
+        }
+        self.shared.changed.notify_waiters();
+    }
+
+    /// Forgets the account's description: it has been changed.
+    pub(crate) fn forget_account(&self) {
+        if let Err(error) = self.update(|kept, _| kept.account = None) {
+            tracing::warn!("cannot forget the account's description: {error}");
+        }
+    }
+
+    /// A reading of the account was refused or never sent, so that the next is possible sooner.
+    pub(crate) fn account_unread(&self) {
+        let rules = self.shared.rules;
+        self.note("forget a reading", |schedule, now| schedule.account_unread(now, &rules));
+    }
+
+    /// Changes the schedule and wakes all who wait. Where it cannot be written down, no turn can
+    /// be taken either, so that nothing worse than the message follows.
+    fn note(&self, what: &str, change: impl FnOnce(&mut Schedule, Micros)) {
+        let noted = self.update(|kept, now| change(&mut kept.schedule, now));
+        if let Err(error) = noted.and_then(|()| lock(&self.shared.memory).sync()) {
+            tracing::warn!("cannot {what} in the record of recent calls: {error}");
+        }
+        self.shared.changed.notify_waiters();
+    }
+
+    fn update<T>(&self, change: impl FnOnce(&mut Kept, Micros) -> T) -> io::Result<T> {
+        lock(&self.shared.memory).update(&self.shared.rules, change)
+    }
+}
+
+impl Drop for Turn {
+    /// The answer has come, or nobody waits for it any more.
+    fn drop(&mut self) {
+        let Turn { shared, lane, number, start } = self;
+        let begun = lock(&shared.under_way).remove(number);
+        if begun.is_some_and(|begun| begun.elapsed() >= ARRIVED) && *lane == Lane::Call {
+            return;
+        }
+        let answered = lock(&shared.memory).update(&shared.rules, |kept, now| {
+            kept.schedule.answered(*lane, *start, now, &shared.rules);
+        });
+        if let Err(error) = answered {
+            tracing::warn!("cannot record an answer in the record of recent calls: {error}");
+        }
+    }
+}
+
+/// Locks what no panic can leave half changed.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How long to wait, and whether with a place in the queue.
+struct Wait {
+    duration: Duration,
+    in_queue: bool,
+}
+
+async fn sleep_or(duration: Duration, changed: impl Future<Output = ()>) {
+    tokio::select! {
+        () = tokio::time::sleep(duration.min(LOOK_AGAIN)) => {}
+        () = changed => {}
+    }
+}
+
+fn rules(config: PaceConfig) -> Rules {
+    let PaceConfig { calls_per_second: rate, time_scale } = config;
+    let rate = if rate.is_nan() { 1.0 } else { rate };
+    let rate = rate.clamp(MIN_CALLS_PER_SECOND, MAX_CALLS_PER_SECOND);
+    Rules { interval: Duration::from_secs_f64(1.0 / rate), time_scale: time_scale.max(1) }
+}
+
+/// From `now` to `until`, both of the pacer's clock.
+fn span(now: Micros, until: Micros) -> Duration {
+    Duration::from_micros(u64::try_from(until.saturating_sub(now)).unwrap_or_default())
+}
+
+fn real_time(until: Micros, now: Micros) -> SystemTime {
+    SystemTime::now() + span(now, until)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,123 @@
+//! The pacer's own clock: never backward, never ahead of the time that has really passed.
+//!
+//! Its readings outlive the process, so neither of the system's clocks will do alone: the wall
+//! clock jumps when somebody sets it, and the boot clock starts again with the machine. This one
+//! advances by the smaller of their two differences. A wall clock that jumps in either direction
+//! therefore changes nothing while the machine is up. Over a reboot, or when both disagree, less
+//! time may seem to have passed than really has, which costs waiting, but a rule is never broken;
+//! and the waiting is bounded by the longest wait of each rule, since every disagreement starts a
+//! new count ([`Reading::jumped`]).
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
+
+use crate::pace::schedule::Micros;
+
+/// The system's clocks agree if they have drifted apart by no more than this since they were read.
+const DRIFT: Micros = 500_000;
+
+/// What the system's clocks show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Moment {
+    wall: Micros,
+    /// Since the machine was started, sleep included; jumps for nobody, same for all processes.
+    boot: Micros,
+}
+
+/// The pacer's clock, as it is kept: what it showed when the system's clocks showed `at`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Clock {
+    shown: Micros,
+    at: Moment,
+}
+
+/// One look at the clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reading {
+    pub(crate) now: Micros,
+    /// The system's clocks disagree about the time since the last count began. The clock must be
+    /// kept anew ([`Clock::kept_at`]), or it would stand still until they agree again.
+    pub(crate) jumped: bool,
+}
+
+impl Moment {
+    pub(crate) fn now() -> Moment {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let boot = clock_gettime(ClockId::Boottime);
+        Moment {
+            wall: Micros::try_from(wall.as_micros()).unwrap_or_default(),
+            boot: boot.tv_sec * 1_000_000 + boot.tv_nsec / 1_000,
+        }
+    }
+}
+
+impl Clock {
+    pub(crate) fn started_at(at: Moment) -> Clock {
+        Clock { shown: at.wall, at }
+    }
+
+    pub(crate) fn read(&self, at: Moment) -> Reading {
+        let wall = at.wall.saturating_sub(self.at.wall);
+        let boot = at.boot.saturating_sub(self.at.boot);
+        let passed = wall.min(boot).max(0);
+        let jumped = wall.saturating_sub(boot).saturating_abs() > DRIFT || boot < 0;
+        Reading { now: self.shown.saturating_add(passed), jumped }
+    }
+
+    /// The same clock, counting from `at` on.
+    pub(crate) fn kept_at(&self, at: Moment) -> Clock {
+        Clock { shown: self.read(at).now, at }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Micros = 1_000_000;
+
+    fn moment(wall_s: i64, boot_s: i64) -> Moment {
+        Moment { wall: wall_s * SECOND, boot: boot_s * SECOND }
+    }
+
+    /// Seconds that the clock counts between two moments, and whether it saw a jump.
+    fn counted(from: Moment, to: Moment) -> (i64, bool) {
+        let clock = Clock::started_at(from);
+        let reading = clock.read(to);
+        ((reading.now - clock.shown) / SECOND, reading.jumped)
+    }
+
+    #[test]
+    fn clocks_that_agree_are_believed() {
+        assert_eq!(counted(moment(1_000, 50), moment(1_007, 57)), (7, false));
+    }
+
+    #[test]
+    fn a_wall_clock_that_jumps_changes_nothing_but_is_noticed() {
+        assert_eq!(counted(moment(1_000, 50), moment(99_000, 57)), (7, true));
+        assert_eq!(counted(moment(1_000, 50), moment(10, 57)), (0, true));
+    }
+
+    #[test]
+    fn after_a_backward_jump_the_clock_goes_on_as_soon_as_it_is_kept_anew() {
+        let clock = Clock::started_at(moment(1_000, 50)).kept_at(moment(10, 57));
+        let reading = clock.read(moment(15, 62));
+        assert_eq!(reading, Reading { now: 1_005 * SECOND, jumped: false });
+    }
+
+    #[test]
+    fn a_reboot_never_counts_more_than_either_clock() {
+        // Up for 9,000 s, then a minute of downtime, then up for 5 s.
+        assert_eq!(counted(moment(10_000, 9_000), moment(10_065, 5)), (0, true));
+        assert_eq!(counted(moment(10_000, 2), moment(10_065, 5)), (3, true));
+    }
+
+    #[test]
+    fn the_clocks_of_this_system_run_forward_together() {
+        let clock = Clock::started_at(Moment::now());
+        let reading = clock.read(Moment::now());
+        assert!(reading.now >= clock.shown && !reading.jumped, "{clock:?} {reading:?}");
+    }
+}

@@ -1,0 +1,238 @@
+//! What the pacer remembers, and where: in a file that all processes of an account share.
+//!
+//! The service counts the calls of an address and an account, not of a process, so a command that
+//! runs beside the daemon, and the daemon after a restart, must know what was sent before. Each
+//! look takes an exclusive lock (flock) on the file for some microseconds.
+//!
+//! Invariant: what a change recorded is in the file before the change counts as made. A file
+//! that cannot be understood is taken for a past in which every lane had just been used.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::retry_on_intr;
+use serde::{Deserialize, Serialize};
+
+use crate::pace::clock::{Clock, Moment};
+use crate::pace::schedule::{Micros, Rules, Schedule};
+
+/// A file larger than this was not written here.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// All that is remembered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Kept {
+    clock: Clock,
+    pub(crate) schedule: Schedule,
+    #[serde(default)]
+    pub(crate) account: Option<AccountReading>,
+}
+
+/// The account as the service last described it, so that asking again costs no call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AccountReading {
+    pub(crate) read: Micros,
+    /// Whose: a digest of the key.
+    pub(crate) key: String,
+    pub(crate) reply: String,
+}
+
+/// The pacer's memory: of this process alone, or of all that use one file.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    file: Option<File>,
+    /// As last seen; with a file, what is there counts.
+    kept: Kept,
+}
+
+impl Memory {
+    pub(crate) fn in_memory() -> Memory {
+        Memory { file: None, kept: Kept::new(Moment::now()) }
+    }
+
+    /// Opens the file, or makes it, readable by its owner only.
+    pub(crate) fn at(path: &Path, rules: &Rules) -> io::Result<Memory> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path)?;
+        let mut memory = Memory { file: Some(file), ..Memory::in_memory() };
+        memory.update(rules, |_, _| ())?;
+        Ok(memory)
+    }
+
+    /// Lets `change` look at the memory, and change it, as the only one on the machine.
+    pub(crate) fn update<T>(
+        &mut self,
+        rules: &Rules,
+        change: impl FnOnce(&mut Kept, Micros) -> T,
+    ) -> io::Result<T> {
+        let Some(file) = &self.file else {
+            return Ok(change_at(&mut self.kept, Moment::now(), rules, change).0);
+        };
+        let _lock = Lock::take(file)?;
+        // Only now: while waiting for the lock time has passed.
+        let at = Moment::now();
+        let mut kept = read(file, at, rules)?;
+        let (outcome, changed) = change_at(&mut kept, at, rules, change);
+        if changed {
+            write(file, &kept)?;
+        }
+        self.kept = kept;
+        Ok(outcome)
+    }
+
+    /// Waits until what was written would survive a loss of power.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.file.as_ref().map_or(Ok(()), File::sync_data)
+    }
+
+    /// As last seen, without a look at the file.
+    pub(crate) fn last_seen(&self) -> &Kept {
+        &self.kept
+    }
+}
+
+impl Kept {
+    fn new(at: Moment) -> Kept {
+        Kept { clock: Clock::started_at(at), schedule: Schedule::default(), account: None }
+    }
+
+    fn cautious(at: Moment, rules: &Rules) -> Kept {
+        let clock = Clock::started_at(at);
+        Kept { clock, schedule: Schedule::cautious(clock.read(at).now, rules), account: None }
+    }
+}
+
+/// Changes `kept` at the moment `at`; also says whether it differs from before.
+fn change_at<T>(
+    kept: &mut Kept,
+    at: Moment,
+    rules: &Rules,
+    change: impl FnOnce(&mut Kept, Micros) -> T,
+) -> (T, bool) {
+    let before = kept.clone();
+    let reading = kept.clock.read(at);
+    kept.schedule.clamp(reading.now, rules);
+    let outcome = change(kept, reading.now);
+    let changed = reading.jumped || *kept != before;
+    if changed {
+        kept.clock = kept.clock.kept_at(at);
+    }
+    (outcome, changed)
+}
+
+fn read(file: &File, at: Moment, rules: &Rules) -> io::Result<Kept> {
+    let length = file.metadata()?.len();
+    if length == 0 {
+        return Ok(Kept::new(at));
+    }
+    let mut text = vec![0; usize::try_from(length.min(MAX_FILE_BYTES)).unwrap_or_default()];
+    file.read_exact_at(&mut text, 0)?;
+    // Only the first value: a write that was cut short may leave the end of an older one.
+    let first = serde_json::Deserializer::from_slice(&text).into_iter().next();
+    let Some(Ok(kept)) = first else {
+        tracing::warn!("the record of recent calls is damaged; waiting as if many had been made");
+        return Ok(Kept::cautious(at, rules));
+    };
+    Ok(kept)
+}
+
+fn write(file: &File, kept: &Kept) -> io::Result<()> {
+    let text = serde_json::to_vec(kept)?;
+    file.write_all_at(&text, 0)?;
+    file.set_len(u64::try_from(text.len()).unwrap_or(MAX_FILE_BYTES))
+}
+
+/// An exclusive lock on a file, until it is dropped.
+struct Lock<'a>(&'a File);
+
+impl<'a> Lock<'a> {
+    fn take(file: &'a File) -> io::Result<Lock<'a>> {
+        retry_on_intr(|| flock(file, FlockOperation::LockExclusive))?;
+        Ok(Lock(file))
+    }
+}
+
+impl Drop for Lock<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = flock(self.0, FlockOperation::Unlock) {
+            tracing::warn!("cannot unlock the record of recent calls: {error}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pace::Lane;
+    use crate::pace::schedule::Denied;
+    use crate::types::FolderId;
+
+    const RULES: Rules = Rules { interval: std::time::Duration::from_secs(1), time_scale: 1 };
+    const FOLDER: Lane = Lane::Listing(FolderId(7));
+
+    fn claim(memory: &mut Memory, lane: Lane) -> Result<(), Denied> {
+        memory.update(&RULES, |kept, now| kept.schedule.claim(lane, now, 0, &RULES)).unwrap()
+    }
+
+    fn is_lane_busy(memory: &mut Memory, lane: Lane) -> bool {
+        matches!(claim(memory, lane), Err(Denied::Lane { .. }))
+    }
+
+    fn folder() -> (tempfile::TempDir, std::path::PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pace");
+        (folder, path)
+    }
+
+    #[test]
+    fn whoever_opens_the_same_file_knows_what_was_sent() {
+        let (_folder, path) = folder();
+        let mut one = Memory::at(&path, &RULES).unwrap();
+        let mut other = Memory::at(&path, &RULES).unwrap();
+        claim(&mut one, FOLDER).unwrap();
+        assert!(is_lane_busy(&mut other, FOLDER));
+        drop((one, other));
+        assert!(is_lane_busy(&mut Memory::at(&path, &RULES).unwrap(), FOLDER));
+    }
+
+    #[test]
+    fn a_damaged_file_is_taken_for_a_busy_past_and_repaired_by_the_next_change() {
+        let (_folder, path) = folder();
+        for damage in ["{\"clock\":", "nonsense", "{}", "\0\0\0\0"] {
+            std::fs::write(&path, damage).unwrap();
+            let mut memory = Memory::at(&path, &RULES).unwrap();
+            assert!(is_lane_busy(&mut memory, FOLDER), "{damage}");
+            memory.update(&RULES, |kept, _| kept.schedule.end_hold_off()).unwrap();
+            memory.update(&RULES, |kept, now| kept.schedule.flood(now, None, "", &RULES)).unwrap();
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(serde_json::from_str::<Kept>(&text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_rest_of_an_older_longer_write_is_ignored() {
+        let (_folder, path) = folder();
+        let mut memory = Memory::at(&path, &RULES).unwrap();
+        claim(&mut memory, FOLDER).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text + "\"older\":1}}").unwrap();
+        assert!(is_lane_busy(&mut memory, FOLDER));
+        assert!(!is_lane_busy(&mut memory, Lane::Account));
+    }
+
+    #[test]
+    fn only_its_owner_can_read_the_file() {
+        use std::os::unix::fs::PermissionsExt;
+        let (_folder, path) = folder();
+        Memory::at(&path, &RULES).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}

@@ -1,0 +1,175 @@
+//! The pacer with real time, scaled, and several tasks and processes' worth of pacers.
+
+use super::*;
+
+/// A second is a millisecond.
+const SCALED: PaceConfig = PaceConfig { calls_per_second: 1.0, time_scale: 1_000 };
+const FLOOD: ErrorKind = ErrorKind::Throttled { retry_after: None };
+const FOLDER: Lane = Lane::Listing(FolderId(7));
+
+/// A pacer whose hold-offs and lanes do not end while a test runs.
+fn unscaled() -> Pacer {
+    Pacer::in_memory(PaceConfig::default())
+}
+
+/// The hold-off that a turn runs into.
+async fn refusal(pacer: &Pacer) -> String {
+    match pacer.turn(Lane::Call).await {
+        Err(ErrorKind::HeldOff { reason, .. }) => reason,
+        other => panic!("no hold-off: {other:?}"),
+    }
+}
+
+/// What is known about the account, or nothing, at the cost of a turn.
+async fn read(pacer: &Pacer) -> Option<String> {
+    match pacer.account_turn("key").await.unwrap() {
+        TurnOr::Known(reply) => Some(reply),
+        TurnOr::Turn(_) => None,
+    }
+}
+
+#[tokio::test]
+async fn each_turn_is_counted() {
+    let pacer = Pacer::in_memory(SCALED);
+    for lane in [Lane::Call, FOLDER, FOLDER, Lane::Account] {
+        drop(pacer.turn(lane).await.unwrap());
+    }
+    assert_eq!(pacer.calls_made(), 4);
+}
+
+#[tokio::test]
+async fn many_tasks_share_one_pace() {
+    let pacer = Pacer::in_memory(SCALED);
+    let begun = Instant::now();
+    let tasks = (0..20).map(|_| {
+        let pacer = pacer.clone();
+        async move { drop(pacer.turn(Lane::Call).await.unwrap()) }
+    });
+    futures_util::future::join_all(tasks).await;
+    // Two at once, then 18 intervals: a lower bound that no slow machine can break.
+    assert!(begun.elapsed() >= Duration::from_millis(18), "{:?}", begun.elapsed());
+    assert_eq!(pacer.calls_made(), 20);
+}
+
+#[tokio::test]
+async fn requests_without_an_answer_leave_less_room_for_others() {
+    let pacer = Pacer::in_memory(SCALED);
+    let mut turns = Vec::new();
+    for _ in 0..3 {
+        turns.push(pacer.turn(Lane::Call).await.unwrap());
+    }
+    let window = schedule::WINDOW / 1_000;
+    while pacer.under_way() < 3 {
+        tokio::time::sleep(window).await;
+    }
+    let waiting = pacer.claim(Lane::Call).unwrap();
+    assert!(matches!(&waiting, Err(wait) if wait.in_queue), "a fourth could arrive with them");
+    turns.pop();
+    drop(pacer.turn(Lane::Call).await.unwrap());
+}
+
+#[tokio::test]
+async fn in_a_hold_off_each_turn_fails_at_once_with_its_reason_and_is_not_counted() {
+    let pacer = unscaled();
+    pacer.note_flood(&FLOOD);
+    assert_eq!(refusal(&pacer).await, FLOOD.to_string());
+    assert_eq!(pacer.calls_made(), 0);
+    let hold_off = pacer.hold_off().unwrap();
+    let left = hold_off.until.duration_since(SystemTime::now()).unwrap();
+    assert!(left > Duration::from_secs(30) && left <= Duration::from_secs(60), "{left:?}");
+}
+
+#[tokio::test]
+async fn who_already_waits_is_turned_away_when_a_hold_off_begins() {
+    let pacer = unscaled();
+    drop(pacer.turn(FOLDER).await.unwrap());
+    let waiting = tokio::spawn({
+        let pacer = pacer.clone();
+        async move { pacer.turn(FOLDER).await }
+    });
+    tokio::task::yield_now().await;
+    pacer.note_flood(&FLOOD);
+    let turn = waiting.await.unwrap();
+    assert!(matches!(turn, Err(ErrorKind::HeldOff { .. })), "{turn:?}");
+}
+
+#[tokio::test]
+async fn a_hold_off_binds_all_who_share_the_memory_also_later_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pace");
+    let open = || Pacer::at(&path, PaceConfig::default()).unwrap();
+    let (one, other) = (open(), open());
+    one.note_flood(&ErrorKind::Locked);
+    assert_eq!(refusal(&other).await, ErrorKind::Locked.to_string());
+    assert_eq!(refusal(&open()).await, ErrorKind::Locked.to_string());
+    other.end_hold_off();
+    assert_eq!(one.hold_off(), None);
+    drop(one.turn(Lane::Call).await.unwrap());
+}
+
+#[tokio::test]
+async fn only_floods_and_locks_begin_a_hold_off() {
+    for (kind, holds) in [
+        (FLOOD, true),
+        (ErrorKind::Locked, true),
+        (ErrorKind::OwnerLocked, true),
+        (ErrorKind::KeyRefused, false),
+        (ErrorKind::NotFound, false),
+        (ErrorKind::Maintenance, false),
+        (ErrorKind::Failing { status: 502 }, false),
+    ] {
+        let pacer = unscaled();
+        pacer.note_flood(&kind);
+        assert_eq!(pacer.hold_off().is_some(), holds, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_lane_that_waits_does_not_hold_up_the_others() {
+    let pacer = unscaled();
+    drop(pacer.turn(FOLDER).await.unwrap());
+    let waiting = tokio::spawn({
+        let pacer = pacer.clone();
+        async move { pacer.turn(FOLDER).await }
+    });
+    tokio::task::yield_now().await;
+    drop(pacer.turn(Lane::Call).await.unwrap());
+    assert!(!waiting.is_finished());
+    waiting.abort();
+}
+
+#[tokio::test]
+async fn the_accounts_description_is_shared_and_only_with_the_same_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pace");
+    let open = || Pacer::at(&path, PaceConfig::default()).unwrap();
+    let one = open();
+    assert_eq!(read(&one).await, None);
+    one.remember_account("key", "{}");
+    assert_eq!(read(&open()).await.as_deref(), Some("{}"));
+    assert_eq!(open().remembered_account("another"), None);
+    one.forget_account();
+    assert_eq!(open().remembered_account("key"), None);
+}
+
+#[tokio::test]
+async fn who_waits_to_read_the_account_takes_what_another_has_read() {
+    let pacer = unscaled();
+    assert_eq!(read(&pacer).await, None);
+    let waiting = tokio::spawn({
+        let pacer = pacer.clone();
+        async move { read(&pacer).await }
+    });
+    tokio::task::yield_now().await;
+    pacer.remember_account("key", "{}");
+    assert_eq!(waiting.await.unwrap().as_deref(), Some("{}"));
+    assert_eq!(pacer.calls_made(), 1);
+}
+
+#[test]
+fn the_configured_pace_is_kept_within_what_the_service_publishes() {
+    for (asked, interval_ms) in [(1.0, 1_000), (9.0, 333), (0.0, 100_000), (f64::NAN, 1_000)] {
+        let rules = rules(PaceConfig { calls_per_second: asked, time_scale: 0 });
+        assert_eq!((rules.interval.as_millis(), rules.time_scale), (interval_ms, 1), "{asked}");
+    }
+}

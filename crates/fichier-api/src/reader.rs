@@ -1,0 +1,216 @@
+//! Reads the files of one upload, hashes them and hands them on, in a thread of its own.
+//!
+//! A file is read once: the blocks that are hashed are the blocks that are sent, so the hash is
+//! that of the sent bytes even while somebody writes to the file. Reading and hashing block, and
+//! Whirlpool is slow; neither may hold up the runtime.
+//!
+//! Invariant: memory is bounded by [`BLOCKS_AHEAD`] blocks of [`BLOCK_BYTES`], whatever the number
+//! and the size of the files. Exactly the announced number of bytes is handed on for each file, or
+//! the body ends with an error, which makes the connection break before the closing boundary.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use whirlpool::Digest;
+
+use crate::digest::{Fingerprint, Whirlpool};
+use crate::form::Form;
+use crate::upload::{SentFile, UploadFile};
+
+/// Small enough to keep the socket fed evenly, large enough that its cost is that of the hash.
+const BLOCK_BYTES: usize = 256 * 1024;
+/// Blocks that may wait for the socket.
+const BLOCKS_AHEAD: usize = 4;
+
+/// A piece of the body.
+#[derive(Debug)]
+pub(crate) struct Block {
+    /// Form text and contents as they are sent.
+    pub(crate) bytes: Bytes,
+    /// How many of them are contents of files.
+    pub(crate) content_bytes: u64,
+    /// Whether the closing boundary is in it.
+    pub(crate) is_last: bool,
+}
+
+/// What the thread has found out so far.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// The files that were read to their announced size, in the order given.
+    pub(crate) files: Vec<SentFile>,
+    /// The file, by index, that ended the reading.
+    pub(crate) failure: Option<(usize, io::Error)>,
+}
+
+/// The state shared with a reading thread.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Findings(Arc<Mutex<Found>>);
+
+impl Findings {
+    /// Takes what is known, without waiting for the thread.
+    pub(crate) fn take(&self) -> Found {
+        std::mem::take(&mut self.lock())
+    }
+
+    // Held for a few instructions, never across an `.await` or a read.
+    fn lock(&self) -> MutexGuard<'_, Found> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Starts reading. The thread ends with the last file, at the first file that cannot be read, or
+/// soon after the receiver is dropped.
+///
+/// # Errors
+///
+/// When the system has no thread to give.
+pub(crate) fn start(
+    form: Form,
+    files: Vec<UploadFile>,
+) -> io::Result<(mpsc::Receiver<io::Result<Block>>, Findings)> {
+    let (send, blocks) = mpsc::channel(BLOCKS_AHEAD);
+    let findings = Findings::default();
+    let mut reading = Reading {
+        form,
+        findings: findings.clone(),
+        send,
+        pending: Pending::default(),
+        wanted: true,
+    };
+    thread::Builder::new().name("fichier-upload".to_owned()).spawn(move || reading.run(files))?;
+    Ok((blocks, findings))
+}
+
+struct Reading {
+    form: Form,
+    findings: Findings,
+    send: mpsc::Sender<io::Result<Block>>,
+    pending: Pending,
+    /// False once nobody takes the blocks any more.
+    wanted: bool,
+}
+
+/// Bytes that do not fill a block yet. Small files share one.
+#[derive(Default)]
+struct Pending {
+    bytes: Vec<u8>,
+    content_bytes: u64,
+}
+
+impl Reading {
+    fn run(&mut self, files: Vec<UploadFile>) {
+        for (index, file) in files.into_iter().enumerate() {
+            match self.file(index, file) {
+                Ok(sent) => self.findings.lock().files.push(sent),
+                Err(error) => return self.fail(index, error),
+            }
+            if !self.wanted {
+                return;
+            }
+        }
+        let closing = self.form.closing();
+        self.pending.bytes.extend_from_slice(closing.as_bytes());
+        self.flush(true);
+    }
+
+    fn file(&mut self, index: usize, file: UploadFile) -> io::Result<SentFile> {
+        let UploadFile { name, size_bytes, open } = file;
+        let mut source = open()?;
+        let at_open = source.metadata()?;
+        self.pending.bytes.extend_from_slice(self.form.opening(index).as_bytes());
+        let mut hashes = Hashes::default();
+        let mut left = size_bytes;
+        while left > 0 && self.wanted {
+            left -= self.read_some(&mut source, left, &mut hashes)?;
+        }
+        if left > 0 {
+            return Err(io::Error::other("the upload was given up"));
+        }
+        let at_end_of_file = is_at_end(&mut source)?;
+        let at_end = source.metadata()?;
+        let (whirlpool, fingerprint) = hashes.finish();
+        Ok(SentFile { name, size_bytes, whirlpool, fingerprint, at_open, at_end, at_end_of_file })
+    }
+
+    /// Reads up to `left` bytes into what is pending, and sends that when it fills a block.
+    fn read_some(
+        &mut self,
+        source: &mut File,
+        left: u64,
+        hashes: &mut Hashes,
+    ) -> io::Result<u64> {
+        let start = self.pending.bytes.len();
+        let room = BLOCK_BYTES.saturating_sub(start).max(1);
+        let want = usize::try_from(left).unwrap_or(usize::MAX).min(room);
+        self.pending.bytes.resize(start + want, 0);
+        let read = loop {
+            match source.read(&mut self.pending.bytes[start..]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => break other?,
+            }
+        };
+        self.pending.bytes.truncate(start + read);
+        if read == 0 {
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the file became shorter while it was read",
+            ));
+        }
+        hashes.add(&self.pending.bytes[start..]);
+        self.pending.content_bytes += read as u64;
+        if self.pending.bytes.len() >= BLOCK_BYTES {
+            self.flush(false);
+        }
+        Ok(read as u64)
+    }
+
+    fn flush(&mut self, is_last: bool) {
+        let Pending { bytes, content_bytes } = std::mem::take(&mut self.pending);
+        self.pending.bytes.reserve(if is_last { 0 } else { BLOCK_BYTES });
+        let block = Block { bytes: bytes.into(), content_bytes, is_last };
+        self.wanted = self.send.blocking_send(Ok(block)).is_ok();
+    }
+
+    fn fail(&mut self, index: usize, error: io::Error) {
+        if !self.wanted {
+            return;
+        }
+        let told = io::Error::new(error.kind(), "a file could not be read");
+        self.findings.lock().failure = Some((index, error));
+        // If nobody takes it any more, the body has ended already.
+        drop(self.send.blocking_send(Err(told)));
+    }
+}
+
+/// Both hashes of the file that is being read.
+#[derive(Default)]
+struct Hashes {
+    whirlpool: whirlpool::Whirlpool,
+    fingerprint: blake3::Hasher,
+}
+
+impl Hashes {
+    fn add(&mut self, bytes: &[u8]) {
+        self.whirlpool.update(bytes);
+        self.fingerprint.update(bytes);
+    }
+
+    fn finish(self) -> (Whirlpool, Fingerprint) {
+        let whirlpool = Whirlpool::from_bytes(self.whirlpool.finalize().into());
+        (whirlpool, Fingerprint::from_bytes(*self.fingerprint.finalize().as_bytes()))
+    }
+}
+
+/// Whether nothing more can be read: a file that grew is cut at the announced size.
+fn is_at_end(source: &mut File) -> io::Result<bool> {
+    loop {
+        match source.read(&mut [0]) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => return read.map(|count| count == 0),
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! What the service means by a refusal: its words decide, never their number.
+//!
+//! The `#n` behind a message looks like a source line and drifts from year to year, and HTTP 403
+//! is used for floods and for permanent refusals alike (docs/api-notes.md, E). So the one place
+//! that reads the service's texts is here; what it makes of them is an [`ErrorKind`].
+
+use std::time::Duration;
+
+use crate::error::ErrorKind;
+
+/// A lock of the account, as opposed to the address, needs a longer pause (E).
+const USER_FLOOD_PAUSE: Duration = Duration::from_secs(5 * 60);
+/// Longest part of a message that is repeated to people.
+const MAX_MESSAGE_CHARS: usize = 200;
+
+/// The kind of a well-formed refusal: HTTP status and `message`.
+pub(crate) fn classify(status: u16, message: &str) -> ErrorKind {
+    known_text(status, message).unwrap_or_else(|| match status {
+        429 => ErrorKind::Throttled { retry_after: None },
+        401 => ErrorKind::KeyRefused,
+        500.. => ErrorKind::Failing { status },
+        _ => ErrorKind::Refused { status, message: for_people(message) },
+    })
+}
+
+/// The kind of an HTML page, or of an empty or other text, that came instead of JSON.
+///
+/// A page that says nothing known is never a refusal: what became of the request is unknown.
+pub(crate) fn classify_page(status: u16, page: &str) -> ErrorKind {
+    known_text(status, page).unwrap_or_else(|| match status {
+        429 => ErrorKind::Throttled { retry_after: None },
+        401 => ErrorKind::KeyRefused,
+        500.. => ErrorKind::Failing { status },
+        _ => ErrorKind::unexpected(format!("HTTP {status} with a page instead of JSON")),
+    })
+}
+
+/// Whether `page` says that an upload has arrived and waits for the virus scanner (C.4).
+pub(crate) fn says_being_scanned(page: &str) -> bool {
+    let page = page.to_lowercase();
+    ["veuillez patienter", "scanned by our anti-virus", "antivirus"]
+        .iter()
+        .any(|t| page.contains(t))
+}
+
+fn known_text(status: u16, text: &str) -> Option<ErrorKind> {
+    let text = text.to_lowercase();
+    let says = |part: &str| text.contains(part);
+    // The flood messages contain `IP Locked`, and so come first.
+    let kind = if says("flood detected") {
+        let user = says("user locked") || says("user apk locked");
+        ErrorKind::Throttled { retry_after: user.then_some(USER_FLOOD_PAUSE) }
+    } else if says("requests are too fast") {
+        ErrorKind::Throttled { retry_after: None }
+    } else if says("owner locked") {
+        ErrorKind::OwnerLocked
+    } else if says("ip locked") || says("unlock within 1 hour") {
+        ErrorKind::Locked
+    } else if says("not authenticated") || says("no such user") {
+        ErrorKind::KeyRefused
+    } else if says("must be a customer") {
+        ErrorKind::CustomersOnly
+    } else if says("professional equipment") || says("cdn credits") || says("residential private") {
+        ErrorKind::AddressRefused
+    } else if says("allowed at a time") {
+        ErrorKind::OneLocation
+    } else if says("resource not found") {
+        ErrorKind::NotFound
+    } else if says("resource not allowed")
+        || says("password not provided")
+        || says("invalid password")
+    {
+        ErrorKind::NotAllowed
+    } else if says("no file has been renamed") {
+        ErrorKind::NothingRenamed
+    } else if says("ne peut ouvrir le fichier destination") {
+        ErrorKind::NodeStorage
+    } else if says("pas de fichier trouv") {
+        ErrorKind::NoFileInUpload
+    } else if says("in maintenance") || says("under maintenance") {
+        ErrorKind::Maintenance
+    } else if says("software error:") {
+        ErrorKind::Failing { status }
+    } else {
+        return None;
+    };
+    Some(kind)
+}
+
+/// `text` on one line, not too long, and without links, which are capabilities.
+pub(crate) fn for_people(text: &str) -> String {
+    let words = text
+        .split_whitespace()
+        .map(|word| if word.contains("://") || word.contains("/?") { "(link)" } else { word });
+    let line = words.collect::<Vec<_>>().join(" ");
+    let shown =
+        line.chars().filter(|c| !c.is_control()).take(MAX_MESSAGE_CHARS).collect::<String>();
+    if shown.is_empty() { "(no message)".to_owned() } else { shown }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+
+    #[test]
+    fn the_recorded_messages_are_understood_whatever_their_number() {
+        let messages = [
+            (403, "Flood detected: IP Locked #374"),
+            (403, "Flood detected: IP Locked #999"),
+            (403, "Flood detected: User Locked #218"),
+            (403, "Flood detected: User APK Locked #1"),
+            (200, "IP Locked #12"),
+            (403, "Owner locked #649"),
+            (401, "Not authenticated #247"),
+            (403, "No such user #93"),
+            (403, "Must be a customer (Premium, Access) #236"),
+            (404, "Resource not found #469"),
+            (403, "Resource not allowed #631"),
+            (403, "Invalid password. Resource not allowed #77"),
+            (403, "Only 1 location allowed at a time #887"),
+            (403, "You must have CDN credits #913"),
+            (200, "No file has been renamed #312"),
+            (400, "Content-Type not JSON #24"),
+            (200, "Something new #1"),
+            (429, "Slow down"),
+        ];
+        let kinds = messages.map(|(status, text)| format!("{:?}\n", classify(status, text)));
+        expect![[r#"
+            Throttled { retry_after: None }
+            Throttled { retry_after: None }
+            Throttled { retry_after: Some(300s) }
+            Throttled { retry_after: Some(300s) }
+            Locked
+            OwnerLocked
+            KeyRefused
+            KeyRefused
+            CustomersOnly
+            NotFound
+            NotAllowed
+            NotAllowed
+            OneLocation
+            AddressRefused
+            NothingRenamed
+            Refused { status: 400, message: "Content-Type not JSON #24" }
+            Refused { status: 200, message: "Something new #1" }
+            Throttled { retry_after: None }
+        "#]]
+        .assert_eq(&kinds.concat());
+    }
+
+    #[test]
+    fn pages_are_read_for_what_they_say_and_are_never_a_plain_refusal() {
+        let pages = [
+            (503, "<html>Our services are in maintenance"),
+            (200, "<p>Your requests are too fast</p>"),
+            (200, "<div class=\"bloc2\">Ne peut ouvrir le fichier destination</div>"),
+            (200, "<div>Pas de fichier trouvé dans l'envoi</div>"),
+            (200, "<h1>Software error:</h1>"),
+            (502, "<html>nginx"),
+            (504, ""),
+            (404, "<html>Not Found"),
+            (200, "<html>hello"),
+        ];
+        let kinds = pages.map(|(status, page)| format!("{:?}\n", classify_page(status, page)));
+        expect![[r#"
+            Maintenance
+            Throttled { retry_after: None }
+            NodeStorage
+            NoFileInUpload
+            Failing { status: 200 }
+            Failing { status: 502 }
+            Failing { status: 504 }
+            UnexpectedReply { detail: "HTTP 404 with a page instead of JSON" }
+            UnexpectedReply { detail: "HTTP 200 with a page instead of JSON" }
+        "#]]
+        .assert_eq(&kinds.concat());
+    }
+
+    #[test]
+    fn a_message_for_people_is_one_short_line_without_links() {
+        let shown = for_people("No\n https://1fichier.com/?abcde12345 1fichier.com/?x here\u{7}");
+        assert_eq!(shown, "No (link) (link) here");
+        assert_eq!(for_people(&"x".repeat(900)).len(), MAX_MESSAGE_CHARS);
+        assert_eq!(for_people(" "), "(no message)");
+    }
+
+    #[test]
+    fn the_scanners_page_is_recognised_in_both_languages() {
+        assert!(says_being_scanned("<b>Veuillez patienter</b>"));
+        assert!(says_being_scanned("wait until the file has been scanned by our anti-virus"));
+        assert!(!says_being_scanned("<html>nginx"));
+    }
+}

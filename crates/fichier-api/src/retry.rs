@@ -1,0 +1,176 @@
+//! Repeats one call: a few attempts within seconds, and only if that can do no harm.
+//!
+//! Whether a call may be repeated after a lost reply is a property of its endpoint
+//! (docs/api-notes.md, B.0); one that never left this machine may always be. Work that fails for
+//! longer is the caller's to repeat, and silence after a flood is the pacer's.
+//!
+//! Invariant: an attempt whose outcome is unknown is followed by another only if the call is
+//! idempotent, and a flood, a lock or a refusal is never answered with another attempt.
+
+use std::io;
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+
+use crate::error::{Error, ErrorKind};
+use crate::pace::Pacer;
+
+/// Attempts after the first.
+const MAX_REPEATS: usize = 3;
+/// Before the first repeat (docs/api-notes.md, E: back-off from 5 s); doubled each time.
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Runs `attempt` until it succeeds, fails for good, or has been repeated often enough.
+///
+/// Tells the pacer how each attempt went. `attempt` takes its own turn from the pacer.
+///
+/// # Errors
+///
+/// What the last attempt said. If that one was not even sent, after one whose outcome is unknown,
+/// then what the earlier one said: the call may have been carried out, and the caller must know.
+pub(crate) async fn call<T, F>(
+    idempotent: bool,
+    pacer: &Pacer,
+    endpoint: &'static str,
+    attempt: impl Fn() -> F,
+) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, ErrorKind>>,
+{
+    let pauses = ExponentialBuilder::default()
+        .with_min_delay(FIRST_PAUSE / pacer.time_scale())
+        .with_factor(2.0)
+        .with_max_times(MAX_REPEATS);
+    let mut pauses = pauses.build();
+    let mut attempts = 0;
+    let mut in_doubt = None;
+    loop {
+        let kind = match attempt().await {
+            Ok(value) => {
+                pacer.note_ok();
+                return Ok(value);
+            }
+            Err(kind) => kind,
+        };
+        pacer.note_flood(&kind);
+        let sent = was_sent(&kind);
+        attempts += u32::from(sent);
+        let pause = if may_repeat(&kind, idempotent, attempts) { pauses.next() } else { None };
+        let Some(pause) = pause else {
+            let kind = if sent { kind } else { in_doubt.unwrap_or(kind) };
+            return Err(Error { endpoint, attempts, kind });
+        };
+        tracing::debug!(endpoint, pause_s = pause.as_secs_f64(), "repeating a call: {kind}");
+        if kind.outcome_unknown() {
+            in_doubt = Some(kind);
+        }
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Whether the attempt got as far as a turn.
+fn was_sent(kind: &ErrorKind) -> bool {
+    !matches!(
+        kind,
+        ErrorKind::HeldOff { .. } | ErrorKind::PaceMemory(_) | ErrorKind::InvalidRequest { .. }
+    )
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "a new kind is not repeated unless named here")]
+fn may_repeat(kind: &ErrorKind, idempotent: bool, attempts: u32) -> bool {
+    match kind {
+        ErrorKind::Unreachable(source) => {
+            idempotent || source.kind() == io::ErrorKind::ConnectionRefused
+        }
+        ErrorKind::Failing { .. } => idempotent,
+        // Cut short, perhaps; but a reply that has changed for good will not get better.
+        ErrorKind::UnexpectedReply { .. } => idempotent && attempts == 1,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::pace::PaceConfig;
+
+    /// Runs a call whose attempts go as listed; what came of it, with what was left unused.
+    fn outcome(idempotent: bool, script: Vec<Result<(), ErrorKind>>) -> String {
+        let config = PaceConfig { calls_per_second: 1.0, time_scale: 100_000 };
+        let pacer = Pacer::in_memory(config);
+        let script = Mutex::new(script.into_iter());
+        let attempt = || async { script.lock().unwrap().next().expect("one attempt too many") };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let result = runtime.block_on(call(idempotent, &pacer, "file/rm.cgi", attempt));
+        let unused = script.lock().unwrap().len();
+        let result = match result {
+            Ok(()) => "done".to_owned(),
+            Err(error) => format!("{error}: {}", error.kind),
+        };
+        format!("{result} ({unused} unused)")
+    }
+
+    fn lost() -> Result<(), ErrorKind> {
+        Err(ErrorKind::Unreachable(io::ErrorKind::ConnectionReset.into()))
+    }
+
+    fn never_sent() -> Result<(), ErrorKind> {
+        Err(ErrorKind::Unreachable(io::ErrorKind::ConnectionRefused.into()))
+    }
+
+    #[test]
+    fn an_idempotent_call_is_repeated_after_a_lost_reply() {
+        assert_eq!(outcome(true, vec![lost(), lost(), Ok(())]), "done (0 unused)");
+    }
+
+    #[test]
+    fn attempts_are_few() {
+        assert_eq!(
+            outcome(true, (0..9).map(|_| lost()).collect()),
+            "file/rm.cgi failed after 4 attempts: the service could not be reached (5 unused)"
+        );
+    }
+
+    #[test]
+    fn another_call_is_repeated_only_if_it_was_never_sent() {
+        assert_eq!(
+            outcome(false, vec![never_sent(), lost(), Ok(())]),
+            "file/rm.cgi failed after 2 attempts: the service could not be reached (1 unused)"
+        );
+    }
+
+    #[test]
+    fn an_unreadable_reply_is_asked_for_once_more() {
+        let unreadable = || Err(ErrorKind::unexpected("a page"));
+        assert_eq!(
+            outcome(true, vec![unreadable(), unreadable(), Ok(())]),
+            "file/rm.cgi failed after 2 attempts: unexpected reply from the service: a page \
+             (1 unused)"
+        );
+    }
+
+    #[test]
+    fn refusals_and_floods_are_not_answered_with_another_attempt() {
+        let flood = ErrorKind::Throttled { retry_after: None };
+        for kind in [flood, ErrorKind::Locked, ErrorKind::KeyRefused, ErrorKind::NotFound] {
+            let expected = format!("file/rm.cgi failed: {kind} (1 unused)");
+            assert_eq!(outcome(true, vec![Err(kind), Ok(())]), expected);
+        }
+    }
+
+    #[test]
+    fn a_hold_off_does_not_hide_that_an_earlier_attempt_may_have_succeeded() {
+        let held = || ErrorKind::HeldOff { until: SystemTime::now(), reason: "a flood".to_owned() };
+        assert_eq!(
+            outcome(true, vec![lost(), Err(held())]),
+            "file/rm.cgi failed: the service could not be reached (0 unused)"
+        );
+        assert_eq!(
+            outcome(true, vec![Err(held())]),
+            "file/rm.cgi was not sent: no calls are made until a hold-off ends: a flood (0 unused)"
+        );
+    }
+}

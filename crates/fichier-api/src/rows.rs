@@ -1,0 +1,75 @@
+//! The rows of a listing, read one by one.
+//!
+//! A row that cannot be read must not hide the others (one odd date once made whole listings
+//! fail for another client, docs/api-notes.md, B.13), and must not be forgotten either: the
+//! listing without it is incomplete.
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::names::RemoteName;
+use crate::types::{FolderId, RemoteFile, RemoteFolder};
+use crate::wire::{self, FileItem};
+
+/// The service shows at most so many files, and, it is assumed, sub-folders of a folder
+/// (docs/api-notes.md, A.5, G.1 rows 3 and 5).
+pub const MAX_ROWS_PER_LISTING: usize = 5000;
+
+/// What rows were read to, and whether that is all of them, as far as the rows can tell.
+pub(crate) struct Read<T> {
+    pub(crate) rows: Vec<T>,
+    pub(crate) complete: bool,
+}
+
+/// Reads the rows of files.
+pub(crate) fn files(rows: Vec<Value>) -> Read<RemoteFile> {
+    read(rows, |item: FileItem| Some(item.into_file()))
+}
+
+/// Reads the rows of sub-folders.
+pub(crate) fn folders(rows: Vec<Value>) -> Read<RemoteFolder> {
+    read(rows, |row: FolderRow| {
+        let name = RemoteName::from_service(row.name);
+        (row.id > 0).then_some(RemoteFolder { id: FolderId(row.id), name })
+    })
+}
+
+#[derive(Deserialize)]
+struct FolderRow {
+    #[serde(deserialize_with = "wire::number")]
+    id: i64,
+    name: String,
+}
+
+fn read<R: DeserializeOwned, T>(rows: Vec<Value>, take: impl Fn(R) -> Option<T>) -> Read<T> {
+    let count = rows.len();
+    let rows: Vec<T> =
+        rows.into_iter().filter_map(|row| R::deserialize(row).ok().and_then(&take)).collect();
+    let complete = rows.len() == count && count < MAX_ROWS_PER_LISTING;
+    Read { rows, complete }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_row_that_cannot_be_read_hides_no_other_and_makes_the_listing_incomplete() {
+        let good = json!({"id": "7", "name": "photos", "create_date": "", "pass": 0});
+        let read = folders(vec![good.clone(), json!({"id": 0, "name": "root?"})]);
+        assert_eq!(read.rows.len(), 1);
+        assert_eq!(read.rows[0].id, FolderId(7));
+        assert!(!read.complete);
+        assert!(folders(vec![good]).complete);
+    }
+
+    #[test]
+    fn as_many_rows_as_the_service_shows_may_not_be_all() {
+        let row = json!({"id": 7, "name": "a"});
+        assert!(folders(vec![row.clone(); MAX_ROWS_PER_LISTING - 1]).complete);
+        assert!(!folders(vec![row; MAX_ROWS_PER_LISTING]).complete);
+    }
+}

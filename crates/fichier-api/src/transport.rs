@@ -1,0 +1,236 @@
+//! HTTP, and nothing but: sends one request and reads one reply.
+//!
+//! Three `reqwest` clients, because the service's three kinds of servers want to be spoken to in
+//! three ways: the API over kept connections with the key, the upload nodes over a fresh HTTP/1.1
+//! connection each with the key, the download servers without it (docs/api-notes.md, A.1, C.3, D).
+//! What a reply *means* is decided in `wire` and `error`.
+//!
+//! Invariants: no redirect is ever followed, so the key goes where [`ApiAddress`] allowed it and
+//! nowhere else. No reply is read past [`MAX_REPLY_BYTES`], also after decompression. No wait is
+//! unbounded: a connection must come about within [`CONNECT_TIMEOUT`], and bytes must move within
+//! the stall timeout; how long a transfer takes as a whole is not limited here.
+
+use std::io;
+use std::time::Duration;
+
+use reqwest::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap,
+    HeaderName, HeaderValue, LOCATION, RANGE, RETRY_AFTER,
+};
+use reqwest::redirect::Policy;
+use url::Url;
+
+use crate::address::ApiAddress;
+use crate::client::BuildError;
+use crate::error::ErrorKind;
+use crate::key::ApiKey;
+use crate::tls;
+
+/// How long a connection, with TLS, may take to come about.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// The largest reply read into memory: a listing of 5,000 files has about 3 MiB.
+const MAX_REPLY_BYTES: usize = 16 * 1024 * 1024;
+/// A small reply that keeps trickling is given up after this many stall timeouts.
+const STALLS_PER_CALL: u32 = 5;
+/// Asks `end.pl` for JSON instead of a page (docs/api-notes.md, C.4).
+const JSON: HeaderName = HeaderName::from_static("json");
+
+/// What a [`Transport`] is made from.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) address: ApiAddress,
+    pub(crate) extra_roots_pem: Option<Vec<u8>>,
+    pub(crate) user_agent: String,
+    pub(crate) proxy: Option<String>,
+    pub(crate) stall_timeout: Duration,
+}
+
+/// The connections to the service.
+#[derive(Debug)]
+pub(crate) struct Transport {
+    address: ApiAddress,
+    authorization: HeaderValue,
+    stall_timeout: Duration,
+    api: reqwest::Client,
+    node: reqwest::Client,
+    download: reqwest::Client,
+}
+
+/// A reply that was read to its end.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) content_type: Option<String>,
+    pub(crate) location: Option<String>,
+    pub(crate) retry_after: Option<String>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Transport {
+    pub(crate) fn new(key: &ApiKey, settings: Settings) -> Result<Transport, BuildError> {
+        let mut authorization = HeaderValue::from_str(&key.bearer())
+            .map_err(|_| BuildError::Http { problem: "the key is no header value".to_owned() })?;
+        authorization.set_sensitive(true);
+        let stall = settings.stall_timeout;
+        let http1 = || Ok::<_, BuildError>(start(&settings, false)?.http1_only());
+        let fresh = http1()?.pool_max_idle_per_host(0);
+        Ok(Transport {
+            api: finish(start(&settings, true)?.gzip(true).read_timeout(stall))?,
+            node: finish(fresh)?,
+            download: finish(http1()?.read_timeout(stall))?,
+            address: settings.address,
+            authorization,
+            stall_timeout: stall,
+        })
+    }
+
+    pub(crate) fn address(&self) -> &ApiAddress {
+        &self.address
+    }
+
+    pub(crate) fn stall_timeout(&self) -> Duration {
+        self.stall_timeout
+    }
+
+    /// Calls one endpoint of the API.
+    pub(crate) async fn call(&self, endpoint: &str, json: Vec<u8>) -> Result<Reply, ErrorKind> {
+        let request = self
+            .api
+            .post(self.address.endpoint(endpoint))
+            .timeout(self.stall_timeout * STALLS_PER_CALL)
+            .header(AUTHORIZATION, self.authorization.clone())
+            // The bare type: anything more is refused by some endpoints (docs/api-notes.md, A.2).
+            .header(CONTENT_TYPE, "application/json")
+            .body(json);
+        read(request.send().await.map_err(unreachable)?).await
+    }
+
+    /// Sends a form to an upload node. The caller watches its progress: no timeout is set, since
+    /// the reply comes after the whole body.
+    pub(crate) async fn send_form(
+        &self,
+        to: Url,
+        content_type: &str,
+        content_length: u64,
+        body: reqwest::Body,
+    ) -> Result<Reply, ErrorKind> {
+        let request = self
+            .node
+            .post(to)
+            .header(AUTHORIZATION, self.authorization.clone())
+            .header(CONNECTION, "close")
+            .header(CONTENT_TYPE, content_type)
+            .header(CONTENT_LENGTH, content_length)
+            .body(body);
+        read(request.send().await.map_err(unreachable)?).await
+    }
+
+    /// Asks a node what became of an upload. The key is not needed there, and not sent.
+    pub(crate) async fn ask_node(&self, at: Url) -> Result<Reply, ErrorKind> {
+        let request = self
+            .node
+            .get(at)
+            .timeout(self.stall_timeout * STALLS_PER_CALL)
+            .header(CONNECTION, "close")
+            .header(JSON, "1");
+        read(request.send().await.map_err(unreachable)?).await
+    }
+
+    /// Starts a download, from byte `offset` on; the body is left to the caller.
+    pub(crate) async fn download(
+        &self,
+        from: Url,
+        offset: u64,
+    ) -> Result<reqwest::Response, ErrorKind> {
+        let mut request = self.download.get(from).header(ACCEPT_ENCODING, "identity");
+        if offset > 0 {
+            request = request.header(RANGE, format!("bytes={offset}-"));
+        }
+        request.send().await.map_err(unreachable)
+    }
+}
+
+/// Reads a reply to its end, or to the most that is read.
+pub(crate) async fn read(mut response: reqwest::Response) -> Result<Reply, ErrorKind> {
+    let mut body = Vec::new();
+    let text = |headers: &HeaderMap, name| {
+        headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+    };
+    let headers = response.headers();
+    let mut reply = Reply {
+        status: response.status().as_u16(),
+        content_type: text(headers, CONTENT_TYPE),
+        location: text(headers, LOCATION),
+        retry_after: text(headers, RETRY_AFTER),
+        body: Vec::new(),
+    };
+    while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+        if body.len() + chunk.len() > MAX_REPLY_BYTES {
+            let detail = format!("the reply is larger than {MAX_REPLY_BYTES} bytes");
+            return Err(ErrorKind::UnexpectedReply { detail });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    reply.body = body;
+    Ok(reply)
+}
+
+/// What a failed connection means, without the address it was to: that may be a secret.
+pub(crate) fn unreachable(error: reqwest::Error) -> ErrorKind {
+    let error = error.without_url();
+    let kind = if error.is_connect() {
+        // Whatever kept the connection from coming about: nothing was sent.
+        io::ErrorKind::ConnectionRefused
+    } else if error.is_timeout() {
+        io::ErrorKind::TimedOut
+    } else {
+        io_kind(&error)
+    };
+    let mut text = String::new();
+    let mut cause: Option<&dyn std::error::Error> = Some(&error);
+    while let Some(error) = cause {
+        let this = error.to_string();
+        // Some levels repeat their cause.
+        if !text.contains(&this) {
+            text += if text.is_empty() { "" } else { ": " };
+            text += &this;
+        }
+        cause = error.source();
+    }
+    ErrorKind::Unreachable(io::Error::new(kind, text))
+}
+
+/// The kind of the operating system's error below, if there is one.
+fn io_kind(error: &reqwest::Error) -> io::ErrorKind {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return error.kind();
+        }
+        cause = error.source();
+    }
+    io::ErrorKind::Other
+}
+
+fn start(settings: &Settings, speaks_http2: bool) -> Result<reqwest::ClientBuilder, BuildError> {
+    let tls = tls::config(settings.extra_roots_pem.as_deref(), speaks_http2)?;
+    let builder = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .user_agent(&settings.user_agent)
+        .redirect(Policy::none())
+        .referer(false)
+        .gzip(false)
+        // What is repeated, and when, is decided in `retry` alone.
+        .retry(reqwest::retry::never())
+        .connect_timeout(CONNECT_TIMEOUT);
+    let http = |error: &reqwest::Error| BuildError::Http { problem: error.to_string() };
+    Ok(match &settings.proxy {
+        _ if settings.address.is_plain() => builder.no_proxy(),
+        Some(proxy) => builder.proxy(reqwest::Proxy::all(proxy).map_err(|error| http(&error))?),
+        None => builder,
+    })
+}
+
+fn finish(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, BuildError> {
+    builder.build().map_err(|error| BuildError::Http { problem: error.to_string() })
+}

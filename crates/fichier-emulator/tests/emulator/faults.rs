@@ -1,0 +1,202 @@
+//! Faults on command: what a client sees, and what has really happened.
+
+use std::time::Duration;
+
+use fichier_emulator::{Action, Fault};
+use serde_json::{Value, json};
+
+use crate::plain::{lenient, until};
+
+#[tokio::test]
+async fn an_upload_whose_reply_was_lost_is_found_by_its_id() {
+    let (emulator, plain) = lenient().await;
+    emulator.inject(Fault::once("upload.cgi", Action::DoItThenReset));
+    let slot = plain.slot().await;
+    let lost = plain.post(&slot, 0, &[("a", b"1")]).await.unwrap_err();
+    assert!(lost.is_request(), "{lost:?}");
+    let links = plain.result(&slot, &slot.id).await;
+    assert_eq!(links[0]["filename"], "a");
+    emulator.assert_no_violations();
+}
+
+#[tokio::test]
+async fn sending_again_without_asking_is_a_blind_repeat() {
+    let (emulator, plain) = lenient().await;
+    emulator.inject(Fault::once("upload.cgi", Action::DoItThenReset));
+    let slot = plain.slot().await;
+    plain.post(&slot, 0, &[("a", b"1")]).await.unwrap_err();
+    plain.upload(0, &[("a", b"1")]).await;
+    let violations = emulator.violations();
+    assert!(violations[0].contains("sent again before asking"), "{violations:?}");
+    assert_eq!(emulator.files().len(), 2);
+}
+
+#[tokio::test]
+async fn a_connection_cut_within_the_body_stores_nothing() {
+    let (emulator, plain) = lenient().await;
+    emulator.inject(Fault::once("upload.cgi", Action::ResetAfter(100_000)));
+    let slot = plain.slot().await;
+    let body = vec![7; 4_000_000];
+    plain.post(&slot, 0, &[("a", &body)]).await.unwrap_err();
+    assert_eq!(plain.result(&slot, &slot.id).await, Vec::<Value>::new());
+    assert!(emulator.files().is_empty());
+}
+
+#[tokio::test]
+async fn a_node_that_stops_reading_holds_its_client_until_the_emulator_stops() {
+    let (emulator, plain) = lenient().await;
+    emulator.inject(Fault::once("upload.cgi", Action::StallBody(1_000_000)));
+    let slot = plain.slot().await;
+    let sent = tokio::spawn(async move {
+        let body = vec![7; 64_000_000];
+        plain.post(&slot, 0, &[("a", &body)]).await
+    });
+    until(|| emulator.bytes_received() >= 900_000).await;
+    emulator.stop().await;
+    assert!(sent.await.unwrap().unwrap_err().is_request());
+}
+
+#[tokio::test]
+async fn a_call_that_was_done_and_whose_reply_was_lost_shows_in_the_account() {
+    let (emulator, plain) = lenient().await;
+    emulator.inject(Fault::once("folder/mkdir.cgi", Action::DoItThenReset));
+    let lost = plain.send("folder/mkdir.cgi", json!({"name": "a", "folder_id": 0})).await;
+    assert!(lost.unwrap_err().is_request());
+    assert_eq!(emulator.folders(), ["/a"]);
+    assert_eq!(emulator.requests()[0].status, 0);
+}
+
+#[tokio::test]
+async fn a_call_that_was_reset_has_not_been_done() {
+    let (emulator, plain) = lenient().await;
+    emulator.inject(Fault::once("*", Action::Reset));
+    let lost = plain.send("folder/mkdir.cgi", json!({"name": "a", "folder_id": 0})).await;
+    assert!(lost.unwrap_err().is_request());
+    assert!(emulator.folders().is_empty());
+}
+
+#[tokio::test]
+async fn a_partial_batch_reports_what_it_did() {
+    let (emulator, plain) = lenient().await;
+    emulator.inject(Fault::once("file/rm.cgi", Action::Partial(1)));
+    let links = ["a", "b", "c"].map(|name| emulator.add_file("/", name, b"1"));
+    let files: Vec<Value> = links.iter().map(|link| json!({"url": link})).collect();
+    let (_, reply) = plain.call("file/rm.cgi", json!({"files": files})).await;
+    assert_eq!((&reply["removed"], &reply["urls"]), (&json!(1), &json!([links[0]])));
+    assert_eq!(emulator.files().len(), 2);
+}
+
+#[tokio::test]
+async fn the_antivirus_page_is_shown_as_often_as_told() {
+    let (emulator, plain) = lenient().await;
+    emulator.inject(Fault::once("upload.cgi", Action::Scanning(2)));
+    let slot = plain.slot().await;
+    plain.post(&slot, 0, &[("a", b"1")]).await.unwrap();
+    for _ in 0..2 {
+        let page = plain.result_text(&slot, &slot.id).await;
+        assert!(page.contains("scanned by our anti-virus"), "{page}");
+    }
+    assert_eq!(plain.result(&slot, &slot.id).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_result_can_be_late_short_or_wrong() {
+    let (emulator, plain) = lenient().await;
+    let slot = plain.slot().await;
+    plain.post(&slot, 0, &[("a", b"1"), ("b", b"22")]).await.unwrap();
+    let faults = [
+        (Action::EmptyLinks(1), 0),
+        (Action::DropLink("a".into()), 1),
+        (Action::ExtraLinks, 4),
+        (Action::ReorderedLinks, 2),
+    ];
+    for (action, count) in faults {
+        emulator.inject(Fault::once("end.pl", action.clone()));
+        assert_eq!(plain.result(&slot, &slot.id).await.len(), count, "{action:?}");
+    }
+    emulator.inject(Fault::once("end.pl", Action::WrongWhirlpool));
+    let links = plain.result(&slot, &slot.id).await;
+    assert_eq!(links[0]["whirlpool"], "0".repeat(128));
+    assert_eq!(emulator.files().len(), 2);
+}
+
+#[tokio::test]
+async fn the_result_can_be_under_another_id() {
+    let (emulator, plain) = lenient().await;
+    emulator.inject(Fault::once("upload.cgi", Action::XidDiffers));
+    let slot = plain.slot().await;
+    let (_, place, _) = plain.post(&slot, 0, &[("a", b"1")]).await.unwrap();
+    let xid = place.strip_prefix("/end.pl?xid=").unwrap();
+    assert_ne!(xid, slot.id);
+    assert_eq!(plain.result(&slot, xid).await.len(), 1);
+    assert_eq!(plain.result(&slot, &slot.id).await.len(), 0);
+}
+
+#[tokio::test]
+async fn one_poisoned_file_fails_its_upload_and_no_other() {
+    let (emulator, plain) = lenient().await;
+    emulator.inject(Fault::always("upload.cgi", Action::Poison("bad".into())));
+    let (status, _, _) =
+        plain.post(&plain.slot().await, 0, &[("good", b"1"), ("bad", b"2")]).await.unwrap();
+    assert_eq!(status, 500);
+    plain.upload(0, &[("good", b"1")]).await;
+    assert_eq!(emulator.files().len(), 1);
+}
+
+#[tokio::test]
+async fn an_injected_flood_locks_until_its_end() {
+    let (emulator, plain) = lenient().await;
+    emulator.inject(Fault::once("file/ls.cgi", Action::Flood));
+    let (status, reply) = plain.call("file/ls.cgi", json!({})).await;
+    assert_eq!((status, &reply["message"]), (403, &json!("Flood detected: IP Locked #412")));
+    emulator.assert_no_violations();
+    plain.call("file/ls.cgi", json!({})).await;
+    assert!(emulator.violations()[0].contains("a call while locked"));
+    emulator.unlock();
+    let (status, _) = plain.call("file/ls.cgi", json!({})).await;
+    assert_eq!(status, 200);
+}
+
+#[tokio::test]
+async fn replies_can_be_cut_emptied_or_endless() {
+    let (emulator, plain) = lenient().await;
+    emulator.inject(Fault::once("file/ls.cgi", Action::Truncated));
+    emulator.inject(Fault::once("file/ls.cgi", Action::Empty));
+    emulator.inject(Fault::once("file/ls.cgi", Action::HugeBody(1_000_000)));
+    let (status, cut) = plain.send("file/ls.cgi", json!({})).await.unwrap();
+    assert_eq!(status, 200);
+    let error = serde_json::from_str::<Value>(&cut).unwrap_err();
+    assert!(error.is_eof(), "{cut}");
+    assert_eq!(plain.send("file/ls.cgi", json!({})).await.unwrap(), (200, String::new()));
+    assert_eq!(plain.send("file/ls.cgi", json!({})).await.unwrap().1.len(), 1_000_000);
+}
+
+#[tokio::test]
+async fn a_client_that_waits_for_nothing_is_freed_when_the_emulator_stops() {
+    let (emulator, plain) = lenient().await;
+    emulator.inject(Fault::once("file/ls.cgi", Action::StallHeaders));
+    emulator.inject(Fault::once("file/rm.cgi", Action::Delay(Duration::from_millis(1))));
+    let (status, _) = plain.call("file/rm.cgi", json!({"files": [{"url": ""}]})).await;
+    assert_eq!(status, 200);
+    let asked = tokio::spawn(async move { plain.send("file/ls.cgi", json!({})).await });
+    until(|| emulator.calls() >= 2).await;
+    emulator.stop().await;
+    assert!(asked.await.unwrap().unwrap_err().is_request());
+}
+
+#[tokio::test]
+async fn node_and_folder_replies_can_miss_or_fake_what_matters() {
+    let (emulator, plain) = lenient().await;
+    emulator.inject(Fault::once("folder/mkdir.cgi", Action::NoFolderId));
+    let (_, reply) = plain.call("folder/mkdir.cgi", json!({"name": "a"})).await;
+    assert_eq!(reply, json!({"status": "OK"}));
+    assert_eq!(emulator.folders(), ["/a"]);
+    let slot = "upload/get_upload_server.cgi";
+    emulator.inject(Fault::once(slot, Action::ForeignNode("evil.example".into())));
+    emulator.inject(Fault::once(slot, Action::BadUploadId("../x".into())));
+    assert_eq!(plain.slot().await.node, "evil.example");
+    assert_eq!(plain.slot().await.id, "../x");
+    emulator.inject(Fault::once("folder/ls.cgi", Action::EmptyListing));
+    let (_, reply) = plain.call("folder/ls.cgi", json!({"folder_id": 0, "files": 1})).await;
+    assert_eq!((&reply["sub_folders"], &reply["items"]), (&json!([]), &json!([])));
+}

@@ -1,0 +1,8 @@
+//! The emulated service as a client sees it, over real sockets on loopback.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests, which report by failing")]
+
+mod faults;
+mod plain;
+mod service;
+mod tls;

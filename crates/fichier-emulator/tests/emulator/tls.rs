@@ -1,0 +1,65 @@
+//! The service under its own names: TLS with the emulator's authority, through its proxy.
+
+use fichier_emulator::{Emulator, Rules};
+use reqwest::tls::Certificate;
+use reqwest::{Client, Proxy};
+use serde_json::{Value, json};
+
+use crate::plain::Plain;
+
+/// A client that knows the emulator's proxy, and its authority if told to.
+fn client(emulator: &Emulator, trusting: bool) -> Client {
+    Plain::of(emulator);
+    let proxy = Proxy::all(emulator.proxy_url().unwrap()).unwrap();
+    let ca = Certificate::from_pem(emulator.ca_pem().unwrap().as_bytes()).unwrap();
+    let roots = if trusting { vec![ca] } else { vec![] };
+    Client::builder().proxy(proxy).tls_certs_only(roots).build().unwrap()
+}
+
+async fn start() -> Emulator {
+    Emulator::builder().rules(Rules::lenient()).tls(true).start().await.unwrap()
+}
+
+#[tokio::test]
+async fn api_node_and_download_are_reached_by_the_services_names() {
+    let emulator = start().await;
+    let http = client(&emulator, true);
+    let post = |url: &str, ask: Value| {
+        let request = http.post(url).bearer_auth(emulator.api_key());
+        request.header("Content-Type", "application/json").body(ask.to_string()).send()
+    };
+    let reply = async |url: &str, ask: Value| -> Value {
+        serde_json::from_str(&post(url, ask).await.unwrap().text().await.unwrap()).unwrap()
+    };
+    let api = "https://api.1fichier.com/v1";
+    let slot = reply(&format!("{api}/upload/get_upload_server.cgi"), json!({})).await;
+    assert_eq!(slot["url"], "up1.1fichier.com");
+    let result = format!("https://up1.1fichier.com/end.pl?xid={}", slot["id"].as_str().unwrap());
+    let page = http.get(result).header("JSON", "1").send().await.unwrap().text().await.unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&page).unwrap()["links"], json!([]));
+    let link = emulator.add_file("/", "x", b"bytes");
+    let token = reply(&format!("{api}/download/get_token.cgi"), json!({"url": link})).await;
+    let url = token["url"].as_str().unwrap();
+    assert!(url.starts_with("https://a-1.1fichier.com/p"), "{url}");
+    assert_eq!(http.get(url).send().await.unwrap().text().await.unwrap(), "bytes");
+    emulator.assert_no_violations();
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_trust_the_authority_sends_nothing() {
+    let emulator = start().await;
+    let http = client(&emulator, false);
+    let refused = http.get("https://api.1fichier.com/v1/").send().await.unwrap_err();
+    assert!(refused.is_connect(), "{refused:?}");
+    assert_eq!(emulator.calls(), 0);
+}
+
+#[tokio::test]
+async fn the_proxy_leads_nowhere_else() {
+    let emulator = start().await;
+    let http = client(&emulator, true);
+    let refused = http.get("https://evil1fichier.com/").send().await.unwrap_err();
+    assert!(refused.is_connect(), "{refused:?}");
+    let violations = emulator.violations();
+    assert!(violations[0].contains("evil1fichier.com:443"), "{violations:?}");
+}

@@ -1,0 +1,159 @@
+//! What can go wrong with the state file, sorted by what the caller can do.
+//!
+//! `Display` says what happened at this level and never repeats the cause; whoever prints an
+//! error prints the whole chain. No message holds a link: the values of a row are never
+//! printed.
+
+use std::io;
+use std::path::PathBuf;
+
+use rusqlite::ErrorCode;
+
+/// Why the state could not be opened, read or written.
+///
+/// Deliberately exhaustive: a new kind must break each `match` until someone has decided
+/// what it means there.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another process has this state open; wait for it or stop it (exit code 75).
+    #[error("the state in {} is in use by another fichierd", dir.display())]
+    Locked {
+        /// The state folder.
+        dir: PathBuf,
+    },
+    /// There is no state file yet: the service has never run.
+    #[error("there is no state at {}", path.display())]
+    Absent {
+        /// Where it was expected.
+        path: PathBuf,
+    },
+    /// A newer version of this program wrote the file, which was left as it is (exit code 78).
+    #[error(
+        "the state was written by a newer fichierd (form {found}; this one knows up to {newest})"
+    )]
+    FromTheFuture {
+        /// `user_version` of the file.
+        found: i64,
+        /// The newest form that this program knows.
+        newest: i64,
+    },
+    /// An older version wrote the file, and it was opened for reading only: start the service
+    /// once, which brings it up to date.
+    #[error("the state was written by an older fichierd (form {found}; this one reads {newest})")]
+    FromThePast {
+        /// `user_version` of the file.
+        found: i64,
+        /// The form that this program reads.
+        newest: i64,
+    },
+    /// A database, but of another program; it was left as it is.
+    #[error("{} is not a state file of fichierd (application id {found:#010x})", path.display())]
+    NotOurs {
+        /// The file.
+        path: PathBuf,
+        /// `application_id` of the file.
+        found: i64,
+    },
+    /// The file is damaged. Nothing in it may be acted on; it must be put aside.
+    #[error("the state file is damaged: {detail}")]
+    Corrupt {
+        /// What did not fit, for people.
+        detail: String,
+    },
+    /// No room, no permission, or a failing disk. Nothing was changed; no mutation of the
+    /// service may follow. Works again once the cause is gone.
+    #[error("the state could not be stored")]
+    Storage(#[source] rusqlite::Error),
+    /// Someone else wrote for longer than five seconds; nothing was changed, try again.
+    #[error("the state is being written by another program")]
+    Busy(#[source] rusqlite::Error),
+    /// The form of the tables refused the row: a bug in the caller, or damage that no check saw
+    /// ([`Store::check`](crate::Store::check) tells). Nothing was changed.
+    #[error("the state refused a row that contradicts it")]
+    Refused(#[source] rusqlite::Error),
+    /// A change of something that is not on record: a bug in the caller.
+    #[error("there is no such {0} on record")]
+    Missing(&'static str),
+    /// A folder was to be moved below itself.
+    #[error("a folder cannot be moved below itself")]
+    Cycle,
+    /// A file or folder beside the database could not be made or opened.
+    #[error("{}", path.display())]
+    Io {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// SQLite failed in a way that should not happen.
+    #[error("the state file could not be used")]
+    Sqlite(#[source] rusqlite::Error),
+}
+
+/// Of everything in this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    pub(crate) fn corrupt(detail: impl Into<String>) -> Error {
+        Error::Corrupt { detail: detail.into() }
+    }
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Error {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Error::corrupt(error.to_string())
+            }
+            Some(
+                ErrorCode::DiskFull
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::ReadOnly
+                | ErrorCode::CannotOpen
+                | ErrorCode::PermissionDenied
+                | ErrorCode::FileLockingProtocolFailed,
+            ) => Error::Storage(error),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Busy(error),
+            Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch) => Error::Refused(error),
+            Some(_) => Error::Sqlite(error),
+            None if is_unreadable_value(&error) => Error::corrupt(error.to_string()),
+            None => Error::Sqlite(error),
+        }
+    }
+}
+
+/// A column holds what no version of this program writes there.
+fn is_unreadable_value(error: &rusqlite::Error) -> bool {
+    matches!(
+        error,
+        rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::InvalidColumnType(..)
+            | rusqlite::Error::Utf8Error(..)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn the_printed_chain_says_each_thing_once_and_no_value() {
+        let db = rusqlite::Connection::open_in_memory().unwrap();
+        db.execute_batch("CREATE TABLE t (link TEXT UNIQUE) STRICT").unwrap();
+        db.execute("INSERT INTO t VALUES ('secret')", []).unwrap();
+        let error = Error::from(db.execute("INSERT INTO t VALUES ('secret')", []).unwrap_err());
+        assert_eq!(
+            format!("{error}: {}", error.source().unwrap()),
+            "the state refused a row that contradicts it: UNIQUE constraint failed: t.link"
+        );
+        let unreadable = db.query_row("SELECT link FROM t", [], |row| row.get::<_, i64>(0));
+        assert_eq!(
+            Error::from(unreadable.unwrap_err()).to_string(),
+            "the state file is damaged: Invalid column type Text at index: 0, name: link"
+        );
+    }
+}

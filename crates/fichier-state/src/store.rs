@@ -1,0 +1,311 @@
+//! Opens the state file, checks it, and gives out transactions.
+//!
+//! Settings and why (measured on this schema, see `benches/state.rs`):
+//!
+//! * WAL with `synchronous = FULL`, always: what `write` has returned is on disk, a power cut
+//!   included. `NORMAL` loses the last transactions, and one of them may be an intent (I3).
+//!   It costs one fsync a transaction, so callers write in batches.
+//! * `quick_check` and `foreign_key_check` after an end that was not clean: damage is an error
+//!   at open, before anything is believed. What they do not see (an index that lacks a row; a
+//!   file that was damaged after it was closed) is an error from the look-up or the change
+//!   that meets it. Comparing every index takes four times as long: [`Store::check`].
+//! * `mmap_size` stays 0: with a map, a failing disk is a SIGBUS and not an error.
+//! * `trusted_schema` off, `cell_size_check` on: a damaged or forged file runs no code and is
+//!   not read beyond its pages.
+//!
+//! Invariant: one process writes. The lock is taken before the database is touched and
+//! dropped after it is closed.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::ops::Deref;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+
+use crate::lock::Lock;
+use crate::schema::{self, MIGRATIONS};
+use crate::{Error, Result};
+
+const FILE_NAME: &str = "state.db";
+
+/// How long a statement waits for another program (`sqlite3`, a backup) to finish writing.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Statements kept prepared; the crate has about eighty.
+const STATEMENTS: usize = 100;
+
+/// The open state file.
+#[derive(Debug)]
+pub struct Store {
+    // Declared before the lock, and so closed before it is given back.
+    records: Records,
+    // None: opened for reading beside a running service.
+    lock: Option<Lock>,
+}
+
+/// Everything that can be looked up. Each method is in the file of its table.
+#[derive(Debug)]
+pub struct Records {
+    pub(crate) db: Connection,
+}
+
+/// One transaction: all of it is kept, or nothing. It sees what it has written so far.
+#[derive(Debug)]
+pub struct Writing<'a> {
+    records: &'a Records,
+}
+
+impl Store {
+    /// Opens the state in the folder `dir`, and makes both if they do not exist yet (0700 and
+    /// 0600). Brings an older file up to date, after a copy of it was made.
+    ///
+    /// Takes milliseconds after a clean end. After any other, every row is read and checked: one
+    /// to two seconds for a million files.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Locked`] · [`Error::FromTheFuture`] and [`Error::NotOurs`], the file is not
+    /// touched · [`Error::Corrupt`] · [`Error::Storage`] and [`Error::Io`] if the disk is full
+    /// or not writable.
+    pub fn open(dir: &Path) -> Result<Store> {
+        make_folder(dir)?;
+        let lock = Lock::take(dir)?;
+        let path = dir.join(FILE_NAME);
+        make_file(&path)?;
+        // Opening for writing may already change the file; so look first.
+        schema::version(&connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?, &path)?;
+        let mut db = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        set_up_writer(&db)?;
+        let version = schema::version(&db, &path)?;
+        if version > 0 && !ended_cleanly(&db)? {
+            tracing::info!("the state was not closed properly; checking it");
+            check(&db, "quick_check")?;
+        }
+        schema::migrate(&mut db, dir, version, MIGRATIONS)?;
+        mark_end(&db, false)?;
+        Ok(Store { records: Records { db }, lock: Some(lock) })
+    }
+
+    /// Opens the state for looking only, beside a service that may be running: `status`, `why`.
+    /// Takes no lock; each look-up sees what was last committed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Absent`] · [`Error::FromTheFuture`] · [`Error::FromThePast`] ·
+    /// [`Error::NotOurs`] · [`Error::Corrupt`] · [`Error::Storage`]
+    pub fn open_read_only(dir: &Path) -> Result<Store> {
+        let path = dir.join(FILE_NAME);
+        match path.try_exists() {
+            Ok(true) => {}
+            Ok(false) => return Err(Error::Absent { path }),
+            Err(source) => return Err(Error::Io { path, source }),
+        }
+        let db = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let (version, newest) = (schema::version(&db, &path)?, schema::newest(MIGRATIONS));
+        match i64::try_from(version) {
+            Ok(0) => Err(Error::Absent { path }),
+            Ok(found) if found < newest => Err(Error::FromThePast { found, newest }),
+            _ => Ok(Store { records: Records { db }, lock: None }),
+        }
+    }
+
+    /// Closes the file and marks that nothing is left to check. Without it (a crash, a kill)
+    /// nothing is lost; the next `open` takes a closer look.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`] if the mark cannot be written.
+    pub fn close(self) -> Result<()> {
+        let Store { records: Records { db }, lock } = self;
+        if lock.is_some() {
+            mark_end(&db, true)?;
+            db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        }
+        db.close().map_err(|(_, error)| error)?;
+        drop(lock);
+        Ok(())
+    }
+
+    /// Runs `changes` as one transaction. When this returns, all of it is on disk; after any
+    /// error, `changes`' own or the disk's, nothing of it is.
+    ///
+    /// Waits for the disk once. Other writers are locked out meanwhile, so `changes` must not
+    /// wait for anything itself.
+    ///
+    /// # Errors
+    ///
+    /// What `changes` returned, else [`Error::Storage`] or [`Error::Busy`].
+    pub fn write<R>(&mut self, changes: impl FnOnce(&mut Writing<'_>) -> Result<R>) -> Result<R> {
+        let db = &self.records.db;
+        let transaction = Transaction::new_unchecked(db, TransactionBehavior::Immediate)?;
+        let done = changes(&mut Writing { records: &self.records })?;
+        transaction.commit()?;
+        Ok(done)
+    }
+
+    /// Reads the whole file and compares every index with its table, for `doctor`: some seconds
+    /// for a million files.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] with the first thing that does not fit.
+    pub fn check(&self) -> Result<()> {
+        check(&self.db, "integrity_check")
+    }
+}
+
+impl Deref for Store {
+    type Target = Records;
+
+    fn deref(&self) -> &Records {
+        &self.records
+    }
+}
+
+impl Deref for Writing<'_> {
+    type Target = Records;
+
+    fn deref(&self) -> &Records {
+        self.records
+    }
+}
+
+/// `Ok` if a change found its row.
+pub(crate) fn found(rows: usize, what: &'static str) -> Result<()> {
+    if rows == 0 { Err(Error::Missing(what)) } else { Ok(()) }
+}
+
+fn make_folder(dir: &Path) -> Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|source| failed(dir, source))
+}
+
+/// SQLite gives the journal the permissions of the database, so this settles both.
+fn make_file(path: &Path) -> Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    options.open(path).map(drop).map_err(|source| failed(path, source))
+}
+
+fn failed(path: &Path, source: std::io::Error) -> Error {
+    Error::Io { path: PathBuf::from(path), source }
+}
+
+fn connect(path: &Path, access: OpenFlags) -> Result<Connection> {
+    // A connection has one user at a time: SQLite need not lock for itself.
+    let db = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    db.busy_timeout(BUSY_TIMEOUT)?;
+    db.set_prepared_statement_cache_capacity(STATEMENTS);
+    for (name, value) in [
+        ("trusted_schema", 0),
+        ("cell_size_check", 1),
+        ("foreign_keys", 1),
+        ("temp_store", 1),     // in files: memory stays bounded
+        ("cache_size", -8192), // KiB
+    ] {
+        db.pragma_update(None, name, value)?;
+    }
+    Ok(db)
+}
+
+fn set_up_writer(db: &Connection) -> Result<()> {
+    let mode: String = db.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
+    if mode != "wal" {
+        tracing::warn!("the state folder's file system allows no WAL; the state will be slow");
+    }
+    db.pragma_update(None, "synchronous", "FULL")?;
+    // A long reader lets the WAL grow; this much of it is kept afterwards.
+    db.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    Ok(())
+}
+
+fn ended_cleanly(db: &Connection) -> Result<bool> {
+    let clean = db.query_row("SELECT clean FROM ends", [], |row| row.get::<_, bool>(0));
+    match clean {
+        Err(rusqlite::Error::QueryReturnedNoRows) => Ok(false),
+        other => Ok(other?),
+    }
+}
+
+fn mark_end(db: &Connection, clean: bool) -> Result<()> {
+    db.execute("UPDATE ends SET clean = ?1", [clean])?;
+    Ok(())
+}
+
+/// The pages, the rows and their CHECKs; and that each row belongs to something.
+fn check(db: &Connection, pragma: &str) -> Result<()> {
+    let verdict: String = db.query_row(&format!("PRAGMA {pragma}(1)"), [], |row| row.get(0))?;
+    if verdict != "ok" {
+        return Err(Error::corrupt(verdict));
+    }
+    let strays = "SELECT count(*) FROM pragma_foreign_key_check";
+    match db.query_row(strays, [], |row| row.get::<_, i64>(0))? {
+        0 => Ok(()),
+        strays => Err(Error::corrupt(format!("{strays} rows belong to nothing"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn setting(db: &Connection, name: &str) -> i64 {
+        db.pragma_query_value(None, name, |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn what_is_written_waits_for_the_disk_and_keeps_its_references() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let mode: String =
+            store.db.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+        assert_eq!(mode, "wal");
+        assert_eq!(setting(&store.db, "synchronous"), 2, "2 is FULL");
+        assert_eq!(setting(&store.db, "foreign_keys"), 1);
+        assert_eq!(setting(&store.db, "trusted_schema"), 0);
+        assert_eq!(setting(&store.db, "cell_size_check"), 1);
+        assert_eq!(setting(&store.db, "mmap_size"), 0);
+        assert_eq!(setting(&store.db, "busy_timeout"), 5000);
+        assert_eq!(setting(&store.db, "journal_size_limit"), 64 << 20);
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error_that_passes_when_there_is_room_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(dir.path()).unwrap();
+        store.write(|state| state.set_note("before", Some("kept"))).unwrap();
+        let pages = setting(&store.db, "page_count");
+        // SQLite answers as it does when the disk is full.
+        let limit = |store: &Store, pages| {
+            store
+                .db
+                .query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))
+                .unwrap();
+        };
+        limit(&store, pages);
+        let large = "x".repeat(100_000);
+        let full = store.write(|state| {
+            state.set_note("before", None)?;
+            state.set_note("large", Some(&large))
+        });
+        assert!(matches!(full, Err(Error::Storage(_))), "{full:?}");
+        assert_eq!(store.note("before").unwrap().as_deref(), Some("kept"));
+        limit(&store, pages + 1000);
+        store.write(|state| state.set_note("large", Some(&large))).unwrap();
+        assert_eq!(store.note("large").unwrap(), Some(large));
+    }
+
+    #[test]
+    fn another_writer_is_waited_for_and_then_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(dir.path()).unwrap();
+        store.db.busy_timeout(Duration::ZERO).unwrap();
+        let other = Connection::open(dir.path().join(FILE_NAME)).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let busy = store.write(|state| state.set_note("a", Some("b")));
+        assert!(matches!(busy, Err(Error::Busy(_))), "{busy:?}");
+        other.execute_batch("ROLLBACK").unwrap();
+        store.write(|state| state.set_note("a", Some("b"))).unwrap();
+    }
+}

@@ -1,0 +1,11 @@
+//! The state crate as its user sees it: records round trips, transactions, opening, damage.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on is to stop")]
+
+mod damage;
+mod fixture;
+mod opening;
+mod pending;
+mod records;
+mod releases;
+mod trees;

@@ -1,0 +1,120 @@
+//! `fichierd remote`: looking at the account, and working in it by hand.
+//!
+//! These commands talk to 1fichier themselves, also while the service runs, and wait for the
+//! same pacer. Walking a path costs one listing a folder, and listings are three seconds apart
+//! (docs/api-notes.md, A.5): `remote` is made for a look and not for a loop.
+//!
+//! What a mirror keeps in the account is protected from a slip: moving or removing it takes
+//! `--force`, since the backup would have a hole until the service notices.
+
+mod account;
+mod cp;
+mod download;
+mod info;
+mod link;
+mod ls;
+mod mkdir;
+mod mv;
+mod place;
+mod progress;
+mod report;
+mod rm;
+mod upload;
+
+#[cfg(test)]
+mod tests;
+
+use clap::{Args, Subcommand};
+use fichier_api::Client;
+
+use self::place::{Place, Tree};
+use super::failure::ended;
+use crate::account::connect;
+use crate::config::Config;
+use crate::exit::Exit;
+
+#[derive(Args, Debug)]
+pub(crate) struct RemoteArgs {
+    #[command(subcommand)]
+    command: RemoteCommand,
+    /// As JSON; docs/json.md describes the forms
+    #[arg(long, global = true, help_heading = "Global options")]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum RemoteCommand {
+    /// Show the account: offer, quota, end of the subscription
+    Account,
+    /// List a folder
+    Ls(ls::LsArgs),
+    /// Show what is known about a file or folder
+    Info(info::InfoArgs),
+    /// Make a folder
+    Mkdir(mkdir::MkdirArgs),
+    /// Copy files on the service, without sending them
+    Cp(cp::CpArgs),
+    /// Move or rename files and folders
+    Mv(mv::MvArgs),
+    /// Remove files, and folders that are empty
+    Rm(rm::RmArgs),
+    /// Send files, and compare what arrived
+    Upload(upload::UploadArgs),
+    /// Fetch a file, and compare what arrived
+    Download(download::DownloadArgs),
+    /// Print the link of a file: whoever has it can download the file
+    Link(link::LinkArgs),
+}
+
+/// What all of these commands work with.
+struct Remote<'a> {
+    client: Client,
+    tree: Tree,
+    config: &'a Config,
+    json: bool,
+}
+
+pub(crate) async fn run(args: RemoteArgs, config: &Config) -> anyhow::Result<Exit> {
+    let (client, _pacer) = connect(config)?;
+    let tree = Tree::new(client.clone());
+    let mut remote = Remote { client, tree, config, json: args.json };
+    match args.command {
+        RemoteCommand::Account => account::run(&remote).await,
+        RemoteCommand::Ls(args) => ls::run(args, &mut remote).await,
+        RemoteCommand::Info(args) => info::run(args, &mut remote).await,
+        RemoteCommand::Mkdir(args) => mkdir::run(args, &mut remote).await,
+        RemoteCommand::Cp(args) => cp::run(args, &mut remote).await,
+        RemoteCommand::Mv(args) => mv::run(args, &mut remote).await,
+        RemoteCommand::Rm(args) => rm::run(args, &mut remote).await,
+        RemoteCommand::Upload(args) => upload::run(args, &mut remote).await,
+        RemoteCommand::Download(args) => download::run(args, &mut remote).await,
+        RemoteCommand::Link(args) => link::run(args, &mut remote).await,
+    }
+}
+
+impl Remote<'_> {
+    /// Refuses a path that a mirror keeps, or that contains one. A link does not tell where its
+    /// file lies.
+    ///
+    /// # Errors
+    ///
+    /// [`Exit::Failed`], naming the mirror.
+    fn protect_mirrors(&self, place: &Place, force: bool) -> anyhow::Result<()> {
+        let Place::Path(path) = place else { return Ok(()) };
+        let kept = self
+            .config
+            .mirrors
+            .iter()
+            .find(|mirror| path.is_within(&mirror.target) || path.contains(&mirror.target));
+        match kept {
+            Some(mirror) if !force => Err(ended(
+                Exit::Failed,
+                format!(
+                    "{path} belongs to mirror `{}`: its backup would have a hole (--force does it)",
+                    mirror.name
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! `fichierd remote account`: offer, quota, end of the subscription.
+
+use fichier_api::{Account, Offer};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::Remote;
+use crate::cli::output;
+use crate::exit::Exit;
+use crate::status::bytes;
+
+#[derive(Serialize)]
+struct AccountDocument {
+    schema: &'static str,
+    email: Option<String>,
+    offer: &'static str,
+    subscription_end: Option<Timestamp>,
+    cold_storage_bytes: Option<u64>,
+    allowed_cold_storage_bytes: Option<u64>,
+    upload_forbidden: bool,
+    overquota: bool,
+}
+
+/// One call, and none within ten minutes of the last one.
+pub(super) async fn run(remote: &Remote<'_>) -> anyhow::Result<Exit> {
+    let document = document(remote.client.account().await?);
+    if remote.json {
+        output::json(&document)?;
+    } else {
+        output::line(&text(&document))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn document(account: Account) -> AccountDocument {
+    AccountDocument {
+        schema: "fichierd.remote-account/1",
+        email: Some(account.email),
+        offer: offer(account.offer),
+        subscription_end: account.subscription_end,
+        cold_storage_bytes: account.cold_storage_bytes,
+        allowed_cold_storage_bytes: account.allowed_cold_storage_bytes,
+        upload_forbidden: account.upload_forbidden,
+        overquota: account.overquota,
+    }
+}
+
+fn offer(offer: Offer) -> &'static str {
+    match offer {
+        Offer::None => "none",
+        Offer::Premium => "premium",
+        Offer::Access => "access",
+        Offer::Gold => "gold",
+        Offer::Other(_) => "other",
+    }
+}
+
+fn text(account: &AccountDocument) -> String {
+    let mut lines = Vec::new();
+    if let Some(email) = &account.email {
+        lines.push(format!("account:      {}", output::harmless(email)));
+    }
+    lines.push(format!("offer:        {}", account.offer));
+    if let Some(end) = account.subscription_end {
+        lines.push(format!("ends:         {}", end.strftime("%Y-%m-%d")));
+    }
+    match (account.cold_storage_bytes, account.allowed_cold_storage_bytes) {
+        (Some(used), Some(allowed)) => {
+            lines.push(format!("cold storage: {} of {}", bytes(used), bytes(allowed)));
+        }
+        (Some(used), None) => lines.push(format!("cold storage: {}", bytes(used))),
+        (None, _) => {}
+    }
+    if account.upload_forbidden {
+        lines.push("UPLOADS ARE FORBIDDEN: look at the console of 1fichier".to_owned());
+    }
+    if account.overquota {
+        lines.push("OVER QUOTA".to_owned());
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,44 @@
+//! `fichierd remote cp`: copies of files on the service, which send nothing.
+
+use clap::Args;
+use fichier_api::names::RemoteName;
+use fichier_api::{FileUrl, MAX_LINKS_PER_CALL};
+
+use super::Remote;
+use super::place::{Place, RemotePath};
+use super::report::{Deed, deeds};
+use crate::cli::output::harmless;
+use crate::exit::Exit;
+
+#[derive(Args, Debug)]
+pub(super) struct CpArgs {
+    /// Files: paths in the account, or links
+    #[arg(value_name = "PATH|LINK", required = true)]
+    from: Vec<Place>,
+    /// An existing folder, or a new name for a single file
+    #[arg(value_name = "FOLDER|PATH")]
+    to: RemotePath,
+}
+
+/// One listing for each folder of the paths; one call for up to 100 files.
+pub(super) async fn run(args: CpArgs, remote: &mut Remote<'_>) -> anyhow::Result<Exit> {
+    let to = remote.tree.destination(&args.to, args.from.len()).await?;
+    let mut files = Vec::new();
+    for place in &args.from {
+        let file = remote.tree.file(place).await?;
+        let name = to.rename.as_ref().unwrap_or(&file.name);
+        remote.tree.refuse_taken(to.folder, name).await?;
+        files.push((place.to_string(), file.url));
+    }
+    let mut results = Vec::new();
+    for batch in files.chunks(MAX_LINKS_PER_CALL) {
+        let links: Vec<FileUrl> = batch.iter().map(|(_, url)| url.clone()).collect();
+        let rename: Option<&RemoteName> = to.rename.as_ref();
+        let copied = remote.client.copy_files(&links, to.folder, rename).await?;
+        results.extend(batch.iter().map(|(what, url)| Deed {
+            what: harmless(what),
+            done: copied.iter().any(|copy| copy.from == *url),
+        }));
+    }
+    deeds("copied", &results, remote.json)
+}

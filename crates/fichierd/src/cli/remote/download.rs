@@ -1,0 +1,141 @@
+//! `fichierd remote download`: a file from the account, compared after it arrived.
+//!
+//! It is written beside its destination under a temporary name and shown under its own name only
+//! when size and hash are right. Nothing that exists is ever overwritten.
+
+use std::ffi::OsStr;
+use std::fs::Permissions;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use anyhow::Context as _;
+use clap::Args;
+use fichier_api::names::RemoteName;
+use tokio::io::AsyncWrite;
+
+use super::place::Place;
+use super::report::{deeds, done};
+use super::{Remote, progress};
+use crate::cli::failure::ended;
+use crate::exit::Exit;
+
+#[derive(Args, Debug)]
+pub(super) struct DownloadArgs {
+    /// A path in the account, or a link
+    #[arg(value_name = "PATH|LINK")]
+    place: Place,
+    /// A folder, or the name of a new file
+    #[arg(default_value = ".")]
+    dest: PathBuf,
+}
+
+/// For a path one listing for each folder above it, for a link one call; then one call for the
+/// download address.
+pub(super) async fn run(args: DownloadArgs, remote: &mut Remote<'_>) -> anyhow::Result<Exit> {
+    let file = remote.tree.file(&args.place).await?;
+    let dest = destination(&args.dest, &file.name)?;
+    let folder = dest.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let unfinished = tempfile::Builder::new()
+        .prefix(".fichierd-download-")
+        // Less the umask, as for any new file.
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder)
+        .with_context(|| format!("cannot write to {}", folder.display()))?;
+    let so_far = Arc::new(AtomicU64::new(0));
+    let mut sink = Counting {
+        file: tokio::fs::File::from_std(unfinished.reopen()?),
+        so_far: Arc::clone(&so_far),
+    };
+    let expected = file.whirlpool.map(|hash| (file.size_bytes, hash));
+    let fetching = remote.client.download(&file.url, expected, &mut sink);
+    progress::watch(file.size_bytes, so_far, fetching).await?;
+    sink.file.sync_all().await?;
+    unfinished
+        .persist_noclobber(&dest)
+        .map_err(|error| error.error)
+        .with_context(|| dest.display().to_string())?;
+    deeds("downloaded", &[done(dest.display().to_string())], remote.json)
+}
+
+/// The file to be made. A name from the account never leads out of the folder.
+fn destination(typed: &Path, name: &RemoteName) -> anyhow::Result<PathBuf> {
+    let local = name.decode();
+    let dest = if typed.is_dir() {
+        if local.contains(&b'/') || local.contains(&0) || matches!(&local[..], b"" | b"." | b"..") {
+            let message = "the file's name cannot be used here; give the name of a new file";
+            return Err(ended(Exit::Usage, message));
+        }
+        typed.join(OsStr::from_bytes(&local))
+    } else {
+        typed.to_path_buf()
+    };
+    if dest.symlink_metadata().is_ok() {
+        return Err(ended(Exit::Failed, format!("{} exists already", dest.display())));
+    }
+    Ok(dest)
+}
+
+/// Counts the bytes on their way to the file.
+struct Counting {
+    file: tokio::fs::File,
+    so_far: Arc<AtomicU64>,
+}
+
+impl AsyncWrite for Counting {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.file).poll_write(context, bytes);
+        if let Poll::Ready(Ok(count)) = written {
+            self.so_far.fetch_add(count as u64, Ordering::Relaxed);
+        }
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.file).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.file).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_from_the_account_stays_in_the_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let name = RemoteName::encode(b"a.jpg");
+        assert_eq!(destination(dir.path(), &name).unwrap(), dir.path().join("a.jpg"));
+        for evil in ["／etc／passwd", "．．", "a\u{2400}b"] {
+            let evil = RemoteName::from_service(evil.to_owned());
+            let said = destination(dir.path(), &evil).map_err(|error| error.to_string());
+            let expected = "the file's name cannot be used here; give the name of a new file";
+            assert_eq!(said.unwrap_err(), expected);
+        }
+    }
+
+    #[test]
+    fn what_exists_is_never_overwritten() {
+        let dir = tempfile::tempdir().unwrap();
+        let there = dir.path().join("a.jpg");
+        std::fs::write(&there, "precious").unwrap();
+        let name = RemoteName::encode(b"a.jpg");
+        for typed in [dir.path(), &there] {
+            let said = destination(typed, &name).unwrap_err().to_string();
+            assert_eq!(said, format!("{} exists already", there.display()));
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! `fichierd remote info`: what is known about a file or folder.
+
+use clap::Args;
+use serde::Serialize;
+
+use super::Remote;
+use super::ls::FileLine;
+use super::place::{Found, Place, missing};
+use crate::cli::output;
+use crate::exit::Exit;
+
+#[derive(Args, Debug)]
+pub(super) struct InfoArgs {
+    /// A path in the account, or a link
+    #[arg(value_name = "PATH|LINK")]
+    place: Place,
+}
+
+#[derive(Serialize)]
+struct EntryDocument {
+    schema: &'static str,
+    #[serde(flatten)]
+    entry: Entry,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Entry {
+    Folder { id: i64 },
+    File(FileLine),
+}
+
+/// For a path one listing for each folder above it; for a link one call.
+pub(super) async fn run(args: InfoArgs, remote: &mut Remote<'_>) -> anyhow::Result<Exit> {
+    let entry = match &args.place {
+        Place::Link(_) => Entry::File(FileLine::of(&remote.tree.file(&args.place).await?, false)),
+        Place::Path(path) => match remote.tree.find(path).await? {
+            Some(Found::File { file, .. }) => Entry::File(FileLine::of(&file, false)),
+            Some(Found::Folder { id, .. }) => Entry::Folder { id: id.0 },
+            None => return Err(missing(path)),
+        },
+    };
+    if remote.json {
+        output::json(&EntryDocument { schema: "fichierd.remote-entry/1", entry })?;
+    } else {
+        output::line(&text(&entry))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn text(entry: &Entry) -> String {
+    match entry {
+        Entry::Folder { id } => format!("kind:      folder\nid:        {id}"),
+        Entry::File(file) => file.details(),
+    }
+}

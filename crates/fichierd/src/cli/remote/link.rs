@@ -1,0 +1,35 @@
+//! `fichierd remote link`: the link of a file, which is also its download address.
+
+use clap::Args;
+use serde::Serialize;
+
+use super::Remote;
+use super::place::{Place, RemotePath};
+use crate::cli::output;
+use crate::exit::Exit;
+
+#[derive(Args, Debug)]
+pub(super) struct LinkArgs {
+    /// The file
+    path: RemotePath,
+}
+
+#[derive(Serialize)]
+struct LinkDocument {
+    schema: &'static str,
+    path: String,
+    url: String,
+}
+
+/// One listing for each folder above the file.
+pub(super) async fn run(args: LinkArgs, remote: &mut Remote<'_>) -> anyhow::Result<Exit> {
+    let path = args.path.to_string();
+    let file = remote.tree.file(&Place::Path(args.path)).await?;
+    let url = file.url.as_str().to_owned();
+    if remote.json {
+        output::json(&LinkDocument { schema: "fichierd.remote-link/1", path, url })?;
+    } else {
+        output::line(&url)?;
+    }
+    Ok(Exit::Done)
+}

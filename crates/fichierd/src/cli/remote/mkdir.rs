@@ -1,0 +1,53 @@
+//! `fichierd remote mkdir`: a new folder.
+
+use clap::Args;
+use fichier_api::FolderId;
+use fichier_api::names::RemoteName;
+
+use super::Remote;
+use super::place::{Found, RemotePath};
+use super::report::{deeds, done};
+use crate::cli::failure::ended;
+use crate::exit::Exit;
+
+#[derive(Args, Debug)]
+pub(super) struct MkdirArgs {
+    /// The new folder
+    path: RemotePath,
+    /// Make the folders above as well, and do not mind if it exists
+    #[arg(short, long)]
+    parents: bool,
+}
+
+/// One listing for each folder above, one call for each folder made.
+pub(super) async fn run(args: MkdirArgs, remote: &mut Remote<'_>) -> anyhow::Result<Exit> {
+    let path = &args.path;
+    let existing = remote.tree.find_nearest(path).await?;
+    match &existing.missing[..] {
+        [] => match existing.found {
+            Found::Folder { .. } if args.parents => {}
+            Found::Folder { .. } | Found::File { .. } => {
+                return Err(ended(Exit::Failed, format!("{path} exists already")));
+            }
+        },
+        [_, _, ..] if !args.parents => {
+            let message = format!("a folder above {path} does not exist (--parents makes it)");
+            return Err(ended(Exit::Failed, message));
+        }
+        names => {
+            let Found::Folder { id, .. } = existing.found else {
+                return Err(ended(Exit::Failed, format!("something above {path} is a file")));
+            };
+            make(remote, id, names).await?;
+        }
+    }
+    deeds("made", &[done(path.to_string())], remote.json)
+}
+
+async fn make(remote: &Remote<'_>, above: FolderId, names: &[String]) -> anyhow::Result<()> {
+    let mut parent = above;
+    for name in names {
+        parent = remote.client.make_folder(parent, &RemoteName::encode(name.as_bytes())).await?.id;
+    }
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! `fichierd remote mv`: files and folders to another place or name.
+
+use clap::Args;
+use fichier_api::names::RemoteName;
+use fichier_api::{BatchOutcome, FolderId, RemoteFile};
+
+use super::Remote;
+use super::place::{Destination, Found, Place, RemotePath, missing};
+use super::report::{Deed, deeds};
+use crate::cli::failure::ended;
+use crate::exit::Exit;
+
+#[derive(Args, Debug)]
+pub(super) struct MvArgs {
+    /// Files and folders: paths in the account, or links
+    #[arg(value_name = "PATH|LINK", required = true)]
+    from: Vec<Place>,
+    /// An existing folder, or a new path for a single one
+    #[arg(value_name = "FOLDER|PATH")]
+    to: RemotePath,
+    /// Also what a mirror keeps there
+    #[arg(long)]
+    force: bool,
+}
+
+/// What is to be moved.
+enum Thing {
+    /// With the folder that it lies in, where that is known.
+    File(RemoteFile, Option<FolderId>),
+    Folder {
+        id: FolderId,
+        parent: FolderId,
+        name: RemoteName,
+    },
+}
+
+/// One listing for each folder of the paths; one or two calls for each thing moved.
+pub(super) async fn run(args: MvArgs, remote: &mut Remote<'_>) -> anyhow::Result<Exit> {
+    for place in &args.from {
+        remote.protect_mirrors(place, args.force)?;
+    }
+    let to = remote.tree.destination(&args.to, args.from.len()).await?;
+    let mut results = Vec::new();
+    for place in &args.from {
+        let thing = thing(remote, place).await?;
+        let done = match &thing {
+            Thing::File(file, parent) => move_file(remote, file, *parent, &to).await?,
+            Thing::Folder { id, parent, name } => {
+                if let Place::Path(from) = place
+                    && args.to.is_within(&from.to_string())
+                {
+                    let message = format!("{from} cannot be moved into itself");
+                    return Err(ended(Exit::Failed, message));
+                }
+                move_folder(remote, (*id, *parent, name), &to).await?;
+                true
+            }
+        };
+        results.push(Deed { what: place.to_string(), done });
+    }
+    deeds("moved", &results, remote.json)
+}
+
+async fn thing(remote: &mut Remote<'_>, place: &Place) -> anyhow::Result<Thing> {
+    let Place::Path(path) = place else {
+        return Ok(Thing::File(remote.tree.file(place).await?, None));
+    };
+    match remote.tree.find(path).await? {
+        Some(Found::File { file, parent }) => Ok(Thing::File(file, Some(parent))),
+        Some(Found::Folder { id, .. }) if id == FolderId::ROOT => {
+            Err(ended(Exit::Failed, "the root of the account cannot be moved"))
+        }
+        Some(Found::Folder { id, parent, name }) => Ok(Thing::Folder { id, parent, name }),
+        None => Err(missing(path)),
+    }
+}
+
+async fn move_file(
+    remote: &mut Remote<'_>,
+    file: &RemoteFile,
+    parent: Option<FolderId>,
+    to: &Destination,
+) -> anyhow::Result<bool> {
+    let name = to.rename.as_ref().unwrap_or(&file.name);
+    remote.tree.refuse_taken(to.folder, name).await?;
+    let url = file.url.clone();
+    let outcome: BatchOutcome = if parent == Some(to.folder) {
+        remote.client.rename_files(&[(url, name.clone())]).await?
+    } else if *name == file.name {
+        remote.client.move_files(&[url], to.folder).await?
+    } else {
+        remote.client.move_and_rename_file(&url, to.folder, name).await?
+    };
+    Ok(outcome.missing.is_empty())
+}
+
+/// Moving and renaming are two calls: the service does not do both at once (B.16).
+async fn move_folder(
+    remote: &mut Remote<'_>,
+    (id, parent, old): (FolderId, FolderId, &RemoteName),
+    to: &Destination,
+) -> anyhow::Result<()> {
+    let new = to.rename.as_ref().unwrap_or(old);
+    remote.tree.refuse_taken(to.folder, new).await?;
+    if new != old {
+        remote.client.rename_folder(id, new).await?;
+    }
+    if parent != to.folder {
+        remote.client.move_folder(id, to.folder).await?;
+    }
+    Ok(())
+}

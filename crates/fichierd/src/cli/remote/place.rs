@@ -1,0 +1,335 @@
+//! Finding what a person named: a path in the account, or a link.
+//!
+//! The service has ids and no paths, so a path is walked by listing. Each folder is listed at
+//! most once in a command: a second listing within 30 seconds would have to wait
+//! (docs/api-notes.md, A.5). A name is found as it is written locally (`a:b`, `it's`) and as the
+//! service shows it.
+//!
+//! Invariant: a listing that is not complete never says that a name is free or missing (I11).
+
+use std::collections::HashMap;
+use std::fmt;
+use std::str::FromStr;
+
+use fichier_api::names::RemoteName;
+use fichier_api::{Client, FileInfo, FileUrl, FolderId, FolderListing, RemoteFile};
+
+use crate::cli::failure::ended;
+use crate::cli::output::harmless;
+use crate::exit::Exit;
+
+/// A path in the account; empty for its root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct RemotePath(Vec<String>);
+
+/// A path or a link, as typed.
+#[derive(Clone, Debug)]
+pub(super) enum Place {
+    Path(RemotePath),
+    Link(FileUrl),
+}
+
+/// What a path leads to.
+#[derive(Clone, Debug)]
+pub(super) enum Found {
+    /// The root is its own parent and has no name.
+    Folder {
+        id: FolderId,
+        parent: FolderId,
+        name: RemoteName,
+    },
+    File {
+        file: RemoteFile,
+        parent: FolderId,
+    },
+}
+
+/// Where something is moved or copied to.
+pub(super) struct Destination {
+    pub(super) folder: FolderId,
+    /// Its new name, if it gets one.
+    pub(super) rename: Option<RemoteName>,
+}
+
+/// How far a path exists.
+pub(super) struct Nearest {
+    pub(super) found: Found,
+    /// The names behind it that do not exist.
+    pub(super) missing: Vec<String>,
+}
+
+impl RemotePath {
+    /// The folder above and the last name; `None` for the root.
+    pub(super) fn split(&self) -> Option<(RemotePath, &str)> {
+        let (name, above) = self.0.split_last()?;
+        Some((RemotePath(above.to_vec()), name))
+    }
+
+    /// Whether this is `folder`, written as in the configuration, or lies below it.
+    pub(super) fn is_within(&self, folder: &str) -> bool {
+        let other: Vec<_> = folder.split('/').filter(|name| !name.is_empty()).collect();
+        self.0.len() >= other.len() && self.0.iter().zip(other).all(|(own, other)| own == other)
+    }
+
+    /// Whether `folder` lies below this.
+    pub(super) fn contains(&self, folder: &str) -> bool {
+        let other: Vec<_> = folder.split('/').filter(|name| !name.is_empty()).collect();
+        other.len() > self.0.len() && self.0.iter().zip(other).all(|(own, other)| own == other)
+    }
+}
+
+impl FromStr for RemotePath {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let Some(names) = text.strip_prefix('/') else {
+            return Err("a path in the account begins with `/`".to_owned());
+        };
+        let names: Vec<_> = names.split('/').filter(|name| !name.is_empty()).collect();
+        if names.iter().any(|name| matches!(*name, "." | "..")) {
+            return Err("`.` and `..` have no meaning in the account".to_owned());
+        }
+        Ok(RemotePath(names.into_iter().map(str::to_owned).collect()))
+    }
+}
+
+impl fmt::Display for RemotePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "/{}", harmless(&self.0.join("/")))
+    }
+}
+
+impl fmt::Display for Place {
+    /// A link is not shown: whoever has it can download the file (I10).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Path(path) => path.fmt(f),
+            Place::Link(_) => f.write_str("the file behind the link"),
+        }
+    }
+}
+
+impl FromStr for Place {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.starts_with('/') {
+            return text.parse().map(Place::Path);
+        }
+        let link = FileUrl::parse(text).map_err(|_| {
+            "neither a path in the account, which begins with `/`, nor a link to a file".to_owned()
+        })?;
+        Ok(Place::Link(link))
+    }
+}
+
+/// The folders that were listed so far.
+pub(super) struct Tree {
+    client: Client,
+    listings: HashMap<FolderId, FolderListing>,
+}
+
+impl Tree {
+    pub(super) fn new(client: Client) -> Self {
+        Tree { client, listings: HashMap::new() }
+    }
+
+    /// What is in the folder. One call, unless it was listed before.
+    pub(super) async fn list(&mut self, id: FolderId) -> anyhow::Result<&FolderListing> {
+        if !self.listings.contains_key(&id) {
+            let listing = self.client.list_folder(id).await?;
+            self.listings.insert(id, listing);
+        }
+        Ok(&self.listings[&id])
+    }
+
+    /// The folder at `path`. One listing for each folder above it.
+    ///
+    /// # Errors
+    ///
+    /// When it does not exist, or is a file, or this cannot be known.
+    pub(super) async fn folder(&mut self, path: &RemotePath) -> anyhow::Result<FolderId> {
+        match self.find(path).await? {
+            Some(Found::Folder { id, .. }) => Ok(id),
+            Some(Found::File { .. }) => Err(ended(Exit::Failed, format!("{path} is a file"))),
+            None => Err(missing(path)),
+        }
+    }
+
+    /// What is at `path`; `None` if that is certain to be nothing.
+    ///
+    /// # Errors
+    ///
+    /// When a folder above is missing, or a listing was not complete, or several files have
+    /// that name.
+    pub(super) async fn find(&mut self, path: &RemotePath) -> anyhow::Result<Option<Found>> {
+        let nearest = self.find_nearest(path).await?;
+        match (&nearest.missing[..], &nearest.found) {
+            ([], _) => Ok(Some(nearest.found)),
+            ([_], Found::Folder { .. }) => Ok(None),
+            _ => Err(missing(path)),
+        }
+    }
+
+    /// Walks along `path` as far as it exists.
+    ///
+    /// # Errors
+    ///
+    /// When a listing was not complete, or several files have one of the names.
+    pub(super) async fn find_nearest(&mut self, path: &RemotePath) -> anyhow::Result<Nearest> {
+        let root = FolderId::ROOT;
+        let mut found = Found::Folder { id: root, parent: root, name: RemoteName::encode(b"") };
+        for (depth, name) in path.0.iter().enumerate() {
+            let rest = || path.0[depth..].to_vec();
+            let Found::Folder { id, .. } = found else {
+                return Ok(Nearest { found, missing: rest() });
+            };
+            let walked = RemotePath(path.0[..=depth].to_vec());
+            match in_listing(self.list(id).await?, name, &walked)? {
+                Some(next) => found = next,
+                None => return Ok(Nearest { found, missing: rest() }),
+            }
+        }
+        Ok(Nearest { found, missing: Vec::new() })
+    }
+
+    /// The file at `place`. For a link one call, `file/info`.
+    ///
+    /// # Errors
+    ///
+    /// When there is none.
+    pub(super) async fn file(&mut self, place: &Place) -> anyhow::Result<RemoteFile> {
+        match place {
+            Place::Link(url) => Ok(listed(self.client.file_info(url).await?)),
+            Place::Path(path) => match self.find(path).await? {
+                Some(Found::File { file, .. }) => Ok(file),
+                Some(Found::Folder { .. }) => {
+                    Err(ended(Exit::Failed, format!("{path} is a folder")))
+                }
+                None => Err(missing(path)),
+            },
+        }
+    }
+
+    /// Where `count` files go when they are moved or copied to `path`: into it if it is a folder,
+    /// else one file under that name.
+    ///
+    /// # Errors
+    ///
+    /// When it is a file, or when several would get one name.
+    pub(super) async fn destination(
+        &mut self,
+        path: &RemotePath,
+        count: usize,
+    ) -> anyhow::Result<Destination> {
+        match (self.find(path).await?, path.split()) {
+            (Some(Found::Folder { id, .. }), _) => Ok(Destination { folder: id, rename: None }),
+            (Some(Found::File { .. }), _) => {
+                Err(ended(Exit::Failed, format!("{path} exists already")))
+            }
+            (None, Some((above, name))) if count == 1 => Ok(Destination {
+                folder: self.folder(&above).await?,
+                rename: Some(RemoteName::encode(name.as_bytes())),
+            }),
+            (None, _) => Err(ended(Exit::Failed, format!("{path} is not an existing folder"))),
+        }
+    }
+
+    /// Refuses a name that is in use in the folder.
+    ///
+    /// # Errors
+    ///
+    /// When it is, or when this cannot be known.
+    pub(super) async fn refuse_taken(
+        &mut self,
+        folder: FolderId,
+        name: &RemoteName,
+    ) -> anyhow::Result<()> {
+        let shown = RemotePath(vec![local(name)]);
+        match in_listing(self.list(folder).await?, name.as_str(), &shown)? {
+            None => Ok(()),
+            Some(_) => Err(ended(
+                Exit::Failed,
+                format!("`{}` is in use in that folder", harmless(&local(name))),
+            )),
+        }
+    }
+}
+
+/// The name as it would be written locally, for people.
+pub(super) fn local(name: &RemoteName) -> String {
+    String::from_utf8_lossy(&name.decode()).into_owned()
+}
+
+fn listed(info: FileInfo) -> RemoteFile {
+    RemoteFile {
+        url: info.url,
+        name: info.name,
+        size_bytes: info.size_bytes,
+        whirlpool: info.whirlpool,
+        sent_at: info.sent_at,
+    }
+}
+
+/// There is nothing at that path.
+pub(super) fn missing(path: &RemotePath) -> anyhow::Error {
+    ended(Exit::Failed, format!("{path} does not exist"))
+}
+
+fn in_listing(
+    listing: &FolderListing,
+    name: &str,
+    path: &RemotePath,
+) -> anyhow::Result<Option<Found>> {
+    let parent = listing.id;
+    let encoded = RemoteName::encode(name.as_bytes());
+    let is_meant = |other: &RemoteName| *other == encoded || other.as_str() == name;
+    if let Some(folder) = listing.folders.iter().find(|folder| is_meant(&folder.name)) {
+        let (id, name) = (folder.id, folder.name.clone());
+        return Ok(Some(Found::Folder { id, parent, name }));
+    }
+    let mut files = listing.files.iter().filter(|file| is_meant(&file.name));
+    match (files.next(), files.count()) {
+        (Some(file), 0) => Ok(Some(Found::File { file: file.clone(), parent })),
+        (Some(_), others) => {
+            let count = others + 1;
+            let message =
+                format!("{count} files are called {path}; name one by its link (ls --links)");
+            Err(ended(Exit::Failed, message))
+        }
+        (None, _) if listing.complete => Ok(None),
+        (None, _) => {
+            let message = format!("{path} was not found, but the service did not list everything");
+            Err(ended(Exit::Failed, message))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> RemotePath {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_path_is_whole_and_plain() {
+        assert_eq!(path("//a//b/").to_string(), "/a/b");
+        assert_eq!(path("/").to_string(), "/");
+        assert_eq!(
+            "a/b".parse::<RemotePath>().unwrap_err(),
+            "a path in the account begins with `/`"
+        );
+        assert!("/a/../b".parse::<RemotePath>().unwrap_err().contains("no meaning"));
+    }
+
+    #[test]
+    fn what_a_mirror_keeps_is_recognised() {
+        assert!(path("/backups/photos/a.jpg").is_within("/backups/photos"));
+        assert!(path("/backups/photos").is_within("/backups/photos"));
+        assert!(!path("/backups/photos-b").is_within("/backups/photos"));
+        assert!(path("/backups").contains("/backups/photos"));
+        assert!(!path("/backups/photos").contains("/backups/photos"));
+    }
+}

@@ -1,0 +1,164 @@
+//! The `remote` commands against the emulated service.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use clap::Parser;
+use fichier_emulator::{Emulator, Rules};
+
+use super::*;
+use crate::cli::{Cli, Command, exit_of};
+
+/// An account, and a configuration that leads to it.
+struct World {
+    dir: tempfile::TempDir,
+    emulator: Emulator,
+    config: Config,
+}
+
+impl World {
+    async fn new() -> World {
+        const SCALE: u32 = 1_000;
+        let dir = tempfile::tempdir().unwrap();
+        let emulator = Emulator::builder().rules(Rules::scaled(SCALE)).start().await.unwrap();
+        let key = dir.path().join("api_key");
+        fs::write(&key, emulator.api_key()).unwrap();
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+        let text = format!(
+            "state_dir = \"{root}/state\"\n[account]\napi_key_file = \"{root}/api_key\"\n\
+             api_url = \"{url}\"\n[pace]\ncalls_per_second = 2\ntime_scale = {SCALE}\n[[mirror]]\n\
+             name = \"photos\"\nsource = \"{root}/photos\"\ntarget = \"/backups/photos\"\n",
+            root = dir.path().display(),
+            url = emulator.api_url(),
+        );
+        fs::write(dir.path().join("config.toml"), text).unwrap();
+        let config = Config::load(Some(&dir.path().join("config.toml"))).unwrap();
+        World { dir, emulator, config }
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Runs `fichierd remote` with these arguments; each a word.
+    async fn remote(&self, words: &[&str]) -> Result<Exit, (Exit, String)> {
+        let line = ["fichierd", "remote"].into_iter().chain(words.iter().copied());
+        let Command::Remote(args) = Cli::try_parse_from(line).unwrap().command else {
+            panic!("not a remote command");
+        };
+        let ended = run(args, &self.config).await;
+        ended.map_err(|error| (exit_of(&error), format!("{error:#}")))
+    }
+
+    /// Every file as `folder/name`, sorted.
+    fn files(&self) -> Vec<String> {
+        let files = self.emulator.files().into_iter();
+        let mut names: Vec<_> = files
+            .map(|file| format!("{}/{}", file.path.trim_end_matches('/'), file.name))
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+fn text(path: &Path) -> String {
+    fs::read_to_string(path).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_uploaded_comes_back_the_same() {
+    let world = World::new().await;
+    fs::write(world.path("it's $5.txt"), "some text\n").unwrap();
+    world.remote(&["mkdir", "--parents", "/a/b"]).await.unwrap();
+    let file = world.path("it's $5.txt");
+    let sent = world.remote(&["upload", file.to_str().unwrap(), "/a/b"]).await;
+    assert_eq!(sent, Ok(Exit::Done));
+    assert_eq!(world.files(), ["/a/b/it＇s ＄5.txt"]);
+
+    fs::create_dir(world.path("back")).unwrap();
+    let back = world.path("back");
+    world.remote(&["download", "/a/b/it's $5.txt", back.to_str().unwrap()]).await.unwrap();
+    assert_eq!(text(&back.join("it's $5.txt")), "some text\n");
+    assert_eq!(fs::read_dir(&back).unwrap().count(), 1, "no temporary file is left");
+    world.emulator.assert_no_violations();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_and_folders_are_moved_renamed_copied_and_removed() {
+    let world = World::new().await;
+    for folder in ["/x", "/y/sub"] {
+        world.emulator.add_folder(folder);
+    }
+    world.emulator.add_file("/x", "one", b"1");
+    world.emulator.add_file("/x", "two", b"22");
+    world.remote(&["cp", "/x/one", "/x/two", "/y"]).await.unwrap();
+    world.remote(&["mv", "/x/one", "/x/three"]).await.unwrap();
+    world.remote(&["mv", "/x/two", "/y/sub/four"]).await.unwrap();
+    world.remote(&["mv", "/y/sub", "/x/renamed"]).await.unwrap();
+    world.remote(&["rm", "/y/one"]).await.unwrap();
+    assert_eq!(world.files(), ["/x/renamed/four", "/x/three", "/y/two"]);
+    world.remote(&["rm", "/y/two"]).await.unwrap();
+    world.remote(&["rm", "/y"]).await.unwrap();
+    assert!(!world.emulator.folders().contains(&"/y".to_owned()));
+    world.emulator.assert_no_violations();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_would_do_harm_is_refused_and_nothing_happens() {
+    let world = World::new().await;
+    world.emulator.add_folder("/backups/photos");
+    world.emulator.add_file("/backups/photos", "a.jpg", b"a");
+    world.emulator.add_file("/backups/photos", "b.jpg", b"b");
+    fs::write(world.path("a.jpg"), "other").unwrap();
+    let local = world.path("a.jpg");
+    let refused = async |words: &[&str]| world.remote(words).await.unwrap_err();
+    let hole = "belongs to mirror `photos`: its backup would have a hole (--force does it)";
+    let cases: [(&[&str], String); 6] = [
+        (&["rm", "/backups/photos/a.jpg"], format!("/backups/photos/a.jpg {hole}")),
+        (&["mv", "/backups", "/elsewhere"], format!("/backups {hole}")),
+        (
+            &["rm", "--force", "/backups"],
+            "/backups is not empty; only empty folders are removed".to_owned(),
+        ),
+        (
+            &["mv", "--force", "/backups/photos/a.jpg", "/backups/photos/b.jpg"],
+            "/backups/photos/b.jpg exists already".to_owned(),
+        ),
+        (
+            &["upload", local.to_str().unwrap(), "/backups/photos"],
+            "`a.jpg` is in use in that folder".to_owned(),
+        ),
+        (
+            &["download", "/backups/photos/a.jpg", local.to_str().unwrap()],
+            format!("{} exists already", local.display()),
+        ),
+    ];
+    for (words, expected) in cases {
+        assert_eq!(refused(words).await, (Exit::Failed, expected));
+    }
+    assert_eq!(world.files(), ["/backups/photos/a.jpg", "/backups/photos/b.jpg"]);
+    assert_eq!(text(&local), "other");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn looking_costs_one_listing_for_each_folder() {
+    let world = World::new().await;
+    world.emulator.add_folder("/a/b");
+    world.emulator.add_file("/a/b", "c", b"c");
+    let before = world.emulator.requests().len();
+    world.remote(&["ls", "/a/b"]).await.unwrap();
+    assert_eq!(world.emulator.calls_since(before), ["folder/ls.cgi"; 3]);
+    let missing = world.remote(&["info", "/a/b/d"]).await.unwrap_err();
+    assert_eq!(missing, (Exit::Failed, "/a/b/d does not exist".to_owned()));
+    assert_eq!(world.remote(&["link", "/a/b/c", "--json"]).await, Ok(Exit::Done));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_key_ends_with_77_and_is_not_shown() {
+    let world = World::new().await;
+    world.emulator.revoke_key();
+    let (exit, message) = world.remote(&["account"]).await.unwrap_err();
+    assert_eq!(exit, Exit::Refused);
+    assert!(!message.contains(world.emulator.api_key()), "{message}");
+}

@@ -1,0 +1,395 @@
+//! One run of the pipeline for one mirror: look, compare, read, plan, execute.
+//!
+//! Everything that makes a cycle special (start, timed rescan, overflow, a path that is due
+//! again, `--dry-run`) is only another input, or leaves out the last verb.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use fichier_state::{Content, Mirror, RelPath};
+
+use crate::change::Change;
+use crate::execute::{Executor, FolderMove, StepError, now_s};
+use crate::filter::Filter;
+use crate::gather::{Gathered, gather};
+use crate::guard::{self, Limit};
+use crate::plan::{BatchLimits, Note, Plan, Policy, Step, plan};
+use crate::scan::{Scanner, Trouble};
+use crate::state::State;
+use crate::stop::Stop;
+use crate::survey::{Survey, SurveyError, SurveyRequest, survey};
+
+/// Additions that one cycle takes on; the rest is left for the next, so that memory stays
+/// bounded and small changes get their turn in between.
+pub const MAX_ADDITIONS: usize = 20_000;
+
+/// What one cycle is to do.
+pub struct CycleRequest<'a> {
+    /// The mirror's row.
+    pub mirror: &'a Mirror,
+    /// The watched folder.
+    pub source: &'a Path,
+    /// Which entries count.
+    pub filter: Arc<Filter>,
+    /// Where to look; nothing means everywhere.
+    pub paths: Option<&'a [RelPath]>,
+    /// How long a file must have been quiet.
+    pub settle: Duration,
+    /// Files that are read although they are not quiet.
+    pub force: &'a BTreeSet<RelPath>,
+    /// The bound on removals.
+    pub limit: Limit,
+    /// Whether removals wait for a file that is not quiet yet; it may be what was renamed.
+    pub patient: bool,
+    /// Bounds of one upload.
+    pub batch: BatchLimits,
+}
+
+/// Removals that wait for a decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Records that would lose their live copy.
+    pub removals: u64,
+    /// How many may go within a day.
+    pub limit: u64,
+}
+
+/// What a cycle came to, besides the counts in the executor's report.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Removals that the guard holds back.
+    pub held: Option<Held>,
+    /// Changed files that are not quiet yet.
+    pub unsettled: Vec<RelPath>,
+    /// Additions beyond [`MAX_ADDITIONS`]: the cycle is to be repeated.
+    pub left_out: u64,
+    /// Removals were put off because of a file that is not quiet yet.
+    pub put_off: bool,
+    /// Folders and files that could not be looked at.
+    pub trouble: Vec<Trouble>,
+}
+
+/// Why a cycle did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum CycleError {
+    /// A step.
+    #[error(transparent)]
+    Step(#[from] StepError),
+    /// The walk through the watched folder.
+    #[error("cannot look through the watched folder")]
+    Survey(#[from] SurveyError),
+    /// The watched folder cannot be opened.
+    #[error("cannot open the watched folder")]
+    Source(#[source] std::io::Error),
+}
+
+impl From<fichier_state::Error> for CycleError {
+    fn from(error: fichier_state::Error) -> Self {
+        CycleError::Step(error.into())
+    }
+}
+
+/// A plan, and what was learnt on the way to it.
+#[derive(Debug)]
+pub struct Prepared {
+    /// What to do.
+    pub plan: Plan,
+    /// What to tell.
+    pub outcome: Outcome,
+}
+
+impl Executor {
+    /// Runs one cycle to its end.
+    ///
+    /// # Errors
+    ///
+    /// [`CycleError`]; what was done until then is on record, and the next cycle goes on.
+    pub async fn cycle(
+        &self,
+        request: &CycleRequest<'_>,
+        stop: &Stop,
+    ) -> Result<Outcome, CycleError> {
+        self.recover().await?;
+        let seen = self.survey_and_follow(request).await?;
+        self.record_folders(&seen.changes)?;
+        self.explore_new(&seen.changes).await?;
+        let gathered = tokio::task::block_in_place(|| {
+            gather(&self.state, &self.scanner, self.mirror, &seen.changes)
+        })?;
+        self.leave_out_unread(&gathered)?;
+        let prepared = prepare(&self.state, request, seen, gathered, self.keep_versions)?;
+        self.execute(prepared.plan, stop).await?;
+        Ok(prepared.outcome)
+    }
+
+    /// Surveys until no folder has moved any more: children of a moved folder are compared under
+    /// its new path.
+    async fn survey_and_follow(&self, request: &CycleRequest<'_>) -> Result<Survey, CycleError> {
+        let mut everything = request.paths.is_none();
+        let mut refused = BTreeSet::new();
+        loop {
+            let paths = request.paths.filter(|_| !everything);
+            let seen = look(&self.state, request, paths)?;
+            // The other half of a rename may lie outside of what was looked at.
+            if !everything && loses_a_folder(&seen.changes) {
+                everything = true;
+                continue;
+            }
+            let moves = folder_moves(&self.state, &self.scanner, &seen.changes)?;
+            let mut followed = false;
+            for moved in moves {
+                if refused.contains(&moved.key) {
+                    continue;
+                }
+                if self.move_folder(&moved).await? {
+                    followed = true;
+                } else {
+                    refused.insert(moved.key);
+                }
+            }
+            if !followed {
+                self.report(|report| report.looked_at = seen.looked_at);
+                return Ok(seen);
+            }
+            everything = true;
+        }
+    }
+
+    /// Folders on disk are facts and need no call: they are on record before planning.
+    fn record_folders(&self, changes: &[Change]) -> Result<(), CycleError> {
+        let state = &self.state;
+        for change in changes {
+            match change {
+                Change::FolderAdded { path, device, inode, metadata } => {
+                    let parent = path.parent().unwrap_or_else(RelPath::root);
+                    let Some(parent) = state.read(|s| s.folder_at(self.mirror, &parent))? else {
+                        continue;
+                    };
+                    state.write(|w| {
+                        w.add_folder(
+                            self.mirror,
+                            parent.key,
+                            path.name(),
+                            *device,
+                            *inode,
+                            metadata,
+                        )
+                    })?;
+                }
+                Change::FolderTouched { key, device, inode, metadata, .. } => {
+                    state.write(|w| w.set_folder_facts(*key, *device, *inode, metadata))?;
+                }
+                Change::FolderRemoved { .. }
+                | Change::FolderUnmanaged { .. }
+                | Change::FolderManaged { .. }
+                | Change::Unmanaged { .. }
+                | Change::Managed { .. }
+                | Change::Removed { .. }
+                | Change::Added { .. }
+                | Change::Touched { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Lists the folders that were there before us and into which something is about to go,
+    /// parents first: each listing tells the ids of its sub-folders.
+    async fn explore_new(&self, changes: &[Change]) -> Result<(), CycleError> {
+        let mut folders = BTreeSet::new();
+        for change in changes {
+            if let Change::Added { path, .. } | Change::Touched { path, .. } = change {
+                let mut folder = path.parent();
+                while let Some(path) = folder {
+                    folder = path.parent();
+                    if !folders.insert(path) {
+                        break;
+                    }
+                }
+            }
+        }
+        for path in folders {
+            let row = self.state.read(|s| s.folder_at(self.mirror, &path))?;
+            if let Some(row) = row
+                && row.remote.is_some_and(|spot| !spot.listed)
+            {
+                self.explore(&row, &path).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn leave_out_unread(&self, gathered: &Gathered) -> Result<(), CycleError> {
+        for (path, error) in &gathered.unread {
+            match error {
+                Some(error) if error.kind() != std::io::ErrorKind::NotFound => self.problem(
+                    path,
+                    &format!("cannot be read: {error}"),
+                    "check its permissions and the disk; it is tried again by itself",
+                )?,
+                Some(_) | None => {
+                    self.dirty.mark(path.clone());
+                    self.report(|report| {
+                        report.restless.insert(path.clone());
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Looks and plans without calling the service or changing anything: `--dry-run`.
+///
+/// # Errors
+///
+/// [`CycleError`].
+pub fn preview(
+    state: &State,
+    scanner: &Scanner,
+    request: &CycleRequest<'_>,
+    keep_versions: bool,
+) -> Result<(Vec<FolderMove>, Prepared), CycleError> {
+    let mut seen = look(state, request, None)?;
+    let moves = folder_moves(state, scanner, &seen.changes)?;
+    // What lies in a moved folder is compared only once it has moved.
+    let is_in_moved = |path: &RelPath| {
+        moves.iter().any(|moved| path.starts_with(&moved.from) || path.starts_with(&moved.to))
+    };
+    seen.changes.retain(|change| !is_in_moved(change.path()));
+    let gathered = gather(state, scanner, request.mirror.id, &seen.changes)?;
+    Ok((moves, prepare(state, request, seen, gathered, keep_versions)?))
+}
+
+fn look(
+    state: &State,
+    request: &CycleRequest<'_>,
+    paths: Option<&[RelPath]>,
+) -> Result<Survey, CycleError> {
+    let mut scanner =
+        Scanner::open(request.source, Arc::clone(&request.filter)).map_err(CycleError::Source)?;
+    let survey_request = SurveyRequest {
+        mirror: request.mirror,
+        paths,
+        settle: request.settle,
+        now: SystemTime::now(),
+        force: &|path| request.force.contains(path),
+        max_additions: MAX_ADDITIONS,
+    };
+    Ok(tokio::task::block_in_place(|| survey(&mut scanner, state.mutex(), &survey_request))?)
+}
+
+/// Plans with the guard's leave.
+fn prepare(
+    state: &State,
+    request: &CycleRequest<'_>,
+    seen: Survey,
+    gathered: Gathered,
+    keep_versions: bool,
+) -> Result<Prepared, CycleError> {
+    let unread: BTreeSet<&RelPath> = gathered.unread.iter().map(|(path, _)| path).collect();
+    let changes: Vec<Change> =
+        seen.changes.into_iter().filter(|change| !unread.contains(change.path())).collect();
+    let waits = request.patient && !(seen.unsettled.is_empty() && unread.is_empty());
+    let complete = seen.left_out == 0 && !waits;
+    let mut policy = Policy { removals: complete, keep_versions, limits: request.batch };
+    let mut made = plan(&changes, &gathered.known, &policy);
+    let mirror = request.mirror.id;
+    let mut held = None;
+    if complete && made.removals > 0 {
+        let recorded = state.read(|s| s.totals(mirror))?.files;
+        let in_24_h = state.read(|s| s.removals_since(mirror, now_s() - 24 * 3600))?;
+        let allowance = state.read(|s| s.allowance(mirror))?;
+        let verdict = guard::judge(&request.limit, recorded, in_24_h, allowance, made.removals);
+        if let guard::Verdict::Held { asked, limit, .. } = verdict {
+            held = Some(Held { removals: asked, limit });
+            policy.removals = false;
+            made = plan(&changes, &gathered.known, &policy);
+        }
+    }
+    let outcome = Outcome {
+        held,
+        put_off: !complete && made.removals > 0,
+        unsettled: seen.unsettled,
+        left_out: seen.left_out,
+        trouble: seen.trouble,
+    };
+    Ok(Prepared { plan: made, outcome })
+}
+
+fn loses_a_folder(changes: &[Change]) -> bool {
+    changes.iter().any(|change| matches!(change, Change::FolderRemoved { .. }))
+}
+
+/// Folders that are gone from one path and found under another: the same inode, and most of
+/// what was recorded in it.
+fn folder_moves(
+    state: &State,
+    scanner: &Scanner,
+    changes: &[Change],
+) -> Result<Vec<FolderMove>, CycleError> {
+    let mut moves = Vec::new();
+    for change in changes {
+        let Change::FolderRemoved { path: from, folder } = change else { continue };
+        let found = changes.iter().find_map(|change| match change {
+            Change::FolderAdded { path, inode, .. } if *inode == folder.inode && *inode != 0 => {
+                Some(path)
+            }
+            _ => None,
+        });
+        let Some(to) = found else { continue };
+        if is_same_folder(state, scanner, folder.key, to)? && !to.starts_with(from) {
+            moves.push(FolderMove { key: folder.key, from: from.clone(), to: to.clone() });
+        }
+    }
+    Ok(moves)
+}
+
+/// An inode number is used again after a removal; what was in the folder is not.
+fn is_same_folder(
+    state: &State,
+    scanner: &Scanner,
+    key: fichier_state::FolderKey,
+    now_at: &RelPath,
+) -> Result<bool, CycleError> {
+    const LOOK_AT: usize = 20;
+    let (mut looked_at, mut found) = (0, 0);
+    state.read(|s| {
+        let base = s.path_of(key)?;
+        s.entries_below(key, |path, entry| {
+            let below = path.strip_prefix(&base);
+            let path = below.map(|below| below.components().fold(now_at.clone(), |p, c| p.join(c)));
+            looked_at += 1;
+            if let Some(Ok(Some(seen))) = path.map(|path| scanner.look(&path)) {
+                let same = seen.stamp.inode == entry.stamp.inode;
+                found += usize::from(same || matches!(entry.content, Content::Empty));
+            }
+            if looked_at < LOOK_AT { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })
+    })?;
+    Ok(looked_at > 0 && found * 2 >= looked_at)
+}
+
+/// Turns the removals of a plan into notes that keep the copies: `reject`.
+pub fn keep_instead(plan: Plan) -> Vec<Note> {
+    let mut notes = Vec::new();
+    for step in plan.steps {
+        match step {
+            Step::Retire(files) => {
+                notes.extend(files.into_iter().map(|file| Note::Manage(file.path, file.was, false)))
+            }
+            Step::RetireFolder(path, folder) | Step::RemoveFolder(path, folder) => {
+                notes.push(Note::ManageFolder(path, folder, false));
+            }
+            Step::Note(_)
+            | Step::MakeFolder(_)
+            | Step::Adopt(..)
+            | Step::Relocate(_)
+            | Step::Copy(..)
+            | Step::Upload(_) => {}
+        }
+    }
+    notes
+}

@@ -1,0 +1,517 @@
+//! The service: one loop over a closed set of events runs all mirrors.
+//!
+//! Each source of events has a small task of its own that feeds the loop's queue; the loop
+//! decides, and never waits for anything but the next event. At most one cycle of a mirror is
+//! under way. A cycle takes on a bounded amount of work, so that mirrors take turns and small
+//! changes overtake bulk; all of them share one pacer and one set of upload slots.
+//!
+//! A task that panics ends the process with an error: half a daemon is worse than none (K22).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::{JoinError, JoinSet};
+
+use crate::account::connect;
+use crate::config::{Config, MirrorConfig};
+use crate::control::{self, Call};
+use crate::execute::now_s;
+use crate::exit::Exit;
+use crate::mirror::{CycleEnd, MirrorWorker, Shared, Trouble, chain};
+use crate::state::State;
+use crate::status::{CycleSummary, Status};
+use crate::stop::Stop;
+use crate::systemd;
+use crate::view;
+use crate::watch::{MountWatch, Watch};
+
+mod answers;
+mod schedule;
+mod signals;
+
+use schedule::Schedule;
+
+/// How long an orderly stop may take; what runs longer is left for `recover`.
+const STOP_WITHIN: Duration = Duration::from_secs(8);
+
+/// Everything that can happen to the service.
+#[derive(Debug)]
+enum Event {
+    /// A mirror has something to look at; when, its schedule says.
+    Dirty(String),
+    /// Something was mounted or unmounted somewhere.
+    MountsChanged,
+    /// A command.
+    Asked(Call),
+    /// SIGHUP.
+    Reload,
+    /// SIGUSR1: look at everything now.
+    LookNow,
+    /// SIGTERM or SIGINT.
+    Stop,
+}
+
+/// One mirror, its watch, and what is going on with it.
+pub(crate) struct Seat {
+    /// As configured.
+    pub(crate) config: MirrorConfig,
+    /// Its row in the state.
+    pub(crate) id: fichier_state::MirrorId,
+    /// The mirror itself; away while a cycle runs.
+    worker: Option<MirrorWorker>,
+    dirty: crate::dirty::DirtyQueue,
+    /// The watch, if the source could be watched.
+    pub(crate) watch: Option<Watch>,
+    /// Bytes handed to the network.
+    pub(crate) sent_bytes: Arc<std::sync::atomic::AtomicU64>,
+    schedule: Schedule,
+    /// How the last cycle ended, if it did not end well.
+    pub(crate) trouble: Option<Trouble>,
+    /// What the last cycle left over.
+    pub(crate) unsettled: Vec<fichier_state::RelPath>,
+    waiting: Vec<Waiter>,
+    forwarder: Option<tokio::task::AbortHandle>,
+    /// Set when the mirror is no longer configured and only its cycle has to end.
+    leaving: bool,
+}
+
+/// Somebody who waits for a cycle to end.
+struct Waiter {
+    done: oneshot::Sender<CycleSummary>,
+    /// A cycle that was under way when the question came may have looked too early.
+    skip: u8,
+}
+
+impl Waiter {
+    fn new(done: oneshot::Sender<CycleSummary>, is_working: bool) -> Waiter {
+        Waiter { done, skip: u8::from(is_working) }
+    }
+}
+
+impl Seat {
+    /// Whether a cycle is under way.
+    pub(crate) fn is_working(&self) -> bool {
+        self.worker.is_none()
+    }
+}
+
+/// The service while it runs.
+pub struct Daemon {
+    config: Config,
+    shared: Shared,
+    seats: BTreeMap<String, Seat>,
+    cycles: JoinSet<(String, MirrorWorker, CycleEnd)>,
+    events: mpsc::Receiver<Event>,
+    sender: mpsc::Sender<Event>,
+    feeders: JoinSet<()>,
+    mounts: MountWatch,
+    paused: bool,
+    progress: systemd::Progress,
+    said: String,
+}
+
+/// Why the service could not start, or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// The key, or the program's view of the network.
+    #[error(transparent)]
+    Connect(#[from] crate::account::ConnectError),
+    /// The state file.
+    #[error("cannot use the state file")]
+    State(#[from] fichier_state::Error),
+    /// A mirror's filter.
+    #[error(transparent)]
+    Open(#[from] crate::mirror::OpenError),
+    /// The control socket.
+    #[error("cannot listen on the control socket {path}")]
+    Socket {
+        /// Where.
+        path: String,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The kernel's list of mounts, or the handlers for signals.
+    #[error("cannot set up the service")]
+    Setup(#[source] std::io::Error),
+    /// A part of the service crashed; whatever it did is on disk and will be gone through.
+    #[error("a part of the service crashed")]
+    Crashed(#[source] JoinError),
+}
+
+impl DaemonError {
+    /// The process's exit code.
+    pub fn exit(&self) -> Exit {
+        match self {
+            DaemonError::Connect(error) => error.exit(),
+            DaemonError::State(fichier_state::Error::Locked { .. }) => Exit::TryLater,
+            DaemonError::State(fichier_state::Error::FromTheFuture { .. })
+            | DaemonError::Open(crate::mirror::OpenError::Filter(_)) => Exit::Config,
+            DaemonError::State(_)
+            | DaemonError::Open(_)
+            | DaemonError::Socket { .. }
+            | DaemonError::Setup(_)
+            | DaemonError::Crashed(_) => Exit::Failed,
+        }
+    }
+}
+
+impl Daemon {
+    /// Opens everything: config is checked, state is sound, mirrors are known, the socket
+    /// listens. No call is made.
+    ///
+    /// # Errors
+    ///
+    /// [`DaemonError`]: nothing was changed.
+    pub async fn open(config: Config) -> Result<Daemon, DaemonError> {
+        let shared = open_shared(&config)?;
+        let (sender, events) = mpsc::channel(1024);
+        let mounts = MountWatch::start().map_err(DaemonError::Setup)?;
+        let paused = shared.state.read(|s| s.paused())?;
+        let mut daemon = Daemon {
+            shared,
+            seats: BTreeMap::new(),
+            cycles: JoinSet::new(),
+            events,
+            sender,
+            feeders: JoinSet::new(),
+            mounts,
+            paused,
+            progress: systemd::Progress::default(),
+            said: String::new(),
+            config,
+        };
+        daemon.listen()?;
+        daemon.feed_signals()?;
+        daemon.feed_mounts();
+        for mirror in daemon.config.mirrors.clone() {
+            daemon.add_mirror(mirror)?;
+        }
+        Ok(daemon)
+    }
+
+    /// A handle that stops the service in an orderly way.
+    pub fn stop(&self) -> Stop {
+        self.shared.stop.clone()
+    }
+
+    /// Runs until it is told to stop.
+    ///
+    /// # Errors
+    ///
+    /// [`DaemonError::Crashed`], after a panic anywhere.
+    pub async fn run(mut self) -> Result<(), DaemonError> {
+        self.feeders.spawn(systemd::feed_watchdog(self.progress.clone()));
+        systemd::ready("looking at everything once");
+        tracing::info!(mirrors = self.seats.len(), "started");
+        let stop = self.shared.stop.clone();
+        while !stop.is_set() {
+            self.progress.tick();
+            self.begin_due();
+            self.say_status();
+            let next = self.next_wake();
+            tokio::select! {
+                event = self.events.recv() => match event {
+                    Some(event) => self.on_event(event).await,
+                    None => break,
+                },
+                Some(ended) = self.cycles.join_next() => {
+                    let (name, worker, end) = ended.map_err(DaemonError::Crashed)?;
+                    self.on_cycle_end(&name, worker, end);
+                }
+                Some(ended) = self.feeders.join_next() => ended.map_err(DaemonError::Crashed)?,
+                () = tokio::time::sleep_until(next.into()) => {}
+                () = stop.wait() => {}
+            }
+        }
+        self.wind_down().await
+    }
+
+    /// Lets cycles come to a safe point, and closes the state.
+    async fn wind_down(mut self) -> Result<(), DaemonError> {
+        systemd::stopping("finishing what is under way");
+        tracing::info!("stopping");
+        let deadline = tokio::time::Instant::now() + STOP_WITHIN;
+        while !self.cycles.is_empty() {
+            match tokio::time::timeout_at(deadline, self.cycles.join_next()).await {
+                Ok(Some(ended)) => {
+                    let (name, worker, end) = ended.map_err(DaemonError::Crashed)?;
+                    self.on_cycle_end(&name, worker, end);
+                }
+                Ok(None) => break,
+                Err(_) => {
+                    // Its intents are on disk: the next start goes on from there.
+                    tracing::info!("a transfer is cut off; it is looked into at the next start");
+                    self.cycles.shutdown().await;
+                }
+            }
+        }
+        self.feeders.shutdown().await;
+        let state = self.shared.state.clone();
+        drop(self);
+        if let Some(store) = state.into_store() {
+            store.close()?;
+        }
+        tracing::info!("stopped");
+        Ok(())
+    }
+
+    async fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Dirty(_) => {}
+            Event::MountsChanged => {
+                for seat in self.seats.values_mut() {
+                    seat.dirty.mark_everything();
+                    seat.schedule.look_now();
+                }
+            }
+            Event::LookNow => self.look_at_everything(),
+            Event::Reload => self.reload(),
+            Event::Stop => self.shared.stop.set(),
+            Event::Asked(call) => self.answer(call).await,
+        }
+    }
+
+    fn look_at_everything(&mut self) {
+        for seat in self.seats.values_mut() {
+            seat.dirty.mark_everything();
+            seat.schedule.look_now();
+        }
+    }
+
+    /// Begins the cycles whose time has come.
+    fn begin_due(&mut self) {
+        if self.paused {
+            return;
+        }
+        let now = Instant::now();
+        for (name, seat) in &mut self.seats {
+            let Some(worker) = seat.worker.as_ref() else { continue };
+            if !seat.schedule.is_due(now, worker) {
+                continue;
+            }
+            let due = seat.schedule.take(now, worker);
+            let Some(mut worker) = seat.worker.take() else { continue };
+            let (shared, name) = (self.shared.clone(), name.clone());
+            self.cycles.spawn(async move {
+                let end = worker.run(&shared, &due).await;
+                (name, worker, end)
+            });
+        }
+    }
+
+    fn on_cycle_end(&mut self, name: &str, worker: MirrorWorker, end: CycleEnd) {
+        let summary = view::summary(name, &end);
+        view::log_end(name, &end);
+        let state = &self.shared.state;
+        let Some(seat) = self.seats.get_mut(name) else { return };
+        if seat.leaving {
+            self.seats.remove(name);
+            return;
+        }
+        let next_problem = state.read(|s| s.next_problem_due(seat.id)).ok().flatten();
+        let problem_in = next_problem.map(|at| {
+            Duration::from_secs(u64::try_from(at - now_s()).unwrap_or(0))
+                .max(Duration::from_secs(1))
+        });
+        let scale = self.shared.client.pacer().time_scale();
+        seat.schedule.after(&end, problem_in, scale, &seat.config);
+        let left_out = end.outcome.left_out;
+        seat.unsettled = end.outcome.unsettled;
+        seat.trouble = end.trouble;
+        seat.worker = Some(worker);
+        // More of the same is to come: the answer is for all of it.
+        let more = seat.trouble.is_none() && left_out > 0;
+        for mut waiting in std::mem::take(&mut seat.waiting) {
+            if waiting.skip > 0 || more {
+                waiting.skip = 0;
+                seat.waiting.push(waiting);
+            } else {
+                // Whoever asked may have gone.
+                waiting.done.send(summary.clone()).ok();
+            }
+        }
+    }
+
+    fn next_wake(&self) -> Instant {
+        let far = Instant::now() + Duration::from_secs(30);
+        let next = |seat: &Seat| {
+            let worker = seat.worker.as_ref()?;
+            seat.schedule.next(worker)
+        };
+        let due = if self.paused { None } else { self.seats.values().filter_map(next).min() };
+        due.map_or(far, |due| due.min(far))
+    }
+
+    fn add_mirror(&mut self, config: MirrorConfig) -> Result<(), DaemonError> {
+        let worker = MirrorWorker::open(config.clone(), &self.shared.state)?;
+        let dirty = worker.dirty.clone();
+        let watch = self.watch(&config, &worker);
+        let (name, events, changed) = (config.name.clone(), self.sender.clone(), dirty.clone());
+        let forwarder = self.feeders.spawn(async move {
+            loop {
+                changed.changed().await;
+                if events.send(Event::Dirty(name.clone())).await.is_err() {
+                    return;
+                }
+            }
+        });
+        dirty.mark_everything();
+        let seat = Seat {
+            id: worker.id,
+            sent_bytes: Arc::clone(&worker.sent_bytes),
+            worker: Some(worker),
+            dirty,
+            watch,
+            schedule: Schedule::starting(),
+            trouble: None,
+            unsettled: Vec::new(),
+            waiting: Vec::new(),
+            forwarder: Some(forwarder),
+            leaving: false,
+            config: config.clone(),
+        };
+        self.seats.insert(config.name, seat);
+        Ok(())
+    }
+
+    fn watch(&self, config: &MirrorConfig, worker: &MirrorWorker) -> Option<Watch> {
+        let filter = Arc::clone(&worker.filter);
+        let is_excluded =
+            Arc::new(move |path: &fichier_state::RelPath, is_dir| filter.is_excluded(path, is_dir));
+        let (dirty, mounts) = (worker.dirty.clone(), self.mounts.clone());
+        match Watch::start(&config.source, config.rescan, is_excluded, dirty, mounts) {
+            Ok(watch) => Some(watch),
+            Err(error) => {
+                tracing::warn!(mirror = %config.name, "not watching: {}", chain(&error));
+                None
+            }
+        }
+    }
+
+    /// Takes up a changed configuration; a bad one is refused and the old one stays.
+    fn reload(&mut self) {
+        systemd::reloading();
+        match Config::load(Some(&self.config.path)) {
+            Ok(config) => match self.take_up(config) {
+                Ok(()) => tracing::info!("configuration reloaded"),
+                Err(error) => tracing::error!("reload refused: {}", chain(&error)),
+            },
+            Err(error) => tracing::error!("reload refused, the old configuration stays: {error}"),
+        }
+        self.said.clear();
+        systemd::ready("");
+    }
+
+    fn take_up(&mut self, config: Config) -> Result<(), DaemonError> {
+        // The key is read again in any case: it may have been replaced (C02).
+        let (client, _) = connect(&config)?;
+        self.shared.client = client;
+        if config.pace.parallel_uploads != self.shared.parallel_uploads {
+            self.shared.parallel_uploads = config.pace.parallel_uploads;
+            self.shared.slots = Arc::new(Semaphore::new(config.pace.parallel_uploads));
+        }
+        let names: Vec<String> = self.seats.keys().cloned().collect();
+        for name in names {
+            let same = config
+                .mirrors
+                .iter()
+                .any(|mirror| self.seats.get(&name).is_some_and(|seat| seat.config == *mirror));
+            if !same {
+                self.remove_seat(&name);
+            }
+        }
+        for mirror in &config.mirrors {
+            if !self.seats.contains_key(&mirror.name) {
+                self.add_mirror(mirror.clone())?;
+            }
+        }
+        for seat in self.seats.values_mut() {
+            seat.schedule.look_now();
+        }
+        self.config = config;
+        Ok(())
+    }
+
+    /// A mirror that is no longer configured keeps all it has on 1fichier (C05).
+    fn remove_seat(&mut self, name: &str) {
+        let Some(seat) = self.seats.get_mut(name) else { return };
+        if let Some(forwarder) = seat.forwarder.take() {
+            forwarder.abort();
+        }
+        seat.watch = None;
+        if seat.is_working() {
+            // A cycle of the old configuration is under way under this name.
+            seat.leaving = true;
+        } else {
+            self.seats.remove(name);
+        }
+    }
+
+    fn listen(&mut self) -> Result<(), DaemonError> {
+        let path = self.config.control_socket.clone();
+        let listener = control::listen(&path)
+            .map_err(|source| DaemonError::Socket { path: path.display().to_string(), source })?;
+        let (calls, mut asked) = mpsc::channel::<Call>(64);
+        let events = self.sender.clone();
+        self.feeders.spawn(async move {
+            control::serve(listener, calls).await;
+        });
+        self.feeders.spawn(async move {
+            while let Some(call) = asked.recv().await {
+                if events.send(Event::Asked(call)).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(())
+    }
+
+    fn feed_mounts(&mut self) {
+        let (mounts, events) = (self.mounts.clone(), self.sender.clone());
+        self.feeders.spawn(async move {
+            loop {
+                mounts.changed().await;
+                if events.send(Event::MountsChanged).await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// One line for `systemctl status`, when it changes.
+    fn say_status(&mut self) {
+        let line = view::line(&self.status());
+        if line != self.said {
+            systemd::status(&line);
+            self.said = line;
+        }
+    }
+
+    fn status(&self) -> Status {
+        view::live(&self.shared, self.seats.values(), self.paused)
+    }
+}
+
+/// Opens the account and the state; takes the state's lock.
+///
+/// # Errors
+///
+/// [`DaemonError`].
+pub fn open_shared(config: &Config) -> Result<Shared, DaemonError> {
+    let (client, _) = connect(config)?;
+    let mut store = fichier_state::Store::open(&config.state_dir)?;
+    if store.installation()?.is_none() {
+        let installation = crate::installation::id();
+        store.write(|w| w.set_note("installation", Some(&installation)))?;
+    }
+    Ok(Shared {
+        client,
+        state: State::new(store),
+        slots: Arc::new(Semaphore::new(config.pace.parallel_uploads)),
+        parallel_uploads: config.pace.parallel_uploads,
+        stop: Stop::default(),
+    })
+}

@@ -1,0 +1,246 @@
+//! What the service answers to commands.
+
+use std::path::Path;
+
+use fichier_state::{Mirror, RelPath};
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+
+use super::Daemon;
+use crate::config::MirrorConfig;
+use crate::control::{Call, Reply, Request};
+use crate::exit::Exit;
+use crate::filter::{Filter, Origin, Verdict};
+use crate::mirror::{MirrorWorker, Shared, chain};
+use crate::status::{CycleSummary, WhyAnswer};
+use crate::target::approval_note;
+
+impl Daemon {
+    pub(super) async fn answer(&mut self, call: Call) {
+        let Call { request, reply } = call;
+        let answer = match request {
+            Request::Status => Reply::Status(self.status()),
+            Request::Sync { mirrors } => return self.sync_now(&mirrors, reply),
+            Request::Pause => self.pause(true),
+            Request::Resume => self.pause(false),
+            Request::Approve { mirror } => self.approve(&mirror),
+            Request::Reject { mirror } => self.with_worker(&mirror, Work::Reject).await,
+            Request::Prune { mirror } => self.with_worker(&mirror, Work::Prune).await,
+            Request::Why { path } => why(&self.shared, &self.config.mirrors, &path),
+        };
+        // Whoever asked may have gone.
+        reply.send(answer).ok();
+    }
+
+    /// Runs cycles now, over everything, and answers when they have ended.
+    fn sync_now(&mut self, mirrors: &[String], reply: oneshot::Sender<Reply>) {
+        if self.paused {
+            reply
+                .send(refused("the service is paused; go on with: fichierd resume", Exit::Held))
+                .ok();
+            return;
+        }
+        let mut waiting = Vec::new();
+        for (name, seat) in &mut self.seats {
+            if mirrors.is_empty() || mirrors.contains(name) {
+                let (done, ended) = oneshot::channel();
+                seat.schedule.rescan_now();
+                seat.waiting.push(super::Waiter::new(done, seat.is_working()));
+                waiting.push(ended);
+            }
+        }
+        self.feeders.spawn(async move {
+            let mut cycles: Vec<CycleSummary> = Vec::new();
+            for ended in waiting {
+                cycles.extend(ended.await);
+            }
+            reply.send(Reply::Cycle(cycles)).ok();
+        });
+    }
+
+    fn pause(&mut self, paused: bool) -> Reply {
+        let note = paused.then_some("yes");
+        if let Err(error) = self.shared.state.write(|w| w.set_note("paused", note)) {
+            return refused(&chain(&error), Exit::Failed);
+        }
+        self.paused = paused;
+        let message = if paused {
+            "paused: nothing new is begun, also after a restart; go on with: fichierd resume"
+        } else {
+            "going on"
+        };
+        Reply::Done { message: message.to_owned() }
+    }
+
+    fn approve(&mut self, name: &str) -> Reply {
+        let Some(seat) = self.seats.get_mut(name) else { return unknown(name) };
+        match approve(&self.shared, &seat.config) {
+            Ok(message) => {
+                seat.schedule.rescan_now();
+                Reply::Done { message }
+            }
+            Err(error) => refused(&chain(&error), Exit::Failed),
+        }
+    }
+
+    /// Work that needs the mirror for itself: it is refused while a cycle is under way.
+    async fn with_worker(&mut self, name: &str, work: Work) -> Reply {
+        let Some(seat) = self.seats.get_mut(name) else { return unknown(name) };
+        let Some(worker) = seat.worker.as_mut() else {
+            return refused("the mirror is being worked on; try again in a moment", Exit::TryLater);
+        };
+        let reply = work.carry_out(&self.shared, worker).await;
+        seat.schedule.rescan_now();
+        reply
+    }
+}
+
+/// What a command does with a mirror, in the service or beside it.
+#[derive(Clone, Copy, Debug)]
+pub enum Work {
+    /// Keep on 1fichier what is held for removal.
+    Reject,
+    /// Remove what is unmanaged.
+    Prune,
+}
+
+impl Work {
+    /// Does it.
+    pub async fn carry_out(self, shared: &Shared, worker: &mut MirrorWorker) -> Reply {
+        let done = match self {
+            Work::Reject => worker.reject(shared).await.map(|kept| {
+                format!("kept on 1fichier, no longer compared: {kept} paths; remove them with: fichierd prune {}", worker.config.name)
+            }),
+            Work::Prune => worker.prune(shared).await.map(|files| {
+                format!("{files} unmanaged files left the mirror")
+            }),
+        };
+        match done {
+            Ok(message) => Reply::Done { message },
+            Err(error) => refused(&chain(&error), Exit::Failed),
+        }
+    }
+}
+
+/// Lets what a mirror holds go on: its removals, or the use of its target.
+///
+/// # Errors
+///
+/// The state file's.
+pub fn approve(shared: &Shared, config: &MirrorConfig) -> Result<String, fichier_state::Error> {
+    let row = shared.state.read(|s| s.mirror(&config.name, &config.target))?;
+    let Some(row) = row else { return Ok("nothing is held".to_owned()) };
+    let Some(held) = row.held.clone() else { return Ok("nothing is held".to_owned()) };
+    let removals: u64 = held.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(0);
+    let files = shared.state.read(|s| s.totals(row.id))?.files;
+    let emptied = std::fs::read_dir(&config.source).is_ok_and(|mut there| there.next().is_none());
+    let removals = if emptied { files } else { removals };
+    shared.state.write(|w| {
+        if removals > 0 {
+            w.set_allowance(row.id, removals)?;
+        } else {
+            w.set_note(&approval_note(&config.name), Some("yes"))?;
+        }
+        w.update_mirror(&Mirror { held: None, identity: None, ..row.clone() })
+    })?;
+    Ok(match removals {
+        0 => "approved; the mirror goes on".to_owned(),
+        n => format!("approved: {n} removals go on"),
+    })
+}
+
+/// Explains one path: whose it is, what filters say, what is on record.
+pub fn why(shared: &Shared, mirrors: &[MirrorConfig], path: &Path) -> Reply {
+    match explain(shared, mirrors, path) {
+        Ok(answer) => Reply::Why(answer),
+        Err(error) => refused(&chain(&error), Exit::Failed),
+    }
+}
+
+fn explain(
+    shared: &Shared,
+    mirrors: &[MirrorConfig],
+    path: &Path,
+) -> Result<WhyAnswer, fichier_state::Error> {
+    use std::os::unix::ffi::OsStrExt;
+    let mut answer = WhyAnswer {
+        mirror: None,
+        path: path.display().to_string(),
+        verdict: "not below the source of any mirror".to_owned(),
+        recorded: None,
+        problem: None,
+        next_try: None,
+    };
+    let Some(mirror) = mirrors.iter().find(|mirror| path.starts_with(&mirror.source)) else {
+        return Ok(answer);
+    };
+    answer.mirror = Some(mirror.name.clone());
+    let below = path.strip_prefix(&mirror.source).unwrap_or(path);
+    let Ok(below) = RelPath::parse(below.as_os_str().as_bytes()) else { return Ok(answer) };
+    let is_dir = path.symlink_metadata().is_ok_and(|found| found.is_dir());
+    answer.verdict = match Filter::new(&mirror.source, &mirror.exclude).map(std::sync::Arc::new) {
+        Ok(filter) => match filter.explain(&below, is_dir) {
+            Verdict::Included => "included".to_owned(),
+            Verdict::Excluded { at, by, from } => excluded(&at, &by, &from),
+        },
+        Err(error) => error.to_string(),
+    };
+    let Some(row) = shared.state.read(|s| s.mirror(&mirror.name, &mirror.target))? else {
+        return Ok(answer);
+    };
+    answer.recorded = recorded(shared, &row, &below)?;
+    let problems = shared.state.read(|s| s.problems(Some(row.id)))?;
+    if let Some(problem) = problems.into_iter().find(|problem| problem.path == below) {
+        answer.problem = Some(format!("{}; {}", problem.what, problem.hint));
+        answer.next_try = Timestamp::from_second(problem.next_try_s).ok();
+    }
+    Ok(answer)
+}
+
+fn recorded(
+    shared: &Shared,
+    row: &Mirror,
+    path: &RelPath,
+) -> Result<Option<String>, fichier_state::Error> {
+    if let Some(folder) = shared.state.read(|s| s.folder_at(row.id, path))? {
+        let counts = shared.state.read(|s| s.count_below(folder.key))?;
+        let place = if folder.remote.is_some() { "on 1fichier" } else { "kept in the state only" };
+        return Ok(Some(format!("a folder, {place}, {} files below it", counts.files)));
+    }
+    let parent = path.parent().unwrap_or_else(RelPath::root);
+    let Some(parent) = shared.state.read(|s| s.folder_at(row.id, &parent))? else {
+        return Ok(None);
+    };
+    let entry = shared.state.read(|s| s.entry(parent.key, path.name()))?;
+    Ok(entry.map(|entry| match entry.remote() {
+        None => "kept in the state only: 1fichier takes no empty files and no links".to_owned(),
+        Some(copy) => {
+            let at = Timestamp::from_second(copy.confirmed_s).unwrap_or(Timestamp::UNIX_EPOCH);
+            let unsettled = if copy.unsettled { ", changed while it was read" } else { "" };
+            let managed = if entry.unmanaged { ", unmanaged" } else { "" };
+            format!(
+                "on 1fichier since {at}, {} bytes, BLAKE3 {}{unsettled}{managed}",
+                entry.stamp.size_bytes,
+                copy.fingerprint.to_hex()
+            )
+        }
+    }))
+}
+
+fn excluded(at: &RelPath, by: &str, from: &Origin) -> String {
+    match from {
+        Origin::Reserved => format!("excluded: `{at}` is fichierd's own name"),
+        Origin::Config => format!("`{at}` is excluded by `{by}`, under `exclude` in the config"),
+        Origin::File { path, line } => {
+            format!("`{at}` is excluded by `{by}`, line {line} of {path}")
+        }
+    }
+}
+
+fn unknown(name: &str) -> Reply {
+    refused(&format!("there is no mirror `{name}`"), Exit::Usage)
+}
+
+fn refused(message: &str, exit: Exit) -> Reply {
+    Reply::Refused { message: message.to_owned(), exit: exit.code() }
+}

@@ -1,0 +1,29 @@
+//! Signals: TERM and INT stop, HUP reloads, USR1 looks at everything now.
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Daemon, DaemonError, Event};
+
+impl Daemon {
+    pub(super) fn feed_signals(&mut self) -> Result<(), DaemonError> {
+        let mut terminate = signal(SignalKind::terminate()).map_err(DaemonError::Setup)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(DaemonError::Setup)?;
+        let mut hangup = signal(SignalKind::hangup()).map_err(DaemonError::Setup)?;
+        let mut user = signal(SignalKind::user_defined1()).map_err(DaemonError::Setup)?;
+        let events = self.sender.clone();
+        self.feeders.spawn(async move {
+            loop {
+                let event = tokio::select! {
+                    _ = terminate.recv() => Event::Stop,
+                    _ = interrupt.recv() => Event::Stop,
+                    _ = hangup.recv() => Event::Reload,
+                    _ = user.recv() => Event::LookNow,
+                };
+                if events.send(event).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,322 @@
+//! Which parts of a mirror must be looked at again, and from when on.
+//!
+//! Watch events end here. They are hints about *where* to look and never say *what*
+//! happened: that is decided by comparing the disk with the state (`scan`, `diff`). So
+//! an event too many costs one `lstat`, and events lost by the kernel or by us are
+//! repaired by marking everything (invariant I9).
+//!
+//! A path is *due* when nothing has marked it for a while (it has settled), or when it has been
+//! dirty for so long that a file which never rests must be looked at all the same.
+//!
+//! [`DirtyPaths`] is pure: it is told the time. [`DirtyQueue`] is the same set shared between
+//! the watching threads and the loop, and knows the clock.
+//!
+//! Invariant: memory is bounded by [`MAX_PATHS`]; past it the set collapses to
+//! "everything" instead of growing or dropping.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use fichier_state::RelPath;
+use tokio::sync::Notify;
+
+/// Beyond this many separate paths one full scan is cheaper than many small ones.
+const MAX_PATHS: usize = 10_000;
+
+/// A set of paths to look at, or all of them, each with the times that decide when it is due.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct DirtyPaths {
+    everything: Option<Marks>,
+    // Empty while `everything` is set.
+    paths: BTreeMap<RelPath, Marks>,
+}
+
+/// What is to be looked at now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Due {
+    /// The whole mirror; then `paths` is empty.
+    pub everything: bool,
+    /// In path order. Each is a file, or a folder with all that is below it; none is below another.
+    pub paths: Vec<RelPath>,
+}
+
+impl Due {
+    /// Whether there is nothing to look at.
+    pub fn is_empty(&self) -> bool {
+        !self.everything && self.paths.is_empty()
+    }
+}
+
+/// When something was marked: the first time since it was last taken, and the last time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Marks {
+    first: Instant,
+    last: Instant,
+}
+
+impl Marks {
+    fn due(self, settle: Duration, at_most: Duration) -> Instant {
+        (self.last + settle).min(self.first + at_most)
+    }
+}
+
+impl DirtyPaths {
+    /// Adds one path: a file, or a folder with all that is below it. The root means everything.
+    pub fn mark(&mut self, path: RelPath, now: Instant) {
+        if path.is_root() {
+            return self.mark_everything(now);
+        }
+        if self.everything.is_some() {
+            return;
+        }
+        self.paths
+            .entry(path)
+            .and_modify(|marks| marks.last = now)
+            .or_insert(Marks { first: now, last: now });
+        if self.paths.len() > MAX_PATHS {
+            self.mark_everything(now);
+        }
+    }
+
+    /// Adds the whole mirror: at start, after an overflow, and when in doubt.
+    ///
+    /// Paths that were waiting are covered by it, and keep their right to be looked at in time.
+    pub fn mark_everything(&mut self, now: Instant) {
+        let earlier = self.everything.iter().chain(self.paths.values()).map(|marks| marks.first);
+        let first = earlier.min().unwrap_or(now);
+        self.everything = Some(Marks { first, last: now });
+        self.paths.clear();
+    }
+
+    /// Whether nothing is dirty.
+    pub fn is_empty(&self) -> bool {
+        self.everything.is_none() && self.paths.is_empty()
+    }
+
+    /// How many paths are dirty; "everything" counts as one.
+    pub fn len(&self) -> usize {
+        usize::from(self.everything.is_some()) + self.paths.len()
+    }
+
+    /// Takes out what has been quiet for `settle`, or dirty for `at_most` since it was first marked.
+    ///
+    /// Goes through the whole set, which is bounded: call it when [`Self::next_due`] has come.
+    pub fn take_settled(&mut self, now: Instant, settle: Duration, at_most: Duration) -> Due {
+        if let Some(marks) = self.everything {
+            let everything = marks.due(settle, at_most) <= now;
+            if everything {
+                self.everything = None;
+            }
+            return Due { everything, paths: Vec::new() };
+        }
+        let mut paths: Vec<RelPath> = Vec::new();
+        self.paths.retain(|path, marks| {
+            let due = marks.due(settle, at_most) <= now;
+            // What is below a folder follows it directly in path order.
+            if due && !paths.last().is_some_and(|above| path.starts_with(above)) {
+                paths.push(path.clone());
+            }
+            !due
+        });
+        Due { everything: false, paths }
+    }
+
+    /// When the next path is due; `None` if nothing is dirty. May have passed already.
+    pub fn next_due(&self, settle: Duration, at_most: Duration) -> Option<Instant> {
+        self.everything
+            .iter()
+            .chain(self.paths.values())
+            .map(|marks| marks.due(settle, at_most))
+            .min()
+    }
+}
+
+/// [`DirtyPaths`] shared by those who mark and the one who looks. Clones share one set.
+#[derive(Clone, Debug, Default)]
+pub struct DirtyQueue {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    // A std mutex: held for one operation on the set, never across an `.await`.
+    dirty: Mutex<DirtyPaths>,
+    filled: Notify,
+}
+
+impl DirtyQueue {
+    /// Adds one path: a file, or a folder with all that is below it.
+    pub fn mark(&self, path: RelPath) {
+        self.add(|dirty, now| dirty.mark(path, now));
+    }
+
+    /// Adds the whole mirror.
+    pub fn mark_everything(&self) {
+        self.add(DirtyPaths::mark_everything);
+    }
+
+    /// Waits until something is marked while nothing, or only single paths, were dirty.
+    ///
+    /// For one waiter at a time. Remembers a mark that came while nobody was waiting, so nothing is
+    /// missed; may return once for marks that were taken since. Later marks never bring
+    /// [`Self::next_due`] forward and do not wake: whoever finds the queue not empty sleeps until then.
+    /// Cancel-safe.
+    pub async fn changed(&self) {
+        self.shared.filled.notified().await;
+    }
+
+    /// Takes out what is due now; see [`DirtyPaths::take_settled`].
+    pub fn take_settled(&self, settle: Duration, at_most: Duration) -> Due {
+        self.lock().take_settled(Instant::now(), settle, at_most)
+    }
+
+    /// When the next path is due; see [`DirtyPaths::next_due`].
+    pub fn next_due(&self, settle: Duration, at_most: Duration) -> Option<Instant> {
+        self.lock().next_due(settle, at_most)
+    }
+
+    /// Whether nothing is dirty.
+    pub fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    /// How many paths are dirty; "everything" counts as one.
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn add(&self, mark: impl FnOnce(&mut DirtyPaths, Instant)) {
+        let mut dirty = self.lock();
+        let (was_empty, had_everything) = (dirty.is_empty(), dirty.everything.is_some());
+        mark(&mut dirty, Instant::now());
+        let wake = was_empty || had_everything != dirty.everything.is_some();
+        drop(dirty);
+        if wake {
+            self.shared.filled.notify_one();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, DirtyPaths> {
+        // Each operation leaves the set whole, so a panic elsewhere does not spoil it.
+        self.shared.dirty.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETTLE: Duration = Duration::from_secs(5);
+    const AT_MOST: Duration = Duration::from_secs(60);
+
+    fn path(text: &str) -> RelPath {
+        RelPath::parse(text.as_bytes()).unwrap()
+    }
+
+    /// Marks each path at its second (`*` is everything), and says what is due at second `now`.
+    fn check(marks: &[(u64, &str)], now: u64, expected: &str) {
+        let start = Instant::now();
+        let at = |second| start + Duration::from_secs(second);
+        let mut dirty = DirtyPaths::default();
+        for (second, text) in marks {
+            match *text {
+                "*" => dirty.mark_everything(at(*second)),
+                text => dirty.mark(path(text), at(*second)),
+            }
+        }
+        let was_due = dirty.next_due(SETTLE, AT_MOST).is_some_and(|due| due <= at(now));
+        let due = dirty.take_settled(at(now), SETTLE, AT_MOST);
+        assert_eq!(was_due, !due.is_empty(), "next_due and take_settled differ");
+        let everything = due.everything.then(|| "*".to_owned());
+        let said: Vec<_> = due.paths.iter().map(ToString::to_string).chain(everything).collect();
+        assert_eq!(said.join(" "), expected);
+        assert!(dirty.next_due(SETTLE, AT_MOST).is_none_or(|due| due > at(now)), "left behind");
+    }
+
+    #[test]
+    fn a_path_is_due_when_it_has_been_quiet_for_a_while() {
+        check(&[(0, "a")], 4, "");
+        check(&[(0, "a")], 5, "a");
+        check(&[(0, "a"), (3, "a")], 5, "");
+        check(&[(0, "a"), (3, "a")], 8, "a");
+    }
+
+    #[test]
+    fn a_path_that_never_rests_is_due_all_the_same() {
+        let busy: Vec<_> = (0..60).map(|second| (second, "log")).collect();
+        check(&busy, 59, "");
+        check(&busy, 60, "log");
+    }
+
+    #[test]
+    fn only_what_has_settled_is_taken() {
+        check(&[(0, "old"), (7, "new")], 10, "old");
+    }
+
+    #[test]
+    fn a_path_below_another_due_one_is_dropped() {
+        check(&[(0, "a"), (0, "a/b"), (0, "a/b/c"), (0, "a-b"), (0, "b")], 5, "a a-b b");
+    }
+
+    #[test]
+    fn a_path_below_a_due_one_that_has_not_settled_stays() {
+        check(&[(0, "a"), (3, "a/b")], 5, "a");
+    }
+
+    #[test]
+    fn everything_covers_all_paths_before_and_after() {
+        check(&[(0, "a"), (1, "*"), (2, "b")], 6, "*");
+    }
+
+    #[test]
+    fn the_root_is_everything() {
+        check(&[(0, "")], 5, "*");
+    }
+
+    #[test]
+    fn everything_again_and_again_is_due_no_later_than_a_path_would_be() {
+        let storm: Vec<_> =
+            [(0, "a")].into_iter().chain((1..60).map(|second| (second, "*"))).collect();
+        check(&storm, 59, "");
+        check(&storm, 60, "*");
+    }
+
+    #[test]
+    fn past_its_bound_the_set_is_everything() {
+        let now = Instant::now();
+        let mut dirty = DirtyPaths::default();
+        for number in 0..MAX_PATHS {
+            dirty.mark(path(&number.to_string()), now);
+        }
+        assert_eq!(dirty.len(), MAX_PATHS);
+        dirty.mark(path("one more"), now);
+        assert_eq!(dirty.len(), 1);
+        let due = dirty.take_settled(now + SETTLE, SETTLE, AT_MOST);
+        assert_eq!(due, Due { everything: true, paths: Vec::new() });
+        assert!(dirty.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_mark_that_came_before_the_wait_ends_it() {
+        let queue = DirtyQueue::default();
+        queue.clone().mark(path("a"));
+        queue.changed().await;
+        assert!(!queue.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_mark_after_all_was_taken_ends_the_next_wait() {
+        let queue = DirtyQueue::default();
+        queue.mark(path("a"));
+        queue.changed().await;
+        queue.take_settled(Duration::ZERO, Duration::ZERO);
+        let waiting = tokio::spawn({
+            let queue = queue.clone();
+            async move { queue.changed().await }
+        });
+        queue.mark(path("b"));
+        waiting.await.unwrap();
+        assert_eq!(queue.len(), 1);
+    }
+}

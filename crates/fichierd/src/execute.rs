@@ -1,0 +1,240 @@
+//! Carries out a plan: the only place from which the service is changed.
+//!
+//! Each step writes its intent, makes its call, and writes what came of it; the same code, given
+//! an intent that an earlier run left behind, finishes it (`recover`). A refusal that concerns
+//! some files becomes a problem of theirs and the plan goes on; anything that concerns the
+//! account or the network ends the cycle.
+//!
+//! Invariants kept here: I1 (a record is written when the service has confirmed), I2, I3 (the
+//! intent is on disk first), I4 (the old copy goes after the new one is confirmed).
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use fichier_api::{Client, ErrorKind, FolderId, Remedy};
+use fichier_state::{Metadata, MirrorId, RelPath};
+use futures_util::StreamExt;
+use futures_util::stream;
+use tokio::sync::Semaphore;
+
+use crate::dirty::DirtyQueue;
+use crate::plan::{Plan, Step};
+use crate::report::CycleReport;
+use crate::root::{RootIdentity, RootTrouble};
+use crate::scan::{Scanner, Seen};
+use crate::state::State;
+use crate::stop::Stop;
+
+mod arrive;
+mod copy;
+mod folders;
+mod moving;
+mod notes;
+mod prune;
+mod publish;
+mod relocate;
+mod remove;
+mod upload;
+mod versions;
+
+pub use arrive::match_arrived;
+pub use moving::FolderMove;
+pub(crate) use upload::BANDWIDTH;
+pub(crate) use versions::utc_day;
+
+/// Seconds until a path with a problem is tried again, by how often it has been tried.
+const PROBLEM_WAITS_S: [i64; 5] = [60, 300, 900, 3600, 6 * 3600];
+
+/// Where a mirror lives on the service; known once `target` has prepared it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    /// The target folder itself.
+    pub root: FolderId,
+    /// Our staging folder.
+    pub incoming: FolderId,
+    /// The parent of the versions folders.
+    pub versions: FolderId,
+}
+
+/// Why a step, and with it the cycle, could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// The service: see the error's remedy.
+    #[error(transparent)]
+    Api(#[from] fichier_api::Error),
+    /// The state file. Nothing may be changed on the service without it (P03).
+    #[error("cannot use the state file")]
+    State(#[from] fichier_state::Error),
+    /// The watched folder is not what it was; nothing may be removed.
+    #[error(transparent)]
+    Root(#[from] RootTrouble),
+    /// The target folder needs a decision.
+    #[error(transparent)]
+    Target(Box<crate::target::TargetError>),
+}
+
+/// Executes steps for one mirror.
+pub struct Executor {
+    /// The service.
+    pub client: Client,
+    /// The state file.
+    pub state: State,
+    /// The mirror's row.
+    pub mirror: MirrorId,
+    /// The watched folder.
+    pub source: PathBuf,
+    /// What `source` must still be before anything is removed.
+    pub identity: Option<RootIdentity>,
+    /// Where things go.
+    pub places: Places,
+    /// Opens files below `source`.
+    pub scanner: Arc<Scanner>,
+    /// Uploads that may run at once, in the whole process.
+    pub slots: Arc<Semaphore>,
+    /// How many of them this mirror may use.
+    pub parallel_uploads: usize,
+    /// Paths to look at again.
+    pub dirty: DirtyQueue,
+    /// Whether what goes is kept as a version (`keep`), or removed.
+    pub keep_versions: bool,
+    /// Files that would not rest and are sent as they are read.
+    pub restless: BTreeSet<RelPath>,
+    /// When the cycle began: nothing was read before.
+    pub started: SystemTime,
+    /// What has been done so far.
+    pub report: Mutex<CycleReport>,
+    /// Bytes handed to the network, for progress.
+    pub sent_bytes: Arc<AtomicU64>,
+}
+
+impl Executor {
+    /// Executes `plan`, step by step; uploads side by side.
+    ///
+    /// # Errors
+    ///
+    /// What stops all further work of this mirror: the account, the network, the state file, or
+    /// a root that is not what it was. What was done until then is on record.
+    pub async fn execute(&self, plan: Plan, stop: &Stop) -> Result<(), StepError> {
+        let mut uploads = Vec::new();
+        let mut steps = plan.steps.into_iter().peekable();
+        while let Some(step) = steps.next() {
+            if stop.is_set() {
+                return Ok(());
+            }
+            match step {
+                Step::Upload(files) => {
+                    uploads.push(files);
+                    if !matches!(steps.peek(), Some(Step::Upload(_))) {
+                        self.upload_all(std::mem::take(&mut uploads), stop).await?;
+                    }
+                }
+                other => self.step(other).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn step(&self, step: Step) -> Result<(), StepError> {
+        match step {
+            Step::Note(notes) => self.note(notes),
+            Step::MakeFolder(path) => self.make_folder(&path).await,
+            Step::Adopt(place, file) => self.adopt(&place, file),
+            Step::Relocate(files) => self.relocate(files).await,
+            Step::Copy(place, from) => self.copy(place, &from).await,
+            Step::Upload(files) => self.upload(files).await,
+            Step::Retire(files) => self.retire(files).await,
+            Step::RetireFolder(path, folder) => self.retire_folder(&path, &folder).await,
+            Step::RemoveFolder(path, folder) => self.remove_folder(&path, &folder).await,
+        }
+    }
+
+    async fn upload_all(
+        &self,
+        batches: Vec<Vec<crate::plan::Placement>>,
+        stop: &Stop,
+    ) -> Result<(), StepError> {
+        let mut running =
+            stream::iter(batches)
+                .map(|files| async move {
+                    if stop.is_set() { Ok(()) } else { self.upload(files).await }
+                })
+                .buffer_unordered(self.parallel_uploads.max(1));
+        let mut first_error = None;
+        while let Some(done) = running.next().await {
+            // Those under way finish: their bytes are sent already.
+            if let Err(error) = done {
+                stop_after(&mut first_error, error);
+            }
+            if first_error.is_some() {
+                break;
+            }
+        }
+        first_error.map_or(Ok(()), Err)
+    }
+
+    /// Whether an error concerns only the files of the step that met it.
+    fn is_local(error: &fichier_api::Error) -> bool {
+        matches!(error.remedy(), Remedy::GiveUp)
+    }
+
+    /// Notes that `path` could not be mirrored, and when to look again.
+    pub(crate) fn problem(&self, path: &RelPath, what: &str, hint: &str) -> Result<(), StepError> {
+        let tries = self.state.read(|s| s.tries(self.mirror, path))?;
+        let (now_s, wait_s) =
+            (now_s(), PROBLEM_WAITS_S[PROBLEM_WAITS_S.len().min(tries as usize + 1) - 1]);
+        let next_s = now_s + wait_s / i64::from(self.client.pacer().time_scale().max(1));
+        self.state.write(|w| w.put_problem(self.mirror, path, what, hint, now_s, next_s))?;
+        self.report(|report| report.problems += 1);
+        tracing::warn!(path = %path, "cannot mirror `{path}`: {what}; {hint}");
+        Ok(())
+    }
+
+    /// What is at `path` now; an error means that the folder cannot be trusted.
+    fn look(&self, path: &RelPath) -> Result<Option<Seen>, StepError> {
+        self.scanner.look(path).map_err(|error| {
+            let source_path = self.source.join(path.as_path());
+            StepError::Root(RootTrouble::Unreadable { source_path, error })
+        })
+    }
+
+    /// Metadata with the extended attributes that `path` has now; without them if they cannot
+    /// be read.
+    fn with_xattrs(&self, path: &RelPath, metadata: &Metadata) -> Metadata {
+        let xattrs = self.scanner.xattrs(path).unwrap_or_default();
+        Metadata { xattrs, ..metadata.clone() }
+    }
+
+    pub(crate) fn report(&self, change: impl FnOnce(&mut CycleReport)) {
+        change(&mut self.report.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// Whether an error is about the account, the pace or the network, so that nothing else can
+/// succeed now.
+fn stops_everything(error: &fichier_api::Error) -> bool {
+    match error.remedy() {
+        Remedy::HoldOff(_) | Remedy::AskOperator => true,
+        Remedy::TryAgain => matches!(error.kind, ErrorKind::Unreachable(_)),
+        Remedy::GiveUp => false,
+    }
+}
+
+/// Whether an error says that the thing asked for is not there.
+fn is_gone(error: &fichier_api::Error) -> bool {
+    matches!(error.kind, ErrorKind::NotFound)
+}
+
+fn stop_after(first: &mut Option<StepError>, error: StepError) {
+    if first.is_none() {
+        *first = Some(error);
+    }
+}
+
+/// Unix seconds.
+pub(crate) fn now_s() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,232 @@
+//! "Did my upload arrive?" One piece of code for the usual case, a lost reply and a crash (I12).
+//!
+//! The node is asked first (`end.pl`), then the staging folder is listed; only what shows up
+//! nowhere is sent again. What arrived is matched by name, size and hash, never by order.
+
+use std::time::Duration;
+
+use fichier_api::names::RemoteName;
+use fichier_api::{FileUrl, MAX_LINKS_PER_CALL, UploadResult, UploadSlot, Whirlpool};
+use fichier_state::{Intent, PendingFile, PendingUpload, UploadKey};
+
+use super::{Executor, StepError, now_s};
+use crate::hash::hash_file;
+
+/// How often the node is asked for links that are late or being scanned, before other work goes
+/// on; the next cycle asks again.
+const POLLS: u32 = 6;
+
+/// How long a stored file may stay invisible to listings (C.5 says about two minutes).
+const VISIBLE_WITHIN: Duration = Duration::from_secs(180);
+
+/// A remote file that may be one of ours: what `end.pl` or a listing says about it.
+#[derive(Clone, Debug)]
+pub struct Arrived {
+    /// Its link.
+    pub url: FileUrl,
+    /// Its name as stored.
+    pub name: RemoteName,
+    /// Its size.
+    pub size_bytes: u64,
+    /// Its hash, if it was told.
+    pub whirlpool: Option<Whirlpool>,
+}
+
+impl Executor {
+    /// Finds out what became of an upload, publishes what arrived, forgets the rest.
+    ///
+    /// An upload that is still being scanned stays pending.
+    ///
+    /// # Errors
+    ///
+    /// What stops the cycle; the upload stays pending then too.
+    pub async fn finish_upload(&self, key: UploadKey) -> Result<(), StepError> {
+        let Some(mut upload) = self.pending(key)? else { return Ok(()) };
+        self.hash_unknown(&mut upload)?;
+        let waiting = upload.files.iter().any(|file| file.url.is_none());
+        if waiting {
+            match self.ask_node(&upload).await? {
+                Answer::Links(links) => {
+                    let surplus = self.settle(&upload, links)?;
+                    self.clear_staged(&surplus).await?;
+                }
+                Answer::BeingScanned => {
+                    tracing::info!(
+                        files = upload.files.len(),
+                        "the service is still scanning an upload; looking again later"
+                    );
+                    return Ok(());
+                }
+                Answer::Nothing => {
+                    // Other uploads have files there too, so what does not match is not ours to
+                    // judge here: `recover` does, when nothing else is under way.
+                    let listed = self.staged().await?;
+                    self.settle(&upload, listed)?;
+                }
+            }
+        }
+        self.publish(key).await?;
+        self.give_up_missing(key)
+    }
+
+    /// What shows up nowhere is sent again, once it had time to show up (C.5).
+    fn give_up_missing(&self, key: UploadKey) -> Result<(), StepError> {
+        let Some(upload) = self.pending(key)? else { return Ok(()) };
+        let patience = VISIBLE_WITHIN / self.client.pacer().time_scale();
+        let age = Duration::from_secs(u64::try_from(now_s() - upload.started_s).unwrap_or(0));
+        if !upload.files.is_empty() && age < patience {
+            self.report(|report| report.uploads_pending += 1);
+            return Ok(());
+        }
+        for file in &upload.files {
+            self.dirty.mark(file.path.clone());
+        }
+        Ok(self.state.write(|w| w.finish_upload(key))?)
+    }
+
+    pub(super) fn pending(&self, key: UploadKey) -> Result<Option<PendingUpload>, StepError> {
+        let uploads = self.state.read(|s| s.uploads(self.mirror))?;
+        Ok(uploads.into_iter().find(|upload| upload.key == key))
+    }
+
+    async fn ask_node(&self, upload: &PendingUpload) -> Result<Answer, StepError> {
+        let slot = UploadSlot { id: upload.slot.clone(), node: upload.node.clone() };
+        let mut wait = Duration::from_secs(2);
+        let mut scanning = false;
+        for poll in 0..POLLS {
+            if poll > 0 {
+                tokio::time::sleep(wait / self.client.pacer().time_scale()).await;
+                wait = (wait * 2).min(Duration::from_secs(30));
+            }
+            match self.client.upload_result(&slot, upload.xid.as_deref()).await {
+                Ok(UploadResult::Ready(files)) => {
+                    let links = files.into_iter().map(|file| Arrived {
+                        url: file.url,
+                        name: file.name,
+                        size_bytes: file.size_bytes,
+                        whirlpool: file.whirlpool,
+                    });
+                    return Ok(Answer::Links(links.collect()));
+                }
+                Ok(UploadResult::BeingScanned) => scanning = true,
+                Ok(UploadResult::Nothing) => scanning = false,
+                Err(error) if super::stops_everything(&error) => return Err(error.into()),
+                // The result page is gone, or its node is: the listing has to tell.
+                Err(_) => return Ok(Answer::Nothing),
+            }
+        }
+        Ok(if scanning { Answer::BeingScanned } else { Answer::Nothing })
+    }
+
+    /// What lies in the staging folder and is not on record. Costs one listing.
+    pub(super) async fn staged(&self) -> Result<Vec<Arrived>, StepError> {
+        let listing = self.client.list_folder(self.places.incoming).await?;
+        let files = listing.files.into_iter().map(|file| Arrived {
+            url: file.url,
+            name: file.name,
+            size_bytes: file.size_bytes,
+            whirlpool: file.whirlpool,
+        });
+        Ok(files.collect())
+    }
+
+    /// Records what arrived as it was sent. Returns the links that are something else: damaged,
+    /// or dropped because the file changed while it was read.
+    fn settle(
+        &self,
+        upload: &PendingUpload,
+        found: Vec<Arrived>,
+    ) -> Result<Vec<FileUrl>, StepError> {
+        let known = self.state.read(|s| s.known_urls(found.iter().map(|file| &file.url)))?;
+        let found: Vec<_> = found.into_iter().filter(|file| !known.contains(&file.url)).collect();
+        let open: Vec<PendingFile> =
+            upload.files.iter().filter(|file| file.url.is_none()).cloned().collect();
+        let matched = match_arrived(&open, &found);
+        self.state.write(|w| w.record_arrived(upload.key, &matched.arrived))?;
+        for file in &matched.damaged {
+            self.problem(
+                &file.path,
+                "the service stored other bytes than were sent",
+                "the damaged copy is removed, an earlier one is kept; it is sent again",
+            )?;
+        }
+        Ok(matched.surplus)
+    }
+
+    /// Removes what one of our uploads left in the staging folder besides what it should (I2).
+    async fn clear_staged(&self, urls: &[FileUrl]) -> Result<(), StepError> {
+        for chunk in urls.chunks(MAX_LINKS_PER_CALL) {
+            let intent = Intent::Remove { urls: chunk.to_vec(), paths: Vec::new() };
+            let intent = self.state.write(|w| w.begin(self.mirror, &intent))?;
+            self.client.remove_files(chunk).await?;
+            self.state.write(|w| w.resolve(intent))?;
+        }
+        Ok(())
+    }
+
+    /// After a crash the hashes of what was sent may be missing: the local file has them, if it
+    /// has not changed since.
+    fn hash_unknown(&self, upload: &mut PendingUpload) -> Result<(), StepError> {
+        let mut hashes = Vec::new();
+        for file in upload.files.iter_mut().filter(|file| file.whirlpool.is_none()) {
+            let Ok(local) = self.scanner.open_file(&file.path) else { continue };
+            let Ok(hashed) = tokio::task::block_in_place(|| hash_file(local, true)) else {
+                continue;
+            };
+            if hashed.stamp_before == file.stamp && hashed.stamp_after == file.stamp {
+                file.whirlpool = hashed.whirlpool;
+                file.fingerprint = Some(hashed.fingerprint);
+                hashes.extend(hashed.whirlpool.map(|hash| (file.seq, hash, hashed.fingerprint)));
+            }
+        }
+        let xid = upload.xid.clone().unwrap_or_else(|| upload.slot.clone());
+        Ok(self.state.write(|w| w.record_sent(upload.key, &xid, &hashes))?)
+    }
+}
+
+enum Answer {
+    Links(Vec<Arrived>),
+    BeingScanned,
+    Nothing,
+}
+
+/// Which of the found files are the pending ones.
+#[derive(Debug, Default)]
+pub struct MatchedFiles {
+    /// By the file's number in its upload.
+    pub arrived: Vec<(u32, FileUrl)>,
+    /// Those whose name came back with other content.
+    pub damaged: Vec<PendingFile>,
+    /// Found, and no pending file has this content.
+    pub surplus: Vec<FileUrl>,
+}
+
+/// Matches as a multiset by name, size and hash; then, for names that the service changed, by
+/// size and hash alone (N06, U06, U07).
+pub fn match_arrived(pending: &[PendingFile], found: &[Arrived]) -> MatchedFiles {
+    let mut matched = MatchedFiles::default();
+    let mut free: Vec<&Arrived> = found.iter().collect();
+    let (mut open, mut missing) = (Vec::new(), Vec::new());
+    for file in pending {
+        match free.iter().position(|f| f.name == file.sent_as && is_content(file, f)) {
+            Some(at) => matched.arrived.push((file.seq, free.swap_remove(at).url.clone())),
+            None => open.push(file),
+        }
+    }
+    for file in open {
+        match free.iter().position(|f| is_content(file, f)) {
+            Some(at) => matched.arrived.push((file.seq, free.swap_remove(at).url.clone())),
+            None => missing.push(file),
+        }
+    }
+    let is_damaged = |file: &&PendingFile| free.iter().any(|f| f.name == file.sent_as);
+    matched.damaged = missing.into_iter().filter(is_damaged).cloned().collect();
+    matched.surplus = free.into_iter().map(|file| file.url.clone()).collect();
+    matched
+}
+
+fn is_content(file: &PendingFile, found: &Arrived) -> bool {
+    file.size_bytes == found.size_bytes
+        && file.whirlpool.is_some()
+        && file.whirlpool == found.whirlpool
+}

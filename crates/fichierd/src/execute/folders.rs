@@ -1,0 +1,159 @@
+//! Folders on the service: made when something first goes into them, adopted when they are there.
+
+use fichier_api::names::RemoteName;
+use fichier_api::{ErrorKind, FolderId, FolderListing};
+use fichier_state::{Folder, FolderKey, ForeignFile, Intent, RelPath, RemoteSpot};
+
+use super::{Executor, StepError};
+
+impl Executor {
+    /// Makes the folder `path`, whose parent is there.
+    pub(super) async fn make_folder(&self, path: &RelPath) -> Result<(), StepError> {
+        match self.ensure_folder(path).await {
+            Ok(_) => Ok(()),
+            Err(StepError::Api(error)) if Executor::is_local(&error) => {
+                self.problem(path, &error.to_string(), "the folder cannot be made; see the message")
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The row and the remote id of a folder, which is made if need be, parents first.
+    pub(super) async fn ensure_folder(
+        &self,
+        path: &RelPath,
+    ) -> Result<(FolderKey, FolderId), StepError> {
+        if let Some(found) = self.folder_spot(path)? {
+            return Ok(found);
+        }
+        let parent_path = path.parent().unwrap_or_else(RelPath::root);
+        let (parent_key, parent) = Box::pin(self.ensure_folder(&parent_path)).await?;
+        let folder = self.folder_row(path, parent_key)?;
+        let name = RemoteName::encode(path.name());
+        let intent = Intent::MakeFolder { parent, name: name.clone(), path: path.clone() };
+        let intent = self.state.write(|w| w.begin(self.mirror, &intent))?;
+        let (spot, name) = match self.client.make_folder(parent, &name).await {
+            Ok(made) => (RemoteSpot { id: made.id, made_by_us: true, listed: true }, made.name),
+            Err(error) if may_exist(&error) => match self.find_folder(parent, &name).await? {
+                // Whether it is ours or older than us cannot be told: treat it as not ours.
+                Some(id) => (RemoteSpot { id, made_by_us: false, listed: false }, name),
+                None => {
+                    self.state.write(|w| w.resolve(intent))?;
+                    return Err(error.into());
+                }
+            },
+            Err(error) => return Err(error.into()),
+        };
+        let other_name = (name != RemoteName::encode(path.name())).then_some(name);
+        self.state.write(|w| {
+            w.set_folder_remote(folder.key, Some(spot), other_name.as_ref())?;
+            w.resolve(intent)
+        })?;
+        Ok((folder.key, spot.id))
+    }
+
+    /// The row of a folder that may lack a remote counterpart; made when it is missing, which
+    /// happens when an upload outlives its local folder.
+    fn folder_row(&self, path: &RelPath, parent: FolderKey) -> Result<Folder, StepError> {
+        if let Some(folder) = self.state.read(|s| s.folder_at(self.mirror, path))? {
+            return Ok(folder);
+        }
+        let key = self.state.write(|w| {
+            w.add_folder(
+                self.mirror,
+                parent,
+                path.name(),
+                0,
+                0,
+                &fichier_state::Metadata::default(),
+            )
+        })?;
+        let folder = self.state.read(|s| s.folder(key))?;
+        folder.ok_or(StepError::State(fichier_state::Error::Missing("folder")))
+    }
+
+    /// The row and remote id of a folder that is there already.
+    pub(super) fn folder_spot(
+        &self,
+        path: &RelPath,
+    ) -> Result<Option<(FolderKey, FolderId)>, StepError> {
+        let folder = self.state.read(|s| s.folder_at(self.mirror, path))?;
+        Ok(folder.and_then(|folder| folder.remote.map(|spot| (folder.key, spot.id))))
+    }
+
+    /// Looks for a sub-folder by name. Costs one listing.
+    async fn find_folder(
+        &self,
+        parent: FolderId,
+        name: &RemoteName,
+    ) -> Result<Option<FolderId>, StepError> {
+        let listing = self.client.list_folder(parent).await?;
+        Ok(listing.folders.iter().find(|folder| folder.name == *name).map(|folder| folder.id))
+    }
+
+    /// Reads the contents of a folder that was there before us, so that identical files can be
+    /// adopted and sub-folders used. Costs one listing. Nothing is ever removed because of it
+    /// (I11).
+    ///
+    /// # Errors
+    ///
+    /// What the listing meets.
+    pub async fn explore(&self, folder: &Folder, path: &RelPath) -> Result<(), StepError> {
+        let Some(spot) = folder.remote else { return Ok(()) };
+        let listing = match self.client.list_folder(spot.id).await {
+            Ok(listing) => listing,
+            Err(error) if matches!(error.kind, ErrorKind::NotFound) => {
+                // Gone since: it is made again when something goes there.
+                self.state.write(|w| w.forget_remote_below(folder.key))?;
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        self.learn(folder, path, spot, &listing)
+    }
+
+    fn learn(
+        &self,
+        folder: &Folder,
+        path: &RelPath,
+        spot: RemoteSpot,
+        listing: &FolderListing,
+    ) -> Result<(), StepError> {
+        let entries = self.state.read(|s| s.entries(folder.key))?;
+        let ours = |file: &fichier_api::RemoteFile| {
+            entries.iter().any(|entry| entry.remote().is_some_and(|copy| copy.url == file.url))
+        };
+        let foreign: Vec<ForeignFile> = listing
+            .files
+            .iter()
+            .filter(|file| !ours(file))
+            .map(|file| ForeignFile {
+                url: file.url.clone(),
+                name: file.name.clone(),
+                size_bytes: file.size_bytes,
+                whirlpool: file.whirlpool,
+            })
+            .collect();
+        let children = self.state.read(|s| s.subfolders(folder.key))?;
+        self.state.write(|w| {
+            w.set_foreign(folder.key, &foreign)?;
+            for child in children.iter().filter(|child| child.remote.is_none()) {
+                let name = RemoteName::encode(&child.name);
+                if let Some(found) = listing.folders.iter().find(|found| found.name == name) {
+                    let spot = RemoteSpot { id: found.id, made_by_us: false, listed: false };
+                    w.set_folder_remote(child.key, Some(spot), None)?;
+                }
+            }
+            // An incomplete listing proves nothing about what it does not show.
+            let known = RemoteSpot { listed: listing.complete, ..spot };
+            w.set_folder_remote(folder.key, Some(known), folder.remote_name.as_ref())
+        })?;
+        tracing::debug!(path = %path, files = foreign.len(), "listed a folder that was there before");
+        Ok(())
+    }
+}
+
+/// Whether a refusal or a lost reply leaves open that the folder is there now (K13, U15).
+fn may_exist(error: &fichier_api::Error) -> bool {
+    matches!(error.kind, ErrorKind::NameTaken { .. }) || error.outcome_unknown()
+}

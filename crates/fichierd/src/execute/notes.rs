@@ -1,0 +1,123 @@
+//! Writes down what needs no call: new stamps, and entries that the service cannot hold.
+
+use fichier_api::names::RemoteName;
+use fichier_state::{Content, Entry, FolderKey, ForeignFile, Origin, RelPath, RemoteCopy};
+
+use super::{Executor, StepError, now_s};
+use crate::plan::{Note, Placement};
+use crate::scan::{Seen, SeenKind};
+
+impl Executor {
+    /// Writes notes, some hundreds in one transaction.
+    pub(crate) fn note(&self, notes: Vec<Note>) -> Result<(), StepError> {
+        for chunk in notes.chunks(500) {
+            let mut rows = Vec::new();
+            for note in chunk {
+                rows.push((note, self.folder_of(note_path(note))?));
+            }
+            self.state.write(|w| {
+                for (note, folder) in &rows {
+                    match (note, folder) {
+                        (Note::Refresh(path, seen, was), Some(folder)) => {
+                            let content = was.content.clone();
+                            w.put_entry(&self.entry(path, *folder, seen, content))?;
+                            w.clear_problem(self.mirror, path)?;
+                        }
+                        (Note::Unsendable(path, seen), Some(folder)) => {
+                            let content = unsendable(&seen.kind);
+                            w.put_entry(&self.entry(path, *folder, seen, content))?;
+                            w.clear_problem(self.mirror, path)?;
+                        }
+                        (Note::Forget(path, was), _) => {
+                            w.remove_entry(was.folder, &was.name)?;
+                            w.clear_problem(self.mirror, path)?;
+                        }
+                        (Note::ForgetFolder(_, key), _) => w.remove_folder(*key)?,
+                        (Note::Manage(_, was, managed), _) => {
+                            w.set_unmanaged(was.folder, &was.name, !managed)?;
+                        }
+                        (Note::ManageFolder(_, folder, managed), _) => {
+                            w.set_folder_unmanaged(folder.key, !managed)?;
+                        }
+                        // Its folder went away meanwhile: the next look finds out.
+                        (Note::Refresh(path, ..) | Note::Unsendable(path, ..), None) => {
+                            self.dirty.mark(path.clone());
+                        }
+                    }
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Takes a file on record that was there before us and has the same size and hash.
+    pub(super) fn adopt(&self, place: &Placement, file: ForeignFile) -> Result<(), StepError> {
+        let (Some(folder), Some(fingerprint), Some(whirlpool)) =
+            (self.folder_of(&place.path)?, place.fingerprint, file.whirlpool)
+        else {
+            self.dirty.mark(place.path.clone());
+            return Ok(());
+        };
+        let copy = RemoteCopy {
+            url: file.url.clone(),
+            whirlpool,
+            fingerprint,
+            remote_name: other_name(&file.name, &place.path),
+            confirmed_s: now_s(),
+            origin: Origin::Adopted,
+            unsettled: false,
+        };
+        let entry = self.entry(&place.path, folder, &place.seen, Content::File(copy));
+        self.state.write(|w| {
+            w.remove_foreign(folder, &file.url)?;
+            w.put_entry(&entry)?;
+            w.clear_problem(self.mirror, &place.path)
+        })?;
+        self.report(|report| report.adopted += 1);
+        Ok(())
+    }
+
+    /// A row for what was seen at `path`, with the extended attributes it has now.
+    pub(crate) fn entry(
+        &self,
+        path: &RelPath,
+        folder: FolderKey,
+        seen: &Seen,
+        content: Content,
+    ) -> Entry {
+        let metadata = self.with_xattrs(path, &seen.metadata);
+        // Nothing was read before the cycle began, so this errs towards reading once more.
+        let racy = crate::hash::is_racy(&seen.stamp, self.started);
+        let name = path.name().to_vec();
+        Entry { folder, name, stamp: seen.stamp, metadata, content, racy, unmanaged: false }
+    }
+
+    pub(crate) fn folder_of(&self, path: &RelPath) -> Result<Option<FolderKey>, StepError> {
+        let parent = path.parent().unwrap_or_else(RelPath::root);
+        Ok(self.state.read(|s| s.folder_at(self.mirror, &parent))?.map(|folder| folder.key))
+    }
+}
+
+fn note_path(note: &Note) -> &RelPath {
+    match note {
+        Note::Refresh(path, ..)
+        | Note::Unsendable(path, _)
+        | Note::Forget(path, _)
+        | Note::ForgetFolder(path, _)
+        | Note::Manage(path, ..)
+        | Note::ManageFolder(path, ..) => path,
+    }
+}
+
+fn unsendable(kind: &SeenKind) -> Content {
+    match kind {
+        SeenKind::Symlink(target) => Content::Symlink(target.clone()),
+        SeenKind::File | SeenKind::Folder | SeenKind::Special => Content::Empty,
+    }
+}
+
+/// The name to remember, if the service has another one than ours would be.
+pub(super) fn other_name(name: &RemoteName, path: &RelPath) -> Option<RemoteName> {
+    (*name != RemoteName::encode(path.name())).then(|| name.clone())
+}

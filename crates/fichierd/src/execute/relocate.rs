@@ -1,0 +1,278 @@
+//! Known content gets a new path without sending a byte: a batched rename, a batched move, or
+//! both.
+//!
+//! Between the two a file has its old name in the new folder, or its new name in the old one;
+//! whichever of them is free is taken, and if neither is, a temporary one.
+
+use std::collections::BTreeMap;
+
+use fichier_api::names::RemoteName;
+use fichier_api::{BatchOutcome, FileUrl, FolderId};
+use fichier_state::{Content, Entry, FolderKey, Intent, Moved, RelPath, Retired};
+
+use super::notes::other_name;
+use super::publish::NameTaken;
+use super::remove::Leaving;
+use super::{Executor, StepError, now_s};
+use crate::plan::{Occupant, Relocation};
+
+/// More than this many questions about single files in a row look like abuse (A.5).
+const MAX_QUESTIONS: usize = 5;
+
+/// One file on its way, with all that the calls need.
+struct Mover {
+    url: FileUrl,
+    entry: Entry,
+    relocation: Relocation,
+    from_name: RemoteName,
+    to_name: RemoteName,
+    to_row: FolderKey,
+    to_folder: FolderId,
+    route: Route,
+}
+
+/// How many names a file passes through.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Route {
+    /// Only the name, or only the folder, changes; or the old name is free in the new folder.
+    MoveThenRename,
+    /// The new name is free in the old folder.
+    RenameThenMove,
+    /// Neither is free.
+    OverTemporaryName,
+}
+
+impl Executor {
+    /// Carries out one round of relocations, whose new paths are free or about to be.
+    pub(super) async fn relocate(&self, files: Vec<Relocation>) -> Result<(), StepError> {
+        if let [one] = files.as_slice()
+            && one.aside
+        {
+            return self.step_aside(one).await;
+        }
+        let mut movers = Vec::new();
+        for relocation in files {
+            movers.extend(self.mover(relocation).await?);
+        }
+        let mut leaving = self.in_their_way(&movers)?;
+        if self.name_taken()? != NameTaken::Twins {
+            self.retire_all(std::mem::take(&mut leaving)).await?;
+        }
+        self.move_all(movers).await?;
+        self.retire_all(leaving).await
+    }
+
+    async fn move_all(&self, movers: Vec<Mover>) -> Result<(), StepError> {
+        let intent = self.begin_moving(&movers)?;
+        let early: Vec<_> = movers
+            .iter()
+            .filter_map(|mover| match mover.route {
+                Route::MoveThenRename => None,
+                Route::RenameThenMove => Some((mover.url.clone(), mover.to_name.clone())),
+                Route::OverTemporaryName => Some((mover.url.clone(), temporary_name())),
+            })
+            .collect();
+        let mut failed = self.rename(&early).await?.missing;
+        let mut by_folder: BTreeMap<FolderId, Vec<&Mover>> = BTreeMap::new();
+        for mover in movers.iter().filter(|mover| mover.changes_folder()) {
+            if !failed.contains(&mover.url) {
+                by_folder.entry(mover.to_folder).or_default().push(mover);
+            }
+        }
+        for (folder, movers) in by_folder {
+            let urls: Vec<FileUrl> = movers.iter().map(|mover| mover.url.clone()).collect();
+            failed.extend(self.client.move_files(&urls, folder).await?.missing);
+        }
+        let late: Vec<_> = movers
+            .iter()
+            .filter(|mover| mover.route != Route::RenameThenMove && !failed.contains(&mover.url))
+            .filter(|mover| mover.changes_name() || mover.route == Route::OverTemporaryName)
+            .map(|mover| (mover.url.clone(), mover.to_name.clone()))
+            .collect();
+        failed.extend(self.rename(&late).await?.missing);
+        let (moved, stuck): (Vec<Mover>, Vec<Mover>) =
+            movers.into_iter().partition(|mover| !failed.contains(&mover.url));
+        self.confirm_moved(&moved)?;
+        self.explain_stuck(&stuck).await?;
+        Ok(self.state.write(|w| w.resolve(intent))?)
+    }
+
+    async fn rename(&self, names: &[(FileUrl, RemoteName)]) -> Result<BatchOutcome, StepError> {
+        if names.is_empty() {
+            return Ok(BatchOutcome::default());
+        }
+        Ok(self.client.rename_files(names).await?)
+    }
+
+    /// In a swap one of the files waits under a temporary name. The intent stays until the swap
+    /// is through, so that a crash in between gives the file its name back.
+    async fn step_aside(&self, file: &Relocation) -> Result<(), StepError> {
+        let Some(copy) = file.was.remote() else { return Ok(()) };
+        let names = [(copy.url.clone(), temporary_name())];
+        let intent = Intent::Rename { urls: names.to_vec() };
+        self.state.write(|w| w.begin(self.mirror, &intent))?;
+        self.rename(&names).await?;
+        Ok(())
+    }
+
+    async fn mover(&self, relocation: Relocation) -> Result<Option<Mover>, StepError> {
+        let row = self.state.read(|s| s.entry(relocation.was.folder, &relocation.was.name))?;
+        let Some((entry, url)) =
+            row.and_then(|e| e.remote().map(|c| c.url.clone()).map(|u| (e, u)))
+        else {
+            self.dirty.mark(relocation.to.path.clone());
+            return Ok(None);
+        };
+        let (to_row, to_folder) = self.ensure_folder(&relocation.to.folder()).await?;
+        let from_name = entry
+            .remote()
+            .and_then(|copy| copy.remote_name.clone())
+            .unwrap_or_else(|| RemoteName::encode(&entry.name));
+        let to_name = relocation.to.remote_name();
+        let changes_both = entry.folder != to_row && from_name != to_name;
+        let route = if !changes_both || self.is_free(to_row, &from_name)? {
+            Route::MoveThenRename
+        } else if self.is_free(entry.folder, &to_name)? {
+            Route::RenameThenMove
+        } else {
+            Route::OverTemporaryName
+        };
+        let mover = Mover { url, entry, relocation, from_name, to_name, to_row, to_folder, route };
+        Ok(Some(mover))
+    }
+
+    /// Whether no file of ours or of somebody else's is known under this name.
+    fn is_free(&self, folder: FolderKey, name: &RemoteName) -> Result<bool, StepError> {
+        let ours = self.state.read(|s| s.entry(folder, &name.decode()))?;
+        let foreign = self.state.read(|s| s.foreign(folder))?;
+        Ok(ours.is_none_or(|entry| entry.remote().is_none())
+            && foreign.iter().all(|file| file.name != *name))
+    }
+
+    /// What the plan knows to be replaced at the new paths.
+    fn in_their_way(&self, movers: &[Mover]) -> Result<Vec<Leaving>, StepError> {
+        let mut leaving = Vec::new();
+        for mover in movers {
+            let path = &mover.relocation.to.path;
+            leaving.extend(self.leaving(path, mover.to_row, mover.relocation.to.replaces.as_ref()));
+        }
+        Ok(leaving)
+    }
+
+    pub(super) fn leaving(
+        &self,
+        path: &RelPath,
+        row: FolderKey,
+        occupant: Option<&Occupant>,
+    ) -> Option<Leaving> {
+        match occupant? {
+            Occupant::Ours(was) => Leaving::of_entry(path, was.clone(), Retired::Replaced),
+            Occupant::Foreign(file) => Some(Leaving::of_foreign(path, row, file.clone())),
+        }
+    }
+
+    fn begin_moving(&self, movers: &[Mover]) -> Result<fichier_state::IntentId, StepError> {
+        let then = movers
+            .iter()
+            .map(|mover| Moved {
+                url: mover.url.clone(),
+                from: mover.relocation.from.clone(),
+                to: mover.relocation.to.path.clone(),
+                into: mover.to_folder,
+                name: mover.to_name.clone(),
+            })
+            .collect();
+        let intent = Intent::Move { then };
+        Ok(self.state.write(|w| w.begin(self.mirror, &intent))?)
+    }
+
+    fn confirm_moved(&self, moved: &[Mover]) -> Result<(), StepError> {
+        let rows: Vec<(&Mover, Entry)> = moved
+            .iter()
+            .filter_map(|mover| {
+                let mut copy = mover.entry.remote()?.clone();
+                copy.remote_name = other_name(&mover.to_name, &mover.relocation.to.path);
+                let to = &mover.relocation.to;
+                Some((mover, self.entry(&to.path, mover.to_row, &to.seen, Content::File(copy))))
+            })
+            .collect();
+        let asides = self.state.read(|s| s.intents(self.mirror))?;
+        self.state.write(|w| {
+            for (mover, _) in &rows {
+                w.remove_entry(mover.entry.folder, &mover.entry.name)?;
+            }
+            for (mover, row) in &rows {
+                w.put_entry(row)?;
+                w.clear_problem(self.mirror, &mover.relocation.to.path)?;
+            }
+            for (id, intent, _) in &asides {
+                if let Intent::Rename { urls } = intent
+                    && urls.iter().all(|(url, _)| rows.iter().any(|(m, _)| m.url == *url))
+                {
+                    w.resolve(*id)?;
+                }
+            }
+            Ok(())
+        })?;
+        for (mover, _) in &rows {
+            // An empty file or a link may stand at the old path now.
+            self.dirty.mark(mover.relocation.from.clone());
+        }
+        self.report(|report| report.relocated += rows.len() as u64);
+        Ok(())
+    }
+
+    /// Files that the service did not move: gone there (and sent again), or in need of a look.
+    async fn explain_stuck(&self, stuck: &[Mover]) -> Result<(), StepError> {
+        for (asked, mover) in stuck.iter().enumerate() {
+            if asked < MAX_QUESTIONS && self.is_lost(&mover.url).await? {
+                self.forget_lost(&mover.entry, &mover.relocation.from)?;
+                self.dirty.mark(mover.relocation.to.path.clone());
+                continue;
+            }
+            self.problem(
+                &mover.relocation.to.path,
+                "the service did not move or rename the file",
+                "it is tried again by itself",
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Whether the service no longer knows a link. One call, and one that may not be made often.
+    pub(super) async fn is_lost(&self, url: &FileUrl) -> Result<bool, StepError> {
+        match self.client.file_info(url).await {
+            Ok(_) => Ok(false),
+            Err(error) if super::is_gone(&error) => Ok(true),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// A record whose remote file is gone is no record (I1): the file is sent again (X01).
+    pub(super) fn forget_lost(&self, entry: &Entry, path: &RelPath) -> Result<(), StepError> {
+        tracing::warn!(path = %path, "`{path}` was removed on 1fichier by somebody else; sending it again");
+        self.state.write(|w| w.remove_entry(entry.folder, &entry.name))?;
+        self.dirty.mark(path.clone());
+        Ok(())
+    }
+}
+
+impl Mover {
+    fn changes_folder(&self) -> bool {
+        self.entry.folder != self.to_row
+    }
+
+    fn changes_name(&self) -> bool {
+        self.from_name != self.to_name
+    }
+}
+
+/// A name that nothing else has; it is given for the time of a call or two.
+pub(super) fn temporary_name() -> RemoteName {
+    let mut random = [0u8; 8];
+    let noise = match getrandom::fill(&mut random) {
+        Ok(()) => u64::from_le_bytes(random),
+        Err(_) => now_s().unsigned_abs(),
+    };
+    RemoteName::from_service(format!("fichierd-{noise:016x}"))
+}

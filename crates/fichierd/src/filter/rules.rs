@@ -1,0 +1,75 @@
+//! The lines of one `.fichierignore`.
+//!
+//! A line that cannot be read is left out and reported: the others still hold. Leaving it out
+//! sends more to the service than was meant, never less.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use ignore::Match;
+use ignore::gitignore::{Gitignore, GitignoreBuilder, Glob};
+
+/// The patterns of one file, relative to the folder it is in.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    matcher: Gitignore,
+    lines: HashMap<String, u32>,
+}
+
+/// A line that cannot be read as a pattern.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line} cannot be read as a pattern and is left out: {message}")]
+pub(crate) struct BadLine {
+    /// Its number, from 1.
+    pub(crate) line: u32,
+    /// What is wrong with it.
+    pub(crate) message: String,
+}
+
+impl Rules {
+    /// The patterns in `text`, and the lines that hold none.
+    pub(crate) fn parse(text: &[u8]) -> (Rules, Vec<BadLine>) {
+        let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
+        let mut builder = GitignoreBuilder::new("");
+        let mut lines = HashMap::new();
+        let mut bad = Vec::new();
+        for (bytes, line) in text.split(|byte| *byte == b'\n').zip(1..) {
+            let Ok(pattern) = str::from_utf8(bytes) else {
+                bad.push(BadLine { line, message: "it is not UTF-8".to_owned() });
+                continue;
+            };
+            match builder.add_line(None, pattern) {
+                Ok(_) => _ = lines.insert(as_kept(pattern).to_owned(), line),
+                Err(error) => bad.push(BadLine { line, message: message(&error) }),
+            }
+        }
+        let matcher = builder.build().unwrap_or_else(|error| {
+            bad.push(BadLine { line: 1, message: message(&error) });
+            Gitignore::empty()
+        });
+        (Rules { matcher, lines }, bad)
+    }
+
+    /// What the last matching line says about `path`, which is relative to the file's folder.
+    pub(crate) fn matched(&self, path: &Path, is_dir: bool) -> Match<&Glob> {
+        self.matcher.matched(path, is_dir)
+    }
+
+    /// Where `pattern` is written, from 1; its last place if it is there more than once.
+    pub(crate) fn line_of(&self, pattern: &str) -> u32 {
+        self.lines.get(pattern).copied().unwrap_or(1)
+    }
+}
+
+/// What is wrong with a pattern, without the pattern itself.
+pub(crate) fn message(error: &ignore::Error) -> String {
+    match error {
+        ignore::Error::Glob { err, .. } => err.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// A line as `ignore` keeps it: without the blanks at its end, unless the last is escaped.
+fn as_kept(line: &str) -> &str {
+    if line.ends_with("\\ ") { line } else { line.trim_end() }
+}

@@ -1,0 +1,264 @@
+//! Turns changes into the calls that mirror them, in an order that is safe to stop at any point.
+//!
+//! Pure: `--dry-run` prints a [`Plan`], the tests compare plans as text, and only `execute`
+//! ever talks to the service. Everything the plan must know about the world is gathered
+//! beforehand into [`Known`].
+//!
+//! Invariant: everything that adds comes before anything that removes, so a plan cut short
+//! leaves a copy too many and never one too few. Folders appear before what goes into them
+//! and disappear after it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use fichier_api::names::RemoteName;
+use fichier_api::{FileUrl, Fingerprint};
+use fichier_state::{Entry, Folder, FolderKey, ForeignFile, RelPath, Retired};
+
+use crate::change::Change;
+use crate::scan::Seen;
+
+mod batch;
+mod contents;
+mod show;
+#[cfg(test)]
+mod tests;
+
+pub use batch::BatchLimits;
+
+/// What the plan rests on besides the changes themselves.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// Fingerprints of the files that were read before planning, because some record has
+    /// their size. A path that is missing here has content that no record has.
+    pub fingerprints: HashMap<RelPath, Fingerprint>,
+    /// One live remote copy for each content that is on record, to copy from.
+    pub copies: HashMap<(u64, Fingerprint), Entry>,
+    /// Remote files that are not ours but stand where one of the added files belongs.
+    pub in_the_way: HashMap<RelPath, ForeignFile>,
+    /// Those of `in_the_way` whose size and Whirlpool hash equal the local file's.
+    pub identical: BTreeSet<RelPath>,
+    /// Folders that are there on the service already.
+    pub remote_folders: BTreeSet<RelPath>,
+    /// The records below each folder that is gone, by the folder's path.
+    pub gone: BTreeMap<RelPath, GoneFolder>,
+}
+
+/// What the state knows of a folder that is no longer on disk.
+#[derive(Clone, Debug)]
+pub struct GoneFolder {
+    /// Its row.
+    pub key: FolderKey,
+    /// Every file record below it.
+    pub entries: Vec<(RelPath, Entry)>,
+    /// Its folders with a remote counterpart, itself included, children first.
+    pub folders: Vec<(RelPath, Folder)>,
+    /// Whether all of it may be moved at once: we made every folder, and nothing below is
+    /// unmanaged or somebody else's.
+    pub wholly_ours: bool,
+}
+
+/// How a plan is to be made.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// Whether records may lose their live copy (see `guard`).
+    pub removals: bool,
+    /// Whether what is replaced or deleted goes to the versions, or away at once.
+    pub keep_versions: bool,
+    /// Bounds of one upload.
+    pub limits: BatchLimits,
+}
+
+/// The steps of one cycle, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// To be executed one after the other, except uploads, which may run side by side.
+    pub steps: Vec<Step>,
+    /// Records that lose their live copy without a successor; the guard counts these.
+    pub removals: u64,
+}
+
+/// One call to the service, or one batch of them, or a note in the state.
+///
+/// The order of the variants is the order of execution.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// Write down what needs no call: new stamps, empty files, links.
+    Note(Vec<Note>),
+    /// Make a folder on the service; its parent is there by then. One call.
+    MakeFolder(RelPath),
+    /// Take a file on record that was there before us and is identical. No call.
+    Adopt(Placement, ForeignFile),
+    /// Give known content its new path: a batched move, a batched rename, or both.
+    Relocate(Vec<Relocation>),
+    /// Copy known content on the service. One call.
+    Copy(Placement, Entry),
+    /// Send files and publish them: three calls, and one for each folder they go to.
+    Upload(Vec<Placement>),
+    /// Move superseded and deleted files to the versions, or remove them. One call.
+    Retire(Vec<Retirement>),
+    /// Move a folder that is gone to the versions, with all that is in it. One call.
+    RetireFolder(RelPath, Folder),
+    /// Remove a folder that is gone, if a listing shows it empty. Two calls.
+    RemoveFolder(RelPath, Folder),
+}
+
+/// Something to write into the state that costs no call.
+#[derive(Clone, Debug)]
+pub enum Note {
+    /// The file is the same as recorded; only its stamp or metadata are new.
+    Refresh(RelPath, Seen, Entry),
+    /// An empty file or a link, which the service cannot hold.
+    Unsendable(RelPath, Seen),
+    /// An empty file or a link is gone.
+    Forget(RelPath, Entry),
+    /// A folder is gone that never had a counterpart on the service.
+    ForgetFolder(RelPath, FolderKey),
+    /// An exclude covers this record now, or does so no longer.
+    Manage(RelPath, Entry, bool),
+    /// An exclude covers this folder and all below it now, or does so no longer.
+    ManageFolder(RelPath, Folder, bool),
+}
+
+/// A local file whose content belongs at `path` on the service.
+#[derive(Clone, Debug)]
+pub struct Placement {
+    /// Where it is, on disk and on the service.
+    pub path: RelPath,
+    /// How it looked when it was found.
+    pub seen: Seen,
+    /// Its content, if it was read before planning.
+    pub fingerprint: Option<Fingerprint>,
+    /// What stands there now and goes when the new content is in its place.
+    pub replaces: Option<Occupant>,
+}
+
+/// A remote file that stands where something else belongs.
+#[derive(Clone, Debug)]
+pub enum Occupant {
+    /// Our own earlier copy.
+    Ours(Entry),
+    /// A file that was there before us.
+    Foreign(ForeignFile),
+}
+
+impl Occupant {
+    /// The link of the occupant.
+    pub fn url(&self) -> Option<&FileUrl> {
+        match self {
+            Occupant::Ours(entry) => entry.remote().map(|copy| &copy.url),
+            Occupant::Foreign(file) => Some(&file.url),
+        }
+    }
+}
+
+/// A remote file that gets a new path.
+#[derive(Clone, Debug)]
+pub struct Relocation {
+    /// The path on record.
+    pub from: RelPath,
+    /// What is on record there.
+    pub was: Entry,
+    /// The new place.
+    pub to: Placement,
+    /// Its name cannot be given at once because a swap occupies it; it waits under a
+    /// temporary name, and the relocation appears a second time without this mark.
+    pub aside: bool,
+}
+
+/// A remote file that leaves its place.
+#[derive(Clone, Debug)]
+pub struct Retirement {
+    /// The path it had.
+    pub path: RelPath,
+    /// The record that goes.
+    pub was: Entry,
+    /// Why.
+    pub reason: Retired,
+    /// What takes the record's place, if an empty file or a link does.
+    pub then: Option<Seen>,
+}
+
+/// Decides what to do about `changes`.
+pub fn plan(changes: &[Change], known: &Known, policy: &Policy) -> Plan {
+    let mut sorted = contents::sort(changes, known);
+    let removals = sorted.removals();
+    let mut steps = Vec::new();
+    if !sorted.notes.is_empty() {
+        steps.push(Step::Note(std::mem::take(&mut sorted.notes)));
+    }
+    steps.extend(folders_to_make(&sorted, known));
+    steps.extend(sorted.adoptions.into_iter().map(|(place, file)| Step::Adopt(place, file)));
+    steps.extend(batch::relocations(sorted.relocations).into_iter().map(Step::Relocate));
+    steps.extend(sorted.copies.into_iter().map(|(place, from)| Step::Copy(place, from)));
+    steps.extend(batch::uploads(sorted.uploads, &policy.limits).into_iter().map(Step::Upload));
+    if policy.removals {
+        steps.extend(removing(sorted.gone_files, sorted.gone_folders, policy));
+    }
+    Plan { steps, removals }
+}
+
+/// The folders that something goes into and that are not there yet, parents first.
+fn folders_to_make(sorted: &contents::Sorted, known: &Known) -> Vec<Step> {
+    let mut missing = BTreeSet::new();
+    for place in sorted.placements() {
+        let mut folder = place.path.parent();
+        while let Some(path) = folder {
+            if path.is_root() || known.remote_folders.contains(&path) {
+                break;
+            }
+            folder = path.parent();
+            if !missing.insert(path) {
+                break;
+            }
+        }
+    }
+    // `RelPath` sorts a folder directly before its contents, so parents come first.
+    missing.into_iter().map(Step::MakeFolder).collect()
+}
+
+/// Retires or removes what is gone: files first, then folders, children before parents.
+fn removing(
+    files: Vec<Retirement>,
+    folders: Vec<(RelPath, GoneFolder)>,
+    policy: &Policy,
+) -> Vec<Step> {
+    let mut files = files;
+    let mut last = Vec::new();
+    for (path, gone) in folders {
+        let top = gone.folders.last().filter(|(top, _)| *top == path);
+        match top {
+            Some((path, folder)) if gone.wholly_ours && policy.keep_versions => {
+                last.push(Step::RetireFolder(path.clone(), folder.clone()));
+            }
+            Some(_) | None => {
+                files.extend(gone.entries.into_iter().map(|(path, was)| Retirement {
+                    path,
+                    was,
+                    reason: Retired::Deleted,
+                    then: None,
+                }));
+                last.extend(gone.folders.into_iter().map(|(path, f)| Step::RemoveFolder(path, f)));
+            }
+        }
+    }
+    let mut steps: Vec<Step> = batch::retirements(files).into_iter().map(Step::Retire).collect();
+    steps.extend(last);
+    steps
+}
+
+impl Placement {
+    /// The name the file gets on the service.
+    pub fn remote_name(&self) -> RemoteName {
+        RemoteName::encode(self.path.name())
+    }
+
+    /// The folder it belongs to.
+    pub fn folder(&self) -> RelPath {
+        self.path.parent().unwrap_or_else(RelPath::root)
+    }
+
+    /// Bytes to send.
+    pub fn size_bytes(&self) -> u64 {
+        self.seen.stamp.size_bytes
+    }
+}

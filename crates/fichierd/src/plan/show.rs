@@ -1,0 +1,121 @@
+//! A plan as text: for `--dry-run`, and for the tests, which compare plans as text.
+
+use std::fmt;
+
+use fichier_api::MAX_LINKS_PER_CALL;
+
+use super::{Note, Placement, Plan, Relocation, Step};
+
+/// What a plan costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Calls to the service, of every kind.
+    pub calls: u64,
+    /// Bytes to send.
+    pub bytes: u64,
+    /// Files to send.
+    pub files: u64,
+}
+
+impl Plan {
+    /// Calls, files and bytes, if nothing has to be repeated.
+    pub fn cost(&self) -> Cost {
+        self.steps.iter().fold(Cost::default(), |mut cost, step| {
+            cost.calls += step.calls();
+            if let Step::Upload(files) = step {
+                cost.files += files.len() as u64;
+                cost.bytes += files.iter().map(Placement::size_bytes).sum::<u64>();
+            }
+            cost
+        })
+    }
+}
+
+impl Step {
+    /// Calls that the step makes when nothing goes wrong.
+    pub fn calls(&self) -> u64 {
+        match self {
+            Step::Note(_) | Step::Adopt(..) => 0,
+            Step::MakeFolder(_) | Step::Copy(..) | Step::Retire(_) | Step::RetireFolder(..) => 1,
+            Step::RemoveFolder(..) => 2,
+            Step::Relocate(files) => relocation_calls(files),
+            Step::Upload(files) => upload_calls(files),
+        }
+    }
+}
+
+/// One batched rename for all that change their name, one batched move for each new folder.
+fn relocation_calls(files: &[Relocation]) -> u64 {
+    let renames = files.iter().any(|file| file.aside || file.from.name() != file.to.path.name());
+    let mut folders: Vec<_> = files
+        .iter()
+        .filter(|file| !file.aside && file.from.parent() != file.to.path.parent())
+        .map(|file| file.to.folder())
+        .collect();
+    folders.sort();
+    folders.dedup();
+    u64::from(renames) + folders.len() as u64
+}
+
+/// Node, files, result; a rename for names that occur twice; a move for each folder.
+fn upload_calls(files: &[Placement]) -> u64 {
+    let mut names: Vec<_> = files.iter().map(Placement::remote_name).collect();
+    names.sort();
+    let twins = names.windows(2).filter(|pair| pair[0] == pair[1]).count();
+    let mut folders: Vec<_> = files.iter().map(Placement::folder).collect();
+    folders.sort();
+    let moves: usize =
+        folders.chunk_by(|a, b| a == b).map(|chunk| chunk.len().div_ceil(MAX_LINKS_PER_CALL)).sum();
+    let replaced = files.iter().filter(|file| file.replaces.is_some()).count();
+    let batches = |links: usize| links.div_ceil(MAX_LINKS_PER_CALL);
+    (3 + batches(twins) + moves + batches(replaced)) as u64
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.steps.iter().try_for_each(|step| write!(f, "{step}"))
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::Note(notes) => notes.iter().try_for_each(|note| note.fmt(f)),
+            Step::MakeFolder(path) => writeln!(f, "make folder {path}"),
+            Step::Adopt(place, _) => writeln!(f, "adopt {}", place.path),
+            Step::Relocate(files) => files.iter().try_for_each(|file| {
+                let aside = if file.aside { " (steps aside)" } else { "" };
+                writeln!(f, "move {} to {}{aside}", file.from, file.to.path)
+            }),
+            Step::Copy(place, _) => writeln!(f, "copy on the service to {}", place.path),
+            Step::Upload(files) => files.iter().try_for_each(|file| {
+                let verb = if file.replaces.is_some() { "replace" } else { "send" };
+                writeln!(f, "{verb} {} ({} bytes)", file.path, file.size_bytes())
+            }),
+            Step::Retire(files) => {
+                files.iter().try_for_each(|file| writeln!(f, "retire {}", file.path))
+            }
+            Step::RetireFolder(path, _) => writeln!(f, "retire folder {path}"),
+            Step::RemoveFolder(path, _) => writeln!(f, "remove folder {path} if empty"),
+        }
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Note::Refresh(path, ..) => writeln!(f, "note: {path} has the same content"),
+            Note::Unsendable(path, _) => writeln!(f, "note: {path} is kept in the state only"),
+            Note::Forget(path, _) => writeln!(f, "note: {path} is gone"),
+            Note::ForgetFolder(path, _) => writeln!(f, "note: folder {path} is gone"),
+            Note::Manage(path, _, managed) => writeln!(f, "note: {path} is {}", manages(*managed)),
+            Note::ManageFolder(path, _, managed) => {
+                writeln!(f, "note: folder {path} is {}", manages(*managed))
+            }
+        }
+    }
+}
+
+fn manages(managed: bool) -> &'static str {
+    if managed { "mirrored again" } else { "excluded now, and stays on 1fichier" }
+}

@@ -1,0 +1,51 @@
+//! What one cycle did, for the journal, `sync`, `status` and the history.
+
+use std::collections::BTreeSet;
+
+use fichier_state::RelPath;
+
+/// Counts of one cycle of one mirror.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CycleReport {
+    /// Entries compared with their records.
+    pub looked_at: u64,
+    /// Files sent, verified and published.
+    pub uploaded_files: u64,
+    /// Their bytes.
+    pub uploaded_bytes: u64,
+    /// Files found on the service before us, and taken on record.
+    pub adopted: u64,
+    /// Files that got a new path without sending a byte.
+    pub relocated: u64,
+    /// Folders that got a new path.
+    pub moved_folders: u64,
+    /// Files copied on the service.
+    pub copied: u64,
+    /// Replaced and deleted files that went to the versions (or away, with `keep = "0"`).
+    pub retired: u64,
+    /// Removals that wait for `approve`.
+    pub held_removals: u64,
+    /// Paths that could not be mirrored this time.
+    pub problems: u64,
+    /// Changed files that are not quiet yet, or beyond what one cycle takes on.
+    pub left_for_later: u64,
+    /// Uploads whose outcome is not known yet; the next cycle asks again.
+    pub uploads_pending: u64,
+    /// Files that changed while they were read.
+    pub restless: BTreeSet<RelPath>,
+    /// Requests sent to the service by this process meanwhile.
+    pub calls: u64,
+}
+
+impl CycleReport {
+    /// Whether the service was changed.
+    pub fn changed_something(&self) -> bool {
+        self.uploaded_files
+            + self.adopted
+            + self.relocated
+            + self.moved_folders
+            + self.copied
+            + self.retired
+            > 0
+    }
+}

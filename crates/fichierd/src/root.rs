@@ -1,0 +1,215 @@
+//! Is the source still the folder that the records are about?
+//!
+//! A disk that is not mounted, another one in its place, or an emptied folder look like a user
+//! who deleted everything. So a source is recognised before anything is removed because of
+//! what is in it (invariant I6): by the identifier of its file system and its inode, or else by
+//! its inode and the names at its top. Device numbers change over reboots and prove nothing.
+//!
+//! | file system | inode | names | believed |
+//! |---|---|---|---|
+//! | same | same | any | yes, also if all was renamed |
+//! | same | other | most are there | yes: restored, or rolled back to a snapshot |
+//! | same | other | gone | no: another folder was put in its place |
+//! | other | any | any | no: another disk is mounted |
+//! | not known | any | most are there | yes |
+//! | not known | any | gone | no |
+
+mod file_system;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::filter::RESERVED_NAME;
+
+/// Names kept of the top of a source: enough to tell folders apart, in a few kilobytes.
+const MAX_TOP_NAMES: usize = 64;
+
+/// What a freshly made file system holds by itself.
+const NO_CONTENT: [&[u8]; 2] = [b"lost+found", RESERVED_NAME];
+
+/// By what a source is recognised.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RootIdentity {
+    /// Identifier of the file system, the same after a reboot; `None` where there is none, as
+    /// on network file systems.
+    pub uuid: Option<String>,
+    /// The folder's inode.
+    pub inode: u64,
+    /// The first of the names in it, in the order of their bytes.
+    pub top: Vec<Vec<u8>>,
+}
+
+/// Why nothing may be removed because of what a source looks like now.
+///
+/// Each message says what to do: it is read at night.
+#[derive(Debug, thiserror::Error)]
+pub enum RootTrouble {
+    /// There is nothing at its path.
+    #[error("the source {} does not exist; mount its disk, or correct `source` in the config",
+        source_path.display())]
+    Missing {
+        /// The source.
+        source_path: PathBuf,
+    },
+    /// It is something else than a folder; a link to one does not count.
+    #[error("the source {} is {found}, not a folder; put the folder back, or correct `source` in \
+        the config", source_path.display())]
+    NotAFolder {
+        /// The source.
+        source_path: PathBuf,
+        /// What it is.
+        found: &'static str,
+    },
+    /// It cannot be read.
+    #[error("the source {} cannot be read; look at its permissions and at its disk",
+        source_path.display())]
+    Unreadable {
+        /// The source.
+        source_path: PathBuf,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
+    /// It is empty, and files are on record.
+    #[error("the source {} is empty, but {recorded_files} files of it are on record; mount its \
+        disk; if it was emptied on purpose, run `fichierd approve`", source_path.display())]
+    BecameEmpty {
+        /// The source.
+        source_path: PathBuf,
+        /// How many are on record.
+        recorded_files: u64,
+    },
+    /// Another file system is there.
+    #[error("the source {} is on another file system ({found}) than before ({recorded}); mount \
+        the right one; if this one is meant to take its place, run `fichierd approve`",
+        source_path.display())]
+    OtherFileSystem {
+        /// The source.
+        source_path: PathBuf,
+        /// Identifier of the one on record.
+        recorded: String,
+        /// Identifier of the one that is there.
+        found: String,
+    },
+    /// It is another folder, with other things in it.
+    #[error("the source {} is not the folder it was: of {recorded_names} names at its top, \
+        {names_left} are left; put it back, or mount its disk; if it was changed on purpose, run \
+        `fichierd approve`", source_path.display())]
+    Replaced {
+        /// The source.
+        source_path: PathBuf,
+        /// Names on record.
+        recorded_names: usize,
+        /// How many of them are there.
+        names_left: usize,
+    },
+}
+
+impl RootIdentity {
+    /// As text for the state.
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// From the text in the state; `None` if it is not one of ours.
+    pub fn parse(text: &str) -> Option<RootIdentity> {
+        serde_json::from_str(text).ok()
+    }
+}
+
+/// What `source` can be recognised by now. Lists the source once.
+///
+/// # Errors
+///
+/// [`RootTrouble::Missing`], [`RootTrouble::NotAFolder`] or [`RootTrouble::Unreadable`].
+pub fn identify(source: &Path) -> Result<RootIdentity, RootTrouble> {
+    let source_path = || source.to_owned();
+    let unreadable = |error| RootTrouble::Unreadable { source_path: source_path(), error };
+    let found = match fs::symlink_metadata(source) {
+        Ok(found) => found,
+        Err(error) if crate::scan::is_gone(&error) => {
+            return Err(RootTrouble::Missing { source_path: source_path() });
+        }
+        Err(error) => return Err(unreadable(error)),
+    };
+    if !found.is_dir() {
+        let found = if found.is_symlink() { "a symbolic link" } else { "a file" };
+        return Err(RootTrouble::NotAFolder { source_path: source_path(), found });
+    }
+    let top = first_names(source).map_err(unreadable)?;
+    Ok(RootIdentity { uuid: file_system::identifier(source, found.dev()), inode: found.ino(), top })
+}
+
+/// Checks that `source` is what the records are about, and gives its present identity to keep.
+/// `recorded_files` counts everything on record in it, not only what has a copy.
+///
+/// # Errors
+///
+/// [`RootTrouble`]: nothing may be removed, and nothing that is absent means anything.
+pub fn check_root(
+    source: &Path,
+    recorded: Option<&RootIdentity>,
+    recorded_files: u64,
+) -> Result<RootIdentity, RootTrouble> {
+    let now = identify(source)?;
+    let source_path = || source.to_owned();
+    if now.top.is_empty() && recorded_files > 0 {
+        return Err(RootTrouble::BecameEmpty { source_path: source_path(), recorded_files });
+    }
+    let Some(recorded) = recorded else { return Ok(now) };
+    match (&recorded.uuid, &now.uuid) {
+        (Some(before), Some(found)) if before != found => {
+            return Err(RootTrouble::OtherFileSystem {
+                source_path: source_path(),
+                recorded: before.clone(),
+                found: found.clone(),
+            });
+        }
+        (Some(_), Some(_)) if recorded.inode == now.inode => return Ok(now),
+        _ => {}
+    }
+    let names_left = names_left(source, &recorded.top);
+    let recorded_names = recorded.top.len();
+    // With nothing on record nothing is at stake.
+    if recorded_files > 0 && names_left * 2 < recorded_names {
+        return Err(RootTrouble::Replaced {
+            source_path: source_path(),
+            recorded_names,
+            names_left,
+        });
+    }
+    Ok(now)
+}
+
+/// The first names in a folder, without those that every new file system has.
+fn first_names(folder: &Path) -> io::Result<Vec<Vec<u8>>> {
+    let mut first = BTreeSet::new();
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name().into_vec();
+        if NO_CONTENT.contains(&name.as_slice()) {
+            continue;
+        }
+        first.insert(name);
+        if first.len() > MAX_TOP_NAMES {
+            first.pop_last();
+        }
+    }
+    Ok(first.into_iter().collect())
+}
+
+/// How many of `names` are in the folder. One that cannot be looked at does not count.
+fn names_left(folder: &Path, names: &[Vec<u8>]) -> usize {
+    let is_there = |name: &&Vec<u8>| {
+        fs::symlink_metadata(folder.join(std::ffi::OsStr::from_bytes(name))).is_ok()
+    };
+    names.iter().filter(is_there).count()
+}
+
+#[cfg(test)]
+mod tests;

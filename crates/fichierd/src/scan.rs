@@ -1,0 +1,296 @@
+//! Looks at the watched folders, and only looks (invariant I5).
+//!
+//! Everything goes through open folders (`openat`, `fstatat`), one name at a time: no path is
+//! ever too long, and no symbolic link is followed, not even one that appears while we look.
+//! Names are bytes. Files that are not regular are never opened: reading a FIFO would hang,
+//! and opening a device can do things.
+//!
+//! Where something cannot be read, the listing says that it is incomplete. Nothing may be
+//! concluded from what is *absent* in such a listing (invariant I6).
+//!
+//! A [`Scanner`] keeps the source open, and an open folder keeps its file system busy for
+//! `umount`. So it lives for one cycle, not between cycles.
+
+mod listing;
+mod trail;
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::sync::Arc;
+
+use fichier_state::{Metadata, RelPath, Stamp, Xattrs};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
+
+use crate::filter::{Filter, FolderFilter};
+use crate::hash::nanoseconds;
+use trail::Trail;
+
+/// Extended attributes that a restore can put back and that mean the same on another machine.
+/// Labels of security modules do not.
+const KEPT_XATTRS: [&[u8]; 3] = [b"user.", b"system.posix_acl_", b"security.capability"];
+
+/// One entry of a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Its name, whatever bytes that is.
+    pub name: Vec<u8>,
+    /// What it is.
+    pub kind: SeenKind,
+    /// Its stamp.
+    pub stamp: Stamp,
+    /// Mode, owner and times. No extended attributes: see [`Scanner::xattrs`].
+    pub metadata: Metadata,
+    /// Device number of its file system; it differs from the folder's at a mount point.
+    pub device: u64,
+}
+
+/// What an entry is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SeenKind {
+    /// A regular file.
+    File,
+    /// A symbolic link, with its target.
+    Symlink(Vec<u8>),
+    /// A folder.
+    Folder,
+    /// A FIFO, a socket or a device: never opened, never mirrored.
+    Special,
+}
+
+/// What was found in one folder.
+#[derive(Debug, Default)]
+pub struct FolderScan {
+    /// Its entries, sorted by the bytes of their names, without those that are excluded.
+    pub entries: Vec<Seen>,
+    /// Whether all of them could be looked at. If not, an absent name proves nothing.
+    pub complete: bool,
+    /// What could not be read.
+    pub trouble: Vec<Trouble>,
+}
+
+/// One path that could not be looked at, or that cannot be mirrored.
+#[derive(Debug)]
+pub struct Trouble {
+    /// Which.
+    pub path: RelPath,
+    /// Why.
+    pub error: io::Error,
+}
+
+/// An open source.
+#[derive(Debug)]
+pub struct Scanner {
+    filter: Arc<Filter>,
+    trail: Trail,
+    buffer: Vec<u8>,
+}
+
+impl Scanner {
+    /// Opens `source`, which must be a folder and not a link to one.
+    ///
+    /// # Errors
+    ///
+    /// Those of `open`; [`crate::root::check_root`] says them in words for people.
+    pub fn open(source: &Path, filter: Arc<Filter>) -> io::Result<Scanner> {
+        let root = rustix::fs::openat(CWD, source, folder_flags(), Mode::empty())?;
+        Ok(Scanner { filter, trail: Trail::new(root), buffer: Vec::new() })
+    }
+
+    /// What is in `folder`. Excluded entries are left out; the patterns are those of the config
+    /// and of the `.fichierignore` files on the way.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be opened at all; `NotFound`, `NotADirectory` and
+    /// `FilesystemLoop` (a link) when it is not, or no longer, a folder.
+    pub fn read_folder(&mut self, folder: &RelPath) -> io::Result<FolderScan> {
+        self.forget_trail();
+        let (filter, mut trouble) = self.filter_for(folder)?;
+        let (mut found, _) = self.read_with(folder, filter)?;
+        trouble.append(&mut found.trouble);
+        Ok(FolderScan { trouble, ..found })
+    }
+
+    /// Opens the regular file at `path` for reading, if possible without changing its atime.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for anything that is not a regular file, which is not opened.
+    pub fn open_file(&self, path: &RelPath) -> io::Result<File> {
+        let folder = self.trail.open_parent(path)?;
+        open_regular(folder.as_fd(), path.name())
+    }
+
+    /// Looks at `path` once; `None` if there is no such thing, also because something on the
+    /// way is not, or no longer, a folder.
+    ///
+    /// # Errors
+    ///
+    /// Anything that leaves open whether it exists.
+    pub fn look(&self, path: &RelPath) -> io::Result<Option<Seen>> {
+        if path.is_root() {
+            return Ok(Some(seen(&[], &rustix::fs::fstat(self.trail.root())?, SeenKind::Folder)));
+        }
+        let folder = match self.trail.open_parent(path) {
+            Err(error) if is_gone(&error) => return Ok(None),
+            folder => folder?,
+        };
+        match look_at(folder.as_fd(), path.name()) {
+            Err(error) if is_gone(&error) => Ok(None),
+            found => found.map(Some),
+        }
+    }
+
+    /// The extended attributes of `path`, sorted by name; none where the file system has none.
+    ///
+    /// # Errors
+    ///
+    /// Those of `llistxattr` and `lgetxattr`.
+    pub fn xattrs(&self, path: &RelPath) -> io::Result<Xattrs> {
+        let folder = self.trail.open_parent(path)?;
+        listing::xattrs(folder.as_fd(), path.name())
+    }
+
+    /// Forgets which folders are open, but for the source. To be called before a walk: folders
+    /// may have been moved since they were opened.
+    pub(crate) fn forget_trail(&mut self) {
+        self.trail.forget();
+    }
+
+    /// The filter for what is in the source, without the patterns in the source itself.
+    pub(crate) fn bare_filter(&self) -> FolderFilter {
+        self.filter.bare()
+    }
+
+    /// [`Scanner::look`] in a folder that is kept open, for walks.
+    pub(crate) fn look_in(&mut self, folder: &RelPath, name: &[u8]) -> io::Result<Option<Seen>> {
+        let found = self.trail.enter(folder).and_then(|folder| look_at(folder, name));
+        match found {
+            Err(error) if is_gone(&error) => Ok(None),
+            found => found.map(Some),
+        }
+    }
+
+    /// The filter for what is in `folder`, without the patterns in the folder itself.
+    pub(crate) fn filter_for(
+        &mut self,
+        folder: &RelPath,
+    ) -> io::Result<(FolderFilter, Vec<Trouble>)> {
+        let mut trouble = Vec::new();
+        let mut filter = self.filter.bare();
+        let mut path = RelPath::root();
+        for name in folder.components() {
+            let (below, mut found) = self.with_own_rules(&path, filter)?;
+            trouble.append(&mut found);
+            filter = below.below(name);
+            path = path.join(name);
+        }
+        Ok((filter, trouble))
+    }
+
+    /// `filter` with the patterns in `folder`, to which it belongs.
+    pub(crate) fn with_own_rules(
+        &mut self,
+        folder: &RelPath,
+        filter: FolderFilter,
+    ) -> io::Result<(FolderFilter, Vec<Trouble>)> {
+        listing::with_own_rules(self.trail.enter(folder)?, folder, filter)
+    }
+
+    /// What is in `folder`, and the filter for it: `filter` with the patterns that are there.
+    pub(crate) fn read_with(
+        &mut self,
+        folder: &RelPath,
+        filter: FolderFilter,
+    ) -> io::Result<(FolderScan, FolderFilter)> {
+        listing::read(self.trail.enter(folder)?, folder, filter, &mut self.buffer)
+    }
+}
+
+/// Whether an error says that the path does not exist, rather than that it cannot be seen.
+pub(crate) fn is_gone(error: &io::Error) -> bool {
+    let gone = [Errno::NOENT, Errno::NOTDIR, Errno::LOOP];
+    gone.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+/// `O_NOFOLLOW` with `O_DIRECTORY` refuses a link with `ENOTDIR`.
+fn folder_flags() -> OFlags {
+    OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC
+}
+
+/// Opens `name` if it is a regular file.
+fn open_regular(folder: BorrowedFd<'_>, name: &[u8]) -> io::Result<File> {
+    // Looked at first: opening a FIFO wakes its writers, and opening a device may do anything.
+    let found = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    refuse_special(&found)?;
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match rustix::fs::openat(folder, name, flags | OFlags::NOATIME, Mode::empty()) {
+        // Only the owner of a file may leave its atime alone.
+        Err(Errno::PERM) => rustix::fs::openat(folder, name, flags, Mode::empty())?,
+        file => file?,
+    };
+    refuse_special(&rustix::fs::fstat(&file)?)?;
+    Ok(File::from(file))
+}
+
+fn refuse_special(found: &Stat) -> io::Result<()> {
+    if FileType::from_raw_mode(found.st_mode) == FileType::RegularFile {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
+}
+
+/// Looks at one name, with the target if it is a link.
+fn look_at(folder: BorrowedFd<'_>, name: &[u8]) -> io::Result<Seen> {
+    let found = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    let kind = match FileType::from_raw_mode(found.st_mode) {
+        FileType::RegularFile => SeenKind::File,
+        FileType::Directory => SeenKind::Folder,
+        FileType::Symlink => {
+            SeenKind::Symlink(rustix::fs::readlinkat(folder, name, Vec::new())?.into_bytes())
+        }
+        _ => SeenKind::Special,
+    };
+    Ok(seen(name, &found, kind))
+}
+
+fn seen(name: &[u8], found: &Stat, kind: SeenKind) -> Seen {
+    let fraction = |ns| i64::try_from(ns).unwrap_or(0);
+    let mtime_ns = nanoseconds(found.st_mtime, fraction(found.st_mtime_nsec));
+    Seen {
+        name: name.to_vec(),
+        kind,
+        stamp: Stamp {
+            size_bytes: u64::try_from(found.st_size).unwrap_or(0),
+            mtime_ns,
+            ctime_ns: nanoseconds(found.st_ctime, fraction(found.st_ctime_nsec)),
+            inode: found.st_ino,
+        },
+        metadata: Metadata {
+            mode: found.st_mode,
+            uid: found.st_uid,
+            gid: found.st_gid,
+            mtime_ns,
+            xattrs: Xattrs::default(),
+        },
+        device: found.st_dev,
+    }
+}
+
+/// A path for calls that know no folder descriptors; good for any length and any name.
+fn proc_path(folder: BorrowedFd<'_>, name: &[u8]) -> Vec<u8> {
+    let mut path = format!("/proc/self/fd/{}/", folder.as_raw_fd()).into_bytes();
+    path.extend_from_slice(name);
+    path
+}
+
+/// Opens the sub-folder `name`.
+fn open_folder(folder: BorrowedFd<'_>, name: &[u8]) -> io::Result<OwnedFd> {
+    Ok(rustix::fs::openat(folder, name, folder_flags(), Mode::empty())?)
+}
+
+#[cfg(test)]
+mod tests;

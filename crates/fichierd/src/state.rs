@@ -1,0 +1,63 @@
+//! The one state file, shared by everything in the process.
+//!
+//! SQLite calls block for as long as the disk takes. They are short, and whoever runs them tells
+//! the runtime to carry on with other work meanwhile; so this needs the multi-threaded runtime.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use fichier_state::{Error, Store, Writing};
+
+/// A handle to the state file.
+#[derive(Clone)]
+pub struct State(Arc<Mutex<Store>>);
+
+impl State {
+    /// Shares an opened store.
+    pub fn new(store: Store) -> State {
+        State(Arc::new(Mutex::new(store)))
+    }
+
+    /// Looks something up.
+    ///
+    /// # Errors
+    ///
+    /// What `look` returns.
+    pub fn read<R>(&self, look: impl FnOnce(&Store) -> Result<R, Error>) -> Result<R, Error> {
+        tokio::task::block_in_place(|| look(&self.lock()))
+    }
+
+    /// Changes something, in one transaction.
+    ///
+    /// # Errors
+    ///
+    /// What `change` returns; the state is then as it was.
+    pub fn write<R>(
+        &self,
+        change: impl FnOnce(&mut Writing<'_>) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        tokio::task::block_in_place(|| self.lock().write(change))
+    }
+
+    /// For work on a blocking thread, which locks for one folder at a time.
+    pub fn mutex(&self) -> &Mutex<Store> {
+        &self.0
+    }
+
+    /// Gives the store back when nobody else holds it any more.
+    pub fn into_store(self) -> Option<Store> {
+        let store = Arc::into_inner(self.0)?;
+        Some(store.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Store> {
+        // A panic elsewhere ends the process (K22); what it left behind is a finished or a
+        // rolled back transaction.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("State")
+    }
+}

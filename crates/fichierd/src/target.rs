@@ -1,0 +1,278 @@
+//! Prepares a mirror's target folder: finds it or makes it, and makes sure that it is ours.
+//!
+//! `.fichierd/incoming/<installation>/` is both the staging folder and the sign of ownership: a
+//! second installation that finds another one's name there stops before it does any harm (C08).
+//! The staging folder's id is looked at whenever the service starts, because the service puts
+//! files with a bad folder id into the account's root without a word (C.3).
+//!
+//! Costs one call when everything is as recorded, and about ten the first time.
+
+use fichier_api::names::RemoteName;
+use fichier_api::{Client, ErrorKind, FolderId, FolderListing};
+use fichier_state::{Mirror, MirrorId, NewVersion, RelPath, RemoteSpot, Retired};
+
+use crate::execute::{Places, StepError, now_s, utc_day};
+use crate::state::State;
+
+/// The folder, at the top of a target, that holds what is not the mirror itself.
+pub const OWN_FOLDER: &str = ".fichierd";
+
+/// Why a target cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    /// Another installation mirrors to the same folder.
+    #[error(
+        "the target belongs to another installation of fichierd ({other}); if that one is gone \
+         for good, take the target over with: fichierd approve {mirror}"
+    )]
+    OwnedByAnother {
+        /// Its installation id.
+        other: String,
+        /// The mirror's name.
+        mirror: String,
+    },
+    /// The folder that was there is gone (X05).
+    #[error(
+        "the target folder is no longer on 1fichier; if that was you, start it anew (everything \
+         is sent again) with: fichierd approve {mirror}"
+    )]
+    Gone {
+        /// The mirror's name.
+        mirror: String,
+    },
+    /// A call, or the state file.
+    #[error(transparent)]
+    Step(#[from] StepError),
+}
+
+impl From<fichier_api::Error> for TargetError {
+    fn from(error: fichier_api::Error) -> Self {
+        TargetError::Step(error.into())
+    }
+}
+
+impl From<fichier_state::Error> for TargetError {
+    fn from(error: fichier_state::Error) -> Self {
+        TargetError::Step(error.into())
+    }
+}
+
+/// Looks at the target of `mirror`, and makes what is missing.
+///
+/// # Errors
+///
+/// [`TargetError::OwnedByAnother`] and [`TargetError::Gone`] need a decision; others pass.
+pub async fn prepare(
+    client: &Client,
+    state: &State,
+    mirror: &Mirror,
+) -> Result<Places, TargetError> {
+    Preparing { client, state, mirror }.places().await
+}
+
+struct Preparing<'a> {
+    client: &'a Client,
+    state: &'a State,
+    mirror: &'a Mirror,
+}
+
+impl Preparing<'_> {
+    async fn places(&self) -> Result<Places, TargetError> {
+        let root = self.state.read(|s| s.folder(self.mirror.root))?.and_then(|row| row.remote);
+        if let (Some(root), Some(incoming), Some(versions)) =
+            (root, self.mirror.incoming, self.mirror.versions)
+        {
+            match self.client.list_folder(incoming).await {
+                Ok(listing) if listing.name == self.installation()? => {
+                    self.retire_orphans(&listing, versions).await?;
+                    return Ok(Places { root: root.id, incoming, versions });
+                }
+                Ok(_) => {}
+                Err(error) if matches!(error.kind, ErrorKind::NotFound) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.find_or_make(root).await
+    }
+
+    /// Walks down from the account's root.
+    async fn find_or_make(&self, recorded: Option<RemoteSpot>) -> Result<Places, TargetError> {
+        let mut here = Found::Listed(self.client.list_folder(FolderId::ROOT).await?);
+        let mut made_by_us = false;
+        for name in self.mirror.target.split('/').filter(|part| !part.is_empty()) {
+            (here, made_by_us) = self.step_into(here, name).await?;
+        }
+        let was = recorded.map(|spot| spot.id);
+        if was.is_some() && was != Some(here.id()) {
+            if !self.is_approved()? {
+                return Err(TargetError::Gone { mirror: self.mirror.name.clone() });
+            }
+            self.state.write(|w| w.forget_remote_below(self.mirror.root))?;
+        }
+        let root = here.id();
+        let spot = match recorded.filter(|spot| spot.id == root) {
+            Some(spot) => spot,
+            None => RemoteSpot { id: root, made_by_us, listed: made_by_us },
+        };
+        let places = self.own_folders(here, root).await?;
+        let mirror = Mirror {
+            incoming: Some(places.incoming),
+            versions: Some(places.versions),
+            ..self.mirror.clone()
+        };
+        self.state.write(|w| {
+            w.set_folder_remote(self.mirror.root, Some(spot), None)?;
+            w.set_note(&self.approval_note(), None)?;
+            w.update_mirror(&mirror)
+        })?;
+        Ok(places)
+    }
+
+    async fn own_folders(&self, target: Found, root: FolderId) -> Result<Places, TargetError> {
+        let (own, _) = self.step_into(target, OWN_FOLDER).await?;
+        let own = self.listed(own).await?;
+        let (incoming, _) = self.step_into(Found::Listed(own.clone()), "incoming").await?;
+        let incoming = self.listed(incoming).await?;
+        let installation = self.installation()?;
+        let other = incoming.folders.iter().find(|folder| folder.name.as_str() != installation);
+        if let Some(other) = other
+            && !self.is_approved()?
+            && !incoming.folders.iter().any(|folder| folder.name.as_str() == installation)
+        {
+            return Err(TargetError::OwnedByAnother {
+                other: other.name.as_str().to_owned(),
+                mirror: self.mirror.name.clone(),
+            });
+        }
+        let (staging, made) = self.step_into(Found::Listed(incoming), &installation).await?;
+        let (versions, _) = self.step_into(Found::Listed(own), "versions").await?;
+        let places = Places { root, incoming: staging.id(), versions: versions.id() };
+        self.day_folder(versions).await?;
+        if !made {
+            let listing = self.client.list_folder(places.incoming).await?;
+            self.retire_orphans(&listing, places.versions).await?;
+        }
+        Ok(places)
+    }
+
+    /// Today's versions folder, so that the first edit costs no more than later ones.
+    async fn day_folder(&self, versions: Found) -> Result<(), TargetError> {
+        let day = utc_day(now_s());
+        if self.state.read(|s| s.retired_room(self.mirror.id, &day))?.is_empty() {
+            let (folder, _) = self.step_into(versions, &day).await?;
+            self.state.write(|w| w.add_versions_folder(self.mirror.id, &day, 1, folder.id()))?;
+        }
+        Ok(())
+    }
+
+    /// What lies in the staging folder and belongs to no upload that is still open goes to the
+    /// versions: it may be all that is left of something.
+    async fn retire_orphans(
+        &self,
+        staging: &FolderListing,
+        versions: FolderId,
+    ) -> Result<(), TargetError> {
+        let known =
+            self.state.read(|s| s.known_urls(staging.files.iter().map(|file| &file.url)))?;
+        let open = self.state.read(|s| s.uploads(self.mirror.id))?;
+        if !open.is_empty() {
+            return Ok(());
+        }
+        let orphans: Vec<_> =
+            staging.files.iter().filter(|file| !known.contains(&file.url)).collect();
+        for chunk in orphans.chunks(fichier_api::MAX_LINKS_PER_CALL) {
+            let urls: Vec<_> = chunk.iter().map(|file| file.url.clone()).collect();
+            let outcome = self.client.move_files(&urls, versions).await?;
+            self.state.write(|w| {
+                for file in chunk.iter().filter(|file| !outcome.missing.contains(&file.url)) {
+                    w.add_version(&orphan(self.mirror.id, file, versions))?;
+                }
+                Ok(())
+            })?;
+            tracing::info!(files = urls.len(), "moved leftovers of broken uploads to the versions");
+        }
+        Ok(())
+    }
+
+    /// A sub-folder by name, made if it is not there. Whether it was made.
+    async fn step_into(&self, parent: Found, name: &str) -> Result<(Found, bool), TargetError> {
+        let name = RemoteName::encode(name.as_bytes());
+        let parent = match parent {
+            Found::Empty(id) => id,
+            Found::Unread(_) | Found::Listed(_) => {
+                let listing = self.listed(parent).await?;
+                if let Some(found) = listing.folders.iter().find(|folder| folder.name == name) {
+                    return Ok((Found::Unread(found.id), false));
+                }
+                listing.id
+            }
+        };
+        let made = self.client.make_folder(parent, &name).await?;
+        Ok((Found::Empty(made.id), true))
+    }
+
+    async fn listed(&self, folder: Found) -> Result<FolderListing, TargetError> {
+        Ok(match folder {
+            Found::Listed(listing) => listing,
+            Found::Unread(id) => self.client.list_folder(id).await?,
+            Found::Empty(id) => FolderListing {
+                id,
+                name: String::new(),
+                folders: Vec::new(),
+                files: Vec::new(),
+                complete: true,
+            },
+        })
+    }
+
+    fn installation(&self) -> Result<String, TargetError> {
+        Ok(self.state.read(|s| s.installation())?.unwrap_or_default())
+    }
+
+    fn is_approved(&self) -> Result<bool, TargetError> {
+        Ok(self.state.read(|s| s.note(&self.approval_note()))?.is_some())
+    }
+
+    fn approval_note(&self) -> String {
+        approval_note(&self.mirror.name)
+    }
+}
+
+/// The note that lets a mirror take over or start anew its target, once.
+pub fn approval_note(mirror: &str) -> String {
+    format!("approved target of {mirror}")
+}
+
+enum Found {
+    /// Made just now: nothing can be in it.
+    Empty(FolderId),
+    /// There already, contents not read.
+    Unread(FolderId),
+    /// There already, contents read.
+    Listed(FolderListing),
+}
+
+impl Found {
+    fn id(&self) -> FolderId {
+        match self {
+            Found::Empty(id) | Found::Unread(id) => *id,
+            Found::Listed(listing) => listing.id,
+        }
+    }
+}
+
+fn orphan(mirror: MirrorId, file: &fichier_api::RemoteFile, folder: FolderId) -> NewVersion {
+    NewVersion {
+        mirror,
+        path: RelPath::root().join(&file.name.decode()),
+        url: file.url.clone(),
+        size_bytes: file.size_bytes,
+        whirlpool: file.whirlpool,
+        fingerprint: None,
+        metadata: None,
+        folder,
+        current_from_s: 0,
+        current_until_s: now_s(),
+        reason: Retired::Orphan,
+    }
+}

@@ -1,0 +1,264 @@
+//! What the service, or a command beside it, tells about the mirrors.
+
+use std::sync::atomic::Ordering;
+use std::time::SystemTime;
+
+use fichier_state::{Mirror, Store};
+use jiff::Timestamp;
+
+use crate::config::MirrorConfig;
+use crate::daemon::Seat;
+use crate::execute::now_s;
+use crate::mirror::{CycleEnd, Shared, Trouble};
+use crate::status::{
+    CycleSummary, HeldStatus, HoldOffStatus, MOST_LISTED, MirrorState, MirrorStatus, ProblemStatus,
+    SCHEMA, Status, WatchStatus, bytes, count, duration,
+};
+use crate::watch::WatchMode;
+
+/// The status of the running service.
+pub fn live<'a>(shared: &Shared, seats: impl Iterator<Item = &'a Seat>, paused: bool) -> Status {
+    let mut status = empty(true, paused);
+    status.calls_made = shared.client.pacer().calls_made();
+    status.hold_off = shared.client.pacer().hold_off().map(|hold_off| HoldOffStatus {
+        until: timestamp(hold_off.until),
+        reason: hold_off.reason,
+    });
+    for seat in seats {
+        let recorded = shared.state.read(|s| mirror_on_record(s, &seat.config));
+        let mut mirror = recorded.unwrap_or_else(|_| blank(&seat.config));
+        mirror.unsettled.extend(seat.unsettled.iter().take(MOST_LISTED).map(ToString::to_string));
+        mirror.watch = watch_status(seat);
+        (mirror.state, mirror.what) = state_of(seat, &mirror, paused);
+        status.mirrors.push(mirror);
+    }
+    status
+}
+
+/// The status as the state file tells it, while no service runs.
+///
+/// # Errors
+///
+/// The state file's.
+pub fn at_rest(store: &Store, mirrors: &[MirrorConfig]) -> Result<Status, fichier_state::Error> {
+    let mut status = empty(false, store.paused()?);
+    for config in mirrors {
+        let mut mirror = mirror_on_record(store, config)?;
+        (mirror.state, mirror.what) = match (&mirror.held, mirror.last_success) {
+            (Some(held), _) => (MirrorState::Held, held.reason.clone()),
+            (None, None) => (MirrorState::Never, "not mirrored yet".to_owned()),
+            (None, Some(_)) => (MirrorState::Idle, "the service is not running".to_owned()),
+        };
+        status.mirrors.push(mirror);
+    }
+    Ok(status)
+}
+
+fn empty(running: bool, paused: bool) -> Status {
+    Status {
+        schema: SCHEMA.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        running,
+        paused,
+        hold_off: None,
+        account: None,
+        calls_made: 0,
+        mirrors: Vec::new(),
+    }
+}
+
+fn blank(config: &MirrorConfig) -> MirrorStatus {
+    MirrorStatus {
+        name: config.name.clone(),
+        source: config.source.clone(),
+        target: config.target.clone(),
+        state: MirrorState::Never,
+        what: String::new(),
+        held: None,
+        last_success: None,
+        last_success_age_s: None,
+        files: 0,
+        bytes: 0,
+        pending_files: 0,
+        pending_bytes: 0,
+        unmanaged: 0,
+        foreign: 0,
+        unsettled: Vec::new(),
+        versions_files: 0,
+        versions_bytes: 0,
+        problems: Vec::new(),
+        problem_count: 0,
+        watch: WatchStatus { mode: "off".to_owned(), watched: 0, advice: None },
+    }
+}
+
+fn mirror_on_record(
+    store: &Store,
+    config: &MirrorConfig,
+) -> Result<MirrorStatus, fichier_state::Error> {
+    let mut status = blank(config);
+    let Some(row) = store.mirror(&config.name, &config.target)? else { return Ok(status) };
+    let totals = store.totals(row.id)?;
+    let (versions_files, versions_bytes) = store.version_totals(row.id)?;
+    let uploads = store.uploads(row.id)?;
+    let pending = uploads.iter().flat_map(|upload| &upload.files);
+    let problems = store.problems(Some(row.id))?;
+    status.held = held_status(&row);
+    status.last_success = row.last_success_s.and_then(|at| Timestamp::from_second(at).ok());
+    status.last_success_age_s =
+        row.last_success_s.map(|at| u64::try_from(now_s() - at).unwrap_or(0));
+    status.files = totals.files;
+    status.bytes = totals.bytes;
+    status.pending_files = pending.clone().count() as u64;
+    status.pending_bytes = pending.map(|file| file.size_bytes).sum();
+    status.unmanaged = totals.unmanaged_files;
+    status.foreign = totals.foreign;
+    status.versions_files = versions_files;
+    status.versions_bytes = versions_bytes;
+    status.problem_count = problems.len() as u64;
+    status.problems = problems
+        .into_iter()
+        .take(MOST_LISTED)
+        .map(|problem| ProblemStatus {
+            path: problem.path.to_string(),
+            what: problem.what,
+            hint: problem.hint,
+            tries: problem.tries,
+            next_try: Timestamp::from_second(problem.next_try_s).ok(),
+        })
+        .collect();
+    Ok(status)
+}
+
+fn held_status(row: &Mirror) -> Option<HeldStatus> {
+    let reason = row.held.clone()?;
+    // The number leads the text of held removals; other reasons have none.
+    let removals = reason.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(0);
+    let since = row.last_success_s.unwrap_or_else(now_s);
+    let since = Timestamp::from_second(since).unwrap_or(Timestamp::UNIX_EPOCH);
+    Some(HeldStatus { reason, removals, since })
+}
+
+fn watch_status(seat: &Seat) -> WatchStatus {
+    let Some(watch) = &seat.watch else {
+        return WatchStatus { mode: "off".to_owned(), watched: 0, advice: None };
+    };
+    let health = watch.health();
+    let (mode, advice) = match health.mode {
+        WatchMode::Watching => ("watching", None),
+        WatchMode::Partly { advice } => ("partly", Some(advice)),
+        WatchMode::Polling { reason } => ("polling", Some(reason)),
+    };
+    WatchStatus { mode: mode.to_owned(), watched: health.watched_folders, advice }
+}
+
+fn state_of(seat: &Seat, mirror: &MirrorStatus, paused: bool) -> (MirrorState, String) {
+    if seat.is_working() {
+        let sent = seat.sent_bytes.load(Ordering::Relaxed);
+        let what =
+            if sent > 0 { format!("working, {} sent", bytes(sent)) } else { "working".to_owned() };
+        return (MirrorState::Working, what);
+    }
+    match (&seat.trouble, &mirror.held) {
+        (Some(Trouble::Held(why)), _) => (MirrorState::Held, why.clone()),
+        (Some(Trouble::HeldOff(until, why)), _) => {
+            (MirrorState::Waiting, format!("{why}; nothing is sent until {}", clock(*until)))
+        }
+        (Some(Trouble::Unreachable(why)), _) => (MirrorState::Waiting, why.clone()),
+        (Some(Trouble::Refused(why) | Trouble::NoState(why)), _) => {
+            (MirrorState::Problem, why.clone())
+        }
+        (None, Some(held)) => (MirrorState::Held, held.reason.clone()),
+        (None, None) if paused => (MirrorState::Waiting, "paused".to_owned()),
+        (None, None) if mirror.last_success.is_none() => {
+            (MirrorState::Never, "not mirrored yet".to_owned())
+        }
+        (None, None) => (MirrorState::Idle, "up to date".to_owned()),
+    }
+}
+
+/// One line about everything, for `systemctl status`.
+pub fn line(status: &Status) -> String {
+    if let Some(hold_off) = &status.hold_off {
+        return format!("nothing is sent until {}: {}", hold_off.until, hold_off.reason);
+    }
+    if status.paused {
+        return "paused".to_owned();
+    }
+    let noteworthy = status.mirrors.iter().find(|mirror| {
+        matches!(mirror.state, MirrorState::Held | MirrorState::Problem | MirrorState::Waiting)
+    });
+    if let Some(mirror) = noteworthy {
+        return format!("{}: {}", mirror.name, mirror.what);
+    }
+    let files: u64 = status.mirrors.iter().map(|mirror| mirror.files).sum();
+    let working = status.mirrors.iter().any(|mirror| mirror.state == MirrorState::Working);
+    let verb = if working { "working" } else { "idle" };
+    format!("{verb} · {} files safe", count(files))
+}
+
+/// What a cycle did, for `sync` and the control socket.
+pub fn summary(name: &str, end: &CycleEnd) -> CycleSummary {
+    let outcome = match (&end.trouble, &end.outcome.held) {
+        (Some(trouble), _) => trouble.text().to_owned(),
+        (None, Some(held)) => held.text(name),
+        (None, None) => "done".to_owned(),
+    };
+    let report = &end.report;
+    CycleSummary {
+        mirror: name.to_owned(),
+        outcome,
+        uploaded_files: report.uploaded_files,
+        uploaded_bytes: report.uploaded_bytes,
+        relocated: report.relocated + report.moved_folders,
+        copied: report.copied,
+        retired: report.retired,
+        adopted: report.adopted,
+        held_removals: end.outcome.held.as_ref().map_or(0, |held| held.removals),
+        problems: report.problems,
+        calls: report.calls,
+        seconds: end.took.as_secs_f64(),
+    }
+}
+
+/// One line in the journal for a cycle that did something, or could not.
+pub fn log_end(name: &str, end: &CycleEnd) {
+    let report = &end.report;
+    if report.changed_something() {
+        tracing::info!(
+            mirror = name,
+            uploaded_files = report.uploaded_files,
+            uploaded_bytes = report.uploaded_bytes,
+            relocated = report.relocated + report.moved_folders,
+            copied = report.copied,
+            adopted = report.adopted,
+            retired = report.retired,
+            problems = report.problems,
+            calls = report.calls,
+            "`{name}`: {} files sent ({}), {} moved, {} retired, {} calls, {}",
+            count(report.uploaded_files),
+            bytes(report.uploaded_bytes),
+            count(report.relocated + report.moved_folders),
+            count(report.retired),
+            count(report.calls),
+            duration(end.took),
+        );
+    }
+    if let Some(trouble) = &end.trouble {
+        tracing::warn!(mirror = name, "`{name}` waits: {}", trouble.text());
+    }
+    for trouble in &end.outcome.trouble {
+        tracing::warn!(mirror = name, path = %trouble.path,
+            "cannot look at `{}` in `{name}`: {}; nothing below it is removed", trouble.path,
+            trouble.error);
+    }
+}
+
+fn timestamp(at: SystemTime) -> Timestamp {
+    Timestamp::try_from(at).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+fn clock(at: SystemTime) -> String {
+    let at = timestamp(at).to_zoned(jiff::tz::TimeZone::system());
+    at.strftime("%H:%M:%S").to_string()
+}

@@ -1,0 +1,178 @@
+//! Spreads the watches of one mirror over several inotify instances, through `notify`.
+//!
+//! When a watched folder goes away, `notify` (8.2.2) compares it with every other watch of the
+//! same instance. One instance for a large tree is deaf for half a minute while someone
+//! runs `rm -rf`; with [`SHARD_SIZE`] watches each it is a fraction of a second. The measured
+//! figures are in the header of `watch`.
+//!
+//! Invariant: every watch is known to exactly one instance, the one that [`Shards::watch`] named.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
+use notify::{Config, ErrorKind, RecommendedWatcher, RecursiveMode, Watcher};
+
+use super::door::Door;
+
+/// Watches that an instance takes before another is made.
+pub(super) const SHARD_SIZE: usize = 1_000;
+
+/// A mirror never takes more instances than this: each has a thread and three descriptors.
+const MAX_SHARDS: usize = 64;
+
+/// How long closed instances may take to give back their watches before new ones are set.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Why a folder is not watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// The user has no watches left (`fs.inotify.max_user_watches`).
+    WatchLimit,
+    /// The user has no inotify instances left, or this process no descriptors.
+    InstanceLimit,
+    /// This user may not read the folder.
+    Denied,
+    /// It is not there any more, or not a folder.
+    Gone,
+    /// Changes made elsewhere are not reported on this file system.
+    SilentFileSystem(&'static str),
+    /// The same folder is watched under another path already (a bind mount).
+    Twice,
+    /// Anything else, in the system's words.
+    Other(String),
+}
+
+impl From<io::Error> for Refusal {
+    fn from(err: io::Error) -> Refusal {
+        match rustix::io::Errno::from_io_error(&err) {
+            Some(errno) => errno.into(),
+            None => Refusal::Other(err.to_string()),
+        }
+    }
+}
+
+impl From<rustix::io::Errno> for Refusal {
+    fn from(errno: rustix::io::Errno) -> Refusal {
+        use rustix::io::Errno;
+        match errno {
+            Errno::NOENT | Errno::NOTDIR | Errno::LOOP => Refusal::Gone,
+            Errno::ACCESS | Errno::PERM => Refusal::Denied,
+            Errno::NOSPC => Refusal::WatchLimit,
+            Errno::MFILE | Errno::NFILE => Refusal::InstanceLimit,
+            other => Refusal::Other(io::Error::from(other).to_string()),
+        }
+    }
+}
+
+impl From<notify::Error> for Refusal {
+    fn from(err: notify::Error) -> Refusal {
+        match err.kind {
+            ErrorKind::MaxFilesWatch => Refusal::WatchLimit,
+            ErrorKind::PathNotFound => Refusal::Gone,
+            ErrorKind::Io(err) => err.into(),
+            ErrorKind::Generic(_) | ErrorKind::WatchNotFound | ErrorKind::InvalidConfig(_) => {
+                Refusal::Other(err.to_string())
+            }
+        }
+    }
+}
+
+/// Which instance a folder is watched by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ShardId(usize);
+
+/// The inotify instances of one mirror.
+#[derive(Debug)]
+pub(super) struct Shards {
+    door: Door,
+    closed: mpsc::Receiver<()>,
+    shards: Vec<Shard>,
+    size: usize,
+    most: usize,
+}
+
+#[derive(Debug)]
+struct Shard {
+    watcher: RecommendedWatcher,
+    watches: usize,
+}
+
+impl Shards {
+    /// No instances yet; each will take `size` watches before another is made. `door` is made with
+    /// the sender that tells when they are closed.
+    pub(super) fn new(size: usize, door: impl FnOnce(mpsc::Sender<()>) -> Door) -> Shards {
+        let (alive, closed) = mpsc::channel();
+        Shards { door: door(alive), closed, shards: Vec::new(), size, most: most_shards() }
+    }
+
+    /// Watches one folder, not what is below it.
+    ///
+    /// Waits for the instance's thread: a few tens of microseconds, or as long as it is busy.
+    pub(super) fn watch(&mut self, path: &Path) -> Result<ShardId, Refusal> {
+        let id = self.choose()?;
+        let shard = &mut self.shards[id.0];
+        shard.watcher.watch(path, RecursiveMode::NonRecursive)?;
+        shard.watches += 1;
+        Ok(id)
+    }
+
+    /// Stops watching what was watched as `path`.
+    pub(super) fn unwatch(&mut self, ShardId(shard): ShardId, path: &Path) {
+        let shard = &mut self.shards[shard];
+        shard.watches -= 1;
+        // Fails when `notify` has dropped it already, on an event that we have seen as well.
+        drop(shard.watcher.unwatch(path));
+    }
+
+    /// Notes that the kernel and `notify` have dropped a watch by themselves.
+    pub(super) fn dropped(&mut self, ShardId(shard): ShardId) {
+        self.shards[shard].watches -= 1;
+    }
+
+    /// Drops all watches, and waits until they no longer count against the user's limits.
+    pub(super) fn close(&mut self) {
+        self.most = most_shards();
+        if self.shards.is_empty() {
+            return;
+        }
+        let (alive, closed) = mpsc::channel();
+        self.door.alive = alive;
+        self.shards.clear();
+        // Each instance owned a clone of the old sender; nobody sends.
+        match self.closed.recv_timeout(CLOSE_DEADLINE) {
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => {}
+            Err(RecvTimeoutError::Timeout) => {
+                tracing::debug!("inotify instances are slow to close");
+            }
+        }
+        self.closed = closed;
+    }
+
+    fn choose(&mut self) -> Result<ShardId, Refusal> {
+        if let Some(roomy) = self.shards.iter().position(|shard| shard.watches < self.size) {
+            return Ok(ShardId(roomy));
+        }
+        if self.shards.len() < self.most {
+            // Ours all the same: `notify` would follow links only below a recursive watch.
+            let config = Config::default().with_follow_symlinks(false);
+            match RecommendedWatcher::new(self.door.clone(), config) {
+                Ok(watcher) => self.shards.push(Shard { watcher, watches: 0 }),
+                Err(err) if self.shards.is_empty() => return Err(err.into()),
+                // Slower instances are better than unwatched folders.
+                Err(_) => self.most = self.shards.len(),
+            }
+        }
+        let emptiest = self.shards.iter().enumerate().min_by_key(|(_, shard)| shard.watches);
+        emptiest.map(|(id, _)| ShardId(id)).ok_or(Refusal::InstanceLimit)
+    }
+}
+
+/// A quarter of the instances that a user may have: other mirrors and programs need some too.
+fn most_shards() -> usize {
+    let limit = fs::read_to_string("/proc/sys/fs/inotify/max_user_instances").ok();
+    let limit = limit.and_then(|text| text.trim().parse::<usize>().ok()).unwrap_or(128);
+    (limit / 4).clamp(1, MAX_SHARDS)
+}

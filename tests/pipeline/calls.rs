@@ -1,0 +1,129 @@
+//! What each operation costs in calls.
+
+use crate::world::World;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_mirror_makes_the_folders_and_sends_all_files_in_one_upload() {
+    let mut world = World::new().await;
+    world.write_many((0..30).map(|n| format!("{}/file-{n}", n % 3)));
+    let end = world.cycle().await;
+    assert!(end.trouble.is_none(), "{:?}", end.trouble);
+    assert_eq!(end.report.uploaded_files, 30);
+    world.assert_mirrored();
+    // The target with its own folders; then three folders, one upload, three moves.
+    assert!(world.emulator.calls() <= 10 + 3 + 3 + 3, "{:?}", world.emulator.calls_since(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cycle_without_changes_makes_no_call() {
+    let mut world = World::new().await;
+    world.write("a/b/c", "content");
+    world.settle().await;
+    assert_eq!(world.calls_of_cycle().await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_of_the_same_size_costs_five_calls_and_keeps_the_old_copy() {
+    let mut world = World::new().await;
+    world.write("a.txt", "one");
+    world.settle().await;
+    // Once in the life of a state file the service is asked what it does with taken names.
+    world.write("a.txt", "two");
+    world.settle().await;
+
+    world.write("a.txt", "six");
+    let calls = world.calls_of_cycle().await;
+    let expected =
+        ["upload/get_upload_server.cgi", "upload.cgi", "end.pl", "file/mv.cgi", "file/mv.cgi"];
+    assert_eq!(calls, expected);
+    world.assert_mirrored();
+    let versions: Vec<_> = world.versions().into_iter().map(|(_, content)| content).collect();
+    assert_eq!(versions, [b"one", b"two"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rename_in_place_costs_one_call() {
+    let mut world = World::new().await;
+    world.write("photos/a.jpg", "bytes");
+    world.settle().await;
+    world.rename("photos/a.jpg", "photos/b.jpg");
+    assert_eq!(world.calls_of_cycle().await, ["file/rename.cgi"]);
+    world.assert_mirrored();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_move_to_another_folder_costs_one_call_and_with_a_new_name_two() {
+    let mut world = World::new().await;
+    world.write_many(["a/x".to_owned(), "a/y".to_owned(), "b/z".to_owned()]);
+    world.settle().await;
+    world.rename("a/x", "b/x");
+    assert_eq!(world.calls_of_cycle().await, ["file/mv.cgi"]);
+    world.rename("a/y", "b/other");
+    assert_eq!(world.calls_of_cycle().await, ["file/mv.cgi", "file/rename.cgi"]);
+    world.assert_mirrored();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renamed_folder_costs_one_call_whatever_is_in_it() {
+    let mut world = World::new().await;
+    world.write_many((0..40).map(|n| format!("old/{}/file-{n}", n % 2)));
+    world.settle().await;
+    world.rename("old", "new");
+    assert_eq!(world.calls_of_cycle().await, ["folder/mv.cgi"]);
+    world.assert_mirrored();
+    assert_eq!(world.remote_folders(), ["new", "new/0", "new/1"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_tree_goes_to_the_versions_in_one_call() {
+    let mut world = World::new().await;
+    world.write_many((0..40).map(|n| format!("tree/{}/file-{n}", n % 4)));
+    world.write("other", "stays");
+    world.settle().await;
+    world.remove_tree("tree");
+    assert_eq!(world.calls_of_cycle().await, ["folder/mv.cgi"]);
+    world.assert_mirrored();
+    assert_eq!(world.versions().len(), 40);
+    assert_eq!(world.remote_folders(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deleted_files_are_retired_by_the_hundred() {
+    let mut world = World::new().await;
+    let files: Vec<String> = (0..250).map(|n| format!("{}/file-{n}", n % 5)).collect();
+    world.write_many(files.clone());
+    world.settle().await;
+    for file in &files {
+        world.remove(file);
+    }
+    assert_eq!(world.calls_of_cycle().await, ["file/mv.cgi"; 3]);
+    world.assert_mirrored();
+    assert_eq!(world.versions().len(), 250);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_of_a_large_file_costs_one_call_and_no_upload() {
+    let mut world = World::new().await;
+    let large = vec![7u8; 5 << 20];
+    world.write("large", &large);
+    world.settle().await;
+    let sent = world.emulator.bytes_received();
+    world.write("copy of large", &large);
+    assert_eq!(world.calls_of_cycle().await, ["file/cp.cgi"]);
+    assert_eq!(world.emulator.bytes_received(), sent);
+    world.assert_mirrored();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_one_name_in_many_folders_are_renamed_by_the_hundred() {
+    let mut world = World::new().await;
+    world.write_many((0..120).map(|n| format!("{n}/index.html")));
+    let end = world.cycle().await;
+    assert!(end.trouble.is_none(), "{:?}", end.trouble);
+    world.assert_mirrored();
+    let calls = world.emulator.calls_since(0);
+    let count = |name: &str| calls.iter().filter(|call| *call == name).count();
+    assert_eq!(count("upload.cgi"), 1);
+    assert_eq!(count("file/rename.cgi"), 2);
+    assert_eq!(count("file/mv.cgi"), 120);
+}

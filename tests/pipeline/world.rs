@@ -1,0 +1,261 @@
+//! A folder, an emulated 1fichier and one mirror between them, driven cycle by cycle.
+//!
+//! No watcher and no clock: each test says when a cycle runs and what it looks at, so that the
+//! calls it makes are the same every time.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fichier_api::{ApiKey, Client, PaceConfig, Pacer};
+use fichier_emulator::{Emulator, Rules};
+use fichier_state::{RelPath, Store};
+use fichierd::config::{Keep, MaxRemovals, MirrorConfig};
+use fichierd::dirty::Due;
+use fichierd::mirror::{CycleEnd, MirrorWorker, Shared};
+use fichierd::state::State;
+use fichierd::stop::Stop;
+use tempfile::TempDir;
+use tokio::sync::Semaphore;
+
+/// Service time runs this much faster than the clock.
+const TIME_SCALE: u32 = 2_000;
+
+/// The target of the mirror.
+pub const TARGET: &str = "/backup/photos";
+
+pub struct World {
+    pub emulator: Emulator,
+    pub config: MirrorConfig,
+    pub shared: Shared,
+    worker: MirrorWorker,
+    source: TempDir,
+    state: TempDir,
+}
+
+impl World {
+    pub async fn new() -> World {
+        World::with(|_| {}, |_| {}).await
+    }
+
+    /// A world with other rules, or another configuration of the mirror.
+    pub async fn with(
+        rules: impl FnOnce(&mut Rules),
+        configure: impl FnOnce(&mut MirrorConfig),
+    ) -> World {
+        let mut set = Rules::scaled(TIME_SCALE);
+        rules(&mut set);
+        let emulator = Emulator::builder().rules(set).start().await.unwrap();
+        let (source, state) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+        let mut config = MirrorConfig {
+            name: "photos".to_owned(),
+            source: source.path().to_owned(),
+            target: TARGET.to_owned(),
+            exclude: Vec::new(),
+            settle: Duration::ZERO,
+            settle_at_most: Duration::from_secs(300),
+            rescan: Duration::from_secs(3600),
+            max_removals: MaxRemovals::Percent(100),
+            removals_floor: 100,
+            keep: Keep::Forever,
+        };
+        configure(&mut config);
+        let shared = open(&emulator, state.path());
+        let worker = MirrorWorker::open(config.clone(), &shared.state).unwrap();
+        World { emulator, config, shared, worker, source, state }
+    }
+
+    /// The process ends and starts again, with the same state file.
+    pub fn restart(self) -> World {
+        self.restart_with(|_| {})
+    }
+
+    /// The same, with a changed configuration.
+    pub fn restart_with(self, configure: impl FnOnce(&mut MirrorConfig)) -> World {
+        let World { emulator, mut config, shared, worker, source, state } = self;
+        drop(worker);
+        shared.state.into_store().unwrap().close().unwrap();
+        configure(&mut config);
+        let shared = open(&emulator, state.path());
+        let worker = MirrorWorker::open(config.clone(), &shared.state).unwrap();
+        World { emulator, config, shared, worker, source, state }
+    }
+
+    /// The state file is lost.
+    pub fn lose_state(self) -> World {
+        let World { emulator, config, shared, worker, source, state } = self;
+        drop((worker, shared, state));
+        let state = TempDir::new().unwrap();
+        let shared = open(&emulator, state.path());
+        let worker = MirrorWorker::open(config.clone(), &shared.state).unwrap();
+        World { emulator, config, shared, worker, source, state }
+    }
+
+    pub fn source(&self) -> &Path {
+        self.source.path()
+    }
+
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.source.path().join(path)
+    }
+
+    pub fn write(&self, path: &str, content: impl AsRef<[u8]>) {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    /// One file holds each path as its content, so that all differ.
+    pub fn write_many(&self, paths: impl IntoIterator<Item = String>) {
+        for path in paths {
+            self.write(&path, format!("content of {path}"));
+        }
+    }
+
+    pub fn rename(&self, from: &str, to: &str) {
+        fs::create_dir_all(self.path(to).parent().unwrap()).unwrap();
+        fs::rename(self.path(from), self.path(to)).unwrap();
+    }
+
+    pub fn remove(&self, path: &str) {
+        fs::remove_file(self.path(path)).unwrap();
+    }
+
+    pub fn remove_tree(&self, path: &str) {
+        fs::remove_dir_all(self.path(path)).unwrap();
+    }
+
+    /// A cycle over everything.
+    pub async fn cycle(&mut self) -> CycleEnd {
+        self.worker.run(&self.shared, &Due { everything: true, paths: Vec::new() }).await
+    }
+
+    /// A cycle over some paths.
+    pub async fn cycle_over(&mut self, paths: &[&str]) -> CycleEnd {
+        let paths = paths.iter().map(|path| RelPath::parse(path.as_bytes()).unwrap()).collect();
+        self.worker.run(&self.shared, &Due { everything: false, paths }).await
+    }
+
+    pub fn worker(&mut self) -> (&mut MirrorWorker, &Shared) {
+        (&mut self.worker, &self.shared)
+    }
+
+    /// Cycles until nothing is left to do, at most ten. The last one's end.
+    pub async fn settle(&mut self) -> CycleEnd {
+        for _ in 0..10 {
+            let end = self.cycle().await;
+            if end.trouble.is_none()
+                && !end.report.changed_something()
+                && end.report.problems == 0
+                && self.worker.dirty.is_empty()
+                && end.report.uploads_pending == 0
+            {
+                return end;
+            }
+            self.worker.dirty.take_settled(Duration::ZERO, Duration::ZERO);
+        }
+        panic!("the mirror does not come to rest: {:?}", self.cycle().await);
+    }
+
+    /// The calls of one cycle, by endpoint.
+    pub async fn calls_of_cycle(&mut self) -> Vec<String> {
+        let before = self.emulator.calls();
+        let end = self.cycle().await;
+        assert!(end.trouble.is_none(), "{:?}", end.trouble);
+        self.emulator.calls_since(before)
+    }
+
+    /// What the target shows: paths below it with their contents. Panics on two files of one
+    /// path.
+    pub fn remote(&self) -> BTreeMap<String, Vec<u8>> {
+        let mut found = BTreeMap::new();
+        for file in self.emulator.files() {
+            let Some(folder) = file.path.strip_prefix(TARGET) else { continue };
+            if folder.starts_with("/.fichierd") {
+                continue;
+            }
+            let path = format!("{folder}/{}", file.name).trim_start_matches('/').to_owned();
+            let content = self.emulator.content(&file.link).unwrap();
+            assert!(found.insert(path.clone(), content).is_none(), "`{path}` is there twice");
+        }
+        found
+    }
+
+    /// What the versions hold, by name.
+    pub fn versions(&self) -> Vec<(String, Vec<u8>)> {
+        let versions = format!("{TARGET}/.fichierd/versions");
+        let mut found: Vec<_> = self
+            .emulator
+            .files()
+            .into_iter()
+            .filter(|file| file.path.starts_with(&versions))
+            .map(|file| (file.name.clone(), self.emulator.content(&file.link).unwrap()))
+            .collect();
+        found.sort();
+        found
+    }
+
+    /// What the disk holds that the service can hold: paths, encoded as there, with contents.
+    pub fn local(&self) -> BTreeMap<String, Vec<u8>> {
+        let mut found = BTreeMap::new();
+        walk(self.source(), "", &mut found);
+        found
+    }
+
+    /// The folders of the target, relative to it.
+    pub fn remote_folders(&self) -> Vec<String> {
+        let all = self.emulator.folders();
+        let below = all.iter().filter_map(|path| path.strip_prefix(TARGET));
+        below
+            .filter(|path| !path.is_empty() && !path.starts_with("/.fichierd"))
+            .map(|path| path.trim_start_matches('/').to_owned())
+            .collect()
+    }
+
+    /// Remote equals disk, nothing lies in staging or outside of the target, no rule is broken.
+    pub fn assert_mirrored(&self) {
+        let (local, remote) = (self.local(), self.remote());
+        let names = |map: &BTreeMap<String, Vec<u8>>| map.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(&local), names(&remote));
+        assert!(local == remote, "contents differ");
+        let staging = format!("{TARGET}/.fichierd/incoming");
+        for file in self.emulator.files() {
+            assert!(!file.path.starts_with(&staging), "`{}` was left in staging", file.name);
+            assert!(file.path.starts_with(TARGET), "`{}` lies in {}", file.name, file.path);
+        }
+        self.emulator.assert_no_violations();
+    }
+}
+
+fn open(emulator: &Emulator, state_dir: &Path) -> Shared {
+    let pace = PaceConfig { calls_per_second: 3.0, time_scale: TIME_SCALE };
+    let pacer = Pacer::at(&state_dir.join("pace"), pace).unwrap();
+    let key = ApiKey::new(emulator.api_key()).unwrap();
+    let client = Client::builder(key, pacer).api_url(&emulator.api_url()).build().unwrap();
+    let mut store = Store::open(state_dir).unwrap();
+    store.write(|w| w.set_note("installation", Some("installation-1"))).unwrap();
+    Shared {
+        client,
+        state: State::new(store),
+        slots: Arc::new(Semaphore::new(2)),
+        parallel_uploads: 2,
+        stop: Stop::default(),
+    }
+}
+
+fn walk(folder: &Path, below: &str, found: &mut BTreeMap<String, Vec<u8>>) {
+    use std::os::unix::ffi::OsStrExt;
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let name = fichier_api::names::RemoteName::encode(entry.file_name().as_bytes());
+        let path = format!("{below}{}", name.as_str());
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() {
+            walk(&entry.path(), &format!("{path}/"), found);
+        } else if kind.is_file() && entry.metadata().unwrap().len() > 0 {
+            found.insert(path, fs::read(entry.path()).unwrap());
+        }
+    }
+}
