@@ -73,7 +73,8 @@ impl ApiAddress {
     /// [`ErrorKind::UnexpectedReply`] if that is no host of the service.
     pub(crate) fn node(&self, host: &str, path: &str) -> Result<Url, ErrorKind> {
         let foreign = || ErrorKind::unexpected("the upload node is not a host of the service");
-        let bare = Url::parse(&format!("{}://{host}/", self.url.scheme())).map_err(|_| foreign())?;
+        let bare =
+            Url::parse(&format!("{}://{host}/", self.url.scheme())).map_err(|_| foreign())?;
         let is_bare = bare.path() == "/"
             && bare.query().is_none()
             && bare.fragment().is_none()
@@ -90,7 +91,8 @@ impl ApiAddress {
     ///
     /// [`ErrorKind::UnexpectedReply`] if it is not on a host of the service.
     pub(crate) fn download(&self, text: &str) -> Result<Url, ErrorKind> {
-        let foreign = || ErrorKind::unexpected("the download address is not on a host of the service");
+        let foreign =
+            || ErrorKind::unexpected("the download address is not on a host of the service");
         let url = Url::parse(text).map_err(|_| foreign())?;
         let has_user = !url.username().is_empty() || url.password().is_some();
         if has_user || url.scheme() != self.url.scheme() || !self.allows(&url) {

@@ -186,9 +186,11 @@ impl Client {
             }
         }
         let ended = sink.flush().await.map_err(ErrorKind::Sink);
-        ended
-            .and_then(|()| progress.finish(expect))
-            .map_err(|kind| Error { endpoint: DOWNLOAD, attempts, kind })
+        ended.and_then(|()| progress.finish(expect)).map_err(|kind| Error {
+            endpoint: DOWNLOAD,
+            attempts,
+            kind,
+        })
     }
 
     /// One connection: from where `progress` is to the end of the file.
@@ -290,11 +292,9 @@ fn wrong_size(expected: u64, got: u64) -> ErrorKind {
 }
 
 /// Where the data of a response begins; `None` if it is not data at all but a page.
-fn start_of_data(
-    response: &reqwest::Response,
-    asked: u64,
-) -> Option<Result<u64, ErrorKind>> {
-    let text = |name: HeaderName| response.headers().get(name).and_then(|value| value.to_str().ok());
+fn start_of_data(response: &reqwest::Response, asked: u64) -> Option<Result<u64, ErrorKind>> {
+    let text =
+        |name: HeaderName| response.headers().get(name).and_then(|value| value.to_str().ok());
     let is_page = text(CONTENT_TYPE).is_some_and(|kind| kind.starts_with("text/html"))
         && !response.headers().contains_key(CONTENT_DISPOSITION);
     match response.status().as_u16() {

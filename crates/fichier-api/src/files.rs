@@ -1,8 +1,8 @@
 //! Files in batches: move, rename, copy, remove (docs/api-notes.md, B.8 to B.11).
 //!
-//! One call takes up to [`MAX_LINKS_PER_CALL`] links. Batches can be carried out in part, with
-//! status `OK` (docs/api-notes.md, G.1 row 2), so each result is compared link by link with what
-//! was asked for: what the service does not name as done is *missing*, and to be looked at.
+//! One call takes up to [`crate::MAX_LINKS_PER_CALL`] links. Batches can be carried out in part,
+//! with status `OK` (docs/api-notes.md, G.1 row 2), so each result is compared link by link with
+//! what was asked for: what the service does not name as done is *missing*, and to be looked at.
 
 use std::collections::HashMap;
 
@@ -126,8 +126,7 @@ impl Client {
             .map(|(url, name)| json!({"url": url, "filename": name.as_str()}))
             .collect();
         let request = json!({"urls": rows});
-        let reply: Result<RenameReply, Error> =
-            self.call(RENAME, Lane::Call, true, &request).await;
+        let reply: Result<RenameReply, Error> = self.call(RENAME, Lane::Call, true, &request).await;
         let renamed = match reply {
             Ok(reply) => reply.urls,
             Err(Error { kind: ErrorKind::NothingRenamed, .. }) => {
@@ -203,11 +202,7 @@ impl Client {
         self.remove_rows(&urls, rows.collect()).await
     }
 
-    async fn remove_rows(
-        &self,
-        urls: &[FileUrl],
-        rows: Vec<Value>,
-    ) -> Result<BatchOutcome, Error> {
+    async fn remove_rows(&self, urls: &[FileUrl], rows: Vec<Value>) -> Result<BatchOutcome, Error> {
         if !batch::is_any(REMOVE, rows.len())? {
             return Ok(BatchOutcome::default());
         }

@@ -207,7 +207,11 @@ impl ListReply {
 /// A refusal of a folder in unknown words is most likely that of its name
 /// (docs/api-notes.md, B.14).
 fn name_taken(kind: ErrorKind) -> ErrorKind {
-    if let ErrorKind::Refused { message, .. } = kind { ErrorKind::NameTaken { message } } else { kind }
+    if let ErrorKind::Refused { message, .. } = kind {
+        ErrorKind::NameTaken { message }
+    } else {
+        kind
+    }
 }
 
 fn share_row(user: &SharedWith) -> serde_json::Value {

@@ -38,10 +38,9 @@ fn match_keys<'a>(sent: impl Iterator<Item = Key<'a>>, got: &[UploadedFile]) -> 
     let mut matched = Matched::default();
     for file in got {
         match file.whirlpool {
-            Some(hash) => free
-                .entry((file.name.as_str(), file.size_bytes, hash))
-                .or_default()
-                .push(&file.url),
+            Some(hash) => {
+                free.entry((file.name.as_str(), file.size_bytes, hash)).or_default().push(&file.url)
+            }
             None => matched.wrong.push(file.url.clone()),
         }
     }

@@ -17,7 +17,7 @@ const ID_LENGTH: usize = 10;
 ///
 /// What the node said instead.
 pub(crate) fn xid(reply: &Reply, asked: &Url) -> Result<String, ErrorKind> {
-    if !matches!(reply.status, 301 | 302 | 303) {
+    if !matches!(reply.status, 301..=303) {
         return Err(refused(reply));
     }
     let elsewhere = || ErrorKind::unexpected("a redirect to something else than the result");
@@ -74,7 +74,8 @@ mod tests {
 
     #[test]
     fn the_id_is_taken_from_a_relative_or_full_redirect() {
-        for location in ["/end.pl?xid=AbC4567890", "https://up2.1fichier.com/end.pl?xid=AbC4567890"] {
+        for location in ["/end.pl?xid=AbC4567890", "https://up2.1fichier.com/end.pl?xid=AbC4567890"]
+        {
             assert_eq!(reply(302, Some(location), "").unwrap(), "AbC4567890");
         }
     }

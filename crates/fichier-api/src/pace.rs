@@ -16,13 +16,12 @@ mod clock;
 mod memory;
 mod schedule;
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Mutex as Queue, Notify};
 
@@ -35,8 +34,6 @@ use crate::types::FolderId;
 const MAX_CALLS_PER_SECOND: f64 = 3.0;
 /// The fewest; a call an hour would look like a hang.
 const MIN_CALLS_PER_SECOND: f64 = 0.01;
-/// A request without an answer is taken to have arrived after this long.
-const ARRIVED: Duration = Duration::from_secs(10);
 /// Whoever waits looks again this often: another process may have met a flood.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
@@ -96,8 +93,6 @@ struct Shared {
     /// Wakes all who wait: a hold-off has begun or ended.
     changed: Notify,
     calls: AtomicU64,
-    /// Requests without an answer, by their number, and when they were started.
-    under_way: Mutex<BTreeMap<u64, Instant>>,
 }
 
 /// The right to send one request now. Keep it until the answer has come.
@@ -106,7 +101,6 @@ struct Shared {
 pub(crate) struct Turn {
     shared: Arc<Shared>,
     lane: Lane,
-    number: u64,
     start: Micros,
 }
 
@@ -167,7 +161,6 @@ impl Pacer {
             memory: Mutex::new(memory),
             changed: Notify::new(),
             calls: AtomicU64::new(0),
-            under_way: Mutex::new(BTreeMap::new()),
         };
         Pacer { shared: Arc::new(shared) }
     }
@@ -225,14 +218,13 @@ impl Pacer {
     /// Takes a turn now, or says how long to wait before the next look.
     fn claim(&self, lane: Lane) -> Result<Result<Turn, Wait>, ErrorKind> {
         let rules = self.shared.rules;
-        let under_way = self.under_way();
-        let claimed = self.update(|kept, now| {
-            let claimed = kept.schedule.claim(lane, now, under_way, &rules);
-            (claimed, now)
-        });
+        let claimed = self.update(|kept, now| (kept.schedule.claim(lane, now, &rules), now));
         let (claimed, now) = claimed.map_err(ErrorKind::PaceMemory)?;
         match claimed {
-            Ok(()) => Ok(Ok(self.begin(lane, now))),
+            Ok(()) => {
+                self.shared.calls.fetch_add(1, Ordering::Relaxed);
+                Ok(Ok(Turn { shared: Arc::clone(&self.shared), lane, start: now }))
+            }
             Err(Denied::HeldOff { until, reason }) => {
                 Err(ErrorKind::HeldOff { until: real_time(until, now), reason })
             }
@@ -243,20 +235,6 @@ impl Pacer {
                 Ok(Err(Wait { duration: span(now, until), in_queue: true }))
             }
         }
-    }
-
-    fn begin(&self, lane: Lane, start: Micros) -> Turn {
-        let number = self.shared.calls.fetch_add(1, Ordering::Relaxed);
-        lock(&self.shared.under_way).insert(number, Instant::now());
-        Turn { shared: Arc::clone(&self.shared), lane, number, start }
-    }
-
-    /// How many requests are older than the window, where the schedule knows of them, and may
-    /// still arrive.
-    fn under_way(&self) -> usize {
-        let window = schedule::WINDOW / self.shared.rules.time_scale;
-        let may_arrive = |begun: &&Instant| (window..ARRIVED).contains(&begun.elapsed());
-        lock(&self.shared.under_way).values().filter(may_arrive).count()
     }
 
     /// Tells the pacer about a failed request: floods and locks begin a hold-off.
@@ -362,11 +340,7 @@ impl Pacer {
 impl Drop for Turn {
     /// The answer has come, or nobody waits for it any more.
     fn drop(&mut self) {
-        let Turn { shared, lane, number, start } = self;
-        let begun = lock(&shared.under_way).remove(number);
-        if begun.is_some_and(|begun| begun.elapsed() >= ARRIVED) && *lane == Lane::Call {
-            return;
-        }
+        let Turn { shared, lane, start } = self;
         let answered = lock(&shared.memory).update(&shared.rules, |kept, now| {
             kept.schedule.answered(*lane, *start, now, &shared.rules);
         });

@@ -137,12 +137,7 @@ impl Reading {
     }
 
     /// Reads up to `left` bytes into what is pending, and sends that when it fills a block.
-    fn read_some(
-        &mut self,
-        source: &mut File,
-        left: u64,
-        hashes: &mut Hashes,
-    ) -> io::Result<u64> {
+    fn read_some(&mut self, source: &mut File, left: u64, hashes: &mut Hashes) -> io::Result<u64> {
         let start = self.pending.bytes.len();
         let room = BLOCK_BYTES.saturating_sub(start).max(1);
         let want = usize::try_from(left).unwrap_or(usize::MAX).min(room);

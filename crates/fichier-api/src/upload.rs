@@ -175,8 +175,8 @@ impl Client {
         let _turn = self.pacer().turn(Lane::Call).await.map_err(not_begun)?;
 
         let (content_type, length) = (form.content_type(), form.content_length());
-        let (blocks, findings) = reader::start(form, files)
-            .map_err(|source| SendError::File { index: 0, source })?;
+        let (blocks, findings) =
+            reader::start(form, files).map_err(|source| SendError::File { index: 0, source })?;
         let handed_over = Arc::new(HandedOver { content_bytes: progress, ..Default::default() });
         let body = body(blocks, Arc::clone(&handed_over));
         let stall = self.transport().stall_timeout();
@@ -211,7 +211,9 @@ impl Client {
 
     fn check_slot(&self, slot: &UploadSlot) -> Result<(), ErrorKind> {
         if !node_reply::is_upload_id(&slot.id) {
-            return Err(ErrorKind::unexpected("the id of the upload is not ten letters and digits"));
+            return Err(ErrorKind::unexpected(
+                "the id of the upload is not ten letters and digits",
+            ));
         }
         self.node(slot, "/").map(|_| ())
     }
@@ -260,10 +262,7 @@ fn not_begun(kind: ErrorKind) -> SendError {
     SendError::Service { error, sent: Vec::new(), complete: false }
 }
 
-fn body(
-    blocks: mpsc::Receiver<io::Result<Block>>,
-    handed_over: Arc<HandedOver>,
-) -> reqwest::Body {
+fn body(blocks: mpsc::Receiver<io::Result<Block>>, handed_over: Arc<HandedOver>) -> reqwest::Body {
     let blocks = stream::unfold((blocks, handed_over), |(mut blocks, handed_over)| async move {
         let block = blocks.recv().await?;
         let bytes: io::Result<Bytes> = block.map(|block| {

@@ -139,10 +139,11 @@ fn read(reply: &Reply) -> Result<Option<Stored>, ErrorKind> {
         if refusal::says_being_scanned(&page) {
             return Ok(None);
         }
-        return match refusal::classify_page(reply.status, &page) {
-            ErrorKind::UnexpectedReply { .. } => Ok(None),
-            kind => Err(with_retry_after(kind, reply)),
-        };
+        let kind = refusal::classify_page(reply.status, &page);
+        if matches!(kind, ErrorKind::UnexpectedReply { .. }) {
+            return Ok(None);
+        }
+        return Err(with_retry_after(kind, reply));
     }
     decode::<Links>(reply).map(|links| Some(stored(links.links)))
 }

@@ -1,12 +1,13 @@
 //! The command line: what can be typed, and what comes back.
 //!
 //! One file a command. When the service runs, a command that changes something hands itself over
-//! to it ([`service`]); no command ever works beside it. What a script reads goes to stdout,
+//! to it ([`service`]); when it does not, the command takes its lock ([`beside`]). What a script reads goes to stdout,
 //! everything else to stderr; the exit code is an [`Exit`].
 //!
 //! No option takes the API key: every user of the machine can read a command line.
 
 mod approve;
+mod beside;
 mod check;
 mod completions;
 mod emulator;
@@ -14,10 +15,12 @@ mod failure;
 mod man;
 mod output;
 mod pause;
+mod progress;
 mod prune;
 mod reject;
 mod remote;
 mod resume;
+mod run;
 mod service;
 mod status;
 mod sync;
@@ -66,6 +69,8 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the service: watch and mirror, until told to stop
+    Run,
     /// Compare and send now, and wait until it is done
     Sync(sync::SyncArgs),
     /// Say whether everything is safe, and what needs a decision
@@ -108,6 +113,7 @@ impl Cli {
             Command::Completions(args) => completions::run(&args),
             Command::Man(args) => man::run(&args),
             Command::Check(args) => check::run(args, named).await,
+            Command::Run => run::run(Config::load(named)?).await,
             Command::Sync(args) => interruptible(sync::run(args, &Config::load(named)?)).await,
             Command::Status(args) => interruptible(status::run(args, &Config::load(named)?)).await,
             Command::Pause => interruptible(pause::run(&Config::load(named)?)).await,

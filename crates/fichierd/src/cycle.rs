@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use fichier_state::{Content, Mirror, RelPath};
@@ -121,6 +122,7 @@ impl Executor {
         })?;
         self.leave_out_unread(&gathered)?;
         let prepared = prepare(&self.state, request, seen, gathered, self.keep_versions)?;
+        self.planned_bytes.store(prepared.plan.cost().bytes, Ordering::Relaxed);
         self.execute(prepared.plan, stop).await?;
         Ok(prepared.outcome)
     }

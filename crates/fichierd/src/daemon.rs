@@ -31,6 +31,7 @@ mod answers;
 mod schedule;
 mod signals;
 
+pub use answers::{Work, approve, why};
 use schedule::Schedule;
 
 /// How long an orderly stop may take; what runs longer is left for `recover`.
@@ -40,7 +41,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(8);
 #[derive(Debug)]
 enum Event {
     /// A mirror has something to look at; when, its schedule says.
-    Dirty(String),
+    Dirty,
     /// Something was mounted or unmounted somewhere.
     MountsChanged,
     /// A command.
@@ -110,6 +111,8 @@ pub struct Daemon {
     paused: bool,
     progress: systemd::Progress,
     said: String,
+    /// Whether the service has accepted the key since the start.
+    accepted: bool,
 }
 
 /// Why the service could not start, or had to end.
@@ -136,6 +139,9 @@ pub enum DaemonError {
     /// The kernel's list of mounts, or the handlers for signals.
     #[error("cannot set up the service")]
     Setup(#[source] std::io::Error),
+    /// The key or the account was refused, before anything was ever done: somebody has to look.
+    #[error("{0}")]
+    Refused(String),
     /// A part of the service crashed; whatever it did is on disk and will be gone through.
     #[error("a part of the service crashed")]
     Crashed(#[source] JoinError),
@@ -149,6 +155,7 @@ impl DaemonError {
             DaemonError::State(fichier_state::Error::Locked { .. }) => Exit::TryLater,
             DaemonError::State(fichier_state::Error::FromTheFuture { .. })
             | DaemonError::Open(crate::mirror::OpenError::Filter(_)) => Exit::Config,
+            DaemonError::Refused(_) => Exit::Refused,
             DaemonError::State(_)
             | DaemonError::Open(_)
             | DaemonError::Socket { .. }
@@ -181,6 +188,7 @@ impl Daemon {
             paused,
             progress: systemd::Progress::default(),
             said: String::new(),
+            accepted: false,
             config,
         };
         daemon.listen()?;
@@ -219,6 +227,7 @@ impl Daemon {
                 },
                 Some(ended) = self.cycles.join_next() => {
                     let (name, worker, end) = ended.map_err(DaemonError::Crashed)?;
+                    self.check_accepted(&end)?;
                     self.on_cycle_end(&name, worker, end);
                 }
                 Some(ended) = self.feeders.join_next() => ended.map_err(DaemonError::Crashed)?,
@@ -260,7 +269,7 @@ impl Daemon {
 
     async fn on_event(&mut self, event: Event) {
         match event {
-            Event::Dirty(_) => {}
+            Event::Dirty => {}
             Event::MountsChanged => {
                 for seat in self.seats.values_mut() {
                     seat.dirty.mark_everything();
@@ -299,6 +308,19 @@ impl Daemon {
                 let end = worker.run(&shared, &due).await;
                 (name, worker, end)
             });
+        }
+    }
+
+    /// A key that is refused at the start ends the service, so that an administrator sees it; one
+    /// that is refused later makes it wait (C01).
+    fn check_accepted(&mut self, end: &CycleEnd) -> Result<(), DaemonError> {
+        match &end.trouble {
+            Some(Trouble::Refused(why)) if !self.accepted => Err(DaemonError::Refused(why.clone())),
+            Some(_) => Ok(()),
+            None => {
+                self.accepted = true;
+                Ok(())
+            }
         }
     }
 
@@ -349,11 +371,11 @@ impl Daemon {
         let worker = MirrorWorker::open(config.clone(), &self.shared.state)?;
         let dirty = worker.dirty.clone();
         let watch = self.watch(&config, &worker);
-        let (name, events, changed) = (config.name.clone(), self.sender.clone(), dirty.clone());
+        let (events, changed) = (self.sender.clone(), dirty.clone());
         let forwarder = self.feeders.spawn(async move {
             loop {
                 changed.changed().await;
-                if events.send(Event::Dirty(name.clone())).await.is_err() {
+                if events.send(Event::Dirty).await.is_err() {
                     return;
                 }
             }

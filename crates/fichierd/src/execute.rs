@@ -108,6 +108,8 @@ pub struct Executor {
     pub report: Mutex<CycleReport>,
     /// Bytes handed to the network, for progress.
     pub sent_bytes: Arc<AtomicU64>,
+    /// Bytes that this cycle has to send, for progress.
+    pub planned_bytes: Arc<AtomicU64>,
 }
 
 impl Executor {

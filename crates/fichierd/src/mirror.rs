@@ -64,6 +64,8 @@ pub struct MirrorWorker {
     pub filter: Arc<Filter>,
     /// Bytes handed to the network, for progress.
     pub sent_bytes: Arc<AtomicU64>,
+    /// Bytes that the cycle under way has to send.
+    pub planned_bytes: Arc<AtomicU64>,
     places: Option<Places>,
     restless: BTreeMap<RelPath, Restless>,
     put_offs: u32,
@@ -131,6 +133,7 @@ impl MirrorWorker {
             dirty: DirtyQueue::default(),
             filter,
             sent_bytes: Arc::default(),
+            planned_bytes: Arc::default(),
             places: None,
             restless: BTreeMap::new(),
             put_offs: 0,
@@ -298,6 +301,7 @@ impl MirrorWorker {
             started: SystemTime::now(),
             report: Mutex::default(),
             sent_bytes: Arc::clone(&self.sent_bytes),
+            planned_bytes: Arc::clone(&self.planned_bytes),
         })
     }
 

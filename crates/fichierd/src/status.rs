@@ -173,6 +173,8 @@ pub struct WatchStatus {
 /// What one cycle did.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CycleSummary {
+    /// The exit code that fits how it ended.
+    pub exit: u8,
     /// Of which mirror.
     pub mirror: String,
     /// `done`, `problems`, `held`, `interrupted`, or a reason for people.
@@ -197,6 +199,24 @@ pub struct CycleSummary {
     pub calls: u64,
     /// How long it took.
     pub seconds: f64,
+}
+
+impl CycleSummary {
+    /// This cycle and the one after it, as one.
+    #[must_use]
+    pub fn and(self, next: CycleSummary) -> CycleSummary {
+        CycleSummary {
+            uploaded_files: self.uploaded_files + next.uploaded_files,
+            uploaded_bytes: self.uploaded_bytes + next.uploaded_bytes,
+            relocated: self.relocated + next.relocated,
+            copied: self.copied + next.copied,
+            retired: self.retired + next.retired,
+            adopted: self.adopted + next.adopted,
+            calls: self.calls + next.calls,
+            seconds: self.seconds + next.seconds,
+            ..next
+        }
+    }
 }
 
 /// Why a path is, or is not, on the service.

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use crate::config::MirrorConfig;
 use crate::daemon::Seat;
 use crate::execute::now_s;
+use crate::exit::Exit;
 use crate::mirror::{CycleEnd, Shared, Trouble};
 use crate::status::{
     CycleSummary, HeldStatus, HoldOffStatus, MOST_LISTED, MirrorState, MirrorStatus, ProblemStatus,
@@ -17,7 +18,7 @@ use crate::status::{
 use crate::watch::WatchMode;
 
 /// The status of the running service.
-pub fn live<'a>(shared: &Shared, seats: impl Iterator<Item = &'a Seat>, paused: bool) -> Status {
+pub(crate) fn live<'a>(shared: &Shared, seats: impl Iterator<Item = &'a Seat>, paused: bool) -> Status {
     let mut status = empty(true, paused);
     status.calls_made = shared.client.pacer().calls_made();
     status.hold_off = shared.client.pacer().hold_off().map(|hold_off| HoldOffStatus {
@@ -54,6 +55,13 @@ pub fn at_rest(store: &Store, mirrors: &[MirrorConfig]) -> Result<Status, fichie
     Ok(status)
 }
 
+/// The status of mirrors that nothing is on record of.
+pub fn never(mirrors: &[MirrorConfig]) -> Status {
+    let mut status = empty(false, false);
+    status.mirrors = mirrors.iter().map(blank).collect();
+    status
+}
+
 fn empty(running: bool, paused: bool) -> Status {
     Status {
         schema: SCHEMA.to_owned(),
@@ -73,7 +81,7 @@ fn blank(config: &MirrorConfig) -> MirrorStatus {
         source: config.source.clone(),
         target: config.target.clone(),
         state: MirrorState::Never,
-        what: String::new(),
+        what: "not mirrored yet".to_owned(),
         held: None,
         last_success: None,
         last_success_age_s: None,
@@ -205,7 +213,16 @@ pub fn summary(name: &str, end: &CycleEnd) -> CycleSummary {
         (None, None) => "done".to_owned(),
     };
     let report = &end.report;
+    let exit = match (&end.trouble, &end.outcome.held) {
+        (Some(Trouble::Held(_)), _) | (None, Some(_)) => Exit::Held,
+        (Some(Trouble::HeldOff(..) | Trouble::Unreachable(_)), _) => Exit::TryLater,
+        (Some(Trouble::Refused(_)), _) => Exit::Refused,
+        (Some(Trouble::NoState(_)), _) => Exit::Failed,
+        (None, None) if report.problems > 0 => Exit::Problems,
+        (None, None) => Exit::Done,
+    };
     CycleSummary {
+        exit: exit.code(),
         mirror: name.to_owned(),
         outcome,
         uploaded_files: report.uploaded_files,

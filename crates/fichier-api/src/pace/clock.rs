@@ -43,6 +43,11 @@ pub(crate) struct Reading {
 }
 
 impl Moment {
+    #[cfg(test)]
+    pub(crate) fn of_seconds(wall: i64, boot: i64) -> Moment {
+        Moment { wall: wall * 1_000_000, boot: boot * 1_000_000 }
+    }
+
     pub(crate) fn now() -> Moment {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let boot = clock_gettime(ClockId::Boottime);
@@ -78,10 +83,6 @@ mod tests {
 
     const SECOND: Micros = 1_000_000;
 
-    fn moment(wall_s: i64, boot_s: i64) -> Moment {
-        Moment { wall: wall_s * SECOND, boot: boot_s * SECOND }
-    }
-
     /// Seconds that the clock counts between two moments, and whether it saw a jump.
     fn counted(from: Moment, to: Moment) -> (i64, bool) {
         let clock = Clock::started_at(from);
@@ -91,27 +92,40 @@ mod tests {
 
     #[test]
     fn clocks_that_agree_are_believed() {
-        assert_eq!(counted(moment(1_000, 50), moment(1_007, 57)), (7, false));
+        assert_eq!(
+            counted(Moment::of_seconds(1_000, 50), Moment::of_seconds(1_007, 57)),
+            (7, false)
+        );
     }
 
     #[test]
     fn a_wall_clock_that_jumps_changes_nothing_but_is_noticed() {
-        assert_eq!(counted(moment(1_000, 50), moment(99_000, 57)), (7, true));
-        assert_eq!(counted(moment(1_000, 50), moment(10, 57)), (0, true));
+        assert_eq!(
+            counted(Moment::of_seconds(1_000, 50), Moment::of_seconds(99_000, 57)),
+            (7, true)
+        );
+        assert_eq!(counted(Moment::of_seconds(1_000, 50), Moment::of_seconds(10, 57)), (0, true));
     }
 
     #[test]
     fn after_a_backward_jump_the_clock_goes_on_as_soon_as_it_is_kept_anew() {
-        let clock = Clock::started_at(moment(1_000, 50)).kept_at(moment(10, 57));
-        let reading = clock.read(moment(15, 62));
+        let clock =
+            Clock::started_at(Moment::of_seconds(1_000, 50)).kept_at(Moment::of_seconds(10, 57));
+        let reading = clock.read(Moment::of_seconds(15, 62));
         assert_eq!(reading, Reading { now: 1_005 * SECOND, jumped: false });
     }
 
     #[test]
     fn a_reboot_never_counts_more_than_either_clock() {
         // Up for 9,000 s, then a minute of downtime, then up for 5 s.
-        assert_eq!(counted(moment(10_000, 9_000), moment(10_065, 5)), (0, true));
-        assert_eq!(counted(moment(10_000, 2), moment(10_065, 5)), (3, true));
+        assert_eq!(
+            counted(Moment::of_seconds(10_000, 9_000), Moment::of_seconds(10_065, 5)),
+            (0, true)
+        );
+        assert_eq!(
+            counted(Moment::of_seconds(10_000, 2), Moment::of_seconds(10_065, 5)),
+            (3, true)
+        );
     }
 
     #[test]

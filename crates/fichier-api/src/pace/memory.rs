@@ -179,7 +179,7 @@ mod tests {
     const FOLDER: Lane = Lane::Listing(FolderId(7));
 
     fn claim(memory: &mut Memory, lane: Lane) -> Result<(), Denied> {
-        memory.update(&RULES, |kept, now| kept.schedule.claim(lane, now, 0, &RULES)).unwrap()
+        memory.update(&RULES, |kept, now| kept.schedule.claim(lane, now, &RULES)).unwrap()
     }
 
     fn is_lane_busy(memory: &mut Memory, lane: Lane) -> bool {
@@ -226,6 +226,18 @@ mod tests {
         std::fs::write(&path, text + "\"older\":1}}").unwrap();
         assert!(is_lane_busy(&mut memory, FOLDER));
         assert!(!is_lane_busy(&mut memory, Lane::Account));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_by_a_day_stalls_no_lane_for_longer_than_its_rule() {
+        let claim_at = |kept: &mut Kept, at: Moment| {
+            change_at(kept, at, &RULES, |kept, now| kept.schedule.claim(FOLDER, now, &RULES)).0
+        };
+        let mut kept = Kept::new(Moment::of_seconds(100_000, 500));
+        assert_eq!(claim_at(&mut kept, Moment::of_seconds(100_000, 500)), Ok(()));
+        let back = claim_at(&mut kept, Moment::of_seconds(13_600, 501));
+        assert!(matches!(back, Err(Denied::Lane { .. })), "{back:?}");
+        assert_eq!(claim_at(&mut kept, Moment::of_seconds(13_631, 532)), Ok(()));
     }
 
     #[test]

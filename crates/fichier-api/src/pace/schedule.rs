@@ -21,7 +21,11 @@ use crate::types::FolderId;
 /// Never more requests than this reach the service within a second (docs/api-notes.md, A.5).
 const MAX_IN_WINDOW: usize = 3;
 /// A second, and a margin.
-pub(crate) const WINDOW: Duration = Duration::from_millis(1_100);
+const WINDOW: Duration = Duration::from_millis(1_100);
+/// A request without an answer is taken to have reached the service after this long ...
+const ARRIVED: Duration = Duration::from_secs(10);
+/// ... and after no less than this on the clock: networks are not scaled.
+const ARRIVED_AT_LEAST: Micros = 1_000_000;
 /// Between any two listings (A.5).
 const LISTING: Duration = Duration::from_secs(3);
 /// Between two listings of one folder (A.5).
@@ -75,7 +79,9 @@ pub(crate) struct Silence {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Schedule {
-    /// Requests that were answered, or at least started, within the window.
+    /// When the requests without an answer were started.
+    under_way: Vec<Micros>,
+    /// When others were answered, as long as that is within the window.
     recent: Vec<Micros>,
     /// When the long-run rate allows the next start (GCRA's theoretical arrival time).
     due: Micros,
@@ -112,16 +118,7 @@ impl Schedule {
     }
 
     /// Grants a start at `now` and records it, or says what forbids it.
-    ///
-    /// `under_way` requests were started before the window and may still be on their way to the
-    /// service, to arrive together with this one.
-    pub(crate) fn claim(
-        &mut self,
-        lane: Lane,
-        now: Micros,
-        under_way: usize,
-        rules: &Rules,
-    ) -> Result<(), Denied> {
+    pub(crate) fn claim(&mut self, lane: Lane, now: Micros, rules: &Rules) -> Result<(), Denied> {
         if let Some(silence) = self.silence(now) {
             let Silence { until, reason } = silence.clone();
             return Err(Denied::HeldOff { until, reason });
@@ -130,7 +127,7 @@ impl Schedule {
         if until > now {
             return Err(Denied::Lane { until });
         }
-        let until = self.pace_free_at(now, under_way, rules);
+        let until = self.pace_free_at(now, rules);
         if until > now {
             return Err(Denied::Pace { until });
         }
@@ -158,9 +155,11 @@ impl Schedule {
         }
     }
 
-    /// One start per interval and one to spare, and never more than three in a window.
-    fn pace_free_at(&self, now: Micros, under_way: usize, rules: &Rules) -> Micros {
-        let room = MAX_IN_WINDOW.saturating_sub(under_way);
+    /// One start per interval and one to spare; and never so many that more than three could
+    /// reach the service in a window, together with those that are still under way.
+    fn pace_free_at(&self, now: Micros, rules: &Rules) -> Micros {
+        let under_way = self.under_way.iter().filter(|start| may_arrive(**start, now, rules));
+        let room = MAX_IN_WINDOW.saturating_sub(under_way.count());
         let window = if room == 0 {
             now + rules.scaled(WINDOW)
         } else {
@@ -181,16 +180,17 @@ impl Schedule {
     fn record(&mut self, lane: Lane, now: Micros, rules: &Rules) {
         self.due = self.due.max(now) + self.interval(now, rules);
         self.recent.retain(|time| *time + rules.scaled(WINDOW) > now);
-        self.recent.push(now);
+        self.under_way.retain(|start| may_arrive(*start, now, rules));
+        self.under_way.push(now);
         self.use_lane(lane, now, rules);
     }
 
     /// The request that started at `start` has been answered. Until now it may have been on its
     /// way, so that what its rules demand counts from here on.
     pub(crate) fn answered(&mut self, lane: Lane, start: Micros, now: Micros, rules: &Rules) {
-        match self.recent.iter_mut().find(|time| **time == start) {
-            Some(time) => *time = now,
-            None => self.recent.push(now),
+        if let Some(index) = self.under_way.iter().position(|time| *time == start) {
+            self.under_way.swap_remove(index);
+            self.recent.push(now);
         }
         self.use_lane(lane, now, rules);
     }
@@ -280,7 +280,7 @@ impl Schedule {
         for time in times.into_iter().flatten().chain(self.folders.values_mut()) {
             *time = (*time).min(now);
         }
-        for time in &mut self.recent {
+        for time in self.recent.iter_mut().chain(&mut self.under_way) {
             *time = (*time).min(now);
         }
         // May lie ahead: in `cautious`, and where a start has used the one to spare.
@@ -291,6 +291,11 @@ impl Schedule {
             silence.until = silence.until.min(now + rules.scaled(LOCK_HOLD_OFF));
         }
     }
+}
+
+/// Whether a request that was started at `start` may still be on its way to the service.
+fn may_arrive(start: Micros, now: Micros, rules: &Rules) -> bool {
+    now < start.saturating_add(rules.scaled(ARRIVED).max(ARRIVED_AT_LEAST))
 }
 
 #[cfg(test)]

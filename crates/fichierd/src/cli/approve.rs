@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::service;
+use super::{beside, service};
 use crate::config::Config;
 use crate::control::Request;
 use crate::exit::Exit;
@@ -15,8 +15,8 @@ pub(crate) struct ApproveArgs {
 
 pub(crate) async fn run(args: ApproveArgs, config: &Config) -> anyhow::Result<Exit> {
     service::known_mirror(config, &args.mirror)?;
-    match service::forward(config, &Request::Approve { mirror: args.mirror }).await? {
+    match service::forward(config, &Request::Approve { mirror: args.mirror.clone() }).await? {
         Some(exit) => Ok(exit),
-        None => service::not_running(config),
+        None => beside::approve_held(config, &args.mirror),
     }
 }

@@ -96,11 +96,11 @@ fn introduction(emulator: &Emulator, dir: &Path) -> anyhow::Result<String> {
     );
     if let (Some(pem), Some(proxy)) = (emulator.ca_pem(), emulator.proxy_url()) {
         let ca = write_beside(dir, "ca.pem", pem)?;
+        let (ca, key) = (ca.display(), key.display());
         text += &format!(
-            "ca_file = \"{ca}\"\n\nWith rclone (key: {key}):\n  \
-             HTTPS_PROXY={proxy} rclone --ca-cert {ca} …\n",
-            ca = ca.display(),
-            key = key.display()
+            "ca_file = \"{ca}\"\n\nIts nodes have the names of the real ones; to reach them, start \
+             fichierd with\n  HTTPS_PROXY={proxy} NO_PROXY=127.0.0.1\nand rclone (key: {key}) \
+             with\n  HTTPS_PROXY={proxy} rclone --ca-cert {ca} …\n"
         );
     }
     Ok(text)

@@ -9,6 +9,7 @@ use fichier_api::Remedy;
 use crate::account::ConnectError;
 use crate::config::{ConfigError, Drawing};
 use crate::control::AskError;
+use crate::daemon::DaemonError;
 use crate::exit::Exit;
 
 /// A reason to end with a given exit code.
@@ -36,6 +37,10 @@ pub fn exit_of(error: &anyhow::Error) -> Exit {
         error.exit()
     } else if let Some(error) = error.downcast_ref::<ConnectError>() {
         error.exit()
+    } else if let Some(error) = error.downcast_ref::<DaemonError>() {
+        error.exit()
+    } else if let Some(error) = error.downcast_ref::<fichier_state::Error>() {
+        exit_of_state(error)
     } else if let Some(error) = error.downcast_ref::<fichier_api::Error>() {
         exit_of_remedy(&error.remedy())
     } else if is_closed_pipe(error) {
@@ -43,6 +48,16 @@ pub fn exit_of(error: &anyhow::Error) -> Exit {
         Exit::Done
     } else {
         Exit::Failed
+    }
+}
+
+fn exit_of_state(error: &fichier_state::Error) -> Exit {
+    match error {
+        fichier_state::Error::Locked { .. } | fichier_state::Error::Busy(_) => Exit::TryLater,
+        fichier_state::Error::FromTheFuture { .. } | fichier_state::Error::FromThePast { .. } => {
+            Exit::Config
+        }
+        _ => Exit::Failed,
     }
 }
 

@@ -1,6 +1,6 @@
 //! `fichierd pause`: begin nothing new, also after a restart.
 
-use super::service;
+use super::{beside, service};
 use crate::config::Config;
 use crate::control::Request;
 use crate::exit::Exit;
@@ -8,6 +8,6 @@ use crate::exit::Exit;
 pub(crate) async fn run(config: &Config) -> anyhow::Result<Exit> {
     match service::forward(config, &Request::Pause).await? {
         Some(exit) => Ok(exit),
-        None => service::not_running(config),
+        None => beside::pause(config, true),
     }
 }

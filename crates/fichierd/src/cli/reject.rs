@@ -2,9 +2,10 @@
 
 use clap::Args;
 
-use super::service;
+use super::{beside, service};
 use crate::config::Config;
 use crate::control::Request;
+use crate::daemon::Work;
 use crate::exit::Exit;
 
 #[derive(Args, Debug)]
@@ -15,8 +16,8 @@ pub(crate) struct RejectArgs {
 
 pub(crate) async fn run(args: RejectArgs, config: &Config) -> anyhow::Result<Exit> {
     service::known_mirror(config, &args.mirror)?;
-    match service::forward(config, &Request::Reject { mirror: args.mirror }).await? {
+    match service::forward(config, &Request::Reject { mirror: args.mirror.clone() }).await? {
         Some(exit) => Ok(exit),
-        None => service::not_running(config),
+        None => beside::work(config, &args.mirror, Work::Reject).await,
     }
 }

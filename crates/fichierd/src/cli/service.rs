@@ -17,17 +17,29 @@ use crate::status::{CycleSummary, bytes, count, duration};
 pub(super) async fn forward(config: &Config, request: &Request) -> anyhow::Result<Option<Exit>> {
     match reply(config, request).await? {
         None => Ok(None),
-        Some(Reply::Done { message }) => {
+        Some(reply) => show(reply).map(Some),
+    }
+}
+
+/// Prints an answer to a command that changes something.
+///
+/// # Errors
+///
+/// The refusal, if it is one, with the exit code that it names.
+pub(super) fn show(reply: Reply) -> anyhow::Result<Exit> {
+    match reply {
+        Reply::Done { message } => {
             output::line(&message)?;
-            Ok(Some(Exit::Done))
+            Ok(Exit::Done)
         }
-        Some(Reply::Cycle(cycles)) => {
+        Reply::Cycle(cycles) => {
             for cycle in &cycles {
                 output::line(&cycle_line(cycle))?;
             }
-            Ok(Some(exit_of_cycles(&cycles)))
+            Ok(exit_of_cycles(&cycles))
         }
-        Some(other) => Err(unexpected(&other)),
+        Reply::Refused { message, exit } => Err(ended(Exit::from_code(exit), message)),
+        other @ (Reply::Status(_) | Reply::Why(_)) => Err(unexpected(&other)),
     }
 }
 
@@ -58,17 +70,6 @@ pub(super) fn known_mirror(config: &Config, name: &str) -> anyhow::Result<()> {
     Err(ended(Exit::Usage, message))
 }
 
-/// The end of a command that has nobody to hand itself to.
-pub(super) fn not_running(config: &Config) -> anyhow::Result<Exit> {
-    let socket = config.control_socket.display();
-    Err(ended(
-        Exit::Unavailable,
-        format!(
-            "the service is not running (nobody listens on {socket}); start it: systemctl start fichierd"
-        ),
-    ))
-}
-
 /// The service answered another question than the one it was asked.
 pub(super) fn unexpected(reply: &Reply) -> anyhow::Error {
     let what = match reply {
@@ -83,13 +84,9 @@ pub(super) fn unexpected(reply: &Reply) -> anyhow::Error {
 
 /// What the cycles together mean for the exit code: the worst of them.
 pub(super) fn exit_of_cycles(cycles: &[CycleSummary]) -> Exit {
-    if cycles.iter().any(|cycle| cycle.held_removals > 0) {
-        Exit::Held
-    } else if cycles.iter().any(|cycle| cycle.problems > 0) {
-        Exit::Problems
-    } else {
-        Exit::Done
-    }
+    let codes: Vec<u8> = cycles.iter().map(|cycle| cycle.exit).collect();
+    let by_weight = [Exit::Failed, Exit::Refused, Exit::TryLater, Exit::Held, Exit::Problems];
+    by_weight.into_iter().find(|exit| codes.contains(&exit.code())).unwrap_or(Exit::Done)
 }
 
 /// One cycle in one line; zeros are left out.
@@ -143,8 +140,8 @@ mod tests {
 
     #[test]
     fn the_worst_cycle_decides_the_exit_code() {
-        let held = CycleSummary { held_removals: 1, ..cycle() };
-        let problems = CycleSummary { problems: 1, ..cycle() };
+        let held = CycleSummary { exit: Exit::Held.code(), ..cycle() };
+        let problems = CycleSummary { exit: Exit::Problems.code(), ..cycle() };
         assert_eq!(exit_of_cycles(&[cycle()]), Exit::Done);
         assert_eq!(exit_of_cycles(&[problems.clone(), cycle()]), Exit::Problems);
         assert_eq!(exit_of_cycles(&[problems, held]), Exit::Held);

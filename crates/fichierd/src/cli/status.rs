@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{output, service};
+use super::{beside, output, service};
 use crate::config::Config;
 use crate::control::{Reply, Request};
 use crate::exit::Exit;
@@ -20,7 +20,7 @@ pub(crate) async fn run(args: StatusArgs, config: &Config) -> anyhow::Result<Exi
     match service::reply(config, &Request::Status).await? {
         Some(Reply::Status(status)) => show(&status, args.json),
         Some(other) => Err(service::unexpected(&other)),
-        None => service::not_running(config),
+        None => show(&beside::status(config)?, args.json),
     }
 }
 

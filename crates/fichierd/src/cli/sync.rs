@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::service;
+use super::{beside, service};
 use crate::config::Config;
 use crate::control::Request;
 use crate::exit::Exit;
@@ -12,14 +12,21 @@ pub(crate) struct SyncArgs {
     /// Only these mirrors [default: all]
     #[arg(value_name = "MIRROR")]
     mirrors: Vec<String>,
+    /// Say what would be done, with calls, bytes and time; change nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 pub(crate) async fn run(args: SyncArgs, config: &Config) -> anyhow::Result<Exit> {
     for name in &args.mirrors {
         service::known_mirror(config, name)?;
     }
-    match service::forward(config, &Request::Sync { mirrors: args.mirrors }).await? {
+    if args.dry_run {
+        return beside::dry_run(config, &args.mirrors);
+    }
+    let request = Request::Sync { mirrors: args.mirrors.clone() };
+    match service::forward(config, &request).await? {
         Some(exit) => Ok(exit),
-        None => service::not_running(config),
+        None => beside::sync(config, &args.mirrors).await,
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{output, service};
+use super::{beside, output, service};
 use crate::config::Config;
 use crate::control::{Reply, Request};
 use crate::exit::Exit;
@@ -19,13 +19,16 @@ pub(crate) struct WhyArgs {
 pub(crate) async fn run(args: WhyArgs, config: &Config) -> anyhow::Result<Exit> {
     // The service has another current folder.
     let path = std::path::absolute(&args.path)?;
-    match service::reply(config, &Request::Why { path }).await? {
-        Some(Reply::Why(answer)) => {
+    let reply = match service::reply(config, &Request::Why { path: path.clone() }).await? {
+        Some(reply) => reply,
+        None => beside::explain(config, &path)?,
+    };
+    match reply {
+        Reply::Why(answer) => {
             output::line(&text(&answer))?;
             Ok(Exit::Done)
         }
-        Some(other) => Err(service::unexpected(&other)),
-        None => service::not_running(config),
+        other => service::show(other),
     }
 }
 

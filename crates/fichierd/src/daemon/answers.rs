@@ -12,6 +12,7 @@ use crate::control::{Call, Reply, Request};
 use crate::exit::Exit;
 use crate::filter::{Filter, Origin, Verdict};
 use crate::mirror::{MirrorWorker, Shared, chain};
+use crate::state::State;
 use crate::status::{CycleSummary, WhyAnswer};
 use crate::target::approval_note;
 
@@ -26,7 +27,7 @@ impl Daemon {
             Request::Approve { mirror } => self.approve(&mirror),
             Request::Reject { mirror } => self.with_worker(&mirror, Work::Reject).await,
             Request::Prune { mirror } => self.with_worker(&mirror, Work::Prune).await,
-            Request::Why { path } => why(&self.shared, &self.config.mirrors, &path),
+            Request::Why { path } => why(&self.shared.state, &self.config.mirrors, &path),
         };
         // Whoever asked may have gone.
         reply.send(answer).ok();
@@ -74,7 +75,7 @@ impl Daemon {
 
     fn approve(&mut self, name: &str) -> Reply {
         let Some(seat) = self.seats.get_mut(name) else { return unknown(name) };
-        match approve(&self.shared, &seat.config) {
+        match approve(&self.shared.state, &seat.config) {
             Ok(message) => {
                 seat.schedule.rescan_now();
                 Reply::Done { message }
@@ -127,15 +128,15 @@ impl Work {
 /// # Errors
 ///
 /// The state file's.
-pub fn approve(shared: &Shared, config: &MirrorConfig) -> Result<String, fichier_state::Error> {
-    let row = shared.state.read(|s| s.mirror(&config.name, &config.target))?;
+pub fn approve(state: &State, config: &MirrorConfig) -> Result<String, fichier_state::Error> {
+    let row = state.read(|s| s.mirror(&config.name, &config.target))?;
     let Some(row) = row else { return Ok("nothing is held".to_owned()) };
     let Some(held) = row.held.clone() else { return Ok("nothing is held".to_owned()) };
     let removals: u64 = held.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(0);
-    let files = shared.state.read(|s| s.totals(row.id))?.files;
+    let files = state.read(|s| s.totals(row.id))?.files;
     let emptied = std::fs::read_dir(&config.source).is_ok_and(|mut there| there.next().is_none());
     let removals = if emptied { files } else { removals };
-    shared.state.write(|w| {
+    state.write(|w| {
         if removals > 0 {
             w.set_allowance(row.id, removals)?;
         } else {
@@ -150,15 +151,15 @@ pub fn approve(shared: &Shared, config: &MirrorConfig) -> Result<String, fichier
 }
 
 /// Explains one path: whose it is, what filters say, what is on record.
-pub fn why(shared: &Shared, mirrors: &[MirrorConfig], path: &Path) -> Reply {
-    match explain(shared, mirrors, path) {
+pub fn why(state: &State, mirrors: &[MirrorConfig], path: &Path) -> Reply {
+    match explain(state, mirrors, path) {
         Ok(answer) => Reply::Why(answer),
         Err(error) => refused(&chain(&error), Exit::Failed),
     }
 }
 
 fn explain(
-    shared: &Shared,
+    state: &State,
     mirrors: &[MirrorConfig],
     path: &Path,
 ) -> Result<WhyAnswer, fichier_state::Error> {
@@ -185,11 +186,11 @@ fn explain(
         },
         Err(error) => error.to_string(),
     };
-    let Some(row) = shared.state.read(|s| s.mirror(&mirror.name, &mirror.target))? else {
+    let Some(row) = state.read(|s| s.mirror(&mirror.name, &mirror.target))? else {
         return Ok(answer);
     };
-    answer.recorded = recorded(shared, &row, &below)?;
-    let problems = shared.state.read(|s| s.problems(Some(row.id)))?;
+    answer.recorded = recorded(state, &row, &below)?;
+    let problems = state.read(|s| s.problems(Some(row.id)))?;
     if let Some(problem) = problems.into_iter().find(|problem| problem.path == below) {
         answer.problem = Some(format!("{}; {}", problem.what, problem.hint));
         answer.next_try = Timestamp::from_second(problem.next_try_s).ok();
@@ -198,20 +199,20 @@ fn explain(
 }
 
 fn recorded(
-    shared: &Shared,
+    state: &State,
     row: &Mirror,
     path: &RelPath,
 ) -> Result<Option<String>, fichier_state::Error> {
-    if let Some(folder) = shared.state.read(|s| s.folder_at(row.id, path))? {
-        let counts = shared.state.read(|s| s.count_below(folder.key))?;
+    if let Some(folder) = state.read(|s| s.folder_at(row.id, path))? {
+        let counts = state.read(|s| s.count_below(folder.key))?;
         let place = if folder.remote.is_some() { "on 1fichier" } else { "kept in the state only" };
         return Ok(Some(format!("a folder, {place}, {} files below it", counts.files)));
     }
     let parent = path.parent().unwrap_or_else(RelPath::root);
-    let Some(parent) = shared.state.read(|s| s.folder_at(row.id, &parent))? else {
+    let Some(parent) = state.read(|s| s.folder_at(row.id, &parent))? else {
         return Ok(None);
     };
-    let entry = shared.state.read(|s| s.entry(parent.key, path.name()))?;
+    let entry = state.read(|s| s.entry(parent.key, path.name()))?;
     Ok(entry.map(|entry| match entry.remote() {
         None => "kept in the state only: 1fichier takes no empty files and no links".to_owned(),
         Some(copy) => {

@@ -17,11 +17,11 @@ use crate::scan::{Seen, SeenKind};
 
 /// A remote file on its way out.
 #[derive(Clone, Debug)]
-pub struct Leaving {
+pub(super) struct Leaving {
     /// The path it had.
-    pub path: RelPath,
+    pub(super) path: RelPath,
     /// Its link.
-    pub url: FileUrl,
+    pub(super) url: FileUrl,
     what: What,
     reason: Retired,
     intent: Option<IntentId>,

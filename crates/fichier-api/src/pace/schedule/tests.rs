@@ -15,8 +15,11 @@ fn starts(schedule: &mut Schedule, rules: &Rules, start: Micros, lanes: &[Lane])
     let mut started = Vec::new();
     for lane in lanes {
         loop {
-            match schedule.claim(*lane, now, 0, rules) {
-                Ok(()) => break,
+            match schedule.claim(*lane, now, rules) {
+                Ok(()) => {
+                    schedule.answered(*lane, now, now, rules);
+                    break;
+                }
                 Err(Denied::Lane { until } | Denied::Pace { until }) => {
                     assert!(until > now, "a denial must have an end ahead");
                     now = until;
@@ -46,30 +49,35 @@ fn never_more_than_three_calls_start_in_a_second_however_fast_the_pace() {
 }
 
 #[test]
-fn requests_that_may_arrive_together_with_a_new_one_leave_less_room_for_it() {
-    let until = 1_100_000;
-    for (under_way, second) in [(0, Ok(())), (2, Err(Denied::Pace { until }))] {
-        let mut schedule = Schedule::default();
-        assert_eq!(schedule.claim(Lane::Call, 0, under_way, &RULES), Ok(()));
-        assert_eq!(schedule.claim(Lane::Call, 0, under_way, &RULES), second);
+fn requests_without_an_answer_may_arrive_together_with_a_new_one() {
+    let mut schedule = Schedule::default();
+    for start in [0, SECOND, 2 * SECOND] {
+        assert_eq!(schedule.claim(Lane::Call, start, &RULES), Ok(()));
     }
-    let denied = Schedule::default().claim(Lane::Call, 0, 3, &RULES);
-    assert_eq!(denied, Err(Denied::Pace { until }));
+    let denied = schedule.claim(Lane::Call, 5 * SECOND, &RULES);
+    assert_eq!(denied, Err(Denied::Pace { until: 6_100_000 }));
+    // The answer to one shows that it has arrived, and a second later there is room.
+    schedule.answered(Lane::Call, SECOND, 5 * SECOND, &RULES);
+    let denied = schedule.claim(Lane::Call, 5 * SECOND, &RULES);
+    assert_eq!(denied, Err(Denied::Pace { until: 6_100_000 }));
+    assert_eq!(schedule.claim(Lane::Call, 6_100_000, &RULES), Ok(()));
 }
 
 #[test]
-fn what_a_rule_demands_counts_from_the_answer() {
+fn a_request_that_was_never_answered_is_not_waited_for_longer_than_ten_seconds() {
     let mut schedule = Schedule::default();
-    schedule.claim(FOLDER, 0, 0, &RULES).unwrap();
+    for start in [0, SECOND, 2 * SECOND] {
+        schedule.claim(Lane::Call, start, &RULES).unwrap();
+    }
+    assert_eq!(schedule.claim(Lane::Call, 10 * SECOND, &RULES), Ok(()));
+}
+
+#[test]
+fn what_a_lane_demands_counts_from_the_answer() {
+    let mut schedule = Schedule::default();
+    schedule.claim(FOLDER, 0, &RULES).unwrap();
     schedule.answered(FOLDER, 0, 10 * SECOND, &RULES);
     assert_eq!(starts(&mut schedule, &RULES, 10 * SECOND, &[FOLDER]), [40.0]);
-    let mut schedule = Schedule::default();
-    for start in [0, 1] {
-        schedule.claim(Lane::Call, start, 0, &FAST).unwrap();
-        schedule.answered(Lane::Call, start, 5 * SECOND + start, &FAST);
-    }
-    let lanes = [Lane::Call; 2];
-    assert_eq!(starts(&mut schedule, &FAST, 5 * SECOND, &lanes), [5.0, 6.1]);
 }
 
 #[test]
@@ -136,11 +144,11 @@ fn nothing_is_granted_in_a_hold_off_and_its_reason_is_kept() {
     let mut schedule = Schedule::default();
     schedule.flood(0, None, "a flood", &RULES);
     for lane in [Lane::Call, FOLDER, Lane::WholeAccount, Lane::Account] {
-        let denied = schedule.claim(lane, 59 * SECOND, 0, &RULES);
+        let denied = schedule.claim(lane, 59 * SECOND, &RULES);
         let (until, reason) = (60 * SECOND, "a flood".to_owned());
         assert_eq!(denied, Err(Denied::HeldOff { until, reason }));
     }
-    assert_eq!(schedule.claim(Lane::Call, 60 * SECOND, 0, &RULES), Ok(()));
+    assert_eq!(schedule.claim(Lane::Call, 60 * SECOND, &RULES), Ok(()));
 }
 
 #[test]
@@ -150,10 +158,10 @@ fn a_flood_halves_the_rate_for_a_day() {
     let slow = starts(&mut schedule, &RULES, 100 * SECOND, &[Lane::Call; 4]);
     assert_eq!(slow, [100.0, 100.0, 102.0, 104.0]);
     let day = 24 * 60 * 60 * SECOND;
-    schedule.claim(Lane::Call, day, 0, &RULES).unwrap();
-    schedule.claim(Lane::Call, day, 0, &RULES).unwrap();
+    schedule.claim(Lane::Call, day, &RULES).unwrap();
+    schedule.claim(Lane::Call, day, &RULES).unwrap();
     let until = day + SECOND;
-    assert_eq!(schedule.claim(Lane::Call, day, 0, &RULES), Err(Denied::Pace { until }));
+    assert_eq!(schedule.claim(Lane::Call, day, &RULES), Err(Denied::Pace { until }));
 }
 
 #[test]
@@ -171,7 +179,7 @@ fn a_hold_off_that_was_ended_by_hand_is_over() {
     let mut schedule = Schedule::default();
     schedule.flood(0, None, "a flood", &RULES);
     schedule.end_hold_off();
-    assert_eq!(schedule.claim(Lane::Call, 0, 0, &RULES), Ok(()));
+    assert_eq!(schedule.claim(Lane::Call, 0, &RULES), Ok(()));
 }
 
 #[test]
@@ -201,7 +209,8 @@ proptest! {
     ) {
         let now = 1_700_000_000 * SECOND;
         let mut schedule = Schedule {
-            recent: stored[..2].to_vec(),
+            under_way: stored[..2].to_vec(),
+            recent: stored[2..5].to_vec(),
             due: stored[2],
             listing: Some(stored[3]),
             folders: BTreeMap::from([(FolderId(7), stored[4])]),
@@ -218,7 +227,7 @@ proptest! {
         for (lane, longest_s) in
             [(Lane::Call, 16), (FOLDER, 33), (Lane::Account, 310), (Lane::WholeAccount, 3600)]
         {
-            let free = schedule.lane_free_at(lane, &RULES).max(schedule.pace_free_at(now, 0, &RULES));
+            let free = schedule.lane_free_at(lane, &RULES).max(schedule.pace_free_at(now, &RULES));
             prop_assert!(free <= now + longest_s * SECOND, "{lane:?} {free}");
         }
     }

@@ -14,6 +14,7 @@ use std::str::FromStr;
 use fichier_api::names::RemoteName;
 use fichier_api::{Client, FileInfo, FileUrl, FolderId, FolderListing, RemoteFile};
 
+use super::progress;
 use crate::cli::failure::ended;
 use crate::cli::output::harmless;
 use crate::exit::Exit;
@@ -137,7 +138,7 @@ impl Tree {
     /// What is in the folder. One call, unless it was listed before.
     pub(super) async fn list(&mut self, id: FolderId) -> anyhow::Result<&FolderListing> {
         if !self.listings.contains_key(&id) {
-            let listing = self.client.list_folder(id).await?;
+            let listing = progress::explain_wait(self.client.list_folder(id)).await?;
             self.listings.insert(id, listing);
         }
         Ok(&self.listings[&id])
@@ -331,5 +332,44 @@ mod tests {
         assert!(!path("/backups/photos-b").is_within("/backups/photos"));
         assert!(path("/backups").contains("/backups/photos"));
         assert!(!path("/backups/photos").contains("/backups/photos"));
+    }
+
+    fn listing(names: &[&str], complete: bool) -> FolderListing {
+        let url = FileUrl::parse("https://1fichier.com/?2zk52quqlm0cbjr93ri5").unwrap();
+        let files = names.iter().map(|name| RemoteFile {
+            url: url.clone(),
+            name: RemoteName::encode(name.as_bytes()),
+            size_bytes: 1,
+            whirlpool: None,
+            sent_at: None,
+        });
+        FolderListing {
+            id: FolderId(7),
+            name: "a".to_owned(),
+            folders: Vec::new(),
+            files: files.collect(),
+            complete,
+        }
+    }
+
+    fn look(names: &[&str], complete: bool, name: &str) -> Result<bool, String> {
+        let found = in_listing(&listing(names, complete), name, &path("/a/x"));
+        found.map(|found| found.is_some()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_name_is_found_as_it_is_written_here_and_as_the_service_shows_it() {
+        assert_eq!(look(&["it's"], true, "it's"), Ok(true));
+        assert_eq!(look(&["it's"], true, RemoteName::encode(b"it's").as_str()), Ok(true));
+        assert_eq!(look(&["it's"], true, "its"), Ok(false));
+    }
+
+    #[test]
+    fn what_cannot_be_known_is_never_taken_for_missing() {
+        let doubt = "/a/x was not found, but the service did not list everything";
+        assert_eq!(look(&["b"], false, "x"), Err(doubt.to_owned()));
+        assert_eq!(look(&["x"], false, "x"), Ok(true));
+        let two = "2 files are called /a/x; name one by its link (ls --links)";
+        assert_eq!(look(&["x", "b", "x"], true, "x"), Err(two.to_owned()));
     }
 }

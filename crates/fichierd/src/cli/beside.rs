@@ -1,0 +1,156 @@
+//! Commands while no service runs: they take its lock and do the work themselves.
+
+use std::time::{Duration, SystemTime};
+
+use fichier_state::{Error, Store};
+
+use super::service::{self, cycle_line, exit_of_cycles};
+use super::{output, progress};
+use crate::config::{Config, MirrorConfig};
+use crate::control::Reply;
+use crate::daemon::{Work, approve, open_shared, why};
+use crate::dirty::Due;
+use crate::exit::Exit;
+use crate::mirror::{MirrorWorker, Shared, Trouble};
+use crate::state::State;
+use crate::status::{Status, bytes, count, duration};
+use crate::view;
+
+/// In a hold-off of up to this, `sync` waits.
+const WAIT_AT_MOST: Duration = Duration::from_secs(120);
+
+/// One cycle of each mirror, repeated while there is more of the same.
+pub(super) async fn sync(config: &Config, names: &[String]) -> anyhow::Result<Exit> {
+    let shared = open_shared(config)?;
+    let mut cycles = Vec::new();
+    for mirror in chosen(config, names) {
+        let mut worker = MirrorWorker::open(mirror.clone(), &shared.state)?;
+        let cycle = sync_one(&shared, &mut worker).await?;
+        output::line(&cycle_line(&cycle))?;
+        cycles.push(cycle);
+    }
+    close(shared)?;
+    Ok(exit_of_cycles(&cycles))
+}
+
+async fn sync_one(
+    shared: &Shared,
+    worker: &mut MirrorWorker,
+) -> anyhow::Result<crate::status::CycleSummary> {
+    let everything = Due { everything: true, paths: Vec::new() };
+    let mut total = crate::status::CycleSummary::default();
+    loop {
+        let bar = progress::show(worker);
+        let end = worker.run(shared, &everything).await;
+        bar.finish();
+        let summary = view::summary(&worker.config.name, &end);
+        total = total.and(summary);
+        if let Some(Trouble::HeldOff(until, why)) = &end.trouble {
+            let wait = until.duration_since(SystemTime::now()).unwrap_or_default();
+            if wait <= WAIT_AT_MOST {
+                let text = format!("{why}; waiting {} before going on", duration(wait));
+                output::line(&text)?;
+                tokio::time::sleep(wait).await;
+                continue;
+            }
+        }
+        // A file that is not quiet yet is for the service, or for the next sync.
+        let more = end.outcome.left_out > 0 && end.trouble.is_none();
+        if !more {
+            return Ok(total);
+        }
+    }
+}
+
+/// What a sync would do, what it would cost, and how long the calls alone would take.
+pub(super) fn dry_run(config: &Config, names: &[String]) -> anyhow::Result<Exit> {
+    let shared = open_shared(config)?;
+    for mirror in chosen(config, names) {
+        let worker = MirrorWorker::open(mirror.clone(), &shared.state)?;
+        let (moves, prepared) = worker.preview(&shared)?;
+        for moved in &moves {
+            output::line(&format!("move folder {} to {}", moved.from, moved.to))?;
+        }
+        output::line(&prepared.plan.to_string())?;
+        let cost = prepared.plan.cost();
+        let calls = cost.calls + moves.len() as u64;
+        let pace = config.pace.calls_per_second.max(0.01);
+        let at_least = Duration::try_from_secs_f64(calls as f64 / pace).unwrap_or_default();
+        output::line(&format!(
+            "{}: {} files, {} to send, {} calls, at least {}",
+            mirror.name,
+            count(cost.files),
+            bytes(cost.bytes),
+            count(calls),
+            duration(at_least)
+        ))?;
+        if let Some(held) = prepared.outcome.held {
+            output::line(&held.text(&mirror.name))?;
+        }
+    }
+    close(shared)?;
+    Ok(Exit::Done)
+}
+
+/// What the state file says.
+pub(super) fn status(config: &Config) -> anyhow::Result<Status> {
+    match Store::open_read_only(&config.state_dir) {
+        Ok(store) => Ok(view::at_rest(&store, &config.mirrors)?),
+        Err(Error::Absent { .. }) => Ok(view::never(&config.mirrors)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Explains a path from what is on record.
+pub(super) fn explain(config: &Config, path: &std::path::Path) -> anyhow::Result<Reply> {
+    let store = Store::open_read_only(&config.state_dir)?;
+    Ok(why(&State::new(store), &config.mirrors, path))
+}
+
+/// Remembers for the next start whether to pause.
+pub(super) fn pause(config: &Config, paused: bool) -> anyhow::Result<Exit> {
+    let mut store = Store::open(&config.state_dir)?;
+    store.write(|w| w.set_note("paused", paused.then_some("yes")))?;
+    store.close()?;
+    let next = if paused { "begins paused" } else { "mirrors at once" };
+    output::line(&format!("the service is not running; when it starts, it {next}"))?;
+    Ok(Exit::Done)
+}
+
+/// Lets the next cycle do what is held.
+pub(super) fn approve_held(config: &Config, name: &str) -> anyhow::Result<Exit> {
+    let shared = open_shared(config)?;
+    let mirror = named(config, name)?;
+    output::line(&approve(&shared.state, mirror)?)?;
+    output::line("it happens at the next start of the service, or at: fichierd sync")?;
+    close(shared)?;
+    Ok(Exit::Done)
+}
+
+/// Rejects or prunes.
+pub(super) async fn work(config: &Config, name: &str, work: Work) -> anyhow::Result<Exit> {
+    let shared = open_shared(config)?;
+    let mut worker = MirrorWorker::open(named(config, name)?.clone(), &shared.state)?;
+    let reply = work.carry_out(&shared, &mut worker).await;
+    drop(worker);
+    close(shared)?;
+    service::show(reply)
+}
+
+fn named<'a>(config: &'a Config, name: &str) -> anyhow::Result<&'a MirrorConfig> {
+    service::known_mirror(config, name)?;
+    config.mirror(name).ok_or_else(|| anyhow::anyhow!("there is no mirror `{name}`"))
+}
+
+fn chosen<'a>(config: &'a Config, names: &'a [String]) -> impl Iterator<Item = &'a MirrorConfig> {
+    config.mirrors.iter().filter(move |mirror| names.is_empty() || names.contains(&mirror.name))
+}
+
+/// Marks a clean end, so that the next start need not check the whole file.
+fn close(shared: Shared) -> anyhow::Result<()> {
+    let Shared { state, .. } = shared;
+    match state.into_store() {
+        Some(store) => Ok(store.close()?),
+        None => Ok(()),
+    }
+}
