@@ -2,13 +2,15 @@
 //!
 //! For trying a configuration, and other programs, without an account. It keeps the files in a
 //! folder, so that it can be stopped and started again. Only on loopback: its key is no secret.
+//! At its end it says how often it was asked for what, and which of the service's rules were broken.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use fichier_emulator::{Emulator, Storage};
+use fichier_emulator::{Emulator, Request, Rules, Storage};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::failure::ended;
@@ -26,6 +28,13 @@ pub(crate) struct EmulatorArgs {
     /// HTTPS and a proxy, so that unmodified programs such as rclone can use it
     #[arg(long)]
     tls: bool,
+    /// Let any number of calls through, for programs that ignore the published limits
+    #[arg(long)]
+    no_limits: bool,
+    /// Run the service's clock this many times faster: limits, locks, lifetimes
+    #[arg(long, value_name = "N", default_value_t = 1, hide_default_value = true)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
+    time_scale: u32,
 }
 
 const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -40,7 +49,10 @@ pub(crate) async fn run(args: EmulatorArgs) -> anyhow::Result<Exit> {
         .with_context(|| format!("cannot make {}", args.dir.display()))?;
     let dir = args.dir.canonicalize()?;
     let mut terminated = signal(SignalKind::terminate())?;
+    let rules = if args.no_limits { Rules::lenient() } else { Rules::published() };
     let emulator = Emulator::builder()
+        .rules(rules)
+        .time_scale(args.time_scale)
         .storage(Storage::Folder(dir.join("files")))
         .listen(args.listen)
         .tls(args.tls)
@@ -52,11 +64,24 @@ pub(crate) async fn run(args: EmulatorArgs) -> anyhow::Result<Exit> {
         interrupted = tokio::signal::ctrl_c() => interrupted?,
         _ = terminated.recv() => {}
     }
+    output::line(&summary(&emulator.requests()))?;
     for violation in emulator.violations() {
         output::line(&format!("rule broken: {}", output::harmless(&violation)))?;
     }
     emulator.stop().await;
     Ok(Exit::Done)
+}
+
+/// How often it was asked for what, most first; downloads of contents are not calls.
+fn summary(requests: &[Request]) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for request in requests {
+        *counts.entry(&request.endpoint).or_default() += 1;
+    }
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let parts: Vec<String> = counts.iter().map(|(what, n)| format!("{n} {what}")).collect();
+    format!("requests: {} ({})", requests.len(), output::harmless(&parts.join(", ")))
 }
 
 /// How to reach it, as a piece of configuration that can be copied.
@@ -95,4 +120,27 @@ fn write_beside(dir: &Path, name: &str, text: &str) -> anyhow::Result<PathBuf> {
         .and_then(|mut file| writeln!(file, "{}", text.trim_end()))
         .with_context(|| format!("cannot write {}", path.display()))?;
     Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_end_says_how_often_what_was_asked_for() {
+        let emulator = Emulator::builder().start().await.unwrap();
+        assert_eq!(summary(&emulator.requests()), "requests: 0 ()");
+        emulator.stop().await;
+        let request = |endpoint: &str| Request {
+            at_ms: 0,
+            endpoint: endpoint.to_owned(),
+            method: "POST".to_owned(),
+            links: 0,
+            status: 200,
+            folder_id: None,
+            bytes: 0,
+        };
+        let requests = ["end.pl", "upload.cgi", "end.pl"].map(request);
+        assert_eq!(summary(&requests), "requests: 3 (2 end.pl, 1 upload.cgi)");
+    }
 }

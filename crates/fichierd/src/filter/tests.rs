@@ -1,3 +1,5 @@
+//! Which paths are left out, by example.
+
 use expect_test::{Expect, expect};
 
 use super::*;
