@@ -93,6 +93,15 @@ struct Shared {
     /// Wakes all who wait: a hold-off has begun or ended.
     changed: Notify,
     calls: AtomicU64,
+    /// The last flood, if it could not be written down.
+    owed: Mutex<Option<Owed>>,
+}
+
+/// A flood that is not in the memory yet.
+#[derive(Debug)]
+struct Owed {
+    asked: Option<Duration>,
+    reason: String,
 }
 
 /// The right to send one request now. Keep it until the answer has come.
@@ -161,6 +170,7 @@ impl Pacer {
             memory: Mutex::new(memory),
             changed: Notify::new(),
             calls: AtomicU64::new(0),
+            owed: Mutex::new(None),
         };
         Pacer { shared: Arc::new(shared) }
     }
@@ -218,6 +228,7 @@ impl Pacer {
     /// Takes a turn now, or says how long to wait before the next look.
     fn claim(&self, lane: Lane) -> Result<Result<Turn, Wait>, ErrorKind> {
         let rules = self.shared.rules;
+        self.settle_owed().map_err(ErrorKind::PaceMemory)?;
         let claimed = self.update(|kept, now| (kept.schedule.claim(lane, now, &rules), now));
         let (claimed, now) = claimed.map_err(ErrorKind::PaceMemory)?;
         match claimed {
@@ -246,9 +257,13 @@ impl Pacer {
             ErrorKind::Locked => Some(LOCK_HOLD_OFF),
             // No question of pace, so the rate stays; one probe an hour (docs/api-notes.md, E).
             ErrorKind::OwnerLocked => {
-                return self.note("begin a hold-off", |schedule, now| {
+                let written = self.note("begin a hold-off", |schedule, now| {
                     schedule.hold_off(now, LOCK_HOLD_OFF, &reason, &rules);
                 });
+                if !written {
+                    *lock(&self.shared.owed) = Some(Owed { asked: Some(LOCK_HOLD_OFF), reason });
+                }
+                return;
             }
             ErrorKind::HeldOff { .. }
             | ErrorKind::KeyRefused
@@ -272,9 +287,12 @@ impl Pacer {
             | ErrorKind::Sink(_)
             | ErrorKind::PaceMemory(_) => return,
         };
-        self.note("begin a hold-off", |schedule, now| {
+        let written = self.note("begin a hold-off", |schedule, now| {
             schedule.flood(now, asked, &reason, &rules);
         });
+        if !written {
+            *lock(&self.shared.owed) = Some(Owed { asked, reason });
+        }
     }
 
     /// Tells the pacer about an ordinary answer.
@@ -322,14 +340,27 @@ impl Pacer {
         self.note("forget a reading", |schedule, now| schedule.account_unread(now, &rules));
     }
 
-    /// Changes the schedule and wakes all who wait. Where it cannot be written down, no turn can
-    /// be taken either, so that nothing worse than the message follows.
-    fn note(&self, what: &str, change: impl FnOnce(&mut Schedule, Micros)) {
+    /// A flood that could not be written down, because the disk was full, say, is written before
+    /// the next turn is taken; until then there is none.
+    fn settle_owed(&self) -> io::Result<()> {
+        let mut owed = lock(&self.shared.owed);
+        if let Some(Owed { asked, reason }) = owed.as_ref() {
+            let rules = self.shared.rules;
+            self.update(|kept, now| kept.schedule.flood(now, *asked, reason, &rules))?;
+            *owed = None;
+        }
+        Ok(())
+    }
+
+    /// Changes the schedule and wakes all who wait. Says whether it is written down.
+    fn note(&self, what: &str, change: impl FnOnce(&mut Schedule, Micros)) -> bool {
         let noted = self.update(|kept, now| change(&mut kept.schedule, now));
-        if let Err(error) = noted.and_then(|()| lock(&self.shared.memory).sync()) {
+        let written = noted.and_then(|()| lock(&self.shared.memory).sync());
+        if let Err(error) = &written {
             tracing::warn!("cannot {what} in the record of recent calls: {error}");
         }
         self.shared.changed.notify_waiters();
+        written.is_ok()
     }
 
     fn update<T>(&self, change: impl FnOnce(&mut Kept, Micros) -> T) -> io::Result<T> {

@@ -177,3 +177,14 @@ fn the_configured_pace_is_kept_within_what_the_service_publishes() {
         assert_eq!((rules.interval.as_millis(), rules.time_scale), (interval_ms, 1), "{asked}");
     }
 }
+
+#[tokio::test]
+async fn a_flood_that_could_not_be_written_down_is_not_forgotten() {
+    // A device on which every write fails as on a full disk.
+    let full = Pacer::at(std::path::Path::new("/dev/full"), PaceConfig::default()).unwrap();
+    full.note_flood(&FLOOD);
+    let owed = lock(&full.shared.owed).take().unwrap();
+    let pacer = unscaled();
+    *lock(&pacer.shared.owed) = Some(owed);
+    assert_eq!(refusal(&pacer).await, FLOOD.to_string());
+}
