@@ -104,7 +104,10 @@ impl ApiAddress {
     /// Whether the host is one of the service, or the loopback host of the API.
     fn allows(&self, url: &Url) -> bool {
         match url.host() {
-            Some(Host::Domain(name)) if name.ends_with(SERVICE_DOMAIN) => url.port().is_none(),
+            // Not in the clear, also where the API itself is plain on loopback.
+            Some(Host::Domain(name)) if name.ends_with(SERVICE_DOMAIN) => {
+                url.scheme() == "https" && url.port().is_none()
+            }
             Some(host) => self.is_loopback && self.url.host() == Some(host),
             None => false,
         }
@@ -194,5 +197,11 @@ mod tests {
             let refused = service().download(bad);
             assert!(matches!(refused, Err(ErrorKind::UnexpectedReply { .. })), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_plain_api_on_loopback_leads_nobody_into_the_clear() {
+        let refused = emulator().node("up2.1fichier.com", "/upload.cgi?id=9kGjlUU2CV");
+        assert!(matches!(refused, Err(ErrorKind::UnexpectedReply { .. })), "{refused:?}");
     }
 }

@@ -145,13 +145,19 @@ fn read(reply: &Reply) -> Result<Option<Stored>, ErrorKind> {
         }
         return Err(with_retry_after(kind, reply));
     }
-    decode::<Links>(reply).map(|links| Some(stored(links.links)))
+    stored(decode::<Links>(reply)?.links).map(Some)
 }
 
-fn stored(links: Vec<Value>) -> Stored {
+/// # Errors
+///
+/// [`ErrorKind::UnexpectedReply`] if an entry cannot be read: it is a file, only not one that can
+/// be named, and whoever took it for none would send it again.
+fn stored(links: Vec<Value>) -> Result<Stored, ErrorKind> {
     let mut stored = Stored { files: Vec::new(), strays: Vec::new(), is_anonymous: false };
     // Entries without a link are shown for files that were not stored (docs/api-notes.md, C.4).
-    for link in links.into_iter().filter_map(|link| Link::deserialize(link).ok()) {
+    for link in links.into_iter().filter(|link| link["download"] != "") {
+        let link = Link::deserialize(link)
+            .map_err(|error| ErrorKind::unexpected(refusal::for_people(&error.to_string())))?;
         if !link.remove.is_empty() {
             stored.is_anonymous = true;
             let code = RemovalCode::from_removal_link(&link.remove);
@@ -164,7 +170,7 @@ fn stored(links: Vec<Value>) -> Stored {
             whirlpool: Whirlpool::parse_hex(&link.whirlpool).ok(),
         });
     }
-    stored
+    Ok(stored)
 }
 
 #[cfg(test)]
@@ -219,5 +225,17 @@ mod tests {
     fn entries_without_a_link_are_no_files() {
         let body = r#"{"incoming":0,"links":[{"download":"","filename":"a","size":"1"}]}"#;
         assert!(check(200, body).unwrap().unwrap().files.is_empty());
+    }
+
+    #[test]
+    fn an_entry_that_cannot_be_read_is_not_taken_for_no_file() {
+        for body in [
+            r#"{"links":[{"download":"https://1fichier.com/?a/b","filename":"a","size":"1"}]}"#,
+            r#"{"links":[{"download":"https://1fichier.com/?abcde","filename":"a","size":"1 B"}]}"#,
+            r#"{"links":[{"url":"https://1fichier.com/?abcde","filename":"a","size":"1"}]}"#,
+        ] {
+            let refused = check(200, body).map(|stored| stored.is_some());
+            assert!(matches!(refused, Err(ErrorKind::UnexpectedReply { .. })), "{body}");
+        }
     }
 }

@@ -335,11 +335,9 @@ fn folder_moves(
     let mut moves = Vec::new();
     for change in changes {
         let Change::FolderRemoved { path: from, folder } = change else { continue };
-        let found = changes.iter().find_map(|change| match change {
-            Change::FolderAdded { path, inode, .. } if *inode == folder.inode && *inode != 0 => {
-                Some(path)
-            }
-            _ => None,
+        let found = changes.iter().find_map(|change| {
+            let Change::FolderAdded { path, inode, .. } = change else { return None };
+            (*inode == folder.inode && *inode != 0).then_some(path)
         });
         let Some(to) = found else { continue };
         if is_same_folder(state, scanner, folder.key, to)? && !to.starts_with(from) {

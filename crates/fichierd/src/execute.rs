@@ -42,6 +42,8 @@ mod versions;
 
 pub use arrive::match_arrived;
 pub use moving::FolderMove;
+pub(crate) use notes::other_name;
+pub(crate) use relocate::temporary_name;
 pub(crate) use upload::BANDWIDTH;
 pub(crate) use versions::utc_day;
 
@@ -126,14 +128,13 @@ impl Executor {
             if stop.is_set() {
                 return Ok(());
             }
-            match step {
-                Step::Upload(files) => {
-                    uploads.push(files);
-                    if !matches!(steps.peek(), Some(Step::Upload(_))) {
-                        self.upload_all(std::mem::take(&mut uploads), stop).await?;
-                    }
+            if let Step::Upload(files) = step {
+                uploads.push(files);
+                if !matches!(steps.peek(), Some(Step::Upload(_))) {
+                    self.upload_all(std::mem::take(&mut uploads), stop).await?;
                 }
-                other => self.step(other).await?,
+            } else {
+                self.step(step).await?;
             }
         }
         Ok(())

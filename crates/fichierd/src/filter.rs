@@ -19,15 +19,17 @@ use std::collections::HashMap;
 use std::fmt;
 use std::fs;
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fichier_state::{RelPath, Stamp};
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use rustix::fs::OFlags;
 
 use crate::hash::stamp_of;
-pub(crate) use rules::Rules;
+pub(crate) use rules::{Rules, read as read_rules};
 
 /// The files in the tree that hold patterns.
 pub const RULES_FILE: &[u8] = b".fichierignore";
@@ -35,12 +37,12 @@ pub const RULES_FILE: &[u8] = b".fichierignore";
 /// The name at the root of a source that would collide with our own folder on the service.
 pub const RESERVED_NAME: &[u8] = b".fichierd";
 
-/// A longer file of patterns is not one that a person wrote.
-pub(crate) const MAX_RULES_BYTES: u64 = 1024 * 1024;
-
 /// Folders whose patterns are kept between questions of the watcher; past it all are forgotten
 /// and read again, which costs time and nothing else.
 const MAX_CACHED_FOLDERS: usize = 10_000;
+
+/// By folder: the stamp of its `.fichierignore`, and the patterns in it if it could be read.
+type Cache = HashMap<RelPath, (Stamp, Option<Arc<Rules>>)>;
 
 /// The patterns of one mirror.
 #[derive(Debug)]
@@ -48,7 +50,7 @@ pub struct Filter {
     source: PathBuf,
     config: Gitignore,
     // A std mutex: held for a few instructions, never while a file is read.
-    cache: Mutex<HashMap<RelPath, (Stamp, Option<Arc<Rules>>)>>,
+    cache: Mutex<Cache>,
 }
 
 /// A pattern in the config that cannot be read.
@@ -157,7 +159,7 @@ impl Filter {
         {
             return rules.clone();
         }
-        let rules = read_bounded(&file).ok().map(|text| Arc::new(Rules::parse(&text).0));
+        let rules = read(&file).ok().map(|text| Arc::new(Rules::parse(&text).0));
         let mut cache = self.lock_cache();
         if cache.len() >= MAX_CACHED_FOLDERS {
             cache.clear();
@@ -166,9 +168,7 @@ impl Filter {
         rules
     }
 
-    fn lock_cache(
-        &self,
-    ) -> std::sync::MutexGuard<'_, HashMap<RelPath, (Stamp, Option<Arc<Rules>>)>> {
+    fn lock_cache(&self) -> MutexGuard<'_, Cache> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -275,16 +275,10 @@ impl fmt::Display for Origin {
     }
 }
 
-fn read_bounded(file: &Path) -> io::Result<Vec<u8>> {
-    use std::io::Read as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-
-    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+fn read(file: &Path) -> io::Result<Vec<u8>> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
-    let mut text = Vec::new();
-    let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(file)?;
-    file.take(MAX_RULES_BYTES).read_to_end(&mut text)?;
-    Ok(text)
+    rules::read(fs::OpenOptions::new().read(true).custom_flags(flags).open(file)?)
 }
 
 #[cfg(test)]

@@ -6,11 +6,15 @@
 //! looked for in a listing first, because a repetition would make a second one. An upload is
 //! asked for at its node, then in the staging folder (I12, `execute::arrive`).
 
-use fichier_api::FileUrl;
-use fichier_api::names::RemoteName;
-use fichier_state::{Content, Intent, IntentId, Moved, NewVersion, Origin, RelPath, RemoteCopy};
+use std::collections::BTreeMap;
 
-use crate::execute::{Executor, StepError};
+use fichier_api::names::RemoteName;
+use fichier_api::{FileUrl, FolderId};
+use fichier_state::{
+    Content, Entry, Intent, IntentId, Moved, NewVersion, Origin, RelPath, RemoteCopy,
+};
+
+use crate::execute::{Executor, StepError, other_name, temporary_name};
 use crate::hash::hash_file;
 
 impl Executor {
@@ -81,28 +85,66 @@ impl Executor {
         Ok(self.state.write(|w| w.resolve(id))?)
     }
 
-    /// Moves and renames once more, all of them; then the records follow.
+    /// Takes files that were on their way to where they were going; back to where their record
+    /// has them, if something else is on record there.
     async fn finish_moves(&self, id: IntentId, moves: Vec<Moved>) -> Result<(), StepError> {
-        for moved in &moves {
-            let urls = [moved.url.clone()];
-            let there = self.client.move_files(&urls, moved.into).await?;
-            if there.missing.is_empty() {
-                let names = [(moved.url.clone(), moved.name.clone())];
-                self.client.rename_files(&names).await?;
-                self.follow(moved)?;
-            }
+        let mut on_their_way = Vec::new();
+        for moved in moves {
             self.dirty.mark(moved.from.clone());
             self.dirty.mark(moved.to.clone());
+            on_their_way.extend(self.forwards_or_back(moved)?);
+        }
+        // Over names that nothing else has: how far each of them came is not known.
+        let aside: Vec<_> =
+            on_their_way.iter().map(|moved| (moved.url.clone(), temporary_name())).collect();
+        let mut missing = self.rename(&aside).await?.missing;
+        let mut by_folder: BTreeMap<FolderId, Vec<FileUrl>> = BTreeMap::new();
+        for moved in on_their_way.iter().filter(|moved| !missing.contains(&moved.url)) {
+            by_folder.entry(moved.into).or_default().push(moved.url.clone());
+        }
+        for (folder, urls) in by_folder {
+            missing.extend(self.client.move_files(&urls, folder).await?.missing);
+        }
+        on_their_way.retain(|moved| !missing.contains(&moved.url));
+        let names: Vec<_> =
+            on_their_way.iter().map(|moved| (moved.url.clone(), moved.name.clone())).collect();
+        let missing = self.rename(&names).await?.missing;
+        for moved in on_their_way.iter().filter(|moved| !missing.contains(&moved.url)) {
+            self.follow(moved)?;
         }
         Ok(self.state.write(|w| w.resolve(id))?)
     }
 
-    fn follow(&self, moved: &Moved) -> Result<(), StepError> {
+    fn forwards_or_back(&self, moved: Moved) -> Result<Option<Moved>, StepError> {
+        let Some(entry) = self.state.read(|s| s.entry_of_url(&moved.url))? else {
+            return Ok(None);
+        };
+        let there = match self.folder_of(&moved.to)? {
+            Some(folder) => self.state.read(|s| s.entry(folder, moved.to.name()))?,
+            None => None,
+        };
+        if there.is_none() {
+            return Ok(Some(moved));
+        }
+        let folder = self.state.read(|s| s.folder(entry.folder))?;
+        let Some(spot) = folder.and_then(|folder| folder.remote) else { return Ok(None) };
+        let name = entry.remote().and_then(|copy| copy.remote_name.clone());
+        let name = name.unwrap_or_else(|| RemoteName::encode(&entry.name));
+        Ok(Some(Moved { into: spot.id, name, ..moved }))
+    }
+
+    /// Puts the record of a file where the file is now, if nothing is on record there.
+    pub(crate) fn follow(&self, moved: &Moved) -> Result<(), StepError> {
         let Some(entry) = self.state.read(|s| s.entry_of_url(&moved.url))? else { return Ok(()) };
         let Some(folder) = self.folder_of(&moved.to)? else { return Ok(()) };
+        let Content::File(copy) = &entry.content else { return Ok(()) };
+        let remote_name = other_name(&moved.name, &moved.to);
+        let copy = RemoteCopy { remote_name, ..copy.clone() };
         Ok(self.state.write(|w| {
             if w.entry(folder, moved.to.name())?.is_none() {
-                w.move_entry(entry.folder, &entry.name, folder, moved.to.name())?;
+                w.remove_entry(entry.folder, &entry.name)?;
+                let (name, content) = (moved.to.name().to_vec(), Content::File(copy));
+                w.put_entry(&Entry { folder, name, content, ..entry })?;
             }
             Ok(())
         })?)

@@ -252,7 +252,11 @@ fn look_at(folder: BorrowedFd<'_>, name: &[u8]) -> io::Result<Seen> {
         FileType::Symlink => {
             SeenKind::Symlink(rustix::fs::readlinkat(folder, name, Vec::new())?.into_bytes())
         }
-        _ => SeenKind::Special,
+        FileType::Fifo
+        | FileType::Socket
+        | FileType::CharacterDevice
+        | FileType::BlockDevice
+        | FileType::Unknown => SeenKind::Special,
     };
     Ok(seen(name, &found, kind))
 }

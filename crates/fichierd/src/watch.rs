@@ -15,6 +15,16 @@
 //! What cannot be watched is looked at every so often instead, and says so in [`Watch::health`]:
 //! single folders, or the whole mirror on a network file system.
 //!
+//! Measured on a busy machine with two cores, with `notify` optimised:
+//!
+//! * `rm -rf` of 30,000 watched folders while a file is written elsewhere in the mirror: the file was
+//!   marked after 77 ms at most with 1,000 watches an instance, 209 ms with 2,000, and after 31 s with
+//!   all in one (the last figure: docs/testing.md, W09).
+//! * 3,000 folders made and written to within 0 to 180 microseconds, and 3,000 times `mkdir -p a/b/c/d` with a
+//!   file in it: all files were found, without a full look.
+//! * Setting 101,000 watches took 9 s, 42 MB of memory here and 32 instances; the kernel needs about
+//!   1.5 kB more for each.
+//!
 //! Not for the decision whether a root is the right one: after a mount, an unmount or a replaced root
 //! everything is dirty, and the reader of the disk has to check what it looks at.
 
@@ -56,7 +66,8 @@ pub type IsExcluded = Arc<dyn Fn(&RelPath, bool) -> bool + Send + Sync>;
 /// Watches one mirror until it is dropped.
 ///
 /// Dropping does not wait: the thread ends after the folder that it is busy with, and may mark paths
-/// dirty until then.
+/// dirty until then. Panics of this thread and of those of `notify` are nobody's to catch: the
+/// program has to end on them (a panic hook), or a mirror would be deaf unnoticed.
 pub struct Watch {
     inbox: Arc<Inbox>,
     overflows: Arc<AtomicU64>,
@@ -117,7 +128,7 @@ impl Watch {
     /// Starts to watch `source`.
     ///
     /// Returns when the root is watched, or when it is clear that it cannot be and will be looked at every
-    /// `poll` instead. A thread watches the rest of the tree (some 20,000 folders a second, more slowly on a
+    /// `poll` instead. A thread watches the rest of the tree (some 10,000 folders a second, fewer from a
     /// cold disk), then marks everything dirty once.
     ///
     /// `is_excluded(path, is_dir)` is asked about folders, from that thread; what is below an excluded one

@@ -3,9 +3,7 @@
 use fichier_api::{DownloadOptions, ErrorKind, FileUrl, Whirlpool};
 use fichier_emulator::{Action, Fault, Rules};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
-use crate::world::{World, builder, printed};
+use crate::world::{World, printed, scripted};
 
 fn expected(world: &World) -> Option<(u64, Whirlpool)> {
     let file = &world.emulator.files()[0];
@@ -133,28 +131,6 @@ async fn refusals_of_an_address_are_told_apart() {
     assert!(!printed(&error).contains("aaaaa"), "{}", printed(&error));
 }
 
-/// An API and download server in one that gives each connection the next of `replies`; `ADDRESS`
-/// in them is its own. Returns its address and what was asked.
-async fn scripted(
-    replies: &'static [&'static str],
-) -> (String, tokio::task::JoinHandle<Vec<String>>) {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let own = address.clone();
-    let asked = tokio::spawn(async move {
-        let mut asked = Vec::new();
-        for reply in replies {
-            let (mut socket, _) = listener.accept().await.unwrap();
-            let mut request = vec![0; 4096];
-            let count = socket.read(&mut request).await.unwrap();
-            asked.push(String::from_utf8_lossy(&request[..count]).into_owned());
-            socket.write_all(reply.replace("ADDRESS", &own).as_bytes()).await.unwrap();
-        }
-        asked
-    });
-    (address, asked)
-}
-
 const TOKEN: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n\
                      {\"status\":\"OK\",\"url\":\"http://ADDRESS/p1\"}";
 const CUT: &str = "HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\nHello ";
@@ -173,14 +149,25 @@ async fn a_connection_that_breaks_is_taken_up_where_it_ended() {
     ] {
         let world = World::start().await;
         let url = world.file("/", "a", b"Hello world\n");
-        let (address, asked) = scripted(replies).await;
-        let client = builder(&world.emulator, "key").api_url(&format!("http://{address}/v1"));
+        let (client, asked) = scripted(replies).await;
         let mut sink = Vec::new();
-        client.build().unwrap().download(&url, expected(&world), &mut sink).await.unwrap();
+        client.download(&url, expected(&world), &mut sink).await.unwrap();
         assert_eq!(sink, b"Hello world\n");
         let asked = asked.await.unwrap();
         assert!(!asked[1].contains("range:") && asked[3].contains("range: bytes=6-"), "{asked:?}");
         let shown = asked.iter().filter(|request| request.contains("Bearer key")).count();
         assert_eq!(shown, asked.len() / 2, "the key goes to the API only");
     }
+}
+
+#[tokio::test]
+async fn more_than_the_whole_is_not_written() {
+    const MORE: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nHello world\nand more";
+    let world = World::start().await;
+    let url = world.file("/", "a", b"Hello world\n");
+    let (client, _) = scripted(&[TOKEN, MORE]).await;
+    let mut sink = Vec::new();
+    let error = client.download(&url, expected(&world), &mut sink).await.unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::Corrupt { .. }), "{error:?}");
+    assert!(sink.len() <= 12, "{} bytes were written", sink.len());
 }

@@ -92,17 +92,18 @@ async fn a_call_that_may_not_be_repeated_is_not() {
 
 #[tokio::test]
 async fn what_is_no_reply_is_never_a_success() {
-    for action in [
-        Action::Html(200, "<html>captive portal</html>".to_owned()),
-        Action::Truncated,
-        Action::Empty,
-        Action::HugeBody(64 * 1024 * 1024),
-        Action::RedirectTo("http://127.0.0.1:9/".to_owned()),
+    for (action, said) in [
+        (Action::Html(200, "<html>captive portal</html>".to_owned()), "a page instead of JSON"),
+        (Action::Truncated, "JSON that ends too early"),
+        (Action::Empty, "JSON that ends too early"),
+        (Action::HugeBody(64 * 1024 * 1024), "larger than 16777216 bytes"),
+        (Action::RedirectTo("http://127.0.0.1:9/".to_owned()), "HTTP 302"),
     ] {
         let world = World::start().await;
         world.emulator.inject(Fault::always("folder/mkdir.cgi", action.clone()));
         let error = world.client.make_folder(FolderId::ROOT, &name("a")).await.unwrap_err();
         assert!(matches!(error.kind, ErrorKind::UnexpectedReply { .. }), "{action:?}: {error:?}");
+        assert!(printed(&error).contains(said), "{action:?}: {}", printed(&error));
         assert!(error.outcome_unknown(), "{action:?}");
         assert_eq!(world.emulator.calls(), 1, "{action:?}");
     }

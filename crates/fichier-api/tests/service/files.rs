@@ -7,7 +7,7 @@ use fichier_api::{
 };
 use fichier_emulator::{Action, RemoveUnknown, Rules};
 
-use crate::world::{World, name};
+use crate::world::{World, name, scripted};
 
 fn unknown() -> FileUrl {
     FileUrl::parse("https://1fichier.com/?aaaaaaaaaaaaaaaaaaaa").unwrap()
@@ -201,6 +201,15 @@ async fn a_window_of_dates_shows_only_the_files_within() {
     assert_eq!(listing.files.iter().map(|file| &file.url).collect::<Vec<_>>(), [&old]);
     assert!(listing.complete);
     assert_eq!(listing.files[0].sent_at.unwrap().to_string(), "2021-06-22T12:57:25Z");
+}
+
+#[tokio::test]
+async fn a_listing_that_counts_more_than_it_shows_is_not_complete() {
+    const CUT: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n\
+                       {\"status\":\"OK\",\"count\":2,\"items\":[]}";
+    let (client, _) = scripted(&[CUT]).await;
+    let listing = client.list_files(FolderId::ROOT, SentBetween::default()).await.unwrap();
+    assert!(!listing.complete);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use fichier_api::{ErrorKind, FolderId, SharedWith, Sharing};
 use fichier_emulator::{Action, Rules};
 
-use crate::world::{World, name};
+use crate::world::{World, name, scripted};
 
 #[tokio::test]
 async fn a_listing_shows_folders_and_files_for_one_call() {
@@ -103,6 +103,15 @@ async fn a_new_folder_without_a_number_is_not_taken_for_the_root() {
     assert!(error.outcome_unknown());
     assert_eq!(world.emulator.folders(), ["/backup"]);
     assert_eq!(world.emulator.calls(), 1);
+}
+
+#[tokio::test]
+async fn a_new_folder_with_the_number_of_the_root_is_none() {
+    const ROOT: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n\
+                        {\"status\":\"OK\",\"folder_id\":0,\"name\":\"a\"}";
+    let (client, _) = scripted(&[ROOT]).await;
+    let error = client.make_folder(FolderId::ROOT, &name("a")).await.unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::UnexpectedReply { .. }), "{error:?}");
 }
 
 #[tokio::test]

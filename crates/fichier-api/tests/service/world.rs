@@ -13,6 +13,7 @@ use fichier_api::{
 };
 use fichier_emulator::{Action, Emulator, Fault, Rules};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// How much faster than the service's the emulator's clock runs.
 pub(crate) const SCALE: u32 = 100;
@@ -35,15 +36,21 @@ impl World {
         World { emulator, client, dir: TempDir::new().unwrap() }
     }
 
-    /// Another client of the same service, with another key and a pacer of its own.
+    /// Another client of the same service, with another key at the same pace.
     pub(crate) fn client_with_key(&self, key: &str) -> Client {
-        builder(&self.emulator, key).build().unwrap()
+        self.builder(key).build().unwrap()
     }
 
     /// The same client, but it gives up on silence after 300 ms.
     pub(crate) fn impatient(&self) -> Client {
-        let builder = builder(&self.emulator, self.emulator.api_key());
+        let builder = self.builder(self.emulator.api_key());
         builder.stall_timeout(Duration::from_millis(300)).build().unwrap()
+    }
+
+    // One pacer for all clients: the emulator's limits are for all of them together.
+    fn builder(&self, key: &str) -> ClientBuilder {
+        let key = ApiKey::new(key).unwrap();
+        Client::builder(key, self.client.pacer().clone()).api_url(&self.emulator.api_url())
     }
 
     pub(crate) fn fail_once(&self, endpoint: &str, action: Action) {
@@ -111,6 +118,30 @@ pub(crate) fn builder(emulator: &Emulator, key: &str) -> ClientBuilder {
 
 pub(crate) fn name(text: &str) -> RemoteName {
     RemoteName::encode(text.as_bytes())
+}
+
+/// A client of an API and download server in one, which gives each connection the next of
+/// `replies`; `ADDRESS` in them is its own. Also what it was asked.
+pub(crate) async fn scripted(
+    replies: &'static [&'static str],
+) -> (Client, tokio::task::JoinHandle<Vec<String>>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let own = address.clone();
+    let asked = tokio::spawn(async move {
+        let mut asked = Vec::new();
+        for reply in replies {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut request = vec![0; 4096];
+            let count = socket.read(&mut request).await.unwrap();
+            asked.push(String::from_utf8_lossy(&request[..count]).into_owned());
+            socket.write_all(reply.replace("ADDRESS", &own).as_bytes()).await.unwrap();
+        }
+        asked
+    });
+    let config = PaceConfig { time_scale: SCALE, ..PaceConfig::default() };
+    let client = Client::builder(ApiKey::new("key").unwrap(), Pacer::in_memory(config));
+    (client.api_url(&format!("http://{address}/v1")).build().unwrap(), asked)
 }
 
 /// An error and its causes on one line.

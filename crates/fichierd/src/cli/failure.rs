@@ -52,12 +52,13 @@ pub fn exit_of(error: &anyhow::Error) -> Exit {
 }
 
 fn exit_of_state(error: &fichier_state::Error) -> Exit {
-    match error {
-        fichier_state::Error::Locked { .. } | fichier_state::Error::Busy(_) => Exit::TryLater,
-        fichier_state::Error::FromTheFuture { .. } | fichier_state::Error::FromThePast { .. } => {
-            Exit::Config
-        }
-        _ => Exit::Failed,
+    use fichier_state::Error;
+    if matches!(error, Error::Locked { .. } | Error::Busy(_)) {
+        Exit::TryLater
+    } else if matches!(error, Error::FromTheFuture { .. } | Error::FromThePast { .. }) {
+        Exit::Config
+    } else {
+        Exit::Failed
     }
 }
 

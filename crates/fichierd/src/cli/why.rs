@@ -23,13 +23,9 @@ pub(crate) async fn run(args: WhyArgs, config: &Config) -> anyhow::Result<Exit> 
         Some(reply) => reply,
         None => beside::explain(config, &path)?,
     };
-    match reply {
-        Reply::Why(answer) => {
-            output::line(&text(&answer))?;
-            Ok(Exit::Done)
-        }
-        other => service::show(other),
-    }
+    let Reply::Why(answer) = reply else { return service::show(reply) };
+    output::line(&text(&answer))?;
+    Ok(Exit::Done)
 }
 
 fn text(answer: &WhyAnswer) -> String {

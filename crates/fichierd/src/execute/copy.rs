@@ -31,7 +31,7 @@ impl Executor {
             to: place.path.clone(),
         };
         let intent = self.state.write(|w| w.begin(self.mirror, &intent))?;
-        match self.client.copy_files(&[source.url.clone()], folder, Some(&name)).await {
+        match self.client.copy_files(std::slice::from_ref(&source.url), folder, Some(&name)).await {
             Ok(copied) => match copied.into_iter().next() {
                 Some(copied) => self.confirm_copy(&place, row, source, copied.to, &mut leaving)?,
                 None => self.dirty.mark(place.path.clone()),

@@ -149,7 +149,7 @@ impl Executor {
                 refused.iter().partition(|file| {
                     file.url.as_ref().is_some_and(|url| !outcome.missing.contains(url))
                 });
-            self.confirm(key, row, &moved, &outcome.new_urls, &mut Vec::new())?;
+            self.confirm(key, row, &moved, &outcome.new_urls, &mut [])?;
             left.extend(rest);
         } else {
             left.extend(refused);
@@ -174,7 +174,7 @@ impl Executor {
         row: FolderKey,
         moved: &[&PendingFile],
         new_urls: &std::collections::HashMap<FileUrl, FileUrl>,
-        leaving: &mut Vec<Leaving>,
+        leaving: &mut [Leaving],
     ) -> Result<(), StepError> {
         let now_s = now_s();
         let entries: Vec<(&PendingFile, Entry)> = moved

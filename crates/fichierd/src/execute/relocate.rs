@@ -45,10 +45,8 @@ enum Route {
 impl Executor {
     /// Carries out one round of relocations, whose new paths are free or about to be.
     pub(super) async fn relocate(&self, files: Vec<Relocation>) -> Result<(), StepError> {
-        if let [one] = files.as_slice()
-            && one.aside
-        {
-            return self.step_aside(one).await;
+        if files.iter().any(|file| file.aside) {
+            return self.step_aside(&files).await;
         }
         let mut movers = Vec::new();
         for relocation in files {
@@ -58,11 +56,11 @@ impl Executor {
         if self.name_taken()? != NameTaken::Twins {
             self.retire_all(std::mem::take(&mut leaving)).await?;
         }
-        self.move_all(movers).await?;
-        self.retire_all(leaving).await
+        self.move_all(movers, leaving).await
     }
 
-    async fn move_all(&self, movers: Vec<Mover>) -> Result<(), StepError> {
+    /// Moves and renames; then retires those of `leaving` whose place is taken now.
+    async fn move_all(&self, movers: Vec<Mover>, leaving: Vec<Leaving>) -> Result<(), StepError> {
         let intent = self.begin_moving(&movers)?;
         let early: Vec<_> = movers
             .iter()
@@ -92,34 +90,68 @@ impl Executor {
         failed.extend(self.rename(&late).await?.missing);
         let (moved, stuck): (Vec<Mover>, Vec<Mover>) =
             movers.into_iter().partition(|mover| !failed.contains(&mover.url));
-        self.confirm_moved(&moved)?;
+        let has_moved =
+            |left: &Leaving| moved.iter().any(|mover| mover.relocation.to.path == left.path);
+        let mut replaced: Vec<Leaving> = leaving.into_iter().filter(has_moved).collect();
+        self.confirm_moved(intent, &moved, &mut replaced)?;
         self.explain_stuck(&stuck).await?;
-        Ok(self.state.write(|w| w.resolve(intent))?)
+        self.retire_all(replaced).await
     }
 
-    async fn rename(&self, names: &[(FileUrl, RemoteName)]) -> Result<BatchOutcome, StepError> {
+    pub(crate) async fn rename(
+        &self,
+        names: &[(FileUrl, RemoteName)],
+    ) -> Result<BatchOutcome, StepError> {
         if names.is_empty() {
             return Ok(BatchOutcome::default());
         }
-        Ok(self.client.rename_files(names).await?)
+        match self.client.rename_files(names).await {
+            Ok(outcome) => Ok(outcome),
+            Err(error) if Executor::is_local(&error) => {
+                tracing::debug!("files keep their names: {error}");
+                let missing = names.iter().map(|(url, _)| url.clone()).collect();
+                Ok(BatchOutcome { missing, ..BatchOutcome::default() })
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
-    /// In a swap one of the files waits under a temporary name. The intent stays until the swap
-    /// is through, so that a crash in between gives the file its name back.
-    async fn step_aside(&self, file: &Relocation) -> Result<(), StepError> {
-        let Some(copy) = file.was.remote() else { return Ok(()) };
-        let names = [(copy.url.clone(), temporary_name())];
-        let intent = Intent::Rename { urls: names.to_vec() };
-        self.state.write(|w| w.begin(self.mirror, &intent))?;
-        self.rename(&names).await?;
-        Ok(())
+    /// In each swap one of the files waits under a temporary name. Its record waits there too:
+    /// should the swap not come to its end, the next cycle finds a file that is gone from disk
+    /// and whose content is wanted elsewhere.
+    async fn step_aside(&self, files: &[Relocation]) -> Result<(), StepError> {
+        let mut then = Vec::new();
+        for file in files {
+            let folder = self.state.read(|s| s.folder(file.was.folder))?;
+            let Some((copy, spot)) = file.was.remote().zip(folder.and_then(|row| row.remote))
+            else {
+                continue;
+            };
+            let name = temporary_name();
+            let parent = file.from.parent().unwrap_or_else(RelPath::root);
+            let to = parent.join(&name.decode());
+            let (url, from) = (copy.url.clone(), file.from.clone());
+            then.push(Moved { url, from, to, into: spot.id, name });
+        }
+        let names: Vec<_> =
+            then.iter().map(|moved| (moved.url.clone(), moved.name.clone())).collect();
+        let intent = Intent::Move { then: then.clone() };
+        let intent = self.state.write(|w| w.begin(self.mirror, &intent))?;
+        let missing = self.rename(&names).await?.missing;
+        for moved in then.iter().filter(|moved| !missing.contains(&moved.url)) {
+            self.follow(moved)?;
+        }
+        Ok(self.state.write(|w| w.resolve(intent))?)
     }
 
     async fn mover(&self, relocation: Relocation) -> Result<Option<Mover>, StepError> {
-        let row = self.state.read(|s| s.entry(relocation.was.folder, &relocation.was.name))?;
-        let Some((entry, url)) =
-            row.and_then(|e| e.remote().map(|c| c.url.clone()).map(|u| (e, u)))
-        else {
+        // By its link: its path may be another one by now, if it stepped aside.
+        let url = relocation.was.remote().map(|copy| copy.url.clone());
+        let row = match &url {
+            Some(url) => self.state.read(|s| s.entry_of_url(url))?,
+            None => None,
+        };
+        let Some((entry, url)) = row.zip(url) else {
             self.dirty.mark(relocation.to.path.clone());
             return Ok(None);
         };
@@ -186,7 +218,13 @@ impl Executor {
         Ok(self.state.write(|w| w.begin(self.mirror, &intent))?)
     }
 
-    fn confirm_moved(&self, moved: &[Mover]) -> Result<(), StepError> {
+    /// Writes the new records and the intents to retire what they replace, in one transaction.
+    fn confirm_moved(
+        &self,
+        intent: fichier_state::IntentId,
+        moved: &[Mover],
+        replaced: &mut [Leaving],
+    ) -> Result<(), StepError> {
         let rows: Vec<(&Mover, Entry)> = moved
             .iter()
             .filter_map(|mover| {
@@ -196,23 +234,19 @@ impl Executor {
                 Some((mover, self.entry(&to.path, mover.to_row, &to.seen, Content::File(copy))))
             })
             .collect();
-        let asides = self.state.read(|s| s.intents(self.mirror))?;
         self.state.write(|w| {
             for (mover, _) in &rows {
                 w.remove_entry(mover.entry.folder, &mover.entry.name)?;
+            }
+            for left in replaced.iter_mut() {
+                left.begin(w, self.mirror, self.places.versions)?;
+                left.forget(w)?;
             }
             for (mover, row) in &rows {
                 w.put_entry(row)?;
                 w.clear_problem(self.mirror, &mover.relocation.to.path)?;
             }
-            for (id, intent, _) in &asides {
-                if let Intent::Rename { urls } = intent
-                    && urls.iter().all(|(url, _)| rows.iter().any(|(m, _)| m.url == *url))
-                {
-                    w.resolve(*id)?;
-                }
-            }
-            Ok(())
+            w.resolve(intent)
         })?;
         for (mover, _) in &rows {
             // An empty file or a link may stand at the old path now.
@@ -268,7 +302,7 @@ impl Mover {
 }
 
 /// A name that nothing else has; it is given for the time of a call or two.
-pub(super) fn temporary_name() -> RemoteName {
+pub(crate) fn temporary_name() -> RemoteName {
     let mut random = [0u8; 8];
     let noise = match getrandom::fill(&mut random) {
         Ok(()) => u64::from_le_bytes(random),

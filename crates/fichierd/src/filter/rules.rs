@@ -4,10 +4,15 @@
 //! sends more to the service than was meant, never less.
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder, Glob};
+
+/// A longer file of patterns is not one that a person wrote.
+const MAX_BYTES: u64 = 1024 * 1024;
 
 /// The patterns of one file, relative to the folder it is in.
 #[derive(Debug)]
@@ -61,12 +66,20 @@ impl Rules {
     }
 }
 
+/// Reads a file of patterns. One that is too long is an error: half of the patterns would let
+/// through what the other half was to keep away.
+pub(crate) fn read(file: File) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    file.take(MAX_BYTES + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > MAX_BYTES {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "more than 1 MiB of patterns"));
+    }
+    Ok(text)
+}
+
 /// What is wrong with a pattern, without the pattern itself.
 pub(crate) fn message(error: &ignore::Error) -> String {
-    match error {
-        ignore::Error::Glob { err, .. } => err.clone(),
-        other => other.to_string(),
-    }
+    if let ignore::Error::Glob { err, .. } = error { err.clone() } else { error.to_string() }
 }
 
 /// A line as `ignore` keeps it: without the blanks at its end, unless the last is escaped.

@@ -74,40 +74,50 @@ impl Batch {
 /// Orders relocations so that each finds its new path free, in rounds that can be batched.
 ///
 /// In a chain (`log.1` to `log.2`, `log` to `log.1`) the last goes first. A swap has no last:
-/// one of its files steps aside first, under a temporary name in its own folder.
+/// one of its files steps aside first, under a temporary name in its own folder, and takes its
+/// new path when all others have theirs.
 pub(super) fn relocations(all: Vec<Relocation>) -> Vec<Vec<Relocation>> {
     let mut waiting: BTreeMap<RelPath, Relocation> =
         all.into_iter().map(|relocation| (relocation.from.clone(), relocation)).collect();
-    let mut rounds = Vec::new();
+    let aside: Vec<Relocation> =
+        one_of_each_circle(&waiting).iter().filter_map(|from| waiting.remove(from)).collect();
+    let stepping = aside.iter().cloned().map(|file| Relocation { aside: true, ..file });
+    let mut rounds = calls(stepping.collect());
     while !waiting.is_empty() {
-        let ready: BTreeSet<RelPath> = waiting
+        let ready: Vec<RelPath> = waiting
             .values()
             .filter(|relocation| !waiting.contains_key(&relocation.to.path))
             .map(|relocation| relocation.from.clone())
             .collect();
-        let mut round = Vec::new();
-        if ready.is_empty() {
-            // Only circles are left: break one open.
-            if let Some((_, relocation)) = waiting.pop_first() {
-                rounds.push(vec![Relocation { aside: true, ..relocation.clone() }]);
-                rounds.append(&mut relocations(waiting.into_values().collect()));
-                rounds.push(vec![relocation]);
-            }
-            break;
-        }
-        for from in &ready {
-            round.extend(waiting.remove(from));
-        }
-        while !round.is_empty() {
-            let rest = round.split_off(round.len().min(MAX_LINKS_PER_CALL));
-            rounds.push(std::mem::replace(&mut round, rest));
-        }
+        rounds.extend(calls(ready.iter().filter_map(|from| waiting.remove(from)).collect()));
     }
+    rounds.extend(calls(aside));
     rounds
 }
 
+/// Each path is left once and taken once at most, so what leads back to itself is a circle.
+fn one_of_each_circle(waiting: &BTreeMap<RelPath, Relocation>) -> Vec<RelPath> {
+    let mut visited = BTreeSet::new();
+    let mut found = Vec::new();
+    for start in waiting.keys() {
+        let mut at = start;
+        while visited.insert(at) {
+            let Some(relocation) = waiting.get(at) else { break };
+            at = &relocation.to.path;
+            if at == start {
+                found.push(start.clone());
+            }
+        }
+    }
+    found
+}
+
 /// Cuts retirements into calls; they all go to one folder, wherever they come from.
-pub(super) fn retirements(mut all: Vec<Retirement>) -> Vec<Vec<Retirement>> {
+pub(super) fn retirements(all: Vec<Retirement>) -> Vec<Vec<Retirement>> {
+    calls(all)
+}
+
+fn calls<T>(mut all: Vec<T>) -> Vec<Vec<T>> {
     let mut calls = Vec::new();
     while !all.is_empty() {
         let rest = all.split_off(all.len().min(MAX_LINKS_PER_CALL));

@@ -293,9 +293,9 @@ fn uploads_keep_the_files_of_a_folder_together_and_are_bounded() {
     let sizes: Vec<usize> = made
         .steps
         .iter()
-        .filter_map(|step| match step {
-            super::Step::Upload(files) => Some(files.len()),
-            _ => None,
+        .filter_map(|step| {
+            let super::Step::Upload(files) = step else { return None };
+            Some(files.len())
         })
         .collect();
     assert_eq!(sizes, [2, 2, 2]);

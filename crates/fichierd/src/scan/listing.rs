@@ -1,7 +1,7 @@
 //! Reads one open folder: its names, what they are, and the patterns that are written there.
 
 use std::ffi::OsStr;
-use std::io::{self, Read as _};
+use std::io;
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use super::{
     FolderScan, KEPT_XATTRS, Seen, SeenKind, Trouble, is_gone, look_at, open_regular, proc_path,
 };
-use crate::filter::{FolderFilter, MAX_RULES_BYTES, RESERVED_NAME, RULES_FILE, Rules};
+use crate::filter::{self, FolderFilter, RESERVED_NAME, RULES_FILE, Rules};
 
 /// One `getdents` call: about a thousand names.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -172,9 +172,7 @@ fn read_rules(
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Ok((None, Vec::new())),
         file => file?,
     };
-    let mut text = Vec::new();
-    file.take(MAX_RULES_BYTES).read_to_end(&mut text)?;
-    let (rules, bad) = Rules::parse(&text);
+    let (rules, bad) = Rules::parse(&filter::read_rules(file)?);
     Ok((Some(Arc::new(rules)), bad))
 }
 

@@ -4,7 +4,7 @@
 //! time to look at what cannot be watched; with all folders watched it never wakes by itself.
 //!
 //! Lost events make it start over: all watches are dropped and set anew, and everything is marked dirty.
-//! That is dear (a second for 20,000 folders) but has no special cases. In a storm that keeps
+//! That is dear (a second for 10,000 folders) but has no special cases. In a storm that keeps
 //! losing events it spends at most a tenth of its time on that.
 
 use std::path::PathBuf;

@@ -5,6 +5,8 @@
 //! runs `rm -rf`; with [`SHARD_SIZE`] watches each it is a fraction of a second. The measured
 //! figures are in the header of `watch`.
 //!
+//! When no more instances can be had, those there are take more watches and get slower.
+//!
 //! Invariant: every watch is known to exactly one instance, the one that [`Shards::watch`] named.
 
 use std::fs;
@@ -156,7 +158,7 @@ impl Shards {
             return Ok(ShardId(roomy));
         }
         if self.shards.len() < self.most {
-            // Ours all the same: `notify` would follow links only below a recursive watch.
+            // For form's sake: `notify` itself walks only below a recursive watch.
             let config = Config::default().with_follow_symlinks(false);
             match RecommendedWatcher::new(self.door.clone(), config) {
                 Ok(watcher) => self.shards.push(Shard { watcher, watches: 0 }),

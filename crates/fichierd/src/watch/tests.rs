@@ -139,7 +139,12 @@ impl World {
         }
         for path in pending {
             let below = format!("{path}/");
-            mirror.entries.retain(|entry, _| *entry != path && !entry.starts_with(&below));
+            mirror.entries.remove(&path);
+            let entries = mirror.entries.range(below.clone()..).map(|(entry, _)| entry.clone());
+            let stale: Vec<_> = entries.take_while(|entry| entry.starts_with(&below)).collect();
+            for entry in stale {
+                mirror.entries.remove(&entry);
+            }
             mirror.entries.extend(read_tree(&self.root, &self.root.join(&path)));
         }
     }

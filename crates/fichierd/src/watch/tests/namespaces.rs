@@ -2,7 +2,8 @@
 //! mount namespace, where the kernel lets an ordinary user set both.
 
 use std::env;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -111,6 +112,35 @@ fn w04_without_an_inotify_instance_the_mirror_is_polled_until_there_is_one() {
     fs::write("/proc/sys/user/max_inotify_instances", "16").unwrap();
     world.until_watched(41);
     assert_eq!(world.health().mode, WatchMode::Watching);
+}
+
+#[test]
+fn an_unreadable_folder_is_polled_alone_and_watched_once_it_can_be_read() {
+    if !inside_namespaces(
+        "an_unreadable_folder_is_polled_alone_and_watched_once_it_can_be_read",
+        // As a user without the right to read everything.
+        "exec unshare -U \"$@\"",
+    ) {
+        return;
+    }
+    let mode = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    let world = World::with(
+        POLL,
+        |_| false,
+        |root| {
+            forty_folders(root);
+            mode(&root.join("7"), 0);
+        },
+    );
+    let health = world.health();
+    assert_eq!((health.watched_folders, health.unwatched_folders), (40, 1));
+    let WatchMode::Partly { advice } = health.mode else { panic!("{health:?}") };
+    assert!(advice.starts_with("1 folder(s) may not be read"), "{advice}");
+    mode(&world.path("7"), 0o700);
+    world.until_watched(41);
+    assert_eq!(world.health().mode, WatchMode::Watching);
+    world.mirror.borrow_mut().marks.clear();
+    world.assert_all_watched();
 }
 
 #[test]
