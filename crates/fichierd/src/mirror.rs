@@ -479,6 +479,13 @@ impl MirrorWorker {
     }
 }
 
+impl CycleEnd {
+    /// Whether some files were left out, or doubted, because they are being written.
+    pub fn has_restless(&self) -> bool {
+        !self.outcome.unsettled.is_empty() || !self.report.restless.is_empty()
+    }
+}
+
 impl Trouble {
     /// For people.
     pub fn text(&self) -> &str {
