@@ -463,7 +463,11 @@ impl MirrorWorker {
         match step {
             StepError::Api(error) => {
                 // Where the service stands is looked at again after any doubt.
-                if matches!(error.kind, ErrorKind::NotFound) {
+                // A refused key must fail at a listing: a node would take files for nobody's
+                // account, where all the world may read them (C.7).
+                if matches!(error.kind, ErrorKind::NotFound)
+                    || matches!(error.remedy(), Remedy::AskOperator)
+                {
                     self.places = None;
                 }
                 match (error.remedy(), &error.kind) {
