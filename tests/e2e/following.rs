@@ -41,7 +41,7 @@ fn every_kind_of_change_is_followed_and_rest_costs_nothing() {
     world.until_mirrored("photos");
 
     until("folders follow too", || {
-        let local = tree::folders_on_disk(&source);
+        let local = tree::folders_of(&tree::on_disk(&source));
         (tree::folders_in_account(&world.emulator, "/backup/photos") == local).then_some(())
     });
     world.assert_at_rest();

@@ -12,6 +12,8 @@ mod command;
 mod crashes;
 mod following;
 mod nasty;
+mod refusals;
 mod service;
+mod signals;
 mod tree;
 mod world;

@@ -16,13 +16,57 @@ use crate::world::{World, write};
 /// Names that something between here and the service could stumble over.
 fn nasty_names() -> Vec<Vec<u8>> {
     let mut names: Vec<Vec<u8>> = [
-        "with space", " leading space", "trailing space ", "..dots", "...", "dots..", "..%2f..",
-        "-rf", "--config", "~", "*", "?", "a:b", "a|b", "<b>bold</b>", "&amp;", "100%", "%41",
-        "semi;colon", "\"double\"", "it's", "`backtick`", "$HOME", "$(reboot)", "back\\slash",
-        "new\nline", "return\rcarriage", "tab\tstop", "\u{1}control\u{7f}", "#hash", "ß", "日本語",
-        "😀 emoji 👨‍👩‍👧", "caf\u{e9}", "cafe\u{301}", "readme", "README", "CON", "nul.txt", "a\u{202e}b",
-        "‛quoted", "fullwidth／slash", "\u{feff}bom", ".hidden", "desktop.ini", "name.", "[set]",
-        "=eq&and=more", "+plus+", "@at", "\u{2028}",
+        "with space",
+        " leading space",
+        "trailing space ",
+        "..dots",
+        "...",
+        "dots..",
+        "..%2f..",
+        "-rf",
+        "--config",
+        "~",
+        "*",
+        "?",
+        "a:b",
+        "a|b",
+        "<b>bold</b>",
+        "&amp;",
+        "100%",
+        "%41",
+        "semi;colon",
+        "\"double\"",
+        "it's",
+        "`backtick`",
+        "$HOME",
+        "$(reboot)",
+        "back\\slash",
+        "new\nline",
+        "return\rcarriage",
+        "tab\tstop",
+        "\u{1}control\u{7f}",
+        "#hash",
+        "ß",
+        "日本語",
+        "😀 emoji 👨‍👩‍👧",
+        "caf\u{e9}",
+        "cafe\u{301}",
+        "readme",
+        "README",
+        "CON",
+        "nul.txt",
+        "a\u{202e}b",
+        "‛quoted",
+        "fullwidth／slash",
+        "\u{feff}bom",
+        ".hidden",
+        "desktop.ini",
+        "name.",
+        "[set]",
+        "=eq&and=more",
+        "+plus+",
+        "@at",
+        "\u{2028}",
     ]
     .map(|name| name.as_bytes().to_vec())
     .into();
@@ -51,7 +95,10 @@ fn every_name_that_the_disk_allows_is_mirrored_as_a_file_and_as_a_folder() {
     world.until_mirrored("photos");
     let mirror = world.mirror("photos");
     assert_eq!(mirror["problem_count"], 0, "{mirror:#}");
-    assert_eq!(tree::folders_on_disk(&source), tree::folders_in_account(&world.emulator, "/backup/photos"));
+    assert_eq!(
+        tree::folders_of(&tree::on_disk(&source)),
+        tree::folders_in_account(&world.emulator, "/backup/photos")
+    );
     world.assert_at_rest();
 
     // And all of them can be renamed, and go.
@@ -85,9 +132,13 @@ fn what_is_no_file_or_has_no_bytes_is_neither_sent_nor_waited_for() {
     world.start();
     world.until_mirrored("photos");
     world.assert_at_rest();
-    assert_eq!(tree::folders_in_account(&world.emulator, "/backup/photos"), ["a", "a/b", "a/b/c"]);
-    let fifo = source.join("fifo");
-    world.run(&["why", fifo.to_str().unwrap()]).expect(0);
+    assert_eq!(tree::in_account(&world.emulator, "/backup/photos").len(), 1);
+    let calls = world.emulator.calls();
+    for kept_in_state in ["empty file", "dangling", "link to kept", "a/b/loop", "a/b/c"] {
+        let path = source.join(kept_in_state);
+        world.run(&["why", path.to_str().unwrap()]).expect(0).says("kept in the state only");
+    }
+    assert_eq!(world.emulator.calls(), calls);
 }
 
 #[test]
@@ -122,9 +173,12 @@ fn a_file_that_may_not_be_read_is_a_problem_and_stops_nothing_else() {
     assert_eq!(there(&world), ["closed/inside", "readable", "secret"]);
     // What can no longer be read stays where it was.
     close("closed", 0o000);
-    world.run(&["sync"]);
+    world.run(&["sync"]).expect(3);
     assert_eq!(there(&world), ["closed/inside", "readable", "secret"]);
+    world.run(&["status"]).expect(0).says("closed").says("nothing below it is removed");
     close("closed", 0o700);
+    world.run(&["sync"]).expect(0);
+    assert_eq!(world.mirror("photos")["problem_count"], 0);
     world.emulator.assert_no_violations();
 }
 

@@ -1,6 +1,6 @@
 //! What lies on disk and what lies in the account, in one form.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -57,27 +57,17 @@ pub fn in_account(emulator: &Emulator, target: &str) -> Tree {
     found
 }
 
-/// The folders on disk, encoded as on the service, sorted.
-pub fn folders_on_disk(source: &Path) -> Vec<String> {
-    fn walk(folder: &Path, below: &str, found: &mut Vec<String>) {
-        let Ok(entries) = fs::read_dir(folder) else { return };
-        for entry in entries.flatten() {
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                let name = RemoteName::encode(entry.file_name().as_bytes());
-                let path = format!("{below}{}", name.as_str());
-                walk(&entry.path(), &format!("{path}/"), found);
-                found.push(path);
-            }
-        }
+/// The folders that the files of a tree lie in. Those without any are kept in the state only.
+pub fn folders_of(tree: &Tree) -> BTreeSet<String> {
+    let mut folders = BTreeSet::new();
+    for path in tree.keys() {
+        folders.extend(path.match_indices('/').map(|(at, _)| path[..at].to_owned()));
     }
-    let mut found = Vec::new();
-    walk(source, "", &mut found);
-    found.sort();
-    found
+    folders
 }
 
-/// The folders that `target` shows, sorted.
-pub fn folders_in_account(emulator: &Emulator, target: &str) -> Vec<String> {
+/// The folders that `target` shows.
+pub fn folders_in_account(emulator: &Emulator, target: &str) -> BTreeSet<String> {
     let all = emulator.folders();
     let below = all.iter().filter_map(|path| path.strip_prefix(target)?.strip_prefix('/'));
     below.filter(|path| !path.starts_with(".fichierd")).map(str::to_owned).collect()

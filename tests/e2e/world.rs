@@ -202,7 +202,8 @@ impl World {
         };
         only(&local, &remote, "missing", &mut differences);
         only(&remote, &local, "too many", &mut differences);
-        let both = local.iter().filter(|(path, bytes)| remote.get(*path).is_some_and(|r| r != *bytes));
+        let both =
+            local.iter().filter(|(path, bytes)| remote.get(*path).is_some_and(|r| r != *bytes));
         differences.extend(both.map(|(path, _)| format!("different {path:?}")));
         differences
     }

@@ -96,6 +96,14 @@ pub struct MirrorConfig {
     pub keep: Keep,
 }
 
+impl MirrorConfig {
+    /// How long `fichierd sync` waits for files that are being written: by then they have been
+    /// sent, at rest or not.
+    pub fn sync_patience(&self) -> Duration {
+        self.settle_at_most * 2 + self.settle
+    }
+}
+
 /// How many removals need no approval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MaxRemovals {

@@ -27,6 +27,9 @@ use crate::survey::{Survey, SurveyError, SurveyRequest, survey};
 /// bounded and small changes get their turn in between.
 pub const MAX_ADDITIONS: usize = 20_000;
 
+/// How the problem of a folder begins that cannot be looked into.
+const UNSEEN: &str = "cannot be looked at";
+
 /// What one cycle is to do.
 pub struct CycleRequest<'a> {
     /// The mirror's row.
@@ -115,6 +118,7 @@ impl Executor {
     ) -> Result<Outcome, CycleError> {
         self.recover().await?;
         let seen = self.survey_and_follow(request).await?;
+        self.note_trouble(&seen.trouble, request.paths)?;
         self.record_folders(&seen.changes)?;
         self.explore_new(&seen.changes).await?;
         let gathered = tokio::task::block_in_place(|| {
@@ -158,6 +162,32 @@ impl Executor {
             }
             everything = true;
         }
+    }
+
+    /// What cannot be looked at is a problem until it can be, is gone, or is excluded.
+    fn note_trouble(
+        &self,
+        trouble: &[Trouble],
+        paths: Option<&[RelPath]>,
+    ) -> Result<(), CycleError> {
+        for Trouble { path, error } in trouble {
+            let hint = "nothing below it is removed; check its permissions and the disk";
+            self.problem(path, &format!("{UNSEEN}: {error}"), hint)?;
+        }
+        let looked_at = |path: &RelPath| {
+            paths.is_none_or(|paths| paths.iter().any(|looked_at| path.starts_with(looked_at)))
+        };
+        for problem in self.state.read(|s| s.problems(Some(self.mirror)))? {
+            let path = &problem.path;
+            if !looked_at(path) || trouble.iter().any(|trouble| path.starts_with(&trouble.path)) {
+                continue;
+            }
+            let was_unseen = problem.what.starts_with(UNSEEN);
+            if was_unseen || matches!(self.scanner.look(path), Ok(None)) {
+                self.state.write(|w| w.clear_problem(self.mirror, path))?;
+            }
+        }
+        Ok(())
     }
 
     /// Folders on disk are facts and need no call: they are on record before planning.

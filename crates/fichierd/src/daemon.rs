@@ -82,12 +82,36 @@ pub(crate) struct Seat {
 struct Waiter {
     done: oneshot::Sender<CycleSummary>,
     /// A cycle that was under way when the question came may have looked too early.
-    skip: u8,
+    skip: bool,
+    /// Until when a file that is being written is waited for.
+    patient_until: Instant,
+    /// What the cycles since have done.
+    so_far: Option<CycleSummary>,
 }
 
 impl Waiter {
-    fn new(done: oneshot::Sender<CycleSummary>, is_working: bool) -> Waiter {
-        Waiter { done, skip: u8::from(is_working) }
+    fn new(done: oneshot::Sender<CycleSummary>, skip: bool, config: &MirrorConfig) -> Waiter {
+        let patient_until = Instant::now() + config.sync_patience();
+        Waiter { done, skip, patient_until, so_far: None }
+    }
+
+    /// Answers, or gives itself back to wait for the next cycle.
+    fn after(mut self, summary: CycleSummary, end: &CycleEnd) -> Option<Waiter> {
+        if std::mem::take(&mut self.skip) {
+            return Some(self);
+        }
+        let total = match self.so_far.take() {
+            Some(earlier) => earlier.and(summary),
+            None => summary,
+        };
+        let restless = end.has_restless() && Instant::now() < self.patient_until;
+        if end.trouble.is_none() && (end.outcome.left_out > 0 || restless) {
+            self.so_far = Some(total);
+            return Some(self);
+        }
+        // Whoever asked may have gone.
+        self.done.send(total).ok();
+        None
     }
 }
 
@@ -340,21 +364,11 @@ impl Daemon {
         });
         let scale = self.shared.client.pacer().time_scale();
         seat.schedule.after(&end, problem_in, scale, &seat.config);
-        let left_out = end.outcome.left_out;
+        let waiting = std::mem::take(&mut seat.waiting).into_iter();
+        seat.waiting = waiting.filter_map(|waiter| waiter.after(summary.clone(), &end)).collect();
         seat.unsettled = end.outcome.unsettled;
         seat.trouble = end.trouble;
         seat.worker = Some(worker);
-        // More of the same is to come: the answer is for all of it.
-        let more = seat.trouble.is_none() && left_out > 0;
-        for mut waiting in std::mem::take(&mut seat.waiting) {
-            if waiting.skip > 0 || more {
-                waiting.skip = 0;
-                seat.waiting.push(waiting);
-            } else {
-                // Whoever asked may have gone.
-                waiting.done.send(summary.clone()).ok();
-            }
-        }
     }
 
     fn next_wake(&self) -> Instant {

@@ -465,7 +465,11 @@ impl MirrorWorker {
         match step {
             StepError::Api(error) => {
                 // Where the service stands is looked at again after any doubt.
-                if matches!(error.kind, ErrorKind::NotFound) {
+                // A refused key must fail at a listing: a node would take files for nobody's
+                // account, where all the world may read them (C.7).
+                if matches!(error.kind, ErrorKind::NotFound)
+                    || matches!(error.remedy(), Remedy::AskOperator)
+                {
                     self.places = None;
                 }
                 match (error.remedy(), &error.kind) {
@@ -478,6 +482,13 @@ impl MirrorWorker {
             StepError::State(_) => Trouble::NoState(text),
             StepError::Root(_) | StepError::Target(_) => Trouble::Held(text),
         }
+    }
+}
+
+impl CycleEnd {
+    /// Whether some files were left out, or doubted, because they are being written.
+    pub fn has_restless(&self) -> bool {
+        !self.outcome.unsettled.is_empty() || !self.report.restless.is_empty()
     }
 }
 

@@ -211,18 +211,22 @@ pub fn line(status: &Status) -> String {
 
 /// What a cycle did, for `sync` and the control socket.
 pub fn summary(name: &str, end: &CycleEnd) -> CycleSummary {
+    let report = &end.report;
+    let restless = end.outcome.unsettled.len() + report.restless.len();
     let outcome = match (&end.trouble, &end.outcome.held) {
         (Some(trouble), _) => trouble.text().to_owned(),
         (None, Some(held)) => held.text(name),
+        (None, None) if restless > 0 => {
+            format!("done but for {} that are being written", count(restless as u64))
+        }
         (None, None) => "done".to_owned(),
     };
-    let report = &end.report;
     let exit = match (&end.trouble, &end.outcome.held) {
         (Some(Trouble::Held(_)), _) | (None, Some(_)) => Exit::Held,
         (Some(Trouble::HeldOff(..) | Trouble::Unreachable(_)), _) => Exit::TryLater,
         (Some(Trouble::Refused(_)), _) => Exit::Refused,
         (Some(Trouble::NoState(_)), _) => Exit::Failed,
-        (None, None) if report.problems > 0 => Exit::Problems,
+        (None, None) if report.problems > 0 || restless > 0 => Exit::Problems,
         (None, None) => Exit::Done,
     };
     CycleSummary {
@@ -267,11 +271,6 @@ pub fn log_end(name: &str, end: &CycleEnd) {
     }
     if let Some(trouble) = &end.trouble {
         tracing::warn!(mirror = name, "`{name}` waits: {}", trouble.text());
-    }
-    for trouble in &end.outcome.trouble {
-        tracing::warn!(mirror = name, path = %trouble.path,
-            "cannot look at `{}` in `{name}`: {}; nothing below it is removed", trouble.path,
-            trouble.error);
     }
 }
 

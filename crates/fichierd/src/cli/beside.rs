@@ -1,6 +1,6 @@
 //! Commands while no service runs: they take its lock and do the work themselves.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use fichier_state::{Error, Store};
 
@@ -18,6 +18,8 @@ use crate::view;
 
 /// In a hold-off of up to this, `sync` waits.
 const WAIT_AT_MOST: Duration = Duration::from_secs(120);
+/// Between two looks at files that are being written, where no settle time is configured.
+const LEAST_PAUSE: Duration = Duration::from_millis(100);
 
 /// One cycle of each mirror, repeated while there is more of the same.
 pub(super) async fn sync(config: &Config, names: &[String]) -> anyhow::Result<Exit> {
@@ -39,6 +41,7 @@ async fn sync_one(
 ) -> anyhow::Result<crate::status::CycleSummary> {
     let everything = Due { everything: true, paths: Vec::new() };
     let mut total = crate::status::CycleSummary::default();
+    let patient_until = Instant::now() + worker.config.sync_patience();
     loop {
         let bar = progress::show(worker);
         let end = worker.run(shared, &everything).await;
@@ -54,11 +57,15 @@ async fn sync_one(
                 continue;
             }
         }
-        // A file that is not quiet yet is for the service, or for the next sync.
-        let more = end.outcome.left_out > 0 && end.trouble.is_none();
-        if !more {
-            return Ok(total);
+        if end.trouble.is_none() && end.outcome.left_out > 0 {
+            continue;
         }
+        if end.trouble.is_none() && end.has_restless() && Instant::now() < patient_until {
+            // They are due when they have been quiet for long enough.
+            tokio::time::sleep(worker.config.settle.max(LEAST_PAUSE)).await;
+            continue;
+        }
+        return Ok(total);
     }
 }
 
