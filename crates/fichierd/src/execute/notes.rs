@@ -118,6 +118,6 @@ fn unsendable(kind: &SeenKind) -> Content {
 }
 
 /// The name to remember, if the service has another one than ours would be.
-pub(super) fn other_name(name: &RemoteName, path: &RelPath) -> Option<RemoteName> {
+pub(crate) fn other_name(name: &RemoteName, path: &RelPath) -> Option<RemoteName> {
     (*name != RemoteName::encode(path.name())).then(|| name.clone())
 }

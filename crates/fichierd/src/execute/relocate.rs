@@ -7,9 +7,12 @@
 use std::collections::BTreeMap;
 
 use fichier_api::names::RemoteName;
-use fichier_api::{BatchOutcome, FileUrl, FolderId};
-use fichier_state::{Content, Entry, FolderKey, Intent, Moved, RelPath, Retired};
+use fichier_api::{FileUrl, FolderId};
+use fichier_state::{
+    Content, Entry, FolderKey, Intent, IntentId, Moved, RelPath, RemoteCopy, Retired,
+};
 
+use super::bring::Parcel;
 use super::notes::other_name;
 use super::publish::NameTaken;
 use super::remove::Leaving;
@@ -58,11 +61,16 @@ impl Executor {
         if self.name_taken()? != NameTaken::Twins {
             self.retire_all(std::mem::take(&mut leaving)).await?;
         }
-        self.move_all(movers).await?;
-        self.retire_all(leaving).await
+        let replaced = self.move_all(movers, leaving).await?;
+        self.retire_all(replaced).await
     }
 
-    async fn move_all(&self, movers: Vec<Mover>) -> Result<(), StepError> {
+    /// Moves and renames. Returns those of `leaving` whose places are taken now.
+    async fn move_all(
+        &self,
+        mut movers: Vec<Mover>,
+        leaving: Vec<Leaving>,
+    ) -> Result<Vec<Leaving>, StepError> {
         let intent = self.begin_moving(&movers)?;
         let early: Vec<_> = movers
             .iter()
@@ -72,16 +80,28 @@ impl Executor {
                 Route::OverTemporaryName => Some((mover.url.clone(), temporary_name())),
             })
             .collect();
-        let mut failed = self.rename(&early).await?.missing;
-        let mut by_folder: BTreeMap<FolderId, Vec<&Mover>> = BTreeMap::new();
+        let mut failed = self.give_names(&early).await?;
+        let mut by_folder: BTreeMap<FolderId, Vec<Parcel>> = BTreeMap::new();
         for mover in movers.iter().filter(|mover| mover.changes_folder()) {
             if !failed.contains(&mover.url) {
-                by_folder.entry(mover.to_folder).or_default().push(mover);
+                let name = early.iter().find(|(url, _)| *url == mover.url).map(|(_, name)| name);
+                let parcel = Parcel::of_entry(&mover.entry, name);
+                by_folder.entry(mover.to_folder).or_default().extend(parcel);
             }
         }
-        for (folder, movers) in by_folder {
-            let urls: Vec<FileUrl> = movers.iter().map(|mover| mover.url.clone()).collect();
-            failed.extend(self.client.move_files(&urls, folder).await?.missing);
+        for (folder, parcels) in by_folder {
+            let brought = self.bring(&parcels, folder).await?;
+            for mover in movers.iter_mut().filter(|m| m.changes_folder()) {
+                if !parcels.iter().any(|parcel| parcel.url == mover.url) {
+                    continue;
+                }
+                match brought.url(&mover.url) {
+                    Some(now) => mover.url = now.clone(),
+                    None => {
+                        failed.insert(mover.url.clone());
+                    }
+                }
+            }
         }
         let late: Vec<_> = movers
             .iter()
@@ -89,37 +109,42 @@ impl Executor {
             .filter(|mover| mover.changes_name() || mover.route == Route::OverTemporaryName)
             .map(|mover| (mover.url.clone(), mover.to_name.clone()))
             .collect();
-        failed.extend(self.rename(&late).await?.missing);
+        failed.extend(self.give_names(&late).await?);
         let (moved, stuck): (Vec<Mover>, Vec<Mover>) =
             movers.into_iter().partition(|mover| !failed.contains(&mover.url));
-        self.confirm_moved(&moved)?;
+        let has_moved = |left: &Leaving| moved.iter().any(|m| m.relocation.to.path == left.path);
+        let mut replaced: Vec<Leaving> = leaving.into_iter().filter(has_moved).collect();
+        self.confirm_moved(intent, &moved, &mut replaced)?;
         self.explain_stuck(&stuck).await?;
-        Ok(self.state.write(|w| w.resolve(intent))?)
+        Ok(replaced)
     }
 
-    async fn rename(&self, names: &[(FileUrl, RemoteName)]) -> Result<BatchOutcome, StepError> {
-        if names.is_empty() {
-            return Ok(BatchOutcome::default());
-        }
-        Ok(self.client.rename_files(names).await?)
-    }
-
-    /// In a swap one of the files waits under a temporary name. The intent stays until the swap
-    /// is through, so that a crash in between gives the file its name back.
+    /// In a swap one of the files waits under a temporary name. Its record goes with it, so that
+    /// a crash in between leaves a file that belongs elsewhere, and a record that knows it.
     async fn step_aside(&self, file: &Relocation) -> Result<(), StepError> {
         let Some(copy) = file.was.remote() else { return Ok(()) };
-        let names = [(copy.url.clone(), temporary_name())];
+        let name = temporary_name();
+        let names = [(copy.url.clone(), name.clone())];
         let intent = Intent::Rename { urls: names.to_vec() };
-        self.state.write(|w| w.begin(self.mirror, &intent))?;
-        self.rename(&names).await?;
-        Ok(())
+        let intent = self.state.write(|w| w.begin(self.mirror, &intent))?;
+        let refused = !self.give_names(&names).await?.is_empty();
+        Ok(self.state.write(|w| {
+            if !refused && let Some(entry) = w.entry_of_url(&copy.url)? {
+                w.remove_entry(entry.folder, &entry.name)?;
+                w.put_entry(&at_name(entry, &name))?;
+            }
+            w.resolve(intent)
+        })?)
     }
 
     async fn mover(&self, relocation: Relocation) -> Result<Option<Mover>, StepError> {
-        let row = self.state.read(|s| s.entry(relocation.was.folder, &relocation.was.name))?;
-        let Some((entry, url)) =
-            row.and_then(|e| e.remote().map(|c| c.url.clone()).map(|u| (e, u)))
-        else {
+        // By its link: in a swap it may be under a temporary name by now.
+        let planned = relocation.was.remote().map(|copy| copy.url.clone());
+        let found = match &planned {
+            Some(url) => self.state.read(|s| s.entry_of_url(url))?,
+            None => None,
+        };
+        let (Some(entry), Some(url)) = (found, planned) else {
             self.dirty.mark(relocation.to.path.clone());
             return Ok(None);
         };
@@ -186,18 +211,28 @@ impl Executor {
         Ok(self.state.write(|w| w.begin(self.mirror, &intent))?)
     }
 
-    fn confirm_moved(&self, moved: &[Mover]) -> Result<(), StepError> {
+    /// Writes the records of what has moved, and the intents to retire what it replaced.
+    fn confirm_moved(
+        &self,
+        intent: IntentId,
+        moved: &[Mover],
+        replaced: &mut [Leaving],
+    ) -> Result<(), StepError> {
         let rows: Vec<(&Mover, Entry)> = moved
             .iter()
             .filter_map(|mover| {
                 let mut copy = mover.entry.remote()?.clone();
+                copy.url = mover.url.clone();
                 copy.remote_name = other_name(&mover.to_name, &mover.relocation.to.path);
                 let to = &mover.relocation.to;
                 Some((mover, self.entry(&to.path, mover.to_row, &to.seen, Content::File(copy))))
             })
             .collect();
-        let asides = self.state.read(|s| s.intents(self.mirror))?;
         self.state.write(|w| {
+            for left in replaced.iter_mut() {
+                left.begin(w, self.mirror, self.places.versions)?;
+                left.forget(w)?;
+            }
             for (mover, _) in &rows {
                 w.remove_entry(mover.entry.folder, &mover.entry.name)?;
             }
@@ -205,14 +240,7 @@ impl Executor {
                 w.put_entry(row)?;
                 w.clear_problem(self.mirror, &mover.relocation.to.path)?;
             }
-            for (id, intent, _) in &asides {
-                if let Intent::Rename { urls } = intent
-                    && urls.iter().all(|(url, _)| rows.iter().any(|(m, _)| m.url == *url))
-                {
-                    w.resolve(*id)?;
-                }
-            }
-            Ok(())
+            w.resolve(intent)
         })?;
         for (mover, _) in &rows {
             // An empty file or a link may stand at the old path now.
@@ -265,6 +293,15 @@ impl Mover {
     fn changes_name(&self) -> bool {
         self.from_name != self.to_name
     }
+}
+
+/// The record of a file that has another name for a while.
+fn at_name(entry: Entry, name: &RemoteName) -> Entry {
+    let content = match entry.content {
+        Content::File(copy) => Content::File(RemoteCopy { remote_name: None, ..copy }),
+        other => other,
+    };
+    Entry { name: name.decode(), content, ..entry }
 }
 
 /// A name that nothing else has; it is given for the time of a call or two.
