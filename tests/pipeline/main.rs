@@ -7,5 +7,6 @@
 #![allow(clippy::disallowed_methods, reason = "here the folder is ours to change")]
 
 mod calls;
+mod names_taken;
 mod recover;
 mod world;

@@ -3,7 +3,7 @@
 //! No watcher and no clock: each test says when a cycle runs and what it looks at, so that the
 //! calls it makes are the same every time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -149,8 +149,11 @@ impl World {
     /// Runs a cycle and ends it the hard way at its `n`th request (from 0): when it was sent, or
     /// when the service has carried it out but has not answered. Whether it came that far.
     pub async fn kill_at(&mut self, n: usize, carried_out: bool) -> bool {
-        let action =
-            if carried_out { Action::Delay(Duration::from_secs(600)) } else { Action::StallHeaders };
+        let action = if carried_out {
+            Action::Delay(Duration::from_secs(600))
+        } else {
+            Action::StallHeaders
+        };
         self.emulator.inject(Fault::once("*", action).after(n));
         let mark = self.emulator.calls() + n;
         let due = Due { everything: true, paths: Vec::new() };
@@ -202,24 +205,23 @@ impl World {
     /// path.
     pub fn remote(&self) -> BTreeMap<String, Vec<u8>> {
         let mut found = BTreeMap::new();
-        for file in self.emulator.files() {
-            let Some(folder) = file.path.strip_prefix(TARGET) else { continue };
-            if folder.starts_with("/.fichierd") {
-                continue;
-            }
-            let path = format!("{folder}/{}", file.name).trim_start_matches('/').to_owned();
-            let content = self.emulator.content(&file.link).unwrap();
+        for (path, content) in self.visible() {
             assert!(found.insert(path.clone(), content).is_none(), "`{path}` is there twice");
         }
         found
     }
 
-    /// The paths of the target that have a file, or several.
-    pub fn paths_there(&self) -> BTreeSet<String> {
+    /// The same, at a moment when two files of one path may be there.
+    pub fn visible(&self) -> Vec<(String, Vec<u8>)> {
         let files = self.emulator.files();
         let below = files.iter().filter_map(|file| Some((file.path.strip_prefix(TARGET)?, file)));
-        let paths = below.map(|(folder, file)| format!("{folder}/{}", file.name));
-        paths.map(|path| path.trim_start_matches('/').to_owned()).collect()
+        below
+            .filter(|(folder, _)| !folder.starts_with("/.fichierd"))
+            .map(|(folder, file)| {
+                let path = format!("{folder}/{}", file.name).trim_start_matches('/').to_owned();
+                (path, self.emulator.content(&file.link).unwrap())
+            })
+            .collect()
     }
 
     /// What the versions hold, by name.
