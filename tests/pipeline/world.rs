@@ -175,6 +175,7 @@ impl World {
                 && end.report.problems == 0
                 && self.worker.dirty.is_empty()
                 && end.report.uploads_pending == 0
+                && !end.more
             {
                 return end;
             }

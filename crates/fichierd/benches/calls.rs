@@ -111,7 +111,7 @@ async fn run(world: &mut World, work: &'static str, budget: usize, rclone: &'sta
     loop {
         let end = world.cycle().await;
         assert!(end.trouble.is_none(), "{work}: {:?}", end.trouble);
-        if end.outcome.left_out == 0 {
+        if !end.more {
             break;
         }
     }

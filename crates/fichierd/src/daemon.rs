@@ -105,7 +105,7 @@ impl Waiter {
             None => summary,
         };
         let restless = end.has_restless() && Instant::now() < self.patient_until;
-        if end.trouble.is_none() && (end.outcome.left_out > 0 || restless) {
+        if end.trouble.is_none() && (end.more || restless) {
             self.so_far = Some(total);
             return Some(self);
         }
@@ -355,6 +355,7 @@ impl Daemon {
         let Some(seat) = self.seats.get_mut(name) else { return };
         if seat.leaving {
             self.seats.remove(name);
+            self.add_changed(name);
             return;
         }
         let next_problem = state.read(|s| s.next_problem_due(seat.id)).ok().flatten();
@@ -369,6 +370,15 @@ impl Daemon {
         seat.unsettled = end.outcome.unsettled;
         seat.trouble = end.trouble;
         seat.worker = Some(worker);
+    }
+
+    /// A mirror whose configuration changed while a cycle was under way begins anew after it.
+    fn add_changed(&mut self, name: &str) {
+        if let Some(config) = self.config.mirror(name).cloned()
+            && let Err(error) = self.add_mirror(config)
+        {
+            tracing::error!(mirror = name, "cannot take up `{name}`: {}", chain(&error));
+        }
     }
 
     fn next_wake(&self) -> Instant {

@@ -10,9 +10,9 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use fichier_api::{Client, ErrorKind, FolderId, Remedy};
 use fichier_state::{Metadata, MirrorId, RelPath};
@@ -21,7 +21,7 @@ use futures_util::stream;
 use tokio::sync::Semaphore;
 
 use crate::dirty::DirtyQueue;
-use crate::plan::{Plan, Step};
+use crate::plan::{Placement, Plan, Step};
 use crate::report::CycleReport;
 use crate::root::{RootIdentity, RootTrouble};
 use crate::scan::{Scanner, Seen};
@@ -102,6 +102,8 @@ pub struct Executor {
     pub parallel_uploads: usize,
     /// Paths to look at again.
     pub dirty: DirtyQueue,
+    /// How long a path must be quiet before it is due, and how long it may be put off.
+    pub settle: (Duration, Duration),
     /// Whether what goes is kept as a version (`keep`), or removed.
     pub keep_versions: bool,
     /// Files that would not rest and are sent as they are read.
@@ -156,28 +158,31 @@ impl Executor {
         }
     }
 
-    async fn upload_all(
-        &self,
-        batches: Vec<Vec<crate::plan::Placement>>,
-        stop: &Stop,
-    ) -> Result<(), StepError> {
+    /// Sends batches side by side. After an error, and when something small is waiting, those
+    /// under way finish and no other begins; the next cycle takes up the rest.
+    async fn upload_all(&self, batches: Vec<Vec<Placement>>, stop: &Stop) -> Result<(), StepError> {
+        let (failed, begun) = (AtomicBool::new(false), AtomicUsize::new(0));
+        let send = async |files: Vec<Placement>| {
+            let is_first = begun.fetch_add(1, Ordering::Relaxed) < self.parallel_uploads.max(1);
+            if stop.is_set() || failed.load(Ordering::Relaxed) || !is_first && self.gives_way() {
+                self.report(|report| report.left_for_later += files.len() as u64);
+                return Ok(());
+            }
+            self.upload(files).await.inspect_err(|_| failed.store(true, Ordering::Relaxed))
+        };
         let mut running =
-            stream::iter(batches)
-                .map(|files| async move {
-                    if stop.is_set() { Ok(()) } else { self.upload(files).await }
-                })
-                .buffer_unordered(self.parallel_uploads.max(1));
-        let mut first_error = None;
+            stream::iter(batches).map(send).buffer_unordered(self.parallel_uploads.max(1));
+        let mut outcome = Ok(());
         while let Some(done) = running.next().await {
-            // Those under way finish: their bytes are sent already.
-            if let Err(error) = done {
-                stop_after(&mut first_error, error);
-            }
-            if first_error.is_some() {
-                break;
-            }
+            outcome = outcome.and(done);
         }
-        first_error.map_or(Ok(()), Err)
+        outcome
+    }
+
+    /// Whether a change that was noticed meanwhile is due: it goes before bulk.
+    fn gives_way(&self) -> bool {
+        let (settle, at_most) = self.settle;
+        self.dirty.next_due(settle, at_most).is_some_and(|due| due <= Instant::now())
     }
 
     /// Whether an error concerns only the files of the step that met it.
@@ -230,12 +235,6 @@ fn stops_everything(error: &fichier_api::Error) -> bool {
 /// Whether an error says that the thing asked for is not there.
 fn is_gone(error: &fichier_api::Error) -> bool {
     matches!(error.kind, ErrorKind::NotFound)
-}
-
-fn stop_after(first: &mut Option<StepError>, error: StepError) {
-    if first.is_none() {
-        *first = Some(error);
-    }
 }
 
 /// Unix seconds.

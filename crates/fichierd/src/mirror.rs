@@ -103,6 +103,8 @@ pub struct CycleEnd {
     pub outcome: Outcome,
     /// Why it stopped early.
     pub trouble: Option<Trouble>,
+    /// There is more of the same to do: the next cycle is to follow at once.
+    pub more: bool,
     /// How long it took.
     pub took: Duration,
 }
@@ -146,7 +148,7 @@ impl MirrorWorker {
         let calls = shared.client.pacer().calls_made();
         let mut end = match self.try_run(shared, due).await {
             Ok((report, outcome)) => {
-                CycleEnd { report, outcome, trouble: None, took: began.elapsed() }
+                CycleEnd { report, outcome, trouble: None, more: false, took: began.elapsed() }
             }
             Err(Failure { report, error }) => {
                 self.mark_again(due);
@@ -154,10 +156,12 @@ impl MirrorWorker {
                     report,
                     outcome: Outcome::default(),
                     trouble: Some(self.judge(error)),
+                    more: false,
                     took: began.elapsed(),
                 }
             }
         };
+        end.more = end.outcome.left_out > 0 || end.outcome.put_off || end.report.left_for_later > 0;
         end.report.calls = shared.client.pacer().calls_made().saturating_sub(calls);
         self.remember(&end);
         if let Err(error) = self.note_end(shared, &end, started_s) {
@@ -303,6 +307,7 @@ impl MirrorWorker {
             started: SystemTime::now(),
             report: Mutex::default(),
             sent_bytes: Arc::clone(&self.sent_bytes),
+            settle: (self.config.settle, self.config.settle_at_most),
             planned_bytes: Arc::clone(&self.planned_bytes),
         })
     }
@@ -346,9 +351,6 @@ impl MirrorWorker {
         self.put_offs = if end.outcome.put_off { self.put_offs + 1 } else { 0 };
         for path in &end.outcome.unsettled {
             self.dirty.mark(path.clone());
-        }
-        if end.outcome.left_out > 0 || end.outcome.put_off {
-            self.dirty.mark_everything();
         }
     }
 

@@ -27,7 +27,7 @@ pub struct CycleReport {
     pub held_removals: u64,
     /// Paths that could not be mirrored this time.
     pub problems: u64,
-    /// Changed files that are not quiet yet, or beyond what one cycle takes on.
+    /// Files that the next cycle sends, because something small was due or the service stops.
     pub left_for_later: u64,
     /// Uploads whose outcome is not known yet; the next cycle asks again.
     pub uploads_pending: u64,

@@ -57,7 +57,7 @@ async fn sync_one(
                 continue;
             }
         }
-        if end.trouble.is_none() && end.outcome.left_out > 0 {
+        if end.trouble.is_none() && end.more {
             continue;
         }
         if end.trouble.is_none() && end.has_restless() && Instant::now() < patient_until {

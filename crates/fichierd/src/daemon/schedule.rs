@@ -27,12 +27,20 @@ pub(super) struct Schedule {
     /// A cycle is due then whatever is dirty: a problem's next try, a pending upload.
     wake_at: Option<Instant>,
     failures: u32,
+    /// The last cycle looked at single paths only.
+    was_small: bool,
 }
 
 impl Schedule {
     /// Everything is looked at at once.
     pub(super) fn starting() -> Schedule {
-        Schedule { not_before: None, rescan_at: Instant::now(), wake_at: None, failures: 0 }
+        Schedule {
+            not_before: None,
+            rescan_at: Instant::now(),
+            wake_at: None,
+            failures: 0,
+            was_small: false,
+        }
     }
 
     /// Forgets waiting times: something has changed that they were for.
@@ -63,10 +71,13 @@ impl Schedule {
     pub(super) fn take(&mut self, now: Instant, worker: &MirrorWorker) -> Due {
         let config = &worker.config;
         let mut due = worker.dirty.take_settled(config.settle, config.settle_at_most);
-        if self.rescan_at <= now {
+        // Small changes go before bulk; but bulk has every second turn.
+        let small_first = !due.paths.is_empty() && !self.was_small;
+        if self.rescan_at <= now && !small_first {
             due.everything = true;
             self.rescan_at = now + jittered(config.rescan);
         }
+        self.was_small = !due.everything;
         self.wake_at = None;
         due
     }
@@ -87,6 +98,9 @@ impl Schedule {
             None => {
                 self.failures = 0;
                 self.not_before = None;
+                if end.more {
+                    self.rescan_at = now;
+                }
                 return;
             }
             Some(Trouble::Held(_)) => HELD_RETRY.min(config.rescan),
