@@ -18,7 +18,11 @@ use crate::status::{
 use crate::watch::WatchMode;
 
 /// The status of the running service.
-pub(crate) fn live<'a>(shared: &Shared, seats: impl Iterator<Item = &'a Seat>, paused: bool) -> Status {
+pub(crate) fn live<'a>(
+    shared: &Shared,
+    seats: impl Iterator<Item = &'a Seat>,
+    paused: bool,
+) -> Status {
     let mut status = empty(true, paused);
     status.calls_made = shared.client.pacer().calls_made();
     status.hold_off = shared.client.pacer().hold_off().map(|hold_off| HoldOffStatus {
