@@ -110,6 +110,7 @@ async fn play_acts(stage: &Stage, album: &mut Album, paint: Paint) -> anyhow::Re
         sum.rclone_calls += line.rclone_calls.unwrap_or_default();
         sum.sent_bytes += line.sent_bytes;
     }
+    say(&paint.sum(sum.calls, sum.rclone_calls, sum.sent_bytes))?;
     if let Some(service) = service {
         service.stop().await?;
     }
@@ -139,7 +140,7 @@ fn introduction(paint: Paint, stage: &Stage) -> String {
         "{}\n\n\
          The real service mirrors a folder to an imitation of 1fichier on this machine,\n\
          with the published limits in force: {CALLS_PER_SECOND} calls a second, no folder listed twice\n\
-         within 30 s. Only the clock is {TIME_SCALE} times faster, and so is the service.\n\n  \
+         within 30 s. Its clock is {TIME_SCALE} times faster, so that this takes under a minute.\n\n  \
          {} {} {}\n",
         paint.bold("fichierd: a demonstration, without an account"),
         stage.source().display(),
@@ -179,15 +180,12 @@ fn comparison(paint: Paint, sum: &Sum) -> String {
     let at_least = |calls: u64| duration(std::time::Duration::from_secs(calls / CALLS_PER_SECOND));
     let (ours, rclone) = (at_least(sum.calls), at_least(sum.rclone_calls));
     format!(
-        "\n  {} calls: {ours} at {CALLS_PER_SECOND} a second. \
-         rclone: {} calls, {rclone}. Sent: {}.\n\n{}\n",
-        paint.bold(&count(sum.calls)),
-        count(sum.rclone_calls),
-        bytes(sum.sent_bytes),
+        "\n  At {CALLS_PER_SECOND} calls a second the changes take {ours}; \
+         with rclone's calls, {rclone}.\n\n{}\n",
         paint.dim(
             "  rclone: computed, by formulas that fit runs of rclone 1.75.2 against an\n  \
              emulated service, with --checksum; without it, its backend does not see\n  \
-             edits that keep a file's size. Time: on this machine, fast clock."
+             edits that keep a file's size. time: on this machine, on the fast clock."
         ),
     )
 }
@@ -195,19 +193,18 @@ fn comparison(paint: Paint, sum: &Sum) -> String {
 /// What can be tried afterwards, by commands that can be copied.
 fn where_to_look(paint: Paint, stage: &Stage) -> anyhow::Result<String> {
     let (dir, listens_at) = (stage.dir().display(), stage.listens_at()?);
-    let config = stage.leave_config()?;
-    let config = config.display();
+    stage.leave_config()?;
     // As it was typed: `cargo run` starts a program that is not in the path.
     let program = std::env::args().next().unwrap_or_else(|| "fichierd".to_owned());
     Ok(format!(
-        "{} {dir}\n\n  \
-         {program} --config {config} status\n\n\
-         The imitation can be started again, and the service with it, at real speed:\n\n  \
-         {program} emulator --dir {dir}/1fichier \\\n    \
+        "{}\n\n  \
+         demo='{dir}'\n  \
+         {program} --config \"$demo/config.toml\" status\n\n\
+         Start the imitation again to look into the account, now at real speed:\n\n  \
+         {program} emulator --dir \"$demo/1fichier\" \\\n      \
          --listen {listens_at} &\n  \
-         {program} --config {config} remote ls {TARGET}\n  \
-         {program} --config {config} run\n",
-        paint.bold("Everything is left to be looked at in"),
+         {program} --config \"$demo/config.toml\" remote ls {TARGET}\n",
+        paint.bold("Everything is left to be looked at:"),
     ))
 }
 

@@ -161,3 +161,84 @@ async fn download(client: &Client, file: &Found, result: &mut ReadBack) -> anyho
     result.downloads += 1;
     Ok(content)
 }
+
+#[cfg(test)]
+mod tests {
+    use fichier_api::{ApiKey, PaceConfig, Pacer};
+    use fichier_emulator::{Emulator, Rules};
+
+    use super::*;
+
+    /// The same two files on both sides and one kept version, then `meddle`.
+    async fn differences(meddle: impl FnOnce(&Emulator, &[String])) -> Vec<String> {
+        let emulator = Emulator::builder().rules(Rules::scaled(2_000)).start().await.unwrap();
+        let source = tempfile::tempdir().unwrap();
+        fs::create_dir(source.path().join("a")).unwrap();
+        fs::write(source.path().join("a/x"), "one").unwrap();
+        fs::write(source.path().join("y"), "other").unwrap();
+        let links = [
+            emulator.add_file("/demo/t/a", "x", b"one"),
+            emulator.add_file("/demo/t", "y", b"other"),
+            emulator.add_file("/demo/t/.fichierd/versions/2026-01-01", "x", b"before"),
+        ];
+        emulator.add_folder("/demo/t/.fichierd/incoming/installation");
+        meddle(&emulator, &links);
+        let pace = PaceConfig { calls_per_second: 3.0, time_scale: 2_000 };
+        let key = ApiKey::new(emulator.api_key()).unwrap();
+        let client = Client::builder(key, Pacer::in_memory(pace));
+        let client = client.api_url(&emulator.api_url()).build().unwrap();
+        let earlier = [blake3::hash(b"before")];
+        let row = Row::begin("read back");
+        let read = read_back(&client, "/demo/t", source.path(), &earlier, &row).await.unwrap();
+        emulator.assert_no_violations();
+        read.differences
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn equal_sides_have_no_difference() {
+        assert_eq!(differences(|_, _| {}).await, [""; 0]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_changed_byte_is_found() {
+        let found = differences(|emulator, links| emulator.replace_content(&links[0], b"onE"));
+        assert_eq!(found.await, ["a/x: differs from byte 2 on"]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_cut_file_is_found() {
+        let found = differences(|emulator, links| emulator.replace_content(&links[1], b"othe"));
+        assert_eq!(found.await, ["y: 5 bytes on disk, 4 on the service"]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_missing_a_second_and_a_strange_file_are_found() {
+        let found = differences(|emulator, links| {
+            emulator.remove_file(&links[1]);
+            emulator.add_file("/demo/t/a", "x", b"one");
+            emulator.add_file("/demo/t/b", "z", b"strange");
+        });
+        let expected = [
+            "a/x: on the service, and not (or not twice) on disk",
+            "b/z: on the service, and not (or not twice) on disk",
+            "y: not on the service",
+        ];
+        assert_eq!(found.await, expected);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_version_that_is_lost_or_spoiled_and_a_file_left_in_staging_are_found() {
+        let lost = differences(|emulator, links| emulator.remove_file(&links[2]));
+        assert_eq!(lost.await, ["1 earlier versions are not kept"]);
+        let found = differences(|emulator, links| {
+            emulator.replace_content(&links[2], b"BEFORE");
+            emulator.add_file("/demo/t/.fichierd/incoming/installation", "s", b"staged");
+        });
+        let expected = [
+            ".fichierd/incoming/installation/s: left behind",
+            ".fichierd/versions/2026-01-01/x: not a version that was",
+            "1 earlier versions are not kept",
+        ];
+        assert_eq!(found.await, expected);
+    }
+}

@@ -81,6 +81,13 @@ impl Paint {
             self.dim(&format!("{seconds:>9}")),
         )
     }
+
+    /// The row below the acts.
+    pub(super) fn sum(self, calls: u64, rclone_calls: u64, sent_bytes: u64) -> String {
+        let (calls, rclone) = (count(calls), count(rclone_calls));
+        let numbers = format!("{calls:>7}{rclone:>9}{:>11}", bytes(sent_bytes));
+        self.bold(&format!("    {:<39}{numbers}", "together"))
+    }
 }
 
 impl Row {
@@ -110,5 +117,40 @@ impl Row {
 impl Drop for Row {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(paint: Paint) -> String {
+        paint.line(&Line {
+            title: "copies, one of 5 MiB",
+            what: "123,456 files".to_owned(),
+            calls: 12_345,
+            rclone_calls: Some(123_456),
+            sent_bytes: 1_234_567_890,
+            took: Duration::from_millis(59_949),
+        })
+    }
+
+    #[test]
+    fn rows_stay_within_eighty_columns_and_below_their_heading() {
+        let plain = Paint { colour: false };
+        let (heading, row) = (plain.heading(), line(plain));
+        assert_eq!(heading.chars().count(), 79);
+        assert_eq!(row.chars().count(), 79, "{row}");
+        assert!(row.ends_with(" 12,345  123,456   1.14 GiB   59.9 s"), "{row}");
+        assert!(plain.sum(183, 2_429, 1_234_567_890).ends_with(" 183    2,429   1.14 GiB"));
+    }
+
+    #[test]
+    fn colour_is_only_around_the_text() {
+        let coloured = line(Paint { colour: true });
+        let styles = ["\x1b[32m", "\x1b[1m", "\x1b[2m", "\x1b[0m"];
+        let bare = styles.iter().fold(coloured.clone(), |text, style| text.replace(style, ""));
+        assert_ne!(coloured, bare);
+        assert_eq!(bare, line(Paint { colour: false }));
     }
 }

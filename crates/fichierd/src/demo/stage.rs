@@ -187,3 +187,42 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
         fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     writeln!(file, "{}", text.trim_end())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::status::MirrorState;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_change_that_has_not_come_to_rest_keeps_the_mirror_from_being_up_to_date() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut stage = Stage::set(dir.path()).await.unwrap();
+        let hour = Duration::from_secs(3600);
+        (stage.config.mirrors[0].settle, stage.config.mirrors[0].settle_at_most) = (hour, hour);
+        let service = stage.start_service().await.unwrap();
+        stage.sync().await.unwrap();
+        fs::write(stage.source().join("new"), "content").unwrap();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let status = loop {
+            let status = stage.status().await.unwrap();
+            if status.state == MirrorState::Waiting || Instant::now() > deadline {
+                break status;
+            }
+            tokio::task::yield_now().await;
+        };
+        assert_eq!(status.what, "waiting until changes have come to rest");
+        assert_eq!(status.state, MirrorState::Waiting);
+        service.stop().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_folder_with_anything_in_it_is_not_used() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("precious"), "content").unwrap();
+        let refused = folder(Some(dir.path())).unwrap_err().to_string();
+        let expected = format!("{} is not empty; nothing in it was touched", dir.path().display());
+        assert_eq!(refused, expected);
+    }
+}
