@@ -10,6 +10,7 @@ mod approve;
 mod beside;
 mod check;
 mod completions;
+mod demo;
 mod emulator;
 mod failure;
 mod man;
@@ -91,6 +92,8 @@ enum Command {
     Prune(prune::PruneArgs),
     /// Look at the account, and work in it by hand
     Remote(remote::RemoteArgs),
+    /// Watch the service at work for half a minute, without an account
+    Demo(demo::DemoArgs),
     /// Run an imitation of 1fichier on this machine, to try things out
     Emulator(emulator::EmulatorArgs),
     /// Print the completions for a shell
@@ -106,10 +109,11 @@ impl Cli {
     ///
     /// Whatever stopped the command; [`exit_of`] knows the exit code, [`complain`] tells the user.
     pub async fn run(self) -> anyhow::Result<Exit> {
-        log::start(self.global.log_level, self.global.log_format)?;
+        log::start(self.log_level(), self.global.log_format)?;
         let named = self.global.config.as_deref();
         match self.command {
             Command::Emulator(args) => emulator::run(args).await,
+            Command::Demo(args) => demo::run(args).await,
             Command::Completions(args) => completions::run(&args),
             Command::Man(args) => man::run(&args),
             Command::Check(args) => check::run(args, named).await,
@@ -125,6 +129,16 @@ impl Cli {
             Command::Why(args) => interruptible(why::run(args, &Config::load(named)?)).await,
             Command::Prune(args) => interruptible(prune::run(args, &Config::load(named)?)).await,
             Command::Remote(args) => interruptible(remote::run(args, &Config::load(named)?)).await,
+        }
+    }
+}
+
+impl Cli {
+    /// The demonstration shows for itself what the service would log of its cycles.
+    fn log_level(&self) -> LogLevel {
+        match (&self.command, self.global.log_level) {
+            (Command::Demo(_), LogLevel::Info) => LogLevel::Warn,
+            (_, level) => level,
         }
     }
 }

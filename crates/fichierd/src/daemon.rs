@@ -62,7 +62,8 @@ pub(crate) struct Seat {
     pub(crate) id: fichier_state::MirrorId,
     /// The mirror itself; away while a cycle runs.
     worker: Option<MirrorWorker>,
-    dirty: crate::dirty::DirtyQueue,
+    /// What is to be looked at.
+    pub(crate) dirty: crate::dirty::DirtyQueue,
     /// The watch, if the source could be watched.
     pub(crate) watch: Option<Watch>,
     /// Bytes handed to the network.

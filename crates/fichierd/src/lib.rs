@@ -7,6 +7,7 @@ pub mod config;
 pub mod control;
 pub mod cycle;
 pub mod daemon;
+pub mod demo;
 pub mod diff;
 pub mod dirty;
 pub mod execute;

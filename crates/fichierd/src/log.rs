@@ -106,7 +106,12 @@ fn filter(level: LogLevel) -> Targets {
         LogLevel::Trace => Level::TRACE,
     };
     let others = LevelFilter::from_level(level.min(Level::WARN));
-    Targets::new().with_default(others).with_targets(OURS.map(|ours| (ours, level)))
+    Targets::new()
+        .with_default(others)
+        // It warns of each folder that is deleted while it is watched, which is no trouble; what
+        // is comes back as an error, and is told by `watch`.
+        .with_target("notify", LevelFilter::ERROR)
+        .with_targets(OURS.map(|ours| (ours, level)))
 }
 
 /// Whether what is written to stderr goes to the journal: `$JOURNAL_STREAM` is `device:inode`.
@@ -140,6 +145,13 @@ mod tests {
         assert!(filter.would_enable("fichier_api::transport", &Level::TRACE));
         assert!(!filter.would_enable("hyper::client", &Level::DEBUG));
         assert!(filter.would_enable("hyper::client", &Level::WARN));
+    }
+
+    #[test]
+    fn deleted_folders_are_not_warned_of() {
+        let filter = filter(LogLevel::Info);
+        assert!(!filter.would_enable("notify::inotify", &Level::WARN));
+        assert!(filter.would_enable("notify::inotify", &Level::ERROR));
     }
 
     #[test]

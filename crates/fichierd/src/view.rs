@@ -185,6 +185,9 @@ fn state_of(seat: &Seat, mirror: &MirrorStatus, paused: bool) -> (MirrorState, S
         (None, None) if mirror.last_success.is_none() => {
             (MirrorState::Never, "not mirrored yet".to_owned())
         }
+        (None, None) if !seat.dirty.is_empty() => {
+            (MirrorState::Waiting, "waiting until changes have come to rest".to_owned())
+        }
         (None, None) => (MirrorState::Idle, "up to date".to_owned()),
     }
 }
