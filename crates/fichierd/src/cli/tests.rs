@@ -25,6 +25,7 @@ fn help_lists_each_command_in_eighty_columns() {
         Usage: fichierd [OPTIONS] <COMMAND>
 
         Commands:
+          run          Run the service: watch and mirror, until told to stop
           sync         Compare and send now, and wait until it is done
           status       Say whether everything is safe, and what needs a decision
           pause        Begin nothing new until `resume`
