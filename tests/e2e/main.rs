@@ -9,6 +9,7 @@
 #![allow(clippy::disallowed_methods, reason = "here the folders are ours to change")]
 
 mod command;
+mod commands;
 mod crashes;
 mod following;
 mod nasty;

@@ -70,7 +70,7 @@ pub(crate) fn newest(migrations: &[&str]) -> i64 {
     i64::try_from(migrations.len()).unwrap_or(i64::MAX)
 }
 
-fn keep_copy(db: &Connection, path: &Path) -> Result<()> {
+pub(crate) fn keep_copy(db: &Connection, path: &Path) -> Result<()> {
     // SQLite takes an empty file for a new one. A copy that was cut short is made again: its
     // source has not been touched yet.
     let mut options = OpenOptions::new();

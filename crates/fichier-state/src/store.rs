@@ -111,6 +111,17 @@ impl Store {
         }
     }
 
+    /// Writes all of it, as it is at this moment, into the folder `dir`, which can then be opened
+    /// as a state of its own: to try something out. Takes about as long as copying the file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`] and [`Error::Io`] if the disk is full or not writable.
+    pub fn copy_to(&self, dir: &Path) -> Result<()> {
+        make_folder(dir)?;
+        schema::keep_copy(&self.db, &dir.join(FILE_NAME))
+    }
+
     /// Closes the file and marks that nothing is left to check. Without it (a crash, a kill)
     /// nothing is lost; the next `open` takes a closer look.
     ///

@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use fichier_api::{BuildError, Client, PaceConfig, Pacer};
+use fichier_api::{BuildError, Client, HoldOff, PaceConfig, Pacer};
 
 use crate::config::Config;
 use crate::exit::Exit;
@@ -78,16 +78,29 @@ pub fn connect(config: &Config) -> Result<(Client, Pacer), ConnectError> {
     Ok((builder.build()?, pacer))
 }
 
+/// The hold-off that is in force, if any, for whoever only wants to know. Makes nothing: without
+/// a memory of the pacer, or one that may not be opened, there is none to tell of.
+pub fn hold_off(config: &Config) -> Option<HoldOff> {
+    let path = config.state_dir.join(PACE_FILE);
+    if !path.exists() {
+        return None;
+    }
+    Pacer::at(&path, pace(config)).ok()?.hold_off()
+}
+
 fn pacer(config: &Config) -> io::Result<Pacer> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(&config.state_dir)?;
     let path = config.state_dir.join(PACE_FILE);
-    let pace = PaceConfig {
-        calls_per_second: config.pace.calls_per_second,
-        time_scale: config.pace.time_scale,
-    };
-    let pacer = Pacer::at(&path, pace)?;
+    let pacer = Pacer::at(&path, pace(config))?;
     give_to_owner_of_folder(&path, &config.state_dir)?;
     Ok(pacer)
+}
+
+fn pace(config: &Config) -> PaceConfig {
+    PaceConfig {
+        calls_per_second: config.pace.calls_per_second,
+        time_scale: config.pace.time_scale,
+    }
 }
 
 /// Keeps a command that root runs from locking the service's own user out of its state.

@@ -27,8 +27,8 @@ use crate::survey::{Survey, SurveyError, SurveyRequest, survey};
 /// bounded and small changes get their turn in between.
 pub const MAX_ADDITIONS: usize = 20_000;
 
-/// How the problem of a folder begins that cannot be looked into.
-const UNSEEN: &str = "cannot be looked at";
+/// By this hint the problems are known that a look has found, and another look may clear.
+const UNSEEN_HINT: &str = "nothing below it is removed; it is looked at again by itself";
 
 /// What one cycle is to do.
 pub struct CycleRequest<'a> {
@@ -172,8 +172,11 @@ impl Executor {
         paths: Option<&[RelPath]>,
     ) -> Result<(), CycleError> {
         for Trouble { path, error } in trouble {
-            let hint = "nothing below it is removed; check its permissions and the disk";
-            self.problem(path, &format!("{UNSEEN}: {error}"), hint)?;
+            let what = match error.raw_os_error() {
+                Some(_) => format!("cannot be looked at: {error}"),
+                None => error.to_string(),
+            };
+            self.problem(path, &what, UNSEEN_HINT)?;
         }
         let looked_at = |path: &RelPath| {
             paths.is_none_or(|paths| paths.iter().any(|looked_at| path.starts_with(looked_at)))
@@ -183,7 +186,7 @@ impl Executor {
             if !looked_at(path) || trouble.iter().any(|trouble| path.starts_with(&trouble.path)) {
                 continue;
             }
-            let was_unseen = problem.what.starts_with(UNSEEN);
+            let was_unseen = problem.hint == UNSEEN_HINT;
             if was_unseen || matches!(self.scanner.look(path), Ok(None)) {
                 self.state.write(|w| w.clear_problem(self.mirror, path))?;
             }

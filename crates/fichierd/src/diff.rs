@@ -5,7 +5,8 @@
 //! time is "newer", or when the record was made too close to a write to prove anything.
 //!
 //! Invariants: nothing is removed because of an incomplete listing (I6). A name that is
-//! excluded is never removed: its record becomes unmanaged.
+//! excluded is never removed: its record becomes unmanaged. What is unmanaged, because of an
+//! exclude or a rejected removal, stays so until it is on disk again, or pruned.
 
 use fichier_state::{Content, Entry, Folder, Metadata, RelPath};
 
@@ -119,10 +120,10 @@ impl Comparison<'_> {
     }
 
     fn miss_folder(&mut self, folder: &Folder) {
-        let excluded = (self.is_excluded)(&folder.name, true);
-        if excluded && folder.unmanaged {
+        if folder.unmanaged {
             return;
         }
+        let excluded = (self.is_excluded)(&folder.name, true);
         let path = self.path.join(&folder.name);
         let folder = folder.clone();
         if excluded {
@@ -143,10 +144,10 @@ impl Comparison<'_> {
     }
 
     fn miss_entry(&mut self, was: &Entry) {
-        let excluded = (self.is_excluded)(&was.name, false);
-        if excluded && was.unmanaged {
+        if was.unmanaged {
             return;
         }
+        let excluded = (self.is_excluded)(&was.name, false);
         let path = self.path.join(&was.name);
         let was = was.clone();
         if excluded {

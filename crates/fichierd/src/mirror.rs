@@ -175,12 +175,14 @@ impl MirrorWorker {
     /// # Errors
     ///
     /// As a cycle's.
-    pub fn preview(&self, shared: &Shared) -> Result<(Vec<FolderMove>, Prepared), CycleError> {
-        let row = self.row(&shared.state)?;
+    pub fn preview(&self, state: &State) -> Result<(Vec<FolderMove>, Prepared), CycleError> {
+        let row = self.row(state)?;
         let scanner = self.scanner()?;
         let force = BTreeSet::new();
-        let request = self.request(&row, None, &force, &shared.state)?;
-        preview(&shared.state, &scanner, &request, self.keeps_versions())
+        let mut request = self.request(&row, None, &force, state)?;
+        // `sync` waits for what is being written.
+        request.settle = Duration::ZERO;
+        preview(state, &scanner, &request, self.keeps_versions())
     }
 
     /// Keeps on 1fichier what is held for removal: it becomes unmanaged. Returns how much.
@@ -194,6 +196,8 @@ impl MirrorWorker {
             let scanner = self.scanner()?;
             let force = BTreeSet::new();
             let mut request = self.request(&row, None, &force, &shared.state)?;
+            // Files that are being written do not put it off.
+            request.patient = false;
             request.limit = Limit { share: guard::MaxRemovals::Files(u64::MAX), floor: u64::MAX };
             preview(&shared.state, &scanner, &request, self.keeps_versions())?
         };

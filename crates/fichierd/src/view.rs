@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
+use fichier_api::HoldOff;
 use fichier_state::{Mirror, Store};
 use jiff::Timestamp;
 
@@ -25,10 +26,7 @@ pub(crate) fn live<'a>(
 ) -> Status {
     let mut status = empty(true, paused);
     status.calls_made = shared.client.pacer().calls_made();
-    status.hold_off = shared.client.pacer().hold_off().map(|hold_off| HoldOffStatus {
-        until: timestamp(hold_off.until),
-        reason: hold_off.reason,
-    });
+    status.hold_off = shared.client.pacer().hold_off().map(hold_off_status);
     for seat in seats {
         let recorded = shared.state.read(|s| mirror_on_record(s, &seat.config));
         let mut mirror = recorded.unwrap_or_else(|_| blank(&seat.config));
@@ -275,6 +273,11 @@ pub fn log_end(name: &str, end: &CycleEnd) {
     if let Some(trouble) = &end.trouble {
         tracing::warn!(mirror = name, "`{name}` waits: {}", trouble.text());
     }
+}
+
+/// Until when nothing is sent, and why.
+pub fn hold_off_status(hold_off: HoldOff) -> HoldOffStatus {
+    HoldOffStatus { until: timestamp(hold_off.until), reason: hold_off.reason }
 }
 
 fn timestamp(at: SystemTime) -> Timestamp {

@@ -1,12 +1,14 @@
 //! Commands while no service runs: they take its lock and do the work themselves.
 
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant, SystemTime};
 
 use fichier_state::{Error, Store};
 
 use super::service::{self, cycle_line, exit_of_cycles};
 use super::{output, progress};
-use crate::config::{Config, MirrorConfig};
+use crate::account::hold_off;
+use crate::config::{Config, Keep, MirrorConfig};
 use crate::control::Reply;
 use crate::daemon::{Work, approve, open_shared, why};
 use crate::dirty::Due;
@@ -69,12 +71,17 @@ async fn sync_one(
     }
 }
 
-/// What a sync would do, what it would cost, and how long the calls alone would take.
+/// What a sync would do, what it would cost, and how long the calls alone would take. Works on a
+/// copy of the state, so that it changes nothing and may run beside the service.
 pub(super) fn dry_run(config: &Config, names: &[String]) -> anyhow::Result<Exit> {
-    let shared = open_shared(config)?;
+    let copy = tempfile::tempdir()?;
+    if let Some(store) = recorded(config)? {
+        store.copy_to(copy.path())?;
+    }
+    let state = State::new(Store::open(copy.path())?);
     for mirror in chosen(config, names) {
-        let worker = MirrorWorker::open(mirror.clone(), &shared.state)?;
-        let (moves, prepared) = worker.preview(&shared)?;
+        let worker = MirrorWorker::open(mirror.clone(), &state)?;
+        let (moves, prepared) = worker.preview(&state)?;
         for moved in &moves {
             output::line(&format!("move folder {} to {}", moved.from, moved.to))?;
         }
@@ -95,23 +102,45 @@ pub(super) fn dry_run(config: &Config, names: &[String]) -> anyhow::Result<Exit>
             output::line(&held.text(&mirror.name))?;
         }
     }
-    close(shared)?;
+    Ok(Exit::Done)
+}
+
+/// What a prune would take away.
+pub(super) fn prune_dry_run(config: &Config, name: &str) -> anyhow::Result<Exit> {
+    let mirror = named(config, name)?;
+    let store = recorded(config)?;
+    let row = store.as_ref().map(|s| s.mirror(&mirror.name, &mirror.target)).transpose()?.flatten();
+    let (mut files, mut size, mut written) = (0, 0, Ok(()));
+    if let (Some(store), Some(row)) = (store, row) {
+        store.entries_below(row.root, |path, entry| {
+            if entry.unmanaged && entry.remote().is_some() {
+                files += 1;
+                size += entry.stamp.size_bytes;
+                written = output::line(&format!("remove {path}"));
+            }
+            if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+    }
+    written?;
+    let what = if mirror.keep == Keep::None { "removed" } else { "moved to the versions" };
+    output::line(&format!("{name}: {} files ({}) would be {what}", count(files), bytes(size)))?;
     Ok(Exit::Done)
 }
 
 /// What the state file says.
 pub(super) fn status(config: &Config) -> anyhow::Result<Status> {
-    match Store::open_read_only(&config.state_dir) {
-        Ok(store) => Ok(view::at_rest(&store, &config.mirrors)?),
-        Err(Error::Absent { .. }) => Ok(view::never(&config.mirrors)),
-        Err(error) => Err(error.into()),
-    }
+    let mut status = match recorded(config)? {
+        Some(store) => view::at_rest(&store, &config.mirrors)?,
+        None => view::never(&config.mirrors),
+    };
+    status.hold_off = hold_off(config).map(view::hold_off_status);
+    Ok(status)
 }
 
 /// Explains a path from what is on record.
 pub(super) fn explain(config: &Config, path: &std::path::Path) -> anyhow::Result<Reply> {
-    let store = Store::open_read_only(&config.state_dir)?;
-    Ok(why(&State::new(store), &config.mirrors, path))
+    let state = recorded(config)?.map(State::new);
+    Ok(why(state.as_ref(), &config.mirrors, path))
 }
 
 /// Remembers for the next start whether to pause.
@@ -142,6 +171,15 @@ pub(super) async fn work(config: &Config, name: &str, work: Work) -> anyhow::Res
     drop(worker);
     close(shared)?;
     service::show(reply)
+}
+
+/// The state for looking only; nothing if there is none yet.
+fn recorded(config: &Config) -> anyhow::Result<Option<Store>> {
+    match Store::open_read_only(&config.state_dir) {
+        Ok(store) => Ok(Some(store)),
+        Err(Error::Absent { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn named<'a>(config: &'a Config, name: &str) -> anyhow::Result<&'a MirrorConfig> {

@@ -12,10 +12,16 @@ use crate::exit::Exit;
 pub(crate) struct PruneArgs {
     /// Name of the mirror
     mirror: String,
+    /// Say what would be removed; change nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 pub(crate) async fn run(args: PruneArgs, config: &Config) -> anyhow::Result<Exit> {
     service::known_mirror(config, &args.mirror)?;
+    if args.dry_run {
+        return beside::prune_dry_run(config, &args.mirror);
+    }
     match service::forward(config, &Request::Prune { mirror: args.mirror.clone() }).await? {
         Some(exit) => Ok(exit),
         None => beside::work(config, &args.mirror, Work::Prune).await,

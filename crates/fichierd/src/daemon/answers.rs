@@ -27,7 +27,7 @@ impl Daemon {
             Request::Approve { mirror } => self.approve(&mirror),
             Request::Reject { mirror } => self.with_worker(&mirror, Work::Reject).await,
             Request::Prune { mirror } => self.with_worker(&mirror, Work::Prune).await,
-            Request::Why { path } => why(&self.shared.state, &self.config.mirrors, &path),
+            Request::Why { path } => why(Some(&self.shared.state), &self.config.mirrors, &path),
         };
         // Whoever asked may have gone.
         reply.send(answer).ok();
@@ -152,7 +152,9 @@ pub fn approve(state: &State, config: &MirrorConfig) -> Result<String, fichier_s
 }
 
 /// Explains one path: whose it is, what filters say, what is on record.
-pub fn why(state: &State, mirrors: &[MirrorConfig], path: &Path) -> Reply {
+///
+/// Without a state nothing is on record.
+pub fn why(state: Option<&State>, mirrors: &[MirrorConfig], path: &Path) -> Reply {
     match explain(state, mirrors, path) {
         Ok(answer) => Reply::Why(answer),
         Err(error) => refused(&chain(&error), Exit::Failed),
@@ -160,7 +162,7 @@ pub fn why(state: &State, mirrors: &[MirrorConfig], path: &Path) -> Reply {
 }
 
 fn explain(
-    state: &State,
+    state: Option<&State>,
     mirrors: &[MirrorConfig],
     path: &Path,
 ) -> Result<WhyAnswer, fichier_state::Error> {
@@ -187,6 +189,7 @@ fn explain(
         },
         Err(error) => error.to_string(),
     };
+    let Some(state) = state else { return Ok(answer) };
     let Some(row) = state.read(|s| s.mirror(&mirror.name, &mirror.target))? else {
         return Ok(answer);
     };
