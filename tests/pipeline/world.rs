@@ -30,7 +30,7 @@ pub struct World {
     pub emulator: Emulator,
     pub config: MirrorConfig,
     pub shared: Shared,
-    worker: MirrorWorker,
+    pub worker: MirrorWorker,
     source: TempDir,
     state: TempDir,
 }
