@@ -1,11 +1,13 @@
 //! One mirror, cycle by cycle, against the emulator with its limits in force.
 //!
-//! What every operation on disk costs in calls, and that nothing but what is meant happens on
-//! the service.
+//! What every operation on disk costs in calls, that nothing but what is meant happens on the
+//! service, and that no fault of the service, the network or the process leaves a trace.
 
 #![allow(missing_docs, unreachable_pub, reason = "tests are their own documentation")]
 #![allow(clippy::disallowed_methods, reason = "here the folder is ours to change")]
 
 mod calls;
+mod names_taken;
+mod recover;
 mod regressions;
 mod world;

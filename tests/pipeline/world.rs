@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fichier_api::{ApiKey, Client, PaceConfig, Pacer};
-use fichier_emulator::{Emulator, Rules};
+use fichier_emulator::{Action, Emulator, Fault, Rules};
 use fichier_state::{RelPath, Store};
 use fichierd::config::{Keep, MaxRemovals, MirrorConfig};
 use fichierd::dirty::Due;
@@ -22,6 +22,10 @@ use tokio::sync::Semaphore;
 
 /// Service time runs this much faster than the clock.
 const TIME_SCALE: u32 = 2_000;
+
+/// A mirror that is not at rest after this long never will be. An upload whose reply was lost is
+/// given up only after seconds.
+const SETTLES_WITHIN: Duration = Duration::from_secs(20);
 
 /// The target of the mirror.
 pub const TARGET: &str = "/backup/photos";
@@ -142,9 +146,29 @@ impl World {
         (&mut self.worker, &self.shared)
     }
 
-    /// Cycles until nothing is left to do, at most ten. The last one's end.
+    /// Runs a cycle and ends it the hard way at its `n`th request (from 0): when it was sent, or
+    /// when the service has carried it out but has not answered. Whether it came that far.
+    pub async fn kill_at(&mut self, n: usize, carried_out: bool) -> bool {
+        let action = if carried_out {
+            Action::Delay(Duration::from_secs(600))
+        } else {
+            Action::StallHeaders
+        };
+        self.emulator.inject(Fault::once("*", action).after(n));
+        let mark = self.emulator.calls() + n;
+        let due = Due { everything: true, paths: Vec::new() };
+        let reached = tokio::select! {
+            _ = self.worker.run(&self.shared, &due) => false,
+            () = request_is_there(&self.emulator, mark, carried_out) => true,
+        };
+        self.emulator.clear_faults();
+        reached
+    }
+
+    /// Cycles until nothing is left to do. The last one's end.
     pub async fn settle(&mut self) -> CycleEnd {
-        for _ in 0..10 {
+        let deadline = Instant::now() + SETTLES_WITHIN;
+        loop {
             let end = self.cycle().await;
             if end.trouble.is_none()
                 && !end.report.changed_something()
@@ -154,9 +178,19 @@ impl World {
             {
                 return end;
             }
+            assert!(
+                Instant::now() < deadline,
+                "the mirror does not come to rest: {end:?} {:?}",
+                self.problems()
+            );
             self.worker.dirty.take_settled(Duration::ZERO, Duration::ZERO);
         }
-        panic!("the mirror does not come to rest: {:?}", self.cycle().await);
+    }
+
+    /// What could not be mirrored, with the path.
+    pub fn problems(&self) -> Vec<(String, String)> {
+        let problems = self.shared.state.read(|s| s.problems(Some(self.worker.id))).unwrap();
+        problems.into_iter().map(|problem| (problem.path.to_string(), problem.what)).collect()
     }
 
     /// The calls of one cycle, by endpoint.
@@ -171,16 +205,23 @@ impl World {
     /// path.
     pub fn remote(&self) -> BTreeMap<String, Vec<u8>> {
         let mut found = BTreeMap::new();
-        for file in self.emulator.files() {
-            let Some(folder) = file.path.strip_prefix(TARGET) else { continue };
-            if folder.starts_with("/.fichierd") {
-                continue;
-            }
-            let path = format!("{folder}/{}", file.name).trim_start_matches('/').to_owned();
-            let content = self.emulator.content(&file.link).unwrap();
+        for (path, content) in self.visible() {
             assert!(found.insert(path.clone(), content).is_none(), "`{path}` is there twice");
         }
         found
+    }
+
+    /// The same, at a moment when two files of one path may be there.
+    pub fn visible(&self) -> Vec<(String, Vec<u8>)> {
+        let files = self.emulator.files();
+        let below = files.iter().filter_map(|file| Some((file.path.strip_prefix(TARGET)?, file)));
+        below
+            .filter(|(folder, _)| !folder.starts_with("/.fichierd"))
+            .map(|(folder, file)| {
+                let path = format!("{folder}/{}", file.name).trim_start_matches('/').to_owned();
+                (path, self.emulator.content(&file.link).unwrap())
+            })
+            .collect()
     }
 
     /// What the versions hold, by name.
@@ -242,6 +283,16 @@ fn open(emulator: &Emulator, state_dir: &Path) -> Shared {
         slots: Arc::new(Semaphore::new(2)),
         parallel_uploads: 2,
         stop: Stop::default(),
+    }
+}
+
+/// Returns when a request is on record, and carried out if that is asked for.
+async fn request_is_there(emulator: &Emulator, number: usize, carried_out: bool) {
+    loop {
+        if emulator.requests().get(number).is_some_and(|r| !carried_out || r.status != 0) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 

@@ -113,7 +113,8 @@ impl Executor {
         stop: &Stop,
     ) -> Result<Outcome, CycleError> {
         self.recover().await?;
-        let seen = self.survey_and_follow(request).await?;
+        let mut seen = self.survey_and_follow(request).await?;
+        self.leave_out_pending(&mut seen)?;
         self.record_folders(&seen.changes)?;
         self.explore_new(&seen.changes).await?;
         let gathered = tokio::task::block_in_place(|| {
@@ -217,6 +218,22 @@ impl Executor {
             {
                 self.explore(&row, &path).await?;
             }
+        }
+        Ok(())
+    }
+
+    /// What is sent already, and not in place yet, is not sent a second time: what has changed
+    /// since is seen once it is in place.
+    fn leave_out_pending(&self, seen: &mut Survey) -> Result<(), CycleError> {
+        let uploads = self.state.read(|s| s.uploads(self.mirror))?;
+        let pending: BTreeSet<RelPath> =
+            uploads.into_iter().flat_map(|upload| upload.files).map(|file| file.path).collect();
+        seen.changes.retain(|change| match change {
+            Change::Added { path, .. } | Change::Touched { path, .. } => !pending.contains(path),
+            _ => true,
+        });
+        for path in pending {
+            self.dirty.mark(path);
         }
         Ok(())
     }

@@ -29,6 +29,7 @@ use crate::state::State;
 use crate::stop::Stop;
 
 mod arrive;
+mod bring;
 mod copy;
 mod folders;
 mod moving;
@@ -41,9 +42,10 @@ mod upload;
 mod versions;
 
 pub use arrive::match_arrived;
+pub(crate) use bring::Parcel;
 pub use moving::FolderMove;
 pub(crate) use notes::other_name;
-pub(crate) use relocate::temporary_name;
+pub(crate) use remove::Leaving;
 pub(crate) use upload::BANDWIDTH;
 pub(crate) use versions::utc_day;
 

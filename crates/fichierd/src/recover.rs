@@ -9,13 +9,12 @@
 use std::collections::BTreeMap;
 
 use fichier_api::names::RemoteName;
-use fichier_api::{FileUrl, FolderId};
+use fichier_api::{ErrorKind, FileUrl, FolderId, MAX_LINKS_PER_CALL};
 use fichier_state::{
-    Content, Entry, Intent, IntentId, Moved, NewVersion, Origin, RelPath, RemoteCopy,
+    Content, Entry, Intent, IntentId, Moved, Origin, RelPath, RemoteCopy, Retired,
 };
 
-use crate::execute::{Executor, StepError, other_name, temporary_name};
-use crate::hash::hash_file;
+use crate::execute::{Executor, Leaving, Parcel, StepError, other_name};
 
 impl Executor {
     /// Resolves every intent and every pending upload of this mirror.
@@ -30,9 +29,19 @@ impl Executor {
         if !intents.is_empty() {
             tracing::info!(count = intents.len(), "finishing what was begun earlier");
         }
+        // Together, because they are many: one for each file. What is to be renamed may wait for
+        // the name of one of them.
+        let mut retiring = Vec::new();
         for (id, intent, _) in intents {
-            self.finish(id, intent).await?;
+            match intent {
+                Intent::Retire { version } => retiring.push(Leaving::of_version(version).begun(id)),
+                other => {
+                    self.finish_retiring(std::mem::take(&mut retiring)).await?;
+                    self.finish(id, other).await?;
+                }
+            }
         }
+        self.finish_retiring(retiring).await?;
         for upload in self.state.read(|s| s.uploads(self.mirror))? {
             self.finish_upload(upload.key).await?;
         }
@@ -53,12 +62,14 @@ impl Executor {
             Intent::Copy { from, into, name, to } => {
                 self.finish_copy(id, &from, into, &name, &to).await
             }
-            Intent::Retire { version } => self.finish_retiring(id, version).await,
+            Intent::Retire { version } => {
+                self.finish_retiring(vec![Leaving::of_version(version).begun(id)]).await
+            }
             Intent::RetireFolder { folder, id: remote, into, until_s } => {
                 self.finish_retiring_folder(id, folder, remote, into, until_s).await
             }
             Intent::Remove { urls, .. } => {
-                self.client.remove_files(&urls).await?;
+                self.remove_all(&urls).await?;
                 Ok(self.state.write(|w| w.resolve(id))?)
             }
         }
@@ -79,137 +90,157 @@ impl Executor {
                 names.push((url.clone(), name));
             }
         }
-        if !names.is_empty() {
-            self.client.rename_files(&names).await?;
+        for chunk in names.chunks(MAX_LINKS_PER_CALL) {
+            self.give_names(chunk).await?;
         }
         Ok(self.state.write(|w| w.resolve(id))?)
     }
 
-    /// Takes files that were on their way to where they were going; back to where their record
-    /// has them, if something else is on record there.
+    /// Moves and renames once more, all of them; then the records follow. What would stand beside
+    /// another file of ours goes back to where its record is.
     async fn finish_moves(&self, id: IntentId, moves: Vec<Moved>) -> Result<(), StepError> {
-        let mut on_their_way = Vec::new();
+        let mut by_folder: BTreeMap<FolderId, Vec<(Moved, Parcel)>> = BTreeMap::new();
         for moved in moves {
             self.dirty.mark(moved.from.clone());
             self.dirty.mark(moved.to.clone());
-            on_their_way.extend(self.forwards_or_back(moved)?);
+            let Some(entry) = self.state.read(|s| s.entry_of_url(&moved.url))? else { continue };
+            let moved = self.forwards_or_back(moved, &entry)?;
+            if let Some(parcel) = Parcel::of_entry(&entry, Some(&moved.name)) {
+                by_folder.entry(moved.into).or_default().push((moved, parcel));
+            }
         }
-        // Over names that nothing else has: how far each of them came is not known.
-        let aside: Vec<_> =
-            on_their_way.iter().map(|moved| (moved.url.clone(), temporary_name())).collect();
-        let mut missing = self.rename(&aside).await?.missing;
-        let mut by_folder: BTreeMap<FolderId, Vec<FileUrl>> = BTreeMap::new();
-        for moved in on_their_way.iter().filter(|moved| !missing.contains(&moved.url)) {
-            by_folder.entry(moved.into).or_default().push(moved.url.clone());
-        }
-        for (folder, urls) in by_folder {
-            missing.extend(self.client.move_files(&urls, folder).await?.missing);
-        }
-        on_their_way.retain(|moved| !missing.contains(&moved.url));
-        let names: Vec<_> =
-            on_their_way.iter().map(|moved| (moved.url.clone(), moved.name.clone())).collect();
-        let missing = self.rename(&names).await?.missing;
-        for moved in on_their_way.iter().filter(|moved| !missing.contains(&moved.url)) {
-            self.follow(moved)?;
+        for (folder, moves) in by_folder {
+            for chunk in moves.chunks(MAX_LINKS_PER_CALL) {
+                self.finish_moves_into(folder, chunk).await?;
+            }
         }
         Ok(self.state.write(|w| w.resolve(id))?)
     }
 
-    fn forwards_or_back(&self, moved: Moved) -> Result<Option<Moved>, StepError> {
-        let Some(entry) = self.state.read(|s| s.entry_of_url(&moved.url))? else {
-            return Ok(None);
-        };
+    fn forwards_or_back(&self, moved: Moved, entry: &Entry) -> Result<Moved, StepError> {
         let there = match self.folder_of(&moved.to)? {
             Some(folder) => self.state.read(|s| s.entry(folder, moved.to.name()))?,
             None => None,
         };
-        if there.is_none() {
-            return Ok(Some(moved));
-        }
         let folder = self.state.read(|s| s.folder(entry.folder))?;
-        let Some(spot) = folder.and_then(|folder| folder.remote) else { return Ok(None) };
+        let Some((_, spot)) = there.zip(folder.and_then(|folder| folder.remote)) else {
+            return Ok(moved);
+        };
         let name = entry.remote().and_then(|copy| copy.remote_name.clone());
         let name = name.unwrap_or_else(|| RemoteName::encode(&entry.name));
-        Ok(Some(Moved { into: spot.id, name, ..moved }))
+        Ok(Moved { into: spot.id, name, ..moved })
     }
 
-    /// Puts the record of a file where the file is now, if nothing is on record there.
-    pub(crate) fn follow(&self, moved: &Moved) -> Result<(), StepError> {
-        let Some(entry) = self.state.read(|s| s.entry_of_url(&moved.url))? else { return Ok(()) };
-        let Some(folder) = self.folder_of(&moved.to)? else { return Ok(()) };
-        let Content::File(copy) = &entry.content else { return Ok(()) };
-        let remote_name = other_name(&moved.name, &moved.to);
-        let copy = RemoteCopy { remote_name, ..copy.clone() };
-        Ok(self.state.write(|w| {
-            if w.entry(folder, moved.to.name())?.is_none() {
-                w.remove_entry(entry.folder, &entry.name)?;
-                let (name, content) = (moved.to.name().to_vec(), Content::File(copy));
-                w.put_entry(&Entry { folder, name, content, ..entry })?;
+    async fn finish_moves_into(
+        &self,
+        folder: FolderId,
+        moves: &[(Moved, Parcel)],
+    ) -> Result<(), StepError> {
+        let parcels: Vec<Parcel> = moves.iter().map(|(_, parcel)| parcel.clone()).collect();
+        let brought = match self.bring(&parcels, folder).await {
+            // The folder is gone: what was to be in it is found missing by the next look.
+            Err(StepError::Api(error)) if matches!(error.kind, ErrorKind::NotFound) => {
+                return Ok(());
             }
-            Ok(())
+            other => other?,
+        };
+        let there = |moved: &Moved| brought.url(&moved.url).cloned();
+        let names: Vec<(FileUrl, RemoteName)> = moves
+            .iter()
+            .filter_map(|(moved, _)| Some((there(moved)?, moved.name.clone())))
+            .collect();
+        let unnamed = self.give_names(&names).await?;
+        for (moved, _) in moves {
+            if let Some(url) = there(moved) {
+                self.follow(moved, &url, !unnamed.contains(&url))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The record follows a file, if its new place is free on record. If not, the next plan does
+    /// the same move, and what is in the way is retired by it.
+    fn follow(&self, moved: &Moved, url: &FileUrl, is_named: bool) -> Result<(), StepError> {
+        let Some(entry) = self.state.read(|s| s.entry_of_url(&moved.url))? else { return Ok(()) };
+        let Content::File(copy) = &entry.content else { return Ok(()) };
+        let copy = RemoteCopy { url: url.clone(), ..copy.clone() };
+        let row = self.folder_of(&moved.to)?;
+        let is_free = match row {
+            Some(row) => self.state.read(|s| s.entry(row, moved.to.name()))?.is_none(),
+            None => false,
+        };
+        let at_new_place = match row {
+            Some(folder) if is_free && is_named => {
+                let copy =
+                    RemoteCopy { remote_name: other_name(&moved.name, &moved.to), ..copy.clone() };
+                let (name, content) = (moved.to.name().to_vec(), Content::File(copy));
+                Some(Entry { folder, name, content, ..entry.clone() })
+            }
+            _ => None,
+        };
+        let row =
+            at_new_place.unwrap_or_else(|| Entry { content: Content::File(copy), ..entry.clone() });
+        Ok(self.state.write(|w| {
+            w.remove_entry(entry.folder, &entry.name)?;
+            w.put_entry(&row)
         })?)
     }
 
-    /// A copy is not repeated blindly: it is looked for under its name and hash.
+    /// A copy is not repeated blindly: it is looked for under its name and hash. If it is there,
+    /// its record says that the file has to be read again, and what stood there before goes.
     async fn finish_copy(
         &self,
         id: IntentId,
         from: &FileUrl,
-        into: fichier_api::FolderId,
+        into: FolderId,
         name: &RemoteName,
         to: &RelPath,
     ) -> Result<(), StepError> {
+        self.dirty.mark(to.clone());
         let source = self.state.read(|s| s.entry_of_url(from))?;
-        let listing = self.client.list_folder(into).await?;
+        let listing = match self.client.list_folder(into).await {
+            Ok(listing) => listing,
+            Err(error) if matches!(error.kind, ErrorKind::NotFound) => {
+                return Ok(self.state.write(|w| w.resolve(id))?);
+            }
+            Err(error) => return Err(error.into()),
+        };
         let known =
             self.state.read(|s| s.known_urls(listing.files.iter().map(|file| &file.url)))?;
-        let copy = source.as_ref().and_then(|entry| entry.remote()).and_then(|source| {
-            let found = listing.files.iter().find(|file| {
-                file.name == *name
-                    && file.whirlpool == Some(source.whirlpool)
-                    && !known.contains(&file.url)
-            })?;
-            Some(RemoteCopy {
-                url: found.url.clone(),
-                origin: Origin::Copied,
-                remote_name: None,
-                ..source.clone()
-            })
-        });
-        if let (Some(copy), Ok(Some(seen)), Some(row)) =
-            (copy, self.scanner.look(to), self.folder_of(to)?)
-            && self.is_content(to, &copy)
-        {
-            let entry = self.entry(to, row, &seen, Content::File(copy));
-            self.state.write(|w| w.put_entry(&entry))?;
-        }
-        self.dirty.mark(to.clone());
-        Ok(self.state.write(|w| w.resolve(id))?)
-    }
-
-    fn is_content(&self, path: &RelPath, copy: &RemoteCopy) -> bool {
-        let Ok(file) = self.scanner.open_file(path) else { return false };
-        let hashed = tokio::task::block_in_place(|| hash_file(file, false));
-        hashed.is_ok_and(|hashed| hashed.fingerprint == copy.fingerprint)
-    }
-
-    async fn finish_retiring(&self, id: IntentId, version: NewVersion) -> Result<(), StepError> {
-        let into = self.versions_folder(1, None).await?;
-        let urls = [version.url.clone()];
-        let outcome = self.client.move_files(&urls, into).await?;
-        let current = self.state.read(|s| s.entry_of_url(&version.url))?;
+        let found = source.as_ref().zip(source.as_ref().and_then(Entry::remote)).and_then(
+            |(entry, source)| {
+                let file = listing.files.iter().find(|file| {
+                    file.name == *name
+                        && file.whirlpool == Some(source.whirlpool)
+                        && !known.contains(&file.url)
+                })?;
+                let (url, origin) = (file.url.clone(), Origin::Copied);
+                Some((entry, RemoteCopy { url, origin, remote_name: None, ..source.clone() }))
+            },
+        );
+        let (Some((source, copy)), Some(folder)) = (found, self.folder_of(to)?) else {
+            return Ok(self.state.write(|w| w.resolve(id))?);
+        };
+        let before = self.state.read(|s| s.entry(folder, to.name()))?;
+        let mut before = before.and_then(|was| Leaving::of_entry(to, was, Retired::Replaced));
+        let (name, content) = (to.name().to_vec(), Content::File(copy));
+        let row = Entry { folder, name, content, racy: true, unmanaged: false, ..source.clone() };
         self.state.write(|w| {
-            if outcome.missing.is_empty() {
-                w.add_version(&NewVersion { folder: into, ..version.clone() })?;
-                w.count_retired(into, 1, None)?;
+            if let Some(before) = &mut before {
+                before.begin(w, self.mirror, self.places.versions)?;
+                before.forget(w)?;
             }
-            if let Some(entry) = &current {
-                w.remove_entry(entry.folder, &entry.name)?;
-            }
+            w.put_entry(&row)?;
             w.resolve(id)
         })?;
-        self.dirty.mark(version.path);
-        Ok(())
+        self.retire_all(before.into_iter().collect()).await
+    }
+
+    async fn finish_retiring(&self, leaving: Vec<Leaving>) -> Result<(), StepError> {
+        for left in &leaving {
+            self.dirty.mark(left.path.clone());
+        }
+        self.retire_all(leaving).await
     }
 
     async fn finish_retiring_folder(

@@ -69,19 +69,35 @@ impl Executor {
         self.give_up_missing(key)
     }
 
-    /// What shows up nowhere is sent again, once it had time to show up (C.5).
+    /// What shows up nowhere is sent again, once it had time to show up (C.5). What has arrived
+    /// and is not in its place yet waits.
     fn give_up_missing(&self, key: UploadKey) -> Result<(), StepError> {
         let Some(upload) = self.pending(key)? else { return Ok(()) };
         let patience = VISIBLE_WITHIN / self.client.pacer().time_scale();
         let age = Duration::from_secs(u64::try_from(now_s() - upload.started_s).unwrap_or(0));
-        if !upload.files.is_empty() && age < patience {
+        let (arrived, missing): (Vec<_>, Vec<_>) =
+            upload.files.into_iter().partition(|file| file.url.is_some());
+        let may_show_up = !missing.is_empty() && age < patience;
+        if may_show_up || !arrived.is_empty() {
             self.report(|report| report.uploads_pending += 1);
+        }
+        if may_show_up {
             return Ok(());
         }
-        for file in &upload.files {
+        self.give_up(key, &missing, arrived.is_empty())
+    }
+
+    /// These files are sent again.
+    fn give_up(&self, key: UploadKey, files: &[PendingFile], all: bool) -> Result<(), StepError> {
+        for file in files {
             self.dirty.mark(file.path.clone());
         }
-        Ok(self.state.write(|w| w.finish_upload(key))?)
+        Ok(self.state.write(|w| {
+            for file in files {
+                w.drop_pending(key, file.seq)?;
+            }
+            if all { w.finish_upload(key) } else { Ok(()) }
+        })?)
     }
 
     pub(super) fn pending(&self, key: UploadKey) -> Result<Option<PendingUpload>, StepError> {

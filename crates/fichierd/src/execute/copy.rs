@@ -3,6 +3,7 @@
 use fichier_api::{ErrorKind, FileUrl};
 use fichier_state::{Content, Entry, Intent, Origin, RemoteCopy};
 
+use super::bring::is_refusal;
 use super::notes::other_name;
 use super::publish::NameTaken;
 use super::{Executor, StepError, now_s};
@@ -31,9 +32,13 @@ impl Executor {
             to: place.path.clone(),
         };
         let intent = self.state.write(|w| w.begin(self.mirror, &intent))?;
+        let mut is_there = false;
         match self.client.copy_files(&[source.url.clone()], folder, Some(&name)).await {
             Ok(copied) => match copied.into_iter().next() {
-                Some(copied) => self.confirm_copy(&place, row, source, copied.to, &mut leaving)?,
+                Some(copied) => {
+                    self.confirm_copy(&place, row, source, copied.to, &mut leaving)?;
+                    is_there = true;
+                }
                 None => self.dirty.mark(place.path.clone()),
             },
             Err(error) if matches!(error.kind, ErrorKind::NotFound) => {
@@ -41,14 +46,14 @@ impl Executor {
                 self.forget_lost(from, &path)?;
                 self.dirty.mark(place.path.clone());
             }
-            Err(error) if Executor::is_local(&error) => {
+            Err(error) if is_refusal(&error) => {
                 let what = format!("the service did not copy the file: {error}");
                 self.problem(&place.path, &what, "it is tried again by itself")?;
             }
             Err(error) => return Err(error.into()),
         }
         self.state.write(|w| w.resolve(intent))?;
-        self.retire_all(leaving).await
+        if is_there { self.retire_all(leaving).await } else { Ok(()) }
     }
 
     fn confirm_copy(

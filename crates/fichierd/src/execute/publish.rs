@@ -12,9 +12,11 @@ use std::collections::{BTreeMap, HashSet};
 use fichier_api::names::RemoteName;
 use fichier_api::{FileUrl, FolderId, MAX_LINKS_PER_CALL};
 use fichier_state::{
-    Content, Entry, FolderKey, Intent, Origin, PendingFile, RelPath, RemoteCopy, Retired, UploadKey,
+    Content, Entry, FolderKey, Intent, IntentId, Origin, PendingFile, RelPath, RemoteCopy, Retired,
+    UploadKey,
 };
 
+use super::bring::{Brought, Parcel};
 use super::notes::other_name;
 use super::remove::Leaving;
 use super::{Executor, StepError, now_s};
@@ -32,6 +34,29 @@ pub(super) enum NameTaken {
     MustBeFree,
 }
 
+/// What became of the files of one upload so far.
+#[derive(Debug, Default)]
+struct Published {
+    /// Files that still have temporary names.
+    under_other_name: HashSet<FileUrl>,
+    /// Those of them that are in place, by their present links, and the names they should have.
+    misnamed: Vec<(FileUrl, RemoteName)>,
+    /// The intents to rename them.
+    renaming: Vec<IntentId>,
+    /// What they replaced.
+    replaced: Vec<Leaving>,
+}
+
+impl Published {
+    fn misnamed_of(&self, moved: &[&PendingFile], brought: &Brought) -> Vec<(FileUrl, RemoteName)> {
+        let misnamed = moved.iter().filter_map(|file| {
+            let url = file.url.as_ref().filter(|url| self.under_other_name.contains(*url))?;
+            Some((brought.url(url)?.clone(), file.name.clone()))
+        });
+        misnamed.collect()
+    }
+}
+
 impl Executor {
     /// Publishes what has arrived of an upload, and retires what it replaces.
     pub(super) async fn publish(&self, key: UploadKey) -> Result<(), StepError> {
@@ -43,13 +68,19 @@ impl Executor {
             let folder = file.path.parent().unwrap_or_else(RelPath::root);
             folders.entry(folder).or_default().push(file);
         }
-        let under_other_name = self.give_final_names(folders.values().flatten()).await?;
-        let mut replaced = Vec::new();
+        let mut published = Published {
+            under_other_name: self.give_final_names(folders.values().flatten()).await?,
+            ..Published::default()
+        };
         for (folder, files) in folders {
             for files in files.chunks(MAX_LINKS_PER_CALL) {
-                match self.publish_into(key, &folder, files, &under_other_name).await {
-                    Ok(leaving) => replaced.extend(leaving),
-                    Err(StepError::Api(error)) if Executor::is_local(&error) => {
+                match self.publish_into(key, &folder, files, &mut published).await {
+                    Ok(()) => {}
+                    // Without the target itself nothing can be done here: `target` looks into it.
+                    Err(StepError::Api(error))
+                        if Executor::is_local(&error)
+                            && !(folder.is_root() && super::is_gone(&error)) =>
+                    {
                         self.problem(
                             &folder,
                             &format!("its new files are sent but not in place: {error}"),
@@ -60,11 +91,13 @@ impl Executor {
                 }
             }
         }
-        self.retire_all(replaced).await
+        // In this order: the right name may be free only once the old copy has gone.
+        self.retire_all(published.replaced).await?;
+        self.rename_misnamed(&published.misnamed, &published.renaming).await
     }
 
-    /// Renames twins that travelled under temporary names. Returns those that could not be, to
-    /// be renamed in their own folders.
+    /// Renames twins that travelled under temporary names. Returns those that are to be renamed in
+    /// their own folders, because in the staging folder their names may be taken.
     async fn give_final_names<'a>(
         &self,
         files: impl Iterator<Item = &'a PendingFile>,
@@ -73,115 +106,155 @@ impl Executor {
             .filter(|file| file.sent_as != file.name)
             .filter_map(|file| Some((file.url.clone()?, file.name.clone())))
             .collect();
+        if self.name_taken()? != NameTaken::Twins {
+            return Ok(twins.into_iter().map(|(url, _)| url).collect());
+        }
         let mut left = HashSet::new();
         for chunk in twins.chunks(MAX_LINKS_PER_CALL) {
-            match self.client.rename_files(chunk).await {
-                Ok(outcome) => left.extend(outcome.missing),
-                Err(error) if Executor::is_local(&error) => {
-                    left.extend(chunk.iter().map(|(url, _)| url.clone()));
-                }
-                Err(error) => return Err(error.into()),
-            }
+            left.extend(self.give_names(chunk).await?);
         }
         Ok(left)
     }
 
-    /// Moves files of one upload into one folder. Returns what they replaced.
+    /// Moves files of one upload into one folder.
     async fn publish_into(
         &self,
         key: UploadKey,
         folder: &RelPath,
         files: &[PendingFile],
-        under_other_name: &HashSet<FileUrl>,
-    ) -> Result<Vec<Leaving>, StepError> {
+        published: &mut Published,
+    ) -> Result<(), StepError> {
         let (row, id) = self.ensure_folder(folder).await?;
-        let mut leaving = Vec::new();
-        for file in files {
-            leaving.extend(self.occupants(row, file)?);
-        }
         let behaviour = self.name_taken()?;
-        if !leaving.is_empty() && behaviour == NameTaken::MustBeFree {
+        let mut leaving = Vec::new();
+        for (at, file) in files.iter().enumerate() {
+            let occupants = self.occupants(row, file)?;
+            let is_telling = file.sent_as == file.name && behaviour == NameTaken::Unknown;
+            if !occupants.is_empty() && is_telling && files.len() > 1 {
+                // What happens is found out with one file alone.
+                let (one, others) = ([file.clone()], [&files[..at], &files[at + 1..]].concat());
+                Box::pin(self.publish_into(key, folder, &one, published)).await?;
+                return Box::pin(self.publish_into(key, folder, &others, published)).await;
+            }
+            leaving.extend(occupants);
+        }
+        let is_probe =
+            behaviour == NameTaken::Unknown && matches!(files, [file] if file.sent_as == file.name);
+        if !leaving.is_empty() && behaviour != NameTaken::Twins && !is_probe {
             self.retire_all(std::mem::take(&mut leaving)).await?;
         }
-        let urls: Vec<FileUrl> = files.iter().filter_map(|file| file.url.clone()).collect();
-        let outcome = self.client.move_files(&urls, id).await?;
-        let (moved, refused): (Vec<&PendingFile>, Vec<&PendingFile>) = files
-            .iter()
-            .partition(|file| file.url.as_ref().is_some_and(|url| !outcome.missing.contains(url)));
+        let parcels: Vec<Parcel> = files.iter().filter_map(Parcel::of_pending).collect();
+        let brought = match self.bring(&parcels, id).await {
+            Err(StepError::Api(error)) if super::is_gone(&error) && !folder.is_root() => {
+                return self.publish_anew(key, row, folder, files, published).await;
+            }
+            other => other?,
+        };
+        let (moved, left): (Vec<&PendingFile>, Vec<&PendingFile>) =
+            files.iter().partition(|file| is_there(file, &brought));
         let has_moved = |left: &Leaving| moved.iter().any(|file| file.path == left.path);
         let (mut going, staying): (Vec<Leaving>, Vec<Leaving>) =
             leaving.into_iter().partition(has_moved);
-        if behaviour == NameTaken::Unknown
-            && let (Some(first), Some(old)) =
-                (moved.iter().find(|f| going.iter().any(|l| l.path == f.path)), going.first())
+        let mut misnamed = published.misnamed_of(&moved, &brought);
+        if is_probe
+            && let ([new], [old, ..]) = (moved.as_slice(), going.as_slice())
+            && let Some(url) = new.url.as_ref().and_then(|url| brought.url(url))
+            && self.learn_name_taken(url, &new.name, old).await?
         {
-            self.learn_name_taken(first, old).await?;
+            misnamed.push((url.clone(), new.name.clone()));
         }
-        self.confirm(key, row, &moved, &outcome.new_urls, &mut going)?;
-        let misnamed: Vec<&PendingFile> = moved
-            .iter()
-            .copied()
-            .filter(|file| file.url.as_ref().is_some_and(|url| under_other_name.contains(url)))
-            .collect();
-        self.rename_in_place(&misnamed).await?;
-        if !refused.is_empty() {
-            self.publish_refused(key, row, id, &refused, staying).await?;
+        let renaming = self.confirm(key, row, &moved, &brought, &mut going, &misnamed)?;
+        published.renaming.extend(renaming);
+        published.misnamed.extend(misnamed);
+        published.replaced.extend(going);
+        if !left.is_empty() {
+            self.publish_left(key, row, id, &left, staying, (&brought, published)).await?;
         }
-        Ok(going)
+        Ok(())
     }
 
-    /// Some files did not move. Where a name was taken it is freed first; others wait.
-    async fn publish_refused(
+    /// The folder is gone from the service (X04): it is made again, and what was in it is sent
+    /// again.
+    async fn publish_anew(
+        &self,
+        key: UploadKey,
+        row: FolderKey,
+        folder: &RelPath,
+        files: &[PendingFile],
+        published: &mut Published,
+    ) -> Result<(), StepError> {
+        tracing::warn!(path = %folder,
+            "folder `{folder}` was removed on 1fichier by somebody else; sending it again");
+        self.state.write(|w| w.forget_remote_below(row))?;
+        self.dirty.mark(folder.clone());
+        Box::pin(self.publish_into(key, folder, files, published)).await
+    }
+
+    /// Some files did not move. Where a name was taken it is freed first; what is gone from the
+    /// staging folder is sent again; the rest waits there.
+    async fn publish_left(
         &self,
         key: UploadKey,
         row: FolderKey,
         id: FolderId,
-        refused: &[&PendingFile],
-        in_the_way: Vec<Leaving>,
+        left: &[&PendingFile],
+        mut occupants: Vec<Leaving>,
+        (first, published): (&Brought, &mut Published),
     ) -> Result<(), StepError> {
-        let mut left = Vec::new();
-        if !in_the_way.is_empty() {
-            self.set_name_taken(NameTaken::MustBeFree)?;
-            self.retire_all(in_the_way).await?;
-            let urls: Vec<FileUrl> = refused.iter().filter_map(|file| file.url.clone()).collect();
-            let outcome = self.client.move_files(&urls, id).await?;
-            let (moved, rest): (Vec<&PendingFile>, Vec<&PendingFile>) =
-                refused.iter().partition(|file| {
-                    file.url.as_ref().is_some_and(|url| !outcome.missing.contains(url))
-                });
-            self.confirm(key, row, &moved, &outcome.new_urls, &mut Vec::new())?;
-            left.extend(rest);
-        } else {
-            left.extend(refused);
+        for (url, other) in &first.in_the_way {
+            if let Some(file) = left.iter().find(|file| file.url.as_ref() == Some(url)) {
+                occupants.push(Leaving::of_foreign(&file.path, row, other.clone()));
+            }
         }
-        for file in left {
-            // Gone from the staging folder, or held back by the service: send it again.
-            self.state.write(|w| w.drop_pending(key, file.seq))?;
+        let mut waiting = left.to_vec();
+        let again;
+        let mut brought = first;
+        if !occupants.is_empty() {
+            self.set_name_taken(NameTaken::MustBeFree)?;
+            self.retire_all(occupants).await?;
+            let parcels: Vec<_> = left.iter().filter_map(|file| Parcel::of_pending(file)).collect();
+            again = self.bring(&parcels, id).await?;
+            brought = &again;
+            let (moved, rest): (Vec<_>, Vec<_>) =
+                waiting.into_iter().partition(|file| is_there(file, brought));
+            let misnamed = published.misnamed_of(&moved, brought);
+            let renaming = self.confirm(key, row, &moved, brought, &mut [], &misnamed)?;
+            published.renaming.extend(renaming);
+            published.misnamed.extend(misnamed);
+            waiting = rest;
+        }
+        for file in waiting {
+            if file.url.as_ref().is_some_and(|url| brought.is_gone(url)) {
+                self.state.write(|w| w.drop_pending(key, file.seq))?;
+                self.dirty.mark(file.path.clone());
+                continue;
+            }
             self.problem(
                 &file.path,
-                "the service did not put the sent file in its place",
-                "it is sent again by itself",
+                "it is sent, but the service did not put it in its place",
+                "it is put there as soon as the service does it",
             )?;
         }
         Ok(())
     }
 
     /// Writes the records of what is in place now (I1), and the intents to retire what was there
-    /// before (I4), in one transaction.
+    /// before (I4) and to rename what has another name, in one transaction.
     fn confirm(
         &self,
         key: UploadKey,
         row: FolderKey,
         moved: &[&PendingFile],
-        new_urls: &std::collections::HashMap<FileUrl, FileUrl>,
-        leaving: &mut Vec<Leaving>,
-    ) -> Result<(), StepError> {
+        brought: &Brought,
+        leaving: &mut [Leaving],
+        misnamed: &[(FileUrl, RemoteName)],
+    ) -> Result<Option<IntentId>, StepError> {
         let now_s = now_s();
         let entries: Vec<(&PendingFile, Entry)> = moved
             .iter()
-            .filter_map(|file| Some((*file, self.confirmed_entry(file, row, new_urls, now_s)?)))
+            .filter_map(|file| Some((*file, self.confirmed_entry(file, row, brought, now_s)?)))
             .collect();
-        self.state.write(|w| {
+        let renaming = self.state.write(|w| {
             for left in leaving.iter_mut() {
                 left.begin(w, self.mirror, self.places.versions)?;
                 left.forget(w)?;
@@ -191,30 +264,34 @@ impl Executor {
                 w.drop_pending(key, file.seq)?;
                 w.clear_problem(self.mirror, &file.path)?;
             }
-            Ok(())
+            if misnamed.is_empty() {
+                return Ok(None);
+            }
+            w.begin(self.mirror, &Intent::Rename { urls: misnamed.to_vec() }).map(Some)
         })?;
         self.report(|report| {
             report.uploaded_files += entries.len() as u64;
             report.uploaded_bytes += entries.iter().map(|(file, _)| file.size_bytes).sum::<u64>();
         });
-        Ok(())
+        Ok(renaming)
     }
 
     fn confirmed_entry(
         &self,
         file: &PendingFile,
         folder: FolderKey,
-        new_urls: &std::collections::HashMap<FileUrl, FileUrl>,
+        brought: &Brought,
         now_s: i64,
     ) -> Option<Entry> {
         let url = file.url.as_ref()?;
+        let origin = if brought.is_lookalike(url) { Origin::Adopted } else { Origin::Sent };
         let copy = RemoteCopy {
-            url: new_urls.get(url).unwrap_or(url).clone(),
+            url: brought.url(url)?.clone(),
             whirlpool: file.whirlpool?,
             fingerprint: file.fingerprint?,
             remote_name: other_name(&file.name, &file.path),
             confirmed_s: now_s,
-            origin: Origin::Sent,
+            origin,
             unsettled: file.unsettled,
         };
         let metadata = self.with_xattrs(&file.path, &file.metadata);
@@ -234,37 +311,39 @@ impl Executor {
         Ok(ours.into_iter().chain(foreign).collect())
     }
 
-    pub(super) async fn rename_in_place(&self, files: &[&PendingFile]) -> Result<(), StepError> {
-        let names: Vec<(FileUrl, RemoteName)> =
-            files.iter().filter_map(|file| Some((file.url.clone()?, file.name.clone()))).collect();
+    async fn rename_misnamed(
+        &self,
+        names: &[(FileUrl, RemoteName)],
+        intents: &[IntentId],
+    ) -> Result<(), StepError> {
         for chunk in names.chunks(MAX_LINKS_PER_CALL) {
-            let intent = Intent::Rename { urls: chunk.to_vec() };
-            let intent = self.state.write(|w| w.begin(self.mirror, &intent))?;
-            self.client.rename_files(chunk).await?;
-            self.state.write(|w| w.resolve(intent))?;
+            let left = self.give_names(chunk).await?;
+            if !left.is_empty() {
+                tracing::warn!(files = left.len(), "the service did not give files their names");
+            }
         }
-        Ok(())
+        Ok(self.state.write(|w| intents.iter().try_for_each(|intent| w.resolve(*intent)))?)
     }
 
-    /// Asks about both files, once in the life of a state file: two calls.
-    async fn learn_name_taken(&self, new: &PendingFile, old: &Leaving) -> Result<(), StepError> {
-        let Some(url) = &new.url else { return Ok(()) };
-        let now = self.client.file_info(url).await?;
+    /// Asks about both files, once in the life of a state file: two calls. Returns whether the
+    /// new one got another name than it should have.
+    async fn learn_name_taken(
+        &self,
+        new: &FileUrl,
+        name: &RemoteName,
+        old: &Leaving,
+    ) -> Result<bool, StepError> {
+        let now = self.client.file_info(new).await?;
         let before = match self.client.file_info(&old.url).await {
             Ok(before) => Some(before),
             Err(error) if super::is_gone(&error) => None,
             Err(error) => return Err(error.into()),
         };
-        let twins = now.name == new.name && before.is_some_and(|file| file.name == new.name);
+        let twins = now.name == *name && before.is_some_and(|file| file.name == *name);
         let behaviour = if twins { NameTaken::Twins } else { NameTaken::MustBeFree };
         tracing::debug!(?behaviour, "learnt what the service does when a name is taken");
         self.set_name_taken(behaviour)?;
-        if now.name != new.name {
-            // The service chose another name: free the right one, then take it.
-            self.retire_all(vec![old.clone()]).await?;
-            self.rename_in_place(&[new]).await?;
-        }
-        Ok(())
+        Ok(now.name != *name)
     }
 
     pub(super) fn name_taken(&self) -> Result<NameTaken, StepError> {
@@ -283,4 +362,8 @@ impl Executor {
         };
         Ok(self.state.write(|w| w.set_note(NAME_TAKEN, text))?)
     }
+}
+
+fn is_there(file: &PendingFile, brought: &Brought) -> bool {
+    file.url.as_ref().is_some_and(|url| brought.url(url).is_some())
 }

@@ -7,9 +7,12 @@
 use std::collections::BTreeMap;
 
 use fichier_api::names::RemoteName;
-use fichier_api::{BatchOutcome, FileUrl, FolderId};
-use fichier_state::{Content, Entry, FolderKey, Intent, Moved, RelPath, Retired};
+use fichier_api::{FileUrl, FolderId};
+use fichier_state::{
+    Content, Entry, FolderKey, Intent, IntentId, Moved, RelPath, RemoteCopy, Retired,
+};
 
+use super::bring::Parcel;
 use super::notes::other_name;
 use super::publish::NameTaken;
 use super::remove::Leaving;
@@ -56,11 +59,16 @@ impl Executor {
         if self.name_taken()? != NameTaken::Twins {
             self.retire_all(std::mem::take(&mut leaving)).await?;
         }
-        self.move_all(movers, leaving).await
+        let replaced = self.move_all(movers, leaving).await?;
+        self.retire_all(replaced).await
     }
 
-    /// Moves and renames; then retires those of `leaving` whose place is taken now.
-    async fn move_all(&self, movers: Vec<Mover>, leaving: Vec<Leaving>) -> Result<(), StepError> {
+    /// Moves and renames. Returns those of `leaving` whose places are taken now.
+    async fn move_all(
+        &self,
+        mut movers: Vec<Mover>,
+        leaving: Vec<Leaving>,
+    ) -> Result<Vec<Leaving>, StepError> {
         let intent = self.begin_moving(&movers)?;
         let early: Vec<_> = movers
             .iter()
@@ -70,16 +78,28 @@ impl Executor {
                 Route::OverTemporaryName => Some((mover.url.clone(), temporary_name())),
             })
             .collect();
-        let mut failed = self.rename(&early).await?.missing;
-        let mut by_folder: BTreeMap<FolderId, Vec<&Mover>> = BTreeMap::new();
+        let mut failed = self.give_names(&early).await?;
+        let mut by_folder: BTreeMap<FolderId, Vec<Parcel>> = BTreeMap::new();
         for mover in movers.iter().filter(|mover| mover.changes_folder()) {
             if !failed.contains(&mover.url) {
-                by_folder.entry(mover.to_folder).or_default().push(mover);
+                let name = early.iter().find(|(url, _)| *url == mover.url).map(|(_, name)| name);
+                let parcel = Parcel::of_entry(&mover.entry, name);
+                by_folder.entry(mover.to_folder).or_default().extend(parcel);
             }
         }
-        for (folder, movers) in by_folder {
-            let urls: Vec<FileUrl> = movers.iter().map(|mover| mover.url.clone()).collect();
-            failed.extend(self.client.move_files(&urls, folder).await?.missing);
+        for (folder, parcels) in by_folder {
+            let brought = self.bring(&parcels, folder).await?;
+            for mover in movers.iter_mut().filter(|m| m.changes_folder()) {
+                if !parcels.iter().any(|parcel| parcel.url == mover.url) {
+                    continue;
+                }
+                match brought.url(&mover.url) {
+                    Some(now) => mover.url = now.clone(),
+                    None => {
+                        failed.insert(mover.url.clone());
+                    }
+                }
+            }
         }
         let late: Vec<_> = movers
             .iter()
@@ -87,71 +107,44 @@ impl Executor {
             .filter(|mover| mover.changes_name() || mover.route == Route::OverTemporaryName)
             .map(|mover| (mover.url.clone(), mover.to_name.clone()))
             .collect();
-        failed.extend(self.rename(&late).await?.missing);
+        failed.extend(self.give_names(&late).await?);
         let (moved, stuck): (Vec<Mover>, Vec<Mover>) =
             movers.into_iter().partition(|mover| !failed.contains(&mover.url));
-        let has_moved =
-            |left: &Leaving| moved.iter().any(|mover| mover.relocation.to.path == left.path);
+        let has_moved = |left: &Leaving| moved.iter().any(|m| m.relocation.to.path == left.path);
         let mut replaced: Vec<Leaving> = leaving.into_iter().filter(has_moved).collect();
         self.confirm_moved(intent, &moved, &mut replaced)?;
         self.explain_stuck(&stuck).await?;
-        self.retire_all(replaced).await
+        Ok(replaced)
     }
 
-    pub(crate) async fn rename(
-        &self,
-        names: &[(FileUrl, RemoteName)],
-    ) -> Result<BatchOutcome, StepError> {
-        if names.is_empty() {
-            return Ok(BatchOutcome::default());
-        }
-        match self.client.rename_files(names).await {
-            Ok(outcome) => Ok(outcome),
-            Err(error) if Executor::is_local(&error) => {
-                tracing::debug!("files keep their names: {error}");
-                let missing = names.iter().map(|(url, _)| url.clone()).collect();
-                Ok(BatchOutcome { missing, ..BatchOutcome::default() })
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// In each swap one of the files waits under a temporary name. Its record waits there too:
-    /// should the swap not come to its end, the next cycle finds a file that is gone from disk
-    /// and whose content is wanted elsewhere.
+    /// In each swap one of the files waits under a temporary name. Its record goes with it, so
+    /// that a crash in between leaves a file that belongs elsewhere, and a record that knows it.
     async fn step_aside(&self, files: &[Relocation]) -> Result<(), StepError> {
-        let mut then = Vec::new();
-        for file in files {
-            let folder = self.state.read(|s| s.folder(file.was.folder))?;
-            let Some((copy, spot)) = file.was.remote().zip(folder.and_then(|row| row.remote))
-            else {
-                continue;
-            };
-            let name = temporary_name();
-            let parent = file.from.parent().unwrap_or_else(RelPath::root);
-            let to = parent.join(&name.decode());
-            let (url, from) = (copy.url.clone(), file.from.clone());
-            then.push(Moved { url, from, to, into: spot.id, name });
-        }
-        let names: Vec<_> =
-            then.iter().map(|moved| (moved.url.clone(), moved.name.clone())).collect();
-        let intent = Intent::Move { then: then.clone() };
+        let copies = files.iter().filter_map(|file| file.was.remote());
+        let names: Vec<(FileUrl, RemoteName)> =
+            copies.map(|copy| (copy.url.clone(), temporary_name())).collect();
+        let intent = Intent::Rename { urls: names.clone() };
         let intent = self.state.write(|w| w.begin(self.mirror, &intent))?;
-        let missing = self.rename(&names).await?.missing;
-        for moved in then.iter().filter(|moved| !missing.contains(&moved.url)) {
-            self.follow(moved)?;
-        }
-        Ok(self.state.write(|w| w.resolve(intent))?)
+        let refused = self.give_names(&names).await?;
+        Ok(self.state.write(|w| {
+            for (url, name) in names.iter().filter(|(url, _)| !refused.contains(url)) {
+                if let Some(entry) = w.entry_of_url(url)? {
+                    w.remove_entry(entry.folder, &entry.name)?;
+                    w.put_entry(&at_name(entry, name))?;
+                }
+            }
+            w.resolve(intent)
+        })?)
     }
 
     async fn mover(&self, relocation: Relocation) -> Result<Option<Mover>, StepError> {
-        // By its link: its path may be another one by now, if it stepped aside.
-        let url = relocation.was.remote().map(|copy| copy.url.clone());
-        let row = match &url {
+        // By its link: in a swap it may be under a temporary name by now.
+        let planned = relocation.was.remote().map(|copy| copy.url.clone());
+        let found = match &planned {
             Some(url) => self.state.read(|s| s.entry_of_url(url))?,
             None => None,
         };
-        let Some((entry, url)) = row.zip(url) else {
+        let (Some(entry), Some(url)) = (found, planned) else {
             self.dirty.mark(relocation.to.path.clone());
             return Ok(None);
         };
@@ -218,10 +211,10 @@ impl Executor {
         Ok(self.state.write(|w| w.begin(self.mirror, &intent))?)
     }
 
-    /// Writes the new records and the intents to retire what they replace, in one transaction.
+    /// Writes the records of what has moved, and the intents to retire what it replaced.
     fn confirm_moved(
         &self,
-        intent: fichier_state::IntentId,
+        intent: IntentId,
         moved: &[Mover],
         replaced: &mut [Leaving],
     ) -> Result<(), StepError> {
@@ -229,18 +222,19 @@ impl Executor {
             .iter()
             .filter_map(|mover| {
                 let mut copy = mover.entry.remote()?.clone();
+                copy.url = mover.url.clone();
                 copy.remote_name = other_name(&mover.to_name, &mover.relocation.to.path);
                 let to = &mover.relocation.to;
                 Some((mover, self.entry(&to.path, mover.to_row, &to.seen, Content::File(copy))))
             })
             .collect();
         self.state.write(|w| {
-            for (mover, _) in &rows {
-                w.remove_entry(mover.entry.folder, &mover.entry.name)?;
-            }
             for left in replaced.iter_mut() {
                 left.begin(w, self.mirror, self.places.versions)?;
                 left.forget(w)?;
+            }
+            for (mover, _) in &rows {
+                w.remove_entry(mover.entry.folder, &mover.entry.name)?;
             }
             for (mover, row) in &rows {
                 w.put_entry(row)?;
@@ -301,8 +295,17 @@ impl Mover {
     }
 }
 
+/// The record of a file that has another name for a while.
+fn at_name(entry: Entry, name: &RemoteName) -> Entry {
+    let content = match entry.content {
+        Content::File(copy) => Content::File(RemoteCopy { remote_name: None, ..copy }),
+        other => other,
+    };
+    Entry { name: name.decode(), content, ..entry }
+}
+
 /// A name that nothing else has; it is given for the time of a call or two.
-pub(crate) fn temporary_name() -> RemoteName {
+pub(super) fn temporary_name() -> RemoteName {
     let mut random = [0u8; 8];
     let noise = match getrandom::fill(&mut random) {
         Ok(()) => u64::from_le_bytes(random),

@@ -4,12 +4,17 @@
 //! again, and every path is looked at once more (I6). What was there before us is never removed,
 //! only retired (I2).
 
+use std::collections::HashSet;
+
+use fichier_api::names::RemoteName;
 use fichier_api::{FileUrl, FolderId, MAX_LINKS_PER_CALL, Whirlpool};
 use fichier_state::{
     Content, Entry, FolderKey, ForeignFile, Intent, IntentId, MirrorId, NewVersion, Origin,
     RelPath, Retired, Writing,
 };
 
+use super::bring::{Brought, Parcel};
+use super::relocate::temporary_name;
 use super::{Executor, StepError, now_s};
 use crate::plan::Retirement;
 use crate::root::check_root;
@@ -31,14 +36,22 @@ pub struct Leaving {
 enum What {
     Ours(Box<Entry>),
     Foreign(FolderKey, ForeignFile),
+    /// As an intent describes it that an earlier run left behind.
+    Version(Box<NewVersion>),
 }
 
 impl Leaving {
     /// A file on record; nothing if the record has no remote copy.
-    pub(super) fn of_entry(path: &RelPath, was: Entry, reason: Retired) -> Option<Leaving> {
+    pub(crate) fn of_entry(path: &RelPath, was: Entry, reason: Retired) -> Option<Leaving> {
         let url = was.remote()?.url.clone();
         let what = What::Ours(Box::new(was));
         Some(Leaving { path: path.clone(), url, what, reason, intent: None })
+    }
+
+    /// A file that an earlier run was about to retire.
+    pub(crate) fn of_version(version: NewVersion) -> Leaving {
+        let (path, url, reason) = (version.path.clone(), version.url.clone(), version.reason);
+        Leaving { path, url, what: What::Version(Box::new(version)), reason, intent: None }
     }
 
     /// A file that was there before us and stands where one of ours belongs.
@@ -49,7 +62,7 @@ impl Leaving {
     }
 
     /// Writes the intent to retire it, so that a crash before the call loses nothing of it.
-    pub(super) fn begin(
+    pub(crate) fn begin(
         &mut self,
         w: &mut Writing<'_>,
         mirror: MirrorId,
@@ -60,11 +73,37 @@ impl Leaving {
         Ok(())
     }
 
+    /// One whose intent is on disk already.
+    pub(crate) fn begun(self, intent: IntentId) -> Leaving {
+        Leaving { intent: Some(intent), ..self }
+    }
+
+    fn parcel(&self) -> Parcel {
+        let (size_bytes, whirlpool) = match &self.what {
+            What::Ours(entry) => {
+                (entry.stamp.size_bytes, entry.remote().map(|copy| copy.whirlpool))
+            }
+            What::Foreign(_, file) => (file.size_bytes, file.whirlpool),
+            What::Version(version) => (version.size_bytes, version.whirlpool),
+        };
+        let name = match &self.what {
+            What::Ours(entry) => entry.remote().and_then(|copy| copy.remote_name.clone()),
+            What::Foreign(_, file) => Some(file.name.clone()),
+            What::Version(_) => None,
+        };
+        let name = name.unwrap_or_else(|| RemoteName::encode(self.path.name()));
+        Parcel::new(&self.url, vec![name], size_bytes, whirlpool)
+    }
+
     /// Takes it off the record of its place.
-    pub(super) fn forget(&self, w: &mut Writing<'_>) -> Result<(), fichier_state::Error> {
+    pub(crate) fn forget(&self, w: &mut Writing<'_>) -> Result<(), fichier_state::Error> {
         match &self.what {
             What::Ours(entry) => w.remove_entry(entry.folder, &entry.name).map(|_| ()),
             What::Foreign(folder, file) => w.remove_foreign(*folder, &file.url),
+            What::Version(version) => match w.entry_of_url(&version.url)? {
+                Some(entry) => w.remove_entry(entry.folder, &entry.name).map(|_| ()),
+                None => Ok(()),
+            },
         }
     }
 
@@ -72,7 +111,7 @@ impl Leaving {
     fn is_ours(&self) -> bool {
         match &self.what {
             What::Ours(entry) => entry.remote().is_some_and(|copy| copy.origin != Origin::Adopted),
-            What::Foreign(..) => false,
+            What::Foreign(..) | What::Version(_) => false,
         }
     }
 
@@ -86,6 +125,7 @@ impl Leaving {
                 let from_s = copy.map_or(0, |copy| copy.confirmed_s);
                 (size_bytes, hash, fingerprint, Some(entry.metadata.clone()), from_s)
             }
+            What::Version(version) => return NewVersion { folder: into, ..(**version).clone() },
             What::Foreign(_, file) => {
                 let hash: Option<Whirlpool> = file.whirlpool;
                 (file.size_bytes, hash, None, None, 0)
@@ -130,7 +170,7 @@ impl Executor {
     }
 
     /// Moves files to the versions, or removes them; a hundred in one call.
-    pub(super) async fn retire_all(&self, all: Vec<Leaving>) -> Result<(), StepError> {
+    pub(crate) async fn retire_all(&self, all: Vec<Leaving>) -> Result<(), StepError> {
         let (to_remove, to_keep): (Vec<Leaving>, Vec<Leaving>) =
             all.into_iter().partition(|left| !self.keep_versions && left.is_ours());
         for chunk in to_keep.chunks(MAX_LINKS_PER_CALL) {
@@ -144,25 +184,84 @@ impl Executor {
 
     async fn move_to_versions(&self, chunk: &[Leaving]) -> Result<(), StepError> {
         let into = self.versions_folder(chunk.len(), None).await?;
-        let mut chunk = chunk.to_vec();
+        let mut leaving = chunk.to_vec();
         self.state.write(|w| {
-            for left in chunk.iter_mut().filter(|left| left.intent.is_none()) {
+            for left in leaving.iter_mut().filter(|left| left.intent.is_none()) {
                 left.begin(w, self.mirror, into)?;
             }
             Ok(())
         })?;
-        let urls: Vec<FileUrl> = chunk.iter().map(|left| left.url.clone()).collect();
-        let outcome = self.client.move_files(&urls, into).await?;
+        let brought = self.bring_to_versions(&leaving, into).await?;
+        let stuck = self.confirm_in_versions(&leaving, &brought, into)?;
+        let (mut begun_here, mut retired) = (Vec::new(), leaving.len() as u64);
+        for (left, before) in
+            leaving.iter().zip(chunk).filter(|(left, _)| stuck.contains(&left.url))
+        {
+            retired -= 1;
+            begun_here.extend(left.intent.filter(|_| before.intent.is_none()));
+            self.problem(
+                &left.path,
+                "the service did not move an old copy to the versions",
+                "it is tried again by itself",
+            )?;
+        }
+        // While a file is on record, the next plan retires it; others are known by their intent.
+        self.state.write(|w| begun_here.iter().try_for_each(|intent| w.resolve(*intent)))?;
+        self.report(|report| report.retired += retired);
+        Ok(())
+    }
+
+    /// Moves files to a versions folder. Where the service wants names to be unique, those that
+    /// are taken there get one that is not.
+    async fn bring_to_versions(
+        &self,
+        leaving: &[Leaving],
+        into: FolderId,
+    ) -> Result<Brought, StepError> {
+        let mut parcels: Vec<Parcel> = leaving.iter().map(Leaving::parcel).collect();
+        let mut brought = Brought::default();
+        for try_again in [true, false] {
+            let moved = match self.bring(&parcels, into).await {
+                Err(StepError::Api(error)) if super::is_gone(&error) => {
+                    // The versions folder was removed: the next try makes another.
+                    self.versions_folder_is_gone(into)?;
+                    return Err(error.into());
+                }
+                other => other?,
+            };
+            brought.add(moved);
+            parcels.retain(|p| brought.url(&p.url).is_none() && !brought.is_gone(&p.url));
+            if parcels.is_empty() || !try_again {
+                break;
+            }
+            let names: Vec<_> =
+                parcels.iter().map(|parcel| (parcel.url.clone(), unique_name(parcel))).collect();
+            self.give_names(&names).await?;
+        }
+        Ok(brought)
+    }
+
+    /// Writes down what has arrived. Returns the links of what has not.
+    fn confirm_in_versions(
+        &self,
+        leaving: &[Leaving],
+        brought: &Brought,
+        into: FolderId,
+    ) -> Result<HashSet<FileUrl>, StepError> {
         let now_s = now_s();
-        let moved = u32::try_from(chunk.len() - outcome.missing.len()).unwrap_or(u32::MAX);
+        let (mut moved, mut gone, mut stuck) = (0, 0, HashSet::new());
         self.state.write(|w| {
-            for left in &chunk {
-                if !outcome.missing.contains(&left.url) {
-                    let mut version = left.version(self.mirror, into, now_s);
-                    if let Some(url) = outcome.new_urls.get(&left.url) {
-                        version.url = url.clone();
-                    }
+            for left in leaving {
+                if let Some(url) = brought.url(&left.url) {
+                    let url = url.clone();
+                    let version = NewVersion { url, ..left.version(self.mirror, into, now_s) };
                     w.add_version(&version)?;
+                    moved += 1;
+                } else if brought.is_gone(&left.url) {
+                    gone += 1;
+                } else {
+                    stuck.insert(left.url.clone());
+                    continue;
                 }
                 left.forget_if_current(w)?;
                 if let Some(intent) = left.intent {
@@ -171,15 +270,11 @@ impl Executor {
             }
             w.count_retired(into, moved, None)
         })?;
-        if !outcome.missing.is_empty() {
-            // Already gone on the service: what had to leave has left.
-            tracing::warn!(
-                files = outcome.missing.len(),
-                "some replaced or deleted files were no longer on the service"
-            );
+        if gone > 0 {
+            // What had to leave has left.
+            tracing::warn!(files = gone, "replaced or deleted files were no longer on 1fichier");
         }
-        self.report(|report| report.retired += chunk.len() as u64);
-        Ok(())
+        Ok(stuck)
     }
 
     async fn remove_for_good(&self, chunk: &[Leaving]) -> Result<(), StepError> {
@@ -187,7 +282,7 @@ impl Executor {
         let paths = chunk.iter().map(|left| left.path.clone()).collect();
         let intent = Intent::Remove { urls: urls.clone(), paths };
         let intent = self.state.write(|w| w.begin(self.mirror, &intent))?;
-        self.client.remove_files(&urls).await?;
+        self.remove_all(&urls).await?;
         self.state.write(|w| {
             for left in chunk {
                 left.forget_if_current(w)?;
@@ -198,6 +293,20 @@ impl Executor {
             w.resolve(intent)
         })?;
         self.report(|report| report.retired += chunk.len() as u64);
+        Ok(())
+    }
+
+    /// Removes at most a hundred files. Asks again while the service carries out a part; what it
+    /// then does not name, it does not know (B.8).
+    pub(crate) async fn remove_all(&self, urls: &[FileUrl]) -> Result<(), StepError> {
+        let mut open = urls.to_vec();
+        while !open.is_empty() {
+            let outcome = self.client.remove_files(&open).await?;
+            if outcome.done.is_empty() {
+                break;
+            }
+            open = outcome.missing;
+        }
         Ok(())
     }
 
@@ -241,8 +350,21 @@ impl Leaving {
                 });
                 if is_current { self.forget(w) } else { Ok(()) }
             }
-            What::Foreign(..) => self.forget(w),
+            What::Foreign(..) | What::Version(_) => self.forget(w),
         }
+    }
+}
+
+/// A name that nothing else in a versions folder has; the record knows the right one.
+fn unique_name(parcel: &Parcel) -> RemoteName {
+    /// With the rest well below what the service takes (F.1).
+    const MAX_NAME_BYTES: usize = 180;
+    let unique = temporary_name();
+    match parcel.names.first() {
+        Some(name) if name.as_str().len() <= MAX_NAME_BYTES => {
+            RemoteName::from_service(format!("{}-{}", unique.as_str(), name.as_str()))
+        }
+        Some(_) | None => unique,
     }
 }
 

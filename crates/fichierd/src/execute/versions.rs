@@ -33,6 +33,13 @@ impl Executor {
         self.make_versions_folder(&day, seq).await
     }
 
+    /// Nothing more is put there: to the count of its items it is full.
+    pub(super) fn versions_folder_is_gone(&self, id: FolderId) -> Result<(), StepError> {
+        tracing::warn!("a versions folder was removed on 1fichier by somebody else");
+        let full = u32::try_from(MAX_ITEMS).unwrap_or(u32::MAX);
+        Ok(self.state.write(|w| w.count_retired(id, full, None))?)
+    }
+
     async fn make_versions_folder(&self, day: &str, seq: u32) -> Result<FolderId, StepError> {
         let name = if seq == 1 { day.to_owned() } else { format!("{day}.{seq}") };
         let name = RemoteName::encode(name.as_bytes());

@@ -1,0 +1,222 @@
+//! Moves files from folder to folder, and finds out what became of each.
+//!
+//! One call when all goes well. What the service does not report is not concluded from: it is
+//! asked again while that helps (a batch may be carried out in part, G.1 row 1), and then looked
+//! for in a listing, by link, or by name, size and hash where the move gave it a new link (B.9).
+//!
+//! Invariant: a file counts as there only if the service names it, and as gone only if the
+//! service says that it knows no such file and the listing does not show it either.
+
+use std::collections::{HashMap, HashSet};
+
+use fichier_api::names::RemoteName;
+use fichier_api::{ErrorKind, FileUrl, FolderId, FolderListing, RemoteFile, Whirlpool};
+use fichier_state::{Entry, ForeignFile, PendingFile};
+
+use super::{Executor, StepError};
+
+/// A file that is to be moved.
+#[derive(Clone, Debug)]
+pub(crate) struct Parcel {
+    /// Its link before.
+    pub(crate) url: FileUrl,
+    /// The names that it may have when it has arrived.
+    pub(crate) names: Vec<RemoteName>,
+    size_bytes: u64,
+    whirlpool: Option<Whirlpool>,
+}
+
+/// What became of the files, by their links before.
+#[derive(Debug, Default)]
+pub(crate) struct Brought {
+    /// Those in the folder now, with their present links.
+    there: HashMap<FileUrl, FileUrl>,
+    /// Of these, those recognised by their content: they may be somebody else's.
+    lookalikes: HashSet<FileUrl>,
+    /// Those that are nowhere.
+    gone: HashSet<FileUrl>,
+    /// Files on nobody's record that have the names of those that did not move.
+    pub(super) in_the_way: Vec<(FileUrl, ForeignFile)>,
+}
+
+impl Brought {
+    /// Takes in what became of others, or of the same at a second try.
+    pub(super) fn add(&mut self, later: Brought) {
+        self.there.extend(later.there);
+        self.lookalikes.extend(later.lookalikes);
+        self.gone.extend(later.gone);
+        self.in_the_way.extend(later.in_the_way);
+    }
+
+    /// The link that a file has now; nothing if it did not arrive.
+    pub(crate) fn url<'a>(&'a self, before: &FileUrl) -> Option<&'a FileUrl> {
+        self.there.get(before)
+    }
+
+    /// Whether the service knows nothing of it any more.
+    pub(crate) fn is_gone(&self, before: &FileUrl) -> bool {
+        self.gone.contains(before)
+    }
+
+    /// Whether it is known by its content only, and may not be removed as ours (I2).
+    pub(super) fn is_lookalike(&self, before: &FileUrl) -> bool {
+        self.lookalikes.contains(before)
+    }
+}
+
+impl Parcel {
+    /// A file on record, which may have another name when it arrives.
+    pub(crate) fn of_entry(entry: &Entry, other_name: Option<&RemoteName>) -> Option<Parcel> {
+        let copy = entry.remote()?;
+        let name = copy.remote_name.clone().unwrap_or_else(|| RemoteName::encode(&entry.name));
+        Some(Parcel {
+            url: copy.url.clone(),
+            names: [Some(&name), other_name].into_iter().flatten().cloned().collect(),
+            size_bytes: entry.stamp.size_bytes,
+            whirlpool: Some(copy.whirlpool),
+        })
+    }
+
+    /// A file in the staging folder.
+    pub(super) fn of_pending(file: &PendingFile) -> Option<Parcel> {
+        Some(Parcel {
+            url: file.url.clone()?,
+            names: vec![file.name.clone(), file.sent_as.clone()],
+            size_bytes: file.size_bytes,
+            whirlpool: file.whirlpool,
+        })
+    }
+
+    /// Any other file.
+    pub(crate) fn new(
+        url: &FileUrl,
+        names: Vec<RemoteName>,
+        size_bytes: u64,
+        whirlpool: Option<Whirlpool>,
+    ) -> Parcel {
+        Parcel { url: url.clone(), names, size_bytes, whirlpool }
+    }
+
+    fn looks_like(&self, file: &RemoteFile) -> bool {
+        self.names.contains(&file.name)
+            && self.size_bytes == file.size_bytes
+            && self.whirlpool.is_some()
+            && self.whirlpool == file.whirlpool
+    }
+}
+
+impl Executor {
+    /// Moves at most a hundred files into the folder `into`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] if the folder is not there; else what stops the cycle.
+    pub(crate) async fn bring(
+        &self,
+        parcels: &[Parcel],
+        into: FolderId,
+    ) -> Result<Brought, StepError> {
+        let mut brought = Brought::default();
+        let mut open: Vec<&Parcel> = parcels.iter().collect();
+        let mut none_is_known = false;
+        while !open.is_empty() {
+            let urls: Vec<FileUrl> = open.iter().map(|parcel| parcel.url.clone()).collect();
+            let outcome = match self.client.move_files(&urls, into).await {
+                Ok(outcome) => outcome,
+                Err(error) if is_refusal(&error) => {
+                    none_is_known = matches!(error.kind, ErrorKind::NotFound);
+                    break;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            for url in &outcome.done {
+                let now = outcome.new_urls.get(url).unwrap_or(url);
+                brought.there.insert(url.clone(), now.clone());
+            }
+            let asked = open.len();
+            open.retain(|parcel| !brought.there.contains_key(&parcel.url));
+            if open.len() == asked {
+                break;
+            }
+        }
+        if !open.is_empty() {
+            let listing = self.client.list_folder(into).await?;
+            self.look_for(&open, &listing, none_is_known, &mut brought)?;
+        }
+        Ok(brought)
+    }
+
+    fn look_for(
+        &self,
+        parcels: &[&Parcel],
+        listing: &FolderListing,
+        none_is_known: bool,
+        brought: &mut Brought,
+    ) -> Result<(), StepError> {
+        let known =
+            self.state.read(|s| s.known_urls(listing.files.iter().map(|file| &file.url)))?;
+        let mut strangers: Vec<&RemoteFile> =
+            listing.files.iter().filter(|file| !known.contains(&file.url)).collect();
+        for parcel in parcels {
+            if listing.files.iter().any(|file| file.url == parcel.url) {
+                brought.there.insert(parcel.url.clone(), parcel.url.clone());
+            } else if let Some(at) = strangers.iter().position(|file| parcel.looks_like(file)) {
+                let found = strangers.swap_remove(at);
+                brought.there.insert(parcel.url.clone(), found.url.clone());
+                brought.lookalikes.insert(parcel.url.clone());
+            } else if none_is_known {
+                brought.gone.insert(parcel.url.clone());
+            } else {
+                let same_name = |file: &&&RemoteFile| parcel.names.first() == Some(&file.name);
+                let other = strangers.iter().find(same_name).map(|file| ForeignFile {
+                    url: file.url.clone(),
+                    name: file.name.clone(),
+                    size_bytes: file.size_bytes,
+                    whirlpool: file.whirlpool,
+                });
+                brought.in_the_way.extend(other.map(|other| (parcel.url.clone(), other)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives at most a hundred files their names. Returns those that did not get them.
+    ///
+    /// A reply names only files that had another name before, so what it leaves out is asked for
+    /// once more: files that are named already are then confirmed.
+    ///
+    /// # Errors
+    ///
+    /// What stops the cycle.
+    pub(crate) async fn give_names(
+        &self,
+        names: &[(FileUrl, RemoteName)],
+    ) -> Result<HashSet<FileUrl>, StepError> {
+        let mut open = names.to_vec();
+        while !open.is_empty() {
+            let missing = match self.client.rename_files(&open).await {
+                Ok(outcome) => outcome.missing,
+                Err(error) if is_refusal(&error) => break,
+                Err(error) => return Err(error.into()),
+            };
+            let asked = open.len();
+            open.retain(|(url, _)| missing.contains(url));
+            if open.len() == asked {
+                break;
+            }
+        }
+        Ok(open.into_iter().map(|(url, _)| url).collect())
+    }
+}
+
+/// Whether the service understood the request and declined: all of these files are unknown, or
+/// their names are taken (G.1 row 12).
+pub(super) fn is_refusal(error: &fichier_api::Error) -> bool {
+    matches!(
+        error.kind,
+        ErrorKind::NotFound
+            | ErrorKind::NotAllowed
+            | ErrorKind::NameTaken { .. }
+            | ErrorKind::Refused { .. }
+    )
+}

@@ -1,0 +1,203 @@
+//! The process dies at each request of each operation, before and after the service has carried
+//! it out (K01 to K15). Started again, the mirror finishes the work: nothing is there twice,
+//! nothing is left in staging, and no byte is sent more than twice.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::world::World;
+
+/// One operation on disk: what is there before, and what is done.
+#[derive(Clone, Copy)]
+struct Operation {
+    before: fn(&World),
+    change: fn(&World),
+}
+
+/// Kills a mirror that carries out `operation` at each of its requests.
+async fn survives(operation: Operation) {
+    let mut whole = prepared(operation).await;
+    let calls = whole.calls_of_cycle().await;
+    whole.settle().await;
+    whole.assert_mirrored();
+    let at_once = Arc::new(Semaphore::new(8));
+    let mut kills = JoinSet::new();
+    for n in 0..calls.len() {
+        for carried_out in [false, true] {
+            let (at_once, calls) = (Arc::clone(&at_once), calls.clone());
+            kills.spawn(async move {
+                let _one = at_once.acquire().await.unwrap();
+                eprintln!("killed at request {n} of {calls:?}, carried out: {carried_out}");
+                dies_at(operation, n, carried_out).await;
+            });
+        }
+    }
+    while let Some(done) = kills.join_next().await {
+        done.unwrap();
+    }
+}
+
+async fn prepared(operation: Operation) -> World {
+    let mut world = World::new().await;
+    world.write("bystander", "is never touched");
+    // Learns what the service does with taken names, as every mirror has after its first day.
+    world.settle().await;
+    world.write("bystander", "was touched once");
+    world.settle().await;
+    (operation.before)(&world);
+    world.settle().await;
+    world.assert_mirrored();
+    (operation.change)(&world);
+    world
+}
+
+async fn dies_at(operation: Operation, n: usize, carried_out: bool) {
+    let mut world = prepared(operation).await;
+    let versions = world.versions().len();
+    let sent_before = world.emulator.bytes_received();
+    let before = world.remote();
+    assert!(world.kill_at(n, carried_out).await, "there is no request {n}");
+    assert_nothing_is_lost(&world, &before);
+    let mut world = world.restart();
+    world.settle().await;
+    world.assert_mirrored();
+    let size: usize = world.local().values().map(Vec::len).sum();
+    let sent = world.emulator.bytes_received() - sent_before;
+    assert!(sent <= 2 * size as u64, "{sent} bytes were sent for {size}");
+    assert_kept(&world, &before, versions);
+}
+
+/// At no moment is a path that stays without any content (T4), but for the time that its content
+/// waits under another name to be swapped.
+fn assert_nothing_is_lost(world: &World, before: &BTreeMap<String, Vec<u8>>) {
+    let local = world.local();
+    let there = world.visible();
+    for (path, content) in before.iter().filter(|(path, _)| local.contains_key(*path)) {
+        let is_there = there.iter().any(|(other, now)| other == path || now == content);
+        assert!(is_there, "`{path}` is without content after the kill");
+    }
+}
+
+/// Every content that was there is there still, in its place, in another, or in the versions.
+fn assert_kept(world: &World, before: &BTreeMap<String, Vec<u8>>, versions: usize) {
+    let after = world.remote();
+    let kept = world.versions();
+    for (path, content) in before {
+        let is_there = after.values().any(|now| now == content);
+        let is_kept = kept.iter().any(|(_, old)| old == content);
+        assert!(is_there || is_kept, "the content of `{path}` is lost");
+    }
+    assert!(kept.len() >= versions, "versions went away");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_file_arrives_once_whenever_the_process_dies() {
+    survives(Operation { before: |_| {}, change: |w| w.write("new", "content") }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_in_new_folders_arrives_once_whenever_the_process_dies() {
+    let change = |w: &World| w.write_many((0..50).map(|n| format!("{}/file-{}", n % 3, n / 2)));
+    survives(Operation { before: |_| {}, change }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replaced_file_has_one_copy_and_one_version_whenever_the_process_dies() {
+    survives(Operation {
+        before: |w| w.write("folder/file", "first"),
+        change: |w| w.write("folder/file", "later"),
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renamed_file_is_renamed_once_whenever_the_process_dies() {
+    survives(Operation {
+        before: |w| w.write_many(["folder/a".to_owned(), "folder/b".to_owned()]),
+        change: |w| {
+            w.rename("folder/a", "folder/c");
+            w.rename("folder/b", "folder/d");
+        },
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_moved_file_is_moved_once_whenever_the_process_dies() {
+    survives(Operation {
+        before: |w| w.write_many(["a/x".to_owned(), "a/y".to_owned(), "b/x".to_owned()]),
+        change: |w| {
+            w.rename("a/y", "b/z");
+            w.rename("a/x", "c/x");
+        },
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_renamed_onto_another_replaces_it_whenever_the_process_dies() {
+    survives(Operation {
+        before: |w| w.write_many(["f/new".to_owned(), "f/old".to_owned()]),
+        change: |w| w.rename("f/new", "f/old"),
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_swap_ends_as_on_disk_whenever_the_process_dies() {
+    survives(Operation {
+        before: |w| w.write_many(["f/a".to_owned(), "f/b".to_owned()]),
+        change: |w| {
+            w.rename("f/a", "f/c");
+            w.rename("f/b", "f/a");
+            w.rename("f/c", "f/b");
+        },
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renamed_folder_is_moved_whole_whenever_the_process_dies() {
+    survives(Operation {
+        before: |w| w.write_many((0..6).map(|n| format!("old/{}/file-{n}", n % 2))),
+        change: |w| w.rename("old", "elsewhere/new"),
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deleted_files_are_all_retired_whenever_the_process_dies() {
+    survives(Operation {
+        before: |w| w.write_many((0..120).map(|n| format!("{}/file-{n}", n % 2))),
+        change: |w| {
+            for n in 2..120 {
+                w.remove(&format!("{}/file-{n}", n % 2));
+            }
+        },
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_folder_is_retired_whole_whenever_the_process_dies() {
+    survives(Operation {
+        before: |w| w.write_many((0..6).map(|n| format!("tree/{}/file-{n}", n % 2))),
+        change: |w| w.remove_tree("tree"),
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_is_made_once_whenever_the_process_dies() {
+    survives(Operation {
+        before: |w| {
+            w.write("large", vec![7; 5 << 20]);
+            w.write("copy", "is replaced by a copy of the large one");
+        },
+        change: |w| w.write("copy", vec![7; 5 << 20]),
+    })
+    .await;
+}
