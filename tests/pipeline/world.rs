@@ -34,7 +34,7 @@ pub struct World {
     pub emulator: Emulator,
     pub config: MirrorConfig,
     pub shared: Shared,
-    worker: MirrorWorker,
+    pub worker: MirrorWorker,
     source: TempDir,
     state: TempDir,
 }

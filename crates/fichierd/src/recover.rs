@@ -96,14 +96,16 @@ impl Executor {
         Ok(self.state.write(|w| w.resolve(id))?)
     }
 
-    /// Moves and renames once more, all of them; then the records follow.
+    /// Moves and renames once more, all of them; then the records follow. What would stand beside
+    /// another file of ours goes back to where its record is.
     async fn finish_moves(&self, id: IntentId, moves: Vec<Moved>) -> Result<(), StepError> {
         let mut by_folder: BTreeMap<FolderId, Vec<(Moved, Parcel)>> = BTreeMap::new();
         for moved in moves {
             self.dirty.mark(moved.from.clone());
             self.dirty.mark(moved.to.clone());
-            let entry = self.state.read(|s| s.entry_of_url(&moved.url))?;
-            if let Some(parcel) = entry.and_then(|e| Parcel::of_entry(&e, Some(&moved.name))) {
+            let Some(entry) = self.state.read(|s| s.entry_of_url(&moved.url))? else { continue };
+            let moved = self.forwards_or_back(moved, &entry)?;
+            if let Some(parcel) = Parcel::of_entry(&entry, Some(&moved.name)) {
                 by_folder.entry(moved.into).or_default().push((moved, parcel));
             }
         }
@@ -113,6 +115,20 @@ impl Executor {
             }
         }
         Ok(self.state.write(|w| w.resolve(id))?)
+    }
+
+    fn forwards_or_back(&self, moved: Moved, entry: &Entry) -> Result<Moved, StepError> {
+        let there = match self.folder_of(&moved.to)? {
+            Some(folder) => self.state.read(|s| s.entry(folder, moved.to.name()))?,
+            None => None,
+        };
+        let folder = self.state.read(|s| s.folder(entry.folder))?;
+        let Some((_, spot)) = there.zip(folder.and_then(|folder| folder.remote)) else {
+            return Ok(moved);
+        };
+        let name = entry.remote().and_then(|copy| copy.remote_name.clone());
+        let name = name.unwrap_or_else(|| RemoteName::encode(&entry.name));
+        Ok(Moved { into: spot.id, name, ..moved })
     }
 
     async fn finish_moves_into(

@@ -120,8 +120,9 @@ impl Executor {
     /// In each swap one of the files waits under a temporary name. Its record goes with it, so
     /// that a crash in between leaves a file that belongs elsewhere, and a record that knows it.
     async fn step_aside(&self, files: &[Relocation]) -> Result<(), StepError> {
-        let links = files.iter().filter_map(|file| file.was.remote().map(|copy| copy.url.clone()));
-        let names: Vec<_> = links.map(|url| (url, temporary_name())).collect();
+        let copies = files.iter().filter_map(|file| file.was.remote());
+        let names: Vec<(FileUrl, RemoteName)> =
+            copies.map(|copy| (copy.url.clone(), temporary_name())).collect();
         let intent = Intent::Rename { urls: names.clone() };
         let intent = self.state.write(|w| w.begin(self.mirror, &intent))?;
         let refused = self.give_names(&names).await?;

@@ -1,0 +1,53 @@
+//! After any sequence of changes, cycles, faults and deaths, is the remote equal to the disk?
+//!
+//! A story is told to a mirror operation by operation; at its end the faults stop, the mirror
+//! comes to rest, and then everything must be in its place, nothing lost, no rule of the service
+//! broken, and a further cycle must find nothing to do.
+//!
+//! The same stories every time. For others: `MODEL_SEED=7 MODEL_CASES=500 cargo test --test
+//! model`.
+
+#![allow(missing_docs, unreachable_pub, reason = "tests are their own documentation")]
+#![allow(clippy::disallowed_methods, reason = "here the folder is ours to change")]
+
+use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
+
+mod disk;
+mod operations;
+mod teller;
+#[path = "../pipeline/world.rs"]
+#[allow(dead_code, reason = "other tests use the rest of it")]
+mod world;
+
+/// Told in the normal run; more on request.
+const CASES: u32 = 50;
+
+/// Which ones.
+const SEED: u64 = 1;
+
+/// Operations in the longest story.
+const LONGEST: usize = 30;
+
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().expect("a number"))
+}
+
+#[test]
+fn whatever_happens_the_remote_ends_up_equal_to_the_disk() {
+    let cases = setting("MODEL_CASES").map_or(CASES, |cases| u32::try_from(cases).unwrap());
+    let config = Config {
+        cases,
+        rng_seed: RngSeed::Fixed(setting("MODEL_SEED").unwrap_or(SEED)),
+        failure_persistence: None,
+        max_shrink_iters: 400,
+        ..Config::default()
+    };
+    let longest = setting("MODEL_LONGEST").map_or(LONGEST, |most| usize::try_from(most).unwrap());
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let outcome = TestRunner::new(config).run(&operations::stories(longest), |story| {
+        runtime.block_on(teller::tell(&story)).map_err(TestCaseError::fail)
+    });
+    if let Err(failure) = outcome {
+        panic!("{failure}");
+    }
+}

@@ -1,0 +1,229 @@
+//! Tells a story to a mirror, and looks at how it ended.
+
+use std::collections::BTreeSet;
+use std::os::unix::ffi::OsStrExt as _;
+use std::time::{Duration, Instant};
+
+use fichier_emulator::{Action, Emulator, Fault, NameTaken};
+use fichier_state::RelPath;
+use fichierd::config::Keep;
+use fichierd::dirty::Due;
+use fichierd::mirror::Trouble;
+
+use crate::disk::Disk;
+use crate::operations::{Operation, Spoiling, Story};
+use crate::world::{TARGET, World};
+
+/// Requests that a fault may hit.
+const ENDPOINTS: [&str; 13] = [
+    "file/mv.cgi",
+    "upload.cgi",
+    "end.pl",
+    "file/rename.cgi",
+    "folder/mv.cgi",
+    "folder/mkdir.cgi",
+    "file/cp.cgi",
+    "file/rm.cgi",
+    "folder/ls.cgi",
+    "folder/rm.cgi",
+    "upload/get_upload_server.cgi",
+    "file/info.cgi",
+    "*",
+];
+
+/// A mirror that needs more cycles than this to come to rest goes round in circles.
+const MAX_CYCLES: usize = 25;
+
+/// The longest that a lock of the service may keep a mirror waiting, on the clock.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A call that is never answered.
+const FOREVER: Duration = Duration::from_secs(600);
+
+/// Something did not end as it should.
+type Outcome<T = ()> = Result<T, String>;
+
+pub async fn tell(story: &Story) -> Outcome {
+    let world = World::with(
+        |rules| rules.on_name_taken = story.name_taken,
+        |config| {
+            if !story.keep_versions {
+                config.keep = Keep::None;
+            }
+        },
+    )
+    .await;
+    let mut teller = Teller { disk: Disk::new(world.source()), world, shown: BTreeSet::new() };
+    for operation in &story.operations {
+        teller = teller.next(operation).await;
+    }
+    teller.world.emulator.clear_faults();
+    teller.come_to_rest().await?;
+    teller.look(story)?;
+    let calls = teller.world.calls_of_cycle().await;
+    check(calls.is_empty(), || format!("an idle cycle makes calls: {calls:?}"))
+}
+
+struct Teller {
+    world: World,
+    disk: Disk,
+    /// Every content that was ever visible in the target.
+    shown: BTreeSet<Vec<u8>>,
+}
+
+impl Teller {
+    async fn next(mut self, operation: &Operation) -> Teller {
+        match operation {
+            Operation::Cycle => {
+                self.world.cycle().await;
+            }
+            Operation::CycleOver { files } => {
+                let due = self.due(files);
+                self.world.worker.run(&self.world.shared, &due).await;
+            }
+            Operation::Restart => self.world = self.world.restart(),
+            Operation::Kill { after, carried_out } => {
+                self.die_at(usize::from(*after), *carried_out).await;
+                self.world = self.world.restart();
+            }
+            Operation::Spoil { endpoint, skip, how } => self.spoil(*endpoint, *skip, *how),
+            change => self.disk.apply(change),
+        }
+        self.remember_shown();
+        self
+    }
+
+    /// Some files that are there, and the folder of each that is not.
+    fn due(&self, numbers: &[u8]) -> Due {
+        let files = self.disk.files();
+        let path = |number: &u8| {
+            let file = files.get(usize::from(*number) % (files.len() + 1))?;
+            let below = file.strip_prefix(self.world.source()).unwrap();
+            Some(RelPath::parse(below.as_os_str().as_bytes()).unwrap())
+        };
+        let gone = || RelPath::parse(b"a").unwrap();
+        let paths = numbers.iter().map(|number| path(number).unwrap_or_else(gone)).collect();
+        Due { everything: false, paths }
+    }
+
+    /// Begins a cycle, and drops it in its `after`th request from now on.
+    async fn die_at(&mut self, after: usize, carried_out: bool) {
+        let action = if carried_out { Action::Delay(FOREVER) } else { Action::StallHeaders };
+        let (worker, shared) = (&mut self.world.worker, &self.world.shared);
+        let emulator = &self.world.emulator;
+        emulator.inject(Fault::once("*", action).after(after));
+        let last = emulator.calls() + after;
+        let everything = Due { everything: true, paths: Vec::new() };
+        tokio::select! {
+            _end = worker.run(shared, &everything) => {}
+            () = is_there(emulator, last, carried_out) => {}
+        }
+        emulator.clear_faults();
+    }
+
+    fn spoil(&self, endpoint: u8, skip: u8, how: Spoiling) {
+        let action = match how {
+            Spoiling::LoseReply => Action::DoItThenReset,
+            Spoiling::ResetBefore => Action::Reset,
+            Spoiling::ServerError => Action::Status(503, "busy".to_owned()),
+            Spoiling::Partial(links) => Action::Partial(usize::from(links)),
+            Spoiling::Truncated => Action::Truncated,
+        };
+        let endpoint = ENDPOINTS[usize::from(endpoint) % ENDPOINTS.len()];
+        self.world.emulator.inject(Fault::once(endpoint, action).after(usize::from(skip)));
+    }
+
+    fn remember_shown(&mut self) {
+        let own = format!("{TARGET}/.fichierd");
+        for file in self.world.emulator.files() {
+            if file.path.starts_with(TARGET) && !file.path.starts_with(&own) {
+                self.shown.extend(self.world.emulator.content(&file.link));
+            }
+        }
+    }
+
+    async fn come_to_rest(&mut self) -> Outcome {
+        let deadline = Instant::now() + PATIENCE;
+        let mut cycles = 0;
+        loop {
+            let end = self.world.cycle().await;
+            self.remember_shown();
+            let is_dirty = !self.world.worker.dirty.is_empty();
+            let waits =
+                end.report.uploads_pending > 0 || matches!(end.trouble, Some(Trouble::HeldOff(..)));
+            let at_rest = end.trouble.is_none()
+                && !end.report.changed_something()
+                && end.report.problems == 0
+                && !waits
+                && !is_dirty;
+            if at_rest {
+                return Ok(());
+            }
+            self.world.worker.dirty.take_settled(Duration::ZERO, Duration::ZERO);
+            if waits {
+                // A second has to pass, not a number of cycles.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            } else {
+                cycles += 1;
+            }
+            check(cycles < MAX_CYCLES && Instant::now() < deadline, || {
+                let (report, trouble) = (&end.report, &end.trouble);
+                format!("the mirror does not come to rest: {report:?} {trouble:?} {is_dirty}")
+            })?;
+        }
+    }
+
+    /// Everything that must hold of a mirror at rest.
+    fn look(&self, story: &Story) -> Outcome {
+        let violations = self.world.emulator.violations();
+        check(violations.is_empty(), || format!("rules were broken: {violations:#?}"))?;
+        let mut live = Vec::new();
+        let mut kept = BTreeSet::new();
+        for file in self.world.emulator.files() {
+            let content = self.world.emulator.content(&file.link).unwrap();
+            let Some(folder) = file.path.strip_prefix(TARGET) else {
+                return Err(format!("`{}` lies in {}", file.name, file.path));
+            };
+            kept.insert(content.clone());
+            if folder.starts_with("/.fichierd/versions") {
+                continue;
+            }
+            check(!folder.starts_with("/.fichierd"), || format!("left in staging: {file:?}"))?;
+            let path = format!("{folder}/{}", file.name).trim_start_matches('/').to_owned();
+            live.push((path, content));
+        }
+        live.sort();
+        let disk: Vec<(String, Vec<u8>)> = self.world.local().into_iter().collect();
+        let (there, here) = (shorten(&live), shorten(&disk));
+        check(live == disk, || format!("on 1fichier {there:#?}\nhere {here:#?}"))?;
+        if story.keep_versions && story.name_taken != NameTaken::Overwrite {
+            let lost: Vec<_> = self.shown.difference(&kept).map(|bytes| glimpse(bytes)).collect();
+            check(lost.is_empty(), || format!("lost contents: {lost:#?}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Returns when a request is on record, and carried out if that is asked for.
+async fn is_there(emulator: &Emulator, number: usize, carried_out: bool) {
+    let is_there = || {
+        let requests = emulator.requests();
+        requests.get(number).is_some_and(|request| !carried_out || request.status != 0)
+    };
+    while !is_there() {
+        tokio::time::sleep(Duration::from_micros(500)).await;
+    }
+}
+
+fn check(holds: bool, otherwise: impl FnOnce() -> String) -> Outcome {
+    if holds { Ok(()) } else { Err(otherwise()) }
+}
+
+fn shorten(files: &[(String, Vec<u8>)]) -> Vec<String> {
+    files.iter().map(|(path, bytes)| format!("{path}: {}", glimpse(bytes))).collect()
+}
+
+fn glimpse(bytes: &[u8]) -> String {
+    let start = &bytes[..bytes.len().min(20)];
+    format!("{} bytes, {}", bytes.len(), String::from_utf8_lossy(start))
+}
