@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "that is how a test fails")]
 
 mod calls;
+mod faults;
 mod names_taken;
 mod recover;
 mod regressions;
