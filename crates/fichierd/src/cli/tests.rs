@@ -36,6 +36,7 @@ fn help_lists_each_command_in_eighty_columns() {
           why          Say why a path is, or is not, on the service
           prune        Remove remote files that are now excluded
           remote       Look at the account, and work in it by hand
+          demo         Watch the service at work for half a minute, without an account
           emulator     Run an imitation of 1fichier on this machine, to try things out
           completions  Print the completions for a shell
           man          Print the manual page, or write all of them to a folder
