@@ -29,6 +29,8 @@ pub(super) struct Schedule {
     failures: u32,
     /// The last cycle looked at single paths only.
     was_small: bool,
+    /// Somebody waits for a full look.
+    is_awaited: bool,
 }
 
 impl Schedule {
@@ -40,6 +42,7 @@ impl Schedule {
             wake_at: None,
             failures: 0,
             was_small: false,
+            is_awaited: false,
         }
     }
 
@@ -53,6 +56,7 @@ impl Schedule {
     pub(super) fn rescan_now(&mut self) {
         self.look_now();
         self.rescan_at = Instant::now();
+        self.is_awaited = true;
     }
 
     pub(super) fn is_due(&self, now: Instant, worker: &MirrorWorker) -> bool {
@@ -72,12 +76,13 @@ impl Schedule {
         let config = &worker.config;
         let mut due = worker.dirty.take_settled(config.settle, config.settle_at_most);
         // Small changes go before bulk; but bulk has every second turn.
-        let small_first = !due.paths.is_empty() && !self.was_small;
+        let small_first = !due.paths.is_empty() && !self.was_small && !self.is_awaited;
         if self.rescan_at <= now && !small_first {
             due.everything = true;
             self.rescan_at = now + jittered(config.rescan);
         }
         self.was_small = !due.everything;
+        self.is_awaited = false;
         self.wake_at = None;
         due
     }
