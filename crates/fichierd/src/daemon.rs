@@ -350,9 +350,9 @@ impl Daemon {
 
     fn on_cycle_end(&mut self, name: &str, worker: MirrorWorker, end: CycleEnd) {
         let summary = view::summary(name, &end);
-        view::log_end(name, &end);
         let state = &self.shared.state;
         let Some(seat) = self.seats.get_mut(name) else { return };
+        view::log_end(name, &end, seat.trouble.as_ref());
         if seat.leaving {
             self.seats.remove(name);
             return;

@@ -495,6 +495,17 @@ impl CycleEnd {
 }
 
 impl Trouble {
+    /// Whether both say the same. How long a hold-off lasts, and which call met it, changes from
+    /// one time to the next.
+    pub fn is_like(&self, other: &Trouble) -> bool {
+        match (self, other) {
+            (Trouble::HeldOff(until, _), Trouble::HeldOff(other, _)) => until == other,
+            (Trouble::Unreachable(_), Trouble::Unreachable(_))
+            | (Trouble::Refused(_), Trouble::Refused(_)) => true,
+            _ => self.text() == other.text(),
+        }
+    }
+
     /// For people.
     pub fn text(&self) -> &str {
         match self {
