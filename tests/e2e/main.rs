@@ -16,5 +16,6 @@ mod nasty;
 mod refusals;
 mod service;
 mod signals;
+mod sources;
 mod tree;
 mod world;

@@ -19,6 +19,7 @@ use crate::tree::{self, Tree};
 const TIME_SCALE: u32 = 1_000;
 /// Whatever is waited for comes within this, or never.
 const PATIENCE: Duration = Duration::from_secs(30);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Waits until `look` finds something.
 #[track_caller]
@@ -29,7 +30,7 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
             return found;
         }
         assert!(Instant::now() < deadline, "it never came to this: {what}");
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(LOOK_AGAIN);
     }
 }
 
@@ -196,11 +197,16 @@ impl World {
     /// Waits until the account shows what is on disk.
     #[track_caller]
     pub fn until_mirrored(&self, name: &str) {
-        let caller = std::panic::Location::caller();
-        until(&format!("`{name}` is mirrored, at {caller}"), || {
-            (self.differences(name).is_empty() && tree::staged(&self.emulator).is_empty())
-                .then_some(())
-        });
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let (differences, staged) = (self.differences(name), tree::staged(&self.emulator));
+            if differences.is_empty() && staged.is_empty() {
+                return;
+            }
+            let late = Instant::now() >= deadline;
+            assert!(!late, "`{name}` is not mirrored: {differences:#?}, in staging: {staged:#?}");
+            std::thread::sleep(LOOK_AGAIN);
+        }
     }
 
     /// Where disk and account differ, for people.

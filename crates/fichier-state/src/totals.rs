@@ -3,7 +3,7 @@
 use rusqlite::params;
 
 use crate::tree::below;
-use crate::{FolderKey, MirrorId, Records, Result, columns};
+use crate::{FolderKey, MirrorId, Records, RelPath, Result, columns};
 
 /// What is below a folder. Excluded folders and entries are not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,6 +55,25 @@ impl Records {
                 symlinks: columns::read_size(row, 4)?,
             })
         })?)
+    }
+
+    /// Files of a mirror that changed while they were sent, at most `limit` of them: their copies
+    /// may be half of one state and half of another.
+    pub fn unsettled(&self, mirror: MirrorId, limit: u32) -> Result<Vec<RelPath>> {
+        let mut select = self.db.prepare_cached(
+            "SELECT folder_id, entries.name FROM entries INDEXED BY unsettled_entries
+            CROSS JOIN folders ON folders.id = folder_id
+            WHERE unsettled = 1 AND mirror_id = ?1 LIMIT ?2",
+        )?;
+        let rows = select.query_map(params![mirror, limit], |row| {
+            Ok((row.get::<_, FolderKey>(0)?, row.get::<_, Vec<u8>>(1)?))
+        })?;
+        let mut paths = Vec::new();
+        for row in rows {
+            let (folder, name) = row?;
+            paths.push(self.path_of(folder)?.join(&name));
+        }
+        Ok(paths)
     }
 
     /// Counts what a mirror has at the service. Reads indexes only, not the rows: a third

@@ -106,7 +106,8 @@ impl Waiter {
             None => summary,
         };
         let restless = end.has_restless() && Instant::now() < self.patient_until;
-        if end.trouble.is_none() && (end.more || restless) {
+        // A look at single paths may have missed what was asked for.
+        if end.trouble.is_none() && (!end.everything || end.more || restless) {
             self.so_far = Some(total);
             return Some(self);
         }
@@ -351,9 +352,9 @@ impl Daemon {
 
     fn on_cycle_end(&mut self, name: &str, worker: MirrorWorker, end: CycleEnd) {
         let summary = view::summary(name, &end);
-        view::log_end(name, &end);
         let state = &self.shared.state;
         let Some(seat) = self.seats.get_mut(name) else { return };
+        view::log_end(name, &end, seat.trouble.as_ref());
         if seat.leaving {
             self.seats.remove(name);
             self.add_changed(name);
@@ -368,6 +369,10 @@ impl Daemon {
         seat.schedule.after(&end, problem_in, scale, &seat.config);
         let waiting = std::mem::take(&mut seat.waiting).into_iter();
         seat.waiting = waiting.filter_map(|waiter| waiter.after(summary.clone(), &end)).collect();
+        if !seat.waiting.is_empty() {
+            let pause = if end.has_restless() { seat.config.settle } else { Duration::ZERO };
+            seat.schedule.rescan_in(pause);
+        }
         seat.unsettled = end.outcome.unsettled;
         seat.trouble = end.trouble;
         seat.worker = Some(worker);

@@ -103,6 +103,8 @@ pub struct CycleEnd {
     pub outcome: Outcome,
     /// Why it stopped early.
     pub trouble: Option<Trouble>,
+    /// The whole mirror was looked at, not single paths.
+    pub everything: bool,
     /// There is more of the same to do: the next cycle is to follow at once.
     pub more: bool,
     /// How long it took.
@@ -147,9 +149,14 @@ impl MirrorWorker {
         let (began, started_s) = (Instant::now(), now_s());
         let calls = shared.client.pacer().calls_made();
         let mut end = match self.try_run(shared, due).await {
-            Ok((report, outcome)) => {
-                CycleEnd { report, outcome, trouble: None, more: false, took: began.elapsed() }
-            }
+            Ok((report, outcome)) => CycleEnd {
+                report,
+                outcome,
+                trouble: None,
+                more: false,
+                everything: false,
+                took: began.elapsed(),
+            },
             Err(Failure { report, error }) => {
                 self.mark_again(due);
                 CycleEnd {
@@ -157,10 +164,12 @@ impl MirrorWorker {
                     outcome: Outcome::default(),
                     trouble: Some(self.judge(error)),
                     more: false,
+                    everything: false,
                     took: began.elapsed(),
                 }
             }
         };
+        end.everything = due.everything;
         end.more = end.outcome.left_out > 0 || end.outcome.put_off || end.report.left_for_later > 0;
         end.report.calls = shared.client.pacer().calls_made().saturating_sub(calls);
         self.remember(&end);
@@ -499,6 +508,17 @@ impl CycleEnd {
 }
 
 impl Trouble {
+    /// Whether both say the same. How long a hold-off lasts, and which call met it, changes from
+    /// one time to the next.
+    pub fn is_like(&self, other: &Trouble) -> bool {
+        match (self, other) {
+            (Trouble::HeldOff(until, _), Trouble::HeldOff(other, _)) => until == other,
+            (Trouble::Unreachable(_), Trouble::Unreachable(_))
+            | (Trouble::Refused(_), Trouble::Refused(_)) => true,
+            _ => self.text() == other.text(),
+        }
+    }
+
     /// For people.
     pub fn text(&self) -> &str {
         match self {

@@ -119,7 +119,7 @@ pub struct MirrorStatus {
     pub unmanaged: u64,
     /// Remote files in the target that are not ours: never touched.
     pub foreign: u64,
-    /// Files that were sent while they were being written; at most [`MOST_LISTED`].
+    /// Files that are being written, or were sent while they were; at most [`MOST_LISTED`].
     pub unsettled: Vec<String>,
     /// Replaced and deleted files that are still kept.
     pub versions_files: u64,

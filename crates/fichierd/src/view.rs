@@ -30,7 +30,11 @@ pub(crate) fn live<'a>(
     for seat in seats {
         let recorded = shared.state.read(|s| mirror_on_record(s, &seat.config));
         let mut mirror = recorded.unwrap_or_else(|_| blank(&seat.config));
-        mirror.unsettled.extend(seat.unsettled.iter().take(MOST_LISTED).map(ToString::to_string));
+        for path in seat.unsettled.iter().map(ToString::to_string) {
+            if mirror.unsettled.len() < MOST_LISTED && !mirror.unsettled.contains(&path) {
+                mirror.unsettled.push(path);
+            }
+        }
         mirror.watch = watch_status(seat);
         (mirror.state, mirror.what) = state_of(seat, &mirror, paused);
         status.mirrors.push(mirror);
@@ -123,6 +127,8 @@ fn mirror_on_record(
     status.pending_bytes = pending.map(|file| file.size_bytes).sum();
     status.unmanaged = totals.unmanaged_files;
     status.foreign = totals.foreign;
+    let unsettled = store.unsettled(row.id, u32::try_from(MOST_LISTED).unwrap_or(u32::MAX))?;
+    status.unsettled = unsettled.iter().map(ToString::to_string).collect();
     status.versions_files = versions_files;
     status.versions_bytes = versions_bytes;
     status.problem_count = problems.len() as u64;
@@ -247,8 +253,9 @@ pub fn summary(name: &str, end: &CycleEnd) -> CycleSummary {
     }
 }
 
-/// One line in the journal for a cycle that did something, or could not.
-pub fn log_end(name: &str, end: &CycleEnd) {
+/// One line in the journal for a cycle that did something, or that waits for another reason than
+/// the one before it.
+pub(crate) fn log_end(name: &str, end: &CycleEnd, before: Option<&Trouble>) {
     let report = &end.report;
     if report.changed_something() {
         tracing::info!(
@@ -270,8 +277,14 @@ pub fn log_end(name: &str, end: &CycleEnd) {
             duration(end.took),
         );
     }
-    if let Some(trouble) = &end.trouble {
-        tracing::warn!(mirror = name, "`{name}` waits: {}", trouble.text());
+    match (&end.trouble, before) {
+        // What is held, or not any more, was said when it was written down.
+        (Some(Trouble::Held(_)), _) | (None, None | Some(Trouble::Held(_))) => {}
+        (Some(trouble), Some(before)) if trouble.is_like(before) => {}
+        (Some(trouble), _) => {
+            tracing::warn!(mirror = name, "`{name}` waits: {}", trouble.text());
+        }
+        (None, Some(_)) => tracing::info!(mirror = name, "`{name}` goes on"),
     }
 }
 

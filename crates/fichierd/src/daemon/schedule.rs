@@ -52,6 +52,12 @@ impl Schedule {
         self.wake_at = Some(Instant::now());
     }
 
+    /// A full look in a while, for somebody who waits.
+    pub(super) fn rescan_in(&mut self, pause: Duration) {
+        self.rescan_at = self.rescan_at.min(Instant::now() + pause);
+        self.is_awaited = true;
+    }
+
     /// A full look, now.
     pub(super) fn rescan_now(&mut self) {
         self.look_now();

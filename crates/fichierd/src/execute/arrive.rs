@@ -44,7 +44,8 @@ impl Executor {
     pub(crate) async fn finish_upload(&self, key: UploadKey) -> Result<Fate, StepError> {
         let Some(mut upload) = self.pending(key)? else { return Ok(Fate::Settled) };
         self.hash_unknown(&mut upload)?;
-        if is_waiting(&upload) {
+        // With no file left, all have changed while they were read: what arrived has to go.
+        if upload.files.is_empty() || is_waiting(&upload) {
             match self.ask_node(&upload).await? {
                 Answer::Links(links) => {
                     let surplus = self.settle(&upload, links)?;

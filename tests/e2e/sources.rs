@@ -1,0 +1,158 @@
+//! Sources that go, come back, are another folder's, are large, or never rest.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use crate::tree::{self, Tree};
+use crate::world::{World, target, until, write};
+
+/// What a disk that is not mounted leaves behind.
+fn until_held(world: &World, because: &str, remote: &Tree) {
+    until(&format!("it is held because {because}"), || {
+        let mirror = world.mirror("photos");
+        let what = mirror["what"].as_str().unwrap().to_owned();
+        (mirror["state"] == "held" && what.contains(because)).then_some(())
+    });
+    world.run(&["sync", "photos"]).expect(4).says(because);
+    assert_eq!(tree::in_account(&world.emulator, "/backup/photos"), *remote);
+}
+
+#[test]
+fn a_source_that_goes_or_is_another_holds_its_mirror_alone_and_comes_back() {
+    let mut world = World::new();
+    // Held mirrors are looked at again after a minute, or at the next rescan.
+    world.add_mirror("photos", "rescan = \"1s\"");
+    world.add_mirror("docs", "");
+    let (source, away) = (world.source("photos"), world.path("away"));
+    for name in ["a", "b/c", "b/d"] {
+        write(&source.join(name), format!("content of {name}"));
+    }
+    fs::rename(&source, &away).unwrap();
+    world.start();
+    until("it waits for the source", || (world.mirror("photos")["state"] == "held").then_some(()));
+    let mut letters = 0;
+    let mut other_goes_on = |world: &World| {
+        letters += 1;
+        write(&world.source("docs").join(format!("letter {letters}")), format!("{letters}"));
+        world.until_mirrored("docs");
+    };
+    other_goes_on(&world);
+    fs::rename(&away, &source).unwrap();
+    world.until_mirrored("photos");
+    world.run(&["sync"]).expect(0);
+    let remote = tree::in_account(&world.emulator, "/backup/photos");
+    assert_eq!(remote.len(), 3);
+
+    fs::rename(&source, &away).unwrap();
+    until_held(&world, "does not exist", &remote);
+    other_goes_on(&world);
+    fs::create_dir(&source).unwrap();
+    until_held(&world, "is empty", &remote);
+    write(&source.join("of another disk"), "x");
+    until_held(&world, "put it back", &remote);
+    other_goes_on(&world);
+
+    fs::remove_dir_all(&source).unwrap();
+    fs::rename(&away, &source).unwrap();
+    let sent = world.emulator.bytes_received();
+    write(&source.join("new"), "n");
+    world.until_mirrored("photos");
+    assert_eq!(world.emulator.bytes_received(), sent + 1, "nothing else is sent again");
+    world.assert_at_rest();
+}
+
+#[test]
+fn a_bulk_first_mirror_does_not_hold_back_a_small_change_of_another() {
+    let mut world = World::new();
+    world.add_mirror("bulk", "");
+    write(&world.source("photos").join("first"), "first");
+    for number in 0..3_000 {
+        let place = format!("{}/{number}", number % 150);
+        write(&world.source("bulk").join(place), format!("content {number}"));
+    }
+    world.start();
+    until("the bulk is on its way", || {
+        let bulk = world.emulator.folder_id(&target("bulk"))?;
+        let made = |request: &fichier_emulator::Request| {
+            request.endpoint == "folder/mkdir.cgi" && request.folder_id == Some(bulk)
+        };
+        world.emulator.requests().iter().any(made).then_some(())
+    });
+    write(&world.source("photos").join("small change"), "small change");
+    world.until_mirrored("bulk");
+    world.until_mirrored("photos");
+
+    let requests = world.emulator.requests();
+    let photos = world.emulator.folder_id("/backup/photos");
+    let is_move = |request: &fichier_emulator::Request| request.endpoint == "file/mv.cgi";
+    let published: Vec<usize> = (0..requests.len())
+        .filter(|at| is_move(&requests[*at]) && requests[*at].folder_id == photos)
+        .collect();
+    let last_of_bulk = requests.iter().rposition(is_move).unwrap();
+    let small_change = *published.last().unwrap();
+    // 150 folders are filled by 150 calls, and most of them were still to come.
+    let still_to_come = requests[small_change..=last_of_bulk].iter().filter(|r| is_move(r)).count();
+    assert!(still_to_come > 75, "{still_to_come} of 150 folders were filled after it");
+    world.assert_at_rest();
+}
+
+#[test]
+fn a_file_that_never_rests_is_published_at_last_and_said_to_be_unsettled() {
+    let mut world = World::new();
+    world.add_mirror("photos", "settle = \"200ms\"\nsettle_at_most = \"400ms\"");
+    let source = world.source("photos");
+    write(&source.join("quiet"), "quiet");
+    let writer = Writer::start(&source.join("busy.log"));
+    world.start();
+    until("what never rests is there", || {
+        tree::in_account(&world.emulator, "/backup/photos").contains_key("busy.log").then_some(())
+    });
+    until("it is said to be unsettled", || {
+        let mirror = world.mirror("photos");
+        (mirror["unsettled"] == serde_json::json!(["busy.log"])).then_some(())
+    });
+    world.run(&["status"]).expect(0).says("busy.log");
+    // It is on record too, not only in the service's mind.
+    world.take_service().kill();
+    assert_eq!(world.mirror("photos")["unsettled"], serde_json::json!(["busy.log"]));
+    drop(writer);
+    world.start();
+    world.until_mirrored("photos");
+    world.assert_at_rest();
+    assert_eq!(world.mirror("photos")["unsettled"], serde_json::json!([]));
+}
+
+/// Somebody who appends to a file all the time, until dropped.
+struct Writer {
+    stop: Arc<AtomicBool>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Writer {
+    fn start(path: &Path) -> Writer {
+        let mut file = File::create(path).unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = thread::spawn(move || {
+            while !stopped.load(Ordering::Relaxed) {
+                file.write_all(b"one more line\n").unwrap();
+                thread::sleep(Duration::from_millis(1));
+            }
+        });
+        Writer { stop, thread: Some(thread) }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+    }
+}
