@@ -6,7 +6,9 @@
 //! repaired by marking everything (invariant I9).
 //!
 //! A path is *due* when nothing has marked it for a while (it has settled), or when it has been
-//! dirty for so long that a file which never rests must be looked at all the same.
+//! dirty for so long that a file which never rests must be looked at all the same. What was marked
+//! at about the same time is due together: the two halves of a rename are marked one after the
+//! other, and whoever saw only the first would take it for a removal.
 //!
 //! [`DirtyPaths`] is pure: it is told the time. [`DirtyQueue`] is the same set shared between
 //! the watching threads and the loop, and knows the clock.
@@ -23,6 +25,10 @@ use tokio::sync::Notify;
 
 /// Beyond this many separate paths one full scan is cheaper than many small ones.
 const MAX_PATHS: usize = 10_000;
+
+/// Paths that come to rest this close to each other are due together. Fixed and not renewed by
+/// each mark, so that a file which never rests holds up nobody.
+const TOGETHER: Duration = Duration::from_millis(250);
 
 /// A set of paths to look at, or all of them, each with the times that decide when it is due.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -101,7 +107,8 @@ impl DirtyPaths {
 
     /// Takes out what has been quiet for `settle`, or dirty for `at_most` since it was first marked.
     ///
-    /// Goes through the whole set, which is bounded: call it when [`Self::next_due`] has come.
+    /// Takes nothing before [`Self::next_due`]. Goes through the whole set, which is bounded: call it
+    /// when that has come.
     pub fn take_settled(&mut self, now: Instant, settle: Duration, at_most: Duration) -> Due {
         if let Some(marks) = self.everything {
             let everything = marks.due(settle, at_most) <= now;
@@ -111,6 +118,9 @@ impl DirtyPaths {
             return Due { everything, paths: Vec::new() };
         }
         let mut paths: Vec<RelPath> = Vec::new();
+        if self.next_due(settle, at_most).is_none_or(|due| due > now) {
+            return Due { everything: false, paths };
+        }
         self.paths.retain(|path, marks| {
             let due = marks.due(settle, at_most) <= now;
             // What is below a folder follows it directly in path order.
@@ -122,13 +132,13 @@ impl DirtyPaths {
         Due { everything: false, paths }
     }
 
-    /// When the next path is due; `None` if nothing is dirty. May have passed already.
+    /// When the next path is due, with those that come to rest at about the same time; `None` if
+    /// nothing is dirty. May have passed already.
     pub fn next_due(&self, settle: Duration, at_most: Duration) -> Option<Instant> {
-        self.everything
-            .iter()
-            .chain(self.paths.values())
-            .map(|marks| marks.due(settle, at_most))
-            .min()
+        let all = || self.everything.iter().chain(self.paths.values());
+        let due = |marks: &Marks| marks.due(settle, at_most);
+        let together = all().map(due).min()? + TOGETHER.min(settle);
+        all().map(due).filter(|due| *due <= together).max()
     }
 }
 
@@ -252,6 +262,21 @@ mod tests {
     #[test]
     fn only_what_has_settled_is_taken() {
         check(&[(0, "old"), (7, "new")], 10, "old");
+    }
+
+    #[test]
+    fn both_halves_of_a_rename_are_due_together() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut dirty = DirtyPaths::default();
+        dirty.mark(path("old"), at(0));
+        dirty.mark(path("new"), at(3));
+        dirty.mark(path("later"), at(400));
+        assert_eq!(dirty.next_due(SETTLE, AT_MOST), Some(at(5_003)));
+        assert_eq!(dirty.take_settled(at(5_001), SETTLE, AT_MOST), Due::default());
+        let due = dirty.take_settled(at(5_003), SETTLE, AT_MOST);
+        assert_eq!(due.paths, [path("new"), path("old")]);
+        assert_eq!(dirty.next_due(SETTLE, AT_MOST), Some(at(5_400)));
     }
 
     #[test]

@@ -34,6 +34,7 @@ pub(super) const MIRROR: &str = "photos";
 pub(super) const TARGET: &str = "/demo/photos";
 /// By how much the clock of the imitation is faster: every limit is in force, in scaled time.
 pub(super) const TIME_SCALE: u32 = 20;
+const SOCKET: &str = "state/control.sock";
 /// `sun_path` has 108 bytes with the zero at the end.
 const LONGEST_SOCKET_PATH: usize = 107;
 
@@ -54,7 +55,7 @@ impl Stage {
     /// Starts the imitation in `dir`, which is empty, and writes the configuration.
     pub(super) async fn set(dir: &Path) -> anyhow::Result<Stage> {
         let dir = dir.canonicalize()?;
-        if dir.join("control.sock").as_os_str().len() > LONGEST_SOCKET_PATH {
+        if dir.join(SOCKET).as_os_str().len() > LONGEST_SOCKET_PATH {
             bail!("the path {} is too long for a socket; choose another --dir", dir.display());
         }
         let kept = dir.join("1fichier");
@@ -175,7 +176,7 @@ fn config_text(dir: &Path, api_url: &str, pace: &str, settle: &str) -> anyhow::R
          {pace}\
          [[mirror]]\nname = \"{MIRROR}\"\nsource = {}\ntarget = \"{TARGET}\"\n{settle}",
         quoted("state")?,
-        quoted("control.sock")?,
+        quoted(SOCKET)?,
         quoted("1fichier/api_key")?,
         quoted(MIRROR)?,
     ))
