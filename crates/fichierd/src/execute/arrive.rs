@@ -43,7 +43,8 @@ impl Executor {
     pub async fn finish_upload(&self, key: UploadKey) -> Result<(), StepError> {
         let Some(mut upload) = self.pending(key)? else { return Ok(()) };
         self.hash_unknown(&mut upload)?;
-        let waiting = upload.files.iter().any(|file| file.url.is_none());
+        // Where nothing is left of an upload, all that arrived of it is to be removed.
+        let waiting = upload.files.is_empty() || upload.files.iter().any(|file| file.url.is_none());
         if waiting {
             match self.ask_node(&upload).await? {
                 Answer::Links(links) => {
