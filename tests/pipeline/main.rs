@@ -10,4 +10,5 @@ mod calls;
 mod names_taken;
 mod recover;
 mod regressions;
+mod restless;
 mod world;

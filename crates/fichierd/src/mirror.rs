@@ -15,7 +15,9 @@ use fichier_state::{Cycle, Mirror, MirrorId, RelPath};
 use tokio::sync::Semaphore;
 
 use crate::config::{Keep, MaxRemovals, MirrorConfig};
-use crate::cycle::{CycleError, CycleRequest, Outcome, Prepared, keep_instead, preview};
+use crate::cycle::{
+    CycleError, CycleRequest, MAX_ADDITIONS, Outcome, Prepared, keep_instead, preview,
+};
 use crate::dirty::{DirtyQueue, Due};
 use crate::execute::{BANDWIDTH, Executor, FolderMove, Places, StepError, now_s};
 use crate::filter::{Filter, FilterError};
@@ -64,6 +66,8 @@ pub struct MirrorWorker {
     pub filter: Arc<Filter>,
     /// Bytes handed to the network, for progress.
     pub sent_bytes: Arc<AtomicU64>,
+    /// What one cycle takes on: [`MAX_ADDITIONS`].
+    pub max_additions: usize,
     places: Option<Places>,
     restless: BTreeMap<RelPath, Restless>,
     put_offs: u32,
@@ -131,6 +135,7 @@ impl MirrorWorker {
             dirty: DirtyQueue::default(),
             filter,
             sent_bytes: Arc::default(),
+            max_additions: MAX_ADDITIONS,
             places: None,
             restless: BTreeMap::new(),
             put_offs: 0,
@@ -273,6 +278,7 @@ impl MirrorWorker {
             },
             patient: self.put_offs < MAX_PUT_OFFS,
             batch: batch_limits(state)?,
+            max_additions: self.max_additions,
         })
     }
 
