@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_methods, reason = "here the folder is ours to change")]
 
 mod calls;
+mod faults;
 mod names_taken;
 mod recover;
 mod regressions;

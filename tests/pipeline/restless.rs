@@ -122,16 +122,23 @@ async fn more_additions_than_a_cycle_takes_on_are_done_in_slices_and_removals_la
     world.write_many((0..20).map(|n| format!("new/{n:02}")));
     let sent = world.emulator.bytes_received();
 
-    let first = world.cycle().await;
-    // Two new folders are among the ten.
-    assert_eq!((first.report.uploaded_files, first.report.retired), (8, 0), "{first:?}");
-    assert!(first.outcome.left_out > 0 && !world.worker.dirty.is_empty());
-    assert_eq!(world.remote().len(), 5 + 8, "nothing is removed before all is known");
-    let second = world.cycle().await;
-    assert_eq!((second.report.uploaded_files, second.report.retired), (10, 0), "{second:?}");
-    let third = world.cycle().await;
-    assert_eq!(third.outcome.left_out, 0);
-    assert_eq!((third.report.relocated, third.report.retired), (2, 3), "{third:?}");
+    let (mut cycles, mut relocated) = (0, 0);
+    loop {
+        let end = world.cycle().await;
+        cycles += 1;
+        relocated += end.report.relocated;
+        assert!(end.trouble.is_none(), "{:?}", end.trouble);
+        assert!(end.report.uploaded_files <= 10, "{end:?}");
+        if end.outcome.left_out == 0 {
+            assert_eq!(end.report.retired, 3, "{end:?}");
+            break;
+        }
+        assert_eq!(end.report.retired, 0, "nothing is removed before all is known: {end:?}");
+        assert!(!world.worker.dirty.is_empty(), "the rest is to be looked at");
+    }
+    // 22 files and two folders, ten at a time.
+    assert!(cycles >= 3, "{cycles} cycles");
+    assert_eq!(relocated, 2);
     world.assert_mirrored();
     let new: u64 = (0..20).map(|n| format!("content of new/{n:02}").len() as u64).sum();
     assert_eq!(world.emulator.bytes_received() - sent, new, "what moved is not sent again");

@@ -201,6 +201,13 @@ impl World {
         self.emulator.calls_since(before)
     }
 
+    /// How many requests a first cycle with the file `name` makes before the first to `endpoint`.
+    pub async fn calls_to(mut self, endpoint: &str, name: &str) -> usize {
+        self.write(name, "content");
+        let calls = self.calls_of_cycle().await;
+        calls.iter().position(|call| call == endpoint).unwrap()
+    }
+
     /// What the target shows: paths below it with their contents. Panics on two files of one
     /// path.
     pub fn remote(&self) -> BTreeMap<String, Vec<u8>> {
@@ -262,7 +269,7 @@ impl World {
         assert_eq!(names(&local), names(&remote));
         assert!(local == remote, "contents differ");
         let staging = format!("{TARGET}/.fichierd/incoming");
-        for file in self.emulator.files() {
+        for file in self.emulator.files().iter().filter(|file| !file.anonymous) {
             assert!(!file.path.starts_with(&staging), "`{}` was left in staging", file.name);
             assert!(file.path.starts_with(TARGET), "`{}` lies in {}", file.name, file.path);
         }

@@ -214,15 +214,24 @@ impl Executor {
                 }
             }
         }
-        for path in folders {
-            let row = self.state.read(|s| s.folder_at(self.mirror, &path))?;
-            if let Some(row) = row
-                && row.remote.is_some_and(|spot| !spot.listed)
-            {
-                self.explore(&row, &path).await?;
+        // A listing that shows nothing is looked at twice, with the others in between: the
+        // service lists no folder twice within 30 s.
+        let mut shown_empty = BTreeSet::new();
+        loop {
+            let before = shown_empty.len();
+            for path in &folders {
+                let row = self.state.read(|s| s.folder_at(self.mirror, path))?;
+                if let Some(row) = row
+                    && row.remote.is_some_and(|spot| !spot.listed)
+                    && !self.explore(&row, path, shown_empty.contains(path)).await?
+                {
+                    shown_empty.insert(path.clone());
+                }
+            }
+            if shown_empty.len() == before {
+                return Ok(());
             }
         }
-        Ok(())
     }
 
     /// A problem is none any more where a look finds disk and record the same: the file may be

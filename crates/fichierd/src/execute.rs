@@ -41,6 +41,7 @@ mod remove;
 mod upload;
 mod versions;
 
+pub(crate) use arrive::Fate;
 pub use arrive::match_arrived;
 pub(crate) use bring::Parcel;
 pub use moving::FolderMove;

@@ -14,7 +14,7 @@ use fichier_state::{
     Content, Entry, Intent, IntentId, Moved, Origin, RelPath, RemoteCopy, Retired,
 };
 
-use crate::execute::{Executor, Leaving, Parcel, StepError, other_name};
+use crate::execute::{Executor, Fate, Leaving, Parcel, StepError, other_name};
 
 impl Executor {
     /// Resolves every intent and every pending upload of this mirror.
@@ -42,8 +42,13 @@ impl Executor {
             }
         }
         self.finish_retiring(retiring).await?;
+        let mut given_up = false;
         for upload in self.state.read(|s| s.uploads(self.mirror))? {
-            self.finish_upload(upload.key).await?;
+            let fate = self.finish_upload(upload.key).await?;
+            given_up |= matches!(fate, Fate::GivenUp | Fate::NothingCame { given_up: true });
+        }
+        if given_up && self.state.read(|s| s.uploads(self.mirror))?.is_empty() {
+            self.retire_leftovers().await?;
         }
         Ok(())
     }

@@ -261,7 +261,12 @@ impl Found {
     }
 }
 
-fn orphan(mirror: MirrorId, file: &fichier_api::RemoteFile, folder: FolderId) -> NewVersion {
+/// A file in the staging folder that nobody waits for, as a version.
+pub(crate) fn orphan(
+    mirror: MirrorId,
+    file: &fichier_api::RemoteFile,
+    folder: FolderId,
+) -> NewVersion {
     NewVersion {
         mirror,
         path: RelPath::root().join(&file.name.decode()),

@@ -6,11 +6,12 @@
 use std::time::Duration;
 
 use fichier_api::names::RemoteName;
-use fichier_api::{FileUrl, MAX_LINKS_PER_CALL, UploadResult, UploadSlot, Whirlpool};
+use fichier_api::{ErrorKind, FileUrl, MAX_LINKS_PER_CALL, UploadResult, UploadSlot, Whirlpool};
 use fichier_state::{Intent, PendingFile, PendingUpload, UploadKey};
 
-use super::{Executor, StepError, now_s};
+use super::{Executor, Leaving, StepError, now_s};
 use crate::hash::hash_file;
+use crate::target::orphan;
 
 /// How often the node is asked for links that are late or being scanned, before other work goes
 /// on; the next cycle asks again.
@@ -40,12 +41,11 @@ impl Executor {
     /// # Errors
     ///
     /// What stops the cycle; the upload stays pending then too.
-    pub async fn finish_upload(&self, key: UploadKey) -> Result<(), StepError> {
-        let Some(mut upload) = self.pending(key)? else { return Ok(()) };
+    pub(crate) async fn finish_upload(&self, key: UploadKey) -> Result<Fate, StepError> {
+        let Some(mut upload) = self.pending(key)? else { return Ok(Fate::Settled) };
         self.hash_unknown(&mut upload)?;
         // Where nothing is left of an upload, all that arrived of it is to be removed.
-        let waiting = upload.files.is_empty() || upload.files.iter().any(|file| file.url.is_none());
-        if waiting {
+        if upload.files.is_empty() || is_waiting(&upload) {
             match self.ask_node(&upload).await? {
                 Answer::Links(links) => {
                     let surplus = self.settle(&upload, links)?;
@@ -56,24 +56,26 @@ impl Executor {
                         files = upload.files.len(),
                         "the service is still scanning an upload; looking again later"
                     );
-                    return Ok(());
+                    self.report(|report| report.uploads_pending += 1);
+                    return Ok(Fate::Waiting);
                 }
-                Answer::Nothing => {
-                    // Other uploads have files there too, so what does not match is not ours to
-                    // judge here: `recover` does, when nothing else is under way.
-                    let listed = self.staged().await?;
-                    self.settle(&upload, listed)?;
-                }
+                Answer::Nothing => {}
             }
         }
+        if let Some(upload) = self.pending(key)?.filter(is_waiting) {
+            // Other uploads have files there too, so what does not match is not ours to judge
+            // here: `recover` does, when nothing else is under way.
+            let listed = self.staged().await?;
+            self.settle(&upload, listed)?;
+        }
         self.publish(key).await?;
-        self.give_up_missing(key)
+        self.give_up_missing(key, upload.files.len())
     }
 
     /// What shows up nowhere is sent again, once it had time to show up (C.5). What has arrived
     /// and is not in its place yet waits.
-    fn give_up_missing(&self, key: UploadKey) -> Result<(), StepError> {
-        let Some(upload) = self.pending(key)? else { return Ok(()) };
+    fn give_up_missing(&self, key: UploadKey, files: usize) -> Result<Fate, StepError> {
+        let Some(upload) = self.pending(key)? else { return Ok(Fate::Settled) };
         let patience = VISIBLE_WITHIN / self.client.pacer().time_scale();
         let age = Duration::from_secs(u64::try_from(now_s() - upload.started_s).unwrap_or(0));
         let (arrived, missing): (Vec<_>, Vec<_>) =
@@ -82,10 +84,18 @@ impl Executor {
         if may_show_up || !arrived.is_empty() {
             self.report(|report| report.uploads_pending += 1);
         }
-        if may_show_up {
-            return Ok(());
+        if !may_show_up {
+            self.give_up(key, &missing, arrived.is_empty())?;
         }
-        self.give_up(key, &missing, arrived.is_empty())
+        Ok(if !missing.is_empty() && missing.len() == files {
+            Fate::NothingCame { given_up: !may_show_up }
+        } else if may_show_up {
+            Fate::Waiting
+        } else if missing.is_empty() {
+            Fate::Settled
+        } else {
+            Fate::GivenUp
+        })
     }
 
     /// These files are sent again.
@@ -127,12 +137,34 @@ impl Executor {
                 }
                 Ok(UploadResult::BeingScanned) => scanning = true,
                 Ok(UploadResult::Nothing) => scanning = false,
+                Err(error) if matches!(error.kind, ErrorKind::Anonymous) => {
+                    // Not in the account, and removed again: as if nothing had been sent.
+                    self.give_up(upload.key, &upload.files, true)?;
+                    return Err(error.into());
+                }
                 Err(error) if super::stops_everything(&error) => return Err(error.into()),
                 // The result page is gone, or its node is: the listing has to tell.
                 Err(_) => return Ok(Answer::Nothing),
             }
         }
         Ok(if scanning { Answer::BeingScanned } else { Answer::Nothing })
+    }
+
+    /// Takes an upload for not received, whose files the caller sends again at once.
+    pub(super) fn forget_upload(&self, key: UploadKey) -> Result<(), StepError> {
+        self.report(|report| report.uploads_pending = report.uploads_pending.saturating_sub(1));
+        Ok(self.state.write(|w| w.finish_upload(key))?)
+    }
+
+    /// Retires what lies in the staging folder and belongs to no upload: something was sent that
+    /// nobody waits for any more. Only while nothing is under way. Costs one listing.
+    pub(crate) async fn retire_leftovers(&self) -> Result<(), StepError> {
+        let listing = self.client.list_folder(self.places.incoming).await?;
+        let known =
+            self.state.read(|s| s.known_urls(listing.files.iter().map(|file| &file.url)))?;
+        let leftovers = listing.files.iter().filter(|file| !known.contains(&file.url));
+        let leftovers = leftovers.map(|file| orphan(self.mirror, file, self.places.versions));
+        self.retire_all(leftovers.map(Leaving::of_version).collect()).await
     }
 
     /// What lies in the staging folder and is not on record. Costs one listing.
@@ -159,7 +191,10 @@ impl Executor {
         let open: Vec<PendingFile> =
             upload.files.iter().filter(|file| file.url.is_none()).cloned().collect();
         let matched = match_arrived(&open, &found);
-        self.state.write(|w| w.record_arrived(upload.key, &matched.arrived))?;
+        self.state.write(|w| {
+            w.record_arrived(upload.key, &matched.arrived)?;
+            matched.damaged.iter().try_for_each(|file| w.drop_pending(upload.key, file.seq))
+        })?;
         for file in &matched.damaged {
             self.problem(
                 &file.path,
@@ -201,6 +236,22 @@ impl Executor {
     }
 }
 
+/// How far an upload came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// What came is published, or waits to be.
+    Settled,
+    /// Some or all of it may still show up.
+    Waiting,
+    /// Nothing of it can be seen, now or for so long that it will be sent again.
+    NothingCame {
+        /// The latter.
+        given_up: bool,
+    },
+    /// Some of it will be sent again.
+    GivenUp,
+}
+
 enum Answer {
     Links(Vec<Arrived>),
     BeingScanned,
@@ -240,6 +291,11 @@ pub fn match_arrived(pending: &[PendingFile], found: &[Arrived]) -> MatchedFiles
     matched.damaged = missing.into_iter().filter(is_damaged).cloned().collect();
     matched.surplus = free.into_iter().map(|file| file.url.clone()).collect();
     matched
+}
+
+/// Whether some file of an upload has not shown up yet.
+fn is_waiting(upload: &PendingUpload) -> bool {
+    upload.files.iter().any(|file| file.url.is_none())
 }
 
 fn is_content(file: &PendingFile, found: &Arrived) -> bool {

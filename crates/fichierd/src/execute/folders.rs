@@ -93,23 +93,32 @@ impl Executor {
 
     /// Reads the contents of a folder that was there before us, so that identical files can be
     /// adopted and sub-folders used. Costs one listing. Nothing is ever removed because of it
-    /// (I11).
+    /// (I11). Returns whether the listing was believed: one that shows nothing is so only if
+    /// `even_empty` (X08).
     ///
     /// # Errors
     ///
     /// What the listing meets.
-    pub async fn explore(&self, folder: &Folder, path: &RelPath) -> Result<(), StepError> {
-        let Some(spot) = folder.remote else { return Ok(()) };
+    pub async fn explore(
+        &self,
+        folder: &Folder,
+        path: &RelPath,
+        even_empty: bool,
+    ) -> Result<bool, StepError> {
+        let Some(spot) = folder.remote else { return Ok(true) };
         let listing = match self.client.list_folder(spot.id).await {
             Ok(listing) => listing,
             Err(error) if matches!(error.kind, ErrorKind::NotFound) => {
                 // Gone since: it is made again when something goes there.
                 self.state.write(|w| w.forget_remote_below(folder.key))?;
-                return Ok(());
+                return Ok(true);
             }
             Err(error) => return Err(error.into()),
         };
-        self.learn(folder, path, spot, &listing)
+        if listing.files.is_empty() && listing.folders.is_empty() && !even_empty {
+            return Ok(false);
+        }
+        self.learn(folder, path, spot, &listing).map(|()| true)
     }
 
     fn learn(

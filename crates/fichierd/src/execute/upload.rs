@@ -12,9 +12,13 @@ use fichier_api::names::RemoteName;
 use fichier_api::{ErrorKind, SendError, SentFile, UploadFile, UploadSlot};
 use fichier_state::{PendingFile, RelPath, Stamp, UploadKey, UploadSlotRow};
 
-use super::{Executor, StepError, now_s};
+use super::{Executor, Fate, StepError, now_s};
 use crate::hash::stamp_of;
+use crate::mirror::chain;
 use crate::plan::Placement;
+
+/// A batch with one file at fault is down to that file after this many refusals in a row.
+const MAX_FAILURES: u32 = 12;
 
 /// Below this a transfer says more about delays than about bandwidth.
 const MEASURE_FROM_BYTES: u64 = 4 << 20;
@@ -25,17 +29,29 @@ impl Executor {
         let mut waiting = vec![files];
         // The whole batch gets a second try with another node before it is taken apart.
         let mut second_try = true;
+        let mut failures = 0;
         while let Some(files) = waiting.pop() {
             let files = self.still_as_seen(files);
             if files.is_empty() {
                 continue;
             }
-            let Some(error) = self.upload_once(&files).await? else { continue };
+            let Some(error) = self.upload_once(&files).await? else {
+                failures = 0;
+                continue;
+            };
+            failures += 1;
+            if failures > MAX_FAILURES {
+                // No single file can be at fault: full storage, perhaps (U12).
+                for file in waiting.drain(..).flatten().chain(files) {
+                    self.problem(&file.path, &chain(&error), "it is tried again by itself")?;
+                }
+                break;
+            }
             tracing::debug!(files = files.len(), "an upload was refused: {error}");
             if std::mem::take(&mut second_try) {
                 waiting.push(files);
             } else if let [file] = files.as_slice() {
-                self.problem(&file.path, &error.to_string(), "it is tried again by itself")?;
+                self.problem(&file.path, &chain(&error), "it is tried again by itself")?;
             } else {
                 let mut first = files;
                 let second = first.split_off(first.len() / 2);
@@ -94,8 +110,18 @@ impl Executor {
             self.state.write(|w| w.finish_upload(key))?;
         } else {
             self.record_sent(key, &slot.id, sent)?;
-            self.finish_upload(key).await?;
-            return Ok(None);
+            let is_lost = matches!(error.kind, ErrorKind::Unreachable(_));
+            match self.finish_upload(key).await? {
+                // It did answer, and has nothing: there is no reply to wait for.
+                Fate::NothingCame { given_up } if !is_lost => {
+                    if !given_up {
+                        self.forget_upload(key)?;
+                    }
+                }
+                Fate::NothingCame { .. } | Fate::Settled | Fate::Waiting | Fate::GivenUp => {
+                    return Ok(None);
+                }
+            }
         }
         if super::stops_everything(&error) { Err(error.into()) } else { Ok(Some(error)) }
     }
