@@ -12,4 +12,5 @@ mod faults;
 mod names_taken;
 mod recover;
 mod regressions;
+mod restless;
 mod world;

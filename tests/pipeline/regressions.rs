@@ -1,5 +1,7 @@
 //! What once went wrong, found by the model test (tests/model); each as small as it can be told.
 
+use fichier_emulator::{Action, Fault};
+
 use crate::world::World;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -33,4 +35,48 @@ async fn files_of_two_folders_swap_their_places_by_the_hundred() {
     assert_eq!((count("file/mv.cgi"), count("file/rename.cgi")), (4, 4), "{calls:?}");
     world.assert_mirrored();
     assert_eq!(world.versions(), []);
+}
+
+/// The file to step aside kept its name, and the other one's record took the place of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_swap_of_which_the_service_refuses_the_first_step_is_done_in_the_next_cycle() {
+    let mut world = World::new().await;
+    world.write("a", "one");
+    world.write("b", "two!");
+    world.settle().await;
+    world.rename("a", "aside");
+    world.rename("b", "a");
+    world.rename("aside", "b");
+    for _ in 0..2 {
+        world.emulator.inject(Fault::once("file/rename.cgi", Action::Partial(0)));
+    }
+    world.settle().await;
+    world.assert_mirrored();
+    assert_eq!(world.versions(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_problem_of_a_file_that_is_gone_is_no_problem_any_more() {
+    let mut world = World::new().await;
+    world.write("good", "one");
+    std::fs::File::create(world.path("bad")).unwrap().set_len(400_000_000_000).unwrap();
+    world.cycle().await;
+    assert_eq!(world.problems().len(), 1);
+    world.remove("bad");
+    world.write("good", "two");
+    world.cycle_over(&["good"]).await;
+    assert_eq!(world.problems(), []);
+    world.assert_mirrored();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_moves_into_another_that_moved_to_a_later_name() {
+    let mut world = World::new().await;
+    world.write_many(["a/1", "a/2", "b/3", "b/4"].map(str::to_owned));
+    world.settle().await;
+    world.rename("b", "c");
+    world.rename("a", "c/a");
+    assert_eq!(world.calls_of_cycle().await, ["folder/mv.cgi"; 2]);
+    world.assert_mirrored();
+    assert_eq!(world.remote_folders(), ["c", "c/a"]);
 }

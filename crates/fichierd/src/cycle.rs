@@ -50,6 +50,8 @@ pub struct CycleRequest<'a> {
     pub patient: bool,
     /// Bounds of one upload.
     pub batch: BatchLimits,
+    /// Additions and touched files to take on: [`MAX_ADDITIONS`].
+    pub max_additions: usize,
 }
 
 /// Removals that wait for a decision.
@@ -118,12 +120,13 @@ impl Executor {
     ) -> Result<Outcome, CycleError> {
         self.recover().await?;
         let mut seen = self.survey_and_follow(request).await?;
+        self.forget_solved(request, &seen)?;
         self.leave_out_pending(&mut seen)?;
         self.note_trouble(&seen.trouble, request.paths)?;
         self.record_folders(&seen.changes)?;
         self.explore_new(&seen.changes).await?;
         let gathered = tokio::task::block_in_place(|| {
-            gather(&self.state, &self.scanner, self.mirror, &seen.changes)
+            gather(&self.state, &self.scanner, self.mirror, &seen.changes, &self.restless)
         })?;
         self.leave_out_unread(&gathered)?;
         let prepared = prepare(&self.state, request, seen, gathered, self.keep_versions)?;
@@ -266,6 +269,36 @@ impl Executor {
         }
     }
 
+    /// A problem is none any more where a look finds disk and record the same: the file may be
+    /// gone, or be what it was.
+    fn forget_solved(&self, request: &CycleRequest<'_>, seen: &Survey) -> Result<(), CycleError> {
+        let pending = self.state.read(|s| s.uploads(self.mirror))?;
+        if seen.left_out > 0 || !pending.is_empty() {
+            return Ok(());
+        }
+        let looked_at: Option<BTreeSet<&RelPath>> = request.paths.map(|p| p.iter().collect());
+        let open: BTreeSet<&RelPath> = (seen.changes.iter().map(Change::path))
+            .chain(seen.trouble.iter().map(|trouble| &trouble.path))
+            .chain(seen.unsettled.iter().chain(&seen.incomplete).chain(&seen.unavailable))
+            .collect();
+        let is_solved = |path: &RelPath| {
+            let was_looked_at = looked_at.as_ref().is_none_or(|all| is_covered(all, path));
+            // The problem of a folder may be with something in it.
+            let below = open.range::<RelPath, _>(path..).next();
+            was_looked_at
+                && !is_covered(&open, path)
+                && !below.is_some_and(|below| below.starts_with(path))
+        };
+        let mut problems = self.state.read(|s| s.problems(Some(self.mirror)))?;
+        problems.retain(|problem| is_solved(&problem.path));
+        if problems.is_empty() {
+            return Ok(());
+        }
+        Ok(self.state.write(|w| {
+            problems.iter().try_for_each(|problem| w.clear_problem(self.mirror, &problem.path))
+        })?)
+    }
+
     /// What is sent already, and not in place yet, is not sent a second time: what has changed
     /// since is seen once it is in place.
     fn leave_out_pending(&self, seen: &mut Survey) -> Result<(), CycleError> {
@@ -320,7 +353,7 @@ pub fn preview(
         moves.iter().any(|moved| path.starts_with(&moved.from) || path.starts_with(&moved.to))
     };
     seen.changes.retain(|change| !is_in_moved(change.path()));
-    let gathered = gather(state, scanner, request.mirror.id, &seen.changes)?;
+    let gathered = gather(state, scanner, request.mirror.id, &seen.changes, &BTreeSet::new())?;
     Ok((moves, prepare(state, request, seen, gathered, keep_versions)?))
 }
 
@@ -337,7 +370,7 @@ fn look(
         settle: request.settle,
         now: SystemTime::now(),
         force: &|path| request.force.contains(path),
-        max_additions: MAX_ADDITIONS,
+        max_additions: request.max_additions,
     };
     Ok(tokio::task::block_in_place(|| survey(&mut scanner, state.mutex(), &survey_request))?)
 }
@@ -380,6 +413,18 @@ fn prepare(
     Ok(Prepared { plan: made, outcome })
 }
 
+/// Whether `path`, or a folder above it, is one of `paths`.
+fn is_covered(paths: &BTreeSet<&RelPath>, path: &RelPath) -> bool {
+    let mut at = Some(path.clone());
+    while let Some(path) = at {
+        if paths.contains(&path) {
+            return true;
+        }
+        at = path.parent();
+    }
+    false
+}
+
 fn loses_a_folder(changes: &[Change]) -> bool {
     changes.iter().any(|change| matches!(change, Change::FolderRemoved { .. }))
 }
@@ -403,6 +448,8 @@ fn folder_moves(
             moves.push(FolderMove { key: folder.key, from: from.clone(), to: to.clone() });
         }
     }
+    // One may have moved into another: that one has to be there by then.
+    moves.sort_by(|one, other| one.to.cmp(&other.to));
     Ok(moves)
 }
 

@@ -27,7 +27,8 @@ pub struct Gathered {
     pub unread: Vec<(RelPath, Option<std::io::Error>)>,
 }
 
-/// Gathers for the changes of one mirror. Blocks while it reads files.
+/// Gathers for the changes of one mirror. Blocks while it reads files; not those in `restless`,
+/// which never stay as they are for long enough and are sent as they will be read then.
 ///
 /// # Errors
 ///
@@ -37,6 +38,7 @@ pub fn gather(
     scanner: &Scanner,
     mirror: MirrorId,
     changes: &[Change],
+    restless: &BTreeSet<RelPath>,
 ) -> Result<Gathered, fichier_state::Error> {
     let mut gathered = Gathered::default();
     let known = &mut gathered.known;
@@ -56,7 +58,8 @@ pub fn gather(
             .get(path)
             .filter(|file| file.size_bytes == seen.stamp.size_bytes)
             .and_then(|file| file.whirlpool);
-        if maybe_identical.is_none() && !sizes.contains(&seen.stamp.size_bytes) {
+        let saves_a_call = maybe_identical.is_some() || sizes.contains(&seen.stamp.size_bytes);
+        if !saves_a_call || restless.contains(path) {
             continue;
         }
         match read(scanner, path, seen, maybe_identical.is_some()) {

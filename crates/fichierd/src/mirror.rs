@@ -15,7 +15,9 @@ use fichier_state::{Cycle, Mirror, MirrorId, RelPath};
 use tokio::sync::Semaphore;
 
 use crate::config::{Keep, MaxRemovals, MirrorConfig};
-use crate::cycle::{CycleError, CycleRequest, Outcome, Prepared, keep_instead, preview};
+use crate::cycle::{
+    CycleError, CycleRequest, MAX_ADDITIONS, Outcome, Prepared, keep_instead, preview,
+};
 use crate::dirty::{DirtyQueue, Due};
 use crate::execute::{BANDWIDTH, Executor, FolderMove, Places, StepError, now_s};
 use crate::filter::{Filter, FilterError};
@@ -66,6 +68,8 @@ pub struct MirrorWorker {
     pub sent_bytes: Arc<AtomicU64>,
     /// Bytes that the cycle under way has to send.
     pub planned_bytes: Arc<AtomicU64>,
+    /// What one cycle takes on: [`MAX_ADDITIONS`].
+    pub max_additions: usize,
     places: Option<Places>,
     restless: BTreeMap<RelPath, Restless>,
     put_offs: u32,
@@ -138,6 +142,7 @@ impl MirrorWorker {
             filter,
             sent_bytes: Arc::default(),
             planned_bytes: Arc::default(),
+            max_additions: MAX_ADDITIONS,
             places: None,
             restless: BTreeMap::new(),
             put_offs: 0,
@@ -295,6 +300,7 @@ impl MirrorWorker {
             },
             patient: self.put_offs < MAX_PUT_OFFS,
             batch: batch_limits(state)?,
+            max_additions: self.max_additions,
         })
     }
 

@@ -149,6 +149,14 @@ impl Executor {
             return Ok(None);
         };
         let (to_row, to_folder) = self.ensure_folder(&relocation.to.folder()).await?;
+        let replaces = relocation.to.replaces.as_ref().and_then(Occupant::url);
+        let there = self.state.read(|s| s.entry(to_row, relocation.to.path.name()))?;
+        let there = there.as_ref().and_then(Entry::remote).map(|copy| &copy.url);
+        if there.is_some_and(|there| *there != url && Some(there) != replaces) {
+            // What was to leave this path did not: its record must not be lost.
+            self.dirty.mark(relocation.to.path.clone());
+            return Ok(None);
+        }
         let from_name = entry
             .remote()
             .and_then(|copy| copy.remote_name.clone())
