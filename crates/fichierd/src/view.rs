@@ -247,11 +247,6 @@ pub fn log_end(name: &str, end: &CycleEnd) {
     if let Some(trouble) = &end.trouble {
         tracing::warn!(mirror = name, "`{name}` waits: {}", trouble.text());
     }
-    for trouble in &end.outcome.trouble {
-        tracing::warn!(mirror = name, path = %trouble.path,
-            "cannot look at `{}` in `{name}`: {}; nothing below it is removed", trouble.path,
-            trouble.error);
-    }
 }
 
 fn timestamp(at: SystemTime) -> Timestamp {
