@@ -6,10 +6,13 @@
 #![allow(missing_docs, unreachable_pub, reason = "tests are their own documentation")]
 #![allow(clippy::disallowed_methods, reason = "here the folder is ours to change")]
 
+mod adopt;
 mod calls;
+mod drift;
 mod faults;
 mod names_taken;
 mod recover;
 mod regressions;
+mod removals;
 mod restless;
 mod world;

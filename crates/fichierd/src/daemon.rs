@@ -31,6 +31,8 @@ mod answers;
 mod schedule;
 mod signals;
 
+pub use answers::approve;
+
 use schedule::Schedule;
 
 /// How long an orderly stop may take; what runs longer is left for `recover`.

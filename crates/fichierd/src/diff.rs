@@ -120,7 +120,8 @@ impl Comparison<'_> {
 
     fn miss_folder(&mut self, folder: &Folder) {
         let excluded = (self.is_excluded)(&folder.name, true);
-        if excluded && folder.unmanaged {
+        // Kept until it is pruned, also if it was a removal that somebody rejected.
+        if folder.unmanaged {
             return;
         }
         let path = self.path.join(&folder.name);
@@ -144,7 +145,7 @@ impl Comparison<'_> {
 
     fn miss_entry(&mut self, was: &Entry) {
         let excluded = (self.is_excluded)(&was.name, false);
-        if excluded && was.unmanaged {
+        if was.unmanaged {
             return;
         }
         let path = self.path.join(&was.name);

@@ -285,15 +285,13 @@ fn a_new_exclude_is_not_a_removal_and_is_said_once() {
 }
 
 #[test]
-fn an_exclude_that_goes_brings_back_what_is_there_and_removes_what_is_not() {
+fn an_exclude_that_goes_brings_back_what_is_there_and_leaves_the_rest_to_prune() {
     check(
         "a file 5 100 unmanaged\nb dir unmanaged\nc file 5 100 unmanaged\nd dir unmanaged\ne file 5 1 unmanaged",
         "a file 5 100\nb dir\ne file 6 1",
         expect![[r#"
             managed in/a
             folder managed in/b
-            removed in/c
-            folder removed in/d
             touched in/e
         "#]],
     );
