@@ -123,6 +123,24 @@ pub enum Spoiling {
     ServerError,
     Partial(u8),
     Truncated,
+    Empty,
+    /// The result of the upload says that it is being scanned, this often.
+    Scanning(u8),
+    /// The result of the upload is empty, this often.
+    NoLinks(u8),
+    ReorderedLinks,
+    /// `folder/mkdir` makes the folder without saying its id.
+    NoFolderId,
+}
+
+/// An undocumented habit that the service may have (docs/api-notes.md, G.1).
+#[derive(Clone, Copy, Debug)]
+pub enum Habit {
+    None,
+    MoveChangesLink,
+    BatchOfThree,
+    AppearsAfterResult,
+    RemoveUnknownNotFound,
 }
 
 /// What a file holds.
@@ -140,6 +158,7 @@ pub enum Content {
 #[derive(Clone, Debug)]
 pub struct Story {
     pub name_taken: NameTaken,
+    pub habit: Habit,
     pub keep_versions: bool,
     pub operations: Vec<Operation>,
 }
@@ -151,9 +170,21 @@ pub fn stories(longest: usize) -> impl Strategy<Value = Story> {
         1 => Just(NameTaken::Rename),
         1 => Just(NameTaken::Overwrite),
     ];
+    let habit = prop_oneof![
+        8 => Just(Habit::None),
+        1 => Just(Habit::MoveChangesLink),
+        1 => Just(Habit::BatchOfThree),
+        1 => Just(Habit::AppearsAfterResult),
+        1 => Just(Habit::RemoveUnknownNotFound),
+    ];
     let operations = prop::collection::vec(operation(), 4..longest);
-    (name_taken, prop::bool::weighted(0.85), operations).prop_map(
-        |(name_taken, keep_versions, operations)| Story { name_taken, keep_versions, operations },
+    (name_taken, habit, prop::bool::weighted(0.85), operations).prop_map(
+        |(name_taken, habit, keep_versions, operations)| Story {
+            name_taken,
+            habit,
+            keep_versions,
+            operations,
+        },
     )
 }
 
@@ -225,6 +256,11 @@ fn spoiling() -> impl Strategy<Value = Spoiling> {
         1 => Just(Spoiling::ServerError),
         1 => (0..3u8).prop_map(Spoiling::Partial),
         1 => Just(Spoiling::Truncated),
+        1 => Just(Spoiling::Empty),
+        1 => (1..10u8).prop_map(Spoiling::Scanning),
+        1 => (1..10u8).prop_map(Spoiling::NoLinks),
+        1 => Just(Spoiling::ReorderedLinks),
+        1 => Just(Spoiling::NoFolderId),
     ]
 }
 

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt as _;
 use std::time::{Duration, Instant};
 
-use fichier_emulator::{Action, Emulator, Fault, NameTaken};
+use fichier_emulator::{Action, Emulator, Fault, NameTaken, RemoveUnknown};
 use fichier_state::RelPath;
 use fichierd::config::Keep;
 use fichierd::dirty::Due;
 use fichierd::mirror::Trouble;
 
 use crate::disk::Disk;
-use crate::operations::{Operation, Spoiling, Story};
+use crate::operations::{Habit, Operation, Spoiling, Story};
 use crate::world::{TARGET, World};
 
 /// Requests that a fault may hit.
@@ -45,7 +45,16 @@ type Outcome<T = ()> = Result<T, String>;
 
 pub async fn tell(story: &Story) -> Outcome {
     let world = World::with(
-        |rules| rules.on_name_taken = story.name_taken,
+        |rules| {
+            rules.on_name_taken = story.name_taken;
+            match story.habit {
+                Habit::None => {}
+                Habit::MoveChangesLink => rules.mv_changes_link = true,
+                Habit::BatchOfThree => rules.batch_max = Some(3),
+                Habit::AppearsAfterResult => rules.appears_after_result = true,
+                Habit::RemoveUnknownNotFound => rules.remove_unknown = RemoveUnknown::NotFound,
+            }
+        },
         |config| {
             if !story.keep_versions {
                 config.keep = Keep::None;
@@ -128,8 +137,17 @@ impl Teller {
             Spoiling::ServerError => Action::Status(503, "busy".to_owned()),
             Spoiling::Partial(links) => Action::Partial(usize::from(links)),
             Spoiling::Truncated => Action::Truncated,
+            Spoiling::Empty => Action::Empty,
+            Spoiling::Scanning(often) => Action::Scanning(usize::from(often)),
+            Spoiling::NoLinks(often) => Action::EmptyLinks(usize::from(often)),
+            Spoiling::ReorderedLinks => Action::ReorderedLinks,
+            Spoiling::NoFolderId => Action::NoFolderId,
         };
-        let endpoint = ENDPOINTS[usize::from(endpoint) % ENDPOINTS.len()];
+        let endpoint = match how {
+            Spoiling::Scanning(_) | Spoiling::NoLinks(_) | Spoiling::ReorderedLinks => "end.pl",
+            Spoiling::NoFolderId => "folder/mkdir.cgi",
+            _ => ENDPOINTS[usize::from(endpoint) % ENDPOINTS.len()],
+        };
         self.world.emulator.inject(Fault::once(endpoint, action).after(usize::from(skip)));
     }
 

@@ -7,10 +7,13 @@
 #![allow(clippy::disallowed_methods, reason = "here the folder is ours to change")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "that is how a test fails")]
 
+mod adopt;
 mod calls;
+mod drift;
 mod faults;
 mod names_taken;
 mod recover;
 mod regressions;
+mod removals;
 mod restless;
 mod world;

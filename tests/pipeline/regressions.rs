@@ -1,6 +1,8 @@
 //! What once went wrong, found by the model test (tests/model); each as small as it can be told.
 
 use fichier_emulator::{Action, Fault};
+use fichierd::config::MaxRemovals;
+use fichierd::mirror::Trouble;
 
 use crate::world::World;
 
@@ -79,4 +81,58 @@ async fn a_folder_moves_into_another_that_moved_to_a_later_name() {
     assert_eq!(world.calls_of_cycle().await, ["folder/mv.cgi"; 2]);
     world.assert_mirrored();
     assert_eq!(world.remote_folders(), ["c", "c/a"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_looked_at_is_a_problem_until_it_is_solved() {
+    let mut world = World::new().await;
+    world.write(".fichierd/file", "this name is reserved");
+    world.write("good", "one");
+    let end = world.cycle().await;
+    assert_eq!((end.report.problems, end.report.uploaded_files), (1, 1));
+    assert_eq!(world.problems()[0].0, ".fichierd");
+    world.rename(".fichierd", "other");
+    world.settle().await;
+    assert_eq!(world.problems(), []);
+    world.assert_mirrored();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_held_stays_held_in_a_cycle_over_other_paths() {
+    let mut world = World::with(
+        |_| {},
+        |config| {
+            config.max_removals = MaxRemovals::Files(2);
+        },
+    )
+    .await;
+    world.write_many((0..5).map(|n| format!("f{n}")));
+    world.settle().await;
+    for n in 0..4 {
+        world.remove(&format!("f{n}"));
+    }
+    assert_eq!(world.cycle().await.outcome.held.unwrap().removals, 4);
+    world.write("new", "of no concern to the guard");
+    let end = world.cycle_over(&["new"]).await;
+    assert_eq!(end.report.uploaded_files, 1);
+    assert_eq!(end.outcome.held.unwrap().removals, 4);
+    assert_eq!(world.remote().len(), 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_was_emptied_is_mirrored_once_that_is_approved() {
+    let mut world = World::new().await;
+    world.write_many((0..3).map(|n| format!("f{n}")));
+    world.settle().await;
+    for n in 0..3 {
+        world.remove(&format!("f{n}"));
+    }
+    let end = world.cycle().await;
+    assert!(matches!(end.trouble, Some(Trouble::Held(_))), "{:?}", end.trouble);
+    assert_eq!(world.remote().len(), 3);
+    let mirror = world.worker.id;
+    world.shared.state.write(|w| w.set_allowance(mirror, 3)).unwrap();
+    world.settle().await;
+    world.assert_mirrored();
+    assert_eq!(world.versions().len(), 3);
 }

@@ -133,6 +133,7 @@ fn look(
         settle: Duration::ZERO,
         now: SystemTime::now(),
         force: &|_| false,
+        skip: &|_| false,
         max_additions,
     };
     let mut found = survey(&mut scanner, store, &request)?;

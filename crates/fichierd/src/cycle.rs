@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
-use fichier_state::{Content, Mirror, RelPath};
+use fichier_state::{Content, Mirror, MirrorId, RelPath, Writing};
 
 use crate::change::Change;
 use crate::execute::{Executor, FolderMove, StepError, now_s};
@@ -18,7 +18,7 @@ use crate::filter::Filter;
 use crate::gather::{Gathered, gather};
 use crate::guard::{self, Limit};
 use crate::plan::{BatchLimits, Note, Plan, Policy, Step, plan};
-use crate::scan::{Scanner, Trouble};
+use crate::scan::{Scanner, SeenKind, Trouble};
 use crate::state::State;
 use crate::stop::Stop;
 use crate::survey::{Survey, SurveyError, SurveyRequest, survey};
@@ -72,8 +72,9 @@ pub struct Outcome {
     pub unsettled: Vec<RelPath>,
     /// Additions beyond [`MAX_ADDITIONS`]: the cycle is to be repeated.
     pub left_out: u64,
-    /// Removals were put off because of a file that is not quiet yet.
-    pub put_off: bool,
+    /// Removals that were put off because of a file that is not quiet yet, or of what is left
+    /// out: to be looked at again.
+    pub put_off: Vec<RelPath>,
     /// Folders and files that could not be looked at.
     pub trouble: Vec<Trouble>,
 }
@@ -121,6 +122,10 @@ impl Executor {
         self.recover().await?;
         let mut seen = self.survey_and_follow(request).await?;
         self.forget_solved(request, &seen)?;
+        for trouble in &seen.trouble {
+            let what = format!("cannot be looked at or mirrored: {}", trouble.error);
+            self.problem(&trouble.path, &what, "nothing there or below is removed meanwhile")?;
+        }
         self.leave_out_pending(&mut seen)?;
         self.note_trouble(&seen.trouble, request.paths)?;
         self.record_folders(&seen.changes)?;
@@ -139,7 +144,8 @@ impl Executor {
     /// its new path.
     async fn survey_and_follow(&self, request: &CycleRequest<'_>) -> Result<Survey, CycleError> {
         let mut everything = request.paths.is_none();
-        let mut refused = BTreeSet::new();
+        // Each is followed once: what moves again meanwhile is mirrored file by file.
+        let mut followed_before = BTreeSet::new();
         loop {
             let paths = request.paths.filter(|_| !everything);
             let seen = look(&self.state, request, paths)?;
@@ -151,13 +157,8 @@ impl Executor {
             let moves = folder_moves(&self.state, &self.scanner, &seen.changes)?;
             let mut followed = false;
             for moved in moves {
-                if refused.contains(&moved.key) {
-                    continue;
-                }
-                if self.move_folder(&moved).await? {
-                    followed = true;
-                } else {
-                    refused.insert(moved.key);
+                if followed_before.insert(moved.key) {
+                    followed |= self.move_folder(&moved).await?;
                 }
             }
             if !followed {
@@ -199,37 +200,17 @@ impl Executor {
 
     /// Folders on disk are facts and need no call: they are on record before planning.
     fn record_folders(&self, changes: &[Change]) -> Result<(), CycleError> {
-        let state = &self.state;
-        for change in changes {
-            match change {
-                Change::FolderAdded { path, device, inode, metadata } => {
-                    let parent = path.parent().unwrap_or_else(RelPath::root);
-                    let Some(parent) = state.read(|s| s.folder_at(self.mirror, &parent))? else {
-                        continue;
-                    };
-                    state.write(|w| {
-                        w.add_folder(
-                            self.mirror,
-                            parent.key,
-                            path.name(),
-                            *device,
-                            *inode,
-                            metadata,
-                        )
-                    })?;
+        let folders: Vec<&Change> = changes
+            .iter()
+            .filter(|c| matches!(c, Change::FolderAdded { .. } | Change::FolderTouched { .. }))
+            .collect();
+        for chunk in folders.chunks(500) {
+            self.state.write(|w| {
+                for change in chunk {
+                    record_folder(w, self.mirror, change)?;
                 }
-                Change::FolderTouched { key, device, inode, metadata, .. } => {
-                    state.write(|w| w.set_folder_facts(*key, *device, *inode, metadata))?;
-                }
-                Change::FolderRemoved { .. }
-                | Change::FolderUnmanaged { .. }
-                | Change::FolderManaged { .. }
-                | Change::Unmanaged { .. }
-                | Change::Managed { .. }
-                | Change::Removed { .. }
-                | Change::Added { .. }
-                | Change::Touched { .. } => {}
-            }
+                Ok(())
+            })?;
         }
         Ok(())
     }
@@ -279,7 +260,8 @@ impl Executor {
         let looked_at: Option<BTreeSet<&RelPath>> = request.paths.map(|p| p.iter().collect());
         let open: BTreeSet<&RelPath> = (seen.changes.iter().map(Change::path))
             .chain(seen.trouble.iter().map(|trouble| &trouble.path))
-            .chain(seen.unsettled.iter().chain(&seen.incomplete).chain(&seen.unavailable))
+            .chain(seen.unsettled.iter().chain(&seen.skipped))
+            .chain(seen.incomplete.iter().chain(&seen.unavailable))
             .collect();
         let is_solved = |path: &RelPath| {
             let was_looked_at = looked_at.as_ref().is_none_or(|all| is_covered(all, path));
@@ -305,9 +287,9 @@ impl Executor {
         let uploads = self.state.read(|s| s.uploads(self.mirror))?;
         let pending: BTreeSet<RelPath> =
             uploads.into_iter().flat_map(|upload| upload.files).map(|file| file.path).collect();
-        seen.changes.retain(|change| match change {
-            Change::Added { path, .. } | Change::Touched { path, .. } => !pending.contains(path),
-            _ => true,
+        seen.changes.retain(|change| {
+            let may_be_sent = matches!(change, Change::Added { .. } | Change::Touched { .. });
+            !may_be_sent || !pending.contains(change.path())
         });
         for path in pending {
             self.dirty.mark(path);
@@ -364,15 +346,36 @@ fn look(
 ) -> Result<Survey, CycleError> {
     let mut scanner =
         Scanner::open(request.source, Arc::clone(&request.filter)).map_err(CycleError::Source)?;
+    let tried = tried_lately(state, request, paths)?;
     let survey_request = SurveyRequest {
         mirror: request.mirror,
         paths,
         settle: request.settle,
         now: SystemTime::now(),
         force: &|path| request.force.contains(path),
+        skip: &|path| tried.contains(path),
         max_additions: request.max_additions,
     };
     Ok(tokio::task::block_in_place(|| survey(&mut scanner, state.mutex(), &survey_request))?)
+}
+
+/// Paths whose problems are not due yet, if there are so many that they would leave no room for
+/// others: each of them differs from its record and would be taken on in every cycle.
+fn tried_lately(
+    state: &State,
+    request: &CycleRequest<'_>,
+    paths: Option<&[RelPath]>,
+) -> Result<BTreeSet<RelPath>, CycleError> {
+    if paths.is_some() {
+        return Ok(BTreeSet::new());
+    }
+    let problems = state.read(|s| s.problems(Some(request.mirror.id)))?;
+    if problems.len() < request.max_additions / 2 {
+        return Ok(BTreeSet::new());
+    }
+    let now_s = now_s();
+    let waiting = problems.into_iter().filter(|problem| problem.next_try_s > now_s);
+    Ok(waiting.map(|problem| problem.path).collect())
 }
 
 /// Plans with the guard's leave.
@@ -405,12 +408,40 @@ fn prepare(
     }
     let outcome = Outcome {
         held,
-        put_off: !complete && made.removals > 0,
+        put_off: if complete || made.removals == 0 { Vec::new() } else { removals(&changes) },
         unsettled: seen.unsettled,
         left_out: seen.left_out,
         trouble: seen.trouble,
     };
     Ok(Prepared { plan: made, outcome })
+}
+
+/// The paths of all that may be a removal.
+fn removals(changes: &[Change]) -> Vec<RelPath> {
+    let is_removal = |change: &&Change| {
+        if let Change::Touched { seen, was, .. } = change {
+            let has_bytes = matches!(seen.kind, SeenKind::File) && seen.stamp.size_bytes > 0;
+            return was.remote().is_some() && !has_bytes;
+        }
+        matches!(change, Change::Removed { .. } | Change::FolderRemoved { .. })
+    };
+    changes.iter().filter(is_removal).map(|change| change.path().clone()).collect()
+}
+
+fn record_folder(
+    w: &mut Writing<'_>,
+    mirror: MirrorId,
+    change: &Change,
+) -> Result<(), fichier_state::Error> {
+    if let Change::FolderAdded { path, device, inode, metadata } = change {
+        let parent = w.folder_at(mirror, &path.parent().unwrap_or_else(RelPath::root))?;
+        if let Some(parent) = parent {
+            w.add_folder(mirror, parent.key, path.name(), *device, *inode, metadata)?;
+        }
+    } else if let Change::FolderTouched { key, device, inode, metadata, .. } = change {
+        w.set_folder_facts(*key, *device, *inode, metadata)?;
+    }
+    Ok(())
 }
 
 /// Whether `path`, or a folder above it, is one of `paths`.

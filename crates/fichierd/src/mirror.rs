@@ -175,7 +175,7 @@ impl MirrorWorker {
             }
         };
         end.everything = due.everything;
-        end.more = end.outcome.left_out > 0 || end.outcome.put_off || end.report.left_for_later > 0;
+        end.more = end.outcome.left_out > 0 || end.report.left_for_later > 0;
         end.report.calls = shared.client.pacer().calls_made().saturating_sub(calls);
         self.remember(&end);
         if let Err(error) = self.note_end(shared, &end, started_s) {
@@ -256,6 +256,9 @@ impl MirrorWorker {
         self.remember_root(&shared.state, &row, &found).map_err(Failure::early)?;
         let places = self.places(shared, &row).await.map_err(Failure::target)?;
         let executor = self.executor(shared, places, Some(found)).map_err(Failure::early)?;
+        // While something is held, what is said about it is to stay true.
+        let all = Due { everything: true, paths: Vec::new() };
+        let due = if row.held.is_some() { &all } else { due };
         let paths = self.paths(&shared.state, due).map_err(Failure::early)?;
         let force = self.forced();
         let request =
@@ -367,8 +370,12 @@ impl MirrorWorker {
         }
         let forget_after = self.config.settle_at_most * 2;
         self.restless.retain(|_, file| file.last.elapsed() < forget_after);
-        self.put_offs = if end.outcome.put_off { self.put_offs + 1 } else { 0 };
-        for path in &end.outcome.unsettled {
+        if !end.outcome.put_off.is_empty() {
+            self.put_offs += 1;
+        } else if end.trouble.is_none() {
+            self.put_offs = 0;
+        }
+        for path in end.outcome.unsettled.iter().chain(&end.outcome.put_off) {
             self.dirty.mark(path.clone());
         }
     }

@@ -37,6 +37,8 @@ pub struct Survey {
     pub looked_at: u64,
     /// Files that differ but were written less than `settle` ago; they are not in `changes`.
     pub unsettled: Vec<RelPath>,
+    /// Files that differ but were tried lately.
+    pub skipped: Vec<RelPath>,
     /// What could not be looked at or cannot be mirrored, and why.
     pub trouble: Vec<Trouble>,
     /// Paths that could not be listed or looked at: nothing there or below is removed.
@@ -60,6 +62,8 @@ pub struct SurveyRequest<'a> {
     pub now: SystemTime,
     /// Files to take even if they have not settled.
     pub force: &'a dyn Fn(&RelPath) -> bool,
+    /// Added and touched files to leave out: they were tried lately and could not be mirrored.
+    pub skip: &'a dyn Fn(&RelPath) -> bool,
     /// The bound for additions and touched files together, and for unsettled files.
     pub max_additions: usize,
 }
@@ -240,6 +244,10 @@ impl Walk<'_> {
         for change in changes {
             match &change {
                 Change::Added { path, seen } | Change::Touched { path, seen, .. } => {
+                    if (self.request.skip)(path) {
+                        self.survey.skipped.push(path.clone());
+                        continue;
+                    }
                     if seen.kind == SeenKind::File
                         && !self.has_settled(&seen.stamp)
                         && !(self.request.force)(path)

@@ -36,7 +36,7 @@ impl Executor {
         let mut folders = Vec::new();
         self.unmanaged_folders(root, &RelPath::root(), &mut folders)?;
         for (path, folder) in folders {
-            self.remove_folder(&path, &folder).await?;
+            self.remove_if_empty(&path, &folder).await?;
         }
         Ok(files)
     }

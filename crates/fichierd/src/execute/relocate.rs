@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use fichier_api::names::RemoteName;
-use fichier_api::{FileUrl, FolderId};
+use fichier_api::{FileUrl, FolderId, FolderListing};
 use fichier_state::{
     Content, Entry, FolderKey, Intent, IntentId, Moved, RelPath, RemoteCopy, Retired,
 };
@@ -18,9 +18,6 @@ use super::publish::NameTaken;
 use super::remove::Leaving;
 use super::{Executor, StepError, now_s};
 use crate::plan::{Occupant, Relocation};
-
-/// More than this many questions about single files in a row look like abuse (A.5).
-const MAX_QUESTIONS: usize = 5;
 
 /// One file on its way, with all that the calls need.
 struct Mover {
@@ -258,10 +255,22 @@ impl Executor {
         Ok(())
     }
 
-    /// Files that the service did not move: gone there (and sent again), or in need of a look.
+    /// Files that the service did not move or rename: gone there, and sent again, or in need of
+    /// a look by a person. Costs a listing for each folder that they are in.
     async fn explain_stuck(&self, stuck: &[Mover]) -> Result<(), StepError> {
-        for (asked, mover) in stuck.iter().enumerate() {
-            if asked < MAX_QUESTIONS && self.is_lost(&mover.url).await? {
+        let mut shown: BTreeMap<FolderKey, Option<FolderListing>> = BTreeMap::new();
+        for mover in stuck {
+            let folder = mover.entry.folder;
+            if !shown.contains_key(&folder) {
+                shown.insert(folder, self.shown_in(folder).await?);
+            }
+            let is_lost = match shown.get(&folder) {
+                Some(Some(listing)) => {
+                    listing.complete && !listing.files.iter().any(|file| file.url == mover.url)
+                }
+                Some(None) | None => true,
+            };
+            if is_lost {
                 self.forget_lost(&mover.entry, &mover.relocation.from)?;
                 self.dirty.mark(mover.relocation.to.path.clone());
                 continue;
@@ -275,11 +284,13 @@ impl Executor {
         Ok(())
     }
 
-    /// Whether the service no longer knows a link. One call, and one that may not be made often.
-    pub(super) async fn is_lost(&self, url: &FileUrl) -> Result<bool, StepError> {
-        match self.client.file_info(url).await {
-            Ok(_) => Ok(false),
-            Err(error) if super::is_gone(&error) => Ok(true),
+    /// What the service shows in a folder of ours; nothing if the folder is gone.
+    async fn shown_in(&self, folder: FolderKey) -> Result<Option<FolderListing>, StepError> {
+        let row = self.state.read(|s| s.folder(folder))?;
+        let Some(spot) = row.and_then(|row| row.remote) else { return Ok(None) };
+        match self.client.list_folder(spot.id).await {
+            Ok(listing) => Ok(Some(listing)),
+            Err(error) if super::is_gone(&error) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }

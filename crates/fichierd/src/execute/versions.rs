@@ -2,7 +2,7 @@
 
 use fichier_api::names::RemoteName;
 use fichier_api::{ErrorKind, FolderId};
-use fichier_state::{Folder, Intent, RelPath};
+use fichier_state::{Folder, Intent, Mirror, RelPath};
 
 use super::{Executor, StepError, now_s};
 
@@ -40,6 +40,14 @@ impl Executor {
         Ok(self.state.write(|w| w.count_retired(id, full, None))?)
     }
 
+    /// The folder of all versions was removed: `target` makes it again before the next cycle.
+    fn versions_are_gone(&self) -> Result<(), StepError> {
+        let rows = self.state.read(|s| s.mirrors())?;
+        let Some(row) = rows.into_iter().find(|row| row.id == self.mirror) else { return Ok(()) };
+        let row = Mirror { versions: None, ..row };
+        Ok(self.state.write(|w| w.update_mirror(&row))?)
+    }
+
     async fn make_versions_folder(&self, day: &str, seq: u32) -> Result<FolderId, StepError> {
         let name = if seq == 1 { day.to_owned() } else { format!("{day}.{seq}") };
         let name = RemoteName::encode(name.as_bytes());
@@ -55,7 +63,12 @@ impl Executor {
                     None => return Err(error.into()),
                 }
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => {
+                if super::is_gone(&error) {
+                    self.versions_are_gone()?;
+                }
+                return Err(error.into());
+            }
         };
         self.state.write(|w| w.add_versions_folder(self.mirror, day, seq, id))?;
         Ok(id)
@@ -124,10 +137,19 @@ impl Executor {
         folder: &Folder,
     ) -> Result<(), StepError> {
         self.check_root()?;
-        let Some(spot) = folder.remote else { return Ok(()) };
         if self.is_folder_back(path)? {
             return Ok(());
         }
+        self.remove_if_empty(path, folder).await
+    }
+
+    /// Removes a folder, if nothing is on record in it and a listing shows it empty.
+    pub(super) async fn remove_if_empty(
+        &self,
+        path: &RelPath,
+        folder: &Folder,
+    ) -> Result<(), StepError> {
+        let Some(spot) = folder.remote else { return Ok(()) };
         if self.state.read(|s| s.count_below(folder.key))?.files > 0 {
             return Ok(());
         }

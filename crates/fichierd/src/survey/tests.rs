@@ -70,6 +70,7 @@ impl World {
             settle: self.settle,
             now: SystemTime::now(),
             force,
+            skip: &|_| false,
             max_additions: self.max_additions,
         };
         survey(&mut scanner, &self.store, &request).unwrap()
@@ -323,6 +324,7 @@ fn a_file_settles_by_its_latest_time_that_is_not_in_the_future() {
         settle: Duration::from_nanos(10),
         now: std::time::UNIX_EPOCH + Duration::from_nanos(100),
         force: &|_| false,
+        skip: &|_| false,
         max_additions: 1,
     };
     let walk = Walk {
@@ -567,6 +569,7 @@ fn a_mirror_without_a_record_is_an_error() {
         settle: Duration::ZERO,
         now: SystemTime::now(),
         force: &|_| false,
+        skip: &|_| false,
         max_additions: 1,
     };
     let error = survey(&mut scanner, &world.store, &request).unwrap_err();

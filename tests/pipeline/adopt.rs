@@ -1,0 +1,166 @@
+//! A target that was filled before us, by rclone or by a state that is lost: what is identical is
+//! taken on record without sending a byte, and what is not ours is left alone (D01, N08, X03,
+//! X08, C08).
+
+use fichier_api::names::RemoteName;
+use fichier_emulator::{Action, Fault};
+use fichierd::config::Keep;
+use fichierd::mirror::Trouble;
+use fichierd::target::approval_note;
+
+use crate::world::{TARGET, World};
+
+/// Puts a file on the service as rclone would.
+fn there(world: &World, path: &str, content: &[u8]) -> String {
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let encode = |name: &str| RemoteName::encode(name.as_bytes()).as_str().to_owned();
+    let folder: Vec<String> = folder.split('/').map(encode).collect();
+    let folder = format!("{TARGET}/{}", folder.join("/"));
+    world.emulator.add_file(folder.trim_end_matches('/'), &encode(name), content)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn identical_files_are_adopted_with_one_listing_a_folder_and_no_byte() {
+    let mut world = World::new().await;
+    let paths = ["top", "a/one", "a/two", "a/b/three", "odd $'names'/a<b>", "a/ spaced "];
+    for path in paths {
+        world.write(path, format!("content of {path}"));
+        there(&world, path, format!("content of {path}").as_bytes());
+    }
+    let end = world.cycle().await;
+    assert!(end.trouble.is_none(), "{:?}", end.trouble);
+    assert_eq!(end.report.adopted, 6);
+    assert_eq!(world.emulator.bytes_received(), 0);
+    world.assert_mirrored();
+    // The account's root, `/backup` and the target on the way, then each folder once.
+    let calls = world.emulator.calls_since(0);
+    let listings = calls.iter().filter(|call| *call == "folder/ls.cgi").count();
+    assert!(listings <= 4 + 4, "{calls:?}");
+    assert_eq!(world.calls_of_cycle().await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_content_at_our_path_is_replaced_and_kept_as_a_version() {
+    let mut world = World::with(|_| {}, |config| config.keep = Keep::None).await;
+    world.write("a/file", "ours");
+    world.write("a/same size", "1234");
+    there(&world, "a/file", b"theirs, and longer");
+    there(&world, "a/same size", b"4321");
+    world.settle().await;
+    world.assert_mirrored();
+    let versions: Vec<_> = world.versions().into_iter().map(|(_, content)| content).collect();
+    assert_eq!(versions, [b"theirs, and longer".to_vec(), b"4321".to_vec()]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_others_are_left_where_they_are() {
+    let mut world = World::new().await;
+    world.write_many(["a/ours".to_owned(), "stays".to_owned()]);
+    let theirs = [
+        there(&world, "a/theirs", b"1"),
+        there(&world, "a/theirs", b"2"),
+        there(&world, "elsewhere/theirs", b"3"),
+    ];
+    world.settle().await;
+    world.write("a/ours", "edited");
+    world.settle().await;
+    world.remove_tree("a");
+    world.settle().await;
+    for link in &theirs {
+        let file = world.emulator.files().into_iter().find(|file| file.link == *link).unwrap();
+        assert!(!file.path.contains(".fichierd"), "{} was moved to {}", file.name, file.path);
+    }
+    world.emulator.assert_no_violations();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_others_are_counted_in_status() {
+    let mut world = World::new().await;
+    world.write("a/ours", "ours");
+    there(&world, "a/theirs", b"1");
+    there(&world, "a/more", b"2");
+    world.settle().await;
+    let id = world.worker().0.id;
+    assert_eq!(world.shared.state.read(|s| s.totals(id)).unwrap().foreign, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn adopted_files_are_never_removed_even_if_nothing_is_kept() {
+    let mut world = World::with(|_| {}, |config| config.keep = Keep::None).await;
+    for path in ["a/deleted", "a/edited", "b/in a tree"] {
+        world.write(path, format!("content of {path}"));
+        there(&world, path, format!("content of {path}").as_bytes());
+    }
+    world.settle().await;
+    world.remove("a/deleted");
+    world.write("a/edited", "another content");
+    world.remove_tree("b");
+    world.settle().await;
+    world.assert_mirrored();
+    assert_eq!(world.versions().len(), 3);
+    // What we sent ourselves goes at once.
+    world.write("a/edited", "a third content");
+    world.settle().await;
+    assert_eq!(world.versions().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_state_is_rebuilt_from_listings_without_sending_anything() {
+    let mut world = World::new().await;
+    world.write_many((0..40).map(|n| format!("{}/{}/file-{n}", n % 2, n % 4)));
+    world.write("edited", "before");
+    world.settle().await;
+    let sent = world.emulator.bytes_received();
+    let mut world = world.lose_state();
+    world.write("edited", "after it was lost");
+    let end = world.cycle().await;
+    assert_eq!(end.report.adopted, 40);
+    world.settle().await;
+    world.assert_mirrored();
+    assert_eq!(world.emulator.bytes_received() - sent, "after it was lost".len() as u64);
+    let calls = world.emulator.calls_since(0);
+    assert!(!calls.iter().any(|call| call.ends_with("rm.cgi")), "{calls:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listing_that_wrongly_shows_nothing_is_not_believed() {
+    let mut world = World::new().await;
+    world.write_many((0..5).map(|n| format!("folder/file-{n}")));
+    for n in 0..5 {
+        let path = format!("folder/file-{n}");
+        there(&world, &path, format!("content of {path}").as_bytes());
+    }
+    world.settle().await;
+    let sent = world.emulator.bytes_received();
+    assert_eq!(sent, 0);
+    // The target is found by four listings; the next one is that of the folder.
+    let mut world = world.lose_state();
+    let listings_before = world.emulator.calls_since(0).len();
+    world.cycle().await;
+    let calls = world.emulator.calls_since(listings_before);
+    let of_folder = calls.iter().filter(|call| *call == "folder/ls.cgi").count() - 1;
+    let mut world = world.lose_state();
+    let empty = Fault::once("folder/ls.cgi", Action::EmptyListing).after(of_folder);
+    world.emulator.inject(empty);
+    world.settle().await;
+    world.assert_mirrored();
+    assert_eq!(world.emulator.bytes_received(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_of_another_installation_is_not_touched_until_it_is_taken_over() {
+    let mut world = World::new().await;
+    world.write("file", "content");
+    world.settle().await;
+    let mut other = world.lose_state();
+    other.shared.state.write(|w| w.set_note("installation", Some("installation-2"))).unwrap();
+    let files = other.emulator.files();
+    other.write("file", "of the other");
+    let end = other.cycle().await;
+    assert!(matches!(end.trouble, Some(Trouble::Held(_))), "{:?}", end.trouble);
+    assert_eq!(other.emulator.files(), files);
+    let name = other.config.name.clone();
+    other.shared.state.write(|w| w.set_note(&approval_note(&name), Some("yes"))).unwrap();
+    other.settle().await;
+    other.assert_mirrored();
+}
