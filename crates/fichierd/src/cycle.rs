@@ -237,9 +237,9 @@ impl Executor {
         let uploads = self.state.read(|s| s.uploads(self.mirror))?;
         let pending: BTreeSet<RelPath> =
             uploads.into_iter().flat_map(|upload| upload.files).map(|file| file.path).collect();
-        seen.changes.retain(|change| match change {
-            Change::Added { path, .. } | Change::Touched { path, .. } => !pending.contains(path),
-            _ => true,
+        seen.changes.retain(|change| {
+            let is_new_content = matches!(change, Change::Added { .. } | Change::Touched { .. });
+            !(is_new_content && pending.contains(change.path()))
         });
         for path in pending {
             self.dirty.mark(path);
