@@ -1,5 +1,5 @@
-//! The process dies at each request of each operation, before and after the service has carried
-//! it out (K01 to K15). Started again, the mirror finishes the work: nothing is there twice,
+//! The process dies, or the network, at each request of each operation, before and after the
+//! service has carried it out (K01 to K15). The mirror finishes the work: nothing is there twice,
 //! nothing is left in staging, and no byte is sent more than twice.
 
 use std::collections::BTreeMap;
@@ -19,6 +19,17 @@ struct Operation {
     change: fn(&World),
 }
 
+/// What happens at a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// The process dies before the service does anything.
+    Sent,
+    /// The process dies when the service has done it, and before its reply.
+    CarriedOut,
+    /// The network ends then, and the process goes on.
+    CutOff,
+}
+
 /// A service, and a mirror, other than the usual ones.
 #[derive(Clone, Copy, Default)]
 struct Setting {
@@ -36,15 +47,15 @@ async fn survives_in(setting: Setting, operation: Operation) {
     let calls = whole.calls_of_cycle().await;
     whole.settle().await;
     whole.assert_mirrored();
-    let at_once = Arc::new(Semaphore::new(8));
+    let at_once = Arc::new(Semaphore::new(12));
     let mut kills = JoinSet::new();
     for n in 0..calls.len() {
-        for carried_out in [false, true] {
+        for end in [End::Sent, End::CarriedOut, End::CutOff] {
             let (at_once, calls) = (Arc::clone(&at_once), calls.clone());
             kills.spawn(async move {
                 let _one = at_once.acquire().await.unwrap();
-                eprintln!("killed at request {n} of {calls:?}, carried out: {carried_out}");
-                dies_at(setting, operation, n, carried_out).await;
+                eprintln!("ended at request {n} of {calls:?}: {end:?}");
+                ends_at(setting, operation, n, end).await;
             });
         }
     }
@@ -75,16 +86,21 @@ async fn prepared(setting: Setting, operation: Operation) -> World {
     world
 }
 
-async fn dies_at(setting: Setting, operation: Operation, n: usize, carried_out: bool) {
+async fn ends_at(setting: Setting, operation: Operation, n: usize, end: End) {
     let mut world = prepared(setting, operation).await;
     let versions = world.versions().len();
     let sent_before = world.emulator.bytes_received();
     let before = world.remote();
-    assert!(world.kill_at(n, carried_out).await, "there is no request {n}");
+    let reached = match end {
+        End::Sent => world.kill_at(n, false).await,
+        End::CarriedOut => world.kill_at(n, true).await,
+        End::CutOff => world.cut_off_at(n).await,
+    };
+    assert!(reached, "there is no request {n}");
     if setting.on_name_taken.is_none() {
         assert_nothing_is_lost(&world, &before);
     }
-    let mut world = world.restart();
+    let mut world = if end == End::CutOff { world } else { world.restart() };
     world.settle().await;
     world.assert_mirrored();
     let size: usize = world.local().values().map(Vec::len).sum();

@@ -189,6 +189,17 @@ impl World {
         reached
     }
 
+    /// Runs a cycle; the `n`th request (from 0) is carried out, but neither its reply nor anything
+    /// after it comes through. Whether it came that far.
+    pub async fn cut_off_at(&mut self, n: usize) -> bool {
+        let mark = self.emulator.calls() + n;
+        self.emulator.inject(Fault::once("*", Action::DoItThenReset).after(n));
+        self.emulator.inject(Fault::always("*", Action::Reset).after(n + 1));
+        self.cycle().await;
+        self.emulator.clear_faults();
+        self.emulator.calls() > mark
+    }
+
     /// Cycles until nothing is left to do. The last one's end.
     pub async fn settle(&mut self) -> CycleEnd {
         let deadline = Instant::now() + SETTLES_WITHIN;
