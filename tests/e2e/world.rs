@@ -150,7 +150,7 @@ impl World {
 
     pub fn start(&mut self) {
         let log = self.path("service.log");
-        self.service = Some(Service::start(&self.config(), log, self.user));
+        self.service = Some(Service::start(&self.config(), &log, self.user));
         until("the service answers", || {
             let running = self.service.as_mut().is_some_and(Service::is_running);
             assert!(running, "the service ended:\n{}", self.log());
