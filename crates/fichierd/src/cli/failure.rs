@@ -57,7 +57,15 @@ fn exit_of_state(error: &fichier_state::Error) -> Exit {
         fichier_state::Error::FromTheFuture { .. } | fichier_state::Error::FromThePast { .. } => {
             Exit::Config
         }
-        _ => Exit::Failed,
+        fichier_state::Error::Absent { .. }
+        | fichier_state::Error::NotOurs { .. }
+        | fichier_state::Error::Corrupt { .. }
+        | fichier_state::Error::Storage(_)
+        | fichier_state::Error::Refused(_)
+        | fichier_state::Error::Missing(_)
+        | fichier_state::Error::Cycle
+        | fichier_state::Error::Io { .. }
+        | fichier_state::Error::Sqlite(_) => Exit::Failed,
     }
 }
 

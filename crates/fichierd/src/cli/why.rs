@@ -28,7 +28,10 @@ pub(crate) async fn run(args: WhyArgs, config: &Config) -> anyhow::Result<Exit> 
             output::line(&text(&answer))?;
             Ok(Exit::Done)
         }
-        other => service::show(other),
+        other @ (Reply::Status(_)
+        | Reply::Done { .. }
+        | Reply::Cycle(_)
+        | Reply::Refused { .. }) => service::show(other),
     }
 }
 
