@@ -8,6 +8,7 @@
 #![allow(missing_docs, unreachable_pub, reason = "tests are their own documentation")]
 #![allow(clippy::disallowed_methods, reason = "here the folders are ours to change")]
 
+mod check;
 mod command;
 mod commands;
 mod crashes;

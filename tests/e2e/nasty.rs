@@ -191,7 +191,7 @@ fn a_large_file_with_holes_arrives_whole() {
     let source = world.source("photos");
     File::create(source.join("disk.img")).unwrap().set_len(size).unwrap();
     world.start();
-    let found = crate::world::until("it is published", || {
+    let found = world.until_done("it is published", || {
         let files = world.emulator.files();
         files.into_iter().find(|file| file.path == "/backup/photos")
     });

@@ -1,7 +1,7 @@
 //! The running service: its process, its log, its signals.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::Path;
 use std::process::{Child, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -12,12 +12,11 @@ use crate::world::until;
 /// A running `fichierd run`; killed when dropped.
 pub struct Service {
     child: Child,
-    log: PathBuf,
 }
 
 impl Service {
-    pub fn start(config: &Path, log: PathBuf, user: User) -> Service {
-        let to = File::options().create(true).append(true).open(&log).unwrap();
+    pub fn start(config: &Path, log: &Path, user: User) -> Service {
+        let to = File::options().create(true).append(true).open(log).unwrap();
         let child = program(user)
             .args(["--log-level", "debug", "--config"])
             .arg(config)
@@ -27,11 +26,7 @@ impl Service {
             .stderr(to)
             .spawn()
             .unwrap();
-        Service { child, log }
-    }
-
-    pub fn log(&self) -> String {
-        String::from_utf8_lossy(&fs::read(&self.log).unwrap()).into_owned()
+        Service { child }
     }
 
     pub fn signal(&self, signal: Signal) {

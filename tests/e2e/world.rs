@@ -150,7 +150,7 @@ impl World {
 
     pub fn start(&mut self) {
         let log = self.path("service.log");
-        self.service = Some(Service::start(&self.config(), log, self.user));
+        self.service = Some(Service::start(&self.config(), &log, self.user));
         until("the service answers", || {
             let running = self.service.as_mut().is_some_and(Service::is_running);
             assert!(running, "the service ended:\n{}", self.log());
@@ -197,16 +197,38 @@ impl World {
     /// Waits until the account shows what is on disk.
     #[track_caller]
     pub fn until_mirrored(&self, name: &str) {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let (differences, staged) = (self.differences(name), tree::staged(&self.emulator));
-            if differences.is_empty() && staged.is_empty() {
-                return;
+        let mut left = (Vec::new(), Vec::new());
+        let mirrored = self.waits(|| {
+            left = (self.differences(name), tree::staged(&self.emulator));
+            (left.0.is_empty() && left.1.is_empty()).then_some(())
+        });
+        let (differences, staged) = left;
+        let what = format!("{differences:#?}, in staging: {staged:#?}");
+        assert!(mirrored.is_some(), "`{name}` is not mirrored: {what}");
+    }
+
+    /// Waits for something that may take long, as long as the service does anything for it.
+    #[track_caller]
+    pub fn until_done<T>(&self, what: &str, look: impl FnMut() -> Option<T>) -> T {
+        self.waits(look).unwrap_or_else(|| panic!("it never came to this: {what}"))
+    }
+
+    fn waits<T>(&self, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+        let began = Instant::now();
+        let (mut done, mut alive) = ((0, 0), began);
+        while alive.elapsed() < PATIENCE && began.elapsed() < PATIENCE * 4 {
+            let looking = Instant::now();
+            if let Some(found) = look() {
+                return Some(found);
             }
-            let late = Instant::now() >= deadline;
-            assert!(!late, "`{name}` is not mirrored: {differences:#?}, in staging: {staged:#?}");
-            std::thread::sleep(LOOK_AGAIN);
+            // A look at thousands of files must not take the processor from what is tested.
+            std::thread::sleep(LOOK_AGAIN.max(looking.elapsed() * 3));
+            let now = (self.emulator.calls(), self.emulator.bytes_received());
+            if now != done {
+                (done, alive) = (now, Instant::now());
+            }
         }
+        None
     }
 
     /// Where disk and account differ, for people.

@@ -5,6 +5,7 @@ pub mod change;
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod crash;
 pub mod cycle;
 pub mod daemon;
 pub mod demo;

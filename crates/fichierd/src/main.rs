@@ -4,8 +4,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use fichierd::cli::{Cli, complain, exit_of};
+use fichierd::crash::end_process_on_panic;
 
 fn main() -> ExitCode {
+    end_process_on_panic();
     // Ends with 2 when the command line makes no sense.
     let cli = Cli::parse();
     let runtime = match tokio::runtime::Runtime::new() {

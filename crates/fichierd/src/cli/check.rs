@@ -1,20 +1,19 @@
 //! `fichierd check`: is this configuration right, and is this machine ready for it?
 //!
-//! Reads and looks, and changes nothing; with `--online` it asks the service who we are, which
-//! costs one call and makes the state folder for the pacer's memory. An error is what would keep the service
+//! Reads and looks, and changes nothing; with `--online` ([`online`]) it asks the service too, and
+//! makes the state folder for the pacer's memory. An error is what would keep the service
 //! from starting (exit code 78); a warning is what it would live with: a disk that is not
 //! mounted yet, a limit that is low.
+
+mod online;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use fichier_api::{Account, Offer};
 use rustix::fs::{Access, access};
 
-use super::failure::ended;
-use super::output;
-use crate::account::connect;
+use super::{interruptible, output};
 use crate::config::Config;
 use crate::exit::Exit;
 
@@ -26,7 +25,7 @@ pub(crate) struct CheckArgs {
     /// Check this file instead of the installed configuration
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Also ask 1fichier whether the key is good and what the account allows
+    /// Also ask 1fichier what the account allows, send a tiny file, and get it back
     #[arg(long)]
     online: bool,
 }
@@ -41,32 +40,11 @@ pub(crate) async fn run(args: CheckArgs, global: Option<&Path>) -> anyhow::Resul
     if findings.iter().any(|finding| matches!(finding, Finding::Error(_))) {
         return Ok(Exit::Config);
     }
-    if args.online {
-        let (client, _pacer) = connect(&config)?;
-        output::line(&account(&client.account().await?)?.text())?;
+    if !args.online {
+        return Ok(Exit::Done);
     }
-    Ok(Exit::Done)
-}
-
-/// What the account allows; an error where it allows nothing that this program does.
-fn account(account: &Account) -> anyhow::Result<Finding> {
-    let offer = match account.offer {
-        Offer::None => {
-            let message = "the account has neither Premium nor Access, which the API needs";
-            return Err(ended(Exit::Refused, message));
-        }
-        Offer::Premium => "Premium",
-        Offer::Access => "Access",
-        Offer::Gold => "Premium GOLD",
-        Offer::Other(_) => "an offer that this version does not know",
-    };
-    if account.upload_forbidden {
-        return Ok(Finding::Warning("1fichier forbids uploads to this account".to_owned()));
-    }
-    if account.overquota {
-        return Ok(Finding::Warning("the account is over its quota".to_owned()));
-    }
-    Ok(Finding::Good(format!("account: {offer}")))
+    let asking = online::run(&config, |finding| output::line(&finding.text()));
+    interruptible(asking).await
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -52,13 +52,20 @@ pub fn exit_of(error: &anyhow::Error) -> Exit {
 }
 
 fn exit_of_state(error: &fichier_state::Error) -> Exit {
-    use fichier_state::Error;
-    if matches!(error, Error::Locked { .. } | Error::Busy(_)) {
-        Exit::TryLater
-    } else if matches!(error, Error::FromTheFuture { .. } | Error::FromThePast { .. }) {
-        Exit::Config
-    } else {
-        Exit::Failed
+    match error {
+        fichier_state::Error::Locked { .. } | fichier_state::Error::Busy(_) => Exit::TryLater,
+        fichier_state::Error::FromTheFuture { .. } | fichier_state::Error::FromThePast { .. } => {
+            Exit::Config
+        }
+        fichier_state::Error::Absent { .. }
+        | fichier_state::Error::NotOurs { .. }
+        | fichier_state::Error::Corrupt { .. }
+        | fichier_state::Error::Storage(_)
+        | fichier_state::Error::Refused(_)
+        | fichier_state::Error::Missing(_)
+        | fichier_state::Error::Cycle
+        | fichier_state::Error::Io { .. }
+        | fichier_state::Error::Sqlite(_) => Exit::Failed,
     }
 }
 

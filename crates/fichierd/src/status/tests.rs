@@ -139,25 +139,25 @@ fn everything_that_can_be_said_fits_in_eighty_columns() {
     check(
         &status,
         expect![[r#"
-        fichierd 0.1.0 is running, 1 call so far
-        Nothing is sent for 14 min: the service asked for a slower pace
-        Account: premium, for 88 days more, 1.00 TiB of 100 TiB used
+            fichierd 0.1.0 is running, 1 call so far
+            Nothing is sent for 14 min: the service asked for a slower pace
+            Account: premium, for 88 days more, 1.00 TiB of 100 TiB used
 
-        photos: sending 12 of 40 files
-          /srv/photos -> /backups/web1/photos
-          184,203 files safe (5.00 TiB), 40 to send (1.52 MiB), never complete yet
-          31 earlier versions kept (900 B)
-          1 remote file now excluded; remove: fichierd prune photos
-          2 remote files in the target not ours, left alone
-          sent while it was being written: var/log/app.log
-          partly watched: 8,192 folders
-          advice: raise the limit: sysctl -w fs.inotify.max_user_watches=524288
-          1,201 problems:
-            albums/2026/05/DSC_0001.NEF
-              cannot be read: Permission denied; next try in 1 h 30 min
-              let the user fichierd read it, or exclude it
-            … and 1,200 more
-    "#]],
+            photos: sending 12 of 40 files
+              /srv/photos -> /backups/web1/photos
+              184,203 files safe (5.00 TiB), 40 to send (1.52 MiB), never complete yet
+              31 earlier versions kept (900 B)
+              1 remote file excluded or rejected since; remove: fichierd prune photos
+              2 remote files in the target not ours, left alone
+              being written, or sent while it was: var/log/app.log
+              partly watched: 8,192 folders
+              advice: raise the limit: sysctl -w fs.inotify.max_user_watches=524288
+              1,201 problems:
+                albums/2026/05/DSC_0001.NEF
+                  cannot be read: Permission denied; next try in 1 h 30 min
+                  let the user fichierd read it, or exclude it
+                … and 1,200 more
+        "#]],
     );
 }
 

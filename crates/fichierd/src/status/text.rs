@@ -113,7 +113,10 @@ fn asides(mirror: &MirrorStatus) -> Vec<String> {
     }
     if mirror.unmanaged > 0 {
         let left = counted(mirror.unmanaged, "remote file");
-        lines.push(format!("{left} now excluded; remove: fichierd prune {}", mirror.name));
+        lines.push(format!(
+            "{left} excluded or rejected since; remove: fichierd prune {}",
+            mirror.name
+        ));
     }
     if mirror.foreign > 0 {
         lines.push(format!(
@@ -122,7 +125,7 @@ fn asides(mirror: &MirrorStatus) -> Vec<String> {
         ));
     }
     for path in &mirror.unsettled {
-        lines.push(format!("sent while it was being written: {path}"));
+        lines.push(format!("being written, or sent while it was: {path}"));
     }
     let watch = &mirror.watch;
     match watch.mode.as_str() {
