@@ -30,6 +30,7 @@ use self::file::ConfigFile;
 use self::message::Complaint;
 pub use self::message::{ConfigError, Drawing};
 pub(crate) use self::surroundings::Surroundings;
+pub use crate::guard::MaxRemovals;
 use crate::key_source::KeySource;
 
 /// What the program needs to know.
@@ -102,15 +103,6 @@ impl MirrorConfig {
     pub fn sync_patience(&self) -> Duration {
         self.settle_at_most * 2 + self.settle
     }
-}
-
-/// How many removals need no approval.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MaxRemovals {
-    /// A share of the recorded files, 0 to 100.
-    Percent(u8),
-    /// A number of files.
-    Files(u64),
 }
 
 /// How long replaced and deleted files stay on the service.

@@ -5,16 +5,16 @@
 //! time. Of the mirror: [`Trouble`], the mirror waits and the others go on. Of the process: the
 //! daemon ends.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use fichier_api::{Client, ErrorKind, Remedy};
+use fichier_api::Client;
 use fichier_state::{Cycle, Mirror, MirrorId, RelPath};
 use tokio::sync::Semaphore;
 
-use crate::config::{Keep, MaxRemovals, MirrorConfig};
+use crate::config::{Keep, MirrorConfig};
 use crate::cycle::{
     CycleError, CycleRequest, MAX_ADDITIONS, Outcome, Prepared, keep_instead, preview,
 };
@@ -30,8 +30,12 @@ use crate::state::State;
 use crate::stop::Stop;
 use crate::target::{self, TargetError};
 
-/// A file that changes while it is read is sent all the same after this many tries.
-const TRIES_BEFORE_UNSETTLED: u32 = 3;
+mod restless;
+mod trouble;
+
+use restless::RestlessFiles;
+use trouble::{Failure, FailureKind};
+pub use trouble::{Trouble, chain};
 
 /// Removals wait at most this many cycles for files that are not quiet.
 const MAX_PUT_OFFS: u32 = 3;
@@ -71,31 +75,8 @@ pub struct MirrorWorker {
     /// What one cycle takes on: [`MAX_ADDITIONS`].
     pub max_additions: usize,
     places: Option<Places>,
-    restless: BTreeMap<RelPath, Restless>,
+    restless: RestlessFiles,
     put_offs: u32,
-}
-
-/// A file that was not quiet when it was due, or changed while it was read.
-#[derive(Clone, Copy, Debug)]
-struct Restless {
-    since: Instant,
-    last: Instant,
-    tries: u32,
-}
-
-/// Why a mirror waits.
-#[derive(Debug)]
-pub enum Trouble {
-    /// A person has to decide; looked at again now and then all the same.
-    Held(String),
-    /// Nothing may be sent until then.
-    HeldOff(SystemTime, String),
-    /// The network or the service; tried again soon.
-    Unreachable(String),
-    /// The key or the account was refused: one look an hour.
-    Refused(String),
-    /// The state file cannot be used (full disk, I/O error): tried again soon (P03).
-    NoState(String),
 }
 
 /// How a cycle ended.
@@ -136,6 +117,7 @@ impl MirrorWorker {
             None => state.write(|w| w.add_mirror(&config.name, &config.source, &config.target))?,
         };
         doubt_a_copy(&row, state)?;
+        let restless = RestlessFiles::new(config.settle_at_most);
         Ok(MirrorWorker {
             config,
             id: row.id,
@@ -145,7 +127,7 @@ impl MirrorWorker {
             planned_bytes: Arc::default(),
             max_additions: MAX_ADDITIONS,
             places: None,
-            restless: BTreeMap::new(),
+            restless,
             put_offs: 0,
         })
     }
@@ -165,10 +147,13 @@ impl MirrorWorker {
             },
             Err(Failure { report, error }) => {
                 self.mark_again(due);
+                if error.doubts_the_target() {
+                    self.places = None;
+                }
                 CycleEnd {
                     report,
                     outcome: Outcome::default(),
-                    trouble: Some(self.judge(error)),
+                    trouble: Some(Trouble::judge(error)),
                     more: false,
                     everything: false,
                     took: began.elapsed(),
@@ -261,7 +246,7 @@ impl MirrorWorker {
         let all = Due { everything: true, paths: Vec::new() };
         let due = if row.held.is_some() { &all } else { due };
         let paths = self.paths(&shared.state, due).map_err(Failure::early)?;
-        let force = self.forced();
+        let force = self.restless.forced();
         let request =
             self.request(&row, paths.as_deref(), &force, &shared.state).map_err(Failure::early)?;
         let outcome = executor.cycle(&request, &shared.stop).await;
@@ -298,10 +283,7 @@ impl MirrorWorker {
             paths,
             settle: self.config.settle,
             force,
-            limit: Limit {
-                share: share(self.config.max_removals),
-                floor: self.config.removals_floor,
-            },
+            limit: Limit { share: self.config.max_removals, floor: self.config.removals_floor },
             patient: self.put_offs < MAX_PUT_OFFS,
             batch: batch_limits(state)?,
             max_additions: self.max_additions,
@@ -326,7 +308,7 @@ impl MirrorWorker {
             parallel_uploads: shared.parallel_uploads,
             dirty: self.dirty.clone(),
             keep_versions: self.keeps_versions(),
-            restless: self.unsettled_now(),
+            restless: self.restless.unsettled(),
             started: SystemTime::now(),
             report: Mutex::default(),
             sent_bytes: Arc::clone(&self.sent_bytes),
@@ -335,42 +317,8 @@ impl MirrorWorker {
         })
     }
 
-    /// Files that have been restless for so long that they are read as they are.
-    fn forced(&self) -> BTreeSet<RelPath> {
-        let is_due =
-            |file: &Restless| file.tries > 0 || file.since.elapsed() >= self.config.settle_at_most;
-        self.restless
-            .iter()
-            .filter(|(_, file)| is_due(file))
-            .map(|(path, _)| path.clone())
-            .collect()
-    }
-
-    /// Those of them that have had their tries, and are sent as they are read.
-    fn unsettled_now(&self) -> BTreeSet<RelPath> {
-        let is_due = |file: &Restless| file.tries >= TRIES_BEFORE_UNSETTLED;
-        self.restless
-            .iter()
-            .filter(|(_, file)| is_due(file))
-            .map(|(path, _)| path.clone())
-            .collect()
-    }
-
     fn remember(&mut self, end: &CycleEnd) {
-        let now = Instant::now();
-        let fresh = Restless { since: now, last: now, tries: 0 };
-        for path in end.outcome.unsettled.iter().chain(&end.report.restless) {
-            self.restless.entry(path.clone()).or_insert(fresh).last = now;
-        }
-        for path in &end.report.restless {
-            if let Some(file) = self.restless.get_mut(path) {
-                // One that was sent as it was read starts anew, and waits its time again.
-                let was_sent = file.tries >= TRIES_BEFORE_UNSETTLED;
-                *file = if was_sent { fresh } else { Restless { tries: file.tries + 1, ..*file } };
-            }
-        }
-        let forget_after = self.config.settle_at_most * 2;
-        self.restless.retain(|_, file| file.last.elapsed() < forget_after);
+        self.restless.remember(&end.outcome.unsettled, &end.report.restless);
         if !end.outcome.put_off.is_empty() {
             self.put_offs += 1;
         } else if end.trouble.is_none() {
@@ -477,82 +425,12 @@ impl MirrorWorker {
             calls: end.report.calls,
         }
     }
-
-    /// What an error means for this mirror.
-    fn judge(&mut self, error: FailureKind) -> Trouble {
-        let text = chain(&error);
-        let step = match error {
-            FailureKind::Cycle(CycleError::Step(step)) => step,
-            FailureKind::Cycle(CycleError::Survey(_) | CycleError::Source(_)) => {
-                return Trouble::Held(text);
-            }
-            FailureKind::Target(TargetError::Step(step)) => step,
-            FailureKind::Target(TargetError::OwnedByAnother { .. } | TargetError::Gone { .. }) => {
-                return Trouble::Held(text);
-            }
-        };
-        match step {
-            StepError::Api(error) => {
-                // Where the service stands is looked at again after any doubt.
-                // A refused key must fail at a listing: a node would take files for nobody's
-                // account, where all the world may read them (C.7).
-                if matches!(error.kind, ErrorKind::NotFound)
-                    || matches!(error.remedy(), Remedy::AskOperator)
-                {
-                    self.places = None;
-                }
-                match (error.remedy(), &error.kind) {
-                    (_, ErrorKind::HeldOff { until, .. }) => Trouble::HeldOff(*until, text),
-                    (Remedy::HoldOff(wait), _) => Trouble::HeldOff(SystemTime::now() + wait, text),
-                    (Remedy::AskOperator, _) => Trouble::Refused(text),
-                    (Remedy::TryAgain | Remedy::GiveUp, _) => Trouble::Unreachable(text),
-                }
-            }
-            StepError::State(_) => Trouble::NoState(text),
-            StepError::Root(_) | StepError::Target(_) => Trouble::Held(text),
-        }
-    }
 }
 
 impl CycleEnd {
     /// Whether some files were left out, or doubted, because they are being written.
     pub fn has_restless(&self) -> bool {
         !self.outcome.unsettled.is_empty() || !self.report.restless.is_empty()
-    }
-}
-
-impl Trouble {
-    /// Whether both say the same. How long a hold-off lasts, and which call met it, changes from
-    /// one time to the next.
-    pub fn is_like(&self, other: &Trouble) -> bool {
-        match (self, other) {
-            (Trouble::HeldOff(until, _), Trouble::HeldOff(other, _)) => until == other,
-            (Trouble::Unreachable(_), Trouble::Unreachable(_))
-            | (Trouble::Refused(_), Trouble::Refused(_)) => true,
-            _ => self.text() == other.text(),
-        }
-    }
-
-    /// For people.
-    pub fn text(&self) -> &str {
-        match self {
-            Trouble::Held(text)
-            | Trouble::HeldOff(_, text)
-            | Trouble::Unreachable(text)
-            | Trouble::Refused(text)
-            | Trouble::NoState(text) => text,
-        }
-    }
-}
-
-impl crate::cycle::Held {
-    /// What is held, and what to do.
-    pub fn text(&self, mirror: &str) -> String {
-        format!(
-            "{} removals are held: more than {} within 24 hours. If they are meant: fichierd \
-             approve {mirror}. If not: fichierd reject {mirror}, and put the files back",
-            self.removals, self.limit
-        )
     }
 }
 
@@ -565,29 +443,6 @@ pub enum OpenError {
     /// The state file.
     #[error("cannot use the state file")]
     State(#[from] fichier_state::Error),
-}
-
-struct Failure {
-    report: CycleReport,
-    error: FailureKind,
-}
-
-#[derive(Debug, thiserror::Error)]
-enum FailureKind {
-    #[error(transparent)]
-    Cycle(#[from] CycleError),
-    #[error(transparent)]
-    Target(#[from] TargetError),
-}
-
-impl Failure {
-    fn early(error: impl Into<CycleError>) -> Failure {
-        Failure { report: CycleReport::default(), error: FailureKind::Cycle(error.into()) }
-    }
-
-    fn target(error: TargetError) -> Failure {
-        Failure { report: CycleReport::default(), error: FailureKind::Target(error) }
-    }
 }
 
 /// A state file that was put back from a backup may be older than what is on the service (P09):
@@ -611,27 +466,6 @@ fn doubt_a_copy(row: &Mirror, state: &State) -> Result<(), fichier_state::Error>
         w.doubt_listings(row.id)?;
         w.set_note(&note, Some(&now))
     })
-}
-
-/// An error with its causes, each thing said once.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
-}
-
-fn share(configured: MaxRemovals) -> guard::MaxRemovals {
-    match configured {
-        MaxRemovals::Percent(percent) => guard::MaxRemovals::Percent(percent),
-        MaxRemovals::Files(files) => guard::MaxRemovals::Files(files),
-    }
 }
 
 fn batch_limits(state: &State) -> Result<BatchLimits, CycleError> {
