@@ -2,6 +2,7 @@
 //! is left behind.
 
 #![allow(missing_docs, unreachable_pub, reason = "tests are their own documentation")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests, which report by failing")]
 
 use std::fs;
 use std::path::Path;
