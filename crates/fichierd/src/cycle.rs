@@ -359,13 +359,11 @@ fn folder_moves(
     let mut moves = Vec::new();
     for change in changes {
         let Change::FolderRemoved { path: from, folder } = change else { continue };
-        let found = changes.iter().find_map(|change| match change {
-            Change::FolderAdded { path, inode, .. } if *inode == folder.inode && *inode != 0 => {
-                Some(path)
-            }
-            _ => None,
-        });
-        let Some(to) = found else { continue };
+        let is_it = |change: &&Change| {
+            matches!(change, Change::FolderAdded { inode, .. }
+                if *inode == folder.inode && *inode != 0)
+        };
+        let Some(to) = changes.iter().find(is_it).map(Change::path) else { continue };
         if is_same_folder(state, scanner, folder.key, to)? && !to.starts_with(from) {
             moves.push(FolderMove { key: folder.key, from: from.clone(), to: to.clone() });
         }

@@ -22,11 +22,11 @@ use crate::scan::{Seen, SeenKind};
 
 /// A remote file on its way out.
 #[derive(Clone, Debug)]
-pub struct Leaving {
+pub(crate) struct Leaving {
     /// The path it had.
-    pub path: RelPath,
+    pub(crate) path: RelPath,
     /// Its link.
-    pub url: FileUrl,
+    pub(crate) url: FileUrl,
     what: What,
     reason: Retired,
     intent: Option<IntentId>,

@@ -176,18 +176,17 @@ impl Executor {
     }
 
     fn unreadable(&self, file: &Placement, source: &std::io::Error) -> Result<(), StepError> {
-        match source.kind() {
+        use std::io::ErrorKind::{NotFound, UnexpectedEof};
+        if matches!(source.kind(), NotFound | UnexpectedEof) {
             // It went away or shrank under our hands: whoever did that marks it dirty.
-            std::io::ErrorKind::NotFound | std::io::ErrorKind::UnexpectedEof => {
-                self.dirty.mark(file.path.clone());
-                Ok(())
-            }
-            _ => self.problem(
-                &file.path,
-                &format!("cannot be read: {source}"),
-                "check its permissions and the disk; it is tried again by itself",
-            ),
+            self.dirty.mark(file.path.clone());
+            return Ok(());
         }
+        self.problem(
+            &file.path,
+            &format!("cannot be read: {source}"),
+            "check its permissions and the disk; it is tried again by itself",
+        )
     }
 
     fn bodies(&self, pending: &[PendingFile]) -> Vec<UploadFile> {
