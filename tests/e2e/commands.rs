@@ -77,6 +77,8 @@ fn a_dry_run_tells_what_would_be_done_and_does_none_of_it() {
         if running {
             world.start();
             world.run(&["pause"]).expect(0);
+            // A cycle that has begun comes to its end.
+            until("it rests", || (world.mirror("photos")["state"] != "working").then_some(()));
         } else {
             world.run(&["sync", "--dry-run"]).expect(0).says("old name").says("1 files");
             assert_eq!(world.emulator.calls(), 0);

@@ -7,6 +7,12 @@
 
 #![allow(missing_docs, unreachable_pub, reason = "tests are their own documentation")]
 #![allow(clippy::disallowed_methods, reason = "here the folders are ours to change")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test ends at the first thing that goes wrong, and says so"
+)]
 
 mod check;
 mod command;

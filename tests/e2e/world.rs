@@ -216,7 +216,7 @@ impl World {
     fn waits<T>(&self, mut look: impl FnMut() -> Option<T>) -> Option<T> {
         let began = Instant::now();
         let (mut done, mut alive) = ((0, 0), began);
-        while alive.elapsed() < PATIENCE && began.elapsed() < PATIENCE * 4 {
+        while alive.elapsed() < PATIENCE && began.elapsed() < PATIENCE * 20 {
             let looking = Instant::now();
             if let Some(found) = look() {
                 return Some(found);

@@ -3,7 +3,8 @@
 //! Uploads may work where downloads do not: the service refuses them to addresses that it takes
 //! for a data centre's or a VPN's (#913; docs/api-notes.md, D). Whoever runs a server must learn
 //! that on the first day and not when a disk has died, so a tiny file is sent, downloaded,
-//! compared and removed again. Costs seven calls, and none for the account within ten minutes.
+//! compared and removed again. Costs five calls, and one for the account, which is then known for
+//! ten minutes.
 
 use std::io::{self, Seek, Write};
 use std::sync::Arc;
