@@ -212,7 +212,9 @@ impl MirrorWorker {
         let row = self.row(&shared.state)?;
         let places = self.places(shared, &row).await.map_err(|error| match error {
             TargetError::Step(error) => CycleError::Step(error),
-            other => CycleError::Step(StepError::Target(Box::new(other))),
+            other @ (TargetError::OwnedByAnother { .. } | TargetError::Gone { .. }) => {
+                CycleError::Step(StepError::Target(Box::new(other)))
+            }
         })?;
         let executor = self.executor(shared, places, None)?;
         Ok(executor.prune(row.root).await?)
