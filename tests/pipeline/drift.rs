@@ -113,3 +113,21 @@ async fn our_own_folders_removed_on_the_service_are_made_again() {
         assert_eq!(world.versions().len(), 2, "after the loss of {folder}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_put_back_to_an_earlier_one_ends_equal_to_the_disk() {
+    let world = mirrored(&["a/stays", "a/edited", "a/deleted", "a/renamed"]).await;
+    let (mut world, saved) = world.save_state();
+    world.write("a/edited", "edited");
+    world.remove("a/deleted");
+    world.rename("a/renamed", "a/new name");
+    world.write("b/new", "new");
+    world.write("a/also new", "also new");
+    world.settle().await;
+    let sent = world.emulator.bytes_received();
+    let mut world = world.put_back_state(saved);
+    world.settle().await;
+    world.assert_mirrored();
+    // What was edited since cannot be told from what somebody else put there.
+    assert!(world.emulator.bytes_received() - sent <= "edited".len() as u64);
+}

@@ -1,10 +1,12 @@
-//! The process dies at each request of each operation, before and after the service has carried
-//! it out (K01 to K15). Started again, the mirror finishes the work: nothing is there twice,
+//! The process dies, or the network, at each request of each operation, before and after the
+//! service has carried it out (K01 to K15). The mirror finishes the work: nothing is there twice,
 //! nothing is left in staging, and no byte is sent more than twice.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use fichier_emulator::{NameTaken, Rules};
+use fichierd::config::Keep;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -17,21 +19,43 @@ struct Operation {
     change: fn(&World),
 }
 
+/// What happens at a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// The process dies before the service does anything.
+    Sent,
+    /// The process dies when the service has done it, and before its reply.
+    CarriedOut,
+    /// The network ends then, and the process goes on.
+    CutOff,
+}
+
+/// A service, and a mirror, other than the usual ones.
+#[derive(Clone, Copy, Default)]
+struct Setting {
+    on_name_taken: Option<NameTaken>,
+    keeps_nothing: bool,
+}
+
 /// Kills a mirror that carries out `operation` at each of its requests.
 async fn survives(operation: Operation) {
-    let mut whole = prepared(operation).await;
+    survives_in(Setting::default(), operation).await;
+}
+
+async fn survives_in(setting: Setting, operation: Operation) {
+    let mut whole = prepared(setting, operation).await;
     let calls = whole.calls_of_cycle().await;
     whole.settle().await;
     whole.assert_mirrored();
-    let at_once = Arc::new(Semaphore::new(8));
+    let at_once = Arc::new(Semaphore::new(12));
     let mut kills = JoinSet::new();
     for n in 0..calls.len() {
-        for carried_out in [false, true] {
+        for end in [End::Sent, End::CarriedOut, End::CutOff] {
             let (at_once, calls) = (Arc::clone(&at_once), calls.clone());
             kills.spawn(async move {
                 let _one = at_once.acquire().await.unwrap();
-                eprintln!("killed at request {n} of {calls:?}, carried out: {carried_out}");
-                dies_at(operation, n, carried_out).await;
+                eprintln!("ended at request {n} of {calls:?}: {end:?}");
+                ends_at(setting, operation, n, end).await;
             });
         }
     }
@@ -40,8 +64,16 @@ async fn survives(operation: Operation) {
     }
 }
 
-async fn prepared(operation: Operation) -> World {
-    let mut world = World::new().await;
+async fn prepared(setting: Setting, operation: Operation) -> World {
+    let rules = |rules: &mut Rules| {
+        rules.on_name_taken = setting.on_name_taken.unwrap_or(rules.on_name_taken);
+    };
+    let mut world = World::with(rules, |config| {
+        if setting.keeps_nothing {
+            config.keep = Keep::None;
+        }
+    })
+    .await;
     world.write("bystander", "is never touched");
     // Learns what the service does with taken names, as every mirror has after its first day.
     world.settle().await;
@@ -54,20 +86,29 @@ async fn prepared(operation: Operation) -> World {
     world
 }
 
-async fn dies_at(operation: Operation, n: usize, carried_out: bool) {
-    let mut world = prepared(operation).await;
+async fn ends_at(setting: Setting, operation: Operation, n: usize, end: End) {
+    let mut world = prepared(setting, operation).await;
     let versions = world.versions().len();
     let sent_before = world.emulator.bytes_received();
     let before = world.remote();
-    assert!(world.kill_at(n, carried_out).await, "there is no request {n}");
-    assert_nothing_is_lost(&world, &before);
-    let mut world = world.restart();
+    let reached = match end {
+        End::Sent => world.kill_at(n, false).await,
+        End::CarriedOut => world.kill_at(n, true).await,
+        End::CutOff => world.cut_off_at(n).await,
+    };
+    assert!(reached, "there is no request {n}");
+    if setting.on_name_taken.is_none() {
+        assert_nothing_is_lost(&world, &before);
+    }
+    let mut world = if end == End::CutOff { world } else { world.restart() };
     world.settle().await;
     world.assert_mirrored();
     let size: usize = world.local().values().map(Vec::len).sum();
     let sent = world.emulator.bytes_received() - sent_before;
     assert!(sent <= 2 * size as u64, "{sent} bytes were sent for {size}");
-    assert_kept(&world, &before, versions);
+    if !setting.keeps_nothing {
+        assert_kept(&world, &before, versions);
+    }
 }
 
 /// At no moment is a path that stays without any content (T4), but for the time that its content
@@ -200,4 +241,30 @@ async fn a_copy_is_made_once_whenever_the_process_dies() {
         change: |w| w.write("copy", vec![7; 5 << 20]),
     })
     .await;
+}
+
+const REPLACE_MOVE_AND_DELETE: Operation = Operation {
+    before: |w| {
+        w.write_many(["f/replaced", "f/onto", "f/moved", "f/gone", "t/1", "t/2"].map(str::to_owned))
+    },
+    change: |w| {
+        w.write("f/replaced", "other content");
+        w.rename("f/moved", "f/onto");
+        w.remove("f/gone");
+        w.remove_tree("t");
+    },
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_must_be_free_end_as_on_disk_whenever_the_process_dies() {
+    for on_name_taken in [NameTaken::Refuse, NameTaken::Rename] {
+        let setting = Setting { on_name_taken: Some(on_name_taken), ..Setting::default() };
+        survives_in(setting, REPLACE_MOVE_AND_DELETE).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_nothing_kept_all_ends_as_on_disk_whenever_the_process_dies() {
+    let setting = Setting { keeps_nothing: true, ..Setting::default() };
+    survives_in(setting, REPLACE_MOVE_AND_DELETE).await;
 }

@@ -136,3 +136,28 @@ async fn a_source_that_was_emptied_is_mirrored_once_that_is_approved() {
     world.assert_mirrored();
     assert_eq!(world.versions().len(), 3);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn emptied_files_whose_removal_is_rejected_stay_and_follow_the_disk_later() {
+    let mut world = World::with(
+        |_| {},
+        |config| {
+            config.max_removals = MaxRemovals::Files(2);
+        },
+    )
+    .await;
+    world.write_many((0..5).map(|n| format!("f{n}")));
+    world.settle().await;
+    for n in 0..4 {
+        world.write(&format!("f{n}"), "");
+    }
+    assert_eq!(world.cycle().await.outcome.held.unwrap().removals, 4);
+    let (worker, shared) = (&mut world.worker, &world.shared);
+    assert_eq!(worker.reject(shared).await.unwrap(), 4);
+    let end = world.cycle().await;
+    assert_eq!((end.outcome.held, world.remote().len()), (None, 5));
+    world.write("f0", "has content again");
+    world.settle().await;
+    assert_eq!(world.remote()["f0"], b"has content again");
+    assert_eq!(world.remote().len(), 5);
+}

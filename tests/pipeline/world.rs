@@ -87,6 +87,30 @@ impl World {
         World { emulator, config, shared, worker, source, state }
     }
 
+    /// The process ends, its state folder is copied, and it starts again.
+    pub fn save_state(self) -> (World, TempDir) {
+        let World { emulator, config, shared, worker, source, state } = self;
+        drop(worker);
+        shared.state.into_store().unwrap().close().unwrap();
+        let saved = TempDir::new().unwrap();
+        for entry in fs::read_dir(state.path()).unwrap() {
+            let entry = entry.unwrap();
+            fs::copy(entry.path(), saved.path().join(entry.file_name())).unwrap();
+        }
+        let shared = open(&emulator, state.path());
+        let worker = MirrorWorker::open(config.clone(), &shared.state).unwrap();
+        (World { emulator, config, shared, worker, source, state }, saved)
+    }
+
+    /// The process ends, the state folder is replaced by a copy, and it starts again.
+    pub fn put_back_state(self, saved: TempDir) -> World {
+        let World { emulator, config, shared, worker, source, state } = self;
+        drop((worker, shared, state));
+        let shared = open(&emulator, saved.path());
+        let worker = MirrorWorker::open(config.clone(), &shared.state).unwrap();
+        World { emulator, config, shared, worker, source, state: saved }
+    }
+
     /// The state file is lost.
     pub fn lose_state(self) -> World {
         let World { emulator, config, shared, worker, source, state } = self;
@@ -163,6 +187,17 @@ impl World {
         };
         self.emulator.clear_faults();
         reached
+    }
+
+    /// Runs a cycle; the `n`th request (from 0) is carried out, but neither its reply nor anything
+    /// after it comes through. Whether it came that far.
+    pub async fn cut_off_at(&mut self, n: usize) -> bool {
+        let mark = self.emulator.calls() + n;
+        self.emulator.inject(Fault::once("*", Action::DoItThenReset).after(n));
+        self.emulator.inject(Fault::always("*", Action::Reset).after(n + 1));
+        self.cycle().await;
+        self.emulator.clear_faults();
+        self.emulator.calls() > mark
     }
 
     /// Cycles until nothing is left to do. The last one's end.

@@ -211,6 +211,17 @@ impl Writing<'_> {
         found(rows, "folder")
     }
 
+    /// The contents of the mirror's remote folders are not known any more: each is to be listed
+    /// again before something goes there.
+    pub fn doubt_listings(&mut self, mirror: MirrorId) -> Result<()> {
+        self.db
+            .prepare_cached(
+                "UPDATE folders SET listed = 0 WHERE mirror_id = ?1 AND remote_id IS NOT NULL",
+            )?
+            .execute([mirror])?;
+        Ok(())
+    }
+
     /// Moves a folder with all that is in it to another parent, another name, or both. Its
     /// remote name is as before: see [`Writing::set_folder_remote`].
     ///

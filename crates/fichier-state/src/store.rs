@@ -14,9 +14,9 @@
 //! Invariant: one process writes. The lock is taken before the database is touched and
 //! dropped after it is closed.
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::ops::Deref;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -141,6 +141,19 @@ impl Store {
         let done = changes(&mut Writing { records: &self.records })?;
         transaction.commit()?;
         Ok(done)
+    }
+
+    /// The inode of the file: another one than before means that a copy was put in its place.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if the file is gone.
+    pub fn inode(&self) -> Result<u64> {
+        let path = PathBuf::from(self.db.path().unwrap_or_default());
+        match fs::metadata(&path) {
+            Ok(found) => Ok(found.ino()),
+            Err(source) => Err(Error::Io { path, source }),
+        }
     }
 
     /// Reads the whole file and compares every index with its table; for `doctor`. About half

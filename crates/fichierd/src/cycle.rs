@@ -253,8 +253,8 @@ impl Executor {
         let pending: BTreeSet<RelPath> =
             uploads.into_iter().flat_map(|upload| upload.files).map(|file| file.path).collect();
         seen.changes.retain(|change| {
-            let may_be_sent = matches!(change, Change::Added { .. } | Change::Touched { .. });
-            !may_be_sent || !pending.contains(change.path())
+            let is_new_content = matches!(change, Change::Added { .. } | Change::Touched { .. });
+            !(is_new_content && pending.contains(change.path()))
         });
         for path in pending {
             self.dirty.mark(path);

@@ -136,7 +136,14 @@ impl Executor {
                         self.upload_all(std::mem::take(&mut uploads), stop).await?;
                     }
                 }
-                other => self.step(other).await?,
+                Step::Note(_)
+                | Step::MakeFolder(_)
+                | Step::Adopt(..)
+                | Step::Relocate(_)
+                | Step::Copy(..)
+                | Step::Retire(_)
+                | Step::RetireFolder(..)
+                | Step::RemoveFolder(..) => self.step(step).await?,
             }
         }
         Ok(())

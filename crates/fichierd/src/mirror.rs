@@ -129,6 +129,7 @@ impl MirrorWorker {
             }
             None => state.write(|w| w.add_mirror(&config.name, &config.source, &config.target))?,
         };
+        doubt_a_copy(&row, state)?;
         Ok(MirrorWorker {
             config,
             id: row.id,
@@ -546,6 +547,29 @@ impl Failure {
     fn target(error: TargetError) -> Failure {
         Failure { report: CycleReport::default(), error: FailureKind::Target(error) }
     }
+}
+
+/// A state file that was put back from a backup may be older than what is on the service (P09):
+/// the folders are listed again before anything goes there, so that what is there is adopted.
+fn doubt_a_copy(row: &Mirror, state: &State) -> Result<(), fichier_state::Error> {
+    let note = format!("state file of mirror {}", row.name);
+    let now = state.read(|s| s.inode())?.to_string();
+    let before = state.read(|s| s.note(&note))?;
+    if before.as_ref() == Some(&now) {
+        return Ok(());
+    }
+    if before.is_some() {
+        tracing::warn!(
+            mirror = %row.name,
+            "the state file is a copy, which may be older than what is on 1fichier; `{}` looks \
+             into its remote folders again before it sends anything there",
+            row.name
+        );
+    }
+    state.write(|w| {
+        w.doubt_listings(row.id)?;
+        w.set_note(&note, Some(&now))
+    })
 }
 
 /// An error with its causes, each thing said once.

@@ -33,12 +33,11 @@ impl Executor {
         // the name of one of them.
         let mut retiring = Vec::new();
         for (id, intent, _) in intents {
-            match intent {
-                Intent::Retire { version } => retiring.push(Leaving::of_version(version).begun(id)),
-                other => {
-                    self.finish_retiring(std::mem::take(&mut retiring)).await?;
-                    self.finish(id, other).await?;
-                }
+            if let Intent::Retire { version } = intent {
+                retiring.push(Leaving::of_version(version).begun(id));
+            } else {
+                self.finish_retiring(std::mem::take(&mut retiring)).await?;
+                self.finish(id, intent).await?;
             }
         }
         self.finish_retiring(retiring).await?;

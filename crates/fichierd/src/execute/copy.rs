@@ -33,7 +33,7 @@ impl Executor {
         };
         let intent = self.state.write(|w| w.begin(self.mirror, &intent))?;
         let mut is_there = false;
-        match self.client.copy_files(&[source.url.clone()], folder, Some(&name)).await {
+        match self.client.copy_files(std::slice::from_ref(&source.url), folder, Some(&name)).await {
             Ok(copied) => match copied.into_iter().next() {
                 Some(copied) => {
                     self.confirm_copy(&place, row, source, copied.to, &mut leaving)?;

@@ -128,14 +128,12 @@ impl Executor {
         spot: RemoteSpot,
         listing: &FolderListing,
     ) -> Result<(), StepError> {
-        let entries = self.state.read(|s| s.entries(folder.key))?;
-        let ours = |file: &fichier_api::RemoteFile| {
-            entries.iter().any(|entry| entry.remote().is_some_and(|copy| copy.url == file.url))
-        };
+        // Also what is on record elsewhere: somebody may have moved it here.
+        let ours = self.state.read(|s| s.known_urls(listing.files.iter().map(|file| &file.url)))?;
         let foreign: Vec<ForeignFile> = listing
             .files
             .iter()
-            .filter(|file| !ours(file))
+            .filter(|file| !ours.contains(&file.url))
             .map(|file| ForeignFile {
                 url: file.url.clone(),
                 name: file.name.clone(),

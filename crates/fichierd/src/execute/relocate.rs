@@ -5,6 +5,7 @@
 //! whichever of them is free is taken, and if neither is, a temporary one.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as MapEntry;
 
 use fichier_api::names::RemoteName;
 use fichier_api::{FileUrl, FolderId, FolderListing};
@@ -261,15 +262,13 @@ impl Executor {
         let mut shown: BTreeMap<FolderKey, Option<FolderListing>> = BTreeMap::new();
         for mover in stuck {
             let folder = mover.entry.folder;
-            if !shown.contains_key(&folder) {
-                shown.insert(folder, self.shown_in(folder).await?);
-            }
-            let is_lost = match shown.get(&folder) {
-                Some(Some(listing)) => {
-                    listing.complete && !listing.files.iter().any(|file| file.url == mover.url)
-                }
-                Some(None) | None => true,
+            let listing = match shown.entry(folder) {
+                MapEntry::Occupied(known) => known.into_mut(),
+                MapEntry::Vacant(free) => free.insert(self.shown_in(folder).await?),
             };
+            let is_lost = listing.as_ref().is_none_or(|listing| {
+                listing.complete && !listing.files.iter().any(|file| file.url == mover.url)
+            });
             if is_lost {
                 self.forget_lost(&mover.entry, &mover.relocation.from)?;
                 self.dirty.mark(mover.relocation.to.path.clone());
@@ -318,7 +317,7 @@ impl Mover {
 fn at_name(entry: Entry, name: &RemoteName) -> Entry {
     let content = match entry.content {
         Content::File(copy) => Content::File(RemoteCopy { remote_name: None, ..copy }),
-        other => other,
+        other @ (Content::Empty | Content::Symlink(_)) => other,
     };
     Entry { name: name.decode(), content, ..entry }
 }
