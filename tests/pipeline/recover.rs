@@ -146,10 +146,14 @@ async fn a_batch_in_new_folders_arrives_once_whenever_the_process_dies() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_replaced_file_has_one_copy_and_one_version_whenever_the_process_dies() {
+async fn replaced_files_have_one_copy_and_one_version_whenever_the_process_dies() {
     survives(Operation {
-        before: |w| w.write("folder/file", "first"),
-        change: |w| w.write("folder/file", "later"),
+        before: |w| w.write_many(["a/file", "b/file", "b/other"].map(str::to_owned)),
+        change: |w| {
+            for path in ["a/file", "b/file", "b/other"] {
+                w.write(path, format!("later {path}"));
+            }
+        },
     })
     .await;
 }

@@ -48,8 +48,8 @@ impl Executor {
         if upload.files.is_empty() || is_waiting(&upload) {
             match self.ask_node(&upload).await? {
                 Answer::Links(links) => {
-                    let surplus = self.settle(&upload, links)?;
-                    self.clear_staged(&surplus).await?;
+                    let matched = self.settle(&upload, links)?;
+                    self.discard(key, &matched).await?;
                 }
                 Answer::BeingScanned => {
                     tracing::info!(
@@ -179,30 +179,38 @@ impl Executor {
         Ok(files.collect())
     }
 
-    /// Records what arrived as it was sent. Returns the links that are something else: damaged,
-    /// or dropped because the file changed while it was read.
+    /// Records what arrived as it was sent, of all that was found.
     fn settle(
         &self,
         upload: &PendingUpload,
         found: Vec<Arrived>,
-    ) -> Result<Vec<FileUrl>, StepError> {
+    ) -> Result<MatchedFiles, StepError> {
         let known = self.state.read(|s| s.known_urls(found.iter().map(|file| &file.url)))?;
         let found: Vec<_> = found.into_iter().filter(|file| !known.contains(&file.url)).collect();
         let open: Vec<PendingFile> =
             upload.files.iter().filter(|file| file.url.is_none()).cloned().collect();
         let matched = match_arrived(&open, &found);
-        self.state.write(|w| {
-            w.record_arrived(upload.key, &matched.arrived)?;
-            matched.damaged.iter().try_for_each(|file| w.drop_pending(upload.key, file.seq))
-        })?;
+        self.state.write(|w| w.record_arrived(upload.key, &matched.arrived))?;
+        Ok(matched)
+    }
+
+    /// What the node tells of an upload and is not as it was sent: damaged, or nobody knows any
+    /// more what was sent, or dropped because the file changed while it was read.
+    async fn discard(&self, key: UploadKey, matched: &MatchedFiles) -> Result<(), StepError> {
+        self.state
+            .write(|w| matched.damaged.iter().try_for_each(|file| w.drop_pending(key, file.seq)))?;
         for file in &matched.damaged {
+            if file.whirlpool.is_none() {
+                self.dirty.mark(file.path.clone());
+                continue;
+            }
             self.problem(
                 &file.path,
                 "the service stored other bytes than were sent",
                 "the damaged copy is removed, an earlier one is kept; it is sent again",
             )?;
         }
-        Ok(matched.surplus)
+        self.clear_staged(&matched.surplus).await
     }
 
     /// Removes what one of our uploads left in the staging folder besides what it should (I2).
