@@ -9,6 +9,8 @@
 
 #![allow(missing_docs, unreachable_pub, reason = "tests are their own documentation")]
 #![allow(clippy::disallowed_methods, reason = "here the folder is ours to change")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "that is how a test fails")]
+#![allow(clippy::wildcard_enum_match_arm, reason = "each part of the disk takes its operations")]
 
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 

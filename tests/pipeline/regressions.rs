@@ -1,7 +1,7 @@
 //! What once went wrong, found by the model test (tests/model); each as small as it can be told.
 
 use fichier_emulator::{Action, Fault};
-use fichierd::config::MaxRemovals;
+use fichierd::config::{Keep, MaxRemovals};
 use fichierd::mirror::Trouble;
 
 use crate::world::World;
@@ -135,4 +135,43 @@ async fn a_source_that_was_emptied_is_mirrored_once_that_is_approved() {
     world.settle().await;
     world.assert_mirrored();
     assert_eq!(world.versions().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn emptied_files_whose_removal_is_rejected_stay_and_follow_the_disk_later() {
+    let mut world = World::with(
+        |_| {},
+        |config| {
+            config.max_removals = MaxRemovals::Files(2);
+        },
+    )
+    .await;
+    world.write_many((0..5).map(|n| format!("f{n}")));
+    world.settle().await;
+    for n in 0..4 {
+        world.write(&format!("f{n}"), "");
+    }
+    assert_eq!(world.cycle().await.outcome.held.unwrap().removals, 4);
+    let (worker, shared) = (&mut world.worker, &world.shared);
+    assert_eq!(worker.reject(shared).await.unwrap(), 4);
+    let end = world.cycle().await;
+    assert_eq!((end.outcome.held, world.remote().len()), (None, 5));
+    world.write("f0", "has content again");
+    world.settle().await;
+    assert_eq!(world.remote()["f0"], b"has content again");
+    assert_eq!(world.remote().len(), 5);
+}
+
+/// An empty success was taken for links that the service does not know.
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_the_service_says_nothing_about_are_not_taken_for_removed() {
+    let mut world = World::with(|_| {}, |config| config.keep = Keep::None).await;
+    world.write_many((0..3).map(|n| format!("folder/{n}")));
+    world.write("other", "stays");
+    world.settle().await;
+    world.remove_tree("folder");
+    world.emulator.inject(Fault::once("file/rm.cgi", Action::Partial(0)));
+    assert_eq!(world.cycle().await.report.problems, 3);
+    world.settle().await;
+    world.assert_mirrored();
 }

@@ -3,7 +3,7 @@
 //! Everything that makes a cycle special (start, timed rescan, overflow, a path that is due
 //! again, `--dry-run`) is only another input, or leaves out the last verb.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -467,13 +467,17 @@ fn folder_moves(
     scanner: &Scanner,
     changes: &[Change],
 ) -> Result<Vec<FolderMove>, CycleError> {
+    let added: HashMap<u64, &RelPath> = changes
+        .iter()
+        .filter_map(|change| {
+            let Change::FolderAdded { path, inode, .. } = change else { return None };
+            (*inode != 0).then_some((*inode, path))
+        })
+        .collect();
     let mut moves = Vec::new();
     for change in changes {
         let Change::FolderRemoved { path: from, folder } = change else { continue };
-        let found = changes.iter().find_map(|change| {
-            let Change::FolderAdded { path, inode, .. } = change else { return None };
-            (*inode == folder.inode && *inode != 0).then_some(path)
-        });
+        let found = added.get(&folder.inode).copied();
         let Some(to) = found else { continue };
         if is_same_folder(state, scanner, folder.key, to)? && !to.starts_with(from) {
             moves.push(FolderMove { key: folder.key, from: from.clone(), to: to.clone() });

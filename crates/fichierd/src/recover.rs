@@ -73,7 +73,11 @@ impl Executor {
                 self.finish_retiring_folder(id, folder, remote, into, until_s).await
             }
             Intent::Remove { urls, .. } => {
-                self.remove_all(&urls).await?;
+                // What is still there is on record, or nobody's: then it is said so here.
+                let still_there = self.remove_all(&urls).await?;
+                if !still_there.is_empty() {
+                    tracing::warn!(files = still_there.len(), "old copies were not removed");
+                }
                 Ok(self.state.write(|w| w.resolve(id))?)
             }
         }

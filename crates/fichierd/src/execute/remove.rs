@@ -282,9 +282,10 @@ impl Executor {
         let paths = chunk.iter().map(|left| left.path.clone()).collect();
         let intent = Intent::Remove { urls: urls.clone(), paths };
         let intent = self.state.write(|w| w.begin(self.mirror, &intent))?;
-        self.remove_all(&urls).await?;
+        let still_there = self.remove_all(&urls).await?;
+        let is_removed = |left: &&Leaving| !still_there.contains(&left.url);
         self.state.write(|w| {
-            for left in chunk {
+            for left in chunk.iter().filter(is_removed) {
                 left.forget_if_current(w)?;
                 if let Some(intent) = left.intent {
                     w.resolve(intent)?;
@@ -292,22 +293,44 @@ impl Executor {
             }
             w.resolve(intent)
         })?;
-        self.report(|report| report.retired += chunk.len() as u64);
+        // While a file is on record, the next plan removes it; others are known by their intent.
+        for left in chunk.iter().filter(|left| !is_removed(left)) {
+            let what = "the service did not remove an old copy";
+            self.problem(&left.path, what, "it is tried again by itself")?;
+        }
+        self.report(|report| report.retired += (chunk.len() - still_there.len()) as u64);
         Ok(())
     }
 
-    /// Removes at most a hundred files. Asks again while the service carries out a part; what it
-    /// then does not name, it does not know (B.8).
-    pub(crate) async fn remove_all(&self, urls: &[FileUrl]) -> Result<(), StepError> {
+    /// Removes at most a hundred files. Asks again while the service carries out a part. What it
+    /// then does not name, it does not know (B.8), if that is true of one of them; else these
+    /// files are returned, which are still there.
+    pub(crate) async fn remove_all(&self, urls: &[FileUrl]) -> Result<Vec<FileUrl>, StepError> {
         let mut open = urls.to_vec();
-        while !open.is_empty() {
-            let outcome = self.client.remove_files(&open).await?;
-            if outcome.done.is_empty() {
-                break;
+        while let Some(first) = open.first() {
+            let outcome = match self.client.remove_files(&open).await {
+                Ok(outcome) => outcome,
+                Err(error) if super::is_gone(&error) => return Ok(Vec::new()),
+                Err(error) => return Err(error.into()),
+            };
+            if !outcome.done.is_empty() {
+                open = outcome.missing;
+            } else if self.is_lost(first).await? {
+                return Ok(Vec::new());
+            } else {
+                return Ok(open);
             }
-            open = outcome.missing;
         }
-        Ok(())
+        Ok(Vec::new())
+    }
+
+    /// Whether the service no longer knows a link. One call, and one that may not be made often.
+    async fn is_lost(&self, url: &FileUrl) -> Result<bool, StepError> {
+        match self.client.file_info(url).await {
+            Ok(_) => Ok(false),
+            Err(error) if super::is_gone(&error) => Ok(true),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Whether nothing has come back at the path since it was found gone.

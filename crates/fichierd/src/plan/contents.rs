@@ -154,8 +154,11 @@ fn touched(
         return added(path, seen, known, sorted, places);
     };
     if !is_sendable(seen) {
-        // Emptied, or turned into a link: the record loses its live copy.
-        lost.insert(path.clone(), (was.clone(), Some(seen.clone())));
+        // Emptied, or turned into a link: the record loses its live copy, unless a person has
+        // decided that it stays.
+        if !was.unmanaged {
+            lost.insert(path.clone(), (was.clone(), Some(seen.clone())));
+        }
         return;
     }
     if known.fingerprints.get(path) == Some(&copy.fingerprint)
