@@ -255,7 +255,7 @@ async fn an_anonymous_upload_is_said_and_sent_again() {
     let end = world.cycle().await;
     assert!(matches!(end.trouble, Some(Trouble::Refused(_))), "{:?}", end.trouble);
     assert!(world.emulator.files().iter().any(|file| file.anonymous));
-    world.emulator.set_key(&world.emulator.api_key().to_owned());
+    world.emulator.set_key(world.emulator.api_key());
     world.settle().await;
     world.assert_mirrored();
 }

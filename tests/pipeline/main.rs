@@ -6,6 +6,7 @@
 #![allow(missing_docs, unreachable_pub, reason = "tests are their own documentation")]
 #![allow(clippy::disallowed_methods, reason = "here the folder is ours to change")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "that is how a test fails")]
+#![allow(clippy::print_stderr, reason = "it says what a failing test was doing")]
 
 mod adopt;
 mod calls;
