@@ -122,12 +122,8 @@ impl Executor {
         self.recover().await?;
         let mut seen = self.survey_and_follow(request).await?;
         self.forget_solved(request, &seen)?;
-        for trouble in &seen.trouble {
-            let what = format!("cannot be looked at or mirrored: {}", trouble.error);
-            self.problem(&trouble.path, &what, "nothing there or below is removed meanwhile")?;
-        }
+        self.note_trouble(&seen.trouble)?;
         self.leave_out_pending(&mut seen)?;
-        self.note_trouble(&seen.trouble, request.paths)?;
         self.record_folders(&seen.changes)?;
         self.explore_new(&seen.changes).await?;
         let gathered = tokio::task::block_in_place(|| {
@@ -170,30 +166,13 @@ impl Executor {
     }
 
     /// What cannot be looked at is a problem until it can be, is gone, or is excluded.
-    fn note_trouble(
-        &self,
-        trouble: &[Trouble],
-        paths: Option<&[RelPath]>,
-    ) -> Result<(), CycleError> {
+    fn note_trouble(&self, trouble: &[Trouble]) -> Result<(), CycleError> {
         for Trouble { path, error } in trouble {
             let what = match error.raw_os_error() {
                 Some(_) => format!("cannot be looked at: {error}"),
                 None => error.to_string(),
             };
             self.problem(path, &what, UNSEEN_HINT)?;
-        }
-        let looked_at = |path: &RelPath| {
-            paths.is_none_or(|paths| paths.iter().any(|looked_at| path.starts_with(looked_at)))
-        };
-        for problem in self.state.read(|s| s.problems(Some(self.mirror)))? {
-            let path = &problem.path;
-            if !looked_at(path) || trouble.iter().any(|trouble| path.starts_with(&trouble.path)) {
-                continue;
-            }
-            let was_unseen = problem.hint == UNSEEN_HINT;
-            if was_unseen || matches!(self.scanner.look(path), Ok(None)) {
-                self.state.write(|w| w.clear_problem(self.mirror, path))?;
-            }
         }
         Ok(())
     }
