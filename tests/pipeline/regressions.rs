@@ -175,3 +175,18 @@ async fn files_that_the_service_says_nothing_about_are_not_taken_for_removed() {
     world.settle().await;
     world.assert_mirrored();
 }
+
+/// The service said that it knows no such file, of files that it had taken a moment before. They
+/// were sent again, and the first ones stayed in the staging folder.
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_are_not_known_right_after_their_upload_are_put_in_place_later() {
+    let mut world = World::new().await;
+    world.write("d", "AAA");
+    world.settle().await;
+    world.write("a", "AAA");
+    world.write("b", "AAA");
+    world.emulator.inject(Fault::once("file/mv.cgi", Action::Partial(0)));
+    assert_eq!(world.cycle().await.report.uploads_pending, 1);
+    world.settle().await;
+    world.assert_mirrored();
+}

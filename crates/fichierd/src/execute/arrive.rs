@@ -72,15 +72,21 @@ impl Executor {
         self.give_up_missing(key, upload.files.len())
     }
 
+    /// Whether the service may not know the files of an upload yet (C.5).
+    pub(super) fn is_young(&self, upload: &PendingUpload) -> bool {
+        let patience = VISIBLE_WITHIN / self.client.pacer().time_scale();
+        let age = Duration::from_secs(u64::try_from(now_s() - upload.started_s).unwrap_or(0));
+        age < patience
+    }
+
     /// What shows up nowhere is sent again, once it had time to show up (C.5). What has arrived
     /// and is not in its place yet waits.
     fn give_up_missing(&self, key: UploadKey, files: usize) -> Result<Fate, StepError> {
         let Some(upload) = self.pending(key)? else { return Ok(Fate::Settled) };
-        let patience = VISIBLE_WITHIN / self.client.pacer().time_scale();
-        let age = Duration::from_secs(u64::try_from(now_s() - upload.started_s).unwrap_or(0));
+        let is_young = self.is_young(&upload);
         let (arrived, missing): (Vec<_>, Vec<_>) =
             upload.files.into_iter().partition(|file| file.url.is_some());
-        let may_show_up = !missing.is_empty() && age < patience;
+        let may_show_up = !missing.is_empty() && is_young;
         if may_show_up || !arrived.is_empty() {
             self.report(|report| report.uploads_pending += 1);
         }

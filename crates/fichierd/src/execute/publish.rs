@@ -223,8 +223,9 @@ impl Executor {
             published.misnamed.extend(misnamed);
             waiting = rest;
         }
+        let is_young = self.pending(key)?.is_some_and(|upload| self.is_young(&upload));
         for file in waiting {
-            if file.url.as_ref().is_some_and(|url| brought.is_gone(url)) {
+            if !is_young && file.url.as_ref().is_some_and(|url| brought.is_gone(url)) {
                 self.state.write(|w| w.drop_pending(key, file.seq))?;
                 self.dirty.mark(file.path.clone());
                 continue;
