@@ -237,7 +237,9 @@ impl Executor {
             return Ok(());
         }
         let looked_at: Option<BTreeSet<&RelPath>> = request.paths.map(|p| p.iter().collect());
-        let open: BTreeSet<&RelPath> = (seen.changes.iter().map(Change::path))
+        // A folder's own facts are noted without fail; they are no reason to go on complaining.
+        let changes = seen.changes.iter().filter(|c| !matches!(c, Change::FolderTouched { .. }));
+        let open: BTreeSet<&RelPath> = (changes.map(Change::path))
             .chain(seen.trouble.iter().map(|trouble| &trouble.path))
             .chain(seen.unsettled.iter().chain(&seen.skipped))
             .chain(seen.incomplete.iter().chain(&seen.unavailable))
