@@ -211,12 +211,7 @@ impl MirrorWorker {
     /// As a cycle's.
     pub async fn prune(&mut self, shared: &Shared) -> Result<u64, CycleError> {
         let row = self.row(&shared.state)?;
-        let places = self.places(shared, &row).await.map_err(|error| match error {
-            TargetError::Step(error) => CycleError::Step(error),
-            other @ (TargetError::OwnedByAnother { .. } | TargetError::Gone { .. }) => {
-                CycleError::Step(StepError::Target(Box::new(other)))
-            }
-        })?;
+        let places = self.places(shared, &row).await?;
         let executor = self.executor(shared, places, None)?;
         Ok(executor.prune(row.root).await?)
     }
@@ -237,10 +232,10 @@ impl MirrorWorker {
         self.remember_root(&shared.state, &row, &found).map_err(Failure::early)?;
         let places = self.places(shared, &row).await.map_err(Failure::target)?;
         let executor = self.executor(shared, places, Some(found)).map_err(Failure::early)?;
-        // While something is held, what is said about it is to stay true.
-        let all = Due { everything: true, paths: Vec::new() };
-        let due = if row.held.is_some() { &all } else { due };
-        let paths = self.paths(&shared.state, due).map_err(Failure::early)?;
+        // What is said about held removals is to stay true.
+        let everything = due.everything || row.held.is_some();
+        let due = Due { everything, ..due.clone() };
+        let paths = self.paths(&shared.state, &due).map_err(Failure::early)?;
         let force = self.forced();
         let request =
             self.request(&row, paths.as_deref(), &force, &shared.state).map_err(Failure::early)?;
@@ -347,8 +342,7 @@ impl MirrorWorker {
                 *file = if was_sent { fresh } else { Restless { tries: file.tries + 1, ..*file } };
             }
         }
-        let forget_after = self.config.settle_at_most * 2;
-        self.restless.retain(|_, file| file.last.elapsed() < forget_after);
+        self.restless.retain(|_, file| file.last.elapsed() < self.config.settle_at_most * 2);
         if !end.outcome.put_off.is_empty() {
             self.put_offs += 1;
         } else if end.trouble.is_none() {
