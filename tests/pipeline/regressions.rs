@@ -1,6 +1,6 @@
 //! What once went wrong, found by the model test (tests/model); each as small as it can be told.
 
-use fichier_emulator::{Action, Fault};
+use fichier_emulator::{Action, Fault, NameTaken};
 use fichierd::config::{Keep, MaxRemovals};
 use fichierd::mirror::Trouble;
 
@@ -189,4 +189,23 @@ async fn files_that_are_not_known_right_after_their_upload_are_put_in_place_late
     assert_eq!(world.cycle().await.report.uploads_pending, 1);
     world.settle().await;
     world.assert_mirrored();
+}
+
+/// Both moved under their old names and took each other's; where names must be free, neither got
+/// its own, and the records said that they had.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_files_swap_their_names_while_their_folder_is_renamed() {
+    for name_taken in [NameTaken::Duplicate, NameTaken::Refuse, NameTaken::Overwrite] {
+        let mut world = World::with(|rules| rules.on_name_taken = name_taken, |_| {}).await;
+        world.write("old/a", "one");
+        world.write("old/b", "two!");
+        world.settle().await;
+        world.rename("old/a", "new/b");
+        world.rename("old/b", "new/a");
+        world.remove_tree("old");
+        let sent = world.emulator.bytes_received();
+        world.settle().await;
+        world.assert_mirrored();
+        assert_eq!(world.emulator.bytes_received(), sent);
+    }
 }

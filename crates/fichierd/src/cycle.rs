@@ -22,6 +22,7 @@ use crate::scan::{Scanner, SeenKind, Trouble};
 use crate::state::State;
 use crate::stop::Stop;
 use crate::survey::{Survey, SurveyError, SurveyRequest, survey};
+use crate::target::TargetError;
 
 /// Additions that one cycle takes on; the rest is left for the next, so that memory stays
 /// bounded and small changes get their turn in between.
@@ -96,6 +97,17 @@ pub enum CycleError {
 impl From<fichier_state::Error> for CycleError {
     fn from(error: fichier_state::Error) -> Self {
         CycleError::Step(error.into())
+    }
+}
+
+impl From<TargetError> for CycleError {
+    fn from(error: TargetError) -> Self {
+        CycleError::Step(match error {
+            TargetError::Step(error) => error,
+            other @ (TargetError::OwnedByAnother { .. } | TargetError::Gone { .. }) => {
+                StepError::Target(Box::new(other))
+            }
+        })
     }
 }
 

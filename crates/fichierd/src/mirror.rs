@@ -216,12 +216,7 @@ impl MirrorWorker {
     /// As a cycle's.
     pub async fn prune(&mut self, shared: &Shared) -> Result<u64, CycleError> {
         let row = self.row(&shared.state)?;
-        let places = self.places(shared, &row).await.map_err(|error| match error {
-            TargetError::Step(error) => CycleError::Step(error),
-            other @ (TargetError::OwnedByAnother { .. } | TargetError::Gone { .. }) => {
-                CycleError::Step(StepError::Target(Box::new(other)))
-            }
-        })?;
+        let places = self.places(shared, &row).await?;
         let executor = self.executor(shared, places, None)?;
         Ok(executor.prune(row.root).await?)
     }

@@ -74,9 +74,10 @@ impl Executor {
 
     /// Whether the service may not know the files of an upload yet (C.5).
     pub(super) fn is_young(&self, upload: &PendingUpload) -> bool {
-        let patience = VISIBLE_WITHIN / self.client.pacer().time_scale();
+        // Beginnings are recorded in whole seconds: one of those may be nearly over already.
+        let patience = VISIBLE_WITHIN / self.client.pacer().time_scale() + Duration::from_secs(1);
         let age = Duration::from_secs(u64::try_from(now_s() - upload.started_s).unwrap_or(0));
-        age < patience
+        age <= patience
     }
 
     /// What shows up nowhere is sent again, once it had time to show up (C.5). What has arrived

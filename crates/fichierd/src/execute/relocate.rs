@@ -53,6 +53,7 @@ impl Executor {
         for relocation in files {
             movers.extend(self.mover(relocation).await?);
         }
+        part_ways(&mut movers);
         let mut leaving = self.in_their_way(&movers)?;
         if self.name_taken()? != NameTaken::Twins {
             self.retire_all(std::mem::take(&mut leaving)).await?;
@@ -300,6 +301,30 @@ impl Executor {
         self.state.write(|w| w.remove_entry(entry.folder, &entry.name))?;
         self.dirty.mark(path.clone());
         Ok(())
+    }
+}
+
+/// Sends files over temporary names that would meet under one name on their way: two that swap
+/// their names and move to another folder are in that folder under each other's names.
+fn part_ways(movers: &mut [Mover]) {
+    let meets = |one: &Mover, other: &Mover| match one.route {
+        Route::MoveThenRename => {
+            one.changes_folder()
+                && one.changes_name()
+                && one.to_row == other.to_row
+                && (one.from_name == other.to_name || one.from_name == other.from_name)
+        }
+        Route::RenameThenMove => {
+            one.entry.folder == other.entry.folder && one.to_name == other.to_name
+        }
+        Route::OverTemporaryName => false,
+    };
+    let meeting: Vec<bool> = movers
+        .iter()
+        .map(|one| movers.iter().any(|other| one.url != other.url && meets(one, other)))
+        .collect();
+    for (mover, _) in movers.iter_mut().zip(meeting).filter(|(_, meets)| *meets) {
+        mover.route = Route::OverTemporaryName;
     }
 }
 
