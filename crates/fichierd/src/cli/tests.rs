@@ -25,6 +25,7 @@ fn help_lists_each_command_in_eighty_columns() {
         Usage: fichierd [OPTIONS] <COMMAND>
 
         Commands:
+          run          Run the service: watch and mirror, until told to stop
           sync         Compare and send now, and wait until it is done
           status       Say whether everything is safe, and what needs a decision
           pause        Begin nothing new until `resume`
@@ -35,6 +36,7 @@ fn help_lists_each_command_in_eighty_columns() {
           why          Say why a path is, or is not, on the service
           prune        Remove remote files that are now excluded
           remote       Look at the account, and work in it by hand
+          demo         Watch the service at work for half a minute, without an account
           emulator     Run an imitation of 1fichier on this machine, to try things out
           completions  Print the completions for a shell
           man          Print the manual page, or write all of them to a folder
