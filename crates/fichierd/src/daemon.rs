@@ -410,7 +410,6 @@ impl Daemon {
                 }
             }
         });
-        dirty.mark_everything();
         let seat = Seat {
             id: worker.id,
             sent_bytes: Arc::clone(&worker.sent_bytes),
