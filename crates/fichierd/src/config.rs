@@ -1,6 +1,6 @@
 //! The configuration: where it is found, what it says, and what is wrong with it.
 //!
-//! What was typed ([`file`]) and what the program needs ([`Config`]) are two types. Everything
+//! What was typed ([`mod@file`]) and what the program needs ([`Config`]) are two types. Everything
 //! that can be known to be wrong without asking the service is refused here, with line, caret
 //! and remedy, before anything is touched. A source that is missing is *not* an error: disks
 //! come late, and the mirror waits (invariant I6).

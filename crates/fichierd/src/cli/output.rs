@@ -25,7 +25,7 @@ pub(super) fn line(text: &str) -> anyhow::Result<()> {
 ///
 /// # Errors
 ///
-/// As [`line`].
+/// As [`line()`].
 pub(super) fn json(document: &impl Serialize) -> anyhow::Result<()> {
     line(&serde_json::to_string_pretty(document)?)
 }
