@@ -26,7 +26,7 @@ use crate::target::TargetError;
 
 /// Additions that one cycle takes on; the rest is left for the next, so that memory stays
 /// bounded and small changes get their turn in between.
-pub const MAX_ADDITIONS: usize = 10_000;
+pub const MAX_ADDITIONS: usize = 20_000;
 
 /// By this hint the problems are known that a look has found, and another look may clear.
 const UNSEEN_HINT: &str = "nothing below it is removed; it is looked at again by itself";
