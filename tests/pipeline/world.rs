@@ -64,6 +64,10 @@ impl World {
             max_removals: MaxRemovals::Percent(100),
             removals_floor: 100,
             keep: Keep::Forever,
+            keep_versions: None,
+            audit: None,
+            drill: None,
+            drill_bytes: 1 << 20,
         };
         configure(&mut config);
         let shared = open(&emulator, state.path());

@@ -68,6 +68,8 @@ pub struct PaceSettings {
     pub calls_per_second: f64,
     /// How many uploads may run at once; 1 to 16.
     pub parallel_uploads: usize,
+    /// How many downloads a restore runs at once; 1 to 16.
+    pub parallel_downloads: usize,
     /// By how much the clock of an emulator runs faster; 1 for the real service.
     pub time_scale: u32,
 }
@@ -95,6 +97,14 @@ pub struct MirrorConfig {
     pub removals_floor: u64,
     /// How long replaced and deleted files are kept.
     pub keep: Keep,
+    /// How many versions of one path are kept at most; `None` is no limit.
+    pub keep_versions: Option<u32>,
+    /// Within what time each remote folder is listed and compared once; `None` is never.
+    pub audit: Option<Duration>,
+    /// How often a sample is restored for a test; `None` is never.
+    pub drill: Option<Duration>,
+    /// How much such a test downloads at most, in bytes.
+    pub drill_bytes: u64,
 }
 
 impl MirrorConfig {

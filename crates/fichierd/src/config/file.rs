@@ -12,7 +12,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::MaxRemovals;
-use super::values::{HumanDuration, KeepText};
+use super::values::{HumanDuration, HumanSize, KeepText};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,6 +40,7 @@ pub(super) struct AccountFile {
 pub(super) struct PaceFile {
     pub(super) calls_per_second: Option<Spanned<f64>>,
     pub(super) parallel_uploads: Option<Spanned<i64>>,
+    pub(super) parallel_downloads: Option<Spanned<i64>>,
     pub(super) time_scale: Option<Spanned<i64>>,
 }
 
@@ -57,4 +58,8 @@ pub(super) struct MirrorFile {
     pub(super) max_removals: Option<Spanned<MaxRemovals>>,
     pub(super) removals_floor: Option<Spanned<i64>>,
     pub(super) keep: Option<Spanned<KeepText>>,
+    pub(super) keep_versions: Option<Spanned<i64>>,
+    pub(super) audit: Option<Spanned<HumanDuration>>,
+    pub(super) drill: Option<Spanned<HumanDuration>>,
+    pub(super) drill_bytes: Option<Spanned<HumanSize>>,
 }

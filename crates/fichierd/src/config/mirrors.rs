@@ -23,12 +23,20 @@ const MAX_REMOVALS: MaxRemovals = MaxRemovals::Percent(25);
 const REMOVALS_FLOOR: u64 = 100;
 const KEEP: Keep = Keep::For(Duration::from_secs(30 * DAY_S));
 
+const KEEP_VERSIONS: u32 = 20;
+const AUDIT: Duration = Duration::from_secs(7 * DAY_S);
+const DRILL: Duration = Duration::from_secs(30 * DAY_S);
+const DRILL_BYTES: u64 = 256 << 20;
+
 const DAY_S: u64 = 24 * 60 * 60;
 /// A pass more often than this would never end.
 const SHORTEST_RESCAN: Duration = Duration::from_secs(1);
 /// A mirror that is looked at less often cannot be called a backup.
 const LONGEST_RESCAN: Duration = Duration::from_secs(30 * DAY_S);
 const LONGEST_SETTLE: Duration = Duration::from_secs(DAY_S);
+/// Audits and drills: more often they would only use up calls, less often prove nothing.
+const SHORTEST_PERIOD: Duration = Duration::from_secs(60);
+const LONGEST_PERIOD: Duration = Duration::from_secs(366 * DAY_S);
 
 /// Longest name of a folder on the service (docs/api-notes.md, F.1).
 const LONGEST_FOLDER_NAME: usize = 250;
@@ -80,6 +88,10 @@ pub(super) fn mirror(file: MirrorFile, complaints: &mut Complaints) -> MirrorCon
         max_removals: file.max_removals.map_or(MAX_REMOVALS, Spanned::into_inner),
         removals_floor: removals_floor(file.removals_floor, complaints),
         keep: file.keep.map_or(KEEP, |keep| keep.into_inner().0),
+        keep_versions: keep_versions(file.keep_versions, complaints),
+        audit: period(file.audit, "audit", AUDIT, complaints),
+        drill: period(file.drill, "drill", DRILL, complaints),
+        drill_bytes: file.drill_bytes.map_or(DRILL_BYTES, |size| size.into_inner().0),
     }
 }
 
@@ -239,6 +251,32 @@ fn removals_floor(typed: Option<Spanned<i64>>, complaints: &mut Complaints) -> u
         complaints.add(Some(typed.span()), "`removals_floor` must not be negative", help);
         REMOVALS_FLOOR
     })
+}
+
+fn keep_versions(typed: Option<Spanned<i64>>, complaints: &mut Complaints) -> Option<u32> {
+    let Some(typed) = typed else { return Some(KEEP_VERSIONS) };
+    match u32::try_from(*typed.get_ref()) {
+        Ok(0) => None,
+        Ok(count) => Some(count),
+        Err(_) => {
+            let message = "`keep_versions` must not be negative, nor above 4 billion";
+            complaints.add(Some(typed.span()), message, "0 means no limit");
+            Some(KEEP_VERSIONS)
+        }
+    }
+}
+
+/// How often something is done; `None` for "0", which is never.
+fn period(
+    typed: Option<Spanned<HumanDuration>>,
+    key: &str,
+    default: Duration,
+    complaints: &mut Complaints,
+) -> Option<Duration> {
+    if typed.as_ref().is_some_and(|typed| typed.get_ref().0.is_zero()) {
+        return None;
+    }
+    Some(bounded(typed, key, default, SHORTEST_PERIOD..=LONGEST_PERIOD, complaints))
 }
 
 /// How `this` overlaps `other`, as a verb; `None` if they lie apart.

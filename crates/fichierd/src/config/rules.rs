@@ -23,8 +23,9 @@ const CALLS_PER_SECOND: f64 = 1.0;
 /// The published limit (docs/api-notes.md, A.5).
 const MOST_CALLS_PER_SECOND: f64 = 3.0;
 const PARALLEL_UPLOADS: usize = 2;
+const PARALLEL_DOWNLOADS: usize = 4;
 /// Each upload holds a thread and a connection; more do not fill a line any better.
-const MOST_PARALLEL_UPLOADS: i64 = 16;
+const MOST_PARALLEL: usize = 16;
 /// Beyond this the spacing of calls falls below a millisecond.
 const MOST_TIME_SCALE: i64 = 1_000;
 
@@ -162,6 +163,7 @@ fn pace(file: &PaceFile, api_url: &str, complaints: &mut Complaints) -> PaceSett
     let mut settings = PaceSettings {
         calls_per_second: CALLS_PER_SECOND,
         parallel_uploads: PARALLEL_UPLOADS,
+        parallel_downloads: PARALLEL_DOWNLOADS,
         time_scale: 1,
     };
     if let Some(typed) = &file.calls_per_second {
@@ -177,21 +179,28 @@ fn pace(file: &PaceFile, api_url: &str, complaints: &mut Complaints) -> PaceSett
         }
     }
     if let Some(typed) = &file.parallel_uploads {
-        match usize::try_from(*typed.get_ref()) {
-            Ok(count) if (1..=MOST_PARALLEL_UPLOADS).contains(typed.get_ref()) => {
-                settings.parallel_uploads = count;
-            }
-            _ => complaints.add(
-                Some(typed.span()),
-                format!("`parallel_uploads` must be between 1 and {MOST_PARALLEL_UPLOADS}"),
-                "2 fill most lines",
-            ),
-        }
+        let help = "2 fill most lines";
+        settings.parallel_uploads = parallel(typed, "parallel_uploads", help, complaints);
+    }
+    if let Some(typed) = &file.parallel_downloads {
+        let help = "4 fill most lines";
+        settings.parallel_downloads = parallel(typed, "parallel_downloads", help, complaints);
     }
     if let Some(typed) = &file.time_scale {
         settings.time_scale = time_scale(typed, api_url, complaints);
     }
     settings
+}
+
+fn parallel(typed: &Spanned<i64>, key: &str, help: &str, complaints: &mut Complaints) -> usize {
+    match usize::try_from(*typed.get_ref()) {
+        Ok(count) if (1..=MOST_PARALLEL).contains(&count) => count,
+        _ => {
+            let message = format!("`{key}` must be between 1 and {MOST_PARALLEL}");
+            complaints.add(Some(typed.span()), message, help);
+            1
+        }
+    }
 }
 
 fn time_scale(typed: &Spanned<i64>, api_url: &str, complaints: &mut Complaints) -> u32 {

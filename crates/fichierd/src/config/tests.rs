@@ -54,10 +54,10 @@ fn an_unknown_key_is_pointed_at_with_the_nearest_one() {
     check(
         "[pace]\nbandwidth = 3\n",
         expect![[r#"
-        config.toml:2:1: unknown key `bandwidth`
-          2 | bandwidth = 3
-            | ^^^^^^^^^
-          help: the keys here are calls_per_second, parallel_uploads, time_scale"#]],
+            config.toml:2:1: unknown key `bandwidth`
+              2 | bandwidth = 3
+                | ^^^^^^^^^
+              help: the keys here are calls_per_second, parallel_uploads, parallel_downloads, time_scale"#]],
     );
 }
 

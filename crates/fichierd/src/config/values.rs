@@ -15,6 +15,10 @@ use super::{Keep, MaxRemovals};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct HumanDuration(pub(super) Duration);
 
+/// A number of bytes in its written form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct HumanSize(pub(super) u64);
+
 /// `keep` in its written form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct KeepText(pub(super) Keep);
@@ -69,6 +73,31 @@ fn unit_ms(text: &str, number: &str, unit: &str) -> Result<u64, String> {
     }
 }
 
+/// Reads a whole number with a unit, such as `256 MiB`. A bare letter is refused: nobody knows
+/// whether `M` is a million.
+fn parse_size(text: &str) -> Result<u64, String> {
+    let trimmed = text.trim();
+    let digits = trimmed.find(|c: char| !c.is_ascii_digit()).unwrap_or(trimmed.len());
+    let (number, unit) = trimmed.split_at(digits);
+    let factor: u64 = match unit.trim() {
+        "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        "TiB" => 1 << 40,
+        "kB" => 1_000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        "TB" => 1_000_000_000_000,
+        "" => return Err(format!("`{text}` has no unit; write it like \"256 MiB\"")),
+        other => {
+            return Err(format!("`{other}` is not a unit of size; the units are B, KiB, MiB, GiB"));
+        }
+    };
+    let count: u64 = number.parse().map_err(|_| format!("`{text}` is not a size"))?;
+    count.checked_mul(factor).ok_or_else(|| format!("`{text}` is too large"))
+}
+
 fn parse_percent(text: &str) -> Result<MaxRemovals, String> {
     let number = text.trim().strip_suffix('%').map(str::trim_end);
     match number.map(str::parse::<u8>) {
@@ -100,6 +129,16 @@ impl<'de> Deserialize<'de> for HumanDuration {
         from.deserialize_any(Written {
             expected: "a duration with its unit, in quotes, such as \"90s\" or \"1h 30m\"",
             text: |text| parse_duration(text).map(HumanDuration),
+            number: |_| None,
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for HumanSize {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(Written {
+            expected: "a size with its unit, in quotes, such as \"256 MiB\"",
+            text: |text| parse_size(text).map(HumanSize),
             number: |_| None,
         })
     }
@@ -162,6 +201,20 @@ mod tests {
         assert_eq!(seconds("1h30m"), Ok(5_400_000));
         assert_eq!(seconds(" 2 days "), Ok(172_800_000));
         assert_eq!(seconds("1w"), Ok(604_800_000));
+    }
+
+    #[test]
+    fn sizes_are_read_with_units_that_leave_no_doubt() {
+        assert_eq!(parse_size("256 MiB"), Ok(256 << 20));
+        assert_eq!(parse_size("1GB"), Ok(1_000_000_000));
+        assert_eq!(parse_size("0 B"), Ok(0));
+        assert_eq!(
+            parse_size("5M").unwrap_err(),
+            "`M` is not a unit of size; the units are B, KiB, MiB, GiB"
+        );
+        assert_eq!(parse_size("5").unwrap_err(), "`5` has no unit; write it like \"256 MiB\"");
+        assert_eq!(parse_size("MiB").unwrap_err(), "`MiB` is not a size");
+        assert_eq!(parse_size("99999999 TiB").unwrap_err(), "`99999999 TiB` is too large");
     }
 
     #[test]
