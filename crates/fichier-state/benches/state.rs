@@ -11,7 +11,8 @@ use std::path::Path;
 use criterion::{BatchSize, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use fichier_api::{FileUrl, Fingerprint, Whirlpool};
 use fichier_state::{
-    Content, Entry, FolderKey, Metadata, Mirror, Origin, RemoteCopy, Result, Stamp, Store,
+    Content, Entry, FolderFacts, FolderKey, Metadata, Mirror, Origin, RemoteCopy, Result, Stamp,
+    Store,
 };
 
 const FOLDERS: u64 = 10_000;
@@ -103,12 +104,11 @@ fn million_files(criterion: &mut Criterion) {
 fn fill(store: &mut Store) -> Result<(Mirror, Vec<FolderKey>)> {
     let mirror =
         store.write(|state| state.add_mirror("photos", Path::new("/srv/photos"), "/photos"))?;
-    let none = Metadata::default();
+    let metadata = Metadata::default();
+    let none = FolderFacts { device: 1, inode: 1, ctime_ns: 1, metadata };
     let folders = store.write(|state| {
         (0..FOLDERS)
-            .map(|n| {
-                state.add_folder(mirror.id, mirror.root, format!("{n:05}").as_bytes(), 1, n, &none)
-            })
+            .map(|n| state.add_folder(mirror.id, mirror.root, format!("{n:05}").as_bytes(), &none))
             .collect::<Result<Vec<_>>>()
     })?;
     for start in (0..FILES).step_by(10_000) {
@@ -131,7 +131,13 @@ fn entry(folders: &[FolderKey], file: u64) -> Entry {
         folder: folder_of(folders, file),
         name: name(file),
         stamp: Stamp { size_bytes: size(file), mtime_ns, ctime_ns: mtime_ns + 5, inode: file },
-        metadata: Metadata { mode: 0o100_644, uid: 1000, gid: 1000, mtime_ns, xattrs: vec![] },
+        metadata: Metadata {
+            mode: 0o100_644,
+            uid: 1000,
+            gid: 1000,
+            mtime_ns,
+            ..Metadata::default()
+        },
         content: Content::File(RemoteCopy {
             url: url(file),
             whirlpool: Whirlpool::from_bytes(bytes(file)),

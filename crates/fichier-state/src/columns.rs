@@ -10,7 +10,7 @@ use rusqlite::Row;
 use rusqlite::types::Type;
 use serde::{Deserialize, Serialize};
 
-use crate::RelPath;
+use crate::{Holes, RelPath};
 
 /// Cheap evidence that a file is the one that was read; compared for difference, never age.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -26,7 +26,7 @@ pub struct Stamp {
 }
 
 /// What a restore puts back besides the contents.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Metadata {
     /// Type and permissions, as `st_mode` has them.
     pub mode: u32,
@@ -38,6 +38,24 @@ pub struct Metadata {
     pub mtime_ns: i64,
     /// Extended attributes, in the order in which they are given.
     pub xattrs: Xattrs,
+    /// How many names the inode has on disk; more than 1 for hard links.
+    #[serde(default = "one")]
+    pub links: u32,
+    /// Where a sparse file has no blocks.
+    #[serde(default)]
+    pub holes: Holes,
+}
+
+impl Default for Metadata {
+    fn default() -> Metadata {
+        let (xattrs, holes) = (Xattrs::new(), Holes::default());
+        Metadata { mode: 0, uid: 0, gid: 0, mtime_ns: 0, xattrs, links: 1, holes }
+    }
+}
+
+/// What intents of older versions say nothing about.
+fn one() -> u32 {
+    1
 }
 
 /// Names and values of extended attributes.
@@ -106,6 +124,20 @@ pub(crate) fn read_path(row: &Row<'_>, at: usize) -> rusqlite::Result<RelPath> {
     RelPath::parse(row.get_ref(at)?.as_blob()?).map_err(|_| BadValue("a path").at(at, Type::Blob))
 }
 
+/// `None` for none.
+pub(crate) fn holes(holes: &Holes) -> Option<Vec<u8>> {
+    (!holes.is_empty()).then(|| holes.encode())
+}
+
+pub(crate) fn read_holes(row: &Row<'_>, at: usize) -> rusqlite::Result<Holes> {
+    match row.get_ref(at)?.as_blob_or_null()? {
+        None => Ok(Holes::default()),
+        Some(blob) => {
+            Holes::decode(blob).map_err(|_| BadValue("a list of holes").at(at, Type::Blob))
+        }
+    }
+}
+
 /// The bytes that the paths below `path` begin with, and the first bytes after all of them.
 pub(crate) fn range_below(path: &RelPath) -> (Vec<u8>, Vec<u8>) {
     if path.is_root() {
@@ -134,7 +166,7 @@ impl Stamp {
 }
 
 impl Metadata {
-    /// Reads the five columns from `at` on: mode, uid, gid, mtime, xattrs. The mtime may be
+    /// Reads the five columns from `at` on: mode, uid, gid, mtime, xattrs; one name, no holes. The mtime may be
     /// NULL where the row has a stamp: it is the stamp's.
     pub(crate) fn read(row: &Row<'_>, at: usize, mtime_ns: i64) -> rusqlite::Result<Metadata> {
         Ok(Metadata {
@@ -147,6 +179,7 @@ impl Metadata {
                 Some(blob) => read_xattrs(blob)
                     .ok_or_else(|| BadValue("extended attributes").at(at + 4, Type::Blob))?,
             },
+            ..Metadata::default()
         })
     }
 }

@@ -99,21 +99,21 @@ macro_rules! entry_columns {
         entries.ctime_ns, entries.inode, entries.mode, entries.uid, entries.gid,
         entries.meta_mtime_ns, entries.xattrs, entries.racy, entries.unmanaged, entries.link,
         entries.whirlpool, entries.fingerprint, entries.remote_name, entries.confirmed_s,
-        entries.origin, entries.unsettled, entries.symlink"
+        entries.origin, entries.unsettled, entries.symlink, entries.links, entries.holes"
     };
 }
 pub(crate) use entry_columns;
 
 const UPSERT: &str = "INSERT INTO entries (folder_id, name, kind, size_bytes, mtime_ns, ctime_ns,
         inode, mode, uid, gid, meta_mtime_ns, xattrs, racy, unmanaged, link, whirlpool,
-        fingerprint, remote_name, confirmed_s, origin, unsettled, symlink)
+        fingerprint, remote_name, confirmed_s, origin, unsettled, symlink, links, holes, since)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
-        ?20, ?21, ?22)
+        ?20, ?21, ?22, ?23, ?24, (SELECT max(id) FROM moments))
     ON CONFLICT (folder_id, name) DO UPDATE SET kind = ?3, size_bytes = ?4, mtime_ns = ?5,
         ctime_ns = ?6, inode = ?7, mode = ?8, uid = ?9, gid = ?10, meta_mtime_ns = ?11,
         xattrs = ?12, racy = ?13, unmanaged = ?14, link = ?15, whirlpool = ?16,
         fingerprint = ?17, remote_name = ?18, confirmed_s = ?19, origin = ?20, unsettled = ?21,
-        symlink = ?22";
+        symlink = ?22, links = ?23, holes = ?24";
 
 impl Records {
     /// What is directly in a folder, by the bytes of the names.
@@ -222,6 +222,7 @@ impl Writing<'_> {
         };
         let Entry { stamp, metadata, .. } = entry;
         // Nearly always the same: eight bytes less in each row.
+        self.mark_moment()?;
         let other_mtime = (metadata.mtime_ns != stamp.mtime_ns).then_some(metadata.mtime_ns);
         self.db.prepare_cached(UPSERT)?.execute(params![
             entry.folder,
@@ -246,6 +247,8 @@ impl Writing<'_> {
             copy.map(|copy| copy.origin),
             copy.map(|copy| copy.unsettled),
             symlink,
+            metadata.links,
+            columns::holes(&metadata.holes),
         ])?;
         Ok(())
     }
@@ -253,6 +256,7 @@ impl Writing<'_> {
     /// Forgets an entry and returns it; `None` if there was none.
     pub fn remove_entry(&mut self, folder: FolderKey, name: &[u8]) -> Result<Option<Entry>> {
         let entry = self.entry(folder, name)?;
+        self.mark_moment()?;
         self.db
             .prepare_cached("DELETE FROM entries WHERE folder_id = ?1 AND name = ?2")?
             .execute(params![folder, name])?;
@@ -278,6 +282,7 @@ impl Writing<'_> {
         if (from_folder, from_name) == (to_folder, to_name) {
             return Ok(None);
         }
+        self.mark_moment()?;
         let displaced = self.remove_entry(to_folder, to_name)?;
         let rows = self
             .db
@@ -295,6 +300,7 @@ impl Writing<'_> {
     ///
     /// [`Error::Missing`](crate::Error::Missing)
     pub fn set_unmanaged(&mut self, folder: FolderKey, name: &[u8], unmanaged: bool) -> Result<()> {
+        self.mark_moment()?;
         let rows = self
             .db
             .prepare_cached("UPDATE entries SET unmanaged = ?3 WHERE folder_id = ?1 AND name = ?2")?
@@ -324,7 +330,11 @@ pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
         folder: row.get(0)?,
         name: row.get(1)?,
         stamp,
-        metadata: Metadata::read(row, 7, stamp.mtime_ns)?,
+        metadata: Metadata {
+            links: row.get(22)?,
+            holes: columns::read_holes(row, 23)?,
+            ..Metadata::read(row, 7, stamp.mtime_ns)?
+        },
         content,
         racy: row.get(12)?,
         unmanaged: row.get(13)?,

@@ -44,14 +44,30 @@ pub struct Folder {
     pub device: u64,
     /// Inode: how a renamed folder is recognised.
     pub inode: u64,
+    /// When the inode changed, ns since 1970: extended attributes are read again then.
+    pub ctime_ns: i64,
     /// For a restore.
     pub metadata: Metadata,
     /// Excluded by now: kept at the service, and looked at no more.
     pub unmanaged: bool,
 }
 
+/// What the disk says about a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FolderFacts {
+    /// Number of the file system that it is on.
+    pub device: u64,
+    /// Its inode.
+    pub inode: u64,
+    /// When the inode changed, ns since 1970.
+    pub ctime_ns: i64,
+    /// For a restore.
+    pub metadata: Metadata,
+}
+
 const SELECT: &str = "SELECT id, mirror_id, parent_id, name, remote_id, made_by_us, listed,
-    remote_name, device, inode, mode, uid, gid, meta_mtime_ns, xattrs, unmanaged FROM folders";
+    remote_name, device, inode, mode, uid, gid, meta_mtime_ns, xattrs, unmanaged, ctime_ns
+    FROM folders";
 
 impl Records {
     /// The folder of that key.
@@ -120,27 +136,29 @@ impl Writing<'_> {
         mirror: MirrorId,
         parent: FolderKey,
         name: &[u8],
-        device: u64,
-        inode: u64,
-        metadata: &Metadata,
+        facts: &FolderFacts,
     ) -> Result<FolderKey> {
+        let metadata = &facts.metadata;
+        self.mark_moment()?;
         let mut insert = self.db.prepare_cached(
             "INSERT INTO folders (mirror_id, parent_id, name, device, inode,
-                mode, uid, gid, meta_mtime_ns, xattrs)
-            SELECT mirror_id, id, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10
+                mode, uid, gid, meta_mtime_ns, xattrs, ctime_ns, since)
+            SELECT mirror_id, id, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,
+                (SELECT max(id) FROM moments)
             FROM folders WHERE id = ?2 AND mirror_id = ?1",
         )?;
         let rows = insert.execute(params![
             mirror,
             parent,
             name,
-            device.cast_signed(),
-            inode.cast_signed(),
+            facts.device.cast_signed(),
+            facts.inode.cast_signed(),
             metadata.mode,
             metadata.uid,
             metadata.gid,
             metadata.mtime_ns,
             columns::xattrs(&metadata.xattrs),
+            facts.ctime_ns,
         ])?;
         found(rows, "parent folder")?;
         Ok(FolderKey(self.db.last_insert_rowid()))
@@ -148,9 +166,11 @@ impl Writing<'_> {
 
     /// The root of a new mirror; what it is like is not known yet.
     pub(crate) fn add_root(&mut self, mirror: MirrorId) -> Result<()> {
+        self.mark_moment()?;
         self.db.execute(
-            "INSERT INTO folders (mirror_id, name, device, inode, mode, uid, gid, meta_mtime_ns)
-            VALUES (?1, x'', 0, 0, 0, 0, 0, 0)",
+            "INSERT INTO folders (mirror_id, name, device, inode, mode, uid, gid, meta_mtime_ns,
+                since)
+            VALUES (?1, x'', 0, 0, 0, 0, 0, 0, (SELECT max(id) FROM moments))",
             [mirror],
         )?;
         Ok(())
@@ -161,26 +181,23 @@ impl Writing<'_> {
     /// # Errors
     ///
     /// [`Error::Missing`]
-    pub fn set_folder_facts(
-        &mut self,
-        key: FolderKey,
-        device: u64,
-        inode: u64,
-        metadata: &Metadata,
-    ) -> Result<()> {
+    pub fn set_folder_facts(&mut self, key: FolderKey, facts: &FolderFacts) -> Result<()> {
+        let metadata = &facts.metadata;
+        self.mark_moment()?;
         let mut update = self.db.prepare_cached(
             "UPDATE folders SET device = ?2, inode = ?3, mode = ?4, uid = ?5, gid = ?6,
-                meta_mtime_ns = ?7, xattrs = ?8 WHERE id = ?1",
+                meta_mtime_ns = ?7, xattrs = ?8, ctime_ns = ?9 WHERE id = ?1",
         )?;
         let rows = update.execute(params![
             key,
-            device.cast_signed(),
-            inode.cast_signed(),
+            facts.device.cast_signed(),
+            facts.inode.cast_signed(),
             metadata.mode,
             metadata.uid,
             metadata.gid,
             metadata.mtime_ns,
             columns::xattrs(&metadata.xattrs),
+            facts.ctime_ns,
         ])?;
         found(rows, "folder")
     }
@@ -234,6 +251,7 @@ impl Writing<'_> {
         new_parent: FolderKey,
         new_name: &[u8],
     ) -> Result<()> {
+        self.mark_moment()?;
         let mut at = Some(new_parent);
         for _ in 0..=MAX_DEPTH {
             let Some(above) = at else { break };
@@ -266,6 +284,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Folder> {
         remote_name: columns::read_optional_name(row, 7)?,
         device: row.get::<_, i64>(8)?.cast_unsigned(),
         inode: row.get::<_, i64>(9)?.cast_unsigned(),
+        ctime_ns: row.get(16)?,
         metadata: Metadata::read(row, 10, 0)?,
         unmanaged: row.get(15)?,
     })

@@ -38,4 +38,6 @@ ids! {
     UploadKey
     /// A file that left its mirror and is kept.
     VersionId
+    /// A copy of a mirror's records.
+    SnapshotId
 }

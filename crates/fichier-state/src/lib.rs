@@ -31,21 +31,29 @@
 //! of a file exists only once the service has confirmed it (I1), and the tables refuse any
 //! other. Losing the file costs listings and hashing, not data.
 
+mod audits;
+mod clock;
 mod columns;
 mod entries;
 mod error;
 mod folders;
 mod foreign;
 mod history;
+mod holes;
 mod ids;
 mod intents;
 mod lock;
 mod mirrors;
+mod moments;
 mod notes;
+mod owners;
+mod past;
 mod problems;
+mod proofs;
 mod rel_path;
 mod removals;
 mod schema;
+mod snapshots;
 mod store;
 mod totals;
 mod tree;
@@ -53,17 +61,24 @@ mod uploads;
 mod versions;
 mod versions_folders;
 
+pub use clock::Clock;
 pub use columns::{Metadata, Stamp, Xattrs};
 pub use entries::{Content, Entry, Origin, RemoteCopy};
 pub use error::{Error, Result};
-pub use folders::{Folder, RemoteSpot};
+pub use folders::{Folder, FolderFacts, RemoteSpot};
 pub use foreign::ForeignFile;
 pub use history::Cycle;
-pub use ids::{FolderKey, IntentId, MirrorId, UploadKey, VersionId};
+pub use holes::Holes;
+pub use ids::{FolderKey, IntentId, MirrorId, SnapshotId, UploadKey, VersionId};
 pub use intents::{Intent, Moved};
 pub use mirrors::Mirror;
+pub use moments::Moment;
+pub use owners::Owner;
+pub use past::{PastContent, PastEntry, PastFolder, StoredCopy};
 pub use problems::Problem;
+pub use proofs::{Proof, ProofKind};
 pub use rel_path::{BadPath, RelPath};
+pub use snapshots::SnapshotRow;
 pub use store::{Records, Store, Writing};
 pub use totals::{Counts, Totals};
 pub use uploads::{PendingFile, PendingUpload, UploadSlotRow};

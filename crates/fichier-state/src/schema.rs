@@ -14,7 +14,8 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::{Error, Result};
 
 /// In order; the first makes an empty file a state file.
-pub(crate) const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_first.sql")];
+pub(crate) const MIGRATIONS: &[&str] =
+    &[include_str!("../migrations/0001_first.sql"), include_str!("../migrations/0002_history.sql")];
 
 /// `PRAGMA application_id`: "fchr". Tells our file from other SQLite files.
 const APPLICATION_ID: i64 = 0x6663_6872;

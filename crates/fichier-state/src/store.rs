@@ -26,7 +26,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::lock::Lock;
 use crate::schema::{self, MIGRATIONS};
-use crate::{Error, Result};
+use crate::{Clock, Error, Result};
 
 const FILE_NAME: &str = "state.db";
 
@@ -43,6 +43,7 @@ pub struct Store {
     records: Records,
     // None: opened for reading beside a running service.
     lock: Option<Lock>,
+    clock: Clock,
 }
 
 /// Everything that can be looked up. Each method is in the file of its table.
@@ -55,6 +56,8 @@ pub struct Records {
 #[derive(Debug)]
 pub struct Writing<'a> {
     records: &'a Records,
+    clock: &'a Clock,
+    pub(crate) has_moment: bool,
 }
 
 impl Store {
@@ -85,7 +88,7 @@ impl Store {
         }
         schema::migrate(&mut db, dir, version, MIGRATIONS)?;
         mark_end(&db, false)?;
-        Ok(Store { records: Records { db }, lock: Some(lock) })
+        Ok(Store { records: Records { db }, lock: Some(lock), clock: Clock::default() })
     }
 
     /// Opens the state for looking only, beside a service that may be running: `status`, `why`.
@@ -107,7 +110,7 @@ impl Store {
         match i64::try_from(version) {
             Ok(0) => Err(Error::Absent { path }),
             Ok(found) if found < newest => Err(Error::FromThePast { found, newest }),
-            _ => Ok(Store { records: Records { db }, lock: None }),
+            _ => Ok(Store { records: Records { db }, lock: None, clock: Clock::default() }),
         }
     }
 
@@ -129,7 +132,7 @@ impl Store {
     ///
     /// [`Error::Storage`] if the mark cannot be written.
     pub fn close(self) -> Result<()> {
-        let Store { records: Records { db }, lock } = self;
+        let Store { records: Records { db }, lock, .. } = self;
         if lock.is_some() {
             mark_end(&db, true)?;
             db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
@@ -151,9 +154,15 @@ impl Store {
     pub fn write<R>(&mut self, changes: impl FnOnce(&mut Writing<'_>) -> Result<R>) -> Result<R> {
         let db = &self.records.db;
         let transaction = Transaction::new_unchecked(db, TransactionBehavior::Immediate)?;
-        let done = changes(&mut Writing { records: &self.records })?;
+        let mut writing = Writing { records: &self.records, clock: &self.clock, has_moment: false };
+        let done = changes(&mut writing)?;
         transaction.commit()?;
         Ok(done)
+    }
+
+    /// The clock that times are written by.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// The inode of the file: another one than before means that a copy was put in its place.
@@ -177,6 +186,13 @@ impl Store {
     /// [`Error::Corrupt`] with the first thing that does not fit.
     pub fn check(&self) -> Result<()> {
         check(&self.db, "integrity_check")
+    }
+}
+
+impl Writing<'_> {
+    /// What time it is; Unix seconds.
+    pub fn now_s(&self) -> i64 {
+        self.clock.now_s()
     }
 }
 

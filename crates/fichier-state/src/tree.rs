@@ -84,6 +84,7 @@ impl Writing<'_> {
     /// [`Error::Missing`]
     pub fn set_folder_unmanaged(&mut self, folder: FolderKey, unmanaged: bool) -> Result<()> {
         self.path_of(folder)?;
+        self.mark_moment()?;
         for change in [
             concat!(below!(), "UPDATE folders SET unmanaged = ?2 WHERE id IN below"),
             concat!(below!(), "UPDATE entries SET unmanaged = ?2 WHERE folder_id IN below"),
@@ -148,6 +149,7 @@ impl Writing<'_> {
         reason: Retired,
     ) -> Result<()> {
         let path = self.path_of(folder)?;
+        let until_s = until_s.max(self.moment_s()?);
         // `||` makes text of blobs without looking at the bytes; the cast takes them back.
         let mut insert = self.db.prepare_cached(
             "WITH RECURSIVE below (id, mirror_id, path) AS (
@@ -169,6 +171,7 @@ impl Writing<'_> {
     }
 
     fn run_below(&mut self, folder: FolderKey, changes: &[&str]) -> Result<()> {
+        self.mark_moment()?;
         for change in changes {
             self.db.prepare_cached(change)?.execute([folder])?;
         }

@@ -67,17 +67,18 @@ pub struct PendingFile {
 }
 
 const FILES: &str = "SELECT seq, path, sent_as, name, stamp_size, mtime_ns, ctime_ns, inode, mode,
-        uid, gid, meta_mtime_ns, xattrs, size_bytes, whirlpool, fingerprint, link, unsettled
+        uid, gid, meta_mtime_ns, xattrs, size_bytes, whirlpool, fingerprint, link, unsettled, links
     FROM pending_files WHERE upload_id = ?1 ORDER BY seq";
 
 const UPSERT: &str = "INSERT INTO pending_files (upload_id, seq, path, sent_as, name, stamp_size,
         mtime_ns, ctime_ns, inode, mode, uid, gid, meta_mtime_ns, xattrs, size_bytes, whirlpool,
-        fingerprint, link, unsettled)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
+        fingerprint, link, unsettled, links)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
+        ?20)
     ON CONFLICT (upload_id, seq) DO UPDATE SET path = ?3, sent_as = ?4, name = ?5,
         stamp_size = ?6, mtime_ns = ?7, ctime_ns = ?8, inode = ?9, mode = ?10, uid = ?11,
         gid = ?12, meta_mtime_ns = ?13, xattrs = ?14, size_bytes = ?15, whirlpool = ?16,
-        fingerprint = ?17, link = ?18, unsettled = ?19";
+        fingerprint = ?17, link = ?18, unsettled = ?19, links = ?20";
 
 impl Records {
     /// The uploads of a mirror that were begun, oldest first, with their files.
@@ -118,9 +119,10 @@ impl Writing<'_> {
     ) -> Result<UploadKey> {
         self.db
             .prepare_cached(
-                "INSERT INTO pending_uploads (mirror_id, slot, node) VALUES (?1, ?2, ?3)",
+                "INSERT INTO pending_uploads (mirror_id, slot, node, started_s)
+                VALUES (?1, ?2, ?3, ?4)",
             )?
-            .execute(params![mirror, slot.slot, slot.node])?;
+            .execute(params![mirror, slot.slot, slot.node, self.now_s()])?;
         let key = UploadKey(self.db.last_insert_rowid());
         for file in files {
             self.put_pending(key, file)?;
@@ -151,6 +153,7 @@ impl Writing<'_> {
             file.fingerprint.as_ref().map(Fingerprint::as_bytes),
             file.url.as_ref().map(columns::link),
             file.unsettled,
+            metadata.links,
         ])?;
         Ok(())
     }
@@ -237,7 +240,7 @@ fn read_file(row: &Row<'_>) -> rusqlite::Result<PendingFile> {
         sent_as: columns::read_name(row, 2)?,
         name: columns::read_name(row, 3)?,
         stamp,
-        metadata: Metadata::read(row, 8, stamp.mtime_ns)?,
+        metadata: Metadata { links: row.get(18)?, ..Metadata::read(row, 8, stamp.mtime_ns)? },
         size_bytes: columns::read_size(row, 13)?,
         whirlpool: columns::read_whirlpool(row, 14)?,
         fingerprint: columns::read_fingerprint(row, 15)?,

@@ -113,6 +113,33 @@ impl Records {
         Ok(versions)
     }
 
+    /// Versions whose time is over: they stopped being current before `before_s` (Unix seconds),
+    /// or their path has `per_path` later ones; oldest first, at most `limit`. Foreign files are
+    /// never among them (I2), nor is what is current again.
+    pub fn expired_versions(
+        &self,
+        mirror: MirrorId,
+        before_s: i64,
+        per_path: Option<u32>,
+        limit: usize,
+    ) -> Result<Vec<Version>> {
+        let ranked = "SELECT id AS ranked_id, row_number() OVER
+                (PARTITION BY path ORDER BY current_until_s DESC, id DESC) AS place
+            FROM versions WHERE mirror_id = ?1 AND reason IN (1, 2)";
+        let sql = format!(
+            "{SELECT} WHERE mirror_id = ?1 AND reason <> 3
+                AND (current_until_s < ?2
+                    OR id IN (SELECT ranked_id FROM ({ranked}) WHERE place > ?3))
+                AND link NOT IN (SELECT link FROM entries WHERE link = versions.link)
+            ORDER BY current_until_s, id LIMIT ?4"
+        );
+        let mut select = self.db.prepare_cached(&sql)?;
+        let per_path = per_path.map_or(i64::MAX, i64::from);
+        let wanted = params![mirror, before_s, per_path, columns::limit(limit)];
+        let rows = select.query_map(wanted, read)?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
     /// How many versions a mirror has, and their sizes together.
     pub fn version_totals(&self, mirror: MirrorId) -> Result<(u64, u64)> {
         let mut select = self.db.prepare_cached(
@@ -128,6 +155,9 @@ impl Writing<'_> {
     /// Puts a version on record: its file is in the versions folder.
     pub fn add_version(&mut self, version: &NewVersion) -> Result<VersionId> {
         let metadata = version.metadata.as_ref();
+        // Never before something that ended earlier, whatever the clock says: it would be
+        // removed too soon once the clock is right again.
+        let until_s = version.current_until_s.max(self.moment_s()?);
         let mut insert = self.db.prepare_cached(
             "INSERT INTO versions (mirror_id, path, link, size_bytes, whirlpool, fingerprint, mode,
                 uid, gid, meta_mtime_ns, xattrs, folder, current_from_s, current_until_s, reason)
@@ -147,10 +177,19 @@ impl Writing<'_> {
             metadata.and_then(|metadata| columns::xattrs(&metadata.xattrs)),
             version.folder.0,
             version.current_from_s,
-            version.current_until_s,
+            until_s,
             version.reason,
         ])?;
         Ok(VersionId(self.db.last_insert_rowid()))
+    }
+
+    /// Forgets versions: their files are no longer at the service.
+    pub fn forget_versions(&mut self, ids: &[VersionId]) -> Result<()> {
+        let mut delete = self.db.prepare_cached("DELETE FROM versions WHERE id = ?1")?;
+        for id in ids {
+            delete.execute([id])?;
+        }
+        Ok(())
     }
 }
 

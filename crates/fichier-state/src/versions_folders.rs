@@ -5,10 +5,10 @@
 //! is moved there whole needs one that no other folder has.
 
 use fichier_api::FolderId;
-use rusqlite::params;
+use rusqlite::{Row, params};
 
 use crate::store::found;
-use crate::{MirrorId, Records, Result, Writing};
+use crate::{MirrorId, Records, Result, Writing, columns};
 
 /// One remote folder of versions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,14 +30,25 @@ impl Records {
             "SELECT remote_id, day, seq, items FROM versions_folders
             WHERE mirror_id = ?1 AND day = ?2 ORDER BY seq",
         )?;
-        let rows = select.query_map(params![mirror, day], |row| {
-            Ok(VersionsFolder {
-                id: FolderId(row.get(0)?),
-                day: row.get(1)?,
-                seq: row.get(2)?,
-                items: row.get(3)?,
-            })
-        })?;
+        let rows = select.query_map(params![mirror, day], read)?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// The folders of the days before `day` that no version is recorded in any more, oldest
+    /// first, at most `limit`.
+    pub fn emptied_versions_folders(
+        &self,
+        mirror: MirrorId,
+        day: &str,
+        limit: usize,
+    ) -> Result<Vec<VersionsFolder>> {
+        let mut select = self.db.prepare_cached(
+            "SELECT remote_id, day, seq, items FROM versions_folders
+            WHERE mirror_id = ?1 AND day < ?2
+                AND remote_id NOT IN (SELECT folder FROM versions WHERE mirror_id = ?1)
+            ORDER BY day, seq LIMIT ?3",
+        )?;
+        let rows = select.query_map(params![mirror, day, columns::limit(limit)], read)?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
@@ -51,6 +62,17 @@ impl Records {
 }
 
 impl Writing<'_> {
+    /// Forgets a versions folder: it is no longer at the service.
+    pub fn forget_versions_folder(&mut self, id: FolderId) -> Result<()> {
+        for delete in [
+            "DELETE FROM retired_names WHERE remote_id = ?1",
+            "DELETE FROM versions_folders WHERE remote_id = ?1",
+        ] {
+            self.db.prepare_cached(delete)?.execute([id.0])?;
+        }
+        Ok(())
+    }
+
     /// Puts a versions folder on record; one that is there keeps its count.
     ///
     /// # Errors
@@ -94,4 +116,13 @@ impl Writing<'_> {
         }
         Ok(())
     }
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<VersionsFolder> {
+    Ok(VersionsFolder {
+        id: FolderId(row.get(0)?),
+        day: row.get(1)?,
+        seq: row.get(2)?,
+        items: row.get(3)?,
+    })
 }

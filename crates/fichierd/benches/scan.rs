@@ -155,8 +155,8 @@ fn apply(state: &mut Writing<'_>, mirror: &Mirror, change: &Change) -> fichier_s
     let path = change.path();
     let above = path.parent().unwrap_or_else(RelPath::root);
     let Some(folder) = state.folder_at(mirror.id, &above)? else { return Ok(()) };
-    if let Change::FolderAdded { device, inode, metadata, .. } = change {
-        state.add_folder(mirror.id, folder.key, path.name(), *device, *inode, metadata)?;
+    if let Change::FolderAdded { facts, .. } = change {
+        state.add_folder(mirror.id, folder.key, path.name(), facts)?;
     }
     if let Change::Added { seen, .. } = change {
         let url = FileUrl::parse(&format!("https://1fichier.com/?{:020}", seen.stamp.inode));

@@ -4,7 +4,7 @@
 //! decided by `plan`. It carries what was seen, so that nobody looks at the disk a second
 //! time to find out what the first look meant.
 
-use fichier_state::{Entry, Folder, FolderKey, Metadata, RelPath};
+use fichier_state::{Entry, Folder, FolderFacts, FolderKey, RelPath};
 
 use crate::scan::Seen;
 
@@ -18,12 +18,8 @@ pub enum Change {
     FolderAdded {
         /// Where.
         path: RelPath,
-        /// Device number of its file system at this moment.
-        device: u64,
-        /// Its inode, by which a renamed folder is recognised.
-        inode: u64,
-        /// Mode, owner and times.
-        metadata: Metadata,
+        /// What it is like; by its inode a renamed folder is recognised.
+        facts: FolderFacts,
     },
     /// A folder whose own facts differ; says nothing about what is in it.
     FolderTouched {
@@ -31,12 +27,8 @@ pub enum Change {
         path: RelPath,
         /// Its record.
         key: FolderKey,
-        /// Device number of its file system at this moment.
-        device: u64,
-        /// Its inode now.
-        inode: u64,
-        /// Mode, owner and times now.
-        metadata: Metadata,
+        /// What it is like now.
+        facts: FolderFacts,
     },
     /// A recorded folder that is not there any more, with everything that was below it: of a
     /// removed tree only the topmost folder is reported.

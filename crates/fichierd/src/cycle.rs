@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
-use fichier_state::{Content, Mirror, MirrorId, RelPath, Writing};
+use fichier_state::{Content, FolderFacts, Mirror, MirrorId, RelPath, Writing};
 
 use crate::change::Change;
-use crate::execute::{Executor, FolderMove, StepError, now_s};
+use crate::execute::{Executor, FolderMove, StepError};
 use crate::filter::Filter;
 use crate::gather::{Gathered, gather};
 use crate::guard::{self, Limit};
@@ -191,14 +191,19 @@ impl Executor {
 
     /// Folders on disk are facts and need no call: they are on record before planning.
     fn record_folders(&self, changes: &[Change]) -> Result<(), CycleError> {
-        let folders: Vec<&Change> = changes
-            .iter()
-            .filter(|c| matches!(c, Change::FolderAdded { .. } | Change::FolderTouched { .. }))
-            .collect();
+        let folders = changes.iter().filter_map(|change| {
+            let (Change::FolderAdded { facts, .. } | Change::FolderTouched { facts, .. }) = change
+            else {
+                return None;
+            };
+            let metadata = self.with_xattrs(change.path(), &facts.metadata);
+            Some((change, FolderFacts { metadata, ..facts.clone() }))
+        });
+        let folders: Vec<(&Change, FolderFacts)> = folders.collect();
         for chunk in folders.chunks(500) {
             self.state.write(|w| {
-                for change in chunk {
-                    record_folder(w, self.mirror, change)?;
+                for (change, facts) in chunk {
+                    record_folder(w, self.mirror, change, facts)?;
                 }
                 Ok(())
             })?;
@@ -366,7 +371,7 @@ fn tried_lately(
     if problems.len() < request.max_additions / 2 {
         return Ok(BTreeSet::new());
     }
-    let now_s = now_s();
+    let now_s = state.now_s();
     let waiting = problems.into_iter().filter(|problem| problem.next_try_s > now_s);
     Ok(waiting.map(|problem| problem.path).collect())
 }
@@ -390,7 +395,8 @@ fn prepare(
     let mut held = None;
     if complete && made.removals > 0 {
         let recorded = state.read(|s| s.totals(mirror))?.files;
-        let in_24_h = state.read(|s| s.removals_since(mirror, now_s() - 24 * 3600))?;
+        let now_s = state.now_s();
+        let in_24_h = state.read(|s| s.removals_since(mirror, now_s - 24 * 3600))?;
         let allowance = state.read(|s| s.allowance(mirror))?;
         let verdict = guard::judge(&request.limit, recorded, in_24_h, allowance, made.removals);
         if let guard::Verdict::Held { asked, limit, .. } = verdict {
@@ -425,14 +431,15 @@ fn record_folder(
     w: &mut Writing<'_>,
     mirror: MirrorId,
     change: &Change,
+    facts: &FolderFacts,
 ) -> Result<(), fichier_state::Error> {
-    if let Change::FolderAdded { path, device, inode, metadata } = change {
+    if let Change::FolderAdded { path, .. } = change {
         let parent = w.folder_at(mirror, &path.parent().unwrap_or_else(RelPath::root))?;
         if let Some(parent) = parent {
-            w.add_folder(mirror, parent.key, path.name(), *device, *inode, metadata)?;
+            w.add_folder(mirror, parent.key, path.name(), facts)?;
         }
-    } else if let Change::FolderTouched { key, device, inode, metadata, .. } = change {
-        w.set_folder_facts(*key, *device, *inode, metadata)?;
+    } else if let Change::FolderTouched { key, .. } = change {
+        w.set_folder_facts(*key, facts)?;
     }
     Ok(())
 }
@@ -463,8 +470,8 @@ fn folder_moves(
     let added: HashMap<u64, &RelPath> = changes
         .iter()
         .filter_map(|change| {
-            let Change::FolderAdded { path, inode, .. } = change else { return None };
-            (*inode != 0).then_some((*inode, path))
+            let Change::FolderAdded { path, facts } = change else { return None };
+            (facts.inode != 0).then_some((facts.inode, path))
         })
         .collect();
     let mut moves = Vec::new();

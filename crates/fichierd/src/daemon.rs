@@ -15,9 +15,9 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::{JoinError, JoinSet};
 
 use crate::account::connect;
+use crate::chores::ChoresEnd;
 use crate::config::{Config, MirrorConfig};
 use crate::control::{self, Call};
-use crate::execute::now_s;
 use crate::exit::Exit;
 use crate::mirror::{CycleEnd, MirrorWorker, Shared, Trouble, chain};
 use crate::state::State;
@@ -124,12 +124,19 @@ impl Seat {
     }
 }
 
+/// What a mirror's worker has come back from.
+#[derive(Debug)]
+enum Ended {
+    Cycle(Box<CycleEnd>),
+    Chores(ChoresEnd),
+}
+
 /// The service while it runs.
 pub struct Daemon {
     config: Config,
     shared: Shared,
     seats: BTreeMap<String, Seat>,
-    cycles: JoinSet<(String, MirrorWorker, CycleEnd)>,
+    cycles: JoinSet<(String, MirrorWorker, Ended)>,
     events: mpsc::Receiver<Event>,
     sender: mpsc::Sender<Event>,
     feeders: JoinSet<()>,
@@ -253,8 +260,10 @@ impl Daemon {
                 },
                 Some(ended) = self.cycles.join_next() => {
                     let (name, worker, end) = ended.map_err(DaemonError::Crashed)?;
-                    self.check_accepted(&end)?;
-                    self.on_cycle_end(&name, worker, end);
+                    if let Ended::Cycle(end) = &end {
+                        self.check_accepted(end)?;
+                    }
+                    self.on_end(&name, worker, end);
                 }
                 Some(ended) = self.feeders.join_next() => ended.map_err(DaemonError::Crashed)?,
                 () = tokio::time::sleep_until(next.into()) => {}
@@ -273,7 +282,7 @@ impl Daemon {
             match tokio::time::timeout_at(deadline, self.cycles.join_next()).await {
                 Ok(Some(ended)) => {
                     let (name, worker, end) = ended.map_err(DaemonError::Crashed)?;
-                    self.on_cycle_end(&name, worker, end);
+                    self.on_end(&name, worker, end);
                 }
                 Ok(None) => break,
                 Err(_) => {
@@ -324,14 +333,17 @@ impl Daemon {
         let now = Instant::now();
         for (name, seat) in &mut self.seats {
             let Some(worker) = seat.worker.as_ref() else { continue };
-            if !seat.schedule.is_due(now, worker) {
+            let due = seat.schedule.is_due(now, worker).then(|| seat.schedule.take(now, worker));
+            if due.is_none() && !seat.schedule.take_chores(now) {
                 continue;
             }
-            let due = seat.schedule.take(now, worker);
             let Some(mut worker) = seat.worker.take() else { continue };
             let (shared, name) = (self.shared.clone(), name.clone());
             self.cycles.spawn(async move {
-                let end = worker.run(&shared, &due).await;
+                let end = match due {
+                    Some(due) => Ended::Cycle(Box::new(worker.run(&shared, &due).await)),
+                    None => Ended::Chores(worker.chores(&shared).await),
+                };
                 (name, worker, end)
             });
         }
@@ -350,6 +362,31 @@ impl Daemon {
         }
     }
 
+    fn on_end(&mut self, name: &str, worker: MirrorWorker, end: Ended) {
+        match end {
+            Ended::Cycle(end) => self.on_cycle_end(name, worker, *end),
+            Ended::Chores(end) => self.on_chores_end(name, worker, end),
+        }
+    }
+
+    fn on_chores_end(&mut self, name: &str, worker: MirrorWorker, end: ChoresEnd) {
+        let Some(seat) = self.seats.get_mut(name) else { return };
+        if seat.leaving {
+            self.seats.remove(name);
+            self.add_changed(name);
+            return;
+        }
+        seat.schedule.after_chores(&end, self.shared.client.pacer().time_scale());
+        if let Some(trouble) = &end.trouble {
+            tracing::warn!(
+                mirror = name,
+                "`{name}`: what is done between cycles waits: {}",
+                trouble.text()
+            );
+        }
+        seat.worker = Some(worker);
+    }
+
     fn on_cycle_end(&mut self, name: &str, worker: MirrorWorker, end: CycleEnd) {
         let summary = view::summary(name, &end);
         let state = &self.shared.state;
@@ -362,7 +399,7 @@ impl Daemon {
         }
         let next_problem = state.read(|s| s.next_problem_due(seat.id)).ok().flatten();
         let problem_in = next_problem.map(|at| {
-            Duration::from_secs(u64::try_from(at - now_s()).unwrap_or(0))
+            Duration::from_secs(u64::try_from(at - state.now_s()).unwrap_or(0))
                 .max(Duration::from_secs(1))
         });
         let scale = self.shared.client.pacer().time_scale();
@@ -391,7 +428,7 @@ impl Daemon {
         let far = Instant::now() + Duration::from_secs(30);
         let next = |seat: &Seat| {
             let worker = seat.worker.as_ref()?;
-            seat.schedule.next(worker)
+            [seat.schedule.next(worker), seat.schedule.next_chores()].into_iter().flatten().min()
         };
         let due = if self.paused { None } else { self.seats.values().filter_map(next).min() };
         due.map_or(far, |due| due.min(far))

@@ -85,12 +85,8 @@ impl Comparison<'_> {
         }
         match row.seen {
             Some(seen) if seen.is_folder() && row.folder.is_none() => {
-                self.changes.push(Change::FolderAdded {
-                    path: self.path.join(&seen.name),
-                    device: seen.device,
-                    inode: seen.stamp.inode,
-                    metadata: seen.metadata.clone(),
-                });
+                let path = self.path.join(&seen.name);
+                self.changes.push(Change::FolderAdded { path, facts: seen.folder_facts() });
             }
             Some(seen) if !seen.is_folder() && row.entry.is_none() => {
                 let path = self.path.join(&seen.name);
@@ -105,17 +101,9 @@ impl Comparison<'_> {
             let path = self.path.join(&folder.name);
             self.changes.push(Change::FolderManaged { path, folder: folder.clone() });
         }
-        let is_same = folder.device == seen.device
-            && folder.inode == seen.stamp.inode
-            && has_same_facts(&folder.metadata, &seen.metadata);
-        if !is_same {
-            self.changes.push(Change::FolderTouched {
-                path: self.path.join(&folder.name),
-                key: folder.key,
-                device: seen.device,
-                inode: seen.stamp.inode,
-                metadata: seen.metadata.clone(),
-            });
+        if !seen.is_as_recorded(folder) {
+            let (path, facts) = (self.path.join(&folder.name), seen.folder_facts());
+            self.changes.push(Change::FolderTouched { path, key: folder.key, facts });
         }
     }
 

@@ -194,8 +194,10 @@ impl Executor {
     /// Notes that `path` could not be mirrored, and when to look again.
     pub(crate) fn problem(&self, path: &RelPath, what: &str, hint: &str) -> Result<(), StepError> {
         let tries = self.state.read(|s| s.tries(self.mirror, path))?;
-        let (now_s, wait_s) =
-            (now_s(), PROBLEM_WAITS_S[PROBLEM_WAITS_S.len().min(tries as usize + 1) - 1]);
+        let (now_s, wait_s) = (
+            self.state.now_s(),
+            PROBLEM_WAITS_S[PROBLEM_WAITS_S.len().min(tries as usize + 1) - 1],
+        );
         let next_s = now_s + wait_s / i64::from(self.client.pacer().time_scale().max(1));
         self.state.write(|w| w.put_problem(self.mirror, path, what, hint, now_s, next_s))?;
         self.report(|report| report.problems += 1);
@@ -213,7 +215,7 @@ impl Executor {
 
     /// Metadata with the extended attributes that `path` has now; without them if they cannot
     /// be read.
-    fn with_xattrs(&self, path: &RelPath, metadata: &Metadata) -> Metadata {
+    pub(crate) fn with_xattrs(&self, path: &RelPath, metadata: &Metadata) -> Metadata {
         let xattrs = self.scanner.xattrs(path).unwrap_or_default();
         Metadata { xattrs, ..metadata.clone() }
     }
@@ -236,10 +238,4 @@ fn stops_everything(error: &fichier_api::Error) -> bool {
 /// Whether an error says that the thing asked for is not there.
 fn is_gone(error: &fichier_api::Error) -> bool {
     matches!(error.kind, ErrorKind::NotFound)
-}
-
-/// Unix seconds.
-pub(crate) fn now_s() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }

@@ -14,7 +14,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fichier_api::{Fingerprint, Whirlpool};
-use fichier_state::{Metadata, Stamp, Xattrs};
+use fichier_state::{Metadata, Stamp};
 use whirlpool::Digest as _;
 
 /// One read. Large enough that the system calls do not show, small enough for a stack of them.
@@ -97,7 +97,8 @@ pub fn metadata_of(metadata: &FsMetadata) -> Metadata {
         uid: metadata.uid(),
         gid: metadata.gid(),
         mtime_ns: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
-        xattrs: Xattrs::default(),
+        links: u32::try_from(metadata.nlink()).unwrap_or(u32::MAX),
+        ..Metadata::default()
     }
 }
 

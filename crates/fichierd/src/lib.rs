@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod change;
+pub mod chores;
 pub mod cli;
 pub mod config;
 pub mod control;
@@ -13,6 +14,7 @@ pub mod diff;
 pub mod dirty;
 pub mod execute;
 pub mod exit;
+pub mod expiry;
 pub mod filter;
 pub mod gather;
 pub mod guard;

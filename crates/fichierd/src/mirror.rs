@@ -14,12 +14,13 @@ use fichier_api::Client;
 use fichier_state::{Cycle, Mirror, MirrorId, RelPath};
 use tokio::sync::Semaphore;
 
+use crate::chores::{self, CHORES, ChoresEnd, Situation};
 use crate::config::{Keep, MirrorConfig};
 use crate::cycle::{
     CycleError, CycleRequest, MAX_ADDITIONS, Outcome, Prepared, keep_instead, preview,
 };
 use crate::dirty::{DirtyQueue, Due};
-use crate::execute::{BANDWIDTH, Executor, FolderMove, Places, StepError, now_s};
+use crate::execute::{BANDWIDTH, Executor, FolderMove, Places, StepError};
 use crate::filter::{Filter, FilterError};
 use crate::guard::{self, Limit};
 use crate::plan::BatchLimits;
@@ -134,7 +135,7 @@ impl MirrorWorker {
 
     /// Runs one cycle over what is due, and notes it in the history.
     pub async fn run(&mut self, shared: &Shared, due: &Due) -> CycleEnd {
-        let (began, started_s) = (Instant::now(), now_s());
+        let (began, started_s) = (Instant::now(), shared.state.now_s());
         let calls = shared.client.pacer().calls_made();
         let mut end = match self.try_run(shared, due).await {
             Ok((report, outcome)) => CycleEnd {
@@ -221,6 +222,37 @@ impl MirrorWorker {
         Ok(executor.prune(row.root).await?)
     }
 
+    /// Does what is due between cycles.
+    pub async fn chores(&mut self, shared: &Shared) -> ChoresEnd {
+        match self.try_chores(shared).await {
+            Ok(next) => ChoresEnd { trouble: None, next },
+            Err(Failure { error, .. }) => {
+                if error.doubts_the_target() {
+                    self.places = None;
+                }
+                ChoresEnd { trouble: Some(Trouble::judge(error)), next: chores::LOOK_AGAIN }
+            }
+        }
+    }
+
+    async fn try_chores(&mut self, shared: &Shared) -> Result<Duration, Failure> {
+        let mut next = chores::LOOK_AGAIN;
+        for chore in CHORES {
+            let row = self.row(&shared.state).map_err(Failure::early)?;
+            let config = self.config.clone();
+            let at = Situation { state: &shared.state, mirror: &row, config: &config };
+            if chore.due_in(at).map_err(Failure::early)? == Some(Duration::ZERO) {
+                let places = self.places(shared, &row).await.map_err(Failure::target)?;
+                let executor = self.executor(shared, places, None).map_err(Failure::early)?;
+                chore.run(&executor, at).await.map_err(Failure::early)?;
+            }
+            if let Some(due_in) = chore.due_in(at).map_err(Failure::early)? {
+                next = next.min(due_in);
+            }
+        }
+        Ok(next)
+    }
+
     async fn try_run(
         &mut self,
         shared: &Shared,
@@ -257,8 +289,9 @@ impl MirrorWorker {
         if due.everything {
             return Ok(None);
         }
+        let now_s = state.now_s();
         let mut paths = due.paths.clone();
-        paths.extend(state.read(|s| s.problems_due(self.id, now_s()))?);
+        paths.extend(state.read(|s| s.problems_due(self.id, now_s))?);
         paths.sort();
         paths.dedup();
         Ok(Some(paths))
@@ -385,9 +418,9 @@ impl MirrorWorker {
             (None, None) => None,
         };
         let success = end.trouble.is_none();
-        let last_success_s = if success { Some(now_s()) } else { row.last_success_s };
+        let last_success_s = if success { Some(shared.state.now_s()) } else { row.last_success_s };
         let is_news = end.report.changed_something() || !success;
-        let cycle = self.history_row(end, started_s);
+        let cycle = self.history_row(end, started_s, shared.state.now_s());
         if row.held != held {
             match &held {
                 Some(why) => tracing::warn!(mirror = %self.config.name, "{why}"),
@@ -400,7 +433,7 @@ impl MirrorWorker {
         })?)
     }
 
-    fn history_row(&self, end: &CycleEnd, started_s: i64) -> Cycle {
+    fn history_row(&self, end: &CycleEnd, started_s: i64, ended_s: i64) -> Cycle {
         let outcome = match &end.trouble {
             Some(trouble) => trouble.text().to_owned(),
             None => "done".to_owned(),
@@ -408,7 +441,7 @@ impl MirrorWorker {
         Cycle {
             mirror: self.id,
             started_s,
-            ended_s: now_s(),
+            ended_s,
             outcome,
             looked_at: end.report.looked_at,
             uploaded_files: end.report.uploaded_files,

@@ -278,7 +278,8 @@ fn seen(name: &[u8], found: &Stat, kind: SeenKind) -> Seen {
             uid: found.st_uid,
             gid: found.st_gid,
             mtime_ns,
-            xattrs: Xattrs::default(),
+            links: u32::try_from(found.st_nlink).unwrap_or(u32::MAX),
+            ..Metadata::default()
         },
         device: found.st_dev,
     }

@@ -5,16 +5,30 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use fichier_state::{Error, Store, Writing};
+use fichier_state::{Clock, Error, Store, Writing};
 
 /// A handle to the state file.
 #[derive(Clone)]
-pub struct State(Arc<Mutex<Store>>);
+pub struct State {
+    store: Arc<Mutex<Store>>,
+    clock: Clock,
+}
 
 impl State {
     /// Shares an opened store.
     pub fn new(store: Store) -> State {
-        State(Arc::new(Mutex::new(store)))
+        let clock = store.clock().clone();
+        State { store: Arc::new(Mutex::new(store)), clock }
+    }
+
+    /// What time it is for everything that is remembered; Unix seconds.
+    pub fn now_s(&self) -> i64 {
+        self.clock.now_s()
+    }
+
+    /// The clock behind [`State::now_s`].
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// Looks something up.
@@ -40,19 +54,19 @@ impl State {
 
     /// For work on a blocking thread, which locks for one folder at a time.
     pub fn mutex(&self) -> &Mutex<Store> {
-        &self.0
+        &self.store
     }
 
     /// Gives the store back when nobody else holds it any more.
     pub fn into_store(self) -> Option<Store> {
-        let store = Arc::into_inner(self.0)?;
+        let store = Arc::into_inner(self.store)?;
         Some(store.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn lock(&self) -> MutexGuard<'_, Store> {
         // A panic elsewhere ends the process (K22); what it left behind is a finished or a
         // rolled back transaction.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

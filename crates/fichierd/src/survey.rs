@@ -102,6 +102,8 @@ pub fn survey(
     scanner.forget_trail();
     // Stable: of two changes of one path, the removal stays first.
     survey.changes.sort_by(|one, other| one.path().cmp(other.path()));
+    // Paths that were looked at singly have met in the folders above them.
+    survey.changes.dedup();
     result.map(|()| survey)
 }
 
@@ -166,17 +168,9 @@ impl Walk<'_> {
 
     /// The source's own facts belong to a restore, and its device number tells mount points.
     fn report_root(&mut self, root: &Folder, found: &Seen) {
-        let is_same = root.device == found.device
-            && root.inode == found.stamp.inode
-            && crate::diff::has_same_facts(&root.metadata, &found.metadata);
-        if !is_same {
-            self.survey.changes.push(Change::FolderTouched {
-                path: RelPath::root(),
-                key: root.key,
-                device: found.device,
-                inode: found.stamp.inode,
-                metadata: found.metadata.clone(),
-            });
+        if !found.is_as_recorded(root) {
+            let (path, facts) = (RelPath::root(), found.folder_facts());
+            self.survey.changes.push(Change::FolderTouched { path, key: root.key, facts });
         }
     }
 

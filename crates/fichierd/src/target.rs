@@ -11,7 +11,7 @@ use fichier_api::names::RemoteName;
 use fichier_api::{Client, ErrorKind, FolderId, FolderListing};
 use fichier_state::{Mirror, MirrorId, NewVersion, RelPath, RemoteSpot, Retired};
 
-use crate::execute::{Places, StepError, now_s, utc_day};
+use crate::execute::{Places, StepError, utc_day};
 use crate::state::State;
 
 /// The folder, at the top of a target, that holds what is not the mirror itself.
@@ -157,7 +157,7 @@ impl Preparing<'_> {
 
     /// Today's versions folder, so that the first edit costs no more than later ones.
     async fn day_folder(&self, versions: Found) -> Result<(), TargetError> {
-        let day = utc_day(now_s());
+        let day = utc_day(self.state.now_s());
         if self.state.read(|s| s.retired_room(self.mirror.id, &day))?.is_empty() {
             let (folder, _) = self.step_into(versions, &day).await?;
             self.state.write(|w| w.add_versions_folder(self.mirror.id, &day, 1, folder.id()))?;
@@ -185,7 +185,7 @@ impl Preparing<'_> {
             let outcome = self.client.move_files(&urls, versions).await?;
             self.state.write(|w| {
                 for file in chunk.iter().filter(|file| !outcome.missing.contains(&file.url)) {
-                    w.add_version(&orphan(self.mirror.id, file, versions))?;
+                    w.add_version(&orphan(self.mirror.id, file, versions, w.now_s()))?;
                 }
                 Ok(())
             })?;
@@ -266,6 +266,7 @@ pub(crate) fn orphan(
     mirror: MirrorId,
     file: &fichier_api::RemoteFile,
     folder: FolderId,
+    until_s: i64,
 ) -> NewVersion {
     NewVersion {
         mirror,
@@ -277,7 +278,7 @@ pub(crate) fn orphan(
         metadata: None,
         folder,
         current_from_s: 0,
-        current_until_s: now_s(),
+        current_until_s: until_s,
         reason: Retired::Orphan,
     }
 }

@@ -9,7 +9,6 @@ use jiff::Timestamp;
 
 use crate::config::MirrorConfig;
 use crate::daemon::Seat;
-use crate::execute::now_s;
 use crate::exit::Exit;
 use crate::mirror::{CycleEnd, Shared, Trouble};
 use crate::status::{
@@ -117,10 +116,10 @@ fn mirror_on_record(
     let uploads = store.uploads(row.id)?;
     let pending = uploads.iter().flat_map(|upload| &upload.files);
     let problems = store.problems(Some(row.id))?;
-    status.held = held_status(&row);
+    status.held = held_status(&row, store.clock().now_s());
     status.last_success = row.last_success_s.and_then(|at| Timestamp::from_second(at).ok());
     status.last_success_age_s =
-        row.last_success_s.map(|at| u64::try_from(now_s() - at).unwrap_or(0));
+        row.last_success_s.map(|at| u64::try_from(store.clock().now_s() - at).unwrap_or(0));
     status.files = totals.files;
     status.bytes = totals.bytes;
     status.pending_files = pending.clone().count() as u64;
@@ -146,11 +145,11 @@ fn mirror_on_record(
     Ok(status)
 }
 
-fn held_status(row: &Mirror) -> Option<HeldStatus> {
+fn held_status(row: &Mirror, now_s: i64) -> Option<HeldStatus> {
     let reason = row.held.clone()?;
     // The number leads the text of held removals; other reasons have none.
     let removals = reason.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(0);
-    let since = row.last_success_s.unwrap_or_else(now_s);
+    let since = row.last_success_s.unwrap_or(now_s);
     let since = Timestamp::from_second(since).unwrap_or(Timestamp::UNIX_EPOCH);
     Some(HeldStatus { reason, removals, since })
 }

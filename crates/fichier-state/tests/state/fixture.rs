@@ -5,8 +5,8 @@ use std::path::Path;
 
 use fichier_api::{FileUrl, Fingerprint, FolderId, Whirlpool};
 use fichier_state::{
-    Content, Entry, FolderKey, Metadata, Mirror, Origin, RelPath, RemoteCopy, Result, Stamp, Store,
-    Writing,
+    Content, Entry, FolderFacts, FolderKey, Metadata, Mirror, Origin, RelPath, RemoteCopy, Result,
+    Stamp, Store, Writing,
 };
 use tempfile::TempDir;
 
@@ -32,7 +32,7 @@ impl Fixture {
     /// A folder below the root or `parent`.
     pub(crate) fn folder(&mut self, parent: FolderKey, name: &[u8]) -> FolderKey {
         let mirror = self.mirror.id;
-        self.write(|state| state.add_folder(mirror, parent, name, 7, 8, &metadata(0)))
+        self.write(|state| state.add_folder(mirror, parent, name, &facts(7, 8)))
     }
 
     /// The paths below `folder`, as the walk gives them.
@@ -77,7 +77,11 @@ pub(crate) fn stamp(size_bytes: u64) -> Stamp {
 }
 
 pub(crate) fn metadata(mtime_ns: i64) -> Metadata {
-    Metadata { mode: 0o100_644, uid: u32::MAX, gid: 1000, mtime_ns, xattrs: Vec::new() }
+    Metadata { mode: 0o100_644, uid: u32::MAX, gid: 1000, mtime_ns, ..Metadata::default() }
+}
+
+pub(crate) fn facts(device: u64, inode: u64) -> FolderFacts {
+    FolderFacts { device, inode, ctime_ns: 5, metadata: metadata(0) }
 }
 
 /// A confirmed file; `number` tells its link, its size and its hashes from others'.

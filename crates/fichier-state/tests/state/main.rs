@@ -5,6 +5,7 @@
 mod damage;
 mod fixture;
 mod opening;
+mod past;
 mod pending;
 mod records;
 mod releases;

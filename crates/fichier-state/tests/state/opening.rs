@@ -92,10 +92,10 @@ fn a_reader_finds_nothing_where_the_service_never_ran() {
 #[test]
 fn a_newer_file_is_refused_and_not_touched() {
     let fixture = closed();
-    raw(fixture.dir.path()).pragma_update(None, "user_version", 2).unwrap();
+    raw(fixture.dir.path()).pragma_update(None, "user_version", 3).unwrap();
     let before = all_bytes(fixture.dir.path());
     for opened in [Store::open(fixture.dir.path()), Store::open_read_only(fixture.dir.path())] {
-        assert!(matches!(opened, Err(Error::FromTheFuture { found: 2, newest: 1 })), "{opened:?}");
+        assert!(matches!(opened, Err(Error::FromTheFuture { found: 3, newest: 2 })), "{opened:?}");
     }
     assert_untouched(&before);
 }
@@ -105,14 +105,14 @@ fn a_newer_file_with_a_journal_is_refused_and_not_touched() {
     let fixture = closed();
     // A journal that was not written back: copied while its database was open.
     let newer = raw(fixture.dir.path());
-    newer.pragma_update(None, "user_version", 2).unwrap();
+    newer.pragma_update(None, "user_version", 3).unwrap();
     let copy = tempfile::tempdir().unwrap();
     for name in ["state.db", "state.db-wal"] {
         fs::copy(fixture.dir.path().join(name), copy.path().join(name)).unwrap();
     }
     let before = all_bytes(copy.path());
     let opened = Store::open(copy.path());
-    assert!(matches!(opened, Err(Error::FromTheFuture { found: 2, newest: 1 })), "{opened:?}");
+    assert!(matches!(opened, Err(Error::FromTheFuture { found: 3, newest: 2 })), "{opened:?}");
     assert_untouched(&before);
 }
 

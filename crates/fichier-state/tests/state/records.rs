@@ -4,13 +4,15 @@ use std::collections::HashSet;
 
 use fichier_api::FolderId;
 use fichier_api::names::RemoteName;
+use fichier_state::FolderFacts;
 use fichier_state::{
     Content, Cycle, Entry, Error, FolderKey, ForeignFile, Metadata, Mirror, NewVersion, Origin,
     Problem, RelPath, RemoteCopy, RemoteSpot, Retired, VersionsFolder,
 };
 
 use crate::fixture::{
-    Fixture, add_mirror, copy, entry, file, fingerprint, metadata, path, remote, url, whirlpool,
+    Fixture, add_mirror, copy, entry, facts, file, fingerprint, metadata, path, remote, url,
+    whirlpool,
 };
 
 fn name(text: &str) -> RemoteName {
@@ -45,18 +47,25 @@ fn a_second_mirror_of_that_name_and_target_is_refused() {
 fn a_folder_keeps_what_was_stored() {
     let mut fixture = Fixture::new();
     let key = fixture.folder(fixture.mirror.root, b"caf\xE9");
-    let facts = Metadata { xattrs: vec![(b"user.a".into(), vec![0, 255])], ..metadata(i64::MIN) };
+    let metadata =
+        Metadata { xattrs: vec![(b"user.a".into(), vec![0, 255])], ..metadata(i64::MIN) };
+    let facts = FolderFacts { device: u64::MAX, inode: 1 << 63, ctime_ns: i64::MAX, metadata };
     let spot = RemoteSpot { id: FolderId(44), made_by_us: false, listed: true };
     fixture.write(|state| {
-        state.set_folder_facts(key, u64::MAX, 1 << 63, &facts)?;
+        state.set_folder_facts(key, &facts)?;
         state.set_folder_remote(key, Some(spot), Some(&name("cafe")))
     });
     let folder = fixture.store.folder(key).unwrap().unwrap();
     assert_eq!(folder.parent, Some(fixture.mirror.root));
     assert_eq!(folder.mirror, fixture.mirror.id);
     assert_eq!(folder.name, b"caf\xE9");
-    assert_eq!((folder.device, folder.inode), (u64::MAX, 1 << 63));
-    assert_eq!(folder.metadata, facts);
+    let kept = FolderFacts {
+        device: folder.device,
+        inode: folder.inode,
+        ctime_ns: folder.ctime_ns,
+        metadata: folder.metadata.clone(),
+    };
+    assert_eq!(kept, facts);
     assert_eq!((folder.remote, folder.remote_name.clone()), (Some(spot), Some(name("cafe"))));
     let at = RelPath::parse(b"caf\xE9").unwrap();
     assert_eq!(fixture.store.folder_at(fixture.mirror.id, &at).unwrap(), Some(folder));
@@ -294,15 +303,15 @@ fn version(fixture: &Fixture, at: &str, number: u64, until_s: i64) -> NewVersion
 fn versions_are_listed_by_path_and_newest_first() {
     let mut fixture = Fixture::new();
     let mirror = fixture.mirror.id;
-    let known = version(&fixture, "a/b", 1, 50);
+    let known = version(&fixture, "a/b", 1, 4_000_000_050);
     let foreign = NewVersion {
         whirlpool: None,
         fingerprint: None,
         metadata: None,
         reason: Retired::Foreign,
-        ..version(&fixture, "a", 2, 60)
+        ..version(&fixture, "a", 2, 4_000_000_060)
     };
-    let other = NewVersion { reason: Retired::Orphan, ..version(&fixture, "a-", 4, 55) };
+    let other = NewVersion { reason: Retired::Orphan, ..version(&fixture, "a-", 4, 4_000_000_055) };
     let ids = fixture
         .write(|state| Ok([&known, &foreign, &other].map(|new| state.add_version(new).unwrap())));
     let listed = |at: Option<&RelPath>, limit| -> Vec<_> {
@@ -401,7 +410,7 @@ fn what_is_not_on_record_cannot_be_changed() {
             fixture.store.write(|state| changes(state, root, ghost));
         assert!(matches!(done, Err(Error::Missing(_))), "{done:?}");
     };
-    missing(|state, _, ghost| state.set_folder_facts(ghost, 0, 0, &metadata(0)));
+    missing(|state, _, ghost| state.set_folder_facts(ghost, &facts(0, 0)));
     missing(|state, _, ghost| state.set_folder_remote(ghost, None, None));
     missing(|state, root, ghost| state.move_folder(ghost, root, b"x"));
     missing(|state, _, ghost| state.remove_folder(ghost));

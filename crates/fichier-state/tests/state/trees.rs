@@ -9,7 +9,7 @@ use fichier_state::{
 };
 use proptest::prelude::*;
 
-use crate::fixture::{Fixture, copy, entry, file, metadata, path, remote, url};
+use crate::fixture::{Fixture, copy, entry, facts, file, metadata, path, remote, url};
 
 /// Files `a/x`, `a/b/x`, `a-/x` and `x`, an empty file and a link in `a/b`, and all folders at
 /// the service.
@@ -108,7 +108,7 @@ fn a_retired_folder_becomes_versions_under_the_paths_it_had() {
     let odd = Entry { metadata: metadata(99), ..file(b, b"caf\xE9", 9) };
     fixture.write(|state| {
         state.put_entry(&odd)?;
-        state.retire_tree(a, FolderId(500), 2000, Retired::Deleted)
+        state.retire_tree(a, FolderId(500), 4_000_000_000, Retired::Deleted)
     });
     assert_eq!(fixture.store.folder(a).unwrap(), None);
     let mut versions = fixture.store.versions(fixture.mirror.id, None, 9).unwrap();
@@ -118,7 +118,7 @@ fn a_retired_folder_becomes_versions_under_the_paths_it_had() {
     let kept = &versions[0];
     assert_eq!(kept.metadata, Some(odd.metadata));
     assert_eq!((kept.folder, kept.reason), (FolderId(500), Retired::Deleted));
-    assert_eq!((kept.current_from_s, kept.current_until_s), (copy(9).confirmed_s, 2000));
+    assert_eq!((kept.current_from_s, kept.current_until_s), (copy(9).confirmed_s, 4_000_000_000));
     assert_eq!((&kept.url, kept.whirlpool), (&url(9), Some(copy(9).whirlpool)));
     assert_eq!(versions[1].metadata, Some(metadata(-1)));
 }
@@ -159,7 +159,7 @@ fn folders_may_be_as_deep_as_paths_allow() {
     let deepest = fixture.write(|state| {
         let mut at = top;
         for _ in 1..2000 {
-            at = state.add_folder(mirror, at, b"d", 1, 2, &metadata(0))?;
+            at = state.add_folder(mirror, at, b"d", &facts(1, 2))?;
         }
         state.put_entry(&file(at, b"f", 1))?;
         Ok(at)
@@ -195,7 +195,7 @@ proptest! {
                     at = at.join(part.as_bytes());
                     if !folders.contains_key(&at) {
                         let key =
-                            state.add_folder(mirror, parent, part.as_bytes(), 0, 0, &metadata(0))?;
+                            state.add_folder(mirror, parent, part.as_bytes(), &facts(0, 0))?;
                         folders.insert(at.clone(), key);
                     }
                 }

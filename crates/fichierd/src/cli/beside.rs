@@ -31,6 +31,11 @@ pub(super) async fn sync(config: &Config, names: &[String]) -> anyhow::Result<Ex
         let mut worker = MirrorWorker::open(mirror.clone(), &shared.state)?;
         let cycle = sync_one(&shared, &mut worker).await?;
         output::line(&cycle_line(&cycle))?;
+        if matches!(Exit::from_code(cycle.exit), Exit::Done | Exit::Problems)
+            && let Some(trouble) = worker.chores(&shared).await.trouble
+        {
+            tracing::warn!(mirror = %mirror.name, "{}", trouble.text());
+        }
         cycles.push(cycle);
     }
     close(shared)?;

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::chores::ChoresEnd;
 use crate::config::MirrorConfig;
 use crate::dirty::Due;
 use crate::mirror::{CycleEnd, MirrorWorker, Trouble};
@@ -31,6 +32,8 @@ pub(super) struct Schedule {
     was_small: bool,
     /// Somebody waits for a full look.
     is_awaited: bool,
+    /// When there may be something to do between cycles; not while a mirror waits.
+    chores_at: Option<Instant>,
 }
 
 impl Schedule {
@@ -43,6 +46,7 @@ impl Schedule {
             failures: 0,
             was_small: false,
             is_awaited: false,
+            chores_at: None,
         }
     }
 
@@ -77,6 +81,26 @@ impl Schedule {
         Some(self.not_before.map_or(next, |not_before| next.max(not_before)))
     }
 
+    /// When there may be something to do between cycles.
+    pub(super) fn next_chores(&self) -> Option<Instant> {
+        self.chores_at
+    }
+
+    /// Whether there may be, now; it is not asked for a second time.
+    pub(super) fn take_chores(&mut self, now: Instant) -> bool {
+        let is_due = self.chores_at.is_some_and(|at| at <= now);
+        if is_due {
+            self.chores_at = None;
+        }
+        is_due
+    }
+
+    /// Plans ahead after what was done between cycles.
+    pub(super) fn after_chores(&mut self, end: &ChoresEnd, time_scale: u32) {
+        let scale = if end.trouble.is_some() { time_scale.max(1) } else { 1 };
+        self.chores_at = Some(Instant::now() + end.next / scale);
+    }
+
     /// What the cycle that begins now looks at.
     pub(super) fn take(&mut self, now: Instant, worker: &MirrorWorker) -> Due {
         let config = &worker.config;
@@ -109,6 +133,8 @@ impl Schedule {
             None => {
                 self.failures = 0;
                 self.not_before = None;
+                // Something is due perhaps that was not before.
+                self.chores_at = Some(now);
                 if end.more {
                     self.rescan_at = now;
                 }
@@ -125,6 +151,7 @@ impl Schedule {
                 scaled(jittered(doubled.min(NETWORK_RETRY.1)))
             }
         };
+        self.chores_at = None;
         self.failures = self.failures.saturating_add(1);
         self.not_before = Some(now + wait);
         self.wake_at = self.not_before;

@@ -2,7 +2,7 @@
 
 use expect_test::{Expect, expect};
 use fichier_api::{FileUrl, Fingerprint, Whirlpool};
-use fichier_state::{FolderKey, MirrorId, Origin, RemoteCopy, Stamp};
+use fichier_state::{FolderFacts, FolderKey, Metadata, MirrorId, Origin, RemoteCopy, Stamp};
 
 use super::*;
 
@@ -33,10 +33,10 @@ fn check_with(known: &str, found: &FolderScan, excluded: &[&str], expected: Expe
 fn printed(change: &Change) -> String {
     let path = change.path();
     match change {
-        Change::FolderAdded { device, inode, .. } => {
+        Change::FolderAdded { facts: FolderFacts { device, inode, .. }, .. } => {
             format!("folder added {path} device {device} inode {inode}\n")
         }
-        Change::FolderTouched { device, inode, metadata, .. } => {
+        Change::FolderTouched { facts: FolderFacts { device, inode, metadata, .. }, .. } => {
             let mode = metadata.mode;
             format!("folder touched {path} device {device} inode {inode} mode {mode}\n")
         }
@@ -121,6 +121,7 @@ impl<'a> Line<'a> {
             remote_name: None,
             device: self.device,
             inode: self.stamp.inode,
+            ctime_ns: self.stamp.ctime_ns,
             metadata: self.metadata(),
             unmanaged: self.unmanaged,
         }

@@ -9,7 +9,7 @@ use fichier_api::names::RemoteName;
 use fichier_api::{ErrorKind, FileUrl, MAX_LINKS_PER_CALL, UploadResult, UploadSlot, Whirlpool};
 use fichier_state::{Intent, PendingFile, PendingUpload, UploadKey};
 
-use super::{Executor, Leaving, StepError, now_s};
+use super::{Executor, Leaving, StepError};
 use crate::hash::hash_file;
 use crate::target::orphan;
 
@@ -76,7 +76,8 @@ impl Executor {
     pub(super) fn is_young(&self, upload: &PendingUpload) -> bool {
         // Beginnings are recorded in whole seconds: one of those may be nearly over already.
         let patience = VISIBLE_WITHIN / self.client.pacer().time_scale() + Duration::from_secs(1);
-        let age = Duration::from_secs(u64::try_from(now_s() - upload.started_s).unwrap_or(0));
+        let age =
+            Duration::from_secs(u64::try_from(self.state.now_s() - upload.started_s).unwrap_or(0));
         age <= patience
     }
 
@@ -170,7 +171,9 @@ impl Executor {
         let known =
             self.state.read(|s| s.known_urls(listing.files.iter().map(|file| &file.url)))?;
         let leftovers = listing.files.iter().filter(|file| !known.contains(&file.url));
-        let leftovers = leftovers.map(|file| orphan(self.mirror, file, self.places.versions));
+        let now_s = self.state.now_s();
+        let leftovers =
+            leftovers.map(|file| orphan(self.mirror, file, self.places.versions, now_s));
         self.retire_all(leftovers.map(Leaving::of_version).collect()).await
     }
 

@@ -6,7 +6,7 @@ use fichier_state::{Content, Entry, Intent, Origin, RemoteCopy};
 use super::bring::is_refusal;
 use super::notes::other_name;
 use super::publish::NameTaken;
-use super::{Executor, StepError, now_s};
+use super::{Executor, StepError};
 use crate::plan::Placement;
 
 impl Executor {
@@ -67,7 +67,7 @@ impl Executor {
         let copy = RemoteCopy {
             url,
             remote_name: other_name(&place.remote_name(), &place.path),
-            confirmed_s: now_s(),
+            confirmed_s: self.state.now_s(),
             origin: Origin::Copied,
             unsettled: false,
             ..source

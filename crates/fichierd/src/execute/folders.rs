@@ -2,7 +2,9 @@
 
 use fichier_api::names::RemoteName;
 use fichier_api::{ErrorKind, FolderId, FolderListing};
-use fichier_state::{Folder, FolderKey, ForeignFile, Intent, RelPath, RemoteSpot};
+use fichier_state::{
+    Folder, FolderFacts, FolderKey, ForeignFile, Intent, Metadata, RelPath, RemoteSpot,
+};
 
 use super::{Executor, StepError};
 
@@ -63,9 +65,8 @@ impl Executor {
                 self.mirror,
                 parent,
                 path.name(),
-                0,
-                0,
-                &fichier_state::Metadata::default(),
+                // Not on disk any more: nothing to say about it.
+                &FolderFacts { device: 0, inode: 0, ctime_ns: 0, metadata: Metadata::default() },
             )
         })?;
         let folder = self.state.read(|s| s.folder(key))?;

@@ -3,7 +3,7 @@
 use fichier_api::names::RemoteName;
 use fichier_state::{Content, Entry, FolderKey, ForeignFile, Origin, RelPath, RemoteCopy};
 
-use super::{Executor, StepError, now_s};
+use super::{Executor, StepError};
 use crate::plan::{Note, Placement};
 use crate::scan::{Seen, SeenKind};
 
@@ -64,7 +64,7 @@ impl Executor {
             whirlpool,
             fingerprint,
             remote_name: other_name(&file.name, &place.path),
-            confirmed_s: now_s(),
+            confirmed_s: self.state.now_s(),
             origin: Origin::Adopted,
             unsettled: false,
         };

@@ -19,7 +19,7 @@ use fichier_state::{
 use super::bring::{Brought, Parcel};
 use super::notes::other_name;
 use super::remove::Leaving;
-use super::{Executor, StepError, now_s};
+use super::{Executor, StepError};
 
 /// The note that remembers what the service does when a name is taken.
 const NAME_TAKEN: &str = "name_taken";
@@ -250,7 +250,7 @@ impl Executor {
         leaving: &mut [Leaving],
         misnamed: &[(FileUrl, RemoteName)],
     ) -> Result<Option<IntentId>, StepError> {
-        let now_s = now_s();
+        let now_s = self.state.now_s();
         let entries: Vec<(&PendingFile, Entry)> = moved
             .iter()
             .filter_map(|file| Some((*file, self.confirmed_entry(file, row, brought, now_s)?)))

@@ -17,7 +17,7 @@ use super::bring::Parcel;
 use super::notes::other_name;
 use super::publish::NameTaken;
 use super::remove::Leaving;
-use super::{Executor, StepError, now_s};
+use super::{Executor, StepError};
 use crate::plan::{Occupant, Relocation};
 
 /// One file on its way, with all that the calls need.
@@ -352,7 +352,7 @@ pub(super) fn temporary_name() -> RemoteName {
     let mut random = [0u8; 8];
     let noise = match getrandom::fill(&mut random) {
         Ok(()) => u64::from_le_bytes(random),
-        Err(_) => now_s().unsigned_abs(),
+        Err(_) => fichier_state::Clock::default().now_s().unsigned_abs(),
     };
     RemoteName::from_service(format!("fichierd-{noise:016x}"))
 }

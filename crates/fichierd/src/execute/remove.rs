@@ -15,7 +15,7 @@ use fichier_state::{
 
 use super::bring::{Brought, Parcel};
 use super::relocate::temporary_name;
-use super::{Executor, StepError, now_s};
+use super::{Executor, StepError};
 use crate::plan::Retirement;
 use crate::root::check_root;
 use crate::scan::{Seen, SeenKind};
@@ -68,7 +68,7 @@ impl Leaving {
         mirror: MirrorId,
         into: FolderId,
     ) -> Result<(), fichier_state::Error> {
-        let intent = Intent::Retire { version: self.version(mirror, into, now_s()) };
+        let intent = Intent::Retire { version: self.version(mirror, into, w.now_s()) };
         self.intent = Some(w.begin(mirror, &intent)?);
         Ok(())
     }
@@ -248,7 +248,7 @@ impl Executor {
         brought: &Brought,
         into: FolderId,
     ) -> Result<HashSet<FileUrl>, StepError> {
-        let now_s = now_s();
+        let now_s = self.state.now_s();
         let (mut moved, mut gone, mut stuck) = (0, 0, HashSet::new());
         self.state.write(|w| {
             for left in leaving {
@@ -350,7 +350,7 @@ impl Executor {
         let approved = self.state.read(|s| s.allowance(self.mirror))?.min(count);
         Ok(self.state.write(|w| {
             w.spend_allowance(self.mirror, approved)?;
-            w.log_removals(self.mirror, now_s(), count - approved)
+            w.log_removals(self.mirror, w.now_s(), count - approved)
         })?)
     }
 

@@ -8,11 +8,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fichier_api::names::RemoteName;
 use fichier_api::{ErrorKind, SendError, SentFile, UploadFile, UploadSlot};
 use fichier_state::{PendingFile, RelPath, Stamp, UploadKey, UploadSlotRow};
 
-use super::{Executor, Fate, StepError, now_s};
+use super::{Executor, Fate, StepError};
 use crate::hash::stamp_of;
 use crate::mirror::chain;
 use crate::plan::Placement;
@@ -236,7 +235,7 @@ fn pending_files(
         let sent_as = if taken.insert(name.clone()) {
             name.clone()
         } else {
-            RemoteName::from_service(format!("fichierd-{}-{seq}", now_s()))
+            super::relocate::temporary_name()
         };
         rows.push(PendingFile {
             seq,

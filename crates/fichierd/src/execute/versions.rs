@@ -4,7 +4,7 @@ use fichier_api::names::RemoteName;
 use fichier_api::{ErrorKind, FolderId};
 use fichier_state::{Folder, Intent, Mirror, RelPath};
 
-use super::{Executor, StepError, now_s};
+use super::{Executor, StepError};
 
 /// A listing shows 5,000 rows at most (A.5); a folder that came near would stop being readable.
 const MAX_ITEMS: u64 = 4_000;
@@ -17,7 +17,7 @@ impl Executor {
         items: usize,
         name: Option<&RemoteName>,
     ) -> Result<FolderId, StepError> {
-        let day = utc_day(now_s());
+        let day = utc_day(self.state.now_s());
         let rooms = self.state.read(|s| s.retired_room(self.mirror, &day))?;
         for room in &rooms {
             let has_room = u64::from(room.items) + items as u64 <= MAX_ITEMS;
@@ -87,7 +87,7 @@ impl Executor {
         }
         let name = folder.remote_name.clone().unwrap_or_else(|| RemoteName::encode(&folder.name));
         let into = self.versions_folder(1, Some(&name)).await?;
-        let until_s = now_s();
+        let until_s = self.state.now_s();
         let intent = Intent::RetireFolder { folder: folder.key, id: spot.id, into, until_s };
         let intent = self.state.write(|w| w.begin(self.mirror, &intent))?;
         let files = self.state.read(|s| s.count_below(folder.key))?.files;

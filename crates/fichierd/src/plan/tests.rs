@@ -77,6 +77,7 @@ fn folder(at: &str) -> Folder {
         remote_name: None,
         device: 1,
         inode: 2,
+        ctime_ns: 3,
         metadata: Metadata::default(),
         unmanaged: false,
     }

@@ -6,7 +6,7 @@ use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::sync::Arc;
 
-use fichier_state::{RelPath, Xattrs};
+use fichier_state::{Folder, FolderFacts, RelPath, Xattrs};
 use rustix::fs::{FileType, RawDir, SeekFrom};
 use rustix::io::Errno;
 
@@ -143,6 +143,25 @@ impl Seen {
     /// Whether it is a folder.
     pub fn is_folder(&self) -> bool {
         self.kind == SeenKind::Folder
+    }
+
+    /// What is to be kept of it, if it is a folder; without extended attributes.
+    pub fn folder_facts(&self) -> FolderFacts {
+        FolderFacts {
+            device: self.device,
+            inode: self.stamp.inode,
+            ctime_ns: self.stamp.ctime_ns,
+            metadata: self.metadata.clone(),
+        }
+    }
+
+    /// Whether a folder is as it is on record. By the time of its inode also changes of its
+    /// extended attributes are noticed.
+    pub fn is_as_recorded(&self, folder: &Folder) -> bool {
+        folder.device == self.device
+            && folder.inode == self.stamp.inode
+            && folder.ctime_ns == self.stamp.ctime_ns
+            && crate::diff::has_same_facts(&folder.metadata, &self.metadata)
     }
 }
 

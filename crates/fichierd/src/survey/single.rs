@@ -8,9 +8,10 @@
 use fichier_state::{Entry, Folder, FolderKey, RelPath};
 
 use super::{FolderScan, Place, SurveyError, Walk};
+use crate::change::Change;
 use crate::diff::diff_folder;
 use crate::filter::RULES_FILE;
-use crate::scan::is_gone;
+use crate::scan::{Seen, is_gone};
 
 impl Walk<'_> {
     pub(super) fn paths(&mut self, paths: &[RelPath]) -> Result<(), SurveyError> {
@@ -31,6 +32,7 @@ impl Walk<'_> {
             return Ok(RelPath::root());
         }
         let (root, found) = self.root()?;
+        self.report_root(&root, &found);
         let mut place = self.root_place(&root, &found);
         let mut names = path.components().peekable();
         while let Some(name) = names.next() {
@@ -71,6 +73,7 @@ impl Walk<'_> {
         });
         match below {
             Some(below) if !is_last && below.key.is_some() && !below.devices.mount_changed() => {
+                self.report_touched(&at, folders.first(), seen.as_ref());
                 return Ok(Step::Down(below));
             }
             below => {
@@ -87,6 +90,16 @@ impl Walk<'_> {
             }
         }
         Ok(Step::Done(at))
+    }
+
+    /// The facts of a folder on the way: what was done in it has changed its times.
+    fn report_touched(&mut self, at: &RelPath, record: Option<&Folder>, seen: Option<&Seen>) {
+        if let (Some(folder), Some(seen)) = (record, seen)
+            && !seen.is_as_recorded(folder)
+        {
+            let (path, facts) = (at.clone(), seen.folder_facts());
+            self.survey.changes.push(Change::FolderTouched { path, key: folder.key, facts });
+        }
     }
 
     /// What is on record for the one path `at` in the folder `key`.

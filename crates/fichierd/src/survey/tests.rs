@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use expect_test::{Expect, expect};
 use fichier_api::{FileUrl, Fingerprint, Whirlpool};
-use fichier_state::{Content, Metadata, Origin, RemoteCopy, Writing};
+use fichier_state::{Content, FolderFacts, Metadata, Origin, RemoteCopy, Writing};
 
 use super::*;
 use crate::filter::Filter;
@@ -90,15 +90,11 @@ impl World {
 
     fn apply(&self, state: &mut Writing<'_>, change: &Change) -> fichier_state::Result<()> {
         match change {
-            Change::FolderAdded { path, device, inode, metadata } => {
+            Change::FolderAdded { path, facts } => {
                 let parent = state.folder_at(self.mirror.id, &path.parent().unwrap())?.unwrap().key;
-                state
-                    .add_folder(self.mirror.id, parent, path.name(), *device, *inode, metadata)
-                    .map(|_| ())
+                state.add_folder(self.mirror.id, parent, path.name(), facts).map(|_| ())
             }
-            Change::FolderTouched { key, device, inode, metadata, .. } => {
-                state.set_folder_facts(*key, *device, *inode, metadata)
-            }
+            Change::FolderTouched { key, facts, .. } => state.set_folder_facts(*key, facts),
             Change::FolderRemoved { folder, .. } => state.remove_folder(folder.key),
             Change::FolderUnmanaged { folder, .. } => state.set_folder_unmanaged(folder.key, true),
             Change::FolderManaged { folder, .. } => state.set_folder_unmanaged(folder.key, false),
@@ -119,8 +115,9 @@ impl World {
         let path = RelPath::parse(path.as_bytes()).unwrap();
         let mut store = self.store.lock().unwrap();
         let folder = store.folder_at(self.mirror.id, &path).unwrap().unwrap();
-        let Folder { key, inode, metadata, .. } = folder;
-        store.write(|state| state.set_folder_facts(key, device, inode, &metadata)).unwrap();
+        let Folder { key, inode, ctime_ns, metadata, .. } = folder;
+        let facts = FolderFacts { device, inode, ctime_ns, metadata };
+        store.write(|state| state.set_folder_facts(key, &facts)).unwrap();
     }
 }
 
@@ -245,6 +242,8 @@ fn single_paths_find_what_happened_there_and_nothing_else() {
     check(
         &world.survey(Some(&["a/edit", "a/gone", "a/new", "a/same", "a/never", "never/at/all"])),
         expect![[r#"
+            ~ /
+            ~ a/
             ~ a/edit
             - a/gone
             + a/new
@@ -254,6 +253,7 @@ fn single_paths_find_what_happened_there_and_nothing_else() {
     check(
         &world.survey(Some(&["c/d/e", "c/d/f"])),
         expect![[r#"
+            ~ /
             + c/
             + c/d/
             + c/d/e
@@ -262,6 +262,7 @@ fn single_paths_find_what_happened_there_and_nothing_else() {
     check(
         &world.survey(Some(&["b"])),
         expect![[r#"
+            ~ /
             ~ b/
             - b/gone
         "#]],
@@ -277,6 +278,8 @@ fn a_path_below_something_that_became_a_file_is_settled_there() {
     check(
         &world.survey(Some(&["a/b/c"])),
         expect![[r#"
+            ~ /
+            ~ a/
             - a/b/
             + a/b
         "#]],
@@ -460,12 +463,9 @@ fn new_device_numbers_after_a_reboot_are_not_a_lost_mount() {
         world.set_device(folder, 12_345);
     }
     let root = world.mirror.root;
-    world
-        .store
-        .lock()
-        .unwrap()
-        .write(|state| state.set_folder_facts(root, 12_345, 1, &Metadata::default()))
-        .unwrap();
+    let metadata = Metadata::default();
+    let elsewhere = FolderFacts { device: 12_345, inode: 1, ctime_ns: 0, metadata };
+    world.store.lock().unwrap().write(|state| state.set_folder_facts(root, &elsewhere)).unwrap();
     for gone in ["a/d", "a/e", "a/f"] {
         rustix::fs::unlink(world.at(gone)).unwrap();
     }
@@ -522,6 +522,7 @@ fn nothing_is_removed_at_or_below_a_folder_that_cannot_be_read() {
     check(
         &single,
         expect![[r#"
+            ~ shut/
             incomplete: shut/b
             incomplete: shut/deep
         "#]],

@@ -1,0 +1,34 @@
+//! What time it is, for everything that is remembered with its time.
+//!
+//! The system's clock, and an offset that tests move: days pass in them without waiting. Waits
+//! and paces do not use it; they count on the monotonic clock.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// A clock. Clones are the same clock.
+#[derive(Clone, Debug, Default)]
+pub struct Clock {
+    ahead_s: Arc<AtomicI64>,
+}
+
+impl Clock {
+    /// Unix seconds.
+    pub fn now_s(&self) -> i64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let real = since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
+        real.saturating_add(self.ahead_s.load(Ordering::Relaxed))
+    }
+
+    /// Lets time pass; for tests.
+    pub fn advance(&self, by: Duration) {
+        let by = i64::try_from(by.as_secs()).unwrap_or(i64::MAX);
+        self.ahead_s.fetch_add(by, Ordering::Relaxed);
+    }
+
+    /// Sets it so many seconds ahead of, or behind, the system's; for tests.
+    pub fn set_ahead(&self, seconds: i64) {
+        self.ahead_s.store(seconds, Ordering::Relaxed);
+    }
+}

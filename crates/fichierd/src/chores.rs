@@ -1,0 +1,64 @@
+//! What a mirror does between its cycles, so that it stays a backup.
+//!
+//! A chore looks into the state whether it is due, which costs no call; only then does it run,
+//! and does a bounded part of its work, so that changes on disk get their turn in between. What
+//! is left is due again at once. Chores run only after a cycle that left nothing undone.
+
+use std::time::Duration;
+
+use fichier_state::Mirror;
+
+use crate::config::MirrorConfig;
+use crate::execute::{Executor, StepError};
+use crate::expiry;
+use crate::mirror::Trouble;
+use crate::state::State;
+
+/// The longest that nobody looks whether something is due.
+pub const LOOK_AGAIN: Duration = Duration::from_secs(15 * 60);
+
+/// The chores, in the order in which they are done.
+pub(crate) const CHORES: [Chore; 1] = [Chore::Expiry];
+
+/// One kind of work between cycles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Chore {
+    /// Versions, and trees of the past, whose time is over.
+    Expiry,
+}
+
+/// What a chore needs to know to say when it is due.
+#[derive(Clone, Copy)]
+pub(crate) struct Situation<'a> {
+    /// The state file, and the clock.
+    pub(crate) state: &'a State,
+    /// The mirror's row.
+    pub(crate) mirror: &'a Mirror,
+    /// As configured.
+    pub(crate) config: &'a MirrorConfig,
+}
+
+/// How a round of chores ended.
+#[derive(Debug)]
+pub struct ChoresEnd {
+    /// Why it stopped early.
+    pub trouble: Option<Trouble>,
+    /// When something is due again.
+    pub next: Duration,
+}
+
+impl Chore {
+    /// How long until it is due; zero for now, `None` for never as things are.
+    pub(crate) fn due_in(self, at: Situation<'_>) -> Result<Option<Duration>, StepError> {
+        match self {
+            Chore::Expiry => expiry::due_in(at),
+        }
+    }
+
+    /// Does a part of the work that is due.
+    pub(crate) async fn run(self, executor: &Executor, at: Situation<'_>) -> Result<(), StepError> {
+        match self {
+            Chore::Expiry => executor.expire(at),
+        }
+    }
+}
