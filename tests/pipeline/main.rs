@@ -13,6 +13,7 @@ mod calls;
 mod drift;
 mod faults;
 mod names_taken;
+mod past;
 mod recover;
 mod regressions;
 mod removals;

@@ -161,7 +161,7 @@ fn read_folder(row: &Row<'_>) -> rusqlite::Result<PastFolder> {
     })
 }
 
-fn read_entry(row: &Row<'_>) -> rusqlite::Result<PastEntry> {
+pub(crate) fn read_entry(row: &Row<'_>) -> rusqlite::Result<PastEntry> {
     let content = match row.get::<_, i64>(1)? {
         1 => PastContent::File {
             size_bytes: columns::read_size(row, 2)?,

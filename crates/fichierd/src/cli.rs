@@ -11,10 +11,14 @@ mod beside;
 mod check;
 mod completions;
 mod demo;
+mod diff;
 mod emulator;
 mod failure;
+mod history;
+mod ls;
 mod man;
 mod output;
+mod past;
 mod pause;
 mod progress;
 mod prune;
@@ -25,6 +29,7 @@ mod run;
 mod service;
 mod status;
 mod sync;
+mod versions;
 mod why;
 
 #[cfg(test)]
@@ -88,6 +93,14 @@ enum Command {
     Reject(reject::RejectArgs),
     /// Say why a path is, or is not, on the service
     Why(why::WhyArgs),
+    /// List what a mirror held, now or at an earlier time
+    Ls(ls::LsArgs),
+    /// List what a path has been over time
+    Versions(versions::VersionsArgs),
+    /// Compare what a mirror held at two times
+    Diff(diff::DiffArgs),
+    /// List what the last cycles of a mirror did
+    History(history::HistoryArgs),
     /// Remove remote files that are now excluded
     Prune(prune::PruneArgs),
     /// Look at the account, and work in it by hand
@@ -127,6 +140,10 @@ impl Cli {
             }
             Command::Reject(args) => interruptible(reject::run(args, &Config::load(named)?)).await,
             Command::Why(args) => interruptible(why::run(args, &Config::load(named)?)).await,
+            Command::Ls(args) => ls::run(&args, &Config::load(named)?),
+            Command::Versions(args) => versions::run(&args, &Config::load(named)?),
+            Command::Diff(args) => diff::run(&args, &Config::load(named)?),
+            Command::History(args) => history::run(&args, &Config::load(named)?),
             Command::Prune(args) => interruptible(prune::run(args, &Config::load(named)?)).await,
             Command::Remote(args) => interruptible(remote::run(args, &Config::load(named)?)).await,
         }

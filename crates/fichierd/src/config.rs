@@ -30,6 +30,7 @@ use self::file::ConfigFile;
 use self::message::Complaint;
 pub use self::message::{ConfigError, Drawing};
 pub(crate) use self::surroundings::Surroundings;
+pub(crate) use self::values::parse_duration;
 pub use crate::guard::MaxRemovals;
 use crate::key_source::KeySource;
 

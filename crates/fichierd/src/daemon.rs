@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinError, JoinSet};
 
 use crate::account::connect;
@@ -21,7 +21,7 @@ use crate::control::{self, Call};
 use crate::exit::Exit;
 use crate::mirror::{CycleEnd, MirrorWorker, Shared, Trouble, chain};
 use crate::state::State;
-use crate::status::{CycleSummary, Status};
+use crate::status::Status;
 use crate::stop::Stop;
 use crate::systemd;
 use crate::view;
@@ -30,9 +30,11 @@ use crate::watch::{MountWatch, Watch};
 mod answers;
 mod schedule;
 mod signals;
+mod waiter;
 
 pub use answers::{Work, approve, why};
 use schedule::Schedule;
+use waiter::Waiter;
 
 /// How long an orderly stop may take; what runs longer is left for `recover`.
 const STOP_WITHIN: Duration = Duration::from_secs(8);
@@ -77,44 +79,6 @@ pub(crate) struct Seat {
     forwarder: Option<tokio::task::AbortHandle>,
     /// Set when the mirror is no longer configured and only its cycle has to end.
     leaving: bool,
-}
-
-/// Somebody who waits for a cycle to end.
-struct Waiter {
-    done: oneshot::Sender<CycleSummary>,
-    /// A cycle that was under way when the question came may have looked too early.
-    skip: bool,
-    /// Until when a file that is being written is waited for.
-    patient_until: Instant,
-    /// What the cycles since have done.
-    so_far: Option<CycleSummary>,
-}
-
-impl Waiter {
-    fn new(done: oneshot::Sender<CycleSummary>, skip: bool, config: &MirrorConfig) -> Waiter {
-        let patient_until = Instant::now() + config.sync_patience();
-        Waiter { done, skip, patient_until, so_far: None }
-    }
-
-    /// Answers, or gives itself back to wait for the next cycle.
-    fn after(mut self, summary: CycleSummary, end: &CycleEnd) -> Option<Waiter> {
-        if std::mem::take(&mut self.skip) {
-            return Some(self);
-        }
-        let total = match self.so_far.take() {
-            Some(earlier) => earlier.and(summary),
-            None => summary,
-        };
-        let restless = end.has_restless() && Instant::now() < self.patient_until;
-        // A look at single paths may have missed what was asked for.
-        if end.trouble.is_none() && (!end.everything || end.more || restless) {
-            self.so_far = Some(total);
-            return Some(self);
-        }
-        // Whoever asked may have gone.
-        self.done.send(total).ok();
-        None
-    }
 }
 
 impl Seat {

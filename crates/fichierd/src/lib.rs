@@ -34,5 +34,7 @@ pub mod stop;
 pub mod survey;
 pub mod systemd;
 pub mod target;
+pub mod tree;
 pub mod view;
 pub mod watch;
+pub mod when;

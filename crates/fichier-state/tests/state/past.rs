@@ -223,6 +223,39 @@ fn what_ended_before_the_retention_is_forgotten_and_nothing_else() {
     assert_eq!(fixture.store.history_from(mirror).unwrap(), moments[1]);
 }
 
+#[test]
+fn a_path_has_the_states_of_all_that_ever_stood_there() {
+    let mut fixture = Fixture::new();
+    let (root, mirror) = (fixture.mirror.root, fixture.mirror.id);
+    let one = fixture.folder(root, b"d");
+    fixture.write(|state| state.put_entry(&file(one, b"a", 1)));
+    let began = fixture.moment();
+    fixture.later();
+    // The folder goes elsewhere with its file, and another one takes its name.
+    fixture.write(|state| state.move_folder(one, root, b"e"));
+    let moved = fixture.moment();
+    fixture.later();
+    let other = fixture.folder(root, b"d");
+    fixture.write(|state| state.put_entry(&file(other, b"a", 2)));
+    let second = fixture.moment();
+    fixture.later();
+    fixture.write(|state| state.put_entry(&file(other, b"a", 3)));
+    let third = fixture.moment();
+
+    let spans = |at: &str| -> Vec<(u64, Moment, Option<Moment>)> {
+        let versions = fixture.store.path_versions(mirror, &path(at)).unwrap();
+        let size = |content| match content {
+            PastContent::File { size_bytes, .. } => size_bytes,
+            PastContent::Empty | PastContent::Symlink(_) => 0,
+        };
+        versions.into_iter().map(|v| (size(v.entry.content), v.first, v.last)).collect()
+    };
+    let expected = [(4, third, None), (3, second, Some(third)), (2, began, Some(moved))];
+    assert_eq!(spans("d/a"), expected);
+    assert_eq!(spans("e/a"), [(2, moved, None)]);
+    assert_eq!(spans("d/b"), []);
+}
+
 /// Some change of a small tree.
 #[derive(Clone, Debug)]
 enum Step {

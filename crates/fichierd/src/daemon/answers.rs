@@ -46,7 +46,7 @@ impl Daemon {
             if mirrors.is_empty() || mirrors.contains(name) {
                 let (done, ended) = oneshot::channel();
                 seat.schedule.rescan_now();
-                let waiter = super::Waiter::new(done, seat.is_working(), &seat.config);
+                let waiter = super::waiter::Waiter::new(done, seat.is_working(), &seat.config);
                 seat.waiting.push(waiter);
                 waiting.push(ended);
             }

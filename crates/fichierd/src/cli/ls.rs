@@ -1,0 +1,160 @@
+//! `fichierd ls`: what a mirror held, now or at an earlier time.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use clap::Args;
+use fichier_state::{Metadata, PastContent, RelPath};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::failure::ended;
+use super::output;
+use super::past::{self, Recorded};
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::tree::{Node, Tree};
+use crate::when;
+
+#[derive(Args, Debug)]
+pub(crate) struct LsArgs {
+    /// Name of the mirror
+    mirror: String,
+    /// A file or folder in it [default: the top]
+    path: Option<PathBuf>,
+    /// As it was then: 2026-11-24, "2026-11-24 10:15", or how long ago: 3h, 2d
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
+    /// With everything below
+    #[arg(short = 'R', long)]
+    recursive: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Document {
+    schema: &'static str,
+    mirror: String,
+    at: Timestamp,
+    entries: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    path: RelPath,
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mode: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uid: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gid: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mtime: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<String>,
+}
+
+pub(crate) fn run(args: &LsArgs, config: &Config) -> anyhow::Result<Exit> {
+    let recorded = Recorded::open(config, &args.mirror)?;
+    let moment = recorded.moment(args.at.as_deref())?;
+    let top = past::inside(&recorded.mirror, args.path.as_deref())?;
+    let tree = Tree::new(&recorded.store, &recorded.mirror, moment);
+    let mut rows = Vec::new();
+    let mut printed = Ok(());
+    let mut show = |path: RelPath, node: &Node| {
+        let row = Row::of(path, node);
+        if args.json {
+            rows.push(row);
+        } else {
+            printed = output::line(&row.text());
+        }
+        if printed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    match tree.at(&top)? {
+        None => {
+            let message = format!("`{}` held no {top} then", args.mirror);
+            return Err(ended(Exit::Failed, message));
+        }
+        Some(Node::Folder(_)) if args.recursive => {
+            tree.walk(&top, |path, node| show(path, &node))?
+        }
+        Some(Node::Folder(folder)) => {
+            for (name, node) in tree.inside(folder.key, folder.device)? {
+                if show(top.join(&name), &node).is_break() {
+                    break;
+                }
+            }
+        }
+        Some(node) => drop(show(top.clone(), &node)),
+    }
+    printed?;
+    if args.json {
+        let at_s = recorded.store.time_of(moment)?.unwrap_or_default();
+        output::json(&Document {
+            schema: "fichierd.ls/1",
+            mirror: args.mirror.clone(),
+            at: Timestamp::from_second(at_s).unwrap_or(Timestamp::UNIX_EPOCH),
+            entries: rows,
+        })?;
+    }
+    Ok(Exit::Done)
+}
+
+impl Row {
+    fn of(path: RelPath, node: &Node) -> Row {
+        let known = |metadata: &Metadata| (metadata.mode != 0).then(|| metadata.clone());
+        let (kind, size_bytes, metadata, to) = match node {
+            Node::Folder(folder) => ("folder", None, known(&folder.metadata), None),
+            Node::Listed(file) => ("file", Some(file.size_bytes), None, None),
+            Node::Entry(entry, _) => {
+                let metadata = known(&entry.metadata);
+                match &entry.content {
+                    PastContent::File { size_bytes, .. } => {
+                        ("file", Some(*size_bytes), metadata, None)
+                    }
+                    PastContent::Empty => ("file", Some(0), metadata, None),
+                    PastContent::Symlink(to) => {
+                        let to = String::from_utf8_lossy(to).into_owned();
+                        ("symlink", None, metadata, Some(to))
+                    }
+                }
+            }
+        };
+        let metadata = metadata.as_ref();
+        Row {
+            path,
+            kind,
+            size_bytes,
+            mode: metadata.map(|metadata| format!("{:04o}", metadata.mode & 0o7777)),
+            uid: metadata.map(|metadata| metadata.uid),
+            gid: metadata.map(|metadata| metadata.gid),
+            mtime: metadata.and_then(|m| Timestamp::from_nanosecond(i128::from(m.mtime_ns)).ok()),
+            to,
+        }
+    }
+
+    /// Mode, owner, size, time and name, in columns.
+    fn text(&self) -> String {
+        let letter = match self.kind {
+            "folder" => 'd',
+            "symlink" => 'l',
+            _ => '-',
+        };
+        let number = |id: Option<u32>| id.map_or_else(|| "-".to_owned(), |id| id.to_string());
+        let owner = format!("{}:{}", number(self.uid), number(self.gid));
+        let size = self.size_bytes.map_or_else(|| "-".to_owned(), |size| size.to_string());
+        let time = self.mtime.map_or_else(|| "-".to_owned(), |at| when::shown(at.as_second()));
+        let mode = self.mode.as_deref().unwrap_or("----");
+        let end = match (&self.to, self.kind) {
+            (Some(to), _) => format!(" -> {}", output::harmless(to)),
+            (None, "folder") => "/".to_owned(),
+            (None, _) => String::new(),
+        };
+        format!("{letter}{mode} {owner:>11} {size:>14} {time:>19} {}{end}", self.path)
+    }
+}

@@ -1,0 +1,136 @@
+//! What commands that look into the past have in common: which mirror, and at which moment.
+//!
+//! They read the state file beside a service that may be running, and call nobody.
+
+use std::path::Path;
+
+use fichier_state::{Mirror, Moment, RelPath, Store};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::failure::ended;
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::when;
+
+/// The records of one mirror.
+pub(super) struct Recorded {
+    /// The state file, for looking only.
+    pub(super) store: Store,
+    /// The mirror's row.
+    pub(super) mirror: Mirror,
+}
+
+impl Recorded {
+    /// Opens the records of the mirror called `name`: the one that is configured, else one that
+    /// the state knows from earlier, as after `recover`.
+    ///
+    /// # Errors
+    ///
+    /// [`Exit::Usage`] with the names that there are; the state file's.
+    pub(super) fn open(config: &Config, name: &str) -> anyhow::Result<Recorded> {
+        let store = open_store(config)?;
+        let configured = match config.mirror(name) {
+            Some(mirror) => store.mirror(&mirror.name, &mirror.target)?,
+            None => None,
+        };
+        let all = store.mirrors()?;
+        let known = configured.or_else(|| all.iter().rev().find(|m| m.name == name).cloned());
+        let Some(mirror) = known else {
+            let mut names: Vec<&str> = all.iter().map(|mirror| mirror.name.as_str()).collect();
+            names.dedup();
+            let there = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            let message = format!("nothing is recorded of a mirror `{name}`; recorded: {there}");
+            return Err(ended(Exit::Usage, message));
+        };
+        Ok(Recorded { store, mirror })
+    }
+
+    /// Opens the records of the mirror whose source holds a path of this machine, which need not
+    /// exist any more; and the path in that source.
+    ///
+    /// # Errors
+    ///
+    /// [`Exit::Usage`] if it is below no source.
+    pub(super) fn of_path(config: &Config, path: &Path) -> anyhow::Result<(Recorded, RelPath)> {
+        use std::os::unix::ffi::OsStrExt as _;
+        let path = std::path::absolute(path)?;
+        let store = open_store(config)?;
+        let found = store.mirrors()?.into_iter().rev().find_map(|mirror| {
+            let below = path.strip_prefix(&mirror.source).ok()?;
+            let below = RelPath::parse(below.as_os_str().as_bytes()).ok()?;
+            Some((mirror, below))
+        });
+        let Some((mirror, below)) = found else {
+            let message = format!("{} lies below the source of no mirror", path.display());
+            return Err(ended(Exit::Usage, message));
+        };
+        Ok((Recorded { store, mirror }, below))
+    }
+
+    /// The moment that `--at` names; the newest one without it.
+    ///
+    /// # Errors
+    ///
+    /// [`Exit::Usage`] for what is no time, and for a time of which nothing is kept.
+    pub(super) fn moment(&self, at: Option<&str>) -> anyhow::Result<Moment> {
+        let Some(at) = at else { return Ok(self.store.newest_moment()?) };
+        let now_s = self.store.clock().now_s();
+        let now = Timestamp::from_second(now_s).unwrap_or(Timestamp::UNIX_EPOCH);
+        let at_s = when::parse(at, now, &TimeZone::system())
+            .map_err(|message| ended(Exit::Usage, message))?;
+        let from = self.store.history_from(self.mirror.id)?;
+        match self.store.moment_at(at_s)?.filter(|moment| *moment >= from) {
+            Some(moment) => Ok(moment),
+            None => {
+                let begins = self.store.time_of(from)?.unwrap_or(now_s);
+                let message = format!(
+                    "nothing is kept of that time: the history of `{}` begins at {}",
+                    self.mirror.name,
+                    when::shown(begins)
+                );
+                Err(ended(Exit::Usage, message))
+            }
+        }
+    }
+}
+
+/// A path in a mirror as it is typed: relative to the source, or absolute and below it.
+///
+/// # Errors
+///
+/// [`Exit::Usage`]
+pub(super) fn inside(mirror: &Mirror, typed: Option<&Path>) -> anyhow::Result<RelPath> {
+    use std::os::unix::ffi::OsStrExt as _;
+    let Some(typed) = typed else { return Ok(RelPath::root()) };
+    let below =
+        if typed.is_absolute() { typed.strip_prefix(&mirror.source).ok() } else { Some(typed) };
+    let clean: Option<std::path::PathBuf> = below.map(|below| {
+        below.components().filter(|part| *part != std::path::Component::CurDir).collect()
+    });
+    let path = clean.and_then(|path| RelPath::parse(path.as_os_str().as_bytes()).ok());
+    path.ok_or_else(|| {
+        let message = format!(
+            "{} is no path in `{}`; write it as seen from {}",
+            typed.display(),
+            mirror.name,
+            mirror.source.display()
+        );
+        ended(Exit::Usage, message)
+    })
+}
+
+fn open_store(config: &Config) -> anyhow::Result<Store> {
+    match Store::open_read_only(&config.state_dir) {
+        Ok(store) => Ok(store),
+        Err(fichier_state::Error::Absent { path }) => {
+            let message = format!(
+                "nothing is recorded yet: there is no {}; on a new machine begin with: fichierd \
+                 recover --target PATH",
+                path.display()
+            );
+            Err(ended(Exit::Failed, message))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
