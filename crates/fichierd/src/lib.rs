@@ -26,6 +26,7 @@ pub mod mirror;
 pub mod plan;
 pub mod recover;
 pub mod report;
+pub mod restore;
 pub mod root;
 pub mod scan;
 pub mod state;

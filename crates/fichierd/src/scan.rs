@@ -28,9 +28,11 @@ use crate::filter::{Filter, FolderFilter};
 use crate::hash::nanoseconds;
 use trail::Trail;
 
+pub(crate) use listing::{xattrs, xattrs_of};
+
 /// Extended attributes that a restore can put back and that mean the same on another machine.
 /// Labels of security modules do not.
-const KEPT_XATTRS: [&[u8]; 3] = [b"user.", b"system.posix_acl_", b"security.capability"];
+pub(crate) const KEPT_XATTRS: [&[u8]; 3] = [b"user.", b"system.posix_acl_", b"security.capability"];
 
 /// One entry of a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,7 +153,7 @@ impl Scanner {
     /// Those of `llistxattr` and `lgetxattr`.
     pub fn xattrs(&self, path: &RelPath) -> io::Result<Xattrs> {
         let folder = self.trail.open_parent(path)?;
-        listing::xattrs(folder.as_fd(), path.name())
+        xattrs(folder.as_fd(), path.name())
     }
 
     /// Forgets which folders are open, but for the source. To be called before a walk: folders
@@ -222,7 +224,7 @@ fn folder_flags() -> OFlags {
 }
 
 /// Opens `name` if it is a regular file.
-fn open_regular(folder: BorrowedFd<'_>, name: &[u8]) -> io::Result<File> {
+pub(crate) fn open_regular(folder: BorrowedFd<'_>, name: &[u8]) -> io::Result<File> {
     // Looked at first: opening a FIFO wakes its writers, and opening a device may do anything.
     let found = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
     refuse_special(&found)?;
@@ -246,7 +248,13 @@ fn refuse_special(found: &Stat) -> io::Result<()> {
 /// Looks at one name, with the target if it is a link.
 fn look_at(folder: BorrowedFd<'_>, name: &[u8]) -> io::Result<Seen> {
     let found = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
-    let kind = match FileType::from_raw_mode(found.st_mode) {
+    let kind = kind_at(folder, name, &found)?;
+    Ok(seen(name, &found, kind))
+}
+
+/// What `name` is, which was `found` by `lstat`; with the target if it is a link.
+pub(crate) fn kind_at(folder: BorrowedFd<'_>, name: &[u8], found: &Stat) -> io::Result<SeenKind> {
+    Ok(match FileType::from_raw_mode(found.st_mode) {
         FileType::RegularFile => SeenKind::File,
         FileType::Directory => SeenKind::Folder,
         FileType::Symlink => {
@@ -257,27 +265,20 @@ fn look_at(folder: BorrowedFd<'_>, name: &[u8]) -> io::Result<Seen> {
         | FileType::CharacterDevice
         | FileType::BlockDevice
         | FileType::Unknown => SeenKind::Special,
-    };
-    Ok(seen(name, &found, kind))
+    })
 }
 
 fn seen(name: &[u8], found: &Stat, kind: SeenKind) -> Seen {
-    let fraction = |ns| i64::try_from(ns).unwrap_or(0);
-    let mtime_ns = nanoseconds(found.st_mtime, fraction(found.st_mtime_nsec));
+    let stamp = stamp_in(found);
     Seen {
         name: name.to_vec(),
         kind,
-        stamp: Stamp {
-            size_bytes: u64::try_from(found.st_size).unwrap_or(0),
-            mtime_ns,
-            ctime_ns: nanoseconds(found.st_ctime, fraction(found.st_ctime_nsec)),
-            inode: found.st_ino,
-        },
+        stamp,
         metadata: Metadata {
             mode: found.st_mode,
             uid: found.st_uid,
             gid: found.st_gid,
-            mtime_ns,
+            mtime_ns: stamp.mtime_ns,
             links: u32::try_from(found.st_nlink).unwrap_or(u32::MAX),
             ..Metadata::default()
         },
@@ -285,15 +286,26 @@ fn seen(name: &[u8], found: &Stat, kind: SeenKind) -> Seen {
     }
 }
 
+/// The stamp in what `lstat` found.
+pub(crate) fn stamp_in(found: &Stat) -> Stamp {
+    let fraction = |ns| i64::try_from(ns).unwrap_or(0);
+    Stamp {
+        size_bytes: u64::try_from(found.st_size).unwrap_or(0),
+        mtime_ns: nanoseconds(found.st_mtime, fraction(found.st_mtime_nsec)),
+        ctime_ns: nanoseconds(found.st_ctime, fraction(found.st_ctime_nsec)),
+        inode: found.st_ino,
+    }
+}
+
 /// A path for calls that know no folder descriptors; good for any length and any name.
-fn proc_path(folder: BorrowedFd<'_>, name: &[u8]) -> Vec<u8> {
+pub(crate) fn proc_path(folder: BorrowedFd<'_>, name: &[u8]) -> Vec<u8> {
     let mut path = format!("/proc/self/fd/{}/", folder.as_raw_fd()).into_bytes();
     path.extend_from_slice(name);
     path
 }
 
 /// Opens the sub-folder `name`.
-fn open_folder(folder: BorrowedFd<'_>, name: &[u8]) -> io::Result<OwnedFd> {
+pub(crate) fn open_folder(folder: BorrowedFd<'_>, name: &[u8]) -> io::Result<OwnedFd> {
     Ok(rustix::fs::openat(folder, name, folder_flags(), Mode::empty())?)
 }
 

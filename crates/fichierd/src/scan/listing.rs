@@ -65,11 +65,29 @@ pub(super) fn with_own_rules(
     Ok((filter.with_rules(rules), trouble))
 }
 
-/// The extended attributes of `name` that are worth keeping.
-pub(super) fn xattrs(folder: BorrowedFd<'_>, name: &[u8]) -> io::Result<Xattrs> {
+/// The extended attributes of `name` that are worth keeping, of the link itself if it is one.
+pub(crate) fn xattrs(folder: BorrowedFd<'_>, name: &[u8]) -> io::Result<Xattrs> {
     let path = proc_path(folder, name);
     let path = OsStr::from_bytes(&path);
-    let names = match sized(|list| rustix::fs::llistxattr(path, list)) {
+    kept_xattrs(
+        |list| rustix::fs::llistxattr(path, list),
+        |name, value| rustix::fs::lgetxattr(path, name, value),
+    )
+}
+
+/// The extended attributes of an open file or folder that are worth keeping.
+pub(crate) fn xattrs_of(open: BorrowedFd<'_>) -> io::Result<Xattrs> {
+    kept_xattrs(
+        |list| rustix::fs::flistxattr(open, list),
+        |name, value| rustix::fs::fgetxattr(open, name, value),
+    )
+}
+
+fn kept_xattrs(
+    list: impl FnMut(&mut [u8]) -> rustix::io::Result<usize>,
+    get: impl Fn(&[u8], &mut [u8]) -> rustix::io::Result<usize>,
+) -> io::Result<Xattrs> {
+    let names = match sized(list) {
         Err(Errno::OPNOTSUPP) => return Ok(Xattrs::default()),
         names => names?,
     };
@@ -78,7 +96,7 @@ pub(super) fn xattrs(folder: BorrowedFd<'_>, name: &[u8]) -> io::Result<Xattrs> 
         if !KEPT_XATTRS.iter().any(|prefix| name.starts_with(prefix)) {
             continue;
         }
-        match sized(|value| rustix::fs::lgetxattr(path, name, value)) {
+        match sized(|value| get(name, value)) {
             // Removed since it was listed.
             Err(Errno::NODATA) => {}
             value => kept.push((name.to_vec(), value?)),

@@ -1,0 +1,327 @@
+//! The destination of a restore, and the only way anything is written there.
+//!
+//! Whatever names and links say, nothing is written outside it: a path is a [`RelPath`], which
+//! has no `..`, and the way to it is opened name by name without following links (`way`). What
+//! is on the way and no folder is an error of that path, [`InTheWay`].
+//!
+//! A file gets its name when it is complete: contents, metadata and `fsync` come first, in the
+//! staging folder (`staging`), then one `rename`. So a crash leaves no half a file under a name
+//! that looks finished. Nothing is ever removed recursively.
+//!
+//! A [`Dest`] has the destination, the staging folder and one folder in it open, however deep
+//! the tree is. That folder stays open for its neighbours: if someone moves it away meanwhile,
+//! what is written follows it there. [`Dest::look`] and all else that reads opens its way anew.
+
+mod copy;
+mod place;
+mod staging;
+mod way;
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use fichier_state::{RelPath, Stamp};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat};
+use rustix::io::Errno;
+
+pub use staging::{Part, STAGING_NAME};
+pub use way::{InTheWay, Obstacle};
+
+use super::metadata::Subject;
+use crate::scan::{SeenKind, kind_at, open_folder, open_regular, stamp_in};
+use staging::Staging;
+
+/// An open destination.
+#[derive(Debug)]
+pub struct Dest {
+    root: OwnedFd,
+    /// Made when it is first needed.
+    staging: Option<Staging>,
+    here: Here,
+}
+
+/// The folder that was written to last.
+#[derive(Debug)]
+struct Here {
+    path: RelPath,
+    folder: OwnedFd,
+    /// It lies on another mount than the staging folder: a rename from there cannot reach it.
+    is_elsewhere: bool,
+    /// On another file system than the destination, and written to since it was opened.
+    is_unsynced: bool,
+}
+
+/// What is at a path in the destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// What it is, with the target of a link.
+    pub kind: SeenKind,
+    /// Its stamp.
+    pub stamp: Stamp,
+    /// Type and permissions, as `st_mode` has them.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Device number of its file system.
+    pub device: u64,
+    /// How many names it has.
+    pub links: u64,
+}
+
+impl Dest {
+    /// Opens the folder at `path`, to which links may lead: the user wrote them there.
+    ///
+    /// # Errors
+    ///
+    /// Those of `open`; `NotADirectory` for anything but a folder.
+    pub fn open(path: &Path) -> io::Result<Dest> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
+        let folder = root.try_clone()?;
+        let path = RelPath::root();
+        let here = Here { path, folder, is_elsewhere: false, is_unsynced: false };
+        Ok(Dest { root, staging: None, here })
+    }
+
+    /// What is at `path` now; `None` for nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`InTheWay`] if there is something on the way to it that is no folder, and what leaves
+    /// open whether it exists.
+    pub fn look(&self, path: &RelPath) -> io::Result<Option<Found>> {
+        if path.is_root() {
+            return look_at(self.root.as_fd(), b".").map(Some);
+        }
+        let found = self.parent_of(path).and_then(|folder| look_at(folder.as_fd(), path.name()));
+        match found {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            found => found.map(Some),
+        }
+    }
+
+    /// Opens the regular file at `path` for reading, for example to compare it.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for anything that is not a regular file, which is not opened.
+    pub fn open_file(&self, path: &RelPath) -> io::Result<File> {
+        open_regular(self.parent_of(path)?.as_fd(), path.name())
+    }
+
+    /// Sees to it that `folder` is a folder which we can fill, and says whether it was made.
+    ///
+    /// New folders, also those on the way, have mode 0700. An existing one of ours that keeps
+    /// us out (0555) gets the owner's rights. Both have their final mode only when
+    /// [`Dest::amend`] has given it, and so it must be done for each folder that was made here.
+    /// With `replace`, a file or link in its place is removed first.
+    ///
+    /// # Errors
+    ///
+    /// [`InTheWay`] for something that is no folder.
+    pub fn make_folder(&mut self, folder: &RelPath, replace: bool) -> io::Result<bool> {
+        if folder.is_root() {
+            return Ok(false);
+        }
+        match self.enter_parent_of(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let mut above = RelPath::root();
+                for name in folder.components().take(folder.depth() - 1) {
+                    above = above.join(name);
+                    self.make_one(&above, false)?;
+                }
+            }
+            entered => entered?,
+        }
+        self.make_one(folder, replace)
+    }
+
+    /// The unfinished file with this key, the hex digits of its content's hash: from an earlier
+    /// try, or empty. It is in nobody's way and stays there until it is placed or discarded.
+    ///
+    /// # Errors
+    ///
+    /// When the staging folder is not ours alone, is something else, or is in use
+    /// (`ResourceBusy`).
+    pub fn part(&mut self, key: &str) -> io::Result<Part> {
+        self.staging()?.part(key)
+    }
+
+    /// Removes an unfinished file that turned out to be of no use.
+    ///
+    /// # Errors
+    ///
+    /// Those of `unlink`.
+    pub fn discard(&mut self, part: Part) -> io::Result<()> {
+        self.staging()?.discard(part.key())
+    }
+
+    /// Opens what is at `path` and lets `change` set its metadata. A folder, also the root, is
+    /// to be done when nothing is written into it any more; for the root the staging folder is
+    /// removed first, if it is empty.
+    ///
+    /// # Errors
+    ///
+    /// [`InTheWay`] for a special file, which is not opened; and those of `change`.
+    pub fn amend(
+        &mut self,
+        path: &RelPath,
+        change: impl FnOnce(Subject<'_>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        if path.is_root() {
+            self.remove_staging()?;
+            return change(Subject::Folder(self.root.as_fd()));
+        }
+        let parent = self.parent_of(path)?;
+        let (parent, name) = (parent.as_fd(), path.name());
+        match look_at(parent, name)?.kind {
+            SeenKind::File => change(Subject::File(&open_regular(parent, name)?)),
+            SeenKind::Symlink(_) => change(Subject::Link { folder: parent, name }),
+            SeenKind::Folder => {
+                let folder = open_folder(parent, name)?;
+                change(Subject::Folder(folder.as_fd()))?;
+                if device(folder.as_fd())? != device(self.root.as_fd())? {
+                    rustix::fs::fsync(&folder)?;
+                }
+                Ok(())
+            }
+            SeenKind::Special => Err(way::in_the_way(path.clone(), Obstacle::Special)),
+        }
+    }
+
+    /// Removes the staging folder if it is empty, and waits until all is on disk: what was
+    /// restored until now survives a power cut.
+    ///
+    /// # Errors
+    ///
+    /// Those of `syncfs`: then some of it may be lost.
+    pub fn finish(mut self) -> io::Result<()> {
+        self.remove_staging()?;
+        self.leave()?;
+        // Files have had their own `fsync`. Names, folders and links are made durable at once:
+        // without them, files are found in the staging folder by the next try.
+        Ok(rustix::fs::syncfs(&self.root)?)
+    }
+
+    /// Opens the folder of `path` anew.
+    fn parent_of(&self, path: &RelPath) -> io::Result<OwnedFd> {
+        way::check(path)?;
+        way::open(self.root.as_fd(), &path.parent().unwrap_or_default(), 0)
+    }
+
+    /// Makes the folder of `path` the one that is open.
+    fn enter_parent_of(&mut self, path: &RelPath) -> io::Result<()> {
+        way::check(path)?;
+        let folder = path.parent().unwrap_or_default();
+        if folder == self.here.path {
+            return Ok(());
+        }
+        let opened = if folder.starts_with(&self.here.path) {
+            way::open(self.here.folder.as_fd(), &folder, self.here.path.depth())?
+        } else {
+            way::open(self.root.as_fd(), &folder, 0)?
+        };
+        self.leave()?;
+        let is_elsewhere = device(opened.as_fd())? != device(self.root.as_fd())?;
+        self.here = Here { path: folder, folder: opened, is_elsewhere, is_unsynced: false };
+        Ok(())
+    }
+
+    /// Folders on other file systems are not reached by the `syncfs` at the end.
+    fn leave(&mut self) -> io::Result<()> {
+        if self.here.is_unsynced {
+            rustix::fs::fsync(&self.here.folder)?;
+            self.here.is_unsynced = false;
+        }
+        Ok(())
+    }
+
+    /// [`Dest::make_folder`] whose parent exists.
+    fn make_one(&mut self, folder: &RelPath, replace: bool) -> io::Result<bool> {
+        self.enter_parent_of(folder)?;
+        let (here, name) = (self.here.folder.as_fd(), folder.name());
+        let made = rustix::fs::mkdirat(here, name, Mode::RWXU);
+        if made == Err(Errno::EXIST) {
+            let found = rustix::fs::statat(here, name, AtFlags::SYMLINK_NOFOLLOW)?;
+            let what = way::obstacle(found.st_mode);
+            if what == Obstacle::Folder {
+                return open_up(here, name, &found).map(|()| false);
+            }
+            if !replace {
+                return Err(way::in_the_way(folder.clone(), what));
+            }
+            rustix::fs::unlinkat(here, name, AtFlags::empty())?;
+            rustix::fs::mkdirat(here, name, Mode::RWXU)?;
+        } else {
+            made?;
+        }
+        self.here.is_unsynced = self.here.is_elsewhere;
+        Ok(true)
+    }
+
+    fn staging(&mut self) -> io::Result<&Staging> {
+        staged(&mut self.staging, self.root.as_fd())
+    }
+
+    /// Also that of an earlier try, which nothing was needed from.
+    fn remove_staging(&mut self) -> io::Result<()> {
+        let there = rustix::fs::statat(&self.root, STAGING_NAME, AtFlags::SYMLINK_NOFOLLOW);
+        if self.staging.is_none() && there.is_ok() {
+            // Not ours, or in use: it stays.
+            self.staging = Staging::open(self.root.as_fd()).ok();
+        }
+        match self.staging.take() {
+            Some(staging) => staging::remove_if_empty(self.root.as_fd(), &staging),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The staging folder, opened when it is first needed.
+fn staged<'a>(slot: &'a mut Option<Staging>, dest: BorrowedFd<'_>) -> io::Result<&'a Staging> {
+    let staging = match slot.take() {
+        Some(staging) => staging,
+        None => Staging::open(dest)?,
+    };
+    Ok(slot.insert(staging))
+}
+
+fn device(open: BorrowedFd<'_>) -> io::Result<u64> {
+    Ok(rustix::fs::fstat(open)?.st_dev)
+}
+
+fn look_at(folder: BorrowedFd<'_>, name: &[u8]) -> io::Result<Found> {
+    let found = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    Ok(Found {
+        kind: kind_at(folder, name, &found)?,
+        stamp: stamp_in(&found),
+        mode: found.st_mode,
+        uid: found.st_uid,
+        gid: found.st_gid,
+        device: found.st_dev,
+        links: wide(found.st_nlink),
+    })
+}
+
+/// The kernel's counts have another width on each processor.
+fn wide(count: impl Into<u64>) -> u64 {
+    count.into()
+}
+
+/// Gives us the owner's rights in a folder of ours; root needs none.
+fn open_up(parent: BorrowedFd<'_>, name: &[u8], found: &Stat) -> io::Result<()> {
+    let euid = rustix::process::geteuid();
+    let mode = Mode::from_raw_mode(found.st_mode);
+    if euid.is_root() || euid.as_raw() != found.st_uid || mode.contains(Mode::RWXU) {
+        return Ok(());
+    }
+    // A folder that may not be read cannot be opened for `fchmod`; and `chmod` by name would
+    // follow a link that took the folder's place just now.
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let folder = rustix::fs::openat(parent, name, flags, Mode::empty())?;
+    Ok(rustix::fs::chmod(crate::scan::proc_path(folder.as_fd(), b""), mode | Mode::RWXU)?)
+}
