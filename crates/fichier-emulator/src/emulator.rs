@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime::{self, Runtime};
 
+use crate::dates::Clock;
 use crate::faults::Fault;
 use crate::numbers::Numbers;
 use crate::proxy;
@@ -237,6 +238,13 @@ impl Emulator {
     /// Another key is the right one; [`Emulator::api_key`] stays the first.
     pub fn set_key(&self, key: &str) {
         self.world.lock().key = Some(key.to_owned());
+    }
+
+    /// How far the service's clock is ahead of this machine's from now on; negative is behind. It
+    /// is told in the `Date` of every reply and in the dates of what is uploaded, copied or made.
+    /// Limits and lifetimes do not change with it.
+    pub fn set_clock_ahead(&self, seconds: i64) {
+        self.world.lock().clock = Clock { ahead_s: seconds };
     }
 
     /// Another subscription.

@@ -86,7 +86,7 @@ impl Emulator {
         let names = path.split('/').filter(|name| !name.is_empty());
         names.fold(ROOT, |parent, name| match state.account.sub_folder(parent, name) {
             Some(folder) => folder.id,
-            None => state.account.add_folder(parent, name, dates::now(), &mut state.numbers),
+            None => state.account.add_folder(parent, name, state.clock.now(), &mut state.numbers),
         })
     }
 
@@ -105,7 +105,7 @@ impl Emulator {
             name: name.to_owned(),
             size: stored.size,
             whirlpool: stored.whirlpool,
-            date: dates::now(),
+            date: state.clock.now(),
             content: stored.content,
             anonymous: false,
             removal_code: state.numbers.mixed(8),

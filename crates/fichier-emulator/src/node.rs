@@ -17,7 +17,6 @@ use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, LOC
 use hyper::{Request, Response};
 
 use crate::account::{File, ROOT};
-use crate::dates;
 use crate::faults::Action;
 use crate::names;
 use crate::receive::{self, Received};
@@ -318,7 +317,7 @@ fn keep(state: &mut State, opening: &Opening, received: Received) -> Vec<Entry> 
             name: name.clone(),
             size: stored.size,
             whirlpool: stored.whirlpool.clone(),
-            date: dates::now(),
+            date: state.clock.now(),
             content: stored.content,
             anonymous,
             removal_code: state.numbers.mixed(8),

@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::Response;
+use hyper::header::{DATE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -64,15 +66,24 @@ where
     let service = service_fn(move |request| {
         let world = Arc::clone(&world);
         async move {
-            match door {
-                Door::Api => api::serve(world, request).await,
-                Door::Node => node::serve(world, request).await,
-                Door::Download => download::serve(world, request).await,
-            }
+            let answer = match door {
+                Door::Api => api::serve(Arc::clone(&world), request).await,
+                Door::Node => node::serve(Arc::clone(&world), request).await,
+                Door::Download => download::serve(Arc::clone(&world), request).await,
+            };
+            answer.map(|response| dated(response, &world))
         }
     });
     if let Err(error) = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await
     {
         tracing::debug!("a connection ended: {error}");
     }
+}
+
+/// With the service's own time; hyper would write that of this machine.
+fn dated<B>(mut response: Response<B>, world: &World) -> Response<B> {
+    if let Ok(date) = HeaderValue::try_from(world.lock().clock.header()) {
+        response.headers_mut().insert(DATE, date);
+    }
+    response
 }

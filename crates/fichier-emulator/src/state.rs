@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::Account;
 use crate::api::other::Extras;
-use crate::dates;
+use crate::dates::Clock;
 use crate::download::Token;
 use crate::faults::Faults;
 use crate::limits::Limits;
@@ -73,6 +73,7 @@ pub(crate) struct State {
     pub(crate) shuffler: Numbers,
     /// `None` once revoked.
     pub(crate) key: Option<String>,
+    pub(crate) clock: Clock,
     pub(crate) offer: Offer,
     pub(crate) upload_forbidden: bool,
     pub(crate) uploads: HashMap<String, Upload>,
@@ -125,9 +126,10 @@ impl State {
     pub(crate) fn open(rules: Rules, key: String, index: Option<&str>) -> io::Result<State> {
         let index: Index<Account> = match index {
             Some(text) => serde_json::from_str(text)?,
-            None => {
-                Index { account: Account::new(dates::now()), numbers: Numbers::seeded(0x1f1c_41e4) }
-            }
+            None => Index {
+                account: Account::new(Clock::default().now()),
+                numbers: Numbers::seeded(0x1f1c_41e4),
+            },
         };
         Ok(State {
             rules,
@@ -138,6 +140,7 @@ impl State {
             numbers: index.numbers,
             shuffler: Numbers::seeded(7),
             key: Some(key),
+            clock: Clock::default(),
             offer: Offer::Premium,
             upload_forbidden: false,
             uploads: HashMap::new(),

@@ -40,7 +40,7 @@ pub(crate) fn read_or_set(call: &mut Call) -> Reply {
     let setting = |name: &str| state.settings.get(name).copied().unwrap_or(0);
     let used: u64 =
         state.account.files().filter(|file| !file.anonymous).map(|file| file.size).sum();
-    let now = dates::now();
+    let now = state.clock.now();
     let end = if state.offer == Offer::None { String::new() } else { dates::write(now + YEAR_S) };
     Reply::ok(json!({
         "status": "OK", "email": "someone@example.com",

@@ -34,7 +34,7 @@ pub(crate) fn info(call: &mut Call) -> Reply {
 /// `file/scan.cgi`: no file here has a virus.
 pub(crate) fn scan(call: &mut Call) -> Reply {
     match file_asked_for(call) {
-        Some(_) => Reply::ok(json!({"status": "OK", "date": dates::write(dates::now())})),
+        Some(_) => Reply::ok(json!({"status": "OK", "date": dates::write(call.state.clock.now())})),
         None => Reply::not_found(),
     }
 }

@@ -8,7 +8,6 @@ use serde_json::json;
 
 use super::Call;
 use crate::account::ROOT;
-use crate::dates;
 use crate::faults::Action;
 use crate::names;
 use crate::reply::Reply;
@@ -28,7 +27,7 @@ pub(crate) fn make(call: &mut Call) -> Reply {
         return taken();
     }
     let state = &mut *call.state;
-    let id = state.account.add_folder(parent, &name, dates::now(), &mut state.numbers);
+    let id = state.account.add_folder(parent, &name, state.clock.now(), &mut state.numbers);
     let mut reply = json!({"status": "OK", "folder_id": id, "name": name});
     if call.action == Some(Action::NoFolderId) {
         reply = json!({"status": "OK"});

@@ -36,7 +36,7 @@ pub(crate) fn answer(call: &mut Call) -> Option<Reply> {
 
 fn request(call: &mut Call) -> Reply {
     let urls = call.batch("urls");
-    let now = dates::now();
+    let now = call.state.clock.now();
     call.state.extras.remote.push((now, urls.clone()));
     let id = call.state.extras.remote.len();
     let headers = call.fields.0.get("headers").cloned().unwrap_or_default();

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 
 use super::{Call, link_id};
 use crate::account::{File, ROOT};
-use crate::dates;
 use crate::names;
 use crate::reply::Reply;
 use crate::rules::{NameTaken, RemoveUnknown};
@@ -125,7 +124,7 @@ pub(crate) fn copy(call: &mut Call) -> Reply {
             name,
             folder,
             anonymous: false,
-            date: dates::now(),
+            date: call.state.clock.now(),
             hidden_until: None,
             ..file
         };

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests, which report by failing")]
 
+mod clock;
 mod faults;
 mod plain;
 mod service;
