@@ -22,7 +22,7 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
 use hyper::{Request, Response};
 use serde_json::{Value, json};
 
-use crate::faults::Action;
+use crate::faults::{Action, Subject};
 use crate::json::Fields;
 use crate::node::Upload;
 use crate::reply::{Answer, Body, Delivery, Reply};
@@ -107,7 +107,10 @@ fn answer(world: &World, state: &mut State, knock: &Knock) -> Answer {
             return reply.write(state, false, Delivery::Send);
         }
     };
-    let action = state.faults.take(knock.endpoint);
+    let link = fields.text("url");
+    let file = link.and_then(link_id).and_then(|id| state.account.file(id));
+    let subject = Subject { link, name: file.map(|file| file.name.as_str()), ..Subject::default() };
+    let action = state.faults.take(knock.endpoint, subject);
     let pretty = fields.is_set("pretty");
     if let Some(action) = &action
         && let Some((reply, delivery)) = spoil::instead(action, state, now)

@@ -4,29 +4,26 @@
 //! for one GET. A refusal is an HTML page with status 200, as observed: a client has to look at
 //! `Content-Type` and not at the status alone.
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use futures_util::stream;
-use http_body_util::{BodyExt, StreamBody};
-use hyper::body::{Frame, Incoming};
+use hyper::body::Incoming;
 use hyper::header::{
     ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE,
 };
 use hyper::{Method, Request, Response};
-use tokio::sync::mpsc;
+use tokio::sync::Notify;
 
 use crate::account::File;
+use crate::faults::{Action, Subject};
 use crate::reply::{Body, Delivery, Reply, full};
+use crate::send::{self, Part};
 use crate::spoil;
 use crate::state::{State, World};
-use crate::storage::ContentReader;
 
 const START_WITHIN: Duration = Duration::from_secs(5 * 60);
 const RESUME_WITHIN: Duration = Duration::from_secs(30 * 60);
-const BLOCK: usize = 256 * 1024;
 
 /// A right to download one file.
 #[derive(Debug)]
@@ -54,7 +51,24 @@ impl Token {
     }
 }
 
-/// Answers one request to a download server.
+/// A request to a download server.
+struct Asked<'a> {
+    /// The name of the token.
+    token: &'a str,
+    is_get: bool,
+    range: Option<&'a str>,
+}
+
+/// What a token leads to.
+struct Found {
+    file: File,
+    inline: bool,
+    /// The fault that hit this request and does not replace the file.
+    action: Option<Action>,
+}
+
+/// Answers one request to a download server. `flushed` is told when the client's connection has
+/// taken all that was written to it.
 ///
 /// # Errors
 ///
@@ -62,85 +76,126 @@ impl Token {
 pub(crate) async fn serve(
     world: Arc<World>,
     request: Request<Incoming>,
+    flushed: Arc<Notify>,
 ) -> io::Result<Response<Body>> {
-    let is_get = request.method() == Method::GET;
-    let name = request.uri().path().trim_start_matches('/').to_owned();
-    let range = request.headers().get(RANGE).and_then(|value| value.to_str().ok());
-    let found = {
+    let asked = Asked {
+        token: request.uri().path().trim_start_matches('/'),
+        is_get: request.method() == Method::GET,
+        range: request.headers().get(RANGE).and_then(|value| value.to_str().ok()),
+    };
+    let (ticket, found) = {
         let mut state = world.lock();
         let ticket = state.record.download("download", request.method().as_str());
-        let found = find(&mut state, &name, is_get);
-        if let Some(note) = state.record.note(ticket) {
-            note.status = if range.is_some() && found.is_ok() { 206 } else { 200 };
-        }
-        found
+        (ticket, find(&mut state, &asked))
     };
-    let (file, inline) = match found {
-        Ok(found) => found,
+    let response = match found {
+        Ok(found) => respond(&world, &asked, &found, flushed).await?,
         Err((reply, delivery)) => {
             let answer = reply.write(&mut world.lock(), false, delivery);
-            return answer.deliver().await;
+            answer.deliver().await?
         }
     };
+    if let Some(note) = world.lock().record.note(ticket) {
+        note.status = response.status().as_u16();
+    }
+    Ok(response)
+}
+
+/// The file of a token, or the reply in its place.
+fn find(state: &mut State, asked: &Asked) -> Result<Found, (Reply, Delivery)> {
+    let now = Instant::now();
+    let token = state.tokens.get(asked.token);
+    let file = token.and_then(|token| state.account.file(&token.file)).cloned();
+    // Faults are for those who want the bytes.
+    let action = if asked.is_get { take_fault(state, asked, file.as_ref()) } else { None };
+    // What is cut is the file and not the reply.
+    if let Some(action) = action.as_ref().filter(|a| !matches!(a, Action::ResetAfter(_)))
+        && let Some(instead) = spoil::instead(action, state, now)
+    {
+        return Err(instead);
+    }
+    let good =
+        state.tokens.get(asked.token).is_some_and(|token| token.is_good(state, now, asked.is_get));
+    let token = state.tokens.get_mut(asked.token).filter(|_| good);
+    let (Some(token), Some(file)) = (token, file) else {
+        let page = Reply::html(200, "<html><body>Lien invalide ou expiré</body></html>");
+        return Err((page, Delivery::Send));
+    };
+    if asked.is_get {
+        token.used.get_or_insert(now);
+    }
+    Ok(Found { file, inline: token.inline, action })
+}
+
+fn take_fault(state: &mut State, asked: &Asked, file: Option<&File>) -> Option<Action> {
+    let link = file.map(File::link);
+    let subject = Subject {
+        link: link.as_deref(),
+        name: file.map(|file| file.name.as_str()),
+        has_range: asked.range.is_some(),
+    };
+    state.faults.take("download", subject)
+}
+
+async fn respond(
+    world: &World,
+    asked: &Asked<'_>,
+    found: &Found,
+    flushed: Arc<Notify>,
+) -> io::Result<Response<Body>> {
+    let Found { file, inline, action } = found;
+    match spoil::delivery(action.as_ref()) {
+        Delivery::Lost => return Err(io::ErrorKind::ConnectionReset.into()),
+        Delivery::Late(delay) => tokio::time::sleep(delay).await,
+        Delivery::Send | Delivery::Never | Delivery::Half | Delivery::Nothing => {}
+    }
     let Some(reader) = world.storage.reader(&file.content)? else {
         let reply = Reply::html(500, "this emulator keeps no contents");
         let answer = reply.write(&mut world.lock(), false, Delivery::Send);
         return answer.deliver().await;
     };
-    respond(&file, inline, range, is_get.then_some(reader))
-}
-
-/// The file of a token, or the reply in its place.
-fn find(state: &mut State, name: &str, is_get: bool) -> Result<(File, bool), (Reply, Delivery)> {
-    let now = Instant::now();
-    if let Some(action) = state.faults.take("download")
-        && let Some(instead) = spoil::instead(&action, state, now)
-    {
-        return Err(instead);
-    }
-    let good = state.tokens.get(name).is_some_and(|token| token.is_good(state, now, is_get));
-    let page =
-        || (Reply::html(200, "<html><body>Lien invalide ou expiré</body></html>"), Delivery::Send);
-    let Some(token) = state.tokens.get_mut(name).filter(|_| good) else { return Err(page()) };
-    if is_get {
-        token.used.get_or_insert(now);
-    }
-    let (id, inline) = (token.file.clone(), token.inline);
-    state.account.file(&id).map(|file| (file.clone(), inline)).ok_or_else(page)
-}
-
-fn respond(
-    file: &File,
-    inline: bool,
-    range: Option<&str>,
-    reader: Option<ContentReader>,
-) -> io::Result<Response<Body>> {
-    let range = range.and_then(|range| parse_range(range, file.size));
-    if let Some(None) = range {
+    let Some(part) = part(asked.range, file.size, action.as_ref()) else {
         let refused = Response::builder()
             .status(416)
             .header(CONTENT_RANGE, format!("bytes */{}", file.size))
             .body(full(""));
         return refused.map_err(io::Error::other);
-    }
-    let part = range.flatten();
-    let (first, length) = part.unwrap_or((0, file.size));
-    let kind = if inline { "inline" } else { "attachment" };
+    };
+    let kind = if *inline { "inline" } else { "attachment" };
     let mut response = Response::builder()
-        .status(if part.is_some() { 206 } else { 200 })
+        .status(if part.partial { 206 } else { 200 })
         .header(CONTENT_TYPE, "application/octet-stream")
         .header(ACCEPT_RANGES, "bytes")
-        .header(CONTENT_LENGTH, length)
+        .header(CONTENT_LENGTH, part.length)
         .header(CONTENT_DISPOSITION, format!("{kind}; filename=\"{}\"", file.name).as_bytes());
-    if part.is_some() {
-        let range = format!("bytes {first}-{}/{}", first + length - 1, file.size);
+    if part.partial {
+        let last = (part.first + part.length).saturating_sub(1);
+        let range = format!("bytes {}-{last}/{}", part.first, file.size);
         response = response.header(CONTENT_RANGE, range);
     }
-    let body = match reader {
-        Some(reader) => body(reader, first, length),
-        None => full(""),
-    };
+    let body =
+        if asked.is_get { send::body(reader, &part, action.as_ref(), flushed) } else { full("") };
     response.body(body).map_err(io::Error::other)
+}
+
+/// What is sent of a file; `None` if it has no such bytes.
+fn part(range: Option<&str>, size: u64, action: Option<&Action>) -> Option<Part> {
+    let range = range.filter(|_| action != Some(&Action::IgnoreRange));
+    let whole = Part { first: 0, length: size, partial: false };
+    let part = match range.and_then(|range| parse_range(range, size)) {
+        Some(Some((first, length))) => Part { first, length, partial: true },
+        Some(None) => return None,
+        None => whole,
+    };
+    Some(match action {
+        Some(Action::WrongRange) if part.partial => {
+            let first = part.first.checked_sub(1).unwrap_or(1).min(size - 1);
+            Part { first, length: part.length.min(size - first), partial: true }
+        }
+        Some(Action::Truncated) => Part { length: part.length / 2, ..part },
+        Some(Action::Empty) => Part { first: 0, length: 0, partial: false },
+        _ => part,
+    })
 }
 
 /// (first byte, length) of `bytes=a-b`; `Some(None)` if there are no such bytes, `None` if this
@@ -157,31 +212,6 @@ fn parse_range(range: &str, size: u64) -> Option<Option<(u64, u64)>> {
         _ => return None,
     };
     Some((first <= last && first < size).then(|| (first, last - first + 1)))
-}
-
-/// Streams from a thread: reading a file blocks.
-fn body(mut reader: ContentReader, first: u64, length: u64) -> Body {
-    let (send, receive) = mpsc::channel(4);
-    tokio::task::spawn_blocking(move || {
-        let mut left = length;
-        if let Err(error) = reader.seek(SeekFrom::Start(first)) {
-            // Whoever downloads is gone if this fails, and nobody else wants to know.
-            drop(send.blocking_send(Err(error)));
-            return;
-        }
-        while left > 0 {
-            let mut block = vec![0; usize::try_from(left).unwrap_or(BLOCK).min(BLOCK)];
-            let read = reader.read_exact(&mut block).map(|()| Frame::data(Bytes::from(block)));
-            left = if read.is_ok() { left.saturating_sub(BLOCK as u64) } else { 0 };
-            if send.blocking_send(read).is_err() {
-                return;
-            }
-        }
-    });
-    let frames = stream::unfold(receive, |mut receive| async move {
-        receive.recv().await.map(|frame| (frame, receive))
-    });
-    StreamBody::new(frames).boxed_unsync()
 }
 
 #[cfg(test)]

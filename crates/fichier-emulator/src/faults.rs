@@ -2,15 +2,15 @@
 //!
 //! A [`Fault`] waits for requests to one endpoint, lets some of them pass, and then spoils some.
 //! Faults are looked at after the rules: a spoiled request has been counted and recorded like any
-//! other. Several faults may wait for the same endpoint; the first that is due is taken.
+//! other; downloads are no calls and are only recorded. Several faults may wait for the same endpoint; the first that is due is taken.
 
 use std::time::Duration;
 
 /// What to spoil, and when.
 #[derive(Clone, Debug)]
 pub struct Fault {
-    /// The endpoint as in [`crate::Request::endpoint`], for example `file/mv.cgi`, `upload.cgi`
-    /// or `end.pl`; `*` is all.
+    /// The endpoint as in [`crate::Request::endpoint`], for example `file/mv.cgi`, `upload.cgi`,
+    /// `end.pl`, or `download` for the GET of a file's bytes; `*` is all.
     pub on: String,
     /// How many matching requests pass before the first is spoiled.
     pub skip: usize,
@@ -18,17 +18,20 @@ pub struct Fault {
     pub times: usize,
     /// What happens to them.
     pub action: Action,
+    /// Link or name of the only file that is concerned; requests about others pass and do not use
+    /// up the fault. For downloads, and for calls that name one file as `url`.
+    pub only: Option<String>,
 }
 
 impl Fault {
     /// Spoils the next request to `endpoint`.
     pub fn once(endpoint: &str, action: Action) -> Fault {
-        Fault { on: endpoint.to_owned(), skip: 0, times: 1, action }
+        Fault { on: endpoint.to_owned(), skip: 0, times: 1, action, only: None }
     }
 
     /// Spoils every request to `endpoint` until [`crate::Emulator::clear_faults`].
     pub fn always(endpoint: &str, action: Action) -> Fault {
-        Fault { on: endpoint.to_owned(), skip: 0, times: usize::MAX, action }
+        Fault { on: endpoint.to_owned(), skip: 0, times: usize::MAX, action, only: None }
     }
 
     /// The same fault after `skip` requests have passed.
@@ -36,6 +39,33 @@ impl Fault {
     pub fn after(self, skip: usize) -> Fault {
         Fault { skip, ..self }
     }
+
+    /// The same fault for the file of this link or name alone: "this one always comes damaged".
+    #[must_use]
+    pub fn only(self, link_or_name: &str) -> Fault {
+        Fault { only: Some(link_or_name.to_owned()), ..self }
+    }
+
+    /// Whether a request is of the kind that this fault waits for.
+    fn concerns(&self, endpoint: &str, subject: Subject) -> bool {
+        let of_file = self.only.as_deref().is_none_or(|only| {
+            subject.link.is_some_and(|link| link == only) || subject.name == Some(only)
+        });
+        let needs_range = matches!(self.action, Action::IgnoreRange | Action::WrongRange);
+        (self.on == "*" || self.on == endpoint)
+            && of_file
+            && (subject.has_range || !needs_range)
+            && !matches!(self.action, Action::Poison(_))
+    }
+}
+
+/// What a request is about, as far as faults depend on it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Subject<'a> {
+    pub(crate) link: Option<&'a str>,
+    pub(crate) name: Option<&'a str>,
+    /// It asks for a part of a file.
+    pub(crate) has_range: bool,
 }
 
 /// What happens to a request that a [`Fault`] hits.
@@ -53,15 +83,17 @@ pub enum Action {
     OwnerLocked,
     /// Closes the connection before the body is read.
     Reset,
-    /// Closes the connection after this many bytes of the body. Nothing is stored.
+    /// Closes the connection after this many bytes of the body. Nothing is stored. Of a download
+    /// exactly these are sent, after the headers of the whole.
     ResetAfter(usize),
-    /// Reads this many bytes of the body of an upload, then neither reads nor answers.
+    /// Reads this many bytes of the body of an upload, then neither reads nor answers; sends this
+    /// many of a download and then no more.
     StallBody(usize),
     /// Does the work and closes the connection instead of answering.
     DoItThenReset,
     /// Answers an HTML page with this status: maintenance, captive portal.
     Html(u16, String),
-    /// Does the work and sends half of the reply, as if it were all.
+    /// Does the work and sends half of the reply, or of a download, as if it were all.
     Truncated,
     /// Does the work and answers 200 with nothing.
     Empty,
@@ -98,7 +130,7 @@ pub enum Action {
     StoreAs(String, String),
     /// The node refuses the files: no space left in the account.
     Quota,
-    /// 302 to this address.
+    /// 302 to this address; downloads are sent to `…?c=SCAN` or `…?c=DB` (section D).
     RedirectTo(String),
     /// 200 with a JSON body of this many bytes.
     HugeBody(u64),
@@ -114,6 +146,14 @@ pub enum Action {
     ForeignNode(String),
     /// `get_upload_server` gives this id.
     BadUploadId(String),
+    /// The byte in the middle of a download arrives changed.
+    WrongBytes,
+    /// A download that asks for a part gets 200 and the whole file (section D). Others pass and do
+    /// not use up the fault.
+    IgnoreRange,
+    /// A download that asks for a part gets another one, which begins a byte before it, and the
+    /// `Content-Range` of that. Others pass and do not use up the fault.
+    WrongRange,
 }
 
 /// The faults that are waiting.
@@ -130,11 +170,10 @@ impl Faults {
     }
 
     /// What happens to a request to `endpoint`, if anything.
-    pub(crate) fn take(&mut self, endpoint: &str) -> Option<Action> {
+    pub(crate) fn take(&mut self, endpoint: &str, subject: Subject) -> Option<Action> {
         let mut due = None;
         for fault in &mut self.0 {
-            if fault.on != "*" && fault.on != endpoint || matches!(fault.action, Action::Poison(_))
-            {
+            if !fault.concerns(endpoint, subject) {
                 continue;
             }
             if fault.skip > 0 {
@@ -183,7 +222,7 @@ mod tests {
     fn a_fault_skips_then_strikes_then_is_spent() {
         let mut faults = Faults::default();
         faults.add(Fault { times: 2, ..Fault::once("file/mv.cgi", Action::Reset).after(1) });
-        let struck = [0; 4].map(|_| faults.take("file/mv.cgi").is_some());
+        let struck = [0; 4].map(|_| faults.take("file/mv.cgi", Subject::default()).is_some());
         assert_eq!(struck, [false, true, true, false]);
     }
 
@@ -191,17 +230,31 @@ mod tests {
     fn a_fault_leaves_other_endpoints_alone() {
         let mut faults = Faults::default();
         faults.add(Fault::always("file/mv.cgi", Action::Empty));
-        assert_eq!(faults.take("file/rm.cgi"), None);
+        assert_eq!(faults.take("file/rm.cgi", Subject::default()), None);
         faults.add(Fault::always("*", Action::Reset));
-        assert_eq!(faults.take("file/rm.cgi"), Some(Action::Reset));
-        assert_eq!(faults.take("file/mv.cgi"), Some(Action::Empty));
+        assert_eq!(faults.take("file/rm.cgi", Subject::default()), Some(Action::Reset));
+        assert_eq!(faults.take("file/mv.cgi", Subject::default()), Some(Action::Empty));
+    }
+
+    #[test]
+    fn a_fault_of_one_file_passes_the_others_and_is_not_used_up_by_them() {
+        let mut faults = Faults::default();
+        let subject = |link, name| Subject { link, name, has_range: false };
+        for only in ["https://1fichier.com/?aaaaa", "a.bin"] {
+            faults.add(Fault::once("download", Action::WrongBytes).only(only));
+            assert_eq!(faults.take("download", Subject::default()), None);
+            let other = subject(Some("https://1fichier.com/?bbbbb"), Some("b.bin"));
+            assert_eq!(faults.take("download", other), None);
+            let file = subject(Some("https://1fichier.com/?aaaaa"), Some("a.bin"));
+            assert_eq!(faults.take("download", file), Some(Action::WrongBytes), "{only}");
+        }
     }
 
     #[test]
     fn poison_strikes_only_the_upload_that_contains_it() {
         let mut faults = Faults::default();
         faults.add(Fault::always("upload.cgi", Action::Poison("bad.bin".into())));
-        assert_eq!(faults.take("upload.cgi"), None);
+        assert_eq!(faults.take("upload.cgi", Subject::default()), None);
         assert!(!faults.poisons("upload.cgi", &["good.bin"]));
         assert!(faults.poisons("upload.cgi", &["good.bin", "bad.bin"]));
         assert!(faults.poisons("upload.cgi", &["bad.bin"]));

@@ -17,7 +17,7 @@ use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, LOC
 use hyper::{Request, Response};
 
 use crate::account::{File, ROOT};
-use crate::faults::Action;
+use crate::faults::{Action, Subject};
 use crate::names;
 use crate::receive::{self, Received};
 use crate::reply::{Body, Delivery, Reply};
@@ -175,7 +175,7 @@ fn open(state: &mut State, request: &Request<Incoming>, ticket: Ticket) -> Resul
         id,
         boundary,
         identified: authorization.map(|_| state.accepts(authorization)),
-        action: state.faults.take("upload.cgi"),
+        action: state.faults.take("upload.cgi", Subject::default()),
         ticket,
     })
 }

@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use hyper::{Request, Response};
 use serde_json::{Value, json};
 
-use crate::faults::Action;
+use crate::faults::{Action, Subject};
 use crate::node::{Entry, Upload, header, query};
 use crate::reply::{Body, Delivery, Payload, Reply};
 use crate::requests::Ticket;
@@ -94,7 +94,7 @@ fn answer(state: &mut State, xid: &str, form: Form) -> (Reply, Delivery) {
     if let Err(refusal) = state.limits.admit_node(&rules, now) {
         state.record.violation("end.pl", &refusal.broken);
     }
-    let action = state.faults.take("end.pl");
+    let action = state.faults.take("end.pl", Subject::default());
     if let Some(action) = &action
         && let Some(instead) = spoil::instead(action, state, now)
     {

@@ -13,8 +13,10 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
 
+use crate::socket::Socket;
 use crate::state::World;
 use crate::{api, download, node};
 
@@ -63,18 +65,20 @@ async fn converse<S>(door: Door, stream: S, world: Arc<World>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let flushed = Arc::new(Notify::new());
+    let socket = Socket::new(stream, Arc::clone(&flushed));
     let service = service_fn(move |request| {
-        let world = Arc::clone(&world);
+        let (world, flushed) = (Arc::clone(&world), Arc::clone(&flushed));
         async move {
             let answer = match door {
                 Door::Api => api::serve(Arc::clone(&world), request).await,
                 Door::Node => node::serve(Arc::clone(&world), request).await,
-                Door::Download => download::serve(Arc::clone(&world), request).await,
+                Door::Download => download::serve(Arc::clone(&world), request, flushed).await,
             };
             answer.map(|response| dated(response, &world))
         }
     });
-    if let Err(error) = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await
+    if let Err(error) = http1::Builder::new().serve_connection(TokioIo::new(socket), service).await
     {
         tracing::debug!("a connection ended: {error}");
     }

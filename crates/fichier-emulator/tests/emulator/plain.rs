@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use fichier_emulator::{Emulator, Rules};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, LOCATION, RANGE};
-use reqwest::{Client, redirect};
+use reqwest::{Client, Response, redirect};
 use serde_json::{Value, json};
 
 /// Speaks to one emulator with one key.
@@ -18,6 +18,23 @@ pub(crate) struct Plain {
 pub(crate) struct Slot {
     pub(crate) node: String,
     pub(crate) id: String,
+}
+
+/// What came of a download.
+#[derive(Debug)]
+pub(crate) struct Fetched {
+    pub(crate) status: u16,
+    pub(crate) head: HeaderMap,
+    pub(crate) bytes: Vec<u8>,
+    /// Whether all came that was announced.
+    pub(crate) complete: bool,
+}
+
+impl Fetched {
+    /// The value of a header; empty if it is not there.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.head.get(name).map_or("", |value| value.to_str().unwrap())
+    }
 }
 
 impl Plain {
@@ -160,12 +177,32 @@ impl Plain {
         self.http.head(url).send().await.unwrap().headers().clone()
     }
 
-    pub(crate) async fn get(&self, url: &str, range: Option<&str>) -> (u16, Vec<u8>) {
+    /// A download, also one that breaks off.
+    pub(crate) async fn fetch(&self, url: &str, range: Option<&str>) -> Fetched {
+        let mut reply = self.begin(url, range).await.unwrap();
+        let (status, head) = (reply.status().as_u16(), reply.headers().clone());
+        let mut bytes = Vec::new();
+        let complete = loop {
+            match reply.chunk().await {
+                Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
+                Ok(None) => break true,
+                Err(_) => break false,
+            }
+        };
+        Fetched { status, head, bytes, complete }
+    }
+
+    /// A download of which only the headers are read.
+    pub(crate) async fn begin(&self, url: &str, range: Option<&str>) -> reqwest::Result<Response> {
         let mut request = self.http.get(url);
         if let Some(range) = range {
             request = request.header(RANGE, range);
         }
-        let reply = request.send().await.unwrap();
+        request.send().await
+    }
+
+    pub(crate) async fn get(&self, url: &str, range: Option<&str>) -> (u16, Vec<u8>) {
+        let reply = self.begin(url, range).await.unwrap();
         (reply.status().as_u16(), reply.bytes().await.unwrap().to_vec())
     }
 }
