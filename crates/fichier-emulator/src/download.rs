@@ -21,6 +21,7 @@ use crate::reply::{Body, Delivery, Reply, full};
 use crate::send::{self, Part};
 use crate::spoil;
 use crate::state::{State, World};
+use crate::traffic::Passage;
 
 const START_WITHIN: Duration = Duration::from_secs(5 * 60);
 const RESUME_WITHIN: Duration = Duration::from_secs(30 * 60);
@@ -89,7 +90,7 @@ pub(crate) async fn serve(
         (ticket, find(&mut state, &asked))
     };
     let response = match found {
-        Ok(found) => respond(&world, &asked, &found, flushed).await?,
+        Ok(found) => respond(Arc::clone(&world), &asked, &found, flushed).await?,
         Err((reply, delivery)) => {
             let answer = reply.write(&mut world.lock(), false, delivery);
             answer.deliver().await?
@@ -138,12 +139,13 @@ fn take_fault(state: &mut State, asked: &Asked, file: Option<&File>) -> Option<A
 }
 
 async fn respond(
-    world: &World,
+    world: Arc<World>,
     asked: &Asked<'_>,
     found: &Found,
     flushed: Arc<Notify>,
 ) -> io::Result<Response<Body>> {
     let Found { file, inline, action } = found;
+    let passage = asked.is_get.then(|| Passage::begin(Arc::clone(&world)));
     match spoil::delivery(action.as_ref()) {
         Delivery::Lost => return Err(io::ErrorKind::ConnectionReset.into()),
         Delivery::Late(delay) => tokio::time::sleep(delay).await,
@@ -173,8 +175,10 @@ async fn respond(
         let range = format!("bytes {}-{last}/{}", part.first, file.size);
         response = response.header(CONTENT_RANGE, range);
     }
-    let body =
-        if asked.is_get { send::body(reader, &part, action.as_ref(), flushed) } else { full("") };
+    let body = match passage {
+        Some(passage) => send::body(reader, &part, action.as_ref(), flushed, passage),
+        None => full(""),
+    };
     response.body(body).map_err(io::Error::other)
 }
 

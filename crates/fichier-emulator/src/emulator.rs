@@ -186,7 +186,23 @@ impl Emulator {
 
     /// File bytes that the nodes have read, also of uploads that were cut short.
     pub fn bytes_received(&self) -> u64 {
-        self.world.bytes_received.load(Ordering::Relaxed)
+        self.world.traffic.received.load(Ordering::Relaxed)
+    }
+
+    /// File bytes that the download servers have sent, also of downloads that were cut short.
+    pub fn bytes_sent(&self) -> u64 {
+        self.world.traffic.sent.load(Ordering::Relaxed)
+    }
+
+    /// How often the bytes of a file were asked for, those included that got a page or nothing.
+    pub fn download_gets(&self) -> usize {
+        let state = self.world.lock();
+        state.record.downloads().iter().filter(|request| request.method == "GET").count()
+    }
+
+    /// The most files that were ever being sent at one time.
+    pub fn most_downloads_at_once(&self) -> usize {
+        self.world.traffic.most_downloads()
     }
 
     /// Rules of the service that were broken, for people.

@@ -55,6 +55,7 @@ mod spoil;
 mod state;
 mod storage;
 mod tls;
+mod traffic;
 
 pub use emulator::{Builder, Emulator};
 pub use faults::{Action, Fault};

@@ -134,7 +134,7 @@ fn step(world: &World, event: Event, open: Open, received: &mut Received) -> io:
             }
         }
         (Event::Data(data), Open::File(name, mut sink)) => {
-            world.bytes_received.fetch_add(data.len() as u64, Ordering::Relaxed);
+            world.traffic.received.fetch_add(data.len() as u64, Ordering::Relaxed);
             sink.write(&data)?;
             Open::File(name, sink)
         }

@@ -12,6 +12,7 @@ use tokio::sync::{Notify, mpsc};
 use crate::faults::Action;
 use crate::reply::Body;
 use crate::storage::ContentReader;
+use crate::traffic::Passage;
 
 const BLOCK: usize = 256 * 1024;
 
@@ -43,6 +44,7 @@ pub(crate) fn body(
     part: &Part,
     action: Option<&Action>,
     flushed: Arc<Notify>,
+    passage: Passage,
 ) -> Body {
     let mishap = match action {
         Some(Action::ResetAfter(bytes)) => Mishap::Cut(*bytes as u64),
@@ -54,15 +56,26 @@ pub(crate) fn body(
         Mishap::Cut(bytes) | Mishap::Stall(bytes) => bytes.min(part.length),
         Mishap::Flip(_) | Mishap::None => part.length,
     };
-    let journey = Journey { blocks: read(reader, part.first, length), sent: 0, mishap, flushed };
+    let journey = Journey {
+        blocks: read(reader, part.first, length),
+        sent: 0,
+        length: part.length,
+        mishap,
+        flushed,
+        passage: Some(passage),
+    };
     StreamBody::new(stream::unfold(journey, Journey::next)).boxed_unsync()
 }
 
 struct Journey {
     blocks: mpsc::Receiver<io::Result<Bytes>>,
     sent: u64,
+    /// What was announced.
+    length: u64,
     mishap: Mishap,
     flushed: Arc<Notify>,
+    /// Until the last byte: a client that has it may begin the next download at once.
+    passage: Option<Passage>,
 }
 
 impl Journey {
@@ -75,6 +88,7 @@ impl Journey {
         match self.mishap {
             Mishap::Cut(_) => {
                 self.flushed.notified().await;
+                self.passage = None;
                 Some((Err(io::ErrorKind::ConnectionReset.into()), self))
             }
             Mishap::Stall(_) => std::future::pending().await,
@@ -86,6 +100,12 @@ impl Journey {
     fn pass(&mut self, block: Bytes) -> Bytes {
         let begin = self.sent;
         self.sent += block.len() as u64;
+        if let Some(passage) = &self.passage {
+            passage.count(block.len() as u64);
+        }
+        if self.sent == self.length {
+            self.passage = None;
+        }
         let Mishap::Flip(place) = self.mishap else { return block };
         if place < begin || place >= self.sent {
             return block;

@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -23,6 +22,7 @@ use crate::numbers::Numbers;
 use crate::requests::Record;
 use crate::rules::{Offer, Rules};
 use crate::storage::{Content, Storage};
+use crate::traffic::Traffic;
 
 /// The service: its state, where it keeps contents, and where it can be reached.
 #[derive(Debug)]
@@ -30,8 +30,7 @@ pub(crate) struct World {
     state: Mutex<State>,
     pub(crate) storage: Storage,
     pub(crate) places: Places,
-    /// File bytes that the nodes have read, of complete uploads or not.
-    pub(crate) bytes_received: AtomicU64,
+    pub(crate) traffic: Traffic,
 }
 
 /// The addresses of the three servers.
@@ -94,7 +93,7 @@ struct Index<A> {
 
 impl World {
     pub(crate) fn new(state: State, storage: Storage, places: Places) -> World {
-        World { state: Mutex::new(state), storage, places, bytes_received: AtomicU64::new(0) }
+        World { state: Mutex::new(state), storage, places, traffic: Traffic::default() }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {

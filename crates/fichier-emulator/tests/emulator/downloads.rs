@@ -148,3 +148,28 @@ async fn the_head_of_a_download_is_not_hit_by_what_waits_for_its_bytes() {
     let cut = plain.fetch(&url, None).await;
     assert_eq!((cut.complete, cut.bytes.as_slice()), (false, &b"by"[..]));
 }
+
+#[tokio::test]
+async fn downloads_are_counted_with_their_bytes_and_the_most_at_one_time() {
+    let (emulator, plain) = lenient().await;
+    let link = emulator.add_file("/", "x", &content());
+    let url = plain.token(&link, json!({})).await;
+    for _ in 0..20 {
+        plain.get(&url, Some("bytes=0-99")).await;
+    }
+    plain.head(&url).await;
+    assert_eq!((emulator.download_gets(), emulator.bytes_sent()), (20, 2000));
+    assert_eq!(emulator.most_downloads_at_once(), 1);
+
+    emulator.inject(Fault::once("download", Action::ResetAfter(1000)));
+    plain.fetch(&url, None).await;
+    assert_eq!((emulator.download_gets(), emulator.bytes_sent()), (21, 3000));
+    plain.get(&url, None).await;
+    assert_eq!(emulator.bytes_sent(), 3000 + SIZE as u64);
+    assert_eq!(emulator.most_downloads_at_once(), 1);
+    emulator.inject(Fault { times: 2, ..Fault::once("download", Action::StallBody(1)) });
+    let first = plain.begin(&url, None).await.unwrap();
+    let second = plain.begin(&url, None).await.unwrap();
+    assert_eq!(emulator.most_downloads_at_once(), 2);
+    drop((first, second));
+}
