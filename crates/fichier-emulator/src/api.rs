@@ -13,6 +13,7 @@ pub(crate) mod placing;
 pub(crate) mod tokens;
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -43,6 +44,8 @@ pub(crate) struct Call<'a> {
     pub(crate) endpoint: &'a str,
     pub(crate) fields: Fields,
     pub(crate) now: Instant,
+    /// Of the client.
+    pub(crate) address: IpAddr,
     /// The fault that hit this call and concerns what the endpoint does.
     pub(crate) action: Option<Action>,
     ticket: Ticket,
@@ -56,6 +59,7 @@ pub(crate) struct Call<'a> {
 pub(crate) async fn serve(
     world: Arc<World>,
     request: Request<Incoming>,
+    address: IpAddr,
 ) -> io::Result<Response<Body>> {
     let (head, body) = request.into_parts();
     let endpoint = head.uri.path().strip_prefix("/v1/").unwrap_or(head.uri.path()).to_owned();
@@ -71,6 +75,7 @@ pub(crate) async fn serve(
             content_type: header(CONTENT_TYPE),
             authorization: header(AUTHORIZATION),
             body: &body,
+            address,
             ticket,
         };
         let answer = answer(&world, &mut state, &call);
@@ -90,6 +95,7 @@ struct Knock<'a> {
     content_type: Option<&'a str>,
     authorization: Option<&'a str>,
     body: &'a [u8],
+    address: IpAddr,
     ticket: Ticket,
 }
 
@@ -118,8 +124,16 @@ fn answer(world: &World, state: &mut State, knock: &Knock) -> Answer {
         return reply.write(state, pretty, delivery);
     }
     let delivery = spoil::delivery(action.as_ref());
-    let mut call =
-        Call { state, world, endpoint: knock.endpoint, fields, now, action, ticket: knock.ticket };
+    let mut call = Call {
+        state,
+        world,
+        endpoint: knock.endpoint,
+        fields,
+        now,
+        address: knock.address,
+        action,
+        ticket: knock.ticket,
+    };
     call.note_subject();
     let reply = call.dispatch();
     state.changed = true;

@@ -13,12 +13,13 @@ use hyper::header::{
     ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE,
 };
 use hyper::{Method, Request, Response};
-use tokio::sync::Notify;
 
 use crate::account::File;
+use crate::api::tokens::{ONE_LOCATION, ONE_LOCATION_NUMBER};
 use crate::faults::{Action, Subject};
 use crate::reply::{Body, Delivery, Reply, full};
 use crate::send::{self, Part};
+use crate::server::Peer;
 use crate::spoil;
 use crate::state::{State, World};
 use crate::traffic::Passage;
@@ -32,14 +33,15 @@ pub(crate) struct Token {
     file: String,
     single: bool,
     inline: bool,
+    cdn: bool,
     given: Instant,
     /// Of the first GET.
     used: Option<Instant>,
 }
 
 impl Token {
-    pub(crate) fn new(file: String, single: bool, inline: bool, now: Instant) -> Token {
-        Token { file, single, inline, given: now, used: None }
+    pub(crate) fn new(file: String, single: bool, inline: bool, cdn: bool, now: Instant) -> Token {
+        Token { file, single, inline, cdn, given: now, used: None }
     }
 
     /// Whether it still opens anything.
@@ -58,18 +60,19 @@ struct Asked<'a> {
     token: &'a str,
     is_get: bool,
     range: Option<&'a str>,
+    peer: &'a Peer,
 }
 
 /// What a token leads to.
 struct Found {
     file: File,
     inline: bool,
+    cdn: bool,
     /// The fault that hit this request and does not replace the file.
     action: Option<Action>,
 }
 
-/// Answers one request to a download server. `flushed` is told when the client's connection has
-/// taken all that was written to it.
+/// Answers one request to a download server.
 ///
 /// # Errors
 ///
@@ -77,12 +80,13 @@ struct Found {
 pub(crate) async fn serve(
     world: Arc<World>,
     request: Request<Incoming>,
-    flushed: Arc<Notify>,
+    peer: Peer,
 ) -> io::Result<Response<Body>> {
     let asked = Asked {
         token: request.uri().path().trim_start_matches('/'),
         is_get: request.method() == Method::GET,
         range: request.headers().get(RANGE).and_then(|value| value.to_str().ok()),
+        peer: &peer,
     };
     let (ticket, found) = {
         let mut state = world.lock();
@@ -90,7 +94,7 @@ pub(crate) async fn serve(
         (ticket, find(&mut state, &asked))
     };
     let response = match found {
-        Ok(found) => respond(Arc::clone(&world), &asked, &found, flushed).await?,
+        Ok(found) => respond(Arc::clone(&world), &asked, &found).await?,
         Err((reply, delivery)) => {
             let answer = reply.write(&mut world.lock(), false, delivery);
             answer.deliver().await?
@@ -106,26 +110,46 @@ pub(crate) async fn serve(
 fn find(state: &mut State, asked: &Asked) -> Result<Found, (Reply, Delivery)> {
     let now = Instant::now();
     let token = state.tokens.get(asked.token);
+    let good = token.filter(|token| token.is_good(state, now, asked.is_get));
+    let good = good.map(|token| (token.inline, token.cdn));
     let file = token.and_then(|token| state.account.file(&token.file)).cloned();
-    // Faults are for those who want the bytes.
-    let action = if asked.is_get { take_fault(state, asked, file.as_ref()) } else { None };
+    // Rules and faults are for those who want the bytes.
+    let mut action = None;
+    if asked.is_get {
+        if let (Some(_), Some(_)) = (good, &file)
+            && let Some(page) = refusal(state, asked, now)
+        {
+            return Err((page, Delivery::Send));
+        }
+        action = take_fault(state, asked, file.as_ref());
+    }
     // What is cut is the file and not the reply.
     if let Some(action) = action.as_ref().filter(|a| !matches!(a, Action::ResetAfter(_)))
         && let Some(instead) = spoil::instead(action, state, now)
     {
         return Err(instead);
     }
-    let good =
-        state.tokens.get(asked.token).is_some_and(|token| token.is_good(state, now, asked.is_get));
-    let token = state.tokens.get_mut(asked.token).filter(|_| good);
-    let (Some(token), Some(file)) = (token, file) else {
-        let page = Reply::html(200, "<html><body>Lien invalide ou expiré</body></html>");
-        return Err((page, Delivery::Send));
+    let (Some((inline, cdn)), Some(file)) = (good, file) else {
+        return Err((page("Lien invalide ou expiré"), Delivery::Send));
     };
-    if asked.is_get {
+    if let Some(token) = state.tokens.get_mut(asked.token).filter(|_| asked.is_get) {
         token.used.get_or_insert(now);
     }
-    Ok(Found { file, inline: token.inline, action })
+    Ok(Found { file, inline, cdn, action })
+}
+
+/// Why the bytes are not given to this client at this moment.
+fn refusal(state: &mut State, asked: &Asked, now: Instant) -> Option<Reply> {
+    let rules = state.rules.clone();
+    if !state.limits.admit_location(asked.peer.address, &rules, now) {
+        return Some(page(&format!("{ONE_LOCATION} #{ONE_LOCATION_NUMBER}")));
+    }
+    None
+}
+
+/// An error as a download server tells it.
+fn page(message: &str) -> Reply {
+    Reply::html(200, format!("<html><body>{message}</body></html>"))
 }
 
 fn take_fault(state: &mut State, asked: &Asked, file: Option<&File>) -> Option<Action> {
@@ -142,10 +166,9 @@ async fn respond(
     world: Arc<World>,
     asked: &Asked<'_>,
     found: &Found,
-    flushed: Arc<Notify>,
 ) -> io::Result<Response<Body>> {
-    let Found { file, inline, action } = found;
-    let passage = asked.is_get.then(|| Passage::begin(Arc::clone(&world)));
+    let Found { file, inline, cdn, action } = found;
+    let passage = asked.is_get.then(|| Passage::begin(Arc::clone(&world), *cdn));
     match spoil::delivery(action.as_ref()) {
         Delivery::Lost => return Err(io::ErrorKind::ConnectionReset.into()),
         Delivery::Late(delay) => tokio::time::sleep(delay).await,
@@ -176,7 +199,9 @@ async fn respond(
         response = response.header(CONTENT_RANGE, range);
     }
     let body = match passage {
-        Some(passage) => send::body(reader, &part, action.as_ref(), flushed, passage),
+        Some(passage) => {
+            send::body(reader, &part, action.as_ref(), Arc::clone(&asked.peer.flushed), passage)
+        }
         None => full(""),
     };
     response.body(body).map_err(io::Error::other)

@@ -246,6 +246,16 @@ impl Emulator {
         self.world.lock().rules = rules;
     }
 
+    /// Whether somebody downloads elsewhere from now on: [`Rules::other_location_active`].
+    pub fn set_other_location(&self, active: bool) {
+        self.world.lock().rules.other_location_active = active;
+    }
+
+    /// Whether downloads need CDN credits from now on: [`Rules::downloads_need_cdn`].
+    pub fn set_downloads_need_cdn(&self, needed: bool) {
+        self.world.lock().rules.downloads_need_cdn = needed;
+    }
+
     /// No key is accepted any more.
     pub fn revoke_key(&self) {
         self.world.lock().key = None;

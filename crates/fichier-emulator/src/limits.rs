@@ -7,6 +7,7 @@
 //! is what makes probing inside a lock so expensive.
 
 use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use crate::rules::Rules;
@@ -43,6 +44,8 @@ pub(crate) struct Limits {
     listings: HashMap<i64, Instant>,
     last_listing: Option<Instant>,
     account_read: Option<Instant>,
+    /// Where the last token or download went.
+    location: Option<(IpAddr, Instant)>,
     refusals: VecDeque<Instant>,
 }
 
@@ -125,6 +128,22 @@ impl Limits {
         }
         self.account_read = Some(now);
         Ok(())
+    }
+
+    /// Whether `address` may have a token or a download now: not if another one had the last
+    /// (section D). Being refused does not count as having.
+    pub(crate) fn admit_location(&mut self, address: IpAddr, rules: &Rules, now: Instant) -> bool {
+        let taken = match (self.location, rules.one_location) {
+            (Some((other, last)), Some(stays)) => {
+                other != address && now - last < rules.real(stays)
+            }
+            _ => false,
+        };
+        let admitted = !taken && !rules.other_location_active;
+        if admitted {
+            self.location = Some((address, now));
+        }
+        admitted
     }
 
     /// Counts an answer of 401, 403, 404 or 410; too many lock the address for an hour.
@@ -232,6 +251,20 @@ mod tests {
         assert_eq!(refusal.broken, "user/info was asked again too soon");
         assert!(!limits.is_locked(at(299_999)));
         assert_eq!(limits.admit_account(&rules, at(300_000)), Ok(()));
+    }
+
+    #[test]
+    fn one_address_downloads_until_it_has_been_quiet() {
+        let (mut limits, at) = (Limits::default(), clock());
+        let rules = Rules { one_location: Some(Duration::from_secs(300)), ..Rules::default() };
+        let (here, there) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2]));
+        let mut admit = |address, s: u64| limits.admit_location(address, &rules, at(s * 1000));
+        assert!(admit(here, 0));
+        assert!(!admit(there, 1));
+        assert!(admit(here, 200));
+        assert!(!admit(there, 499));
+        assert!(admit(there, 500));
+        assert!(!admit(here, 501));
     }
 
     #[test]

@@ -65,7 +65,7 @@ impl Offer {
 }
 
 /// The limits and habits of one emulated service. `None` switches a limit off.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Rules {
     /// Calls in any second that lasts one second (A.5); one more starts a lock.
     pub calls_per_second: Option<usize>,
@@ -116,10 +116,19 @@ pub struct Rules {
     pub unknown_folder_lists_empty: bool,
     /// An upload with a wrong key.
     pub bad_key_on_node: BadKeyOnNode,
-    /// Downloads are refused without CDN credits, #913 (section D).
+    /// Downloads are refused unless they use CDN credits, #913; not to Premium GOLD (section D).
     pub downloads_need_cdn: bool,
-    /// Another address is downloading: tokens are refused, #887 (section D).
+    /// The account's CDN credit, in GB of 10⁹ bytes (B.18). Downloads whose token had `cdn:1` use
+    /// it up; with none left, such tokens are refused, #913.
+    pub cdn_credit_gb: f64,
+    /// Somebody who is not to be seen downloads elsewhere: tokens and downloads are refused, #887
+    /// (section D).
     pub other_location_active: bool,
+    /// For how long after a token or a download the same is refused to other addresses, #887. The
+    /// document says "some minutes" and advises to wait 5 (section D). `None`, the default, is a
+    /// choice: most tests are about something else, and through the proxy all clients have one
+    /// address.
+    pub one_location: Option<Duration>,
     /// How long `end.pl` knows the result of an upload (C.1).
     pub result_kept: Duration,
 }
@@ -151,7 +160,9 @@ impl Default for Rules {
             unknown_folder_lists_empty: false,
             bad_key_on_node: BadKeyOnNode::Anonymous,
             downloads_need_cdn: false,
+            cdn_credit_gb: 100.0,
             other_location_active: false,
+            one_location: None,
             result_kept: Duration::from_secs(2 * 3600),
         }
     }

@@ -3,6 +3,7 @@
 //! An answer that is an error has no reply: the connection is closed on the client, which is how
 //! a lost reply looks from there.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,14 @@ pub(crate) enum Door {
     Download,
 }
 
+/// The other end of a connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    pub(crate) address: IpAddr,
+    /// Told when the connection has taken all that was written to it.
+    pub(crate) flushed: Arc<Notify>,
+}
+
 /// Serves every connection until the runtime ends.
 pub(crate) async fn run(
     door: Door,
@@ -36,8 +45,8 @@ pub(crate) async fn run(
     world: Arc<World>,
 ) {
     loop {
-        let socket = match listener.accept().await {
-            Ok((socket, _)) => socket,
+        let (socket, address) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Out of descriptors, most likely: others are freed meanwhile.
                 tracing::warn!("cannot accept a connection: {error}");
@@ -49,11 +58,12 @@ pub(crate) async fn run(
             tracing::debug!("no TCP_NODELAY: {error}");
         }
         let (tls, world) = (tls.clone(), Arc::clone(&world));
+        let peer = Peer { address: address.ip(), flushed: Arc::new(Notify::new()) };
         tokio::spawn(async move {
             match tls {
-                None => converse(door, socket, world).await,
+                None => converse(door, socket, peer, world).await,
                 Some(tls) => match tls.accept(socket).await {
-                    Ok(stream) => converse(door, stream, world).await,
+                    Ok(stream) => converse(door, stream, peer, world).await,
                     Err(error) => tracing::debug!("no TLS with a client: {error}"),
                 },
             }
@@ -61,19 +71,18 @@ pub(crate) async fn run(
     }
 }
 
-async fn converse<S>(door: Door, stream: S, world: Arc<World>)
+async fn converse<S>(door: Door, stream: S, peer: Peer, world: Arc<World>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let flushed = Arc::new(Notify::new());
-    let socket = Socket::new(stream, Arc::clone(&flushed));
+    let socket = Socket::new(stream, Arc::clone(&peer.flushed));
     let service = service_fn(move |request| {
-        let (world, flushed) = (Arc::clone(&world), Arc::clone(&flushed));
+        let (world, peer) = (Arc::clone(&world), peer.clone());
         async move {
             let answer = match door {
-                Door::Api => api::serve(Arc::clone(&world), request).await,
+                Door::Api => api::serve(Arc::clone(&world), request, peer.address).await,
                 Door::Node => node::serve(Arc::clone(&world), request).await,
-                Door::Download => download::serve(Arc::clone(&world), request, flushed).await,
+                Door::Download => download::serve(Arc::clone(&world), request, peer).await,
             };
             answer.map(|response| dated(response, &world))
         }

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
+use crate::rules::Rules;
 use crate::state::World;
 
 /// Counters that only grow, except for the downloads of this moment.
@@ -14,11 +15,19 @@ pub(crate) struct Traffic {
     pub(crate) received: AtomicU64,
     /// File bytes that the download servers have sent, of complete downloads or not.
     pub(crate) sent: AtomicU64,
+    /// Those of `sent` that are paid with CDN credit.
+    cdn: AtomicU64,
     downloads: AtomicUsize,
     most_downloads: AtomicUsize,
 }
 
 impl Traffic {
+    /// What is left of the account's CDN credit.
+    pub(crate) fn cdn_left_gb(&self, rules: &Rules) -> f64 {
+        let used_gb = self.cdn.load(Relaxed) as f64 / 1e9;
+        (rules.cdn_credit_gb - used_gb).max(0.0)
+    }
+
     /// The most downloads that were ever under way together.
     pub(crate) fn most_downloads(&self) -> usize {
         self.most_downloads.load(Relaxed)
@@ -27,24 +36,30 @@ impl Traffic {
 
 /// One download under way, until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Passage(Arc<World>);
+pub(crate) struct Passage {
+    world: Arc<World>,
+    cdn: bool,
+}
 
 impl Passage {
-    pub(crate) fn begin(world: Arc<World>) -> Passage {
+    pub(crate) fn begin(world: Arc<World>, cdn: bool) -> Passage {
         let traffic = &world.traffic;
         let downloads = 1 + traffic.downloads.fetch_add(1, Relaxed);
         traffic.most_downloads.fetch_max(downloads, Relaxed);
-        Passage(world)
+        Passage { world, cdn }
     }
 
     /// Counts bytes as sent.
     pub(crate) fn count(&self, bytes: u64) {
-        self.0.traffic.sent.fetch_add(bytes, Relaxed);
+        self.world.traffic.sent.fetch_add(bytes, Relaxed);
+        if self.cdn {
+            self.world.traffic.cdn.fetch_add(bytes, Relaxed);
+        }
     }
 }
 
 impl Drop for Passage {
     fn drop(&mut self) {
-        self.0.traffic.downloads.fetch_sub(1, Relaxed);
+        self.world.traffic.downloads.fetch_sub(1, Relaxed);
     }
 }

@@ -41,11 +41,12 @@ pub(crate) fn read_or_set(call: &mut Call) -> Reply {
     let used: u64 =
         state.account.files().filter(|file| !file.anonymous).map(|file| file.size).sum();
     let now = state.clock.now();
+    let cdn = call.world.traffic.cdn_left_gb(&rules);
     let end = if state.offer == Offer::None { String::new() } else { dates::write(now + YEAR_S) };
     Reply::ok(json!({
         "status": "OK", "email": "someone@example.com",
         "offer": state.offer.number().to_string(), "subscription_end": end,
-        "2fa": "0", "mail_rm": "0", "cdn": "0.00",
+        "2fa": "0", "mail_rm": "0", "cdn": format!("{cdn:.2}"),
         "ftp_mode": setting("ftp_mode").to_string(), "ftp_did": setting("ftp_did"),
         "ftp_report": setting("ftp_report").to_string(),
         "ru_report": setting("ru_report").to_string(),

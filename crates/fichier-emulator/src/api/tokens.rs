@@ -5,14 +5,23 @@ use serde_json::json;
 use super::{Call, attributes};
 use crate::download::Token;
 use crate::reply::Reply;
+use crate::rules::Offer;
+
+/// To whoever downloads elsewhere than the last one (section D), as KO or in a page.
+pub(crate) const ONE_LOCATION: &str = "Only 1 location allowed at a time";
+pub(crate) const ONE_LOCATION_NUMBER: u16 = 887;
 
 /// Gives a token, or one of the refusals that belong to downloads.
 pub(crate) fn give(call: &mut Call) -> Reply {
     let Some(file) = attributes::file_asked_for(call) else { return Reply::not_found() };
-    if call.state.rules.other_location_active {
-        return Reply::ko(403, "Only 1 location allowed at a time", 887);
+    let rules = call.state.rules.clone();
+    if !call.state.limits.admit_location(call.address, &rules, call.now) {
+        return Reply::ko(403, ONE_LOCATION, ONE_LOCATION_NUMBER);
     }
-    if call.state.rules.downloads_need_cdn && !call.fields.is_set("cdn") {
+    let cdn = call.fields.is_set("cdn");
+    let needs_cdn = rules.downloads_need_cdn && call.state.offer != Offer::Gold;
+    let may_pay = call.world.traffic.cdn_left_gb(&rules) > 0.0;
+    if needs_cdn && !cdn || cdn && !may_pay {
         return Reply::ko(
             403,
             "You must have CDN credits: this address is not a residential private one. \
@@ -33,6 +42,6 @@ pub(crate) fn give(call: &mut Call) -> Reply {
         if inline { "?inline" } else { "" }
     );
     let single = call.fields.is_set("single");
-    call.state.tokens.insert(name, Token::new(file.id, single, inline, call.now));
+    call.state.tokens.insert(name, Token::new(file.id, single, inline, cdn, call.now));
     Reply::ok(json!({"status": "OK", "url": url}))
 }

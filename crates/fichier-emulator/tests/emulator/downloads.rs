@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::plain::{Fetched, Plain, lenient};
 
 /// Larger than what sockets and hyper buffer.
-const SIZE: usize = 8_000_000;
+const SIZE: usize = 4_000_000;
 
 /// Bytes that differ from place to place.
 fn content() -> Vec<u8> {

@@ -5,6 +5,7 @@
 mod clock;
 mod downloads;
 mod faults;
+mod locations;
 mod plain;
 mod service;
 mod tls;

@@ -1,5 +1,6 @@
 //! A client of bare requests: what docs/api-notes.md says, and no more.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use fichier_emulator::{Emulator, Rules};
@@ -43,6 +44,13 @@ impl Plain {
         drop(rustls::crypto::ring::default_provider().install_default());
         let http = Client::builder().redirect(redirect::Policy::none()).build().unwrap();
         Plain { http, api: emulator.api_url(), key: emulator.api_key().to_owned() }
+    }
+
+    /// A client at another address of this machine, with the same key.
+    pub(crate) fn at(&self, address: [u8; 4]) -> Plain {
+        let builder = Client::builder().redirect(redirect::Policy::none());
+        let http = builder.local_address(IpAddr::from(address)).build().unwrap();
+        Plain { http, api: self.api.clone(), key: self.key.clone() }
     }
 
     pub(crate) fn with_key(&self, key: &str) -> Plain {
