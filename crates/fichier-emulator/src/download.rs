@@ -116,8 +116,8 @@ fn find(state: &mut State, asked: &Asked) -> Result<Found, (Reply, Delivery)> {
     // Rules and faults are for those who want the bytes.
     let mut action = None;
     if asked.is_get {
-        if let (Some(_), Some(_)) = (good, &file)
-            && let Some(page) = refusal(state, asked, now)
+        if let (Some(_), Some(file)) = (good, &file)
+            && let Some(page) = refusal(state, asked, file, now)
         {
             return Err((page, Delivery::Send));
         }
@@ -139,12 +139,27 @@ fn find(state: &mut State, asked: &Asked) -> Result<Found, (Reply, Delivery)> {
 }
 
 /// Why the bytes are not given to this client at this moment.
-fn refusal(state: &mut State, asked: &Asked, now: Instant) -> Option<Reply> {
+fn refusal(state: &mut State, asked: &Asked, file: &File, now: Instant) -> Option<Reply> {
     let rules = state.rules.clone();
     if !state.limits.admit_location(asked.peer.address, &rules, now) {
         return Some(page(&format!("{ONE_LOCATION} #{ONE_LOCATION_NUMBER}")));
     }
+    if let Err(refusal) = state.limits.admit_download(file.size, &rules, now) {
+        state.record.violation("download", &refusal.broken);
+        return Some(page("Your requests are too fast"));
+    }
     None
+}
+
+/// Counts a download as under way from here on.
+fn pass(world: &Arc<World>, cdn: bool) -> Passage {
+    let mut state = world.lock();
+    if let Some(most) = state.rules.max_download_connections
+        && world.traffic.downloads() >= most
+    {
+        state.record.violation("download", &format!("more than {most} downloads at one time"));
+    }
+    Passage::begin(Arc::clone(world), cdn)
 }
 
 /// An error as a download server tells it.
@@ -168,7 +183,7 @@ async fn respond(
     found: &Found,
 ) -> io::Result<Response<Body>> {
     let Found { file, inline, cdn, action } = found;
-    let passage = asked.is_get.then(|| Passage::begin(Arc::clone(&world), *cdn));
+    let passage = asked.is_get.then(|| pass(&world, *cdn));
     match spoil::delivery(action.as_ref()) {
         Delivery::Lost => return Err(io::ErrorKind::ConnectionReset.into()),
         Delivery::Late(delay) => tokio::time::sleep(delay).await,

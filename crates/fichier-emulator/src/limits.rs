@@ -36,6 +36,11 @@ pub(crate) struct Refusal {
     pub(crate) broken: String,
 }
 
+/// Files up to this size must not be downloaded in quick succession (docs/api-notes.md, A.5).
+const SMALL: u64 = 50_000_000;
+/// By how much a thread may be late, where the service's time runs faster than that of threads.
+const LATENESS: Duration = Duration::from_millis(20);
+
 /// What the service remembers about the pace of its caller.
 #[derive(Debug, Default)]
 pub(crate) struct Limits {
@@ -44,6 +49,8 @@ pub(crate) struct Limits {
     listings: HashMap<i64, Instant>,
     last_listing: Option<Instant>,
     account_read: Option<Instant>,
+    /// When the next small file may be downloaded.
+    small_download_due: Option<Instant>,
     /// Where the last token or download went.
     location: Option<(IpAddr, Instant)>,
     refusals: VecDeque<Instant>,
@@ -128,6 +135,28 @@ impl Limits {
         }
         self.account_read = Some(now);
         Ok(())
+    }
+
+    /// Admits the start of a download of a file of this size; small ones too soon after each other
+    /// start a lock.
+    pub(crate) fn admit_download(
+        &mut self,
+        size: u64,
+        rules: &Rules,
+        now: Instant,
+    ) -> Result<(), Refusal> {
+        let Some(interval) = rules.small_download_interval.filter(|_| size <= SMALL) else {
+            return Ok(());
+        };
+        let due = self.small_download_due.unwrap_or(now);
+        let lateness = if rules.time_scale > 1 { LATENESS } else { Duration::ZERO };
+        self.small_download_due = Some(due.max(now) + rules.real(interval));
+        if now + lateness >= due {
+            return Ok(());
+        }
+        self.lock(LockKind::Flood, rules, now);
+        let broken = "small files were downloaded in quick succession".to_owned();
+        Err(Refusal { kind: LockKind::Flood, broken })
     }
 
     /// Whether `address` may have a token or a download now: not if another one had the last
@@ -251,6 +280,31 @@ mod tests {
         assert_eq!(refusal.broken, "user/info was asked again too soon");
         assert!(!limits.is_locked(at(299_999)));
         assert_eq!(limits.admit_account(&rules, at(300_000)), Ok(()));
+    }
+
+    #[test]
+    fn small_files_are_downloaded_one_by_one_and_large_ones_at_any_pace() {
+        let (at, rules) = (clock(), Rules::default());
+        let admit = |limits: &mut Limits, size, ms| limits.admit_download(size, &rules, at(ms));
+        let mut limits = Limits::default();
+        assert_eq!(admit(&mut limits, SMALL, 0), Ok(()));
+        assert_eq!(admit(&mut limits, SMALL + 1, 1), Ok(()));
+        assert_eq!(admit(&mut limits, SMALL, 400), Ok(()));
+        assert!(!limits.is_locked(at(400)));
+        let refusal = admit(&mut limits, 1, 799).unwrap_err();
+        assert_eq!(refusal.broken, "small files were downloaded in quick succession");
+        assert!(limits.is_locked(at(799)));
+    }
+
+    #[test]
+    fn a_scaled_clock_holds_the_average_pace_of_small_files() {
+        let (mut limits, at, rules) = (Limits::default(), clock(), Rules::scaled(100));
+        // Due every 4 ms; these three come late, and so together.
+        for ms in [0, 16, 16, 16] {
+            assert_eq!(limits.admit_download(1, &rules, at(ms)), Ok(()), "{ms}");
+        }
+        let burst = (0..20).map(|_| limits.admit_download(1, &rules, at(40))).find(Result::is_err);
+        assert!(burst.is_some());
     }
 
     #[test]

@@ -28,6 +28,11 @@ impl Traffic {
         (rules.cdn_credit_gb - used_gb).max(0.0)
     }
 
+    /// How many downloads are under way.
+    pub(crate) fn downloads(&self) -> usize {
+        self.downloads.load(Relaxed)
+    }
+
     /// The most downloads that were ever under way together.
     pub(crate) fn most_downloads(&self) -> usize {
         self.most_downloads.load(Relaxed)

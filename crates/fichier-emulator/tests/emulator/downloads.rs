@@ -1,9 +1,11 @@
 //! Downloads that go wrong, and what the service counts of them.
 
-use fichier_emulator::{Action, Emulator, Fault};
+use std::time::Duration;
+
+use fichier_emulator::{Action, Emulator, Fault, Rules};
 use serde_json::json;
 
-use crate::plain::{Fetched, Plain, lenient};
+use crate::plain::{Fetched, Plain, lenient, with_rules};
 
 /// Larger than what sockets and hyper buffer.
 const SIZE: usize = 4_000_000;
@@ -171,5 +173,48 @@ async fn downloads_are_counted_with_their_bytes_and_the_most_at_one_time() {
     let first = plain.begin(&url, None).await.unwrap();
     let second = plain.begin(&url, None).await.unwrap();
     assert_eq!(emulator.most_downloads_at_once(), 2);
+    drop((first, second));
+}
+
+#[tokio::test]
+async fn small_files_in_quick_succession_lock_the_address() {
+    // Longer than any test, so that a slow machine does not keep to it.
+    let small_download_interval = Some(Duration::from_secs(3600));
+    let rules = Rules { small_download_interval, ..Rules::published() };
+    let (emulator, plain) = with_rules(rules).await;
+    let link = emulator.add_file("/", "x", b"bytes");
+    let url = plain.token(&link, json!({})).await;
+    plain.head(&url).await;
+    plain.head(&url).await;
+    assert_eq!(plain.get(&url, None).await.1, b"bytes");
+    emulator.assert_no_violations();
+    assert!(!emulator.is_locked());
+
+    let (status, page) = plain.get(&url, Some("bytes=2-")).await;
+    let page = String::from_utf8(page).unwrap();
+    assert_eq!((status, page.contains("Your requests are too fast")), (200, true), "{page}");
+    let violations = emulator.violations();
+    assert!(violations[0].contains("small files were downloaded in quick"), "{violations:?}");
+    assert!(emulator.is_locked());
+    let (status, _) = plain.call("download/get_token.cgi", json!({"url": link})).await;
+    assert_eq!(status, 403);
+}
+
+#[tokio::test]
+async fn more_connections_than_the_service_likes_are_a_violation() {
+    let rules = Rules { max_download_connections: Some(2), ..Rules::lenient() };
+    let (emulator, plain) = with_rules(rules).await;
+    let link = emulator.add_file("/", "x", b"bytes");
+    let url = plain.token(&link, json!({})).await;
+    for _ in 0..3 {
+        plain.get(&url, None).await;
+    }
+    emulator.inject(Fault { times: 2, ..Fault::once("download", Action::StallBody(1)) });
+    let first = plain.begin(&url, None).await.unwrap();
+    let second = plain.begin(&url, None).await.unwrap();
+    emulator.assert_no_violations();
+    assert_eq!(plain.get(&url, None).await.1, b"bytes");
+    let violations = emulator.violations();
+    assert!(violations[0].contains("more than 2 downloads at one time"), "{violations:?}");
     drop((first, second));
 }
