@@ -194,10 +194,12 @@ async fn respond(
         let answer = reply.write(&mut world.lock(), false, Delivery::Send);
         return answer.deliver().await;
     };
-    let Some(part) = part(asked.range, file.size, action.as_ref()) else {
+    // Not the size in listings: these may not know of damage.
+    let size = reader.length()?;
+    let Some(part) = part(asked.range, size, action.as_ref()) else {
         let refused = Response::builder()
             .status(416)
-            .header(CONTENT_RANGE, format!("bytes */{}", file.size))
+            .header(CONTENT_RANGE, format!("bytes */{size}"))
             .body(full(""));
         return refused.map_err(io::Error::other);
     };
@@ -210,7 +212,7 @@ async fn respond(
         .header(CONTENT_DISPOSITION, format!("{kind}; filename=\"{}\"", file.name).as_bytes());
     if part.partial {
         let last = (part.first + part.length).saturating_sub(1);
-        let range = format!("bytes {}-{last}/{}", part.first, file.size);
+        let range = format!("bytes {}-{last}/{size}", part.first);
         response = response.header(CONTENT_RANGE, range);
     }
     let body = match passage {

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use crate::account::{File, ROOT};
 use crate::api::link_id;
+use crate::damage::Damage;
 use crate::dates;
 use crate::emulator::Emulator;
 use crate::storage::{ContentReader, Stored};
@@ -176,13 +177,7 @@ impl Emulator {
     ///
     /// When there is none of this link, or the storage cannot be written.
     pub fn replace_content(&self, link: &str, bytes: &[u8]) {
-        let mut stored = self.store(bytes);
-        self.change(link, |file| {
-            file.size = stored.size;
-            file.whirlpool.clone_from(&stored.whirlpool);
-            std::mem::swap(&mut file.content, &mut stored.content);
-        });
-        self.world.lock().free(&stored.content, &self.world.storage);
+        self.swap_content(link, self.store(bytes), Damage::Noticed);
     }
 
     /// Changes when a file was uploaded: French local time, `YYYY-MM-DD HH:MM:SS`.
@@ -195,7 +190,7 @@ impl Emulator {
         self.change(link, |file| file.date = date);
     }
 
-    fn change(&self, link: &str, change: impl FnOnce(&mut File)) {
+    pub(crate) fn change(&self, link: &str, change: impl FnOnce(&mut File)) {
         let state = &mut *self.world.lock();
         state.changed = true;
         let file = link_id(link).and_then(|id| state.account.file_mut(id));

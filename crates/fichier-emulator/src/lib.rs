@@ -31,6 +31,7 @@
 
 mod account;
 mod api;
+mod damage;
 mod dates;
 mod download;
 mod emulator;
@@ -57,6 +58,7 @@ mod storage;
 mod tls;
 mod traffic;
 
+pub use damage::Damage;
 pub use emulator::{Builder, Emulator};
 pub use faults::{Action, Fault};
 pub use inspect::StoredFile;

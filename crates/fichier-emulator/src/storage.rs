@@ -168,6 +168,16 @@ pub(crate) enum Source {
     Disk(File),
 }
 
+impl ContentReader {
+    /// Of the whole content, in bytes.
+    pub(crate) fn length(&self) -> io::Result<u64> {
+        match &self.0 {
+            Source::Memory(bytes) => Ok(bytes.get_ref().len() as u64),
+            Source::Disk(file) => Ok(file.metadata()?.len()),
+        }
+    }
+}
+
 impl Read for ContentReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match &mut self.0 {

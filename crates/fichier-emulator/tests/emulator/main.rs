@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests, which report by failing")]
 
 mod clock;
+mod damage;
 mod downloads;
 mod faults;
 mod locations;

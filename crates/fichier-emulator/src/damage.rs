@@ -1,0 +1,88 @@
+//! Damage to what is stored, by accident or by others: [`Emulator::truncate_content`] and
+//! [`Emulator::damage_content`].
+//!
+//! What is lost as a whole is in `inspect`: a file or a folder that was removed, or that got
+//! another content.
+
+use std::io::Read;
+
+use crate::emulator::Emulator;
+use crate::storage::Stored;
+
+const BLOCK: usize = 256 * 1024;
+
+/// Whether the service knows that a file was damaged. Both happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Damage {
+    /// Listings show the size and hash of what is there now.
+    Noticed,
+    /// Listings show the size and hash from before; only a download brings it to light. Its
+    /// length is that of what is there now.
+    Silent,
+}
+
+impl Emulator {
+    /// Cuts a file down to its first `bytes`. Its link, name and date stay; copies are not touched.
+    ///
+    /// # Panics
+    ///
+    /// When there is no file of this link with more bytes than that, when its content is not kept,
+    /// or the storage cannot be written.
+    pub fn truncate_content(&self, link: &str, bytes: u64, damage: Damage) {
+        let length = self.content_length(link);
+        assert!(bytes < length, "{link} has {length} bytes and not more than {bytes}");
+        let stored = self.store_again(link, bytes, None);
+        self.swap_content(link, stored, damage);
+    }
+
+    /// Changes the byte in the middle of a file. Its link, name, size and date stay; copies are not
+    /// touched.
+    ///
+    /// # Panics
+    ///
+    /// When there is no file of this link with any bytes, when its content is not kept, or the
+    /// storage cannot be written.
+    pub fn damage_content(&self, link: &str, damage: Damage) {
+        let length = self.content_length(link);
+        assert!(length > 0, "{link} has no bytes to damage");
+        let stored = self.store_again(link, length, Some(length / 2));
+        self.swap_content(link, stored, damage);
+    }
+
+    fn content_length(&self, link: &str) -> u64 {
+        let reader = self.open_content(link);
+        reader.and_then(|reader| reader.length().ok()).unwrap_or(0)
+    }
+
+    /// Stores the first `length` bytes of a file once more, one of them changed if told to.
+    fn store_again(&self, link: &str, length: u64, flip: Option<u64>) -> Stored {
+        let mut reader = self.open_content(link).expect("a content that is kept").take(length);
+        let mut sink = self.world.storage.sink().expect("the storage can be written");
+        let mut block = vec![0; BLOCK];
+        let mut at = 0;
+        loop {
+            let read = reader.read(&mut block).expect("the storage can be read");
+            if read == 0 {
+                return sink.finish().expect("the storage can be written");
+            }
+            let place = flip.and_then(|flip| usize::try_from(flip.checked_sub(at)?).ok());
+            if let Some(byte) = place.and_then(|place| block[..read].get_mut(place)) {
+                *byte ^= 0xff;
+            }
+            sink.write(&block[..read]).expect("the storage can be written");
+            at += read as u64;
+        }
+    }
+
+    /// Gives a file another content, and frees the one that it had.
+    pub(crate) fn swap_content(&self, link: &str, mut stored: Stored, damage: Damage) {
+        self.change(link, |file| {
+            if damage == Damage::Noticed {
+                file.size = stored.size;
+                file.whirlpool.clone_from(&stored.whirlpool);
+            }
+            std::mem::swap(&mut file.content, &mut stored.content);
+        });
+        self.world.lock().free(&stored.content, &self.world.storage);
+    }
+}
