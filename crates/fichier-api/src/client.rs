@@ -14,6 +14,7 @@ use crate::address::ApiAddress;
 use crate::error::{Error, ErrorKind};
 use crate::key::ApiKey;
 use crate::pace::{Lane, Pacer};
+use crate::service_clock::ServiceClock;
 use crate::transport::{Reply, Settings, Transport};
 use crate::{retry, wire};
 
@@ -89,6 +90,12 @@ impl Client {
     /// What spaces this client's calls.
     pub fn pacer(&self) -> &Pacer {
         &self.pacer
+    }
+
+    /// What the service's clock showed in the newest reply to any call, of the API or a node, a
+    /// refusal too; `None` until the first. Costs no call.
+    pub fn service_clock(&self) -> Option<ServiceClock> {
+        self.transport.service_clock().get()
     }
 
     /// Tells whose account is meant, where the key itself must not be kept.

@@ -21,7 +21,7 @@ use crate::digest::Whirlpool;
 use crate::error::{Error, ErrorKind, Remedy};
 use crate::link::FileUrl;
 use crate::pace::Lane;
-use crate::transport::{read, unreachable};
+use crate::transport::{Transport, unreachable};
 
 const TOKEN: &str = "download/get_token.cgi";
 const DOWNLOAD: &str = "download";
@@ -204,7 +204,7 @@ impl Client {
         let from = self.transport().address().download(&address.0)?;
         let response = self.transport().download(from, offset).await?;
         let Some(start) = start_of_data(&response, offset) else {
-            return Err(refusal(response).await);
+            return Err(refusal(self.transport(), response).await);
         };
         // The whole came for a part: what is there already is skipped.
         let mut skip = offset - start?;
@@ -312,12 +312,12 @@ fn start_of_data(response: &reqwest::Response, asked: u64) -> Option<Result<u64,
 }
 
 /// What the download server says instead of the data.
-async fn refusal(response: reqwest::Response) -> ErrorKind {
+async fn refusal(transport: &Transport, response: reqwest::Response) -> ErrorKind {
     let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
     if location.is_some_and(|place| place.contains("?c=DB") || place.contains("?c=SCAN")) {
         return ErrorKind::Maintenance;
     }
-    let kind = match read(response).await {
+    let kind = match transport.read(response).await {
         Ok(reply) => decode::<serde_json::Value>(&reply).err(),
         Err(kind) => Some(kind),
     };

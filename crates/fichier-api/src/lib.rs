@@ -133,6 +133,7 @@ mod refusal;
 mod remote_upload;
 mod retry;
 mod rows;
+mod service_clock;
 mod tls;
 mod transport;
 mod types;
@@ -157,6 +158,7 @@ pub use matched::{Matched, match_uploaded};
 pub use pace::{HoldOff, PaceConfig, Pacer};
 pub use remote_upload::{Fetched, RemoteUpload, RemoteUploadResult};
 pub use rows::MAX_ROWS_PER_LISTING;
+pub use service_clock::ServiceClock;
 pub use types::{BatchOutcome, Copied, FolderId, FolderListing, RemoteFile, RemoteFolder};
 pub use upload::{
     MAX_FILE_BYTES, MAX_FILES_PER_UPLOAD, MAX_UPLOAD_BYTES, SendError, Sent, SentFile, UploadFile,

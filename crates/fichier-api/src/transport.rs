@@ -14,8 +14,8 @@ use std::io;
 use std::time::Duration;
 
 use reqwest::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap,
-    HeaderName, HeaderValue, LOCATION, RANGE, RETRY_AFTER,
+    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName,
+    HeaderValue, LOCATION, RANGE, RETRY_AFTER,
 };
 use reqwest::redirect::Policy;
 use url::Url;
@@ -24,6 +24,7 @@ use crate::address::ApiAddress;
 use crate::client::BuildError;
 use crate::error::ErrorKind;
 use crate::key::ApiKey;
+use crate::service_clock::NewestReading;
 use crate::tls;
 
 /// How long a connection, with TLS, may take to come about.
@@ -54,6 +55,7 @@ pub(crate) struct Transport {
     api: reqwest::Client,
     node: reqwest::Client,
     download: reqwest::Client,
+    service_clock: NewestReading,
 }
 
 /// A reply that was read to its end.
@@ -78,6 +80,7 @@ impl Transport {
             api: finish(start(&settings, true)?.gzip(true).read_timeout(stall))?,
             node: finish(fresh)?,
             download: finish(http1()?.read_timeout(stall))?,
+            service_clock: NewestReading::default(),
             address: settings.address,
             authorization,
             stall_timeout: stall,
@@ -92,6 +95,11 @@ impl Transport {
         self.stall_timeout
     }
 
+    /// What the service's clock showed in the newest reply.
+    pub(crate) fn service_clock(&self) -> &NewestReading {
+        &self.service_clock
+    }
+
     /// Calls one endpoint of the API.
     pub(crate) async fn call(&self, endpoint: &str, json: Vec<u8>) -> Result<Reply, ErrorKind> {
         let request = self
@@ -102,7 +110,7 @@ impl Transport {
             // The bare type: anything more is refused by some endpoints (docs/api-notes.md, A.2).
             .header(CONTENT_TYPE, "application/json")
             .body(json);
-        read(request.send().await.map_err(unreachable)?).await
+        self.read(request.send().await.map_err(unreachable)?).await
     }
 
     /// Sends a form to an upload node. The caller watches its progress: no timeout is set, since
@@ -122,7 +130,7 @@ impl Transport {
             .header(CONTENT_TYPE, content_type)
             .header(CONTENT_LENGTH, content_length)
             .body(body);
-        read(request.send().await.map_err(unreachable)?).await
+        self.read(request.send().await.map_err(unreachable)?).await
     }
 
     /// Asks a node what became of an upload. The key is not needed there, and not sent.
@@ -133,7 +141,7 @@ impl Transport {
             .timeout(self.stall_timeout * STALLS_PER_CALL)
             .header(CONNECTION, "close")
             .header(JSON, "1");
-        read(request.send().await.map_err(unreachable)?).await
+        self.read(request.send().await.map_err(unreachable)?).await
     }
 
     /// Starts a download, from byte `offset` on; the body is left to the caller.
@@ -148,31 +156,28 @@ impl Transport {
         }
         request.send().await.map_err(unreachable)
     }
-}
 
-/// Reads a reply to its end, or to the most that is read.
-pub(crate) async fn read(mut response: reqwest::Response) -> Result<Reply, ErrorKind> {
-    let mut body = Vec::new();
-    let text = |headers: &HeaderMap, name| {
-        headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
-    };
-    let headers = response.headers();
-    let mut reply = Reply {
-        status: response.status().as_u16(),
-        content_type: text(headers, CONTENT_TYPE),
-        location: text(headers, LOCATION),
-        retry_after: text(headers, RETRY_AFTER),
-        body: Vec::new(),
-    };
-    while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
-        if body.len() + chunk.len() > MAX_REPLY_BYTES {
-            let detail = format!("the reply is larger than {MAX_REPLY_BYTES} bytes");
-            return Err(ErrorKind::UnexpectedReply { detail });
+    /// Reads a reply to its end, or to the most that is read; and the service's clock in it.
+    pub(crate) async fn read(&self, mut response: reqwest::Response) -> Result<Reply, ErrorKind> {
+        let headers = response.headers();
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        self.service_clock.note(text(DATE));
+        let mut reply = Reply {
+            status: response.status().as_u16(),
+            content_type: text(CONTENT_TYPE).map(str::to_owned),
+            location: text(LOCATION).map(str::to_owned),
+            retry_after: text(RETRY_AFTER).map(str::to_owned),
+            body: Vec::new(),
+        };
+        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+            if reply.body.len() + chunk.len() > MAX_REPLY_BYTES {
+                let detail = format!("the reply is larger than {MAX_REPLY_BYTES} bytes");
+                return Err(ErrorKind::UnexpectedReply { detail });
+            }
+            reply.body.extend_from_slice(&chunk);
         }
-        body.extend_from_slice(&chunk);
+        Ok(reply)
     }
-    reply.body = body;
-    Ok(reply)
 }
 
 /// What a failed connection means, without the address it was to: that may be a secret.
