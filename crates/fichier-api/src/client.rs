@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::address::ApiAddress;
 use crate::error::{Error, ErrorKind};
+use crate::family::AddressFamily;
 use crate::key::ApiKey;
 use crate::pace::{Lane, Pacer};
 use crate::service_clock::ServiceClock;
@@ -45,6 +46,7 @@ pub struct ClientBuilder {
     user_agent: String,
     proxy: Option<String>,
     stall_timeout: Duration,
+    address_family: AddressFamily,
 }
 
 /// Why no [`Client`] could be made. None of these goes away by itself.
@@ -84,6 +86,7 @@ impl Client {
             user_agent: concat!("fichier-api/", env!("CARGO_PKG_VERSION")).to_owned(),
             proxy: None,
             stall_timeout: STALL_TIMEOUT,
+            address_family: AddressFamily::default(),
         }
     }
 
@@ -163,6 +166,17 @@ impl ClientBuilder {
         ClientBuilder { stall_timeout: timeout, ..self }
     }
 
+    /// Which address family all connections use; by default [`AddressFamily::Auto`]. The service
+    /// takes the two addresses of one machine for two locations, of which only one at a time may
+    /// download: give all programs of an account on a machine the same one (docs/api-notes.md, D).
+    ///
+    /// Of a proxy it concerns the way to the proxy, which has its own from there on. A name that
+    /// has no address of the family is [`ErrorKind::Unreachable`], and its text says so.
+    #[must_use]
+    pub fn address_family(self, family: AddressFamily) -> ClientBuilder {
+        ClientBuilder { address_family: family, ..self }
+    }
+
     /// The client. Opens no connection.
     ///
     /// # Errors
@@ -175,6 +189,7 @@ impl ClientBuilder {
             user_agent: self.user_agent,
             proxy: self.proxy,
             stall_timeout: self.stall_timeout,
+            address_family: self.address_family,
         };
         let transport = Arc::new(Transport::new(&self.key, settings)?);
         Ok(Client { transport, pacer: self.pacer, key_digest: self.key.digest().into() })

@@ -23,6 +23,7 @@ use url::Url;
 use crate::address::ApiAddress;
 use crate::client::BuildError;
 use crate::error::ErrorKind;
+use crate::family::{AddressFamily, Resolver};
 use crate::key::ApiKey;
 use crate::service_clock::NewestReading;
 use crate::tls;
@@ -44,6 +45,7 @@ pub(crate) struct Settings {
     pub(crate) user_agent: String,
     pub(crate) proxy: Option<String>,
     pub(crate) stall_timeout: Duration,
+    pub(crate) address_family: AddressFamily,
 }
 
 /// The connections to the service.
@@ -74,10 +76,13 @@ impl Transport {
             .map_err(|_| BuildError::Http { problem: "the key is no header value".to_owned() })?;
         authorization.set_sensitive(true);
         let stall = settings.stall_timeout;
-        let http1 = || Ok::<_, BuildError>(start(&settings, false)?.http1_only());
+        // One for all, so that they never disagree.
+        let resolver = Resolver::new(settings.address_family);
+        let start = |speaks_http2| start(&settings, &resolver, speaks_http2);
+        let http1 = || Ok::<_, BuildError>(start(false)?.http1_only());
         let fresh = http1()?.pool_max_idle_per_host(0);
         Ok(Transport {
-            api: finish(start(&settings, true)?.gzip(true).read_timeout(stall))?,
+            api: finish(start(true)?.gzip(true).read_timeout(stall))?,
             node: finish(fresh)?,
             download: finish(http1()?.read_timeout(stall))?,
             service_clock: NewestReading::default(),
@@ -217,10 +222,15 @@ fn io_kind(error: &reqwest::Error) -> io::ErrorKind {
     io::ErrorKind::Other
 }
 
-fn start(settings: &Settings, speaks_http2: bool) -> Result<reqwest::ClientBuilder, BuildError> {
+fn start(
+    settings: &Settings,
+    resolver: &Resolver,
+    speaks_http2: bool,
+) -> Result<reqwest::ClientBuilder, BuildError> {
     let tls = tls::config(settings.extra_roots_pem.as_deref(), speaks_http2)?;
     let builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
+        .dns_resolver(resolver.clone())
         .user_agent(&settings.user_agent)
         .redirect(Policy::none())
         .referer(false)

@@ -9,6 +9,7 @@ mod account;
 mod clock;
 mod downloads;
 mod failures;
+mod family;
 mod files;
 mod folders;
 mod other_calls;
