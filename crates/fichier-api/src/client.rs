@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::address::ApiAddress;
+use crate::download::DownloadOptions;
 use crate::error::{Error, ErrorKind};
 use crate::family::AddressFamily;
 use crate::key::ApiKey;
@@ -34,6 +35,8 @@ pub struct Client {
     pacer: Pacer,
     /// [`ApiKey::digest`].
     key_digest: Arc<str>,
+    /// For [`Client::download`] and [`Client::resume_download`].
+    download_options: Arc<DownloadOptions>,
 }
 
 /// Settings of a [`Client`].
@@ -95,6 +98,13 @@ impl Client {
         &self.pacer
     }
 
+    /// The same client, whose [`Client::download`] and [`Client::resume_download`] use these
+    /// options instead of the default ones. A password in them goes with every file.
+    #[must_use]
+    pub fn with_download_options(&self, options: DownloadOptions) -> Client {
+        Client { download_options: options.into(), ..self.clone() }
+    }
+
     /// What the service's clock showed in the newest reply to any call, of the API or a node, a
     /// refusal too; `None` until the first. Costs no call.
     pub fn service_clock(&self) -> Option<ServiceClock> {
@@ -104,6 +114,10 @@ impl Client {
     /// Tells whose account is meant, where the key itself must not be kept.
     pub(crate) fn key_digest(&self) -> &str {
         &self.key_digest
+    }
+
+    pub(crate) fn download_options(&self) -> &DownloadOptions {
+        &self.download_options
     }
 
     pub(crate) fn transport(&self) -> &Transport {
@@ -192,7 +206,12 @@ impl ClientBuilder {
             address_family: self.address_family,
         };
         let transport = Arc::new(Transport::new(&self.key, settings)?);
-        Ok(Client { transport, pacer: self.pacer, key_digest: self.key.digest().into() })
+        Ok(Client {
+            transport,
+            pacer: self.pacer,
+            key_digest: self.key.digest().into(),
+            download_options: Arc::default(),
+        })
     }
 }
 

@@ -8,20 +8,23 @@
 //! the result is an error; whoever expects a size and a hash gets exactly that content or
 //! [`ErrorKind::Corrupt`].
 
+mod content;
+mod reply;
+
 use std::fmt;
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_TYPE, HeaderName, LOCATION};
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use whirlpool::Digest;
+use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::client::{Client, decode};
+use crate::client::Client;
 use crate::digest::Whirlpool;
+use crate::download::content::Content;
+use crate::download::reply::{refusal, start_of_data};
 use crate::error::{Error, ErrorKind, Remedy};
 use crate::link::FileUrl;
 use crate::pace::Lane;
-use crate::transport::{Transport, unreachable};
+use crate::transport::unreachable;
 
 const TOKEN: &str = "download/get_token.cgi";
 const DOWNLOAD: &str = "download";
@@ -29,10 +32,9 @@ const DOWNLOAD: &str = "download";
 const FRUITLESS_ATTEMPTS: u32 = 4;
 /// Before an attempt that follows a fruitless one; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
-const BLOCK_BYTES: usize = 256 * 1024;
 
 /// How a download address may be used.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct DownloadOptions {
     /// The file's password.
     pub password: Option<String>,
@@ -102,16 +104,21 @@ impl Client {
     }
 
     /// Downloads a file into `sink`, which is flushed at the end. Costs one paced call for each
-    /// attempt; the transfer itself is not paced.
+    /// attempt; the transfer itself is not paced. Uses about 2 MiB of memory.
     ///
     /// With `expect`, size and hash of the content are compared. The sink is written to before
     /// the comparison can be made: after an error, drop what is in it.
+    ///
+    /// A connection that breaks is taken up where it ended, up to four times in a row without a
+    /// new byte. Everything else is the caller's to decide, and returned at once.
     ///
     /// # Errors
     ///
     /// * [`ErrorKind::Corrupt`]: the content has another size or hash than expected.
     /// * [`ErrorKind::Sink`]: the sink failed.
     /// * [`ErrorKind::Unreachable`]: the connection broke, and taking it up again did not help.
+    /// * [`ErrorKind::OneLocation`]: another address is downloading, for some more minutes.
+    /// * [`ErrorKind::AddressRefused`]: the options must say [`DownloadOptions::use_cdn`].
     ///
     /// Source: docs/api-notes.md, D.
     pub async fn download(
@@ -120,7 +127,8 @@ impl Client {
         expect: Option<(u64, Whirlpool)>,
         sink: &mut (impl AsyncWrite + Unpin),
     ) -> Result<Downloaded, Error> {
-        self.finish_download(url, expect, sink, Progress::default()).await
+        let content = Content::new(sink, expect.map(|(size_bytes, _)| size_bytes));
+        self.finish_download(url, expect, content).await
     }
 
     /// Goes on with a download whose beginning is already there: `had` is read to its end, to
@@ -137,95 +145,90 @@ impl Client {
         had: &mut (impl AsyncRead + Unpin),
         sink: &mut (impl AsyncWrite + Unpin),
     ) -> Result<Downloaded, Error> {
-        let mut progress = Progress::default();
-        let mut block = vec![0; BLOCK_BYTES];
-        loop {
-            let count = had.read(&mut block).await.map_err(|error| Error {
-                endpoint: DOWNLOAD,
-                attempts: 0,
-                kind: ErrorKind::Sink(error),
-            })?;
-            if count == 0 {
-                break;
-            }
-            progress.add(&block[..count]);
-        }
-        self.finish_download(url, expect, sink, progress).await
+        let mut content = Content::new(sink, expect.map(|(size_bytes, _)| size_bytes));
+        content.begin_with(had).await.map_err(|kind| failed(0, kind))?;
+        self.finish_download(url, expect, content).await
     }
 
     async fn finish_download(
         &self,
         url: &FileUrl,
         expect: Option<(u64, Whirlpool)>,
-        sink: &mut (impl AsyncWrite + Unpin),
-        mut progress: Progress,
+        mut content: Content<'_, impl AsyncWrite + Unpin>,
     ) -> Result<Downloaded, Error> {
-        progress.whole = expect.map(|(size_bytes, _)| size_bytes);
         let (mut attempts, mut fruitless) = (0, 0);
         // An empty rest cannot be asked for.
-        while !progress.is_whole() {
-            let before = progress.size_bytes;
-            let address = self.download_url(url, &DownloadOptions::default()).await?;
+        while !content.is_whole() {
+            let before = content.size_bytes();
+            let address = self.download_url(url, self.download_options()).await?;
             attempts += 1;
-            let kind = match self.transfer(&address, &mut progress, sink).await {
+            let kind = match self.transfer(&address, &mut content).await {
                 Ok(()) => break,
                 Err(kind) => kind,
             };
             self.pacer().note_flood(&kind);
-            fruitless = if progress.size_bytes > before { 0 } else { fruitless + 1 };
-            if kind.remedy() != Remedy::TryAgain
-                || matches!(kind, ErrorKind::Corrupt { .. } | ErrorKind::OneLocation)
-                || fruitless == FRUITLESS_ATTEMPTS
-            {
-                return Err(Error { endpoint: DOWNLOAD, attempts, kind });
+            fruitless = if content.size_bytes() > before { 0 } else { fruitless + 1 };
+            if !may_go_on(&kind) || fruitless == FRUITLESS_ATTEMPTS {
+                return Err(failed(attempts, kind));
             }
-            tracing::debug!(had_bytes = progress.size_bytes, "taking a download up again: {kind}");
+            tracing::debug!(had_bytes = content.size_bytes(), "taking a download up again: {kind}");
             if fruitless > 0 {
                 let pause = FIRST_PAUSE * 2_u32.pow(fruitless - 1);
                 tokio::time::sleep(pause / self.pacer().time_scale()).await;
             }
         }
-        let ended = sink.flush().await.map_err(ErrorKind::Sink);
-        ended.and_then(|()| progress.finish(expect)).map_err(|kind| Error {
-            endpoint: DOWNLOAD,
-            attempts,
-            kind,
-        })
+        content.finish(expect).await.map_err(|kind| failed(attempts, kind))
     }
 
-    /// One connection: from where `progress` is to the end of the file.
+    /// One connection: from where `content` is to the end of the file.
     async fn transfer(
         &self,
         address: &DownloadUrl,
-        progress: &mut Progress,
-        sink: &mut (impl AsyncWrite + Unpin),
+        content: &mut Content<'_, impl AsyncWrite + Unpin>,
     ) -> Result<(), ErrorKind> {
-        let offset = progress.size_bytes;
         let from = self.transport().address().download(&address.0)?;
-        let response = self.transport().download(from, offset).await?;
-        let Some(start) = start_of_data(&response, offset) else {
+        let response = self.transport().download(from, content.size_bytes()).await?;
+        let Some(start) = start_of_data(&response, content.size_bytes()) else {
             return Err(refusal(self.transport(), response).await);
         };
-        // The whole came for a part: what is there already is skipped.
-        let mut skip = offset - start?;
-        let mut response = response;
-        if let Some(rest) = response.content_length() {
-            progress.expect_whole(offset - skip + rest)?;
-        }
-        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
-            let skipped = usize::try_from(skip).unwrap_or(usize::MAX).min(chunk.len());
-            skip -= skipped as u64;
-            let fresh = &chunk[skipped..];
-            progress.room_for(fresh.len())?;
-            sink.write_all(fresh).await.map_err(ErrorKind::Sink)?;
-            progress.add(fresh);
-        }
-        if progress.whole.is_some_and(|whole| progress.size_bytes < whole) {
-            let ended = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
-            return Err(ErrorKind::Unreachable(ended));
-        }
-        Ok(())
+        let received = receive(response, start?, content).await;
+        // Also what came before an error is there to stay.
+        content.pass_on().await?;
+        received
     }
+}
+
+/// Takes the data of a response, which begins at byte `start` of the file.
+async fn receive(
+    mut response: reqwest::Response,
+    start: u64,
+    content: &mut Content<'_, impl AsyncWrite + Unpin>,
+) -> Result<(), ErrorKind> {
+    if let Some(rest) = response.content_length() {
+        content.expect_whole(start + rest)?;
+    }
+    // The whole came for a part: what is there already is skipped.
+    let mut skip = content.size_bytes() - start;
+    while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+        let skipped = usize::try_from(skip).unwrap_or(usize::MAX).min(chunk.len());
+        skip -= skipped as u64;
+        content.add(&chunk[skipped..]).await?;
+    }
+    if content.is_cut() {
+        let ended = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
+        return Err(ErrorKind::Unreachable(ended));
+    }
+    Ok(())
+}
+
+/// Whether another attempt at the same download makes sense within seconds.
+fn may_go_on(kind: &ErrorKind) -> bool {
+    kind.remedy() == Remedy::TryAgain
+        && !matches!(kind, ErrorKind::Corrupt { .. } | ErrorKind::OneLocation)
+}
+
+fn failed(attempts: u32, kind: ErrorKind) -> Error {
+    Error { endpoint: DOWNLOAD, attempts, kind }
 }
 
 impl DownloadUrl {
@@ -235,97 +238,19 @@ impl DownloadUrl {
     }
 }
 
+impl fmt::Debug for DownloadOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DownloadOptions")
+            .field("password", &self.password.as_ref().map(|_| "…"))
+            .field("use_cdn", &self.use_cdn)
+            .field("inline", &self.inline)
+            .field("single", &self.single)
+            .finish()
+    }
+}
+
 impl fmt::Debug for DownloadUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("DownloadUrl(…)")
-    }
-}
-
-/// What has been written so far.
-#[derive(Default)]
-struct Progress {
-    size_bytes: u64,
-    whirlpool: whirlpool::Whirlpool,
-    /// The size of the whole, once it is known.
-    whole: Option<u64>,
-}
-
-impl Progress {
-    fn add(&mut self, bytes: &[u8]) {
-        self.whirlpool.update(bytes);
-        self.size_bytes += bytes.len() as u64;
-    }
-
-    fn is_whole(&self) -> bool {
-        self.whole.is_some_and(|whole| self.size_bytes >= whole)
-    }
-
-    /// Compares the size that the server announces with the one known.
-    fn expect_whole(&mut self, announced: u64) -> Result<(), ErrorKind> {
-        let whole = *self.whole.get_or_insert(announced);
-        if whole == announced { Ok(()) } else { Err(wrong_size(whole, announced)) }
-    }
-
-    fn room_for(&self, more: usize) -> Result<(), ErrorKind> {
-        let size_bytes = self.size_bytes + more as u64;
-        match self.whole {
-            Some(whole) if size_bytes > whole => Err(wrong_size(whole, size_bytes)),
-            _ => Ok(()),
-        }
-    }
-
-    fn finish(self, expect: Option<(u64, Whirlpool)>) -> Result<Downloaded, ErrorKind> {
-        let whirlpool = Whirlpool::from_bytes(self.whirlpool.finalize().into());
-        if let Some((size_bytes, _)) = expect.filter(|(size, _)| *size != self.size_bytes) {
-            return Err(wrong_size(size_bytes, self.size_bytes));
-        }
-        if let Some((_, expected)) = expect.filter(|(_, hash)| *hash != whirlpool) {
-            let detail = format!("expected the hash {expected:?}, got {whirlpool:?}");
-            return Err(ErrorKind::Corrupt { detail });
-        }
-        Ok(Downloaded { size_bytes: self.size_bytes, whirlpool })
-    }
-}
-
-fn wrong_size(expected: u64, got: u64) -> ErrorKind {
-    ErrorKind::Corrupt { detail: format!("expected {expected} bytes, got {got}") }
-}
-
-/// Where the data of a response begins; `None` if it is not data at all but a page.
-fn start_of_data(response: &reqwest::Response, asked: u64) -> Option<Result<u64, ErrorKind>> {
-    let text =
-        |name: HeaderName| response.headers().get(name).and_then(|value| value.to_str().ok());
-    let is_page = text(CONTENT_TYPE).is_some_and(|kind| kind.starts_with("text/html"))
-        && !response.headers().contains_key(CONTENT_DISPOSITION);
-    match response.status().as_u16() {
-        200 if !is_page => Some(Ok(0)),
-        206 if !is_page => {
-            let range = text(CONTENT_RANGE).and_then(|range| range.strip_prefix("bytes "));
-            let start = range.and_then(|range| range.split('-').next()?.parse::<u64>().ok());
-            Some(match start {
-                Some(start) if start == asked => Ok(start),
-                _ => Err(ErrorKind::unexpected("another part of the file than was asked for")),
-            })
-        }
-        _ => None,
-    }
-}
-
-/// What the download server says instead of the data.
-async fn refusal(transport: &Transport, response: reqwest::Response) -> ErrorKind {
-    let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-    if location.is_some_and(|place| place.contains("?c=DB") || place.contains("?c=SCAN")) {
-        return ErrorKind::Maintenance;
-    }
-    let kind = match transport.read(response).await {
-        Ok(reply) => decode::<serde_json::Value>(&reply).err(),
-        Err(kind) => Some(kind),
-    };
-    match kind {
-        // What the server does not know (any more) is the address, not the file.
-        None | Some(ErrorKind::NotFound | ErrorKind::Refused { .. }) => {
-            ErrorKind::unexpected("a page instead of the file")
-        }
-        Some(kind) => kind,
     }
 }

@@ -111,24 +111,49 @@ async fn a_page_is_never_taken_for_the_file_and_tries_end() {
 }
 
 #[tokio::test]
-async fn refusals_of_an_address_are_told_apart() {
+async fn refusals_of_an_address_are_told_apart_and_returned_at_once() {
     let cdn = World::with(Rules { downloads_need_cdn: true, ..Rules::default() }).await;
     let url = cdn.file("/", "a", b"x");
     let error = cdn.client.download(&url, None, &mut Vec::new()).await.unwrap_err();
     assert!(matches!(error.kind, ErrorKind::AddressRefused), "{error:?}");
-    let options = DownloadOptions { use_cdn: true, ..DownloadOptions::default() };
-    let address = cdn.client.download_url(&url, &options).await.unwrap();
-    assert_eq!(format!("{address:?}"), "DownloadUrl(…)");
+    assert_eq!(cdn.emulator.calls(), 1);
 
     let other = World::with(Rules { other_location_active: true, ..Rules::default() }).await;
     let url = other.file("/", "a", b"x");
     let error = other.client.download(&url, None, &mut Vec::new()).await.unwrap_err();
     assert!(matches!(error.kind, ErrorKind::OneLocation), "{error:?}");
+    assert_eq!(other.emulator.calls(), 1);
 
     let gone = FileUrl::parse("https://1fichier.com/?aaaaaaaaaaaaaaaaaaaa").unwrap();
     let error = cdn.client.download(&gone, None, &mut Vec::new()).await.unwrap_err();
     assert!(matches!(error.kind, ErrorKind::NotFound), "{error:?}");
     assert!(!printed(&error).contains("aaaaa"), "{}", printed(&error));
+}
+
+#[tokio::test]
+async fn the_options_of_a_client_go_for_each_of_its_downloads() {
+    let world = World::with(Rules { downloads_need_cdn: true, ..Rules::default() }).await;
+    let url = world.file("/", "a", b"Hello world\n");
+    let options = DownloadOptions { use_cdn: true, ..DownloadOptions::default() };
+    let client = world.client.with_download_options(options);
+    let mut sink = Vec::new();
+    client.download(&url, expected(&world), &mut sink).await.unwrap();
+    let mut had = b"Hello ".as_slice();
+    client.resume_download(&url, expected(&world), &mut had, &mut sink).await.unwrap();
+    assert_eq!(sink, b"Hello world\nworld\n");
+    world.emulator.assert_no_violations();
+}
+
+#[tokio::test]
+async fn neither_an_address_nor_a_password_is_shown() {
+    let world = World::start().await;
+    let url = world.file("/", "a", b"x");
+    let password = Some("secret".to_owned());
+    let options = DownloadOptions { password, ..DownloadOptions::default() };
+    let address = world.client.download_url(&url, &options).await.unwrap();
+    assert_eq!(format!("{address:?}"), "DownloadUrl(…)");
+    let shown = format!("{:?}", world.client.with_download_options(options));
+    assert!(shown.contains("use_cdn") && !shown.contains("secret"), "{shown}");
 }
 
 const TOKEN: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n\

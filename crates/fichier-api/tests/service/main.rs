@@ -14,6 +14,7 @@ mod files;
 mod folders;
 mod other_calls;
 mod pace;
+mod speed;
 mod tls;
 mod uploads;
 mod uploads_gone_wrong;
