@@ -21,6 +21,7 @@ mod crashes;
 mod following;
 mod nasty;
 mod refusals;
+mod restoring;
 mod service;
 mod signals;
 mod sources;

@@ -11,6 +11,7 @@
 mod adopt;
 mod calls;
 mod drift;
+mod exact;
 mod faults;
 mod names_taken;
 mod past;
@@ -18,4 +19,5 @@ mod recover;
 mod regressions;
 mod removals;
 mod restless;
+mod restore;
 mod world;

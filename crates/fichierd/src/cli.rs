@@ -24,6 +24,7 @@ mod progress;
 mod prune;
 mod reject;
 mod remote;
+mod restore;
 mod resume;
 mod run;
 mod service;
@@ -97,6 +98,8 @@ enum Command {
     Ls(ls::LsArgs),
     /// List what a path has been over time
     Versions(versions::VersionsArgs),
+    /// Put a mirror back on a disk, as it is or as it was
+    Restore(restore::RestoreArgs),
     /// Compare what a mirror held at two times
     Diff(diff::DiffArgs),
     /// List what the last cycles of a mirror did
@@ -144,6 +147,9 @@ impl Cli {
             Command::Versions(args) => versions::run(&args, &Config::load(named)?),
             Command::Diff(args) => diff::run(&args, &Config::load(named)?),
             Command::History(args) => history::run(&args, &Config::load(named)?),
+            Command::Restore(args) => {
+                interruptible(restore::run(args, &Config::load(named)?)).await
+            }
             Command::Prune(args) => interruptible(prune::run(args, &Config::load(named)?)).await,
             Command::Remote(args) => interruptible(remote::run(args, &Config::load(named)?)).await,
         }

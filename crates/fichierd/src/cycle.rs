@@ -196,7 +196,7 @@ impl Executor {
             else {
                 return None;
             };
-            let metadata = self.with_xattrs(change.path(), &facts.metadata);
+            let metadata = self.whole_metadata(change.path(), &facts.metadata);
             Some((change, FolderFacts { metadata, ..facts.clone() }))
         });
         let folders: Vec<(&Change, FolderFacts)> = folders.collect();

@@ -213,11 +213,12 @@ impl Executor {
         })
     }
 
-    /// Metadata with the extended attributes that `path` has now; without them if they cannot
-    /// be read.
-    pub(crate) fn with_xattrs(&self, path: &RelPath, metadata: &Metadata) -> Metadata {
+    /// Metadata with what a listing does not tell: the extended attributes that `path` has now,
+    /// and the holes of a sparse file. Without them if they cannot be read.
+    pub(crate) fn whole_metadata(&self, path: &RelPath, metadata: &Metadata) -> Metadata {
         let xattrs = self.scanner.xattrs(path).unwrap_or_default();
-        Metadata { xattrs, ..metadata.clone() }
+        let holes = self.scanner.holes(path).unwrap_or_default();
+        Metadata { xattrs, holes, ..metadata.clone() }
     }
 
     pub(crate) fn report(&self, change: impl FnOnce(&mut CycleReport)) {

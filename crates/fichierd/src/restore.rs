@@ -1,15 +1,36 @@
-//! Puts files from the service back on a disk.
+//! Puts a mirror, as it was at a moment, back on a disk.
+//!
+//! ```text
+//! state ──► Plan: folders, links, contents ──► Restore ──► Report
+//!           plan, select                       │   ├─► service: fetch, sink (paced, resumed, compared)
+//!                                              │   └─► disk: dest, metadata, holes (never outside)
+//! ```
+//!
+//! The state is only read, so that a restore runs beside the service. What is on the disk already
+//! with the right content is left alone: that is also how a stopped restore goes on.
 
 mod acl;
+mod compare;
 mod dest;
+mod disk;
+mod fetch;
 mod holes;
 mod metadata;
 mod owners;
+mod plan;
+mod report;
+mod run;
+mod select;
+mod sink;
 
 pub use dest::{Dest, Found, InTheWay, Obstacle, Part, STAGING_NAME};
 pub use holes::{holes_of, is_sparse, punch_holes};
 pub use metadata::{MetadataSetter, Missed, Subject, Unset};
 pub use owners::Owners;
+pub use plan::{Content, ContentId, Place, Plan, Totals};
+pub use report::{Problem, Progress, Report};
+pub use run::{Options, Overwrite, Restore, RestoreError};
+pub use select::Selection;
 
 #[cfg(test)]
 mod tests;

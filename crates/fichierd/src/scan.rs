@@ -20,12 +20,13 @@ use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 
-use fichier_state::{Metadata, RelPath, Stamp, Xattrs};
+use fichier_state::{Holes, Metadata, RelPath, Stamp, Xattrs};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use crate::filter::{Filter, FolderFilter};
 use crate::hash::nanoseconds;
+use crate::restore::{holes_of, is_sparse};
 use trail::Trail;
 
 pub(crate) use listing::{xattrs, xattrs_of};
@@ -154,6 +155,23 @@ impl Scanner {
     pub fn xattrs(&self, path: &RelPath) -> io::Result<Xattrs> {
         let folder = self.trail.open_parent(path)?;
         xattrs(folder.as_fd(), path.name())
+    }
+
+    /// Where the regular file at `path` has no blocks; none for anything else. Opened only if it
+    /// has fewer blocks than its length asks for.
+    ///
+    /// # Errors
+    ///
+    /// Those of `open` and `lseek`.
+    pub fn holes(&self, path: &RelPath) -> io::Result<Holes> {
+        let folder = self.trail.open_parent(path)?;
+        let found = rustix::fs::statat(folder.as_fd(), path.name(), AtFlags::SYMLINK_NOFOLLOW)?;
+        let (blocks, size) = (u64::try_from(found.st_blocks), u64::try_from(found.st_size));
+        let is_file = FileType::from_raw_mode(found.st_mode) == FileType::RegularFile;
+        if !is_file || !is_sparse(blocks.unwrap_or(u64::MAX), size.unwrap_or(0)) {
+            return Ok(Holes::default());
+        }
+        holes_of(&open_regular(folder.as_fd(), path.name())?)
     }
 
     /// Forgets which folders are open, but for the source. To be called before a walk: folders

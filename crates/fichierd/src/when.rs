@@ -18,10 +18,10 @@ pub fn parse(text: &str, now: Timestamp, zone: &TimeZone) -> Result<i64, String>
     let text = text.trim();
     let at = if let Ok(at) = text.parse::<Timestamp>() {
         at
-    } else if let Ok(date) = text.parse::<Date>() {
-        local(date.to_datetime(Time::MAX), zone)?
-    } else if let Ok(at) = text.parse::<DateTime>() {
+    } else if let (true, Ok(at)) = (text.contains(':'), text.parse::<DateTime>()) {
         local(at, zone)?
+    } else if let (false, Ok(date)) = (text.contains(':'), text.parse::<Date>()) {
+        local(date.to_datetime(Time::MAX), zone)?
     } else {
         let ago = parse_duration(text.strip_suffix("ago").unwrap_or(text)).map_err(|_| {
             format!(

@@ -69,7 +69,7 @@ fn exit_of_state(error: &fichier_state::Error) -> Exit {
     }
 }
 
-fn exit_of_remedy(remedy: &Remedy) -> Exit {
+pub(super) fn exit_of_remedy(remedy: &Remedy) -> Exit {
     match remedy {
         Remedy::TryAgain => Exit::Unavailable,
         Remedy::HoldOff(_) => Exit::TryLater,

@@ -34,6 +34,11 @@ fn help_lists_each_command_in_eighty_columns() {
           approve      Let the held removals of a mirror happen
           reject       Refuse the held removals of a mirror
           why          Say why a path is, or is not, on the service
+          ls           List what a mirror held, now or at an earlier time
+          versions     List what a path has been over time
+          restore      Put a mirror back on a disk, as it is or as it was
+          diff         Compare what a mirror held at two times
+          history      List what the last cycles of a mirror did
           prune        Remove remote files that are now excluded
           remote       Look at the account, and work in it by hand
           demo         Watch the service at work for half a minute, without an account

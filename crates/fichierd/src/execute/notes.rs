@@ -86,7 +86,7 @@ impl Executor {
         seen: &Seen,
         content: Content,
     ) -> Entry {
-        let metadata = self.with_xattrs(path, &seen.metadata);
+        let metadata = self.whole_metadata(path, &seen.metadata);
         // Nothing was read before the cycle began, so this errs towards reading once more.
         let racy = crate::hash::is_racy(&seen.stamp, self.started);
         let name = path.name().to_vec();

@@ -295,7 +295,7 @@ impl Executor {
             origin,
             unsettled: file.unsettled,
         };
-        let metadata = self.with_xattrs(&file.path, &file.metadata);
+        let metadata = self.whole_metadata(&file.path, &file.metadata);
         let racy = crate::hash::is_racy(&file.stamp, self.started);
         let (name, stamp) = (file.path.name().to_vec(), file.stamp);
         let content = Content::File(copy);

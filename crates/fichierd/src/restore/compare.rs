@@ -1,0 +1,35 @@
+//! Whether a file in the destination is what belongs there: by hash, never by time.
+
+use std::fs::File;
+use std::io::{self, Seek as _, SeekFrom};
+
+use super::plan::{Content, ContentId};
+use crate::hash::hash_file;
+
+/// What is at a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Nothing.
+    Absent,
+    /// A file with the content that belongs there.
+    Same,
+    /// A file with other content.
+    OtherFile,
+    /// A link, a folder or a special file.
+    OtherKind,
+}
+
+/// Reads a file to its end. Its position is changed.
+pub(super) fn is_content(file: &File, content: &Content) -> io::Result<bool> {
+    if file.metadata()?.len() != content.size_bytes {
+        return Ok(false);
+    }
+    let mut file = file.try_clone()?;
+    file.seek(SeekFrom::Start(0))?;
+    let with_whirlpool = matches!(content.id, ContentId::Listed(_));
+    let hashed = hash_file(file, with_whirlpool)?;
+    Ok(match &content.id {
+        ContentId::Known(hash) => hashed.fingerprint.as_bytes() == hash,
+        ContentId::Listed(hash) => hashed.whirlpool.is_some_and(|found| found.as_bytes() == hash),
+    })
+}
