@@ -23,7 +23,7 @@ use crate::download::content::Content;
 use crate::download::reply::{refusal, start_of_data};
 use crate::error::{Error, ErrorKind, Remedy};
 use crate::link::FileUrl;
-use crate::pace::Lane;
+use crate::pace::{Lane, Turn};
 use crate::transport::unreachable;
 
 const TOKEN: &str = "download/get_token.cgi";
@@ -106,6 +106,10 @@ impl Client {
     /// Downloads a file into `sink`, which is flushed at the end. Costs one paced call for each
     /// attempt; the transfer itself is not paced. Uses about 2 MiB of memory.
     ///
+    /// Small files, of 50 MiB or less or of unknown size, are started one after the other and at
+    /// least 500 ms apart by all who share the pacer: many in quick succession get the address
+    /// locked (docs/api-notes.md, D). How many are under way at once is not limited here.
+    ///
     /// With `expect`, size and hash of the content are compared. The sink is written to before
     /// the comparison can be made: after an error, drop what is in it.
     ///
@@ -160,9 +164,9 @@ impl Client {
         // An empty rest cannot be asked for.
         while !content.is_whole() {
             let before = content.size_bytes();
-            let address = self.download_url(url, self.download_options()).await?;
+            let (address, turn) = self.begin(url, content.is_small(), attempts).await?;
             attempts += 1;
-            let kind = match self.transfer(&address, &mut content).await {
+            let kind = match self.transfer(&address, turn, &mut content).await {
                 Ok(()) => break,
                 Err(kind) => kind,
             };
@@ -180,14 +184,33 @@ impl Client {
         content.finish(expect).await.map_err(|kind| failed(attempts, kind))
     }
 
+    /// An address, and the turn to use it if the file is small. Asked for only when its use is
+    /// next, since it is good for five minutes.
+    async fn begin(
+        &self,
+        url: &FileUrl,
+        is_small: bool,
+        attempts: u32,
+    ) -> Result<(DownloadUrl, Option<Turn>), Error> {
+        if !is_small {
+            return Ok((self.download_url(url, self.download_options()).await?, None));
+        }
+        let _next = self.pacer().next_small_download().await;
+        let address = self.download_url(url, self.download_options()).await?;
+        let turn = self.pacer().turn(Lane::SmallDownload).await;
+        Ok((address, Some(turn.map_err(|kind| failed(attempts, kind))?)))
+    }
+
     /// One connection: from where `content` is to the end of the file.
     async fn transfer(
         &self,
         address: &DownloadUrl,
+        turn: Option<Turn>,
         content: &mut Content<'_, impl AsyncWrite + Unpin>,
     ) -> Result<(), ErrorKind> {
         let from = self.transport().address().download(&address.0)?;
         let response = self.transport().download(from, content.size_bytes()).await?;
+        drop(turn);
         let Some(start) = start_of_data(&response, content.size_bytes()) else {
             return Err(refusal(self.transport(), response).await);
         };

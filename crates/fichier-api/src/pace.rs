@@ -9,6 +9,9 @@
 //! answer: requests that a slow network holds up must not arrive all at once either. The pacer
 //! only spaces requests; whether a refused one is sent again is decided elsewhere (`retry`).
 //!
+//! The start of a small download is spaced too, though it is no call: it has its lane and the
+//! hold-offs in common with them, and nothing else.
+//!
 //! Invariant: every request of every process that shares a memory has had a turn; and from a
 //! flood answer until its hold-off ends there are none, also not for those who already waited.
 
@@ -23,7 +26,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::{Mutex as Queue, Notify};
+use tokio::sync::{Mutex as Queue, MutexGuard as QueueGuard, Notify};
 
 use crate::error::{ErrorKind, LOCK_HOLD_OFF};
 use crate::pace::memory::{AccountReading, Kept, Memory};
@@ -80,6 +83,18 @@ pub(crate) enum Lane {
     WholeAccount,
     /// `user/info`: one in five minutes, and its answer is remembered for ten.
     Account,
+    /// The start of the download of a small file: one in 500 ms, and no call of the API.
+    SmallDownload,
+}
+
+impl Lane {
+    /// Whether it is for calls, which keep the common pace and are counted.
+    fn is_call(self) -> bool {
+        match self {
+            Lane::Call | Lane::Listing(_) | Lane::WholeAccount | Lane::Account => true,
+            Lane::SmallDownload => false,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -88,6 +103,8 @@ struct Shared {
     /// Whoever is next to start. Fair, and held while waiting for the common pace; those who
     /// wait for their lane stand aside.
     queue: Queue<()>,
+    /// Whoever is next to start a small download, from before its address is asked for.
+    small_downloads: Queue<()>,
     // A std mutex: held for one look at the memory, never across an `.await`.
     memory: Mutex<Memory>,
     /// Wakes all who wait: a hold-off has begun or ended.
@@ -167,6 +184,7 @@ impl Pacer {
         let shared = Shared {
             rules: rules(config),
             queue: Queue::new(()),
+            small_downloads: Queue::new(()),
             memory: Mutex::new(memory),
             changed: Notify::new(),
             calls: AtomicU64::new(0),
@@ -175,7 +193,7 @@ impl Pacer {
         Pacer { shared: Arc::new(shared) }
     }
 
-    /// Waits until one request may be sent, and counts it as sent.
+    /// Waits until one request may be sent, and counts it as sent if it is a call.
     ///
     /// Waits as long as the lane demands: up to 30 s for a folder, five minutes for the account,
     /// an hour for the whole account. Cancel-safe: who stops waiting has taken no turn.
@@ -197,6 +215,13 @@ impl Pacer {
         self.turn_unless(Lane::Account, || self.remembered_account(key)).await
     }
 
+    /// Waits until all small downloads of this process that came before have started. Keep what
+    /// it returns until the turn in [`Lane::SmallDownload`]: an address is good for five minutes
+    /// only (docs/api-notes.md, D), and must not be asked for by hundreds at once who then wait.
+    pub(crate) async fn next_small_download(&self) -> QueueGuard<'_, ()> {
+        self.shared.small_downloads.lock().await
+    }
+
     /// Waits for a turn, unless what it is wanted for becomes known first.
     async fn turn_unless<T>(
         &self,
@@ -204,7 +229,7 @@ impl Pacer {
         known: impl Fn() -> Option<T>,
     ) -> Result<TurnOr<T>, ErrorKind> {
         loop {
-            let queue = self.shared.queue.lock().await;
+            let queue = if lane.is_call() { Some(self.shared.queue.lock().await) } else { None };
             loop {
                 // Before the look: what changes after it must wake the sleeper.
                 let changed = self.shared.changed.notified();
@@ -233,7 +258,7 @@ impl Pacer {
         let (claimed, now) = claimed.map_err(ErrorKind::PaceMemory)?;
         match claimed {
             Ok(()) => {
-                self.shared.calls.fetch_add(1, Ordering::Relaxed);
+                self.shared.calls.fetch_add(u64::from(lane.is_call()), Ordering::Relaxed);
                 Ok(Ok(Turn { shared: Arc::clone(&self.shared), lane, start: now }))
             }
             Err(Denied::HeldOff { until, reason }) => {

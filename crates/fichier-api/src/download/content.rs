@@ -24,6 +24,9 @@ const BLOCK_BYTES: usize = 256 * 1024;
 /// Blocks that may wait to be hashed.
 const BLOCKS_AHEAD: usize = 4;
 
+/// Up to this size, or when it is not known, a file is small (docs/api-notes.md, D: 50 MB).
+const SMALL_BYTES: u64 = 50 * 1024 * 1024;
+
 /// The content of a file on its way to a sink.
 pub(crate) struct Content<'s, S> {
     sink: &'s mut S,
@@ -73,6 +76,11 @@ impl<'s, S: AsyncWrite + Unpin> Content<'s, S> {
     /// Whether it is known that something is missing.
     pub(crate) fn is_cut(&self) -> bool {
         self.whole.is_some_and(|whole| self.size_bytes < whole)
+    }
+
+    /// Whether downloads of files like this one must not start in quick succession.
+    pub(crate) fn is_small(&self) -> bool {
+        self.whole.is_none_or(|whole| whole <= SMALL_BYTES)
     }
 
     /// Compares the size that the server announces with the one known.
@@ -177,6 +185,15 @@ mod tests {
             let done = arriving.finish(Some((content.len() as u64, expected))).await.unwrap();
             assert_eq!(done.size_bytes, content.len() as u64);
             assert!(sink == rest, "in pieces of {piece}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_of_unknown_size_is_small() {
+        for (whole, is_small) in
+            [(None, true), (Some(0), true), (Some(52_428_800), true), (Some(52_428_801), false)]
+        {
+            assert_eq!(Content::new(&mut Vec::new(), whole).is_small(), is_small, "{whole:?}");
         }
     }
 

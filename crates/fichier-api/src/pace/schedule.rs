@@ -38,6 +38,8 @@ const ACCOUNT: Duration = Duration::from_secs(5 * 60 + 10);
 const ACCOUNT_UNREAD: Duration = Duration::from_secs(60 + 10);
 /// A reading of the account is used for this long.
 const ACCOUNT_FRESH: Duration = Duration::from_secs(10 * 60);
+/// Between two starts of small downloads: rclone leaves 800 ms, the only evidence (A.5).
+const SMALL_DOWNLOAD: Duration = Duration::from_millis(500);
 /// The longest hold-off after floods.
 const MAX_FLOOD_HOLD_OFF: Duration = Duration::from_secs(15 * 60);
 /// After a flood the rate stays halved for this long.
@@ -89,6 +91,7 @@ pub(crate) struct Schedule {
     folders: BTreeMap<FolderId, Micros>,
     whole_account: Option<Micros>,
     account: Option<Micros>,
+    small_download: Option<Micros>,
     silence: Option<Silence>,
     /// Floods in a row: each doubles the hold-off.
     floods: u32,
@@ -113,6 +116,7 @@ impl Schedule {
             listing: Some(now + rules.scaled(SAME_FOLDER - LISTING)),
             whole_account: Some(now),
             account: Some(now),
+            small_download: Some(now),
             ..Schedule::default()
         }
     }
@@ -127,11 +131,14 @@ impl Schedule {
         if until > now {
             return Err(Denied::Lane { until });
         }
-        let until = self.pace_free_at(now, rules);
-        if until > now {
-            return Err(Denied::Pace { until });
+        if lane.is_call() {
+            let until = self.pace_free_at(now, rules);
+            if until > now {
+                return Err(Denied::Pace { until });
+            }
+            self.record_call(now, rules);
         }
-        self.record(lane, now, rules);
+        self.use_lane(lane, now, rules);
         Ok(())
     }
 
@@ -152,6 +159,7 @@ impl Schedule {
                 after(self.listing, LISTING).max(after(self.whole_account, WHOLE_ACCOUNT))
             }
             Lane::Account => after(self.account, ACCOUNT),
+            Lane::SmallDownload => after(self.small_download, SMALL_DOWNLOAD),
         }
     }
 
@@ -177,18 +185,18 @@ impl Schedule {
         rules.scaled(rules.interval) << halvings
     }
 
-    fn record(&mut self, lane: Lane, now: Micros, rules: &Rules) {
+    fn record_call(&mut self, now: Micros, rules: &Rules) {
         self.due = self.due.max(now) + self.interval(now, rules);
         self.recent.retain(|time| *time + rules.scaled(WINDOW) > now);
         self.under_way.retain(|start| may_arrive(*start, now, rules));
         self.under_way.push(now);
-        self.use_lane(lane, now, rules);
     }
 
     /// The request that started at `start` has been answered. Until now it may have been on its
     /// way, so that what its rules demand counts from here on.
     pub(crate) fn answered(&mut self, lane: Lane, start: Micros, now: Micros, rules: &Rules) {
-        if let Some(index) = self.under_way.iter().position(|time| *time == start) {
+        let index = self.under_way.iter().position(|time| *time == start);
+        if let Some(index) = index.filter(|_| lane.is_call()) {
             self.under_way.swap_remove(index);
             self.recent.push(now);
         }
@@ -209,6 +217,7 @@ impl Schedule {
                 self.whole_account = Some(now);
             }
             Lane::Account => self.account = Some(now),
+            Lane::SmallDownload => self.small_download = Some(now),
         }
     }
 
@@ -276,8 +285,9 @@ impl Schedule {
     /// Brings stored times back to what their rules can have written: none is in the future,
     /// and no hold-off ends later than the longest one.
     pub(crate) fn clamp(&mut self, now: Micros, rules: &Rules) {
-        let times = [&mut self.whole_account, &mut self.account, &mut self.slow_since];
-        for time in times.into_iter().flatten().chain(self.folders.values_mut()) {
+        let lanes = [&mut self.whole_account, &mut self.account, &mut self.small_download];
+        let times = lanes.into_iter().chain([&mut self.slow_since]);
+        for time in times.flatten().chain(self.folders.values_mut()) {
             *time = (*time).min(now);
         }
         for time in self.recent.iter_mut().chain(&mut self.under_way) {

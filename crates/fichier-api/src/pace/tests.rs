@@ -31,9 +31,9 @@ async fn read(pacer: &Pacer) -> Option<String> {
 }
 
 #[tokio::test]
-async fn each_turn_is_counted() {
+async fn each_turn_of_a_call_is_counted() {
     let pacer = Pacer::in_memory(SCALED);
-    for lane in [Lane::Call, FOLDER, FOLDER, Lane::Account] {
+    for lane in [Lane::Call, FOLDER, FOLDER, Lane::Account, Lane::SmallDownload] {
         drop(pacer.turn(lane).await.unwrap());
     }
     assert_eq!(pacer.calls_made(), 4);
@@ -83,17 +83,19 @@ async fn in_a_hold_off_each_turn_fails_at_once_with_its_reason_and_is_not_counte
 
 #[tokio::test]
 async fn who_already_waits_is_turned_away_when_a_hold_off_begins() {
-    let pacer = unscaled();
-    drop(pacer.turn(FOLDER).await.unwrap());
-    let waiting = tokio::spawn({
-        let pacer = pacer.clone();
-        async move { pacer.turn(FOLDER).await }
-    });
-    tokio::task::yield_now().await;
-    pacer.note_flood(&FLOOD);
-    // Before it would have looked again by itself.
-    let turn = tokio::time::timeout(LOOK_AGAIN / 2, waiting).await.unwrap().unwrap();
-    assert!(matches!(turn, Err(ErrorKind::HeldOff { .. })), "{turn:?}");
+    for lane in [FOLDER, Lane::SmallDownload] {
+        let pacer = unscaled();
+        drop(pacer.turn(lane).await.unwrap());
+        let waiting = tokio::spawn({
+            let pacer = pacer.clone();
+            async move { pacer.turn(lane).await }
+        });
+        tokio::task::yield_now().await;
+        pacer.note_flood(&FLOOD);
+        // Before it would have looked again by itself.
+        let turn = tokio::time::timeout(LOOK_AGAIN / 2, waiting).await.unwrap().unwrap();
+        assert!(matches!(turn, Err(ErrorKind::HeldOff { .. })), "{turn:?}");
+    }
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
 //! The pace of many calls at once, before a service that enforces its limits.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use fichier_api::{ApiKey, Client, ErrorKind, FolderId, PaceConfig, Pacer};
+use fichier_api::{ApiKey, Client, ErrorKind, FileUrl, FolderId, PaceConfig, Pacer};
 use fichier_emulator::{Action, Emulator, Fault, Rules};
 use futures_util::future::join_all;
 use tempfile::TempDir;
@@ -16,8 +17,7 @@ fn process(emulator: &Emulator, memory: &Path, time_scale: u32) -> Client {
 
 #[tokio::test]
 async fn many_calls_at_once_from_two_processes_break_no_limit() {
-    let rules =
-        Rules { listing_interval: Some(std::time::Duration::from_secs(3)), ..Rules::scaled(100) };
+    let rules = Rules { listing_interval: Some(Duration::from_secs(3)), ..Rules::scaled(100) };
     let emulator = Emulator::builder().rules(rules).start().await.unwrap();
     let dir = TempDir::new().unwrap();
     let memory = dir.path().join("pace");
@@ -56,4 +56,25 @@ async fn a_flood_that_one_process_met_stops_the_others_and_the_next_ones() {
         assert!(matches!(error.kind, ErrorKind::HeldOff { .. }), "{error:?}");
     }
     assert_eq!(emulator.calls(), 1);
+}
+
+#[tokio::test]
+async fn small_downloads_start_one_after_the_other_and_ask_for_an_address_when_it_is_their_turn() {
+    // A tenth of 500 ms between two starts.
+    let emulator = Emulator::builder().rules(Rules::scaled(10)).start().await.unwrap();
+    let dir = TempDir::new().unwrap();
+    let client = process(&emulator, &dir.path().join("pace"), 10);
+    let url = FileUrl::parse(&emulator.add_file("/", "a", b"Hello world\n")).unwrap();
+    let begun = Instant::now();
+    let work = (0..4).map(|_| async { client.download(&url, None, &mut Vec::new()).await });
+    for outcome in join_all(work).await {
+        outcome.unwrap();
+    }
+    // Lower bounds that no slow machine can break: each start waits for the one before, and each
+    // address but the first for the start before.
+    assert!(begun.elapsed() >= Duration::from_millis(150), "{:?}", begun.elapsed());
+    let asked: Vec<u64> = emulator.requests().iter().map(|request| request.at_ms).collect();
+    assert!(asked.len() == 4 && asked[2] - asked[0] >= 49, "{asked:?}");
+    assert_eq!(client.pacer().calls_made(), 4);
+    emulator.assert_no_violations();
 }

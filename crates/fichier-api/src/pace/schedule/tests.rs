@@ -41,6 +41,22 @@ fn calls_are_a_second_apart_after_a_burst_of_two() {
 }
 
 #[test]
+fn small_downloads_start_half_a_second_apart_and_take_nothing_from_the_calls() {
+    let mut schedule = Schedule::default();
+    let small = starts(&mut schedule, &RULES, 0, &[Lane::SmallDownload; 4]);
+    assert_eq!(small, [0.0, 0.5, 1.0, 1.5]);
+    let calls = [Lane::Call; 3];
+    assert_eq!(starts(&mut schedule, &RULES, 1_500_000, &calls), [1.5, 1.5, 2.5]);
+    // Nor does the answer to one pass for that to a call that started at the same time.
+    let mut schedule = Schedule::default();
+    assert_eq!(schedule.claim(Lane::Call, 0, &RULES), Ok(()));
+    assert_eq!(schedule.claim(Lane::SmallDownload, 0, &RULES), Ok(()));
+    let before = schedule.under_way.clone();
+    schedule.answered(Lane::SmallDownload, 0, 10, &RULES);
+    assert_eq!(schedule.under_way, before);
+}
+
+#[test]
 fn never_more_than_three_calls_start_in_a_second_however_fast_the_pace() {
     let starts = starts(&mut Schedule::default(), &FAST, 0, &[Lane::Call; 40]);
     for window in starts.windows(4) {
@@ -143,7 +159,7 @@ fn what_the_service_asks_for_is_honoured_up_to_an_hour() {
 fn nothing_is_granted_in_a_hold_off_and_its_reason_is_kept() {
     let mut schedule = Schedule::default();
     schedule.flood(0, None, "a flood", &RULES);
-    for lane in [Lane::Call, FOLDER, Lane::WholeAccount, Lane::Account] {
+    for lane in [Lane::Call, FOLDER, Lane::WholeAccount, Lane::Account, Lane::SmallDownload] {
         let denied = schedule.claim(lane, 59 * SECOND, &RULES);
         let (until, reason) = (60 * SECOND, "a flood".to_owned());
         assert_eq!(denied, Err(Denied::HeldOff { until, reason }));
@@ -184,9 +200,9 @@ fn a_hold_off_that_was_ended_by_hand_is_over() {
 
 #[test]
 fn an_unknown_past_is_taken_for_a_busy_one() {
-    let firsts = [Lane::Call, FOLDER, Lane::Account, Lane::WholeAccount]
+    let firsts = [Lane::Call, FOLDER, Lane::Account, Lane::WholeAccount, Lane::SmallDownload]
         .map(|lane| starts(&mut Schedule::cautious(0, &RULES), &RULES, 0, &[lane])[0]);
-    assert_eq!(firsts, [1.1, 30.0, 310.0, 3600.0]);
+    assert_eq!(firsts, [1.1, 30.0, 310.0, 3600.0, 0.5]);
 }
 
 #[test]
@@ -204,7 +220,7 @@ proptest! {
     /// Whatever numbers a file holds, no lane is blocked for longer than its rule says.
     #[test]
     fn stored_times_are_never_waited_for_longer_than_their_rule(
-        stored in proptest::collection::vec(any::<i64>(), 8),
+        stored in proptest::collection::vec(any::<i64>(), 9),
         (floods, halvings) in (any::<u32>(), any::<u32>()),
     ) {
         let now = 1_700_000_000 * SECOND;
@@ -216,6 +232,7 @@ proptest! {
             folders: BTreeMap::from([(FolderId(7), stored[4])]),
             whole_account: Some(stored[5]),
             account: Some(stored[6]),
+            small_download: Some(stored[8]),
             silence: Some(Silence { until: stored[7], reason: String::new() }),
             floods,
             halvings,
@@ -224,6 +241,8 @@ proptest! {
         schedule.clamp(now, &RULES);
         prop_assert!(held_s(&schedule, now) <= 3600);
         schedule.end_hold_off();
+        let free = schedule.lane_free_at(Lane::SmallDownload, &RULES);
+        prop_assert!(free <= now + SECOND / 2, "{free}");
         for (lane, longest_s) in
             [(Lane::Call, 16), (FOLDER, 33), (Lane::Account, 310), (Lane::WholeAccount, 3600)]
         {
