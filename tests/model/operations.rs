@@ -97,6 +97,8 @@ pub enum Operation {
         name: u8,
     },
     Cycle,
+    /// The faults stop, the mirror comes to rest: a moment to come back to.
+    Settle,
     /// A cycle over these paths and nothing else; a number past the files means one that is gone.
     CycleOver {
         files: Vec<u8>,
@@ -241,6 +243,7 @@ fn on_the_mirror() -> impl Strategy<Value = Operation> {
     });
     prop_oneof![
         4 => Just(Cycle),
+        3 => Just(Settle),
         2 => files.prop_map(|files| CycleOver { files }),
         1 => Just(Restart),
         3 => (0..25u8, any::<bool>())

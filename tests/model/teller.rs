@@ -5,12 +5,13 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::time::{Duration, Instant};
 
 use fichier_emulator::{Action, Emulator, Fault, NameTaken, RemoveUnknown};
-use fichier_state::RelPath;
+use fichier_state::{Moment, RelPath};
 use fichierd::config::Keep;
 use fichierd::dirty::Due;
 use fichierd::mirror::Trouble;
 
 use crate::disk::Disk;
+use crate::exact::describe;
 use crate::operations::{Habit, Operation, Spoiling, Story};
 use crate::world::{TARGET, World};
 
@@ -62,15 +63,17 @@ pub async fn tell(story: &Story) -> Outcome {
         },
     )
     .await;
-    let mut teller = Teller { disk: Disk::new(world.source()), world, shown: BTreeSet::new() };
+    let disk = Disk::new(world.source());
+    let mut teller = Teller { disk, world, shown: BTreeSet::new(), settled: Vec::new() };
     for operation in &story.operations {
-        teller = teller.next(operation).await;
+        teller = teller.next(operation).await?;
     }
     teller.world.emulator.clear_faults();
     teller.come_to_rest().await?;
     teller.look(story)?;
     let calls = teller.world.calls_of_cycle().await;
-    check(calls.is_empty(), || format!("an idle cycle makes calls: {calls:?}"))
+    check(calls.is_empty(), || format!("an idle cycle makes calls: {calls:?}"))?;
+    teller.look_back(story).await
 }
 
 struct Teller {
@@ -78,10 +81,12 @@ struct Teller {
     disk: Disk,
     /// Every content that was ever visible in the target.
     shown: BTreeSet<Vec<u8>>,
+    /// The moments at which the mirror was at rest, and the tree as it was then.
+    settled: Vec<(Moment, Vec<String>)>,
 }
 
 impl Teller {
-    async fn next(mut self, operation: &Operation) -> Teller {
+    async fn next(mut self, operation: &Operation) -> Outcome<Teller> {
         match operation {
             Operation::Cycle => {
                 self.world.cycle().await;
@@ -89,6 +94,11 @@ impl Teller {
             Operation::CycleOver { files } => {
                 let due = self.due(files);
                 self.world.worker.run(&self.world.shared, &due).await;
+            }
+            Operation::Settle => {
+                self.world.emulator.clear_faults();
+                self.come_to_rest().await?;
+                self.remember_tree();
             }
             Operation::Restart => self.world = self.world.restart(),
             Operation::Kill { after, carried_out } => {
@@ -99,7 +109,14 @@ impl Teller {
             change => self.disk.apply(change),
         }
         self.remember_shown();
-        self
+        Ok(self)
+    }
+
+    /// Notes how everything is, and lets an hour go by.
+    fn remember_tree(&mut self) {
+        let tree = describe(self.world.source());
+        self.settled.push((self.world.moment(), tree));
+        self.world.later(1);
     }
 
     /// Some files that are there, and the folder of each that is not.
@@ -189,6 +206,28 @@ impl Teller {
                 format!("the mirror does not come to rest: {report:?} {trouble:?} {is_dirty}")
             })?;
         }
+    }
+
+    /// A restore of any settled moment equals the tree of that moment.
+    async fn look_back(&mut self, story: &Story) -> Outcome {
+        self.remember_tree();
+        // What is not kept, or was overwritten by the service, cannot come back.
+        let kept = story.keep_versions && story.name_taken != NameTaken::Overwrite;
+        let from = if kept { 0 } else { self.settled.len() - 1 };
+        for (moment, original) in &self.settled[from..] {
+            let dest = tempfile::TempDir::new().unwrap();
+            let report = self.world.restore(*moment, dest.path()).await;
+            check(report.problems.is_empty(), || format!("{moment:?}: {:#?}", report.problems))?;
+            let found = describe(dest.path());
+            let only = |a: &[String], b: &[String]| -> Vec<String> {
+                a.iter().filter(|line| !b.contains(line)).cloned().collect()
+            };
+            check(found == *original, || {
+                let (lost, new) = (only(original, &found), only(&found, original));
+                format!("{moment:?} was {lost:#?}\nand came back as {new:#?}")
+            })?;
+        }
+        Ok(())
     }
 
     /// Everything that must hold of a mirror at rest.

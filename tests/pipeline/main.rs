@@ -11,10 +11,12 @@
 mod adopt;
 mod calls;
 mod drift;
+mod drill;
 mod exact;
 mod faults;
 mod names_taken;
 mod past;
+mod put_back;
 mod recover;
 mod regressions;
 mod removals;

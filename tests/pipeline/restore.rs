@@ -4,61 +4,15 @@ use std::fs::{self, File, FileTimes};
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use fichier_emulator::{Action, Damage, Fault};
-use fichier_state::{Moment, Store};
-use fichierd::restore::{
-    Options, Overwrite, Owners, Plan, Progress, Report, Restore, RestoreError, Selection,
-};
-use fichierd::tree::Tree;
+use fichierd::restore::{Options, Overwrite, RestoreError};
 use tempfile::TempDir;
 
 use crate::exact::{assert_same, describe};
-use crate::world::{TARGET, World};
-
-pub const OPTIONS: Options = Options { overwrite: Overwrite::Never, parallel: 4, use_cdn: false };
-
-impl World {
-    /// The records as they are at this moment.
-    pub fn moment(&self) -> Moment {
-        self.shared.state.read(|s| s.newest_moment()).unwrap()
-    }
-
-    /// Time goes by.
-    pub fn later(&self, hours: u64) {
-        self.shared.state.clock().advance(Duration::from_secs(hours * 3600));
-    }
-
-    /// What it takes to put a moment back.
-    pub fn plan(&self, moment: Moment, patterns: &[&str]) -> Plan {
-        let patterns: Vec<String> = patterns.iter().map(|text| (*text).to_owned()).collect();
-        let selection = Selection::parse(&patterns).unwrap();
-        let plan = self.shared.state.read(|store: &Store| {
-            let mirror = store.mirror("photos", TARGET)?.unwrap();
-            Plan::of(store, &Tree::new(store, &mirror, moment), &selection)
-        });
-        plan.unwrap()
-    }
-
-    pub async fn restore(&self, moment: Moment, dest: &Path) -> Report {
-        self.try_restore(self.plan(moment, &[]), dest, OPTIONS).await.unwrap()
-    }
-
-    pub async fn try_restore(
-        &self,
-        plan: Plan,
-        dest: &Path,
-        options: Options,
-    ) -> Result<Report, RestoreError> {
-        let client = self.shared.client.clone();
-        let progress = Arc::new(Progress::default());
-        let restore = Restore::new(client, dest.to_owned(), Owners::numeric(), options, progress)?;
-        restore.run(plan).await
-    }
-}
+use crate::put_back::OPTIONS;
+use crate::world::World;
 
 /// A tree with every kind of entry that can be mirrored.
 pub fn fill(world: &World) {

@@ -70,7 +70,7 @@ impl World {
             drill_bytes: 1 << 20,
         };
         configure(&mut config);
-        let shared = open(&emulator, state.path());
+        let shared = open(&emulator, state.path(), 0);
         let worker = MirrorWorker::open(config.clone(), &shared.state).unwrap();
         World { emulator, config, shared, worker, source, state }
     }
@@ -83,10 +83,11 @@ impl World {
     /// The same, with a changed configuration.
     pub fn restart_with(self, configure: impl FnOnce(&mut MirrorConfig)) -> World {
         let World { emulator, mut config, shared, worker, source, state } = self;
+        let ahead_s = shared.state.clock().ahead_s();
         drop(worker);
         shared.state.into_store().unwrap().close().unwrap();
         configure(&mut config);
-        let shared = open(&emulator, state.path());
+        let shared = open(&emulator, state.path(), ahead_s);
         let worker = MirrorWorker::open(config.clone(), &shared.state).unwrap();
         World { emulator, config, shared, worker, source, state }
     }
@@ -94,6 +95,7 @@ impl World {
     /// The process ends, its state folder is copied, and it starts again.
     pub fn save_state(self) -> (World, TempDir) {
         let World { emulator, config, shared, worker, source, state } = self;
+        let ahead_s = shared.state.clock().ahead_s();
         drop(worker);
         shared.state.into_store().unwrap().close().unwrap();
         let saved = TempDir::new().unwrap();
@@ -101,7 +103,7 @@ impl World {
             let entry = entry.unwrap();
             fs::copy(entry.path(), saved.path().join(entry.file_name())).unwrap();
         }
-        let shared = open(&emulator, state.path());
+        let shared = open(&emulator, state.path(), ahead_s);
         let worker = MirrorWorker::open(config.clone(), &shared.state).unwrap();
         (World { emulator, config, shared, worker, source, state }, saved)
     }
@@ -109,8 +111,9 @@ impl World {
     /// The process ends, the state folder is replaced by a copy, and it starts again.
     pub fn put_back_state(self, saved: TempDir) -> World {
         let World { emulator, config, shared, worker, source, state } = self;
+        let ahead_s = shared.state.clock().ahead_s();
         drop((worker, shared, state));
-        let shared = open(&emulator, saved.path());
+        let shared = open(&emulator, saved.path(), ahead_s);
         let worker = MirrorWorker::open(config.clone(), &shared.state).unwrap();
         World { emulator, config, shared, worker, source, state: saved }
     }
@@ -118,9 +121,10 @@ impl World {
     /// The state file is lost.
     pub fn lose_state(self) -> World {
         let World { emulator, config, shared, worker, source, state } = self;
+        let ahead_s = shared.state.clock().ahead_s();
         drop((worker, shared, state));
         let state = TempDir::new().unwrap();
-        let shared = open(&emulator, state.path());
+        let shared = open(&emulator, state.path(), ahead_s);
         let worker = MirrorWorker::open(config.clone(), &shared.state).unwrap();
         World { emulator, config, shared, worker, source, state }
     }
@@ -317,12 +321,14 @@ impl World {
     }
 }
 
-fn open(emulator: &Emulator, state_dir: &Path) -> Shared {
+/// As the process opens it; its clock is so many seconds ahead.
+fn open(emulator: &Emulator, state_dir: &Path, ahead_s: i64) -> Shared {
     let pace = PaceConfig { calls_per_second: 3.0, time_scale: TIME_SCALE };
     let pacer = Pacer::at(&state_dir.join("pace"), pace).unwrap();
     let key = ApiKey::new(emulator.api_key()).unwrap();
     let client = Client::builder(key, pacer).api_url(&emulator.api_url()).build().unwrap();
     let mut store = Store::open(state_dir).unwrap();
+    store.clock().set_ahead(ahead_s);
     store.write(|w| w.set_note("installation", Some("installation-1"))).unwrap();
     Shared {
         client,

@@ -27,6 +27,11 @@ impl Clock {
         self.ahead_s.fetch_add(by, Ordering::Relaxed);
     }
 
+    /// How many seconds it is ahead of the system's.
+    pub fn ahead_s(&self) -> i64 {
+        self.ahead_s.load(Ordering::Relaxed)
+    }
+
     /// Sets it so many seconds ahead of, or behind, the system's; for tests.
     pub fn set_ahead(&self, seconds: i64) {
         self.ahead_s.store(seconds, Ordering::Relaxed);

@@ -12,6 +12,7 @@ pub mod daemon;
 pub mod demo;
 pub mod diff;
 pub mod dirty;
+pub mod drill;
 pub mod execute;
 pub mod exit;
 pub mod expiry;

@@ -23,6 +23,7 @@ mod run;
 mod select;
 mod sink;
 
+pub(crate) use compare::is_content;
 pub use dest::{Dest, Found, InTheWay, Obstacle, Part, STAGING_NAME};
 pub use holes::{holes_of, is_sparse, punch_holes};
 pub use metadata::{MetadataSetter, Missed, Subject, Unset};

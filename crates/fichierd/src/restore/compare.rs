@@ -20,7 +20,7 @@ pub(super) enum Standing {
 }
 
 /// Reads a file to its end. Its position is changed.
-pub(super) fn is_content(file: &File, content: &Content) -> io::Result<bool> {
+pub(crate) fn is_content(file: &File, content: &Content) -> io::Result<bool> {
     if file.metadata()?.len() != content.size_bytes {
         return Ok(false);
     }

@@ -1,6 +1,8 @@
 //! Which paths of a tree are wanted: patterns in the syntax of `.gitignore`, as in `exclude`,
 //! but of what is taken instead of what is left out.
 
+use std::collections::BTreeSet;
+
 use fichier_state::RelPath;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
@@ -8,6 +10,8 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 #[derive(Debug, Default)]
 pub struct Selection {
     patterns: Option<Gitignore>,
+    /// Nothing but these.
+    only: Option<BTreeSet<RelPath>>,
 }
 
 impl Selection {
@@ -26,11 +30,19 @@ impl Selection {
             read.map_err(|error| format!("`{pattern}` cannot be read as a pattern: {error}"))?;
         }
         let patterns = builder.build().map_err(|error| error.to_string())?;
-        Ok(Selection { patterns: Some(patterns) })
+        Ok(Selection { patterns: Some(patterns), only: None })
+    }
+
+    /// Exactly these files.
+    pub fn only(paths: BTreeSet<RelPath>) -> Selection {
+        Selection { patterns: None, only: Some(paths) }
     }
 
     /// Whether a path is wanted, by itself or with a folder above it.
     pub fn wants(&self, path: &RelPath, is_folder: bool) -> bool {
+        if let Some(only) = &self.only {
+            return only.contains(path);
+        }
         let Some(patterns) = &self.patterns else { return true };
         let mut at = Some((path.clone(), is_folder));
         while let Some((path, is_folder)) = at {
@@ -48,7 +60,7 @@ impl Selection {
 
     /// Whether nothing is left out.
     pub fn is_everything(&self) -> bool {
-        self.patterns.is_none()
+        self.patterns.is_none() && self.only.is_none()
     }
 }
 
