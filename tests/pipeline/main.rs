@@ -13,6 +13,7 @@ mod calls;
 mod drift;
 mod drill;
 mod exact;
+mod expiry;
 mod faults;
 mod names_taken;
 mod past;

@@ -197,6 +197,24 @@ impl World {
         reached
     }
 
+    /// The same for what is done between cycles.
+    pub async fn kill_chores_at(&mut self, n: usize, carried_out: bool) -> bool {
+        let action = if carried_out {
+            Action::Delay(Duration::from_secs(600))
+        } else {
+            Action::StallHeaders
+        };
+        self.emulator.inject(Fault::once("*", action).after(n));
+        let mark = self.emulator.calls() + n;
+        let all = async { while self.worker.chores(&self.shared).await.next == Duration::ZERO {} };
+        let reached = tokio::select! {
+            () = all => false,
+            () = request_is_there(&self.emulator, mark, carried_out) => true,
+        };
+        self.emulator.clear_faults();
+        reached
+    }
+
     /// Runs a cycle; the `n`th request (from 0) is carried out, but neither its reply nor anything
     /// after it comes through. Whether it came that far.
     pub async fn cut_off_at(&mut self, n: usize) -> bool {

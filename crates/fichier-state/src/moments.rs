@@ -43,6 +43,16 @@ impl Records {
             self.db.prepare_cached("SELECT history_from FROM mirrors WHERE id = ?1")?;
         Ok(select.query_row([mirror], |row| row.get(0).map(Moment))?)
     }
+
+    /// Whether something is known of the tree before a time (Unix seconds), and of no later one.
+    pub fn has_past_before(&self, mirror: MirrorId, at_s: i64) -> Result<bool> {
+        let Some(horizon) = self.moment_at(at_s)? else { return Ok(false) };
+        let mut select = self.db.prepare_cached(
+            "SELECT 1 FROM past_entries WHERE mirror_id = ?1 AND last <= ?2
+            UNION ALL SELECT 1 FROM past_folders WHERE mirror_id = ?1 AND last <= ?2",
+        )?;
+        Ok(select.exists(params![mirror, horizon.0])?)
+    }
 }
 
 impl Writing<'_> {

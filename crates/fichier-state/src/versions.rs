@@ -80,6 +80,14 @@ pub enum Retired {
 const SELECT: &str = "SELECT id, path, link, size_bytes, whirlpool, fingerprint, mode, uid, gid,
         meta_mtime_ns, xattrs, folder, current_from_s, current_until_s, reason FROM versions";
 
+/// Of mirror `?1`: ended before `?2`, or with `?3` later ones of their path.
+const EXPIRED: &str = "mirror_id = ?1 AND reason <> 3
+    AND (current_until_s < ?2
+        OR id IN (SELECT ranked_id FROM (SELECT id AS ranked_id, row_number() OVER
+                (PARTITION BY path ORDER BY current_until_s DESC, id DESC) AS place
+            FROM versions WHERE mirror_id = ?1 AND reason IN (1, 2)) WHERE place > ?3))
+    AND link NOT IN (SELECT link FROM entries WHERE link = versions.link)";
+
 impl Records {
     /// The versions of a path and of all below it, or of the whole mirror; those that stopped
     /// being current last come first; at most `limit`.
@@ -123,21 +131,26 @@ impl Records {
         per_path: Option<u32>,
         limit: usize,
     ) -> Result<Vec<Version>> {
-        let ranked = "SELECT id AS ranked_id, row_number() OVER
-                (PARTITION BY path ORDER BY current_until_s DESC, id DESC) AS place
-            FROM versions WHERE mirror_id = ?1 AND reason IN (1, 2)";
-        let sql = format!(
-            "{SELECT} WHERE mirror_id = ?1 AND reason <> 3
-                AND (current_until_s < ?2
-                    OR id IN (SELECT ranked_id FROM ({ranked}) WHERE place > ?3))
-                AND link NOT IN (SELECT link FROM entries WHERE link = versions.link)
-            ORDER BY current_until_s, id LIMIT ?4"
-        );
+        let sql = format!("{SELECT} WHERE {EXPIRED} ORDER BY current_until_s, id LIMIT ?4");
         let mut select = self.db.prepare_cached(&sql)?;
         let per_path = per_path.map_or(i64::MAX, i64::from);
         let wanted = params![mirror, before_s, per_path, columns::limit(limit)];
         let rows = select.query_map(wanted, read)?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// How many there are of [`Records::expired_versions`].
+    pub fn count_expired(
+        &self,
+        mirror: MirrorId,
+        before_s: i64,
+        per_path: Option<u32>,
+    ) -> Result<u64> {
+        let sql = format!("SELECT count(*) FROM versions WHERE {EXPIRED}");
+        let mut select = self.db.prepare_cached(&sql)?;
+        let per_path = per_path.map_or(i64::MAX, i64::from);
+        let wanted = params![mirror, before_s, per_path];
+        Ok(select.query_row(wanted, |row| columns::read_size(row, 0))?)
     }
 
     /// How many versions a mirror has, and their sizes together.
@@ -188,6 +201,15 @@ impl Writing<'_> {
         let mut delete = self.db.prepare_cached("DELETE FROM versions WHERE id = ?1")?;
         for id in ids {
             delete.execute([id])?;
+        }
+        Ok(())
+    }
+
+    /// The same by their links, of those that are versions.
+    pub fn forget_versions_at(&mut self, urls: &[FileUrl]) -> Result<()> {
+        let mut delete = self.db.prepare_cached("DELETE FROM versions WHERE link = ?1")?;
+        for url in urls {
+            delete.execute([columns::link(url)])?;
         }
         Ok(())
     }

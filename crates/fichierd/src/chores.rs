@@ -58,7 +58,7 @@ impl Chore {
     /// Does a part of the work that is due.
     pub(crate) async fn run(self, executor: &Executor, at: Situation<'_>) -> Result<(), StepError> {
         match self {
-            Chore::Expiry => executor.expire(at),
+            Chore::Expiry => executor.expire(at).await,
         }
     }
 }

@@ -46,7 +46,7 @@ pub use arrive::match_arrived;
 pub(crate) use bring::Parcel;
 pub use moving::FolderMove;
 pub(crate) use notes::other_name;
-pub(crate) use remove::Leaving;
+pub(crate) use remove::{Leaving, Removal};
 pub(crate) use upload::BANDWIDTH;
 pub(crate) use versions::utc_day;
 
@@ -187,7 +187,7 @@ impl Executor {
     }
 
     /// Whether an error concerns only the files of the step that met it.
-    fn is_local(error: &fichier_api::Error) -> bool {
+    pub(crate) fn is_local(error: &fichier_api::Error) -> bool {
         matches!(error.remedy(), Remedy::GiveUp)
     }
 
@@ -237,6 +237,6 @@ fn stops_everything(error: &fichier_api::Error) -> bool {
 }
 
 /// Whether an error says that the thing asked for is not there.
-fn is_gone(error: &fichier_api::Error) -> bool {
+pub(crate) fn is_gone(error: &fichier_api::Error) -> bool {
     matches!(error.kind, ErrorKind::NotFound)
 }

@@ -14,7 +14,7 @@ use fichier_state::{
     Content, Entry, Intent, IntentId, Moved, Origin, RelPath, RemoteCopy, Retired,
 };
 
-use crate::execute::{Executor, Fate, Leaving, Parcel, StepError, other_name};
+use crate::execute::{Executor, Fate, Leaving, Parcel, Removal, StepError, other_name};
 
 impl Executor {
     /// Resolves every intent and every pending upload of this mirror.
@@ -74,11 +74,16 @@ impl Executor {
             }
             Intent::Remove { urls, .. } => {
                 // What is still there is on record, or nobody's: then it is said so here.
-                let still_there = self.remove_all(&urls).await?;
+                let Removal { still_there, .. } = self.remove_all(&urls).await?;
                 if !still_there.is_empty() {
                     tracing::warn!(files = still_there.len(), "old copies were not removed");
                 }
-                Ok(self.state.write(|w| w.resolve(id))?)
+                let gone: Vec<FileUrl> =
+                    urls.into_iter().filter(|url| !still_there.contains(url)).collect();
+                Ok(self.state.write(|w| {
+                    w.forget_versions_at(&gone)?;
+                    w.resolve(id)
+                })?)
             }
         }
     }

@@ -20,6 +20,21 @@ use crate::plan::Retirement;
 use crate::root::check_root;
 use crate::scan::{Seen, SeenKind};
 
+/// What became of files that were to be removed.
+#[derive(Debug, Default)]
+pub(crate) struct Removal {
+    /// Those that the service did not remove.
+    pub(crate) still_there: Vec<FileUrl>,
+    /// How many the service did not know: asking for such counts towards a ban (A.5).
+    pub(crate) unknown: usize,
+}
+
+impl Removal {
+    fn unknown(links: Vec<FileUrl>) -> Removal {
+        Removal { still_there: Vec::new(), unknown: links.len() }
+    }
+}
+
 /// A remote file on its way out.
 #[derive(Clone, Debug)]
 pub(crate) struct Leaving {
@@ -282,7 +297,7 @@ impl Executor {
         let paths = chunk.iter().map(|left| left.path.clone()).collect();
         let intent = Intent::Remove { urls: urls.clone(), paths };
         let intent = self.state.write(|w| w.begin(self.mirror, &intent))?;
-        let still_there = self.remove_all(&urls).await?;
+        let Removal { still_there, .. } = self.remove_all(&urls).await?;
         let is_removed = |left: &&Leaving| !still_there.contains(&left.url);
         self.state.write(|w| {
             for left in chunk.iter().filter(is_removed) {
@@ -304,24 +319,24 @@ impl Executor {
 
     /// Removes at most a hundred files. Asks again while the service carries out a part. What it
     /// then does not name, it does not know (B.8), if that is true of one of them; else these
-    /// files are returned, which are still there.
-    pub(crate) async fn remove_all(&self, urls: &[FileUrl]) -> Result<Vec<FileUrl>, StepError> {
+    /// files are still there.
+    pub(crate) async fn remove_all(&self, urls: &[FileUrl]) -> Result<Removal, StepError> {
         let mut open = urls.to_vec();
         while let Some(first) = open.first() {
             let outcome = match self.client.remove_files(&open).await {
                 Ok(outcome) => outcome,
-                Err(error) if super::is_gone(&error) => return Ok(Vec::new()),
+                Err(error) if super::is_gone(&error) => return Ok(Removal::unknown(open)),
                 Err(error) => return Err(error.into()),
             };
             if !outcome.done.is_empty() {
                 open = outcome.missing;
             } else if self.is_lost(first).await? {
-                return Ok(Vec::new());
+                return Ok(Removal::unknown(open));
             } else {
-                return Ok(open);
+                return Ok(Removal { still_there: open, unknown: 0 });
             }
         }
-        Ok(Vec::new())
+        Ok(Removal::default())
     }
 
     /// Whether the service no longer knows a link. One call, and one that may not be made often.
