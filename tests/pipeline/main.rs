@@ -9,6 +9,7 @@
 #![allow(clippy::print_stderr, reason = "it says what a failing test was doing")]
 
 mod adopt;
+mod audit;
 mod calls;
 mod drift;
 mod drill;

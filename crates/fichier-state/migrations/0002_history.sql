@@ -165,3 +165,16 @@ CREATE TABLE missed (
     at_s           INTEGER NOT NULL,
     PRIMARY KEY (folder_id, name)
 ) STRICT, WITHOUT ROWID;
+
+-- One row per path whose remote file somebody removed: it is sent again, unless that has happened
+-- too often, and then only once it has changed here.
+CREATE TABLE lost_files (
+    mirror_id      INTEGER NOT NULL REFERENCES mirrors,
+    path           BLOB    NOT NULL CHECK (length(path) > 0),
+    size_bytes     INTEGER NOT NULL,           -- of the local file then
+    mtime_ns       INTEGER NOT NULL,
+    times          INTEGER NOT NULL CHECK (times > 0),
+    last_s         INTEGER NOT NULL,
+    PRIMARY KEY (mirror_id, path)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX lost_files_by_times ON lost_files (mirror_id, times);

@@ -1,5 +1,6 @@
 //! What the audit remembers: when each remote folder was last compared with its listing, and
-//! which files one listing did not show.
+//! which files one listing did not show as they are on record. The folder itself, if it was not
+//! found, is missed under an empty name.
 
 use rusqlite::{OptionalExtension as _, params};
 
@@ -34,6 +35,15 @@ impl Records {
         let (oldest, folders): (Option<i64>, u64) =
             select.query_row([mirror], |row| Ok((row.get(0)?, columns::read_size(row, 1)?)))?;
         Ok(oldest.map(|oldest| (oldest, folders)))
+    }
+
+    /// How many folders were compared at `since_s` (Unix seconds) or later.
+    pub fn audited_since(&self, mirror: MirrorId, since_s: i64) -> Result<u64> {
+        let mut select = self.db.prepare_cached(
+            "SELECT count(*) FROM folders WHERE mirror_id = ?1 AND remote_id IS NOT NULL
+                AND unmanaged = 0 AND audited_s >= ?2",
+        )?;
+        Ok(select.query_row(params![mirror, since_s], |row| columns::read_size(row, 0))?)
     }
 
     /// When a listing first did not show a file of ours; Unix seconds.
@@ -81,6 +91,13 @@ impl Writing<'_> {
                 ON CONFLICT DO NOTHING",
             )?
             .execute(params![folder, name, at_s])?;
+        Ok(())
+    }
+
+    /// Files that were missed while the clock was ahead were missed now.
+    pub fn mend_missed(&mut self) -> Result<()> {
+        let now_s = self.now_s();
+        self.db.prepare_cached("UPDATE missed SET at_s = ?1 WHERE at_s > ?1")?.execute([now_s])?;
         Ok(())
     }
 

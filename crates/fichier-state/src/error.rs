@@ -116,6 +116,8 @@ impl From<rusqlite::Error> for Error {
             ) => Error::Storage(error),
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Busy(error),
             Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch) => Error::Refused(error),
+            // No statement of ours is wrong: the tables or triggers in the file are not ours.
+            Some(ErrorCode::Unknown) => Error::corrupt(error.to_string()),
             Some(_) => Error::Sqlite(error),
             None if is_unreadable_value(&error) => Error::corrupt(error.to_string()),
             None => Error::Sqlite(error),

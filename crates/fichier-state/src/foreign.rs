@@ -67,6 +67,28 @@ impl Writing<'_> {
         Ok(())
     }
 
+    /// Adds one foreign file to those of a folder.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`](crate::Error::Refused) if the folder is not on record.
+    pub fn add_foreign(&mut self, folder: FolderKey, file: &ForeignFile) -> Result<()> {
+        self.remove_foreign(folder, &file.url)?;
+        self.db
+            .prepare_cached(
+                "INSERT INTO foreign_files (folder_id, link, name, size_bytes, whirlpool)
+                VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![
+                folder,
+                columns::link(&file.url),
+                file.name.as_str(),
+                columns::size(file.size_bytes),
+                file.whirlpool.as_ref().map(Whirlpool::as_bytes),
+            ])?;
+        Ok(())
+    }
+
     /// Forgets one foreign file: it is gone, or was moved out of the way.
     pub fn remove_foreign(&mut self, folder: FolderKey, url: &FileUrl) -> Result<()> {
         self.db

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use fichier_state::Mirror;
 
+use crate::audit;
 use crate::config::MirrorConfig;
 use crate::execute::{Executor, StepError};
 use crate::expiry;
@@ -18,13 +19,15 @@ use crate::state::State;
 pub const LOOK_AGAIN: Duration = Duration::from_secs(15 * 60);
 
 /// The chores, in the order in which they are done.
-pub(crate) const CHORES: [Chore; 1] = [Chore::Expiry];
+pub(crate) const CHORES: [Chore; 2] = [Chore::Expiry, Chore::Audit];
 
 /// One kind of work between cycles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Chore {
     /// Versions, and trees of the past, whose time is over.
     Expiry,
+    /// Listings are compared with the records.
+    Audit,
 }
 
 /// What a chore needs to know to say when it is due.
@@ -52,6 +55,7 @@ impl Chore {
     pub(crate) fn due_in(self, at: Situation<'_>) -> Result<Option<Duration>, StepError> {
         match self {
             Chore::Expiry => expiry::due_in(at),
+            Chore::Audit => audit::due_in(at),
         }
     }
 
@@ -59,6 +63,7 @@ impl Chore {
     pub(crate) async fn run(self, executor: &Executor, at: Situation<'_>) -> Result<(), StepError> {
         match self {
             Chore::Expiry => executor.expire(at).await,
+            Chore::Audit => executor.audit(at).await,
         }
     }
 }

@@ -136,6 +136,7 @@ impl Executor {
         self.forget_solved(request, &seen)?;
         self.note_trouble(&seen.trouble)?;
         self.leave_out_pending(&mut seen)?;
+        self.leave_out_given_up(&mut seen)?;
         self.record_folders(&seen.changes)?;
         self.explore_new(&seen.changes).await?;
         let gathered = tokio::task::block_in_place(|| {

@@ -32,6 +32,7 @@ mod arrive;
 mod bring;
 mod copy;
 mod folders;
+mod lost;
 mod moving;
 mod notes;
 mod prune;
@@ -43,7 +44,7 @@ mod versions;
 
 pub(crate) use arrive::Fate;
 pub use arrive::match_arrived;
-pub(crate) use bring::Parcel;
+pub(crate) use bring::{Brought, Parcel};
 pub use moving::FolderMove;
 pub(crate) use notes::other_name;
 pub(crate) use remove::{Leaving, Removal};
@@ -181,7 +182,7 @@ impl Executor {
     }
 
     /// Whether a change that was noticed meanwhile is due: it goes before bulk.
-    fn gives_way(&self) -> bool {
+    pub(crate) fn gives_way(&self) -> bool {
         let (settle, at_most) = self.settle;
         self.dirty.next_due(settle, at_most).is_some_and(|due| due <= Instant::now())
     }

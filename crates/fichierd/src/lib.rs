@@ -1,6 +1,7 @@
 //! The daemon: watched folders are mirrored to 1fichier.
 
 pub mod account;
+pub mod audit;
 pub mod change;
 pub mod chores;
 pub mod cli;

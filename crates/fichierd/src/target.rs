@@ -122,6 +122,9 @@ impl Preparing<'_> {
         };
         self.state.write(|w| {
             w.set_folder_remote(self.mirror.root, Some(spot), None)?;
+            if made_by_us {
+                w.set_audited(self.mirror.root, w.now_s())?;
+            }
             w.set_note(&self.approval_note(), None)?;
             w.update_mirror(&mirror)
         })?;

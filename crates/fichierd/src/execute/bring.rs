@@ -59,7 +59,7 @@ impl Brought {
     }
 
     /// Whether it is known by its content only, and may not be removed as ours (I2).
-    pub(super) fn is_lookalike(&self, before: &FileUrl) -> bool {
+    pub(crate) fn is_lookalike(&self, before: &FileUrl) -> bool {
         self.lookalikes.contains(before)
     }
 }

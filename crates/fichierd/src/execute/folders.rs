@@ -49,6 +49,9 @@ impl Executor {
         let other_name = (name != RemoteName::encode(path.name())).then_some(name);
         self.state.write(|w| {
             w.set_folder_remote(folder.key, Some(spot), other_name.as_ref())?;
+            if spot.listed {
+                w.set_audited(folder.key, w.now_s())?;
+            }
             w.resolve(intent)
         })?;
         Ok((folder.key, spot.id))
@@ -154,6 +157,9 @@ impl Executor {
             }
             // An incomplete listing proves nothing about what it does not show.
             let known = RemoteSpot { listed: listing.complete, ..spot };
+            if listing.complete {
+                w.set_audited(folder.key, w.now_s())?;
+            }
             w.set_folder_remote(folder.key, Some(known), folder.remote_name.as_ref())
         })?;
         tracing::debug!(path = %path, files = foreign.len(), "listed a folder that was there before");

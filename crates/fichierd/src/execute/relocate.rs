@@ -294,14 +294,6 @@ impl Executor {
             Err(error) => Err(error.into()),
         }
     }
-
-    /// A record whose remote file is gone is no record (I1): the file is sent again (X01).
-    pub(super) fn forget_lost(&self, entry: &Entry, path: &RelPath) -> Result<(), StepError> {
-        tracing::warn!(path = %path, "`{path}` was removed on 1fichier by somebody else; sending it again");
-        self.state.write(|w| w.remove_entry(entry.folder, &entry.name))?;
-        self.dirty.mark(path.clone());
-        Ok(())
-    }
 }
 
 /// Sends files over temporary names that would meet under one name on their way: two that swap

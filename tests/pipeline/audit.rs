@@ -1,0 +1,377 @@
+//! Somebody changes the target, or the service lies about it, and nothing changes here that would
+//! show it: the audit finds out, mends it, and believes no listing alone (X01 to X08, I11).
+
+use std::time::Duration;
+
+use fichier_emulator::{Action, Fault, Rules};
+use fichier_state::{Origin, ProofKind};
+use fichierd::audit::health;
+use fichierd::mirror::Trouble;
+
+use crate::world::{TARGET, World};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const MINUTES: Duration = Duration::from_secs(6 * 60);
+const TIME_SCALE: u32 = 2_000;
+
+async fn audited(paths: &[&str]) -> World {
+    let mut world = World::with(|_| {}, |config| config.audit = Some(7 * DAY)).await;
+    world.write_many(paths.iter().map(|path| (*path).to_owned()));
+    world.settle().await;
+    world.all_chores().await;
+    world
+}
+
+fn link(world: &World, name: &str) -> String {
+    let files = world.emulator.files();
+    files.into_iter().find(|file| file.name == name).expect("no such file").link
+}
+
+fn count(calls: &[String], endpoint: &str) -> usize {
+    calls.iter().filter(|call| *call == endpoint).count()
+}
+
+impl World {
+    /// A week passes, and the looks that come minutes after a doubtful one; then the mirror is
+    /// brought to rest. The calls that the audit made.
+    async fn audit(&mut self) -> Vec<String> {
+        let mut calls = Vec::new();
+        for _ in 0..7 {
+            self.pass(DAY);
+            calls.extend(self.all_chores().await);
+            self.pass(MINUTES);
+            calls.extend(self.all_chores().await);
+        }
+        calls
+    }
+
+    fn last_audit(&self) -> fichier_state::Proof {
+        let proofs = self.shared.state.read(|s| s.proofs(self.worker.id, ProofKind::Audit));
+        proofs.unwrap().into_iter().next().expect("no audit has ended")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_folder_is_listed_once_in_the_period_spread_over_it() {
+    let paths: Vec<String> = (0..13).map(|n| format!("folder-{n:02}/file")).collect();
+    let mut world = audited(&paths.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    for week in 0..3 {
+        for day in 0..7 {
+            world.pass(DAY);
+            // The folder for the first day's versions goes on the first day.
+            let first = week == 0 && day == 0;
+            let calls = world.all_chores().await;
+            let listings = count(&calls, "folder/ls.cgi");
+            assert_eq!(listings, if first { 2 + 2 } else { 2 }, "day {day}: {calls:?}");
+        }
+    }
+    let proof = world.last_audit();
+    assert!(proof.good, "{}", proof.detail);
+    assert_eq!(proof.files, 13);
+    let state = &world.shared.state;
+    let row = state.read(|s| s.mirror("photos", TARGET)).unwrap().unwrap();
+    let health = state.read(|s| health(s, &row, &world.config, state.now_s())).unwrap();
+    assert_eq!((health.folders, health.is_behind, health.last_bad), (14, false, None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_was_off_for_long_catches_up_in_small_steps() {
+    let paths: Vec<String> = (0..60).map(|n| format!("folder-{n:02}/file")).collect();
+    let mut world = audited(&paths.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    for years in [10, -20, 10] {
+        let clock = world.shared.state.clock().clone();
+        let now_s = world.shared.state.now_s() - fichier_state::Clock::default().now_s();
+        clock.set_ahead(now_s + years * 365 * 24 * 3600);
+        let calls = world.all_chores().await;
+        assert!(count(&calls, "folder/ls.cgi") <= 20 + 2, "{}", calls.len());
+        assert_eq!(count(&calls, "file/mv.cgi"), 0);
+    }
+    world.settle().await;
+    world.assert_mirrored();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_gone_is_sent_again_after_a_second_look() {
+    let mut world = audited(&["a/gone", "a/stays", "stays"]).await;
+    world.emulator.remove_file(&link(&world, "gone"));
+    let sent = world.emulator.bytes_received();
+    world.pass(7 * DAY);
+    world.all_chores().await;
+    assert!(world.worker.dirty.is_empty(), "one look is not enough");
+    world.pass(Duration::from_secs(4 * 60));
+    assert_eq!(world.all_chores().await, Vec::<String>::new());
+    world.pass(Duration::from_secs(60));
+    let calls = world.all_chores().await;
+    assert_eq!(calls, ["folder/ls.cgi", "file/mv.cgi", "folder/ls.cgi"]);
+    assert!(!world.worker.dirty.is_empty());
+    world.settle().await;
+    world.assert_mirrored();
+    let again = world.emulator.bytes_received() - sent;
+    assert_eq!(again, "content of a/gone".len() as u64);
+    world.audit().await;
+    world.audit().await;
+    assert!(world.last_audit().good, "{}", world.last_audit().detail);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_files_that_are_gone_cost_one_refusal() {
+    let paths: Vec<String> = (0..450).map(|n| format!("a/{n}")).collect();
+    let mut paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+    paths.push("stays");
+    let mut world = audited(&paths).await;
+    for file in world.emulator.files().iter().filter(|file| file.path.ends_with("/a")) {
+        world.emulator.remove_file(&file.link);
+    }
+    let calls = world.audit().await;
+    assert_eq!(count(&calls, "file/mv.cgi"), 1);
+    world.settle().await;
+    world.assert_mirrored();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_were_moved_or_renamed_are_put_back_without_sending_them() {
+    let mut world = audited(&["a/moved", "a/renamed", "a/both", "stays"]).await;
+    let sent = world.emulator.bytes_received();
+    world.emulator.move_file(&link(&world, "moved"), "/elsewhere");
+    world.emulator.rename_file(&link(&world, "renamed"), "by somebody");
+    let both = link(&world, "both");
+    world.emulator.rename_file(&both, "by somebody else");
+    world.emulator.move_file(&both, &format!("{TARGET}/b"));
+    world.audit().await;
+    world.audit().await;
+    world.settle().await;
+    world.assert_mirrored();
+    assert_eq!(world.emulator.bytes_received(), sent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_ours_is_counted_and_left_alone() {
+    let mut world = audited(&["a/file"]).await;
+    let theirs = world.emulator.add_file(&format!("{TARGET}/a"), "theirs", b"not ours");
+    world.audit().await;
+    world.settle().await;
+    assert!(world.emulator.content(&theirs).is_some());
+    assert_eq!(world.shared.state.read(|s| s.totals(world.worker.id)).unwrap().foreign, 1);
+    assert!(world.last_audit().good);
+    world.emulator.remove_file(&theirs);
+    world.audit().await;
+    assert_eq!(world.shared.state.read(|s| s.totals(world.worker.id)).unwrap().foreign, 0);
+    world.assert_mirrored();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_is_gone_is_made_again_with_all_that_was_in_it() {
+    let mut world = audited(&["a/one", "a/b/two", "a/b/c/three", "d/four"]).await;
+    world.emulator.remove_folder(&format!("{TARGET}/a"));
+    world.audit().await;
+    world.settle().await;
+    world.assert_mirrored();
+    world.audit().await;
+    let proofs = world.shared.state.read(|s| s.proofs(world.worker.id, ProofKind::Audit)).unwrap();
+    let bad = proofs.iter().find(|proof| !proof.good).unwrap();
+    assert!(bad.detail.contains("folders gone"), "{}", bad.detail);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_is_gone_is_held_and_nothing_is_sent() {
+    let mut world = audited(&["a/one", "two"]).await;
+    world.emulator.remove_folder(TARGET);
+    let sent = world.emulator.bytes_received();
+    for _ in 0..10 {
+        world.pass(DAY);
+        world.chores().await;
+    }
+    let end = world.cycle().await;
+    assert!(matches!(end.trouble, Some(Trouble::Held(_))), "{:?}", end.trouble);
+    assert_eq!(world.emulator.bytes_received(), sent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_contents_are_replaced_and_kept_among_the_versions() {
+    let mut world = audited(&["a/changed", "a/stays"]).await;
+    world.emulator.replace_content(&link(&world, "changed"), b"something else altogether");
+    world.audit().await;
+    world.settle().await;
+    world.assert_mirrored();
+    let kept = [("changed".to_owned(), b"something else altogether".to_vec())];
+    assert_eq!(world.versions(), kept);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_other_contents_at_once_are_only_told() {
+    let paths: Vec<String> = (0..30).map(|n| format!("{n}")).collect();
+    let mut world = audited(&paths.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    for file in world.emulator.files() {
+        world.emulator.replace_content(&file.link, b"all the same");
+    }
+    let sent = world.emulator.bytes_received();
+    world.audit().await;
+    world.settle().await;
+    assert_eq!(world.emulator.bytes_received(), sent);
+    assert!(world.last_audit().detail.contains("30 not as recorded"), "{:?}", world.last_audit());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_removed_again_and_again_is_given_up_until_it_changes() {
+    let mut world = audited(&["abused", "stays"]).await;
+    for _ in 0..3 {
+        world.emulator.remove_file(&link(&world, "abused"));
+        world.audit().await;
+        world.cycle().await;
+    }
+    let there = |world: &World| world.remote().contains_key("abused");
+    assert!(!there(&world));
+    let end = world.cycle().await;
+    assert_eq!(end.report.problems, 1);
+    assert!(
+        world.problems()[0].1.contains("removed on 1fichier 3 times"),
+        "{:?}",
+        world.problems()
+    );
+    let calls = world.calls_of_cycle().await;
+    assert_eq!(calls, Vec::<String>::new());
+    world.write("abused", "something better");
+    world.settle().await;
+    world.assert_mirrored();
+    assert_eq!(world.problems(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn listings_that_show_nothing_or_too_little_change_nothing() {
+    let faults: [fn(&World); 4] = [
+        |world| world.emulator.inject(Fault::always("folder/ls.cgi", Action::EmptyListing)),
+        |world| {
+            let rules = Rules { listing_cap: 2, ..Rules::scaled(TIME_SCALE) };
+            world.emulator.set_rules(rules);
+        },
+        |world| {
+            let html = Action::Html(200, "<html>please wait</html>".to_owned());
+            world.emulator.inject(Fault::always("folder/ls.cgi", html));
+        },
+        |world| world.emulator.inject(Fault::once("folder/ls.cgi", Action::EmptyListing)),
+    ];
+    for (n, fault) in faults.into_iter().enumerate() {
+        let mut world = audited(&["a/1", "a/2", "a/3", "a/4", "5", "6", "7"]).await;
+        let (sent, before) = (world.emulator.bytes_received(), world.remote());
+        fault(&world);
+        for _ in 0..20 {
+            world.pass(DAY / 2);
+            world.chores().await;
+            world.pass(MINUTES);
+            world.chores().await;
+        }
+        assert_eq!(world.remote(), before, "fault {n}");
+        world.emulator.clear_faults();
+        world.emulator.set_rules(Rules::scaled(TIME_SCALE));
+        world.settle().await;
+        world.assert_mirrored();
+        assert_eq!(world.emulator.bytes_received(), sent, "fault {n}");
+        assert_eq!(world.versions(), [], "fault {n}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_not_listed_yet_is_not_missed() {
+    let mut world = audited(&["a/old"]).await;
+    let lag = Duration::from_secs(100_000);
+    world.emulator.set_rules(Rules { listing_lag: lag, ..Rules::scaled(TIME_SCALE) });
+    world.pass(7 * DAY);
+    world.write("a/new", "sent just now");
+    world.cycle().await;
+    let sent = world.emulator.bytes_received();
+    world.all_chores().await;
+    world.pass(MINUTES);
+    world.all_chores().await;
+    world.settle().await;
+    assert_eq!(world.emulator.bytes_received(), sent);
+    world.assert_mirrored();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn second_copies_of_our_files_go_to_the_versions() {
+    let mut world = audited(&["a/file", "stays"]).await;
+    let folder = format!("{TARGET}/a");
+    let twin = world.emulator.add_file(&folder, "file", b"content of a/file");
+    let other = world.emulator.add_file(&folder, "file", b"content of a/another");
+    world.pass(7 * DAY);
+    world.all_chores().await;
+    assert_eq!(world.versions(), [], "one look is not enough");
+    world.audit().await;
+    assert_eq!(world.versions(), [("file".to_owned(), b"content of a/file".to_vec())]);
+    assert!(world.emulator.content(&twin).is_some());
+    assert!(world.emulator.content(&other).is_some());
+    world.emulator.remove_file(&other);
+    world.settle().await;
+    world.assert_mirrored();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_copy_of_what_was_there_before_us_stays() {
+    let mut world = World::with(|_| {}, |config| config.audit = Some(7 * DAY)).await;
+    let folder = format!("{TARGET}/a");
+    let twins = [0, 1].map(|_| world.emulator.add_file(&folder, "file", b"content"));
+    world.write("a/file", "content");
+    world.settle().await;
+    world.all_chores().await;
+    world.audit().await;
+    world.audit().await;
+    for twin in twins {
+        assert!(world.emulator.files().iter().any(|f| f.link == twin && f.path == folder));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_is_confirmed_by_its_listing() {
+    let mut world = audited(&["stays"]).await;
+    world.write("a/large", vec![7; 5 << 20]);
+    world.settle().await;
+    world.write("a/copy", vec![7; 5 << 20]);
+    world.settle().await;
+    let origin = |world: &World| {
+        world
+            .shared
+            .state
+            .read(|s| {
+                let path = fichier_state::RelPath::parse(b"a").unwrap();
+                let folder = s.folder_at(world.worker.id, &path)?.unwrap();
+                Ok(s.entry(folder.key, b"copy")?.unwrap().remote().unwrap().origin)
+            })
+            .unwrap()
+    };
+    assert_eq!(origin(&world), Origin::Copied);
+    world.audit().await;
+    assert_eq!(origin(&world), Origin::Sent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_audit_mends_is_mended_once_whenever_the_process_dies() {
+    let prepared = async || {
+        let mut world = audited(&["a/gone", "a/moved", "a/renamed", "a/twin", "stays"]).await;
+        world.emulator.remove_file(&link(&world, "gone"));
+        world.emulator.move_file(&link(&world, "moved"), "/elsewhere");
+        world.emulator.rename_file(&link(&world, "renamed"), "by somebody");
+        world.emulator.add_file(&format!("{TARGET}/a"), "twin", b"content of a/twin");
+        world.pass(7 * DAY);
+        world.all_chores().await;
+        world.pass(MINUTES);
+        world
+    };
+    let calls = prepared().await.all_chores().await.len();
+    assert!(calls > 4);
+    for n in 0..calls {
+        for carried_out in [false, true] {
+            let mut world = prepared().await;
+            assert!(world.kill_chores_at(n, carried_out).await, "there is no request {n}");
+            let ahead = world.shared.state.now_s() - fichier_state::Clock::default().now_s();
+            let mut world = world.restart();
+            world.shared.state.clock().set_ahead(ahead);
+            world.settle().await;
+            world.audit().await;
+            world.settle().await;
+            world.audit().await;
+            world.settle().await;
+            world.assert_mirrored();
+            assert_eq!(world.versions().len(), 1, "killed at {n}, {carried_out}");
+        }
+    }
+}
