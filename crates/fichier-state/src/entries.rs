@@ -169,8 +169,8 @@ impl Records {
         Ok(select.query_row([columns::link(url)], read).optional()?)
     }
 
-    /// Which of `urls` are on record already: current copies, versions, and files that have
-    /// arrived and are not in place yet.
+    /// Which of `urls` are on record already: current copies, versions, snapshots, and files that
+    /// have arrived and are not in place yet.
     pub fn known_urls<'a>(
         &self,
         urls: impl Iterator<Item = &'a FileUrl>,
@@ -178,7 +178,8 @@ impl Records {
         let mut select = self.db.prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM entries WHERE link = ?1)
                 OR EXISTS (SELECT 1 FROM versions WHERE link = ?1)
-                OR EXISTS (SELECT 1 FROM pending_files WHERE link = ?1)",
+                OR EXISTS (SELECT 1 FROM pending_files WHERE link = ?1)
+                OR EXISTS (SELECT 1 FROM snapshots WHERE link = ?1)",
         )?;
         let mut known = HashSet::new();
         for url in urls {

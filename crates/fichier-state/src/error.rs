@@ -77,6 +77,17 @@ pub enum Error {
     /// A folder was to be moved below itself.
     #[error("a folder cannot be moved below itself")]
     Cycle,
+    /// A copy was not finished in the time that there was for it; nothing else was touched.
+    #[error("there was no time to copy the records")]
+    TimeUp,
+    /// The records of that mirror are here already, and were left as they are (exit code 4).
+    #[error("the mirror `{mirror}` to {target} is on record here already")]
+    AlreadyHere {
+        /// Its name.
+        mirror: String,
+        /// Its remote folder.
+        target: String,
+    },
     /// A file or folder beside the database could not be made or opened.
     #[error("{}", path.display())]
     Io {

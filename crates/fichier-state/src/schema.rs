@@ -44,6 +44,18 @@ pub(crate) fn version(db: &Connection, path: &Path) -> Result<usize> {
     }
 }
 
+/// The number of the form that an attached file has.
+pub(crate) fn form(db: &Connection, of: &str) -> Result<i64> {
+    Ok(db.pragma_query_value(Some(of), "user_version", |row| row.get(0))?)
+}
+
+/// Marks a file as one of ours, with the form that its tables have.
+pub(crate) fn mark(db: &Connection, form: i64) -> Result<()> {
+    db.pragma_update(Some("main"), "application_id", APPLICATION_ID)?;
+    db.pragma_update(Some("main"), "user_version", form)?;
+    Ok(())
+}
+
 /// Runs those of `migrations` that `db` lacks, each in a transaction of its own. A file with
 /// records is copied first, to `state.v<version>.db` beside it; the copy is kept.
 pub(crate) fn migrate(

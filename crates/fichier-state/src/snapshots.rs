@@ -41,6 +41,14 @@ impl Records {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
+    /// The key that the next copy on record gets; none is given out twice.
+    pub fn next_snapshot(&self) -> Result<SnapshotId> {
+        let mut select = self.db.prepare_cached(
+            "SELECT ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'snapshots'), 0) + 1",
+        )?;
+        Ok(select.query_row([], |row| row.get(0))?)
+    }
+
     /// The newest copy that is known to be at the service.
     pub fn newest_snapshot(&self, mirror: MirrorId) -> Result<Option<SnapshotRow>> {
         let sql =

@@ -18,6 +18,7 @@
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::ops::Deref;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -154,15 +155,25 @@ impl Store {
     pub fn write<R>(&mut self, changes: impl FnOnce(&mut Writing<'_>) -> Result<R>) -> Result<R> {
         let db = &self.records.db;
         let transaction = Transaction::new_unchecked(db, TransactionBehavior::Immediate)?;
-        let mut writing = Writing { records: &self.records, clock: &self.clock, has_moment: false };
-        let done = changes(&mut writing)?;
+        let done = changes(&mut self.writing())?;
         transaction.commit()?;
         Ok(done)
+    }
+
+    /// The hand that writes, for whoever has begun a transaction.
+    pub(crate) fn writing(&self) -> Writing<'_> {
+        Writing { records: &self.records, clock: &self.clock, has_moment: false }
     }
 
     /// The clock that times are written by.
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// The folder that the file is in.
+    pub fn dir(&self) -> PathBuf {
+        let path = Path::new(self.db.path().unwrap_or_default());
+        path.parent().unwrap_or(path).to_owned()
     }
 
     /// The inode of the file: another one than before means that a copy was put in its place.
@@ -228,11 +239,34 @@ fn make_file(path: &Path) -> Result<()> {
     options.open(path).map(drop).map_err(|source| failed(path, source))
 }
 
-fn failed(path: &Path, source: std::io::Error) -> Error {
+/// Makes the file at `path`, or empties it; readable by its owner alone.
+pub(crate) fn empty_file(path: &Path) -> Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    options.open(path).map(drop).map_err(|source| failed(path, source))
+}
+
+/// Opens another file for reading, as `name`, over the same connection.
+pub(crate) fn attach(db: &Connection, path: &Path, name: &str) -> Result<()> {
+    // An address: a path need not be text, and only so it can be said that nothing is written.
+    let bytes = path.as_os_str().as_bytes().iter();
+    let path: String = bytes
+        .map(|byte| match byte {
+            b'/' | b'.' | b'-' | b'_' => char::from(*byte).to_string(),
+            _ if byte.is_ascii_alphanumeric() => char::from(*byte).to_string(),
+            _ => format!("%{byte:02X}"),
+        })
+        .collect();
+    db.execute(&format!("ATTACH ?1 AS {name}"), [format!("file:{path}?mode=ro")])?;
+    db.pragma_update(Some(name), "cache_size", -8192)?;
+    Ok(())
+}
+
+pub(crate) fn failed(path: &Path, source: std::io::Error) -> Error {
     Error::Io { path: PathBuf::from(path), source }
 }
 
-fn connect(path: &Path, access: OpenFlags) -> Result<Connection> {
+pub(crate) fn connect(path: &Path, access: OpenFlags) -> Result<Connection> {
     // A connection has one user at a time: SQLite need not lock for itself.
     let db = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     db.busy_timeout(BUSY_TIMEOUT)?;

@@ -9,4 +9,5 @@ mod past;
 mod pending;
 mod records;
 mod releases;
+mod snapshot_files;
 mod trees;

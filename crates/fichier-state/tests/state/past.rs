@@ -12,17 +12,17 @@ use crate::fixture::{Fixture, copy, entry, facts, file, metadata, path};
 
 impl Fixture {
     /// Some time later.
-    fn later(&mut self) {
+    pub(crate) fn later(&mut self) {
         self.store.clock().advance(Duration::from_secs(60));
     }
 
     /// What is there now, as a moment to come back to.
-    fn moment(&self) -> Moment {
+    pub(crate) fn moment(&self) -> Moment {
         self.store.newest_moment().unwrap()
     }
 
     /// The tree at a moment: folders with a slash, files with what they held.
-    fn tree_at(&self, moment: Moment) -> Vec<String> {
+    pub(crate) fn tree_at(&self, moment: Moment) -> Vec<String> {
         let mut lines = Vec::new();
         let root = self.store.root_at(self.mirror.id, moment).unwrap();
         if let Some(root) = root {

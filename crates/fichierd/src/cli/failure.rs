@@ -57,6 +57,7 @@ fn exit_of_state(error: &fichier_state::Error) -> Exit {
         fichier_state::Error::FromTheFuture { .. } | fichier_state::Error::FromThePast { .. } => {
             Exit::Config
         }
+        fichier_state::Error::AlreadyHere { .. } => Exit::Held,
         fichier_state::Error::Absent { .. }
         | fichier_state::Error::NotOurs { .. }
         | fichier_state::Error::Corrupt { .. }
@@ -64,6 +65,7 @@ fn exit_of_state(error: &fichier_state::Error) -> Exit {
         | fichier_state::Error::Refused(_)
         | fichier_state::Error::Missing(_)
         | fichier_state::Error::Cycle
+        | fichier_state::Error::TimeUp
         | fichier_state::Error::Io { .. }
         | fichier_state::Error::Sqlite(_) => Exit::Failed,
     }
