@@ -6,9 +6,9 @@
 
 use std::sync::OnceLock;
 
-use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 const FORMAT: &str = "%Y-%m-%d %H:%M:%S";
 const DAY: &str = "%Y-%m-%d";
@@ -25,6 +25,14 @@ pub(crate) fn parse(text: &str) -> Option<Timestamp> {
 /// Writes a date as the service expects it in a request.
 pub(crate) fn format(at: Timestamp) -> Option<String> {
     Some(at.to_zoned(paris()?).strftime(FORMAT).to_string())
+}
+
+/// Whether the French clocks are changed within a day of `at`, so that dates may be ambiguous.
+pub(crate) fn is_near_clock_change(at: Timestamp) -> bool {
+    let Some(paris) = paris() else { return true };
+    let day = SignedDuration::from_hours(24);
+    let offset = |at: Result<Timestamp, _>| at.map(|at| paris.to_offset(at)).ok();
+    offset(at.checked_sub(day)) != offset(at.checked_add(day))
 }
 
 /// From the bundled time zones: nothing of the host is needed.
@@ -53,6 +61,19 @@ mod tests {
     #[test]
     fn the_repeated_hour_is_read_as_its_first_pass() {
         check("2026-10-25 02:30:00", "2026-10-25T00:30:00Z");
+    }
+
+    #[test]
+    fn clocks_are_changed_twice_a_year() {
+        for (at, near) in [
+            ("2026-10-25T00:59:59Z", true),
+            ("2026-10-25T23:00:00Z", true),
+            ("2026-03-28T12:00:00Z", true),
+            ("2026-10-23T12:00:00Z", false),
+            ("2026-06-01T00:00:00Z", false),
+        ] {
+            assert_eq!(is_near_clock_change(at.parse().unwrap()), near, "{at}");
+        }
     }
 
     #[test]

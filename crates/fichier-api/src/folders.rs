@@ -12,7 +12,7 @@ use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::names::RemoteName;
 use crate::pace::Lane;
-use crate::rows;
+use crate::rows::{self, MAX_ROWS_PER_LISTING};
 use crate::types::{FolderId, FolderListing, RemoteFolder};
 use crate::wire::{self, Done};
 
@@ -83,11 +83,15 @@ impl Client {
     /// [`ErrorKind::NotFound`] if there is no such folder; some replies to that are only
     /// recognised as an incomplete listing ([`FolderListing::complete`]).
     ///
-    /// Source: docs/api-notes.md, B.13, A.5.
+    /// Source: docs/api-notes.md, B.13, A.5. For larger folders see [`Client::list_folder_whole`].
     pub async fn list_folder(&self, id: FolderId) -> Result<FolderListing, Error> {
+        Ok(self.list_counted(id).await?.listing)
+    }
+
+    pub(crate) async fn list_counted(&self, id: FolderId) -> Result<Counted, Error> {
         let request = json!({"folder_id": id, "files": 1});
         let reply: ListReply = self.call(LIST, Lane::Listing(id), true, &request).await?;
-        Ok(reply.listing(id))
+        Ok(reply.counted(id))
     }
 
     /// Makes a folder. Costs one call.
@@ -187,20 +191,32 @@ impl Client {
     }
 }
 
+/// A listing, and what is known of files that it lacks.
+pub(crate) struct Counted {
+    pub(crate) listing: FolderListing,
+    /// How many files there are, as the service counts them.
+    pub(crate) files: u64,
+    /// How many it showed, if it may have more and nothing else is wrong with the listing. The
+    /// service may show fewer than usual (docs/api-notes.md, A.5).
+    pub(crate) cut_at: Option<u64>,
+}
+
 impl ListReply {
-    fn listing(self, asked: FolderId) -> FolderListing {
+    fn counted(self, asked: FolderId) -> Counted {
         let listed = self.items.len() as u64;
         let (files, folders) = (rows::files(self.items), rows::folders(self.sub_folders));
-        FolderListing {
+        let is_asked = self.folder_id == asked.0;
+        let are_read = files.rows.len() as u64 == listed && folders.complete && is_asked;
+        let may_be_cut = listed < self.files || listed >= MAX_ROWS_PER_LISTING as u64;
+        let listing = FolderListing {
             id: FolderId(self.folder_id),
             name: self.name,
-            complete: files.complete
-                && folders.complete
-                && listed == self.files
-                && self.folder_id == asked.0,
+            complete: files.complete && folders.complete && listed == self.files && is_asked,
             folders: folders.rows,
             files: files.rows,
-        }
+        };
+        let cut_at = Some(listed).filter(|listed| are_read && may_be_cut && *listed > 0);
+        Counted { listing, files: self.files, cut_at }
     }
 }
 

@@ -141,6 +141,7 @@ mod types;
 mod upload;
 mod upload_result;
 mod vouchers;
+mod whole_folder;
 mod wire;
 
 pub use account::{Account, AccountSettings, Offer};

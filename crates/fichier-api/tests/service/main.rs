@@ -18,4 +18,5 @@ mod speed;
 mod tls;
 mod uploads;
 mod uploads_gone_wrong;
+mod whole_folder;
 mod world;
