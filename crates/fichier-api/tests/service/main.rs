@@ -8,6 +8,7 @@
 mod account;
 mod clock;
 mod downloads;
+mod downloads_at_once;
 mod failures;
 mod family;
 mod files;
