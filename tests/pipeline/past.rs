@@ -40,6 +40,7 @@ fn tree_at(world: &World, moment: Moment) -> String {
             let line = match node {
                 Node::Folder(_) => format!("{path}/\n"),
                 Node::Listed(_) => format!("{path} listed\n"),
+                Node::Unusable => format!("{path} unusable\n"),
                 Node::Entry(entry, _) => match entry.content {
                     PastContent::File { size_bytes, .. } => format!("{path} {size_bytes}\n"),
                     PastContent::Empty => format!("{path} empty\n"),

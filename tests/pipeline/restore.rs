@@ -267,3 +267,45 @@ async fn another_location_is_waited_for_and_an_address_that_is_refused_ends_it()
     let report = world.try_restore(plan(), elsewhere.path(), paid).await.unwrap();
     assert_eq!(report.files, 1);
 }
+
+/// Whatever the records say, nothing is written outside of the destination.
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_records_do_not_lead_out_of_the_destination() {
+    let mut world = World::new().await;
+    world.write("harmless", "text");
+    world.write("folder/inside", "more text");
+    world.settle().await;
+    let moment = world.moment();
+    // Records that no fichierd writes: names that lead out, a link that stands where a folder
+    // of the same tree belongs.
+    let state = world.state_file();
+    let db = rusqlite::Connection::open(state).unwrap();
+    for (number, name) in [&b"../evil"[..], b"/tmp/evil", b"..", b"a/../../evil"].iter().enumerate()
+    {
+        db.execute(
+            "INSERT INTO entries SELECT folder_id, ?1, kind, size_bytes, mtime_ns, ctime_ns, inode,
+                mode, uid, gid, meta_mtime_ns, xattrs, racy, unmanaged, ?2, whirlpool, randomblob(32),
+                remote_name, confirmed_s, origin, unsettled, symlink, since, links, holes
+            FROM entries WHERE name = CAST('harmless' AS BLOB)",
+            rusqlite::params![name, format!("evil{number:016}")],
+        )
+        .unwrap();
+    }
+    let outside = TempDir::new().unwrap();
+    let dest = outside.path().join("dest");
+    fs::create_dir(&dest).unwrap();
+    // Somebody left a link where a folder of the backup goes.
+    let elsewhere = outside.path().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    symlink(&elsewhere, dest.join("folder")).unwrap();
+    let report = world.restore(moment, &dest).await;
+    assert_eq!(fs::read_to_string(dest.join("harmless")).unwrap(), "text");
+    assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0, "the link was followed");
+    let mut there: Vec<_> =
+        fs::read_dir(outside.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    there.sort();
+    assert_eq!(there, ["dest", "elsewhere"]);
+    let unusable = report.problems.iter().filter(|p| p.what.contains("no file can have")).count();
+    assert_eq!(unusable, 4, "{:#?}", report.problems);
+    assert!(report.problems.iter().any(|p| p.path.to_string() == "folder"), "{report:#?}");
+}

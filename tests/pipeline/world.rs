@@ -129,6 +129,10 @@ impl World {
         World { emulator, config, shared, worker, source, state }
     }
 
+    pub fn state_file(&self) -> PathBuf {
+        self.state.path().join("state.db")
+    }
+
     pub fn source(&self) -> &Path {
         self.source.path()
     }

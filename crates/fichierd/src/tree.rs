@@ -32,6 +32,9 @@ pub enum Node {
     Entry(PastEntry, u64),
     /// A remote file of which nothing is known but what a listing showed.
     Listed(ForeignFile),
+    /// Something under a name that no path can have; the path is that of the folder it is in.
+    /// None of ours: the file was damaged, or somebody wrote into it.
+    Unusable,
 }
 
 /// A folder that is being walked.
@@ -77,9 +80,7 @@ impl<'a> Tree<'a> {
             for file in self.store.foreign(folder)? {
                 nodes.push((file.name.decode().to_vec(), Node::Listed(file)));
             }
-            // Names that no path can have are for nobody here; they stay on the service. Of
-            // twins the first is taken: which of them is the newer, nothing here tells.
-            nodes.retain(|(name, _)| RelPath::parse(name).is_ok_and(|path| path.depth() == 1));
+            // Of twins the first is taken: which of them is the newer, nothing here tells.
             nodes.sort_by(|one, other| one.0.cmp(&other.0));
             nodes.dedup_by(|one, other| one.0 == other.0);
         }
@@ -101,10 +102,16 @@ impl<'a> Tree<'a> {
                 levels.pop();
                 continue;
             };
+            if !is_name(&name) {
+                if show(level.path.clone(), Node::Unusable).is_break() {
+                    return Ok(());
+                }
+                continue;
+            }
             let path = level.path.join(&name);
             let below = match &node {
                 Node::Folder(folder) => Some(self.level(path.clone(), folder)?),
-                Node::Entry(..) | Node::Listed(_) => None,
+                Node::Entry(..) | Node::Listed(_) | Node::Unusable => None,
             };
             if show(path, node).is_break() {
                 return Ok(());
@@ -124,4 +131,9 @@ impl<'a> Tree<'a> {
         let newest = self.store.newest_moment()?;
         Ok(self.mirror.last_success_s.is_none() && self.moment == newest)
     }
+}
+
+/// Whether a name is one name: what leads out of its folder is none.
+pub(crate) fn is_name(name: &[u8]) -> bool {
+    !name.is_empty() && RelPath::parse(name).is_ok_and(|path| path.depth() == 1)
 }

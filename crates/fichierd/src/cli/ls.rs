@@ -13,7 +13,7 @@ use super::output;
 use super::past::{self, Recorded};
 use crate::config::Config;
 use crate::exit::Exit;
-use crate::tree::{Node, Tree};
+use crate::tree::{Node, Tree, is_name};
 use crate::when;
 
 #[derive(Args, Debug)]
@@ -85,6 +85,9 @@ pub(crate) fn run(args: &LsArgs, config: &Config) -> anyhow::Result<Exit> {
         }
         Some(Node::Folder(folder)) => {
             for (name, node) in tree.inside(folder.key, folder.device)? {
+                if !is_name(&name) {
+                    continue;
+                }
                 if show(top.join(&name), &node).is_break() {
                     break;
                 }
@@ -111,6 +114,7 @@ impl Row {
         let (kind, size_bytes, metadata, to) = match node {
             Node::Folder(folder) => ("folder", None, known(&folder.metadata), None),
             Node::Listed(file) => ("file", Some(file.size_bytes), None, None),
+            Node::Unusable => ("unusable", None, None, None),
             Node::Entry(entry, _) => {
                 let metadata = known(&entry.metadata);
                 match &entry.content {

@@ -155,6 +155,10 @@ impl<'a> Planning<'a> {
         match node {
             Node::Folder(folder) => self.plan.folders.push((path, folder.metadata)),
             Node::Listed(file) => self.add_listed(path, &file),
+            Node::Unusable => {
+                let why = "something in it has a name that no file can have, and is left out";
+                self.plan.refused.push((path, why.to_owned()));
+            }
             Node::Entry(entry, device) => {
                 let metadata = entry.metadata;
                 let inode = (metadata.links > 1).then_some((device, entry.inode));

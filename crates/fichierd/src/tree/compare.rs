@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use fichier_state::{Error, FolderKey, PastContent, PastFolder, RelPath};
 
-use super::{Node, Tree};
+use super::{Node, Tree, is_name};
 
 /// One difference.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,11 +51,14 @@ pub fn differences(before: &Tree<'_>, after: &Tree<'_>) -> Result<Vec<Difference
         let was = inside(before, was.as_ref())?;
         let mut is = inside(after, is.as_ref())?;
         for (name, was) in was {
-            let here = path.join(&name);
             let is = is.remove(&name);
+            if !is_name(&name) {
+                continue;
+            }
+            let here = path.join(&name);
             open.extend(found.compare(here, Some(was), is));
         }
-        for (name, is) in is {
+        for (name, is) in is.into_iter().filter(|(name, _)| is_name(name)) {
             open.extend(found.compare(path.join(&name), None, Some(is)));
         }
     }
@@ -127,7 +130,7 @@ impl Found {
     fn match_folders(&mut self) {
         let key = |node: &Node| match node {
             Node::Folder(folder) => Some(folder.key),
-            Node::Entry(..) | Node::Listed(_) => None,
+            Node::Entry(..) | Node::Listed(_) | Node::Unusable => None,
         };
         let new: BTreeMap<FolderKey, RelPath> =
             self.new.iter().filter_map(|(path, node)| Some((key(node)?, path.clone()))).collect();
@@ -197,7 +200,7 @@ fn is_folder(node: &Node) -> bool {
 fn content(node: &Node) -> Option<&PastContent> {
     match node {
         Node::Entry(entry, _) => Some(&entry.content),
-        Node::Folder(_) | Node::Listed(_) => None,
+        Node::Folder(_) | Node::Listed(_) | Node::Unusable => None,
     }
 }
 
