@@ -26,4 +26,5 @@ mod service;
 mod signals;
 mod sources;
 mod tree;
+mod verifying;
 mod world;

@@ -18,6 +18,7 @@ mod expiry;
 mod faults;
 mod names_taken;
 mod past;
+mod proofs;
 mod put_back;
 mod recover;
 mod regressions;

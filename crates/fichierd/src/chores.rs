@@ -9,17 +9,19 @@ use std::time::Duration;
 use fichier_state::Mirror;
 
 use crate::audit;
+use crate::canary;
 use crate::config::MirrorConfig;
 use crate::execute::{Executor, StepError};
 use crate::expiry;
 use crate::mirror::Trouble;
+use crate::quota;
 use crate::state::State;
 
 /// The longest that nobody looks whether something is due.
 pub const LOOK_AGAIN: Duration = Duration::from_secs(15 * 60);
 
 /// The chores, in the order in which they are done.
-pub(crate) const CHORES: [Chore; 2] = [Chore::Expiry, Chore::Audit];
+pub(crate) const CHORES: [Chore; 4] = [Chore::Expiry, Chore::Audit, Chore::Account, Chore::Canary];
 
 /// One kind of work between cycles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +30,10 @@ pub(crate) enum Chore {
     Expiry,
     /// Listings are compared with the records.
     Audit,
+    /// The account is read.
+    Account,
+    /// A tiny file is downloaded.
+    Canary,
 }
 
 /// What a chore needs to know to say when it is due.
@@ -56,6 +62,8 @@ impl Chore {
         match self {
             Chore::Expiry => expiry::due_in(at),
             Chore::Audit => audit::due_in(at),
+            Chore::Account => quota::due_in(at),
+            Chore::Canary => canary::due_in(at),
         }
     }
 
@@ -64,6 +72,8 @@ impl Chore {
         match self {
             Chore::Expiry => executor.expire(at).await,
             Chore::Audit => executor.audit(at).await,
+            Chore::Account => executor.read_account().await,
+            Chore::Canary => executor.ask_canary(at).await,
         }
     }
 }

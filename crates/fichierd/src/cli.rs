@@ -30,6 +30,7 @@ mod run;
 mod service;
 mod status;
 mod sync;
+mod verify;
 mod versions;
 mod why;
 
@@ -100,6 +101,8 @@ enum Command {
     Versions(versions::VersionsArgs),
     /// Put a mirror back on a disk, as it is or as it was
     Restore(restore::RestoreArgs),
+    /// Download some files, or all, and compare them with the records
+    Verify(verify::VerifyArgs),
     /// Compare what a mirror held at two times
     Diff(diff::DiffArgs),
     /// List what the last cycles of a mirror did
@@ -150,6 +153,7 @@ impl Cli {
             Command::Restore(args) => {
                 interruptible(restore::run(args, &Config::load(named)?)).await
             }
+            Command::Verify(args) => interruptible(verify::run(args, &Config::load(named)?)).await,
             Command::Prune(args) => interruptible(prune::run(args, &Config::load(named)?)).await,
             Command::Remote(args) => interruptible(remote::run(args, &Config::load(named)?)).await,
         }

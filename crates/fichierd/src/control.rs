@@ -23,6 +23,7 @@ use tokio::sync::oneshot;
 
 pub use self::client::{AskError, ask};
 pub use self::server::{listen, serve};
+use crate::proved::Proved;
 use crate::status::{CycleSummary, Status, WhyAnswer};
 
 /// What the service can be asked. Each variant is a path below `/v1`; the fields are its body.
@@ -55,6 +56,12 @@ pub enum Request {
         /// Of which mirror.
         mirror: String,
     },
+    /// `POST /v1/proved`: keep what a command beside the service has proved, answered with
+    /// [`Reply::Proved`].
+    Proved {
+        /// The result.
+        proved: Proved,
+    },
     /// `POST /v1/why`: answered with [`Reply::Why`].
     Why {
         /// An absolute local path.
@@ -78,6 +85,11 @@ pub enum Reply {
     Cycle(Vec<CycleSummary>),
     /// To [`Request::Why`].
     Why(WhyAnswer),
+    /// To [`Request::Proved`].
+    Proved {
+        /// Files that are sent again.
+        sent_again: u64,
+    },
     /// It was not done.
     Refused {
         /// Why, for people.
@@ -108,6 +120,7 @@ impl Request {
             Request::Approve { .. } => "/v1/approve",
             Request::Reject { .. } => "/v1/reject",
             Request::Prune { .. } => "/v1/prune",
+            Request::Proved { .. } => "/v1/proved",
             Request::Why { .. } => "/v1/why",
         }
     }

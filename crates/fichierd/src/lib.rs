@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod audit;
+pub mod canary;
 pub mod change;
 pub mod chores;
 pub mod cli;
@@ -26,6 +27,8 @@ pub mod key_source;
 pub mod log;
 pub mod mirror;
 pub mod plan;
+pub mod proved;
+pub mod quota;
 pub mod recover;
 pub mod report;
 pub mod restore;
@@ -38,6 +41,7 @@ pub mod survey;
 pub mod systemd;
 pub mod target;
 pub mod tree;
+pub mod verify;
 pub mod view;
 pub mod watch;
 pub mod when;

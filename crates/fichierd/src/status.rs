@@ -131,6 +131,66 @@ pub struct MirrorStatus {
     pub problem_count: u64,
     /// How the folder is watched.
     pub watch: WatchStatus,
+    /// The earliest time that can be restored.
+    #[serde(default)]
+    pub history_from: Option<Timestamp>,
+    /// How far the comparison of listings is; nothing if none is configured.
+    #[serde(default)]
+    pub audit: Option<AuditStatus>,
+    /// What the copies were proved by.
+    #[serde(default)]
+    pub proofs: ProofsStatus,
+    /// Set while the account is nearly full, for people.
+    #[serde(default)]
+    pub quota_warning: Option<String>,
+}
+
+/// How far the round of the audit is that is under way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditStatus {
+    /// Remote folders that are compared.
+    pub folders: u64,
+    /// How many of them have been.
+    pub compared: u64,
+    /// Since when.
+    pub since: Option<Timestamp>,
+    /// Some folder has waited for twice the time that is configured.
+    pub behind: bool,
+}
+
+/// The newest result of each kind of proof; nothing where there was none yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ProofsStatus {
+    /// Listings were compared with the records.
+    pub audit: Option<ProofStatus>,
+    /// Files were downloaded and compared.
+    pub verify: Option<ProofStatus>,
+    /// A sample was restored and compared.
+    pub drill: Option<ProofStatus>,
+    /// One tiny file was downloaded to this address.
+    pub canary: Option<ProofStatus>,
+}
+
+/// The result of one proof.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProofStatus {
+    /// Whether everything was as recorded.
+    pub good: bool,
+    /// When it ended.
+    pub at: Timestamp,
+    /// The same as an age in seconds, when this was asked.
+    pub age_s: u64,
+    /// Files that were looked at.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// For people.
+    pub detail: String,
+    /// When the last good one ended.
+    pub last_good: Option<Timestamp>,
+    /// The same as an age in seconds.
+    pub last_good_age_s: Option<u64>,
 }
 
 /// What waits for a decision.

@@ -1,5 +1,7 @@
 //! What the service, or a command beside it, tells about the mirrors.
 
+mod proofs;
+
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
@@ -13,7 +15,7 @@ use crate::exit::Exit;
 use crate::mirror::{CycleEnd, Shared, Trouble};
 use crate::status::{
     CycleSummary, HeldStatus, HoldOffStatus, MOST_LISTED, MirrorState, MirrorStatus, ProblemStatus,
-    SCHEMA, Status, WatchStatus, bytes, count, duration,
+    ProofsStatus, SCHEMA, Status, WatchStatus, bytes, count, duration,
 };
 use crate::watch::WatchMode;
 
@@ -26,6 +28,7 @@ pub(crate) fn live<'a>(
     let mut status = empty(true, paused);
     status.calls_made = shared.client.pacer().calls_made();
     status.hold_off = shared.client.pacer().hold_off().map(hold_off_status);
+    status.account = shared.state.read(proofs::account).unwrap_or_default();
     for seat in seats {
         let recorded = shared.state.read(|s| mirror_on_record(s, &seat.config));
         let mut mirror = recorded.unwrap_or_else(|_| blank(&seat.config));
@@ -48,6 +51,7 @@ pub(crate) fn live<'a>(
 /// The state file's.
 pub fn at_rest(store: &Store, mirrors: &[MirrorConfig]) -> Result<Status, fichier_state::Error> {
     let mut status = empty(false, store.paused()?);
+    status.account = proofs::account(store)?;
     for config in mirrors {
         let mut mirror = mirror_on_record(store, config)?;
         (mirror.state, mirror.what) = match (&mirror.held, mirror.last_success) {
@@ -102,6 +106,10 @@ fn blank(config: &MirrorConfig) -> MirrorStatus {
         problems: Vec::new(),
         problem_count: 0,
         watch: WatchStatus { mode: "off".to_owned(), watched: 0, advice: None },
+        history_from: None,
+        audit: None,
+        proofs: ProofsStatus::default(),
+        quota_warning: None,
     }
 }
 
@@ -142,6 +150,7 @@ fn mirror_on_record(
             next_try: Timestamp::from_second(problem.next_try_s).ok(),
         })
         .collect();
+    proofs::add(&mut status, store, &row, config)?;
     Ok(status)
 }
 

@@ -14,6 +14,7 @@ use crate::daemon::{Work, approve, open_shared, why};
 use crate::dirty::Due;
 use crate::exit::Exit;
 use crate::mirror::{MirrorWorker, Shared, Trouble};
+use crate::proved::{self, Proved};
 use crate::state::State;
 use crate::status::{Status, bytes, count, duration};
 use crate::view;
@@ -156,6 +157,17 @@ pub(super) fn pause(config: &Config, paused: bool) -> anyhow::Result<Exit> {
     let next = if paused { "begins paused" } else { "mirrors at once" };
     output::line(&format!("the service is not running; when it starts, it {next}"))?;
     Ok(Exit::Done)
+}
+
+/// Keeps the result of a proof; what is broken is sent again by the next cycle.
+pub(super) fn keep_proof(config: &Config, found: &Proved) -> anyhow::Result<u64> {
+    let store = Store::open(&config.state_dir)?;
+    let state = State::new(store);
+    let sent_again = proved::keep(&state, named(config, &found.mirror)?, None, found)?;
+    if let Some(store) = state.into_store() {
+        store.close()?;
+    }
+    Ok(sent_again)
 }
 
 /// Lets the next cycle do what is held.

@@ -39,7 +39,9 @@ pub(super) fn show(reply: Reply) -> anyhow::Result<Exit> {
             Ok(exit_of_cycles(&cycles))
         }
         Reply::Refused { message, exit } => Err(ended(Exit::from_code(exit), message)),
-        other @ (Reply::Status(_) | Reply::Why(_)) => Err(unexpected(&other)),
+        other @ (Reply::Status(_) | Reply::Why(_) | Reply::Proved { .. }) => {
+            Err(unexpected(&other))
+        }
     }
 }
 
@@ -77,6 +79,7 @@ pub(super) fn unexpected(reply: &Reply) -> anyhow::Error {
         Reply::Done { .. } => "\"done\"",
         Reply::Cycle(_) => "cycles",
         Reply::Why(_) => "an explanation",
+        Reply::Proved { .. } => "the keeping of a proof",
         Reply::Refused { .. } => "a refusal",
     };
     ended(Exit::Unavailable, format!("the service answered with {what}, which was not asked for"))

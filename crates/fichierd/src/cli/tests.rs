@@ -37,6 +37,7 @@ fn help_lists_each_command_in_eighty_columns() {
           ls           List what a mirror held, now or at an earlier time
           versions     List what a path has been over time
           restore      Put a mirror back on a disk, as it is or as it was
+          verify       Download some files, or all, and compare them with the records
           diff         Compare what a mirror held at two times
           history      List what the last cycles of a mirror did
           prune        Remove remote files that are now excluded

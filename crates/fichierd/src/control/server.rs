@@ -24,6 +24,7 @@ use tracing::warn;
 
 use super::{Call, Reply, Request, path_text};
 use crate::exit::Exit;
+use crate::proved::Proved;
 
 /// A request is a list of mirror names or a path.
 const LARGEST_BODY: usize = 64 * 1024;
@@ -45,6 +46,7 @@ pub async fn serve(listener: UnixListener, calls: mpsc::Sender<Call>) {
         .route("/v1/approve", post(approve))
         .route("/v1/reject", post(reject))
         .route("/v1/prune", post(prune))
+        .route("/v1/proved", post(proved))
         .route("/v1/why", post(why))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .with_state(desk);
@@ -143,6 +145,12 @@ struct MirrorBody {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct ProvedBody {
+    proved: Proved,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct WhyBody {
     #[serde(with = "path_text")]
     path: std::path::PathBuf,
@@ -162,6 +170,10 @@ async fn reject(State(desk): State<Desk>, Json(body): Json<MirrorBody>) -> Respo
 
 async fn prune(State(desk): State<Desk>, Json(body): Json<MirrorBody>) -> Response {
     desk.ask(Request::Prune { mirror: body.mirror }).await
+}
+
+async fn proved(State(desk): State<Desk>, Json(body): Json<ProvedBody>) -> Response {
+    desk.ask(Request::Proved { proved: body.proved }).await
 }
 
 async fn why(State(desk): State<Desk>, Json(body): Json<WhyBody>) -> Response {

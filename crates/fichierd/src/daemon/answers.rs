@@ -12,6 +12,7 @@ use crate::control::{Call, Reply, Request};
 use crate::exit::Exit;
 use crate::filter::{Filter, Origin, Verdict};
 use crate::mirror::{MirrorWorker, Shared, chain};
+use crate::proved::{self, Proved};
 use crate::state::State;
 use crate::status::{CycleSummary, WhyAnswer};
 use crate::target::approval_note;
@@ -27,6 +28,7 @@ impl Daemon {
             Request::Approve { mirror } => self.approve(&mirror),
             Request::Reject { mirror } => self.with_worker(&mirror, Work::Reject).await,
             Request::Prune { mirror } => self.with_worker(&mirror, Work::Prune).await,
+            Request::Proved { proved } => self.keep_proof(&proved),
             Request::Why { path } => why(Some(&self.shared.state), &self.config.mirrors, &path),
         };
         // Whoever asked may have gone.
@@ -81,6 +83,15 @@ impl Daemon {
                 seat.schedule.rescan_now();
                 Reply::Done { message }
             }
+            Err(error) => refused(&chain(&error), Exit::Failed),
+        }
+    }
+
+    /// What a command beside the service has found; broken files are sent again.
+    fn keep_proof(&mut self, found: &Proved) -> Reply {
+        let Some(seat) = self.seats.get_mut(&found.mirror) else { return unknown(&found.mirror) };
+        match proved::keep(&self.shared.state, &seat.config, Some(&seat.dirty), found) {
+            Ok(sent_again) => Reply::Proved { sent_again },
             Err(error) => refused(&chain(&error), Exit::Failed),
         }
     }

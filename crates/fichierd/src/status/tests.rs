@@ -46,7 +46,25 @@ fn idle() -> MirrorStatus {
         problems: Vec::new(),
         problem_count: 0,
         watch: WatchStatus { mode: "watching".to_owned(), watched: 12, advice: None },
+        history_from: None,
+        audit: None,
+        proofs: ProofsStatus::default(),
+        quota_warning: None,
     }
+}
+
+fn proof(good: bool, days: u64, detail: &str) -> Option<ProofStatus> {
+    let age_s = days * 86_400;
+    Some(ProofStatus {
+        good,
+        at: now(),
+        age_s,
+        files: 7,
+        bytes: 7,
+        detail: detail.to_owned(),
+        last_good: None,
+        last_good_age_s: good.then_some(age_s),
+    })
 }
 
 fn check(status: &Status, expected: Expect) {
@@ -67,6 +85,55 @@ fn a_healthy_mirror_is_three_lines_long() {
           /srv/photos -> /backups/web1/photos
           184,203 files safe (5.00 TiB), complete 2 min ago
     "#]],
+    );
+}
+
+#[test]
+fn good_proofs_take_one_line_and_bad_ones_say_what_to_do() {
+    let good = ProofsStatus {
+        audit: proof(true, 2, "all is as recorded"),
+        verify: proof(true, 12, "all came"),
+        drill: None,
+        canary: proof(true, 5, "came"),
+    };
+    let bad = ProofsStatus {
+        verify: proof(false, 3, "of 7 files 1 was damaged"),
+        canary: proof(false, 3, "a restore from this address needs CDN credits"),
+        ..good.clone()
+    };
+    let audit = AuditStatus { folders: 1_200, compared: 17, since: None, behind: true };
+    let mirrors = vec![
+        MirrorStatus { proofs: good, ..idle() },
+        MirrorStatus {
+            proofs: bad,
+            audit: Some(audit),
+            quota_warning: Some("the account is nearly full".to_owned()),
+            ..idle()
+        },
+    ];
+    check(
+        &status(mirrors),
+        expect![[r#"
+            fichierd 0.1.0 is running, 1 call so far
+
+            photos: everything is safe
+              /srv/photos -> /backups/web1/photos
+              184,203 files safe (5.00 TiB), complete 2 min ago
+              proved: listings compared 2 days ago, files read back 12 days ago, download
+                tried 5 days ago
+
+            photos: everything is safe
+              /srv/photos -> /backups/web1/photos
+              184,203 files safe (5.00 TiB), complete 2 min ago
+              proved: listings compared 2 days ago
+              the comparison of listings is behind: 17 of 1,200 folders so far; it goes on
+                while the service runs
+              VERIFY 3 days ago, never good yet: of 7 files 1 was damaged; look again:
+                fichierd verify photos --full
+              DOWNLOAD 3 days ago, never good yet: a restore from this address needs CDN
+                credits
+              QUOTA: the account is nearly full
+        "#]],
     );
 }
 
@@ -254,7 +321,16 @@ fn the_json_form_is_stable() {
                 "mode": "watching",
                 "watched": 12,
                 "advice": null
-              }
+              },
+              "history_from": null,
+              "audit": null,
+              "proofs": {
+                "audit": null,
+                "verify": null,
+                "drill": null,
+                "canary": null
+              },
+              "quota_warning": null
             }
           ]
         }"#]]

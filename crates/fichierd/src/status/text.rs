@@ -3,6 +3,8 @@
 //! The first line of a mirror answers "is it safe?"; what needs a decision comes with the
 //! command that makes it. Zeros are left out: a healthy mirror is three lines long.
 
+mod proofs;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -109,7 +111,9 @@ fn asides(mirror: &MirrorStatus) -> Vec<String> {
     let mut lines = Vec::new();
     if mirror.versions_files > 0 {
         let kept = counted(mirror.versions_files, "earlier version");
-        lines.push(format!("{kept} kept ({})", bytes(mirror.versions_bytes)));
+        let back = mirror.history_from.map(|from| format!(", back to {}", day(from)));
+        let size = bytes(mirror.versions_bytes);
+        lines.push(format!("{kept} kept ({size}){}", back.unwrap_or_default()));
     }
     if mirror.unmanaged > 0 {
         let left = counted(mirror.unmanaged, "remote file");
@@ -124,6 +128,7 @@ fn asides(mirror: &MirrorStatus) -> Vec<String> {
             counted(mirror.foreign, "remote file")
         ));
     }
+    lines.extend(proofs::lines(mirror));
     for path in &mirror.unsettled {
         lines.push(format!("being written, or sent while it was: {path}"));
     }
@@ -235,6 +240,10 @@ pub fn duration(duration: Duration) -> String {
         3_600..172_800 => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
         _ => format!("{} days", seconds / 86_400),
     }
+}
+
+fn day(at: Timestamp) -> String {
+    at.to_zoned(jiff::tz::TimeZone::system()).date().to_string()
 }
 
 fn until(now: Timestamp, then: Timestamp) -> String {

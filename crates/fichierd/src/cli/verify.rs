@@ -1,0 +1,306 @@
+//! `fichierd verify`: downloads files into nothing and compares them with the records.
+
+use std::io::{self, IsTerminal as _};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use fichier_api::{DownloadOptions, ErrorKind};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+use super::failure::{ended, exit_of_remedy};
+use super::past::Recorded;
+use super::{beside, output, service};
+use crate::account::connect;
+use crate::canary::address_refused;
+use crate::config::Config;
+use crate::control::{Reply, Request};
+use crate::exit::Exit;
+use crate::mirror::chain;
+use crate::proved::{Broken, MOST_BROKEN, Proved, ProvedBy};
+use crate::restore::Selection;
+use crate::status::{bytes, count, duration};
+use crate::verify::{Finding, Outcome, Progress, Sample, Share, Verify, Wrong};
+
+/// Paths that are handed to the service together have at most so many bytes.
+const MOST_PATH_BYTES: usize = 16 * 1024;
+
+/// Findings that are printed; all are in the JSON.
+const MOST_PRINTED: usize = 20;
+
+#[derive(Args, Debug)]
+pub(crate) struct VerifyArgs {
+    /// Name of the mirror
+    mirror: String,
+    /// How many of the files, chosen by chance [default: 5%]
+    #[arg(long, value_name = "SHARE", conflicts_with = "full")]
+    sample: Option<Share>,
+    /// All files
+    #[arg(long)]
+    full: bool,
+    /// Only of what matches, in the syntax of .gitignore: '*.jpg', '/2025/'
+    #[arg(long = "path", value_name = "GLOB")]
+    paths: Vec<String>,
+    /// Download with the account's CDN credits: 1 GB of them for each GB
+    #[arg(long)]
+    use_cdn: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Document {
+    schema: &'static str,
+    mirror: String,
+    good: bool,
+    files: u64,
+    bytes: u64,
+    downloads: u64,
+    calls: u64,
+    seconds: f64,
+    damaged: Vec<Row>,
+    missing: Vec<Row>,
+    refused: Vec<Row>,
+    sent_again: Option<u64>,
+    stopped: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    path: String,
+    what: String,
+}
+
+pub(crate) async fn run(args: VerifyArgs, config: &Config) -> anyhow::Result<Exit> {
+    service::known_mirror(config, &args.mirror)?;
+    let selection = Selection::parse(&args.paths).map_err(|message| ended(Exit::Usage, message))?;
+    let share = match args.sample {
+        _ if args.full => Share::Full,
+        Some(share) => share,
+        None => Share::Percent(5.0),
+    };
+    let recorded = Recorded::open(config, &args.mirror)?;
+    let chosen = tokio::task::block_in_place(|| {
+        Sample::choose(&recorded.store, &recorded.mirror, &selection, share)
+    })?;
+    drop(recorded);
+    if chosen.files == 0 {
+        return Err(ended(Exit::Failed, "there is nothing to verify: no file on record matches"));
+    }
+    let (client, pacer) = connect(config)?;
+    let paying = DownloadOptions { use_cdn: args.use_cdn, ..DownloadOptions::default() };
+    let progress = Arc::new(Progress::default());
+    let (began, calls) = (Instant::now(), pacer.calls_made());
+    let bar = show(&progress, chosen.download_bytes());
+    let verify = Verify {
+        client: client.with_download_options(paying),
+        parallel: config.pace.parallel_downloads,
+        progress: Arc::clone(&progress),
+    };
+    let needs_bytes = chosen.download_bytes();
+    let outcome = verify.run(chosen).await;
+    bar.0.abort();
+    bar.1.finish_and_clear();
+    let took = began.elapsed();
+    let sent_again = hand_over(config, &args, share, &outcome).await?;
+    let calls = pacer.calls_made().saturating_sub(calls);
+    if args.json {
+        output::json(&document(&args, &outcome, (calls, took), sent_again))?;
+    } else {
+        print(&args, &outcome, (calls, took), sent_again)?;
+    }
+    match outcome.stopped {
+        _ if !outcome.findings.is_empty() => Ok(Exit::Problems),
+        None => Ok(Exit::Done),
+        Some(error) => Err(explain(&error, needs_bytes)),
+    }
+}
+
+/// Has the result kept: by the service, or here if none runs. A run that was cut short and found
+/// nothing proves nothing.
+async fn hand_over(
+    config: &Config,
+    args: &VerifyArgs,
+    share: Share,
+    outcome: &Outcome,
+) -> anyhow::Result<Option<u64>> {
+    if outcome.findings.is_empty() && outcome.stopped.is_some() {
+        return Ok(None);
+    }
+    let proved = Proved {
+        mirror: args.mirror.clone(),
+        by: ProvedBy::Verify,
+        good: outcome.findings.is_empty(),
+        files: outcome.files,
+        bytes: outcome.bytes,
+        detail: detail(share, outcome),
+        broken: broken(&outcome.findings),
+    };
+    let kept = match service::reply(config, &Request::Proved { proved: proved.clone() }).await {
+        Ok(Some(Reply::Proved { sent_again })) => Ok(sent_again),
+        Ok(Some(other)) => Err(service::unexpected(&other)),
+        Ok(None) => beside::keep_proof(config, &proved),
+        Err(error) => Err(error),
+    };
+    match kept {
+        Ok(sent_again) => Ok(Some(sent_again)),
+        Err(error) => {
+            // What was found is worth more than that it is remembered.
+            tracing::warn!("the result could not be kept: {error:#}");
+            Ok(None)
+        }
+    }
+}
+
+fn broken(findings: &[Finding]) -> Vec<Broken> {
+    let mut room = MOST_PATH_BYTES;
+    let of_kind = findings.iter().filter(|finding| finding.wrong != Wrong::Refused);
+    of_kind
+        .take(MOST_BROKEN)
+        .take_while(|finding| {
+            let length = finding.wanted.path.as_bytes().len();
+            let fits = length <= room;
+            room = room.saturating_sub(length);
+            fits
+        })
+        .map(|finding| Broken {
+            path: finding.wanted.path.clone(),
+            whirlpool: finding.wanted.whirlpool,
+            is_gone: finding.wrong == Wrong::Missing,
+        })
+        .collect()
+}
+
+fn detail(share: Share, outcome: &Outcome) -> String {
+    let how = match share {
+        Share::Full => "all files".to_owned(),
+        Share::Percent(percent) => format!("a sample of {percent}%"),
+    };
+    let number = |wrong| count(outcome.paths(wrong).count() as u64);
+    let files = count(outcome.files);
+    if outcome.findings.is_empty() {
+        return format!("{how}: {files} files ({}) came as recorded", bytes(outcome.bytes));
+    }
+    format!(
+        "{how}: of {files} files {} were damaged, {} missing, {} refused",
+        number(Wrong::Damaged),
+        number(Wrong::Missing),
+        number(Wrong::Refused)
+    )
+}
+
+fn document(
+    args: &VerifyArgs,
+    outcome: &Outcome,
+    (calls, took): (u64, Duration),
+    sent_again: Option<u64>,
+) -> Document {
+    let rows = |wrong| {
+        let of_kind = outcome.findings.iter().filter(|finding| finding.wrong == wrong);
+        let row = |f: &Finding| Row { path: f.wanted.path.to_string(), what: f.what.clone() };
+        of_kind.map(row).collect()
+    };
+    Document {
+        schema: "fichierd.verify/1",
+        mirror: args.mirror.clone(),
+        good: outcome.findings.is_empty() && outcome.stopped.is_none(),
+        files: outcome.files,
+        bytes: outcome.bytes,
+        downloads: outcome.downloads,
+        calls,
+        seconds: took.as_secs_f64(),
+        damaged: rows(Wrong::Damaged),
+        missing: rows(Wrong::Missing),
+        refused: rows(Wrong::Refused),
+        sent_again,
+        stopped: outcome.stopped.as_ref().map(|error| chain(error)),
+    }
+}
+
+fn print(
+    args: &VerifyArgs,
+    outcome: &Outcome,
+    (calls, took): (u64, Duration),
+    sent_again: Option<u64>,
+) -> anyhow::Result<()> {
+    let wrong = outcome.findings.len() as u64;
+    let verdict = match (wrong, &outcome.stopped) {
+        (0, None) => "all as recorded".to_owned(),
+        (0, Some(_)) => "stopped early, nothing wrong until then".to_owned(),
+        (_, _) => format!("{} not as recorded", count(wrong)),
+    };
+    output::line(&format!(
+        "{}: {} files ({}) compared: {verdict}; {} downloads, {} calls, {}",
+        args.mirror,
+        count(outcome.files),
+        bytes(outcome.bytes),
+        count(outcome.downloads),
+        count(calls),
+        duration(took)
+    ))?;
+    for finding in outcome.findings.iter().take(MOST_PRINTED) {
+        let what = match finding.wrong {
+            Wrong::Damaged => "damaged",
+            Wrong::Missing => "missing",
+            Wrong::Refused => "not given out",
+        };
+        output::line(&format!("  {what}: {}", finding.wanted.path))?;
+        output::line(&format!("    {}", finding.what))?;
+    }
+    if outcome.findings.len() > MOST_PRINTED {
+        let hidden = outcome.findings.len() - MOST_PRINTED;
+        output::line(&format!("  … and {} more; all with --json", count(hidden as u64)))?;
+    }
+    match sent_again {
+        Some(again) if again > 0 => output::line(&format!(
+            "{} of them are here unchanged, and are sent again: fichierd sync {}",
+            count(again),
+            args.mirror
+        ))?,
+        Some(_) | None => {}
+    }
+    if wrong > sent_again.unwrap_or(0) {
+        output::line(
+            "what is not here any more, or was not kept, stays as it is: look for another copy \
+             of it, and compare everything with: fichierd verify --full",
+        )?;
+    }
+    Ok(())
+}
+
+fn explain(error: &fichier_api::Error, needs_bytes: u64) -> anyhow::Error {
+    if matches!(error.kind, ErrorKind::AddressRefused) {
+        return ended(Exit::Refused, address_refused(needs_bytes));
+    }
+    if matches!(error.kind, ErrorKind::OneLocation) {
+        let message = "another address downloads with this account, and 1fichier allows one at a \
+                       time (#887): try again five minutes after it has ended";
+        return ended(Exit::TryLater, message);
+    }
+    ended(exit_of_remedy(&error.remedy()), chain(error))
+}
+
+/// A bar on a terminal, and the task that moves it.
+fn show(progress: &Arc<Progress>, total: u64) -> (tokio::task::JoinHandle<()>, ProgressBar) {
+    let target = if io::stderr().is_terminal() {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    };
+    let bar = ProgressBar::with_draw_target(Some(total), target);
+    let template = "{bytes}/{total_bytes} {wide_bar} {bytes_per_sec} {eta}";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    let (moving, progress) = (bar.clone(), Arc::clone(progress));
+    let mover = tokio::spawn(async move {
+        loop {
+            moving.set_position(progress.bytes.load(Ordering::Relaxed).min(total));
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    });
+    (mover, bar)
+}

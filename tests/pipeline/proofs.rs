@@ -1,0 +1,263 @@
+//! Files are read back and compared, a tiny one tells whether this address may download at all,
+//! and the account's quota is watched.
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use fichier_api::ErrorKind;
+use fichier_emulator::{Action, Damage, Fault};
+use fichier_state::{Proof, ProofKind, Store};
+use fichierd::canary;
+use fichierd::proved::{Broken, Proved, ProvedBy, keep};
+use fichierd::quota;
+use fichierd::restore::Selection;
+use fichierd::verify::{Outcome, Progress, Sample, Share, Verify, Wrong};
+
+use crate::world::{TARGET, World};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+async fn mirrored(files: usize) -> World {
+    let mut world = World::new().await;
+    world.write_many((0..files).map(|n| format!("{}/{n}", n % 3)));
+    world.settle().await;
+    world
+}
+
+fn link(world: &World, name: &str) -> String {
+    let files = world.emulator.files();
+    files.into_iter().find(|file| file.name == name).expect("no such file").link
+}
+
+impl World {
+    fn sample(&self, share: Share, patterns: &[&str]) -> Sample {
+        let patterns: Vec<String> = patterns.iter().map(|text| (*text).to_owned()).collect();
+        let selection = Selection::parse(&patterns).unwrap();
+        let chosen = self.shared.state.read(|store: &Store| {
+            let mirror = store.mirror("photos", TARGET)?.unwrap();
+            Sample::choose(store, &mirror, &selection, share)
+        });
+        chosen.unwrap()
+    }
+
+    async fn verify(&self, share: Share) -> Outcome {
+        let progress = Arc::new(Progress::default());
+        let verify = Verify {
+            client: self.shared.client.clone(),
+            parallel: 4,
+            progress: Arc::clone(&progress),
+        };
+        let sample = self.sample(share, &[]);
+        let contents = sample.contents.len() as u64;
+        let outcome = verify.run(sample).await;
+        assert!(progress.contents.load(Ordering::Relaxed) <= contents);
+        outcome
+    }
+
+    fn proofs(&self, kind: ProofKind) -> Vec<Proof> {
+        self.shared.state.read(|s| s.proofs(self.worker.id, kind)).unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn verifying_everything_costs_one_call_for_each_content_and_keeps_nothing() {
+    let mut world = mirrored(40).await;
+    for copy in ["a", "b", "c"] {
+        world.write(&format!("same/{copy}"), "the same content thrice");
+    }
+    world.settle().await;
+    let mark = world.emulator.calls();
+    let outcome = world.verify(Share::Full).await;
+    assert_eq!((outcome.files, outcome.downloads), (43, 41));
+    assert!(outcome.findings.is_empty() && outcome.stopped.is_none());
+    let calls = world.emulator.calls_since(mark);
+    assert_eq!(calls, vec!["download/get_token.cgi"; 41]);
+    world.emulator.assert_no_violations();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sample_is_a_share_of_what_is_wanted() {
+    let world = mirrored(60).await;
+    assert_eq!(world.sample(Share::Percent(5.0), &[]).files, 3);
+    assert_eq!(world.sample(Share::Percent(0.1), &[]).files, 1);
+    let below = world.sample(Share::Percent(50.0), &["/1/"]);
+    assert_eq!(below.files, 10);
+    assert!(below.contents.iter().all(|wanted| wanted.path.to_string().starts_with("1/")));
+    assert_eq!(world.sample(Share::Full, &["nothing"]), Sample::default());
+    let different: std::collections::BTreeSet<String> = (0..40)
+        .map(|_| world.sample(Share::Percent(1.0), &[]).contents[0].path.to_string())
+        .collect();
+    assert!(different.len() > 10, "always the same files");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_damaged_or_missing_is_found_and_sent_again() {
+    let mut world = mirrored(12).await;
+    world.emulator.damage_content(&link(&world, "4"), Damage::Silent);
+    world.emulator.truncate_content(&link(&world, "5"), 3, Damage::Silent);
+    world.emulator.remove_file(&link(&world, "6"));
+    let gone_here = link(&world, "7");
+    world.emulator.damage_content(&gone_here, Damage::Silent);
+    let outcome = world.verify(Share::Full).await;
+    let paths = |wrong| outcome.paths(wrong).map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(paths(Wrong::Damaged), ["1/4", "1/7", "2/5"]);
+    assert_eq!(paths(Wrong::Missing), ["0/6"]);
+    assert_eq!(outcome.files, 12);
+
+    // A damaged copy of a file that is gone here is better than none.
+    fs::remove_file(world.path("1/7")).unwrap();
+    let broken = |finding: &fichierd::verify::Finding| Broken {
+        path: finding.wanted.path.clone(),
+        whirlpool: finding.wanted.whirlpool,
+        is_gone: finding.wrong == Wrong::Missing,
+    };
+    let proved = Proved {
+        mirror: "photos".to_owned(),
+        by: ProvedBy::Verify,
+        good: false,
+        files: 12,
+        bytes: 100,
+        detail: "4 of 12".to_owned(),
+        broken: outcome.findings.iter().map(broken).collect(),
+    };
+    let dirty = world.worker.dirty.clone();
+    let again = keep(&world.shared.state, &world.config, Some(&dirty), &proved).unwrap();
+    assert_eq!(again, 3);
+    assert_eq!(dirty.len(), 3);
+    world.settle().await;
+    world.assert_mirrored();
+    assert!(world.verify(Share::Full).await.findings.is_empty());
+    assert!(!world.proofs(ProofKind::Verify)[0].good);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_download_that_comes_damaged_once_is_tried_again() {
+    let world = mirrored(3).await;
+    world.emulator.inject(Fault::once("download", Action::WrongBytes));
+    let outcome = world.verify(Share::Full).await;
+    assert_eq!((outcome.files, outcome.findings.len()), (3, 0));
+    world.emulator.inject(Fault::always("download", Action::WrongBytes).only("1"));
+    let outcome = world.verify(Share::Full).await;
+    assert_eq!(outcome.findings[0].wrong, Wrong::Damaged);
+    assert_eq!(outcome.findings[0].wanted.path.to_string(), "1/1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_are_gone_cost_no_ban_and_a_refusal_ends_the_run() {
+    let world = mirrored(60).await;
+    for file in world.emulator.files() {
+        world.emulator.remove_file(&file.link);
+    }
+    let outcome = world.verify(Share::Full).await;
+    assert!((10..=14).contains(&outcome.findings.len()), "{}", outcome.findings.len());
+    world.emulator.assert_no_violations();
+
+    let world = mirrored(20).await;
+    world.emulator.set_downloads_need_cdn(true);
+    let mark = world.emulator.calls();
+    let outcome = world.verify(Share::Full).await;
+    let stopped = outcome.stopped.expect("nothing can come");
+    assert!(matches!(stopped.kind, ErrorKind::AddressRefused), "{stopped:?}");
+    assert!(world.emulator.calls_since(mark).len() <= 4);
+}
+
+/// As the first snapshot leaves it behind.
+fn put_canary(world: &World) -> String {
+    let link = world.emulator.add_file(&format!("{TARGET}/.fichierd/state"), "canary", b"peep");
+    let hash = world.emulator.files().into_iter().find(|f| f.link == link).unwrap().whirlpool;
+    let text = format!(r#"{{"link": "{link}", "size": 4, "whirlpool": "{hash}"}}"#);
+    let note = canary::note(world.worker.id);
+    world.shared.state.write(|w| w.set_note(&note, Some(&text))).unwrap();
+    link
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_canary_is_downloaded_once_a_week_and_without_one_nothing_is() {
+    let mut world = mirrored(3).await;
+    world.all_chores().await;
+    world.pass(DAY);
+    world.all_chores().await;
+    assert_eq!(world.proofs(ProofKind::Canary), []);
+    put_canary(&world);
+    let mut downloads = Vec::new();
+    for _ in 0..15 {
+        let calls = world.all_chores().await;
+        downloads.push(calls.iter().filter(|call| call.starts_with("download/")).count());
+        world.pass(DAY);
+    }
+    assert_eq!(downloads, [1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1]);
+    assert!(world.proofs(ProofKind::Canary)[0].good);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_may_not_download_is_told_early() {
+    let mut world = mirrored(3).await;
+    put_canary(&world);
+    world.emulator.set_other_location(true);
+    let calls = world.all_chores().await;
+    assert!(calls.contains(&"download/get_token.cgi".to_owned()));
+    assert_eq!(world.proofs(ProofKind::Canary), [], "another download says nothing of a restore");
+    assert_eq!(world.all_chores().await, Vec::<String>::new());
+
+    world.emulator.set_other_location(false);
+    world.emulator.set_downloads_need_cdn(true);
+    world.pass(Duration::from_secs(3600));
+    world.all_chores().await;
+    let proof = &world.proofs(ProofKind::Canary)[0];
+    assert!(!proof.good);
+    let status = world
+        .shared
+        .state
+        .read(|s| fichierd::view::at_rest(s, std::slice::from_ref(&world.config)))
+        .unwrap();
+    let text = fichierd::status::render(&status, jiff::Timestamp::now());
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("a restore from this address needs CDN credits or a GOLD"), "{text}");
+
+    world.emulator.set_downloads_need_cdn(false);
+    world.pass(DAY);
+    world.all_chores().await;
+    assert!(world.proofs(ProofKind::Canary)[0].good);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_canary_that_is_gone_is_forgotten() {
+    let mut world = mirrored(1).await;
+    let link = put_canary(&world);
+    world.emulator.remove_file(&link);
+    world.all_chores().await;
+    let note = world.shared.state.read(|s| s.note(&canary::note(world.worker.id))).unwrap();
+    assert_eq!(note, None);
+    assert_eq!(world.proofs(ProofKind::Canary), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_account_is_read_once_a_day_with_changes_and_its_quota_is_told() {
+    let mut world = mirrored(3).await;
+    // A reading of the last minutes is taken from the pacer's memory, so calls tell nothing.
+    let read = |world: &World| world.shared.state.read(|s| quota::reading(s)).unwrap();
+    world.all_chores().await;
+    assert_eq!(read(&world), None, "not on the first day");
+    world.pass(DAY);
+    world.all_chores().await;
+    let first = read(&world).expect("a reading");
+    for _ in 0..5 {
+        world.pass(DAY);
+        world.all_chores().await;
+        assert_eq!(read(&world).as_ref(), Some(&first), "nothing was sent");
+    }
+    world.write("new", "sent today");
+    world.settle().await;
+    world.all_chores().await;
+    assert!(read(&world).unwrap().read_s > first.read_s);
+    let row = world.shared.state.read(|s| s.mirror("photos", TARGET)).unwrap().unwrap();
+    let warning = |world: &World| world.shared.state.read(|s| quota::warning(s, &row)).unwrap();
+    assert_eq!(warning(&world), None);
+    let full = quota::Reading { is_full: true, ..read(&world).unwrap() };
+    let text = serde_json::to_string(&full).unwrap();
+    world.shared.state.write(|w| w.set_note("account", Some(&text))).unwrap();
+    let text = warning(&world).expect("a warning");
+    assert!(text.contains("current files of this mirror take"), "{text}");
+}
