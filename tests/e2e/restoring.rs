@@ -163,3 +163,27 @@ fn a_full_disk_ends_a_restore_and_room_lets_it_go_on() {
     again.expect(0);
     assert_eq!(found, contents(&source));
 }
+
+#[test]
+fn a_drill_is_kept_whether_or_not_the_service_runs() {
+    let mut world = World::new();
+    let source = world.source("photos");
+    for number in 0..5 {
+        write(&source.join(format!("{number}")), format!("content {number}"));
+    }
+    world.run(&["sync"]).expect(0);
+    for running in [false, true] {
+        if running {
+            world.start();
+        }
+        let drilled = world.run(&["drill", "photos", "--json"]).expect(0);
+        assert_eq!(json(&drilled.stdout)["files"], 5);
+        assert_eq!(world.mirror("photos")["proofs"]["drill"]["good"], true);
+        world.run(&["status"]).expect(0).says("a test restore worked");
+    }
+    for file in world.emulator.files().iter().filter(|file| file.name == "3") {
+        world.emulator.damage_content(&file.link, fichier_emulator::Damage::Silent);
+    }
+    world.run(&["drill", "photos"]).expect(3).says("`3`").says("fichierd verify photos --full");
+    assert_eq!(world.mirror("photos")["proofs"]["drill"]["good"], false);
+}

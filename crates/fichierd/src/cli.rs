@@ -12,9 +12,11 @@ mod check;
 mod completions;
 mod demo;
 mod diff;
+mod drill;
 mod emulator;
 mod failure;
 mod history;
+mod keep;
 mod ls;
 mod man;
 mod output;
@@ -103,6 +105,8 @@ enum Command {
     Restore(restore::RestoreArgs),
     /// Download some files, or all, and compare them with the records
     Verify(verify::VerifyArgs),
+    /// Restore a random sample for a test, and compare it
+    Drill(drill::DrillArgs),
     /// Compare what a mirror held at two times
     Diff(diff::DiffArgs),
     /// List what the last cycles of a mirror did
@@ -150,6 +154,7 @@ impl Cli {
             Command::Versions(args) => versions::run(&args, &Config::load(named)?),
             Command::Diff(args) => diff::run(&args, &Config::load(named)?),
             Command::History(args) => history::run(&args, &Config::load(named)?),
+            Command::Drill(args) => interruptible(drill::run(args, &Config::load(named)?)).await,
             Command::Restore(args) => {
                 interruptible(restore::run(args, &Config::load(named)?)).await
             }

@@ -28,6 +28,7 @@ use crate::view;
 use crate::watch::{MountWatch, Watch};
 
 mod answers;
+mod drills;
 mod schedule;
 mod signals;
 mod waiter;
@@ -79,6 +80,10 @@ pub(crate) struct Seat {
     forwarder: Option<tokio::task::AbortHandle>,
     /// Set when the mirror is no longer configured and only its cycle has to end.
     leaving: bool,
+    /// A drill is under way.
+    is_drilling: bool,
+    /// None begins before.
+    drill_not_before: Option<Instant>,
 }
 
 impl Seat {
@@ -104,6 +109,7 @@ pub struct Daemon {
     events: mpsc::Receiver<Event>,
     sender: mpsc::Sender<Event>,
     feeders: JoinSet<()>,
+    drills: JoinSet<drills::Drilled>,
     mounts: MountWatch,
     paused: bool,
     progress: systemd::Progress,
@@ -181,6 +187,7 @@ impl Daemon {
             events,
             sender,
             feeders: JoinSet::new(),
+            drills: JoinSet::new(),
             mounts,
             paused,
             progress: systemd::Progress::default(),
@@ -229,6 +236,9 @@ impl Daemon {
                     }
                     self.on_end(&name, worker, end);
                 }
+                Some(ended) = self.drills.join_next() => {
+                    self.on_drilled(ended.map_err(DaemonError::Crashed)?);
+                }
                 Some(ended) = self.feeders.join_next() => ended.map_err(DaemonError::Crashed)?,
                 () = tokio::time::sleep_until(next.into()) => {}
                 () = stop.wait() => {}
@@ -256,6 +266,7 @@ impl Daemon {
                 }
             }
         }
+        self.drills.shutdown().await;
         self.feeders.shutdown().await;
         let state = self.shared.state.clone();
         drop(self);
@@ -349,6 +360,9 @@ impl Daemon {
             );
         }
         seat.worker = Some(worker);
+        if end.trouble.is_none() {
+            self.begin_drill(name);
+        }
     }
 
     fn on_cycle_end(&mut self, name: &str, worker: MirrorWorker, end: CycleEnd) {
@@ -423,6 +437,8 @@ impl Daemon {
             waiting: Vec::new(),
             forwarder: Some(forwarder),
             leaving: false,
+            is_drilling: false,
+            drill_not_before: None,
             config: config.clone(),
         };
         self.seats.insert(config.name, seat);

@@ -32,6 +32,12 @@ const MOST_FILES: usize = 20;
 /// A new mirror has other things to do first.
 const FIRST_AFTER_S: i64 = 24 * 3600;
 
+/// The folder's name begins so.
+const PREFIX: &str = "drill-";
+
+/// No drill takes longer: such a folder was left behind by a crash.
+const STALE: Duration = Duration::from_secs(2 * 24 * 3600);
+
 /// Differences that are named.
 const NAMED: usize = 5;
 
@@ -121,7 +127,8 @@ impl Drill {
         now_s: i64,
     ) -> Result<Proof, RestoreError> {
         let disk = |source: io::Error| RestoreError::Disk { path: folder.to_owned(), source };
-        let dest = tempfile::Builder::new().prefix("drill-").tempdir_in(folder).map_err(disk)?;
+        remove_leftovers(folder);
+        let dest = tempfile::Builder::new().prefix(PREFIX).tempdir_in(folder).map_err(disk)?;
         let options = Options { overwrite: Overwrite::Never, parallel: 2, use_cdn: false };
         let contents = self.plan.contents.clone();
         let progress = Arc::new(Progress::default());
@@ -156,6 +163,26 @@ impl Drill {
             named.join("; ")
         };
         Ok(Proof { good, at_s: now_s, files: self.files, bytes: self.bytes, detail })
+    }
+}
+
+/// Removes what a drill has left behind that died.
+#[expect(clippy::disallowed_methods, reason = "a folder of our own, in the state folder")]
+fn remove_leftovers(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let is_drill = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        let age = entry.metadata().and_then(|found| found.modified()).ok();
+        let is_stale = age.and_then(|at| at.elapsed().ok()).is_some_and(|age| age > STALE);
+        if is_drill
+            && is_stale
+            && let Err(error) = std::fs::remove_dir_all(entry.path())
+        {
+            tracing::warn!(
+                "{} is left over and cannot be removed: {error}",
+                entry.path().display()
+            );
+        }
     }
 }
 

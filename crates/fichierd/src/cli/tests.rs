@@ -38,6 +38,7 @@ fn help_lists_each_command_in_eighty_columns() {
           versions     List what a path has been over time
           restore      Put a mirror back on a disk, as it is or as it was
           verify       Download some files, or all, and compare them with the records
+          drill        Restore a random sample for a test, and compare it
           diff         Compare what a mirror held at two times
           history      List what the last cycles of a mirror did
           prune        Remove remote files that are now excluded

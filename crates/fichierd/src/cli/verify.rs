@@ -12,11 +12,10 @@ use serde::Serialize;
 
 use super::failure::{ended, exit_of_remedy};
 use super::past::Recorded;
-use super::{beside, output, service};
+use super::{keep, output, service};
 use crate::account::connect;
 use crate::canary::address_refused;
 use crate::config::Config;
-use crate::control::{Reply, Request};
 use crate::exit::Exit;
 use crate::mirror::chain;
 use crate::proved::{Broken, MOST_BROKEN, Proved, ProvedBy};
@@ -139,20 +138,7 @@ async fn hand_over(
         detail: detail(share, outcome),
         broken: broken(&outcome.findings),
     };
-    let kept = match service::reply(config, &Request::Proved { proved: proved.clone() }).await {
-        Ok(Some(Reply::Proved { sent_again })) => Ok(sent_again),
-        Ok(Some(other)) => Err(service::unexpected(&other)),
-        Ok(None) => beside::keep_proof(config, &proved),
-        Err(error) => Err(error),
-    };
-    match kept {
-        Ok(sent_again) => Ok(Some(sent_again)),
-        Err(error) => {
-            // What was found is worth more than that it is remembered.
-            tracing::warn!("the result could not be kept: {error:#}");
-            Ok(None)
-        }
-    }
+    Ok(keep::keep(config, &proved).await)
 }
 
 fn broken(findings: &[Finding]) -> Vec<Broken> {

@@ -11,8 +11,8 @@ pub(super) fn lines(mirror: &MirrorStatus) -> Vec<String> {
     let all = [
         ("listings compared", &proofs.audit),
         ("files read back", &proofs.verify),
-        ("restore tried", &proofs.drill),
-        ("download tried", &proofs.canary),
+        ("a test restore worked", &proofs.drill),
+        ("a test download worked", &proofs.canary),
     ];
     let good: Vec<_> = all
         .iter()

@@ -1,0 +1,98 @@
+//! `fichierd drill`: restores a random sample for a test, and compares it with disk and records.
+
+use std::time::Instant;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::failure::{ended, exit_of_remedy};
+use super::past::Recorded;
+use super::{keep, output, service};
+use crate::account::connect;
+use crate::config::Config;
+use crate::drill::Drill;
+use crate::exit::Exit;
+use crate::mirror::chain;
+use crate::proved::{Proved, ProvedBy};
+use crate::restore::RestoreError;
+use crate::status::duration;
+
+#[derive(Args, Debug)]
+pub(crate) struct DrillArgs {
+    /// Name of the mirror
+    mirror: String,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Document {
+    schema: &'static str,
+    mirror: String,
+    good: bool,
+    files: u64,
+    bytes: u64,
+    detail: String,
+    calls: u64,
+    seconds: f64,
+}
+
+pub(crate) async fn run(args: DrillArgs, config: &Config) -> anyhow::Result<Exit> {
+    service::known_mirror(config, &args.mirror)?;
+    let most_bytes = config.mirror(&args.mirror).map_or(0, |mirror| mirror.drill_bytes);
+    let recorded = Recorded::open(config, &args.mirror)?;
+    let prepared = tokio::task::block_in_place(|| {
+        Drill::prepare(&recorded.store, &recorded.mirror, most_bytes)
+    })?;
+    let now_s = recorded.store.clock().now_s();
+    drop(recorded);
+    let Some(drill) = prepared else {
+        let message = "there is no file on record that is small enough for `drill_bytes`";
+        return Err(ended(Exit::Failed, message));
+    };
+    let (client, pacer) = connect(config)?;
+    let (began, calls) = (Instant::now(), pacer.calls_made());
+    let proof = drill.run(client, &config.state_dir, now_s).await.map_err(explain)?;
+    let (took, calls) = (began.elapsed(), pacer.calls_made().saturating_sub(calls));
+    let proved = Proved {
+        mirror: args.mirror.clone(),
+        by: ProvedBy::Drill,
+        good: proof.good,
+        files: proof.files,
+        bytes: proof.bytes,
+        detail: proof.detail.clone(),
+        broken: Vec::new(),
+    };
+    keep::keep(config, &proved).await;
+    if args.json {
+        output::json(&Document {
+            schema: "fichierd.drill/1",
+            mirror: args.mirror,
+            good: proof.good,
+            files: proof.files,
+            bytes: proof.bytes,
+            detail: proof.detail,
+            calls,
+            seconds: took.as_secs_f64(),
+        })?;
+    } else {
+        let verdict = if proof.good { "a restore works" } else { "NOT as recorded" };
+        output::line(&format!("{}: {verdict}: {}; {}", args.mirror, proof.detail, duration(took)))?;
+        if !proof.good {
+            output::line(&format!(
+                "find all that is damaged, and have it sent again: fichierd verify {} --full",
+                args.mirror
+            ))?;
+        }
+    }
+    Ok(if proof.good { Exit::Done } else { Exit::Problems })
+}
+
+fn explain(error: RestoreError) -> anyhow::Error {
+    let exit = match &error {
+        RestoreError::Service(error) => exit_of_remedy(&error.remedy()),
+        RestoreError::Disk { .. } => Exit::Failed,
+    };
+    ended(exit, format!("the drill came to no result: {}", chain(&error)))
+}

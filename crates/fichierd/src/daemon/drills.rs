@@ -1,0 +1,91 @@
+//! Drills of a running service: beside the cycles, one at a time for each mirror.
+//!
+//! A drill only reads the state and downloads, so it needs no worker and holds nothing up.
+
+use std::time::{Duration, Instant};
+
+use fichier_state::{Proof, ProofKind};
+
+use super::Daemon;
+use crate::drill::{Drill, due_in};
+use crate::mirror::chain;
+use crate::restore::RestoreError;
+
+/// After a drill that came to no result.
+const TRY_AGAIN: Duration = Duration::from_secs(3600);
+
+/// A drill that has ended.
+#[derive(Debug)]
+pub(super) struct Drilled {
+    mirror: String,
+    /// Nothing if there was no file to restore.
+    outcome: Result<Option<Proof>, RestoreError>,
+}
+
+impl Daemon {
+    /// Begins the drill of a mirror, if it is due.
+    pub(super) fn begin_drill(&mut self, name: &str) {
+        let Some(seat) = self.seats.get_mut(name) else { return };
+        let waits = seat.drill_not_before.is_some_and(|at| Instant::now() < at);
+        if seat.is_drilling || waits {
+            return;
+        }
+        let (config, state) = (seat.config.clone(), self.shared.state.clone());
+        let prepared = state.read(|store| {
+            let Some(row) = store.mirror(&config.name, &config.target)? else { return Ok(None) };
+            if due_in(store, &row, &config)? != Some(Duration::ZERO) {
+                return Ok(None);
+            }
+            Drill::prepare(store, &row, config.drill_bytes).map(Some)
+        });
+        let drill = match prepared {
+            Ok(None) => return,
+            Ok(Some(drill)) => drill,
+            Err(error) => {
+                tracing::warn!(mirror = name, "cannot prepare a drill: {}", chain(&error));
+                return;
+            }
+        };
+        seat.is_drilling = true;
+        let (client, folder) = (self.shared.client.clone(), self.config.state_dir.clone());
+        let mirror = name.to_owned();
+        self.drills.spawn(async move {
+            let outcome = match drill {
+                Some(drill) => drill.run(client, &folder, state.now_s()).await.map(Some),
+                None => Ok(None),
+            };
+            Drilled { mirror, outcome }
+        });
+    }
+
+    /// Keeps what a drill has shown.
+    pub(super) fn on_drilled(&mut self, drilled: Drilled) {
+        let Drilled { mirror: name, outcome } = drilled;
+        let Some(seat) = self.seats.get_mut(&name) else { return };
+        seat.is_drilling = false;
+        let proof = match outcome {
+            Ok(Some(proof)) => proof,
+            Ok(None) => {
+                seat.drill_not_before = Some(Instant::now() + TRY_AGAIN);
+                return;
+            }
+            Err(error) => {
+                seat.drill_not_before = Some(Instant::now() + TRY_AGAIN);
+                let text = chain(&error);
+                tracing::warn!(mirror = %name, "the drill of `{name}` came to no result: {text}");
+                return;
+            }
+        };
+        if proof.good {
+            tracing::info!(mirror = %name, "drill of `{name}`: {}", proof.detail);
+        } else {
+            tracing::error!(mirror = %name,
+                "drill of `{name}`: NOT as recorded: {}; look for more with: fichierd verify \
+                 {name} --full", proof.detail);
+        }
+        let id = seat.id;
+        if let Err(error) = self.shared.state.write(|w| w.put_proof(id, ProofKind::Drill, &proof)) {
+            tracing::warn!(mirror = %name, "the result cannot be kept: {}", chain(&error));
+        }
+    }
+}
