@@ -119,8 +119,8 @@ fn good_proofs_take_one_line_and_bad_ones_say_what_to_do() {
             photos: everything is safe
               /srv/photos -> /backups/web1/photos
               184,203 files safe (5.00 TiB), complete 2 min ago
-              proved: listings compared 2 days ago, files read back 12 days ago, download
-                tried 5 days ago
+              proved: listings compared 2 days ago, files read back 12 days ago, a test
+                download worked 5 days ago
 
             photos: everything is safe
               /srv/photos -> /backups/web1/photos
