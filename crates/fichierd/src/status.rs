@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::text::counted;
 pub use self::text::{bytes, count, duration, render};
 
 /// The form of [`Status`] in JSON.

@@ -24,7 +24,7 @@ use crate::exit::Exit;
 use crate::restore::{
     Missed, Options, Overwrite, Owners, Plan, Progress, Report, Restore, RestoreError, Selection,
 };
-use crate::status::{bytes, count, duration};
+use crate::status::{bytes, count, counted, duration};
 use crate::tree::Tree;
 use crate::when;
 
@@ -228,20 +228,20 @@ fn preview(
     // 100 Mbit/s: what is not known here is how fast the line is.
     let line_takes = Duration::from_secs(document.download_bytes / 12_500_000);
     output::line(&format!(
-        "`{}` as of {}: {} files ({}), {} folders, {} links",
+        "`{}` as of {}: {} ({}), {}, {}",
         args.mirror,
         when::shown(at_s),
-        count(document.files),
+        counted(document.files, "file"),
         bytes(document.bytes),
-        count(plan.folders.len() as u64),
-        count(plan.links.len() as u64)
+        counted(plan.folders.len() as u64, "folder"),
+        counted(plan.links.len() as u64, "link")
     ))?;
     output::line(&format!(
-        "to download, if nothing of it is in {}: {} files ({}), {} calls",
+        "to download, if nothing of it is in {}: {} ({}), {}",
         args.dest.display(),
-        count(document.downloads),
+        counted(document.downloads, "file"),
         bytes(document.download_bytes),
-        count(document.downloads)
+        counted(document.downloads, "call")
     ))?;
     output::line(&format!(
         "at {} calls a second that takes at least {}; at 100 Mbit/s the bytes take {}",
@@ -253,8 +253,8 @@ fn preview(
     let lost_files: usize = lost.iter().map(|content| content.places.len()).sum();
     if lost_files > 0 {
         output::line(&format!(
-            "{} files cannot be restored: their contents are no longer kept",
-            count(lost_files as u64)
+            "{} cannot be restored: their contents are no longer kept",
+            counted(lost_files as u64, "file")
         ))?;
         for place in lost.iter().flat_map(|content| &content.places).take(10) {
             output::line(&format!("  {}", place.path))?;
@@ -351,19 +351,16 @@ fn say(
     took: Duration,
 ) -> anyhow::Result<()> {
     let parts = [
-        (report.files, "files written"),
-        (report.same, "the same already"),
-        (report.left, "left as they are (--overwrite never)"),
-        (report.links, "links"),
-        (report.folders, "folders"),
-        (report.downloads, "downloads"),
-        (calls, "calls"),
+        (report.files, format!("{} written", counted(report.files, "file"))),
+        (report.same, format!("{} the same already", count(report.same))),
+        (report.left, format!("{} left as they are (--overwrite never)", count(report.left))),
+        (report.links, counted(report.links, "link")),
+        (report.folders, counted(report.folders, "folder")),
+        (report.downloads, counted(report.downloads, "download")),
+        (calls, counted(calls, "call")),
     ];
-    let parts: Vec<String> = parts
-        .into_iter()
-        .filter(|(number, _)| *number > 0)
-        .map(|(number, what)| format!("{} {what}", count(number)))
-        .collect();
+    let parts: Vec<String> =
+        parts.into_iter().filter(|(number, _)| *number > 0).map(|(_, text)| text).collect();
     output::line(&format!(
         "`{}` as of {} is in {}: {} ({}); {}",
         args.mirror,

@@ -192,7 +192,7 @@ fn line(out: &mut String, indent: usize, text: &str) {
 }
 
 /// `1 file`, `2 files`, `184,203 files`.
-fn counted(number: u64, noun: &str) -> String {
+pub(crate) fn counted(number: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
