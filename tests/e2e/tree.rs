@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use fichier_api::names::RemoteName;
-use fichier_emulator::Emulator;
+use fichier_emulator::{Emulator, StoredFile};
 
 /// Paths, encoded as on the service, and contents.
 pub type Tree = BTreeMap<String, Vec<u8>>;
@@ -71,6 +71,17 @@ pub fn folders_in_account(emulator: &Emulator, target: &str) -> BTreeSet<String>
     let all = emulator.folders();
     let below = all.iter().filter_map(|path| path.strip_prefix(target)?.strip_prefix('/'));
     below.filter(|path| !path.starts_with(".fichierd")).map(str::to_owned).collect()
+}
+
+/// What lies beside the mirrors in the account: copies of the records, and the canary.
+pub fn snapshots(emulator: &Emulator) -> Vec<StoredFile> {
+    let files = emulator.files().into_iter();
+    files.filter(|file| file.path.contains("/.fichierd/state")).collect()
+}
+
+/// Their bytes.
+pub fn snapshot_bytes(emulator: &Emulator) -> u64 {
+    snapshots(emulator).iter().map(|file| file.size).sum()
 }
 
 /// Files in the staging folders of the account: none, once a mirror is at rest.

@@ -252,12 +252,26 @@ impl World {
     #[track_caller]
     pub fn assert_at_rest(&self) {
         self.run(&["sync"]).expect(0);
+        for (name, _) in &self.mirrors {
+            self.until_chores_done(name);
+        }
         let before = self.emulator.calls();
         self.run(&["sync"]).expect(0);
         // A process of its own looks once where it stands.
         let least = if self.service.is_some() { &[][..] } else { &["folder/ls.cgi"] };
         assert_eq!(self.emulator.calls_since(before), least);
         self.assert_mirrored();
+    }
+
+    /// Waits until the service has done what it does after a first mirror: a copy of the records
+    /// is in its place, and the canary was fetched.
+    #[track_caller]
+    pub fn until_chores_done(&self, name: &str) {
+        let folder = format!("{}/.fichierd/state", target(name));
+        self.until_done("the records are there too, and the canary came", || {
+            let is_there = tree::snapshots(&self.emulator).iter().any(|f| f.path == folder);
+            (is_there && !self.mirror(name)["proofs"]["canary"].is_null()).then_some(())
+        });
     }
 
     /// Everything is mirrored, and nothing is left over anywhere.

@@ -278,12 +278,12 @@ async fn a_file_that_is_not_listed_yet_is_not_missed() {
     world.pass(7 * DAY);
     world.write("a/new", "sent just now");
     world.cycle().await;
-    let sent = world.emulator.bytes_received();
+    let sent = world.sent_bytes();
     world.all_chores().await;
     world.pass(MINUTES);
     world.all_chores().await;
     world.settle().await;
-    assert_eq!(world.emulator.bytes_received(), sent);
+    assert_eq!(world.sent_bytes(), sent);
     world.assert_mirrored();
 }
 

@@ -36,7 +36,7 @@ impl World {
     }
 
     /// All runs until nothing is due at once. The calls that took, but for the day's look at the
-    /// account.
+    /// account and the canary.
     pub async fn all_chores(&mut self) -> Vec<String> {
         let mark = self.emulator.calls();
         for _ in 0..200 {
@@ -44,7 +44,8 @@ impl World {
             assert!(end.trouble.is_none(), "{:?}", end.trouble);
             if end.next > Duration::ZERO {
                 let mut calls = self.emulator.calls_since(mark);
-                calls.retain(|call| call != "user/info.cgi");
+                calls
+                    .retain(|call| !["user/info.cgi", "download/get_token.cgi"].contains(&&**call));
                 return calls;
             }
         }
@@ -145,8 +146,8 @@ async fn an_idle_mirror_makes_no_call_from_day_to_day() {
     // The folder for the versions of the first day is not needed.
     world.pass(DAY);
     let calls = world.all_chores().await;
-    // One listing is for the service's clock.
-    assert_eq!(calls, ["folder/ls.cgi", "folder/ls.cgi", "folder/rm.cgi"]);
+    // The first five send the first snapshot; their replies tell the service's clock.
+    assert_eq!(calls[5..], ["folder/ls.cgi", "folder/rm.cgi"]);
     for _ in 0..40 {
         world.pass(DAY);
         assert_eq!(world.all_chores().await, Vec::<String>::new());
@@ -224,9 +225,9 @@ async fn a_folder_that_holds_something_unknown_stays_and_is_looked_at_twice() {
         world.pass(2 * DAY);
         listings.push(count(&world.all_chores().await, "folder/ls.cgi"));
     }
-    // The day's folder and the one in it, and once more a day later; the first look is at the
-    // clock.
-    assert_eq!(listings, [1 + 2, 1 + 2, 0, 0, 0]);
+    // The day's folder and the one in it, and once more a day later; then the first look is at the
+    // clock, which the first snapshot told the first time.
+    assert_eq!(listings, [2, 1 + 2, 0, 0, 0]);
     assert!(versions_folders(&world).contains(&tree));
 }
 
@@ -320,13 +321,15 @@ async fn an_expiry_is_finished_whenever_the_process_dies() {
     whole.pass(3 * DAY);
     let calls = whole.all_chores().await;
     assert!(calls.len() > 5, "{calls:?}");
-    let mut kills = JoinSet::new();
-    for n in 0..calls.len() {
+    let (most, mut kills) = (calls.len(), JoinSet::new());
+    for n in 0..most {
         for carried_out in [false, true] {
             kills.spawn(async move {
                 let mut world = three_days(Keep::For(DAY), None).await;
                 world.pass(3 * DAY);
-                assert!(world.kill_chores_at(n, carried_out).await, "there is no request {n}");
+                // Whether the canary is due by then, and what it takes, is not always the same.
+                let reached = world.kill_chores_at(n, carried_out).await;
+                assert!(reached || n + 4 >= most, "there is no request {n} of {most}");
                 let mut world = world.restart();
                 world.pass(10 * DAY);
                 world.settle().await;

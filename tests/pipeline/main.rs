@@ -25,4 +25,5 @@ mod regressions;
 mod removals;
 mod restless;
 mod restore;
+mod snapshots;
 mod world;

@@ -297,6 +297,13 @@ impl World {
             .collect()
     }
 
+    /// Bytes that arrived at the service, without those of snapshots.
+    pub fn sent_bytes(&self) -> u64 {
+        let folder = format!("{TARGET}/.fichierd/state");
+        let files = self.emulator.files().into_iter().filter(|file| file.path == folder);
+        self.emulator.bytes_received() - files.map(|file| file.size).sum::<u64>()
+    }
+
     /// What the versions hold, by name.
     pub fn versions(&self) -> Vec<(String, Vec<u8>)> {
         let versions = format!("{TARGET}/.fichierd/versions");

@@ -111,6 +111,11 @@ impl Client {
         self.transport.service_clock().get()
     }
 
+    /// Whether a word is the API key: for whoever is about to keep a text that may hold it.
+    pub fn is_key(&self, word: &str) -> bool {
+        ApiKey::new(word).is_ok_and(|key| *key.digest() == *self.key_digest)
+    }
+
     /// Tells whose account is meant, where the key itself must not be kept.
     pub(crate) fn key_digest(&self) -> &str {
         &self.key_digest

@@ -15,6 +15,7 @@
 //! nothing of it is true. Neither are notes and problems.
 
 mod difference;
+mod digest;
 mod facts;
 mod tables;
 
@@ -23,7 +24,8 @@ use std::time::Instant;
 
 use rusqlite::{Connection, OpenFlags, params};
 
-pub use self::difference::{Difference, difference, lay_over};
+pub use self::difference::{difference, lay_over};
+pub use self::digest::digest;
 pub(crate) use self::facts::read_facts;
 pub use self::facts::{SnapshotFacts, examine};
 pub(crate) use self::tables::{Columns, TABLES, columns};
@@ -56,6 +58,17 @@ pub fn extract(
         Some(deadline) if Instant::now() >= deadline => Error::TimeUp,
         _ => error,
     })
+}
+
+/// What a copy says about itself, without a look at whether it is sound.
+///
+/// # Errors
+///
+/// As [`examine`], as far as the first page tells.
+pub fn facts_of(path: &Path) -> Result<SnapshotFacts> {
+    let db = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    schema::version(&db, path)?;
+    read_facts(&db, "main")
 }
 
 fn copy_rows(

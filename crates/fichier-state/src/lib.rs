@@ -69,7 +69,7 @@ pub use clock::Clock;
 pub use columns::{Metadata, Stamp, Xattrs};
 pub use entries::{Content, Entry, Origin, RemoteCopy};
 pub use error::{Error, Result};
-pub use extract::{Difference, SnapshotFacts, difference, examine, extract, lay_over};
+pub use extract::{SnapshotFacts, difference, digest, examine, extract, facts_of, lay_over};
 pub use folders::{Folder, FolderFacts, RemoteSpot};
 pub use foreign::ForeignFile;
 pub use history::Cycle;

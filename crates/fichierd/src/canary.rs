@@ -23,7 +23,7 @@ const WEEK_S: i64 = 7 * DAY_S;
 const BUSY_S: i64 = 3600;
 
 /// The file, as a note tells it.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Canary {
     /// Its link.
     pub link: FileUrl,

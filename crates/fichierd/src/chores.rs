@@ -15,17 +15,21 @@ use crate::execute::{Executor, StepError};
 use crate::expiry;
 use crate::mirror::Trouble;
 use crate::quota;
+use crate::snapshot;
 use crate::state::State;
 
 /// The longest that nobody looks whether something is due.
 pub const LOOK_AGAIN: Duration = Duration::from_secs(15 * 60);
 
 /// The chores, in the order in which they are done.
-pub(crate) const CHORES: [Chore; 4] = [Chore::Expiry, Chore::Audit, Chore::Account, Chore::Canary];
+pub(crate) const CHORES: [Chore; 5] =
+    [Chore::Snapshot, Chore::Expiry, Chore::Audit, Chore::Account, Chore::Canary];
 
 /// One kind of work between cycles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Chore {
+    /// A copy of the records for the service: first, since it is what a restore begins with.
+    Snapshot,
     /// Versions, and trees of the past, whose time is over.
     Expiry,
     /// Listings are compared with the records.
@@ -60,6 +64,7 @@ impl Chore {
     /// How long until it is due; zero for now, `None` for never as things are.
     pub(crate) fn due_in(self, at: Situation<'_>) -> Result<Option<Duration>, StepError> {
         match self {
+            Chore::Snapshot => snapshot::due_in(at),
             Chore::Expiry => expiry::due_in(at),
             Chore::Audit => audit::due_in(at),
             Chore::Account => quota::due_in(at),
@@ -70,6 +75,7 @@ impl Chore {
     /// Does a part of the work that is due.
     pub(crate) async fn run(self, executor: &Executor, at: Situation<'_>) -> Result<(), StepError> {
         match self {
+            Chore::Snapshot => executor.snapshot(at).await,
             Chore::Expiry => executor.expire(at).await,
             Chore::Audit => executor.audit(at).await,
             Chore::Account => executor.read_account().await,

@@ -20,6 +20,7 @@ use crate::config::{Config, MirrorConfig};
 use crate::control::{self, Call};
 use crate::exit::Exit;
 use crate::mirror::{CycleEnd, MirrorWorker, Shared, Trouble, chain};
+use crate::snapshot;
 use crate::state::State;
 use crate::status::Status;
 use crate::stop::Stop;
@@ -31,14 +32,12 @@ mod answers;
 mod drills;
 mod schedule;
 mod signals;
+mod stopping;
 mod waiter;
 
 pub use answers::{Work, approve, why};
 use schedule::Schedule;
 use waiter::Waiter;
-
-/// How long an orderly stop may take; what runs longer is left for `recover`.
-const STOP_WITHIN: Duration = Duration::from_secs(8);
 
 /// Everything that can happen to the service.
 #[derive(Debug)]
@@ -245,36 +244,6 @@ impl Daemon {
             }
         }
         self.wind_down().await
-    }
-
-    /// Lets cycles come to a safe point, and closes the state.
-    async fn wind_down(mut self) -> Result<(), DaemonError> {
-        systemd::stopping("finishing what is under way");
-        tracing::info!("stopping");
-        let deadline = tokio::time::Instant::now() + STOP_WITHIN;
-        while !self.cycles.is_empty() {
-            match tokio::time::timeout_at(deadline, self.cycles.join_next()).await {
-                Ok(Some(ended)) => {
-                    let (name, worker, end) = ended.map_err(DaemonError::Crashed)?;
-                    self.on_end(&name, worker, end);
-                }
-                Ok(None) => break,
-                Err(_) => {
-                    // Its intents are on disk: the next start goes on from there.
-                    tracing::info!("a transfer is cut off; it is looked into at the next start");
-                    self.cycles.shutdown().await;
-                }
-            }
-        }
-        self.drills.shutdown().await;
-        self.feeders.shutdown().await;
-        let state = self.shared.state.clone();
-        drop(self);
-        if let Some(store) = state.into_store() {
-            store.close()?;
-        }
-        tracing::info!("stopped");
-        Ok(())
     }
 
     async fn on_event(&mut self, event: Event) {
@@ -571,10 +540,11 @@ impl Daemon {
 pub fn open_shared(config: &Config) -> Result<Shared, DaemonError> {
     let (client, _) = connect(config)?;
     let mut store = fichier_state::Store::open(&config.state_dir)?;
-    if store.installation()?.is_none() {
-        let installation = crate::installation::id();
-        store.write(|w| w.set_note("installation", Some(&installation)))?;
-    }
+    let installation = store.installation()?.unwrap_or_else(crate::installation::id);
+    store.write(|w| {
+        w.set_note("installation", Some(&installation))?;
+        snapshot::remember_config(w, &config.path)
+    })?;
     Ok(Shared {
         client,
         state: State::new(store),

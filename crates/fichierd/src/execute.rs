@@ -42,8 +42,8 @@ mod remove;
 mod upload;
 mod versions;
 
-pub(crate) use arrive::Fate;
 pub use arrive::match_arrived;
+pub(crate) use arrive::{Arrived, Fate};
 pub(crate) use bring::{Brought, Parcel};
 pub use moving::FolderMove;
 pub(crate) use notes::other_name;
@@ -229,7 +229,7 @@ impl Executor {
 
 /// Whether an error is about the account, the pace or the network, so that nothing else can
 /// succeed now.
-fn stops_everything(error: &fichier_api::Error) -> bool {
+pub(crate) fn stops_everything(error: &fichier_api::Error) -> bool {
     match error.remedy() {
         Remedy::HoldOff(_) | Remedy::AskOperator => true,
         Remedy::TryAgain => matches!(error.kind, ErrorKind::Unreachable(_)),

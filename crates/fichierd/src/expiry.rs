@@ -217,16 +217,20 @@ impl Executor {
     }
 }
 
+/// Before which time nothing is kept; `None` if everything is.
+pub(crate) fn horizon_s(config: &MirrorConfig, now_s: i64) -> Option<i64> {
+    match config.keep {
+        Keep::Forever => None,
+        Keep::None => Some(now_s),
+        Keep::For(keep) => {
+            Some(now_s.saturating_sub(i64::try_from(keep.as_secs()).unwrap_or(i64::MAX)))
+        }
+    }
+}
+
 impl Over {
     fn of(config: &MirrorConfig, now_s: i64) -> Over {
-        let before_s = match config.keep {
-            Keep::Forever => None,
-            Keep::None => Some(now_s),
-            Keep::For(keep) => {
-                Some(now_s.saturating_sub(i64::try_from(keep.as_secs()).unwrap_or(i64::MAX)))
-            }
-        };
-        Over { before_s, per_path: config.keep_versions }
+        Over { before_s: horizon_s(config, now_s), per_path: config.keep_versions }
     }
 
     fn before(self) -> i64 {

@@ -34,6 +34,7 @@ pub mod report;
 pub mod restore;
 pub mod root;
 pub mod scan;
+pub mod snapshot;
 pub mod state;
 pub mod status;
 pub mod stop;

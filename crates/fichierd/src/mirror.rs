@@ -27,6 +27,7 @@ use crate::plan::BatchLimits;
 use crate::report::CycleReport;
 use crate::root::{RootIdentity, check_root};
 use crate::scan::Scanner;
+use crate::snapshot;
 use crate::state::State;
 use crate::stop::Stop;
 use crate::target::{self, TargetError};
@@ -428,7 +429,10 @@ impl MirrorWorker {
             }
         }
         Ok(shared.state.write(|w| {
-            w.update_mirror(&Mirror { held, last_success_s, ..row.clone() })?;
+            let row = Mirror { held, last_success_s, ..row.clone() };
+            w.update_mirror(&row)?;
+            snapshot::sent_by_cycle(w, self.id, end.report.uploaded_bytes)?;
+            snapshot::say_if_overdue(w, &row)?;
             if is_news { w.add_cycle(&cycle) } else { Ok(()) }
         })?)
     }

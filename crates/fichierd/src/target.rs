@@ -12,6 +12,7 @@ use fichier_api::{Client, ErrorKind, FolderId, FolderListing};
 use fichier_state::{Mirror, MirrorId, NewVersion, RelPath, RemoteSpot, Retired};
 
 use crate::execute::{Places, StepError, utc_day};
+use crate::snapshot;
 use crate::state::State;
 
 /// The folder, at the top of a target, that holds what is not the mirror itself.
@@ -134,6 +135,10 @@ impl Preparing<'_> {
     async fn own_folders(&self, target: Found, root: FolderId) -> Result<Places, TargetError> {
         let (own, _) = self.step_into(target, OWN_FOLDER).await?;
         let own = self.listed(own).await?;
+        let state =
+            own.folders.iter().find(|folder| folder.name.as_str() == snapshot::STATE_FOLDER);
+        let (own_id, state) = (own.id, state.map(|folder| folder.id));
+        self.state.write(|w| snapshot::remember_folders(w, self.mirror.id, own_id, state))?;
         let (incoming, _) = self.step_into(Found::Listed(own.clone()), "incoming").await?;
         let incoming = self.listed(incoming).await?;
         let installation = self.installation()?;
@@ -181,8 +186,13 @@ impl Preparing<'_> {
         if !open.is_empty() {
             return Ok(());
         }
-        let orphans: Vec<_> =
-            staging.files.iter().filter(|file| !known.contains(&file.url)).collect();
+        let mut orphans = Vec::new();
+        for file in staging.files.iter().filter(|file| !known.contains(&file.url)) {
+            // A snapshot whose arrival is not on record yet is looked for by name.
+            if !self.state.read(|s| snapshot::is_awaited(s, self.mirror.id, &file.name))? {
+                orphans.push(file);
+            }
+        }
         for chunk in orphans.chunks(fichier_api::MAX_LINKS_PER_CALL) {
             let urls: Vec<_> = chunk.iter().map(|file| file.url.clone()).collect();
             let outcome = self.client.move_files(&urls, versions).await?;

@@ -12,22 +12,14 @@ use super::{Columns, TABLES, columns, create, length, note_rows, open, tables};
 use crate::store::{attach, failed};
 use crate::{Error, Result, schema};
 
-/// How much has changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
-    /// Of the file that holds it.
-    pub size_bytes: u64,
-    /// Rows that are new, changed or gone, as far as a restore would want to know.
-    pub rows: u64,
-}
-
-/// Writes to `out` what has changed from the whole copy `base` to the whole copy `whole`, which
-/// is named `name`. `None` if the two have not the same form, and cannot be compared.
+/// Writes to `out` what has changed from the whole copy `base` to the whole copy `whole`; it
+/// will be called `name`, and returns its length in bytes. `None` if the two have not the same form,
+/// and cannot be compared.
 ///
 /// # Errors
 ///
 /// Those of reading and writing.
-pub fn difference(base: &Path, whole: &Path, out: &Path) -> Result<Option<Difference>> {
+pub fn difference(base: &Path, whole: &Path, out: &Path, name: &str) -> Result<Option<u64>> {
     let db = create(out)?;
     attach(&db, base, "base")?;
     attach(&db, whole, "whole")?;
@@ -37,15 +29,13 @@ pub fn difference(base: &Path, whole: &Path, out: &Path) -> Result<Option<Differ
     db.execute_batch("BEGIN")?;
     schema::mark(&db, schema::form(&db, "whole")?)?;
     facts::make_tables(&db)?;
-    let mut rows = 0;
     for table in TABLES {
         let of = columns(&db, table.name, "whole")?;
         if of.all.is_empty() {
             continue;
         }
         tables::create(&db, table.name, "whole")?;
-        let changed = compare(&db, table.name, &of)?;
-        rows += if table.matters { changed } else { 0 };
+        compare(&db, table.name, &of)?;
         let in_whole = db.query_row(
             "SELECT whole FROM whole.snapshot_rows WHERE name = ?1",
             [table.name],
@@ -53,23 +43,26 @@ pub fn difference(base: &Path, whole: &Path, out: &Path) -> Result<Option<Differ
         )?;
         note_rows(&db, table.name, Some(in_whole))?;
     }
-    let facts =
-        SnapshotFacts { base: Some(read_facts(&db, "base")?.name), ..read_facts(&db, "whole")? };
+    let facts = SnapshotFacts {
+        name: name.to_owned(),
+        base: Some(read_facts(&db, "base")?.name),
+        ..read_facts(&db, "whole")?
+    };
     facts::insert(&db, &facts)?;
     db.execute_batch(
         "INSERT INTO main.snapshot_ids SELECT * FROM whole.snapshot_ids;
         COMMIT; DETACH base; DETACH whole",
     )?;
     drop(db);
-    Ok(Some(Difference { size_bytes: length(out)?, rows: u64::try_from(rows).unwrap_or(0) }))
+    Ok(Some(length(out)?))
 }
 
-fn compare(db: &Connection, name: &str, of: &Columns) -> Result<i64> {
+fn compare(db: &Connection, name: &str, of: &Columns) -> Result<()> {
     let key = of.key.join(", ");
     let same_key = joined(&of.key, "n.{} = o.{}", " AND ");
     let first = of.key.first().ok_or_else(|| Error::corrupt("a table without a key"))?;
     let differs = joined(&of.all, "n.{} IS NOT o.{}", " OR ");
-    let changed = db.execute(
+    db.execute(
         &format!(
             "INSERT INTO main.{name} SELECT n.* FROM whole.{name} AS n
             LEFT JOIN base.{name} AS o ON {same_key} WHERE o.{first} IS NULL OR {differs}"
@@ -78,14 +71,14 @@ fn compare(db: &Connection, name: &str, of: &Columns) -> Result<i64> {
     )?;
     let gone_key = joined(&of.key, "o.{}", ", ");
     db.execute_batch(&format!("CREATE TABLE main.gone_{name} ({key})"))?;
-    let gone = db.execute(
+    db.execute(
         &format!(
             "INSERT INTO main.gone_{name} SELECT {gone_key} FROM base.{name} AS o
             LEFT JOIN whole.{name} AS n ON {same_key} WHERE n.{first} IS NULL"
         ),
         [],
     )?;
-    Ok(i64::try_from(changed + gone).unwrap_or(i64::MAX))
+    Ok(())
 }
 
 /// Lays the difference `part` over the whole copy `base`, into the file `out`.

@@ -11,7 +11,7 @@ pub(crate) struct Table {
     /// Its rows in the state (`source`), as `t`; `?1` is the mirror. In the order of its primary
     /// key, so that the copy is written from front to back.
     pub(crate) rows: &'static str,
-    /// Whether a new row means that something has changed that a restore would want to know.
+    /// Whether a change means something to a restore; the others change while nothing happens.
     pub(crate) matters: bool,
 }
 
@@ -19,7 +19,7 @@ const fn table(name: &'static str, rows: &'static str) -> Table {
     Table { name, rows, matters: true }
 }
 
-/// What is there for the record only: it changes while nothing happens.
+/// What is there for the record only.
 const fn minor(name: &'static str, rows: &'static str) -> Table {
     Table { name, rows, matters: false }
 }

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use fichier_api::FolderId;
 use fichier_state::{
-    Error, FolderKey, Mirror, Moment, NewVersion, Owner, Retired, SnapshotFacts, Store, difference,
-    examine, extract, lay_over,
+    Content, Error, Mirror, Moment, NewVersion, Owner, Retired, SnapshotFacts, Store, difference,
+    digest, examine, extract, lay_over,
 };
 use proptest::prelude::*;
 use rusqlite::Connection;
@@ -413,10 +413,11 @@ proptest! {
         }
         let whole = fixture.extract("whole");
         let (part, laid) = (fixture.dir.path().join("part"), fixture.dir.path().join("laid"));
-        difference(&base, &whole, &part).unwrap().unwrap();
+        difference(&base, &whole, &part, "part").unwrap().unwrap();
         prop_assert_eq!(examine(&part).unwrap().base, Some("base".to_owned()));
         lay_over(&base, &part, &laid).unwrap();
-        prop_assert_eq!(examine(&laid).unwrap(), examine(&whole).unwrap());
+        let named = SnapshotFacts { name: "whole".to_owned(), ..examine(&laid).unwrap() };
+        prop_assert_eq!(named, examine(&whole).unwrap());
         prop_assert_eq!(rows(&laid), rows(&whole));
         prop_assert_eq!(rows(&laid), rows(&fixture.dir.path().join("state.db")));
 
@@ -427,20 +428,26 @@ proptest! {
 }
 
 #[test]
-fn a_difference_counts_only_what_matters() {
+fn a_copy_says_something_new_only_when_a_restore_would_want_to_know() {
     let mut fixture = Fixture::new();
     fixture.fill();
-    let base = fixture.extract("base");
-    let part = fixture.dir.path().join("part");
-    let same = difference(&base, &fixture.extract("whole"), &part).unwrap().unwrap();
-    assert_eq!(same.rows, 0);
+    let (root, mirror) = (fixture.mirror.root, fixture.mirror.id);
+    let before = digest(&fixture.extract("a")).unwrap();
     fixture.later();
-    let mirror = fixture.mirror.id;
-    fixture.write(|w| w.log_removals(mirror, 5, 1));
-    let same = difference(&base, &fixture.extract("whole"), &part).unwrap().unwrap();
-    assert_eq!(same.rows, 0);
-    let root: FolderKey = fixture.mirror.root;
-    fixture.write(|w| w.put_entry(&file(root, b"z", 40)));
-    let changed = difference(&base, &fixture.extract("whole"), &part).unwrap().unwrap();
-    assert_eq!(changed.rows, 1);
+    fixture.write(|w| {
+        w.log_removals(mirror, 5, 1)?;
+        w.doubt_listings(mirror)?;
+        w.set_audited(root, 7)?;
+        w.add_snapshot(mirror, None, "second", 1, Moment(1), 5, &whirlpool(3)).map(drop)
+    });
+    assert_eq!(digest(&fixture.extract("b")).unwrap(), before);
+    // The same content behind another link: a snapshot with the old one would be of no use.
+    fixture.write(|w| {
+        let mut entry = w.entry(root, b"a")?.unwrap();
+        if let Content::File(copy) = &mut entry.content {
+            copy.url = url(77);
+        }
+        w.put_entry(&entry)
+    });
+    assert_ne!(digest(&fixture.extract("c")).unwrap(), before);
 }

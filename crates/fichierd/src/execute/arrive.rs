@@ -11,6 +11,7 @@ use fichier_state::{Intent, PendingFile, PendingUpload, UploadKey};
 
 use super::{Executor, Leaving, StepError};
 use crate::hash::hash_file;
+use crate::snapshot;
 use crate::target::orphan;
 
 /// How often the node is asked for links that are late or being scanned, before other work goes
@@ -72,12 +73,11 @@ impl Executor {
         self.give_up_missing(key, upload.files.len())
     }
 
-    /// Whether the service may not know the files of an upload yet (C.5).
-    pub(super) fn is_young(&self, upload: &PendingUpload) -> bool {
+    /// Whether the service may not know the files of an upload yet that began then (C.5).
+    pub(crate) fn is_young(&self, started_s: i64) -> bool {
         // Beginnings are recorded in whole seconds: one of those may be nearly over already.
         let patience = VISIBLE_WITHIN / self.client.pacer().time_scale() + Duration::from_secs(1);
-        let age =
-            Duration::from_secs(u64::try_from(self.state.now_s() - upload.started_s).unwrap_or(0));
+        let age = Duration::from_secs(u64::try_from(self.state.now_s() - started_s).unwrap_or(0));
         age <= patience
     }
 
@@ -85,7 +85,7 @@ impl Executor {
     /// and is not in its place yet waits.
     fn give_up_missing(&self, key: UploadKey, files: usize) -> Result<Fate, StepError> {
         let Some(upload) = self.pending(key)? else { return Ok(Fate::Settled) };
-        let is_young = self.is_young(&upload);
+        let is_young = self.is_young(upload.started_s);
         let (arrived, missing): (Vec<_>, Vec<_>) =
             upload.files.into_iter().partition(|file| file.url.is_some());
         let may_show_up = !missing.is_empty() && is_young;
@@ -170,15 +170,22 @@ impl Executor {
         let listing = self.client.list_folder(self.places.incoming).await?;
         let known =
             self.state.read(|s| s.known_urls(listing.files.iter().map(|file| &file.url)))?;
-        let leftovers = listing.files.iter().filter(|file| !known.contains(&file.url));
+        let mut leftovers = Vec::new();
+        for file in listing.files.iter().filter(|file| !known.contains(&file.url)) {
+            // That one is looked for by name.
+            if !self.state.read(|s| snapshot::is_awaited(s, self.mirror, &file.name))? {
+                leftovers.push(file);
+            }
+        }
         let now_s = self.state.now_s();
-        let leftovers =
-            leftovers.map(|file| orphan(self.mirror, file, self.places.versions, now_s));
+        let leftovers = leftovers
+            .into_iter()
+            .map(|file| orphan(self.mirror, file, self.places.versions, now_s));
         self.retire_all(leftovers.map(Leaving::of_version).collect()).await
     }
 
     /// What lies in the staging folder and is not on record. Costs one listing.
-    pub(super) async fn staged(&self) -> Result<Vec<Arrived>, StepError> {
+    pub(crate) async fn staged(&self) -> Result<Vec<Arrived>, StepError> {
         let listing = self.client.list_folder(self.places.incoming).await?;
         let files = listing.files.into_iter().map(|file| Arrived {
             url: file.url,
@@ -224,7 +231,7 @@ impl Executor {
     }
 
     /// Removes what one of our uploads left in the staging folder besides what it should (I2).
-    async fn clear_staged(&self, urls: &[FileUrl]) -> Result<(), StepError> {
+    pub(crate) async fn clear_staged(&self, urls: &[FileUrl]) -> Result<(), StepError> {
         for chunk in urls.chunks(MAX_LINKS_PER_CALL) {
             let intent = Intent::Remove { urls: chunk.to_vec(), paths: Vec::new() };
             let intent = self.state.write(|w| w.begin(self.mirror, &intent))?;

@@ -1,0 +1,55 @@
+//! The end of the service: what is under way comes to a safe point, what is new is written down.
+
+use std::time::{Duration, Instant};
+
+use super::{Daemon, DaemonError};
+use crate::{snapshot, systemd};
+
+/// How long an orderly stop may take; what runs longer is left for `recover`.
+const STOP_WITHIN: Duration = Duration::from_secs(8);
+
+/// Of that, what is left for closing the state.
+const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+
+impl Daemon {
+    /// Lets cycles come to a safe point, and closes the state.
+    pub(super) async fn wind_down(mut self) -> Result<(), DaemonError> {
+        systemd::stopping("finishing what is under way");
+        tracing::info!("stopping");
+        let deadline = tokio::time::Instant::now() + STOP_WITHIN;
+        while !self.cycles.is_empty() {
+            match tokio::time::timeout_at(deadline, self.cycles.join_next()).await {
+                Ok(Some(ended)) => {
+                    let (name, worker, end) = ended.map_err(DaemonError::Crashed)?;
+                    self.on_end(&name, worker, end);
+                }
+                Ok(None) => break,
+                Err(_) => {
+                    // Its intents are on disk: the next start goes on from there.
+                    tracing::info!("a transfer is cut off; it is looked into at the next start");
+                    self.cycles.shutdown().await;
+                }
+            }
+        }
+        self.drills.shutdown().await;
+        self.feeders.shutdown().await;
+        self.write_snapshots(deadline.into_std() - CLOSE_WITHIN);
+        let state = self.shared.state.clone();
+        drop(self);
+        if let Some(store) = state.into_store() {
+            store.close()?;
+        }
+        tracing::info!("stopped");
+        Ok(())
+    }
+
+    /// What no snapshot at the service tells yet is written beside the state, as far as there is
+    /// time for it.
+    fn write_snapshots(&self, deadline: Instant) {
+        let rows = self.shared.state.read(|s| s.mirrors()).unwrap_or_default();
+        for row in rows.iter().filter(|row| self.seats.values().any(|seat| seat.id == row.id)) {
+            let (state, client) = (&self.shared.state, &self.shared.client);
+            tokio::task::block_in_place(|| snapshot::write_at_stop(state, client, row, deadline));
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! Snapshots: copies of a mirror's records, kept at the service beside what they describe.
+//!
+//! The service holds bytes; names, times, modes, owners, links and empty files are in the records
+//! alone. So a copy of them goes to `<target>/.fichierd/state/`, packed, whenever it has something
+//! new to tell, as often as that costs little ([`due`]). `docs/decisions/0005-snapshots.md` says
+//! why it is made as it is.
+//!
+//! A snapshot takes the way of every file: its row is on disk before its first byte is sent (I3),
+//! it lands in the staging folder, is compared with what was sent, and only then moved to its
+//! place. After a lost reply the node is asked, then the staging folder is listed, and only then
+//! another one is made, under another name (I12).
+//!
+//! Invariant: no snapshot holds the API key, and of those at the service only what is in our own
+//! records is ever removed (I2).
+
+mod at_stop;
+mod due;
+mod files;
+mod health;
+mod keep;
+mod ledger;
+mod make;
+mod owners;
+mod place;
+mod send;
+
+use std::time::Duration;
+
+use fichier_api::Client;
+use fichier_state::{Mirror, MirrorId, Moment, Records, SnapshotFacts, Writing};
+
+pub use self::at_stop::{sent_by_cycle, write_at_stop};
+use self::due::{AT_MOST_EVERY_S, Need, due_in_s};
+use self::files::Files;
+pub(crate) use self::health::say_if_overdue;
+pub use self::health::{Health, health};
+use self::ledger::Ledger;
+use self::make::{Made, MakeError, Order, Outcome};
+use crate::canary::Canary;
+use crate::chores::Situation;
+use crate::execute::{Executor, StepError};
+use crate::mirror::chain;
+use crate::state::State;
+
+/// The folder of the snapshots, in `.fichierd`.
+pub const STATE_FOLDER: &str = "state";
+
+/// The name of the tiny file beside them.
+pub const CANARY_NAME: &str = "canary.txt";
+
+/// What is in it.
+pub const CANARY_TEXT: &[u8] = b"fichierd fetches this file now and then: can we still download?\n";
+
+/// The note that says where the configuration file is.
+const CONFIG_NOTE: &str = "configuration file";
+
+/// The tiny file of a mirror, once the service has confirmed it ([`crate::canary`]).
+///
+/// # Errors
+///
+/// The state file's.
+pub fn canary(records: &Records, mirror: MirrorId) -> Result<Option<Canary>, fichier_state::Error> {
+    let note = records.note(&crate::canary::note(mirror))?;
+    Ok(note.and_then(|text| serde_json::from_str(&text).ok()))
+}
+
+/// Remembers the tiny file of a mirror.
+pub(crate) fn remember_canary(
+    w: &mut Writing<'_>,
+    mirror: MirrorId,
+    canary: &Canary,
+) -> Result<(), fichier_state::Error> {
+    let text = serde_json::to_string(canary).unwrap_or_default();
+    w.set_note(&crate::canary::note(mirror), Some(&text))
+}
+
+/// Remembers `.fichierd` and, if it is there, `state` in it: whoever looked there has seen them.
+pub(crate) fn remember_folders(
+    w: &mut Writing<'_>,
+    mirror: MirrorId,
+    own: fichier_api::FolderId,
+    state: Option<fichier_api::FolderId>,
+) -> Result<(), fichier_state::Error> {
+    Ledger::change(w, mirror, |ledger| {
+        ledger.own_folder = Some(own);
+        ledger.state_folder = state;
+    })
+}
+
+/// Remembers which configuration file goes into the snapshots.
+///
+/// # Errors
+///
+/// The state file's.
+pub fn remember_config(w: &mut Writing<'_>, path: &std::path::Path) -> fichier_state::Result<()> {
+    w.set_note(CONFIG_NOTE, path.to_str())
+}
+
+/// Whether a file in the staging folder is a snapshot of ours, or the tiny file beside it, whose
+/// arrival is not on record yet: nobody else's to judge.
+pub(crate) fn is_awaited(
+    records: &Records,
+    mirror: MirrorId,
+    name: &fichier_api::names::RemoteName,
+) -> Result<bool, fichier_state::Error> {
+    let under_way = Ledger::read(records, mirror)?.under_way;
+    Ok(under_way
+        .is_some_and(|on| on.name() == *name || on.with_canary && name.as_str() == CANARY_NAME))
+}
+
+/// How long until a snapshot is due.
+pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, StepError> {
+    let need = at.state.read(|s| need(s, at.mirror.id, s.clock().now_s()))?;
+    Ok(due_in_s(&need).map(|s| Duration::from_secs(u64::try_from(s).unwrap_or(0))))
+}
+
+fn need(records: &Records, mirror: MirrorId, now_s: i64) -> Result<Need, fichier_state::Error> {
+    let ledger = Ledger::read(records, mirror)?;
+    let last = records.newest_snapshot(mirror)?;
+    let newest = records.newest_moment()?;
+    // A moment is a second, and what was made within it may not know all of it.
+    let newest_s = records.time_of(newest)?.unwrap_or_default();
+    let tells_all = |(moment, at_s): (Moment, i64)| moment >= newest && at_s > newest_s;
+    let has_changed = last.as_ref().is_none_or(|last| {
+        !tells_all((last.moment, last.made_s)) && !ledger.looked_at.is_some_and(tells_all)
+    });
+    // What is laid over another one is at most a quarter of it.
+    let expected_bytes = match &last {
+        Some(last) if last.base.is_none() => last.size_bytes / 4,
+        _ => ledger.last_bytes,
+    };
+    Ok(Need {
+        now_s,
+        last_s: last.map(|last| last.made_s),
+        has_changed,
+        is_under_way: ledger.under_way.is_some(),
+        is_written: ledger.written.is_some_and(|made| tells_all((made.moment, made.made_s))),
+        not_before_s: ledger.not_before_s,
+        sent_bytes: ledger.sent_bytes,
+        spent_bytes: ledger.spent_bytes,
+        expected_bytes,
+    })
+}
+
+impl Executor {
+    /// Finishes the snapshot that is under way, or makes and sends one; then lets go of those
+    /// that are not needed any more. Costs five calls, and one more now and then.
+    pub(crate) async fn snapshot(&self, at: Situation<'_>) -> Result<(), StepError> {
+        let ledger = self.state.read(|s| Ledger::read(s, self.mirror))?;
+        if ledger.under_way.is_some() {
+            self.finish_snapshot().await?;
+        } else if let Some(made) = self.made_snapshot(at, ledger).await? {
+            let folder = self.state_folder().await?;
+            self.send_snapshot(made, folder).await?;
+        }
+        self.remove_snapshots(at).await?;
+        self.state.write(|w| say_if_overdue(w, at.mirror))?;
+        Ok(())
+    }
+
+    /// The one that was written at the last stop, if nothing has changed since, or a new one.
+    async fn made_snapshot(
+        &self,
+        at: Situation<'_>,
+        ledger: Ledger,
+    ) -> Result<Option<Made>, StepError> {
+        let files = self.snapshot_files(at.mirror)?;
+        if let Some(made) = ledger.written {
+            let now_s = self.state.now_s();
+            let is_all = self.state.read(|s| need(s, self.mirror, now_s))?.is_written;
+            let length = std::fs::metadata(files.packed()).map_or(0, |found| found.len());
+            let has_base = match made.base {
+                Some(base) => {
+                    self.state.read(|s| s.snapshots(self.mirror))?.iter().any(|row| row.id == base)
+                }
+                None => true,
+            };
+            if is_all && length == made.size_bytes && has_base {
+                return Ok(Some(made));
+            }
+        }
+        let config = config_text(&self.state, &self.client)?;
+        let order = order(&self.state, at.mirror, config)?;
+        let made_s = order.facts.made_s;
+        let state = self.state.clone();
+        let made = tokio::task::spawn_blocking(move || {
+            owners::refresh(&state, order.mirror)?;
+            order.carry_out()
+        });
+        match made.await {
+            Ok(Ok(Outcome::Made(made))) => Ok(Some(made)),
+            Ok(Ok(Outcome::NothingNew(moment))) => {
+                self.state.write(|w| {
+                    Ledger::change(w, self.mirror, |ledger| {
+                        ledger.looked_at = Some((moment, made_s));
+                    })
+                })?;
+                self.try_snapshot_later(AT_MOST_EVERY_S)?;
+                Ok(None)
+            }
+            Ok(Err(MakeError::State(error))) => Err(error.into()),
+            Ok(Err(error @ MakeError::Io { .. })) => {
+                tracing::warn!(mirror = %at.mirror.name, "{}", chain(&error));
+                self.try_snapshot_later(AT_MOST_EVERY_S)?;
+                Ok(None)
+            }
+            Err(crashed) => std::panic::resume_unwind(crashed.into_panic()),
+        }
+    }
+
+    fn snapshot_files(&self, mirror: &Mirror) -> Result<Files, StepError> {
+        Ok(Files::new(&self.state.read(|s| Ok(s.dir()))?, &mirror.name))
+    }
+
+    /// Nothing is tried for a while.
+    fn try_snapshot_later(&self, wait_s: i64) -> Result<(), StepError> {
+        Ok(self.state.write(|w| {
+            let at_s = w.now_s() + wait_s.max(1);
+            Ledger::change(w, self.mirror, |ledger| ledger.not_before_s = Some(at_s))
+        })?)
+    }
+}
+
+/// What is to be made of a mirror's records as they are.
+fn order(
+    state: &State,
+    mirror: &Mirror,
+    config: Option<String>,
+) -> Result<Order, fichier_state::Error> {
+    state.read(|s| {
+        let ledger = Ledger::read(s, mirror.id)?;
+        let rows = s.snapshots(mirror.id)?;
+        let last_digest = rows.iter().any(|row| row.url.is_some()).then_some(ledger.last_digest);
+        Ok(Order {
+            files: Files::new(&s.dir(), &mirror.name),
+            state_dir: s.dir(),
+            mirror: mirror.id,
+            id: s.next_snapshot()?,
+            facts: SnapshotFacts {
+                name: String::new(),
+                base: None,
+                mirror: mirror.name.clone(),
+                source: mirror.source.clone(),
+                target: mirror.target.clone(),
+                installation: None,
+                made_s: s.clock().now_s(),
+                moment: Moment(0),
+                config,
+                program: env!("CARGO_PKG_VERSION").to_owned(),
+            },
+            rows,
+            last_digest: last_digest.flatten(),
+            deadline: None,
+        })
+    })
+}
+
+/// The configuration file, with stars in place of the key, should somebody have left it there.
+fn config_text(state: &State, client: &Client) -> Result<Option<String>, fichier_state::Error> {
+    let Some(path) = state.read(|s| s.note(CONFIG_NOTE))? else { return Ok(None) };
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) => {
+            tracing::debug!("the configuration is not in the snapshot: {path}: {error}");
+            return Ok(None);
+        }
+    };
+    Ok(Some(without_key(&text, |word| client.is_key(word))))
+}
+
+fn without_key(text: &str, is_key: impl Fn(&str) -> bool) -> String {
+    let ends_word = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '=' | ',' | ':' | '#');
+    let masked = text.split_inclusive(ends_word).map(|piece| {
+        let word = piece.trim_end_matches(ends_word);
+        if is_key(word) { piece.replace(word, "***") } else { piece.to_owned() }
+    });
+    masked.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_in_the_configuration_stays_at_home() {
+        let text = "# api_key=SECRET\nname = \"SECRET\" # 'SECRET',SECRET\nsource = \"/a/b\"\n";
+        let masked = without_key(text, |word| word == "SECRET");
+        assert_eq!(masked, "# api_key=***\nname = \"***\" # '***',***\nsource = \"/a/b\"\n");
+    }
+
+    #[test]
+    fn the_tiny_file_is_one() {
+        assert_eq!(CANARY_TEXT.len(), 64);
+    }
+}

@@ -1,0 +1,199 @@
+//! The files of the snapshots: `<state_dir>/snapshots/`, all of them made anew when missing.
+//!
+//! | file | |
+//! |---|---|
+//! | `<mirror>.base.db` | the last whole copy that is at the service, which later ones are compared with |
+//! | `<mirror>.whole.db`, `<mirror>.part.db` | on their way to be packed |
+//! | `<mirror>.zst` | packed: being sent, or written at a stop |
+//!
+//! A packed file appears under its name when it is whole, and never before.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use fichier_api::Whirlpool;
+use whirlpool::Digest as _;
+
+/// The default of zstd: a higher one saves little, since half of a row is hashes.
+const LEVEL: i32 = 3;
+
+const BLOCK_BYTES: usize = 256 * 1024;
+
+/// The files of one mirror.
+#[derive(Clone, Debug)]
+pub(crate) struct Files {
+    folder: PathBuf,
+    mirror: String,
+}
+
+impl Files {
+    pub(crate) fn new(state_dir: &Path, mirror: &str) -> Files {
+        Files { folder: state_dir.join("snapshots"), mirror: mirror.to_owned() }
+    }
+
+    /// Makes the folder.
+    pub(super) fn prepare(&self) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(super) fn base(&self) -> PathBuf {
+        self.at("base.db")
+    }
+
+    pub(super) fn whole(&self) -> PathBuf {
+        self.at("whole.db")
+    }
+
+    pub(super) fn part(&self) -> PathBuf {
+        self.at("part.db")
+    }
+
+    pub(super) fn packed(&self) -> PathBuf {
+        self.at("zst")
+    }
+
+    fn at(&self, what: &str) -> PathBuf {
+        self.folder.join(format!("{}.{what}", self.mirror))
+    }
+
+    /// The copy that was just sent is the one to compare with from now on.
+    pub(super) fn keep_as_base(&self) -> io::Result<()> {
+        rename(&self.whole(), &self.base())
+    }
+
+    /// What was only on its way.
+    pub(super) fn clear(&self, with_packed: bool) {
+        let packed = with_packed.then(|| self.packed());
+        for path in [self.whole(), self.part()].into_iter().chain(packed) {
+            remove(&path);
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "in the state folder only")]
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)
+}
+
+/// What cannot be removed is in nobody's way, and overwritten the next time.
+#[expect(clippy::disallowed_methods, reason = "in the state folder only")]
+fn remove(path: &Path) {
+    if let Err(error) = fs::remove_file(path)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::debug!(path = %path.display(), "cannot be removed: {error}");
+    }
+}
+
+/// Packs `from` into `to`, with a checksum of its own; returns length and hash of the result.
+pub(super) fn pack(
+    from: &Path,
+    to: &Path,
+    deadline: Option<Instant>,
+) -> io::Result<(u64, Whirlpool)> {
+    let unfinished = to.with_extension("zst.new");
+    let mut options = OpenOptions::new();
+    let options = options.write(true).create(true).truncate(true).mode(0o600);
+    let file = Hashing::new(BufWriter::new(options.open(&unfinished)?));
+    let mut packer = zstd::Encoder::new(file, LEVEL)?;
+    packer.include_checksum(true)?;
+    copy(&mut BufReader::new(File::open(from)?), &mut packer, deadline)?;
+    let Hashing { inner, size_bytes, whirlpool } = packer.finish()?;
+    inner.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+    rename(&unfinished, to)?;
+    Ok((size_bytes, Whirlpool::from_bytes(whirlpool.finalize().into())))
+}
+
+#[cfg(test)]
+/// Unpacks `from` into `to`; an error if its checksum is not that of what comes out.
+pub(crate) fn unpack(from: &Path, to: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    let options = options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = BufWriter::new(options.open(to)?);
+    let mut unpacker = zstd::Decoder::new(File::open(from)?)?;
+    copy(&mut unpacker, &mut file, None)?;
+    file.flush()
+}
+
+fn copy(from: &mut impl Read, to: &mut impl Write, deadline: Option<Instant>) -> io::Result<()> {
+    let mut block = vec![0; BLOCK_BYTES];
+    loop {
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        match from.read(&mut block)? {
+            0 => return Ok(()),
+            count => to.write_all(&block[..count])?,
+        }
+    }
+}
+
+/// Hashes what is written through it.
+struct Hashing<W> {
+    inner: W,
+    size_bytes: u64,
+    whirlpool: whirlpool::Whirlpool,
+}
+
+impl<W> Hashing<W> {
+    fn new(inner: W) -> Self {
+        Hashing { inner, size_bytes: 0, whirlpool: whirlpool::Whirlpool::new() }
+    }
+}
+
+impl<W: Write> Write for Hashing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.inner.write(bytes)?;
+        self.whirlpool.update(&bytes[..count]);
+        self.size_bytes += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_packed_comes_out_as_it_was_and_damage_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let content: Vec<u8> = (0..1_000_000u32).flat_map(|n| (n / 7).to_le_bytes()).collect();
+        fs::write(at("a"), &content).unwrap();
+        let (size_bytes, hash) = pack(&at("a"), &at("a.zst"), None).unwrap();
+        let packed = fs::read(at("a.zst")).unwrap();
+        assert_eq!(size_bytes, packed.len() as u64);
+        let expected = Whirlpool::from_bytes(whirlpool::Whirlpool::digest(&packed).into());
+        assert_eq!(hash, expected);
+        unpack(&at("a.zst"), &at("b")).unwrap();
+        assert!(fs::read(at("b")).unwrap() == content);
+
+        let mut damaged = packed.clone();
+        let end = damaged.len() - 1;
+        damaged[end] ^= 1;
+        for bytes in [&damaged[..], &packed[..packed.len() / 2], b"no such thing"] {
+            fs::write(at("c"), bytes).unwrap();
+            assert!(unpack(&at("c"), &at("d")).is_err());
+        }
+    }
+
+    #[test]
+    fn time_that_is_up_leaves_no_packed_file() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a"), "content").unwrap();
+        let packed = dir.path().join("a.zst");
+        pack(&dir.path().join("a"), &packed, Some(Instant::now())).unwrap_err();
+        assert!(!packed.exists());
+    }
+}
