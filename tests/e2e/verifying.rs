@@ -28,6 +28,7 @@ fn a_sample_and_everything_are_verified_and_status_tells_of_it() {
     for running in [false, true] {
         let world = world(running);
         world.until_chores_done("photos");
+        assert!(!world.mirror("photos")["snapshot"]["newest"].is_null());
         let before = world.emulator.calls();
         world.run(&["verify", "photos", "--sample", "10%"]).expect(0).says("2 files");
         assert_eq!(world.emulator.calls() - before, 2);

@@ -141,9 +141,26 @@ pub struct MirrorStatus {
     /// What the copies were proved by.
     #[serde(default)]
     pub proofs: ProofsStatus,
+    /// The copy of the records at the service, with which a new machine begins; nothing where
+    /// none was sent yet and none is missing.
+    #[serde(default)]
+    pub snapshot: Option<SnapshotStatus>,
     /// Set while the account is nearly full, for people.
     #[serde(default)]
     pub quota_warning: Option<String>,
+}
+
+/// How far the copy of the records at the service is behind the records.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotStatus {
+    /// When the newest one was made.
+    pub newest: Option<Timestamp>,
+    /// The same as an age in seconds, when this was asked.
+    pub newest_age_s: Option<u64>,
+    /// Since when there are changes that it does not tell of.
+    pub changed_since: Option<Timestamp>,
+    /// Since when it should have been replaced and could not be: a degraded state.
+    pub overdue_since: Option<Timestamp>,
 }
 
 /// How far the round of the audit is that is under way.

@@ -109,6 +109,7 @@ fn blank(config: &MirrorConfig) -> MirrorStatus {
         history_from: None,
         audit: None,
         proofs: ProofsStatus::default(),
+        snapshot: None,
         quota_warning: None,
     }
 }

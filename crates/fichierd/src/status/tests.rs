@@ -49,6 +49,7 @@ fn idle() -> MirrorStatus {
         history_from: None,
         audit: None,
         proofs: ProofsStatus::default(),
+        snapshot: None,
         quota_warning: None,
     }
 }
@@ -107,6 +108,12 @@ fn good_proofs_take_one_line_and_bad_ones_say_what_to_do() {
         MirrorStatus {
             proofs: bad,
             audit: Some(audit),
+            snapshot: Some(SnapshotStatus {
+                newest: None,
+                newest_age_s: Some(3 * 24 * 3600),
+                changed_since: None,
+                overdue_since: Some(Timestamp::UNIX_EPOCH),
+            }),
             quota_warning: Some("the account is nearly full".to_owned()),
             ..idle()
         },
@@ -132,6 +139,8 @@ fn good_proofs_take_one_line_and_bad_ones_say_what_to_do() {
                 fichierd verify photos --full
               DOWNLOAD 3 days ago, never good yet: a restore from this address needs CDN
                 credits
+              SNAPSHOT overdue, the newest is of 3 days ago: a new machine would not know
+                the latest names, times and owners; why: journalctl -u fichierd
               QUOTA: the account is nearly full
         "#]],
     );
@@ -330,6 +339,7 @@ fn the_json_form_is_stable() {
                 "drill": null,
                 "canary": null
               },
+              "snapshot": null,
               "quota_warning": null
             }
           ]

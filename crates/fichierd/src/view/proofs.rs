@@ -6,7 +6,10 @@ use jiff::Timestamp;
 use crate::audit;
 use crate::config::MirrorConfig;
 use crate::quota;
-use crate::status::{AccountStatus, AuditStatus, MirrorStatus, ProofStatus, ProofsStatus};
+use crate::snapshot;
+use crate::status::{
+    AccountStatus, AuditStatus, MirrorStatus, ProofStatus, ProofsStatus, SnapshotStatus,
+};
 
 /// Fills in what is known of proofs, history and quota.
 pub(super) fn add(
@@ -34,6 +37,7 @@ pub(super) fn add(
     }
     let history_s = store.time_of(store.history_from(row.id)?)?;
     status.history_from = history_s.and_then(timestamp);
+    status.snapshot = snapshot_status(snapshot::health(store, row, now_s)?, now_s);
     status.quota_warning = quota::warning(store, row)?;
     Ok(())
 }
@@ -46,6 +50,16 @@ pub(super) fn account(store: &Store) -> Result<Option<AccountStatus>, fichier_st
         used_bytes: reading.used_bytes,
         allowed_bytes: reading.allowed_bytes,
     }))
+}
+
+fn snapshot_status(health: snapshot::Health, now_s: i64) -> Option<SnapshotStatus> {
+    health.newest_s.or(health.overdue_since_s)?;
+    Some(SnapshotStatus {
+        newest: health.newest_s.and_then(timestamp),
+        newest_age_s: health.newest_s.map(|at_s| u64::try_from(now_s - at_s).unwrap_or(0)),
+        changed_since: health.changed_since_s.and_then(timestamp),
+        overdue_since: health.overdue_since_s.and_then(timestamp),
+    })
 }
 
 fn proof_status(proofs: &[Proof], now_s: i64) -> Option<ProofStatus> {

@@ -39,6 +39,16 @@ pub(super) fn lines(mirror: &MirrorStatus) -> Vec<String> {
     ));
     lines.extend(bad(&proofs.drill, "DRILL", &format!("try again: fichierd drill {name}")));
     lines.extend(bad(&proofs.canary, "DOWNLOAD", ""));
+    if let Some(snapshot) = mirror.snapshot.as_ref().filter(|it| it.overdue_since.is_some()) {
+        let newest = match snapshot.newest_age_s {
+            Some(age_s) => format!("the newest is of {} ago", age(age_s)),
+            None => "there is none".to_owned(),
+        };
+        lines.push(format!(
+            "SNAPSHOT overdue, {newest}: a new machine would not know the latest names, times and \
+             owners; why: journalctl -u fichierd"
+        ));
+    }
     lines.extend(mirror.quota_warning.iter().map(|warning| format!("QUOTA: {warning}")));
     lines
 }
