@@ -2,7 +2,7 @@
 //!
 //! The service holds bytes; names, times, modes, owners, links and empty files are in the records
 //! alone. So a copy of them goes to `<target>/.fichierd/state/`, packed, whenever it has something
-//! new to tell, as often as that costs little ([`due`]). `docs/decisions/0005-snapshots.md` says
+//! new to tell, as often as that costs little ([`due`]). `docs/decisions/0006-snapshots.md` says
 //! why it is made as it is.
 //!
 //! A snapshot takes the way of every file: its row is on disk before its first byte is sent (I3),
