@@ -124,6 +124,16 @@ async fn the_first_snapshot_costs_five_calls_and_brings_the_canary() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_first_snapshot_waits_for_something_to_tell() {
+    let mut world = World::new().await;
+    world.settle().await;
+    assert_eq!(world.calls_of_chores().await, Vec::<String>::new());
+    fs::create_dir(world.path("empty")).unwrap();
+    world.settle().await;
+    assert_eq!(world.calls_of_chores().await, FIRST);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn small_changes_are_sent_alone_and_laid_over_the_last_whole_one() {
     let mut world = World::with_snapshot(300).await;
     let whole = world.snapshots().remove(0);

@@ -27,7 +27,7 @@ mod send;
 use std::time::Duration;
 
 use fichier_api::Client;
-use fichier_state::{Mirror, MirrorId, Moment, Records, SnapshotFacts, Writing};
+use fichier_state::{Counts, Mirror, MirrorId, Moment, Records, SnapshotFacts, Writing};
 
 pub use self::at_stop::{sent_by_cycle, write_at_stop};
 use self::due::{AT_MOST_EVERY_S, Need, due_in_s};
@@ -110,7 +110,15 @@ pub(crate) fn is_awaited(
 
 /// How long until a snapshot is due.
 pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, StepError> {
-    let need = at.state.read(|s| need(s, at.mirror.id, s.clock().now_s()))?;
+    let need = at.state.read(|s| {
+        // The next one may be a day away: the first one waits for something to tell.
+        let is_first = s.newest_snapshot(at.mirror.id)?.is_none();
+        if is_first && s.count_below(at.mirror.root)? == Counts::default() {
+            return Ok(None);
+        }
+        need(s, at.mirror.id, s.clock().now_s()).map(Some)
+    })?;
+    let Some(need) = need else { return Ok(None) };
     Ok(due_in_s(&need).map(|s| Duration::from_secs(u64::try_from(s).unwrap_or(0))))
 }
 

@@ -133,8 +133,10 @@ impl Schedule {
             None => {
                 self.failures = 0;
                 self.not_before = None;
-                // Something is due perhaps that was not before.
-                self.chores_at = Some(now);
+                // Something is due perhaps that was not before. What comes to rest in a moment is
+                // waited for, and what never does is not: a copy of the records is to tell of it.
+                let at = if end.has_restless() { now + config.settle_at_most } else { now };
+                self.chores_at = Some(self.chores_at.map_or(at, |before| before.min(at)));
                 if end.more {
                     self.rescan_at = now;
                 }
