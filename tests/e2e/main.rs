@@ -20,6 +20,7 @@ mod commands;
 mod crashes;
 mod following;
 mod nasty;
+mod recovering;
 mod refusals;
 mod restoring;
 mod service;

@@ -21,6 +21,7 @@ mod past;
 mod proofs;
 mod put_back;
 mod recover;
+mod recovering;
 mod regressions;
 mod removals;
 mod restless;

@@ -351,11 +351,16 @@ impl World {
 }
 
 /// As the process opens it; its clock is so many seconds ahead.
-fn open(emulator: &Emulator, state_dir: &Path, ahead_s: i64) -> Shared {
+/// A client whose pacer remembers in a state folder.
+pub fn client(emulator: &Emulator, state_dir: &Path) -> Client {
     let pace = PaceConfig { calls_per_second: 3.0, time_scale: TIME_SCALE };
     let pacer = Pacer::at(&state_dir.join("pace"), pace).unwrap();
     let key = ApiKey::new(emulator.api_key()).unwrap();
-    let client = Client::builder(key, pacer).api_url(&emulator.api_url()).build().unwrap();
+    Client::builder(key, pacer).api_url(&emulator.api_url()).build().unwrap()
+}
+
+fn open(emulator: &Emulator, state_dir: &Path, ahead_s: i64) -> Shared {
+    let client = client(emulator, state_dir);
     let mut store = Store::open(state_dir).unwrap();
     store.clock().set_ahead(ahead_s);
     store.write(|w| w.set_note("installation", Some("installation-1"))).unwrap();
@@ -369,7 +374,7 @@ fn open(emulator: &Emulator, state_dir: &Path, ahead_s: i64) -> Shared {
 }
 
 /// Returns when a request is on record, and carried out if that is asked for.
-async fn request_is_there(emulator: &Emulator, number: usize, carried_out: bool) {
+pub async fn request_is_there(emulator: &Emulator, number: usize, carried_out: bool) {
     loop {
         if emulator.requests().get(number).is_some_and(|r| !carried_out || r.status != 0) {
             return;

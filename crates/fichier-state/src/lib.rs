@@ -55,6 +55,7 @@ mod path_versions;
 mod problems;
 mod proofs;
 mod rel_path;
+mod remote_folders;
 mod removals;
 mod schema;
 mod snapshots;

@@ -24,6 +24,8 @@ mod past;
 mod pause;
 mod progress;
 mod prune;
+mod recover;
+mod recovery_sheet;
 mod reject;
 mod remote;
 mod restore;
@@ -107,6 +109,10 @@ enum Command {
     Verify(verify::VerifyArgs),
     /// Restore a random sample for a test, and compare it
     Drill(drill::DrillArgs),
+    /// Rebuild the records on a new machine, from the key and the target
+    Recover(recover::RecoverArgs),
+    /// Print the few lines to keep on paper
+    RecoverySheet,
     /// Compare what a mirror held at two times
     Diff(diff::DiffArgs),
     /// List what the last cycles of a mirror did
@@ -156,9 +162,13 @@ impl Cli {
             Command::History(args) => history::run(&args, &Config::load(named)?),
             Command::Drill(args) => interruptible(drill::run(args, &Config::load(named)?)).await,
             Command::Restore(args) => {
-                interruptible(restore::run(args, &Config::load(named)?)).await
+                interruptible(restore::run(args, &Config::load_or_default(named)?)).await
             }
             Command::Verify(args) => interruptible(verify::run(args, &Config::load(named)?)).await,
+            Command::Recover(args) => {
+                interruptible(recover::run(args, &Config::load_or_default(named)?)).await
+            }
+            Command::RecoverySheet => recovery_sheet::run(&Config::load(named)?),
             Command::Prune(args) => interruptible(prune::run(args, &Config::load(named)?)).await,
             Command::Remote(args) => interruptible(remote::run(args, &Config::load(named)?)).await,
         }

@@ -141,6 +141,29 @@ impl Config {
         Config::load_in(path, &Surroundings::of_process())
     }
 
+    /// The same, but where none is named and none is found, a configuration without mirrors: on a
+    /// new machine there is nothing yet but the key.
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::load`].
+    pub fn load_or_default(path: Option<&Path>) -> Result<Config, ConfigError> {
+        Config::load_or_default_in(path, &Surroundings::of_process())
+    }
+
+    fn load_or_default_in(
+        path: Option<&Path>,
+        around: &Surroundings,
+    ) -> Result<Config, ConfigError> {
+        let candidates = around.config_files();
+        match candidates.last() {
+            Some(place) if path.is_none() && !candidates.iter().any(|file| file.exists()) => {
+                Config::parse(place, "", around)
+            }
+            _ => Config::load_in(path, around),
+        }
+    }
+
     fn load_in(path: Option<&Path>, around: &Surroundings) -> Result<Config, ConfigError> {
         let candidates =
             path.map_or_else(|| around.config_files(), |path| vec![path.to_path_buf()]);

@@ -49,6 +49,9 @@ pub struct CycleRequest<'a> {
     pub limit: Limit,
     /// Whether removals wait for a file that is not quiet yet; it may be what was renamed.
     pub patient: bool,
+    /// Whether every removal waits for a decision: the records were recovered, and may be older
+    /// than the disk.
+    pub hold_removals: bool,
     /// Bounds of one upload.
     pub batch: BatchLimits,
     /// Additions and touched files to take on: [`MAX_ADDITIONS`].
@@ -394,7 +397,12 @@ fn prepare(
     let mut made = plan(&changes, &gathered.known, &policy);
     let mirror = request.mirror.id;
     let mut held = None;
-    if complete && made.removals > 0 {
+    let wanted = made.removals.max(u64::from(loses_found_folder(&changes)));
+    if complete && request.hold_removals && wanted > 0 {
+        held = Some(Held { removals: wanted, limit: 0 });
+        policy.removals = false;
+        made = plan(&changes, &gathered.known, &policy);
+    } else if complete && made.removals > 0 {
         let recorded = state.read(|s| s.totals(mirror))?.files;
         let now_s = state.now_s();
         let in_24_h = state.read(|s| s.removals_since(mirror, now_s - 24 * 3600))?;
@@ -459,6 +467,14 @@ fn is_covered(paths: &BTreeSet<&RelPath>, path: &RelPath) -> bool {
 
 fn loses_a_folder(changes: &[Change]) -> bool {
     changes.iter().any(|change| matches!(change, Change::FolderRemoved { .. }))
+}
+
+/// Whether a folder would go that was found at the service: nothing else tells what was in it.
+fn loses_found_folder(changes: &[Change]) -> bool {
+    changes.iter().any(|change| {
+        let Change::FolderRemoved { folder, .. } = change else { return false };
+        folder.remote.is_some_and(|spot| !spot.made_by_us)
+    })
 }
 
 /// Folders that are gone from one path and found under another: the same inode, and most of

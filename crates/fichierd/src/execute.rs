@@ -150,7 +150,7 @@ impl Executor {
         match step {
             Step::Note(notes) => self.note(notes),
             Step::MakeFolder(path) => self.make_folder(&path).await,
-            Step::Adopt(place, file) => self.adopt(&place, file),
+            Step::Adopt(place, file) => self.adopt(&place, file).await,
             Step::Relocate(files) => self.relocate(files).await,
             Step::Copy(place, from) => self.copy(place, &from).await,
             Step::Upload(files) => self.upload(files).await,

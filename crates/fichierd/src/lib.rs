@@ -30,6 +30,7 @@ pub mod plan;
 pub mod proved;
 pub mod quota;
 pub mod recover;
+pub mod recovering;
 pub mod report;
 pub mod restore;
 pub mod root;

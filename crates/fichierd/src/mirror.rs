@@ -24,6 +24,7 @@ use crate::execute::{BANDWIDTH, Executor, FolderMove, Places, StepError};
 use crate::filter::{Filter, FilterError};
 use crate::guard::{self, Limit};
 use crate::plan::BatchLimits;
+use crate::recovering;
 use crate::report::CycleReport;
 use crate::root::{RootIdentity, check_root};
 use crate::scan::Scanner;
@@ -314,6 +315,7 @@ impl MirrorWorker {
             force,
             limit: Limit { share: self.config.max_removals, floor: self.config.removals_floor },
             patient: self.put_offs < MAX_PUT_OFFS,
+            hold_removals: state.read(|s| recovering::holds_removals(s, self.id))?,
             batch: batch_limits(state)?,
             max_additions: self.max_additions,
         })
@@ -421,6 +423,10 @@ impl MirrorWorker {
         let success = end.trouble.is_none();
         let last_success_s = if success { Some(shared.state.now_s()) } else { row.last_success_s };
         let is_news = end.report.changed_something() || !success;
+        // Disk and records have been found the same, as after a recovery they have to be.
+        let outcome = &end.outcome;
+        let is_same = success && end.everything && !end.more && !end.has_restless();
+        let is_same = is_same && outcome.held.is_none() && outcome.put_off.is_empty();
         let cycle = self.history_row(end, started_s, shared.state.now_s());
         if row.held != held {
             match &held {
@@ -433,6 +439,9 @@ impl MirrorWorker {
             w.update_mirror(&row)?;
             snapshot::sent_by_cycle(w, self.id, end.report.uploaded_bytes)?;
             snapshot::say_if_overdue(w, &row)?;
+            if is_same && recovering::holds_removals(w, self.id)? {
+                recovering::hold_removals(w, self.id, false)?;
+            }
             if is_news { w.add_cycle(&cycle) } else { Ok(()) }
         })?)
     }
@@ -480,7 +489,7 @@ pub enum OpenError {
 /// A state file that was put back from a backup may be older than what is on the service (P09):
 /// the folders are listed again before anything goes there, so that what is there is adopted.
 fn doubt_a_copy(row: &Mirror, state: &State) -> Result<(), fichier_state::Error> {
-    let note = format!("state file of mirror {}", row.name);
+    let note = state_file_note(&row.name);
     let now = state.read(|s| s.inode())?.to_string();
     let before = state.read(|s| s.note(&note))?;
     if before.as_ref() == Some(&now) {
@@ -498,6 +507,20 @@ fn doubt_a_copy(row: &Mirror, state: &State) -> Result<(), fichier_state::Error>
         w.doubt_listings(row.id)?;
         w.set_note(&note, Some(&now))
     })
+}
+
+/// The contents of the mirror's remote folders are known, from listings that this very state file
+/// has seen.
+pub(crate) fn trust_listings(
+    w: &mut fichier_state::Writing<'_>,
+    name: &str,
+    inode: u64,
+) -> Result<(), fichier_state::Error> {
+    w.set_note(&state_file_note(name), Some(&inode.to_string()))
+}
+
+fn state_file_note(name: &str) -> String {
+    format!("state file of mirror {name}")
 }
 
 fn batch_limits(state: &State) -> Result<BatchLimits, CycleError> {

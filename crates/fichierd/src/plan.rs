@@ -189,6 +189,7 @@ pub fn plan(changes: &[Change], known: &Known, policy: &Policy) -> Plan {
     steps.extend(folders_to_make(&sorted, known));
     steps.extend(sorted.adoptions.into_iter().map(|(place, file)| Step::Adopt(place, file)));
     steps.extend(batch::relocations(sorted.relocations).into_iter().map(Step::Relocate));
+    steps.extend(sorted.late_adoptions.into_iter().map(|(place, file)| Step::Adopt(place, file)));
     steps.extend(sorted.copies.into_iter().map(|(place, from)| Step::Copy(place, from)));
     steps.extend(batch::uploads(sorted.uploads, &policy.limits).into_iter().map(Step::Upload));
     if policy.removals {

@@ -26,16 +26,20 @@ mod send;
 
 use std::time::Duration;
 
-use fichier_api::Client;
-use fichier_state::{Counts, Mirror, MirrorId, Moment, Records, SnapshotFacts, Writing};
+use fichier_api::{Client, FileUrl, Whirlpool};
+use fichier_state::{
+    Counts, Mirror, MirrorId, Moment, Records, SnapshotFacts, SnapshotId, Writing,
+};
 
 pub use self::at_stop::{sent_by_cycle, write_at_stop};
 use self::due::{AT_MOST_EVERY_S, Need, due_in_s};
 use self::files::Files;
+pub(crate) use self::files::{hash_file, unpack};
 pub(crate) use self::health::say_if_overdue;
 pub use self::health::{Health, health};
 use self::ledger::Ledger;
 use self::make::{Made, MakeError, Order, Outcome};
+pub(crate) use self::send::canary_hash;
 use crate::canary::Canary;
 use crate::chores::Situation;
 use crate::execute::{Executor, StepError};
@@ -72,6 +76,36 @@ pub(crate) fn remember_canary(
 ) -> Result<(), fichier_state::Error> {
     let text = serde_json::to_string(canary).unwrap_or_default();
     w.set_note(&crate::canary::note(mirror), Some(&text))
+}
+
+/// A copy that was found at the service and read: it is ours, and may be removed in its time.
+pub(crate) fn adopt(
+    w: &mut Writing<'_>,
+    mirror: MirrorId,
+    found: &Found,
+    base: Option<SnapshotId>,
+) -> Result<SnapshotId, fichier_state::Error> {
+    let known = w.snapshots(mirror)?.into_iter().find(|row| row.name == found.name);
+    let id = match known {
+        Some(row) => row.id,
+        None => {
+            let moment = w.newest_moment()?;
+            let (name, made_s) = (&found.name, found.made_s);
+            w.add_snapshot(mirror, base, name, made_s, moment, found.size_bytes, &found.whirlpool)?
+        }
+    };
+    w.confirm_snapshot(id, &found.url)?;
+    Ok(id)
+}
+
+/// A snapshot as the service has it.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub(crate) name: String,
+    pub(crate) made_s: i64,
+    pub(crate) url: FileUrl,
+    pub(crate) size_bytes: u64,
+    pub(crate) whirlpool: Whirlpool,
 }
 
 /// Remembers `.fichierd` and, if it is there, `state` in it: whoever looked there has seen them.

@@ -25,28 +25,33 @@ fn help_lists_each_command_in_eighty_columns() {
         Usage: fichierd [OPTIONS] <COMMAND>
 
         Commands:
-          run          Run the service: watch and mirror, until told to stop
-          sync         Compare and send now, and wait until it is done
-          status       Say whether everything is safe, and what needs a decision
-          pause        Begin nothing new until `resume`
-          resume       Go on after `pause`
-          check        Check the configuration, the key file and this machine
-          approve      Let the held removals of a mirror happen
-          reject       Refuse the held removals of a mirror
-          why          Say why a path is, or is not, on the service
-          ls           List what a mirror held, now or at an earlier time
-          versions     List what a path has been over time
-          restore      Put a mirror back on a disk, as it is or as it was
-          verify       Download some files, or all, and compare them with the records
-          drill        Restore a random sample for a test, and compare it
-          diff         Compare what a mirror held at two times
-          history      List what the last cycles of a mirror did
-          prune        Remove remote files that are now excluded
-          remote       Look at the account, and work in it by hand
-          demo         Watch the service at work for half a minute, without an account
-          emulator     Run an imitation of 1fichier on this machine, to try things out
-          completions  Print the completions for a shell
-          man          Print the manual page, or write all of them to a folder
+          run             Run the service: watch and mirror, until told to stop
+          sync            Compare and send now, and wait until it is done
+          status          Say whether everything is safe, and what needs a decision
+          pause           Begin nothing new until `resume`
+          resume          Go on after `pause`
+          check           Check the configuration, the key file and this machine
+          approve         Let the held removals of a mirror happen
+          reject          Refuse the held removals of a mirror
+          why             Say why a path is, or is not, on the service
+          ls              List what a mirror held, now or at an earlier time
+          versions        List what a path has been over time
+          restore         Put a mirror back on a disk, as it is or as it was
+          verify          Download some files, or all, and compare them with the records
+          drill           Restore a random sample for a test, and compare it
+          recover         Rebuild the records on a new machine, from the key and the
+                          target
+          recovery-sheet  Print the few lines to keep on paper
+          diff            Compare what a mirror held at two times
+          history         List what the last cycles of a mirror did
+          prune           Remove remote files that are now excluded
+          remote          Look at the account, and work in it by hand
+          demo            Watch the service at work for half a minute, without an
+                          account
+          emulator        Run an imitation of 1fichier on this machine, to try things
+                          out
+          completions     Print the completions for a shell
+          man             Print the manual page, or write all of them to a folder
 
         Options:
           -h, --help     Print help

@@ -13,6 +13,7 @@ use crate::exit::Exit;
 use crate::filter::{Filter, Origin, Verdict};
 use crate::mirror::{MirrorWorker, Shared, chain};
 use crate::proved::{self, Proved};
+use crate::recovering;
 use crate::state::State;
 use crate::status::{CycleSummary, WhyAnswer};
 use crate::target::approval_note;
@@ -154,6 +155,7 @@ pub fn approve(state: &State, config: &MirrorConfig) -> Result<String, fichier_s
         } else {
             w.set_note(&approval_note(&config.name), Some("yes"))?;
         }
+        recovering::hold_removals(w, row.id, false)?;
         w.update_mirror(&Mirror { held: None, identity: None, ..row.clone() })
     })?;
     Ok(match removals {

@@ -1,10 +1,10 @@
 //! Writes down what needs no call: new stamps, and entries that the service cannot hold.
 
 use fichier_api::names::RemoteName;
-use fichier_state::{Content, Entry, FolderKey, ForeignFile, Origin, RelPath, RemoteCopy};
+use fichier_state::{Content, Entry, FolderKey, ForeignFile, Origin, RelPath, RemoteCopy, Retired};
 
-use super::{Executor, StepError};
-use crate::plan::{Note, Placement};
+use super::{Executor, Leaving, StepError};
+use crate::plan::{Note, Occupant, Placement};
 use crate::scan::{Seen, SeenKind};
 
 impl Executor {
@@ -51,8 +51,13 @@ impl Executor {
         Ok(())
     }
 
-    /// Takes a file on record that was there before us and has the same size and hash.
-    pub(super) fn adopt(&self, place: &Placement, file: ForeignFile) -> Result<(), StepError> {
+    /// Takes a file on record that was there before us and has the same size and hash. What the
+    /// record said before, and is not wanted elsewhere, is retired.
+    pub(super) async fn adopt(
+        &self,
+        place: &Placement,
+        file: ForeignFile,
+    ) -> Result<(), StepError> {
         let (Some(folder), Some(fingerprint), Some(whirlpool)) =
             (self.folder_of(&place.path)?, place.fingerprint, file.whirlpool)
         else {
@@ -69,13 +74,23 @@ impl Executor {
             unsettled: false,
         };
         let entry = self.entry(&place.path, folder, &place.seen, Content::File(copy));
+        let before = match &place.replaces {
+            Some(Occupant::Ours(was)) => {
+                Leaving::of_entry(&place.path, was.clone(), Retired::Replaced)
+            }
+            Some(Occupant::Foreign(_)) | None => None,
+        };
+        let mut before: Vec<Leaving> = before.into_iter().collect();
         self.state.write(|w| {
+            for left in &mut before {
+                left.begin(w, self.mirror, self.places.versions)?;
+            }
             w.remove_foreign(folder, &file.url)?;
             w.put_entry(&entry)?;
             w.clear_problem(self.mirror, &place.path)
         })?;
         self.report(|report| report.adopted += 1);
-        Ok(())
+        self.retire_all(before).await
     }
 
     /// A row for what was seen at `path`, with the extended attributes it has now.

@@ -22,6 +22,9 @@ const COPY_FROM_BYTES: u64 = 4 << 20;
 pub(super) struct Sorted {
     pub(super) notes: Vec<Note>,
     pub(super) adoptions: Vec<(Placement, ForeignFile)>,
+    /// The same where a record says something else, which has been replaced: after relocations,
+    /// since the file of the record may be wanted in another place.
+    pub(super) late_adoptions: Vec<(Placement, ForeignFile)>,
     pub(super) relocations: Vec<Relocation>,
     pub(super) copies: Vec<(Placement, Entry)>,
     pub(super) uploads: Vec<Placement>,
@@ -48,7 +51,8 @@ impl Sorted {
         }
         let relocated = self.relocations.iter_mut().map(|relocation| &mut relocation.to);
         let copied = self.copies.iter_mut().map(|(place, _)| place);
-        for place in relocated.chain(copied).chain(&mut self.uploads) {
+        let late = self.late_adoptions.iter_mut().map(|(place, _)| place);
+        for place in relocated.chain(copied).chain(late).chain(&mut self.uploads) {
             if moved.contains(&place.path) {
                 place.replaces = None;
             }
@@ -57,7 +61,7 @@ impl Sorted {
 
     /// Everything that needs a folder on the service.
     pub(super) fn placements(&self) -> impl Iterator<Item = &Placement> {
-        let adopted = self.adoptions.iter().map(|(place, _)| place);
+        let adopted = self.adoptions.iter().chain(&self.late_adoptions).map(|(place, _)| place);
         let moved = self.relocations.iter().map(|relocation| &relocation.to);
         let copied = self.copies.iter().map(|(place, _)| place);
         adopted.chain(moved).chain(copied).chain(&self.uploads)
@@ -201,11 +205,18 @@ fn freed(lost: &Lost, places: &[Placement], gone: &BTreeMap<RelPath, GoneFolder>
 
 /// Finds the cheapest way to bring the content of `place` to its path.
 fn settle_place(place: Placement, known: &Known, freed: &mut Freed, sorted: &mut Sorted) {
-    if known.identical.contains(&place.path)
-        && let Some(Occupant::Foreign(file)) = &place.replaces
-    {
-        let file = file.clone();
-        return sorted.adoptions.push((place, file));
+    if known.identical.contains(&place.path) {
+        match (&place.replaces, known.in_the_way.get(&place.path)) {
+            (Some(Occupant::Foreign(file)), _) => {
+                let file = file.clone();
+                return sorted.adoptions.push((place, file));
+            }
+            // The records are older than the service: what they say is there has been replaced.
+            (Some(Occupant::Ours(_)), Some(file)) => {
+                return sorted.late_adoptions.push((place, file.clone()));
+            }
+            (Some(Occupant::Ours(_)) | None, _) => {}
+        }
     }
     let content = place.fingerprint.map(|fingerprint| (place.size_bytes(), fingerprint));
     let Some(content) = content else { return sorted.uploads.push(place) };

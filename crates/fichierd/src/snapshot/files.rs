@@ -111,7 +111,13 @@ pub(super) fn pack(
     Ok((size_bytes, Whirlpool::from_bytes(whirlpool.finalize().into())))
 }
 
-#[cfg(test)]
+/// Length and hash of a file.
+pub(crate) fn hash_file(path: &Path) -> io::Result<(u64, Whirlpool)> {
+    let mut hashing = Hashing::new(io::sink());
+    copy(&mut File::open(path)?, &mut hashing, None)?;
+    Ok((hashing.size_bytes, Whirlpool::from_bytes(hashing.whirlpool.finalize().into())))
+}
+
 /// Unpacks `from` into `to`; an error if its checksum is not that of what comes out.
 pub(crate) fn unpack(from: &Path, to: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();

@@ -1,0 +1,180 @@
+//! `fichierd recover`: the records of a mirror, rebuilt on a machine that has nothing but the key.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use super::failure::ended;
+use super::output::{harmless, line};
+use crate::account::connect;
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::mirror::chain;
+use crate::recovering::{
+    Order, RecoverError, Recovered, Sample, Source, Step, Walked, plain_target, recover,
+};
+use crate::status::{bytes, count, counted, duration};
+use crate::when;
+
+/// The service lists no faster (docs/api-notes.md, A.5).
+const LISTING_TAKES: Duration = Duration::from_secs(3);
+
+#[derive(Args, Debug)]
+pub(crate) struct RecoverArgs {
+    /// The folder in the account that the mirror was kept in
+    #[arg(long, value_name = "PATH")]
+    target: String,
+    /// Move records that are here already aside, and rebuild them
+    #[arg(long)]
+    replace: bool,
+    /// What the mirror is called, where no snapshot tells [default: after the target]
+    #[arg(long)]
+    name: Option<String>,
+}
+
+pub(crate) async fn run(args: RecoverArgs, config: &Config) -> anyhow::Result<Exit> {
+    let Some(target) = plain_target(&args.target) else {
+        let message = "--target is the path of a folder in the account: /backup/photos";
+        return Err(ended(Exit::Usage, message));
+    };
+    let configured = config.mirrors.iter().find(|mirror| mirror.target == target);
+    let order = Order {
+        target,
+        state_dir: config.state_dir.clone(),
+        replace: args.replace,
+        name: args.name.or_else(|| configured.map(|mirror| mirror.name.clone())),
+        source: configured.map(|mirror| mirror.source.clone()),
+    };
+    let (client, pacer) = connect(config)?;
+    let mut shown = Shown { began: Instant::now(), said: None, scale: pacer.time_scale() };
+    let outcome = recover(&client, &order, &mut |step| shown.step(&step)).await;
+    let recovered = outcome.map_err(explain)?;
+    say(&recovered, config)?;
+    let is_whole =
+        recovered.unusable.is_empty() && matches!(recovered.from, Source::Snapshot { .. });
+    Ok(if is_whole { Exit::Done } else { Exit::Problems })
+}
+
+fn explain(error: RecoverError) -> anyhow::Error {
+    match error {
+        RecoverError::Known { .. } => ended(Exit::Held, error.to_string()),
+        RecoverError::Newer { .. } => ended(Exit::Config, error.to_string()),
+        RecoverError::Unclear(_) => ended(Exit::TryLater, error.to_string()),
+        RecoverError::NoTarget(_) | RecoverError::Io { .. } => ended(Exit::Failed, chain(&error)),
+        RecoverError::Api(error) => error.into(),
+        RecoverError::State(error) => error.into(),
+    }
+}
+
+fn say(recovered: &Recovered, config: &Config) -> anyhow::Result<()> {
+    let mirror = &recovered.mirror;
+    if let Some(aside) = &recovered.aside {
+        line(&format!("the state file that was here is now {}", aside.display()))?;
+    }
+    for (name, why) in &recovered.unusable {
+        line(&format!("not usable: {}: {}", harmless(name), harmless(why)))?;
+    }
+    match &recovered.from {
+        Source::Snapshot { name, made_s, program } => line(&format!(
+            "recovered `{}` from {} of {}, made by fichierd {}",
+            mirror.name,
+            harmless(name),
+            when::shown(*made_s),
+            harmless(program)
+        ))?,
+        Source::Walk(walked) => say_walked(&mirror.name, walked)?,
+    }
+    if let Some(sample) = &recovered.sample {
+        line(&sampled(sample))?;
+    }
+    if let Some(config) = &recovered.config {
+        line(&format!("the configuration of then: {}", config.display()))?;
+    }
+    line(&format!("to put its files back:  fichierd restore {} DEST", mirror.name))?;
+    let place = config.path.display();
+    line(&format!(
+        "to go on mirroring {}:  put the configuration at {place} and start the service; what is on \
+         the disk already is compared, not sent; nothing is removed without being asked",
+        harmless(&mirror.source.display().to_string())
+    ))
+}
+
+fn say_walked(name: &str, walked: &Walked) -> anyhow::Result<()> {
+    line(&format!(
+        "no snapshot was usable; found {} in {}, and {}, by walking the remote folders: `{name}`",
+        counted(walked.files, "file"),
+        counted(walked.folders, "folder"),
+        counted(walked.versions, "earlier version")
+    ))?;
+    line(
+        "lost without a snapshot: times, modes and owners, links, empty files and folders, names \
+         longer than 1fichier takes, and what was where at earlier times",
+    )?;
+    if walked.incomplete > 0 {
+        let folders = counted(walked.incomplete, "folder");
+        line(&format!("{folders} could not be listed whole; run this again later"))?;
+    }
+    if walked.refused_names > 0 {
+        let names = counted(walked.refused_names, "name");
+        line(&format!("{names} that no file system takes: left alone"))?;
+    }
+    Ok(())
+}
+
+fn sampled(sample: &Sample) -> String {
+    let folder = format!("/{}", harmless(&sample.folder.to_string()));
+    let newer = match sample.newer {
+        0 => String::new(),
+        newer => format!(", and {} newer than the records", counted(newer, "file")),
+    };
+    format!(
+        "compared {folder} with 1fichier: {} of {} as recorded{newer}",
+        count(sample.as_recorded),
+        counted(sample.files, "file")
+    )
+}
+
+/// Tells on stderr how far it is: on a terminal often, else every half minute.
+struct Shown {
+    began: Instant,
+    said: Option<Instant>,
+    scale: u32,
+}
+
+impl Shown {
+    fn step(&mut self, step: &Step) {
+        let text = match step {
+            Step::Reading(name, size) => format!("reading {} ({})", harmless(name), bytes(*size)),
+            Step::Unusable(name, why) => {
+                format!("not usable: {}: {}", harmless(name), harmless(why))
+            }
+            Step::Walking { listed, left, files } => {
+                if !self.is_time() {
+                    return;
+                }
+                let takes = LISTING_TAKES / self.scale.max(1);
+                let left_for = takes.saturating_mul(u32::try_from(*left).unwrap_or(u32::MAX));
+                format!(
+                    "{} listed, {} files found, {} known folders left: at least {} more",
+                    counted(*listed, "folder"),
+                    count(*files),
+                    count(*left),
+                    duration(left_for)
+                )
+            }
+        };
+        // Nobody may be reading.
+        let _told = writeln!(std::io::stderr(), "{text}");
+    }
+
+    fn is_time(&mut self) -> bool {
+        let every = if std::io::stderr().is_terminal() { 2 } else { 30 };
+        let last = self.said.unwrap_or(self.began);
+        let is_time = last.elapsed() >= Duration::from_secs(every);
+        if is_time {
+            self.said = Some(Instant::now());
+        }
+        is_time
+    }
+}

@@ -1,0 +1,76 @@
+//! The machine is gone: recovery as its user meets it, with the key and the name of the target.
+
+use std::fs;
+
+use crate::tree;
+use crate::world::{World, write};
+
+/// A mirror three levels deep, at rest, with its snapshot; then the state is lost.
+fn lost() -> World {
+    let mut world = World::new();
+    world.add_mirror("photos", "target = \"/backup/server/photos\"");
+    for n in 0..200 {
+        write(&world.source("photos").join(format!("{}/file-{n}", n % 5)), format!("file {n}"));
+    }
+    write(&world.source("photos").join("empty"), "");
+    world.run(&["sync"]).expect(0);
+    fs::rename(world.path("state"), world.path("lost-state")).unwrap();
+    world
+}
+
+#[test]
+fn a_new_machine_knows_all_again_from_key_and_target() {
+    let world = lost();
+    let sent = world.emulator.bytes_received();
+    let before = world.emulator.calls();
+    let ran = world.run(&["recover", "--target", "/backup/server/photos/"]).expect(0);
+    let ran = ran.says("recovered `photos` from ").says("-full.zst");
+    let ran = ran.says("40 of 40 files as recorded").says("fichierd restore photos DEST");
+    ran.says("recovered.toml");
+    let calls = world.emulator.calls_since(before);
+    assert!(calls.len() < 10, "{} calls: {calls:?}", calls.len());
+    let text = fs::read_to_string(world.path("state/recovered.toml")).unwrap();
+    assert_eq!(text, fs::read_to_string(world.config()).unwrap());
+
+    let again = world.run(&["recover", "--target", "/backup/server/photos"]);
+    again.expect(4).says("on record").says("--replace");
+    let dest = world.path("dest");
+    world.run(&["restore", "photos", dest.to_str().unwrap()]).expect(0);
+    assert_eq!(tree::on_disk(&dest), tree::on_disk(&world.source("photos")));
+    assert!(dest.join("empty").exists(), "only the records knew of it");
+
+    world.run(&["sync"]).expect(0);
+    assert_eq!(world.emulator.bytes_received(), sent);
+}
+
+#[test]
+fn without_a_snapshot_it_says_what_is_lost() {
+    let world = lost();
+    world.emulator.remove_folder("/backup/server/photos/.fichierd/state");
+    let ran = world.run(&["recover", "--target", "/backup/server/photos"]).expect(3);
+    ran.says("no snapshot was usable").says("200 files in 5 folders").says("lost without");
+    let sent = world.emulator.bytes_received();
+    world.run(&["sync"]).expect(0);
+    assert_eq!(world.emulator.bytes_received() - tree::snapshot_bytes(&world.emulator), sent);
+}
+
+#[test]
+fn what_cannot_be_recovered_is_said_so() {
+    let world = World::new();
+    world.run(&["recover", "--target", "/backup/none"]).expect(1).says("no folder /backup/none");
+    world.run(&["recover", "--target", "photos"]).expect(2);
+    world.emulator.revoke_key();
+    world.run(&["recover", "--target", "/backup/none"]).expect(77);
+}
+
+#[test]
+fn the_sheet_names_all_that_a_new_machine_needs_and_no_secret() {
+    let world = World::new();
+    world.run(&["recovery-sheet"]).expect(0).says("newest snapshot  none yet");
+    write(&world.source("photos").join("one"), "one");
+    world.run(&["sync"]).expect(0);
+    let sheet = world.run(&["recovery-sheet"]).expect(0);
+    let sheet = sheet.says("target  /backup/photos").says("-000001-full.zst");
+    let sheet = sheet.says("fichierd recover --target /backup/photos");
+    sheet.says("fichierd restore photos DEST").says("console/params.pl");
+}
