@@ -19,6 +19,7 @@ mod command;
 mod commands;
 mod crashes;
 mod following;
+mod lost;
 mod nasty;
 mod recovering;
 mod refusals;

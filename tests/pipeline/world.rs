@@ -39,6 +39,29 @@ pub struct World {
     state: TempDir,
 }
 
+/// A machine that is lost, or turned off. A test says what of it is left.
+pub struct Lost {
+    pub emulator: Emulator,
+    pub config: MirrorConfig,
+    pub source: TempDir,
+    pub state: TempDir,
+    pub ahead_s: i64,
+}
+
+impl Lost {
+    /// Another machine, or the same one, with the same configuration.
+    pub fn start(self) -> World {
+        let Lost { emulator, config, source, state, ahead_s } = self;
+        let shared = open(&emulator, state.path(), ahead_s);
+        let worker = MirrorWorker::open(config.clone(), &shared.state).unwrap();
+        World { emulator, config, shared, worker, source, state }
+    }
+
+    pub fn client(&self) -> Client {
+        client(&self.emulator, self.state.path())
+    }
+}
+
 impl World {
     pub async fn new() -> World {
         World::with(|_| {}, |_| {}).await
@@ -127,6 +150,15 @@ impl World {
         let shared = open(&emulator, state.path(), ahead_s);
         let worker = MirrorWorker::open(config.clone(), &shared.state).unwrap();
         World { emulator, config, shared, worker, source, state }
+    }
+
+    /// The machine is lost. What is left is the service, and what may be known of the machine.
+    pub fn lose_machine(self) -> Lost {
+        let World { emulator, config, shared, worker, source, state } = self;
+        let ahead_s = shared.state.clock().ahead_s();
+        drop(worker);
+        shared.state.into_store().unwrap().close().unwrap();
+        Lost { emulator, config, source, state, ahead_s }
     }
 
     pub fn state_file(&self) -> PathBuf {

@@ -13,7 +13,8 @@
 #[path = "../../../tests/pipeline/world.rs"]
 mod world;
 
-use world::World;
+use fichierd::recovering::{Order, recover};
+use world::{TARGET, World};
 
 /// One line of the table.
 struct Line {
@@ -48,6 +49,7 @@ async fn many_files() -> Vec<Line> {
     }
     let first = run(&mut world, "first mirror of 10,000 files in 100 folders", 270, "40,205").await;
     let idle = run(&mut world, "a full look that finds nothing", 0, "203").await;
+    let recovered = recover_state(&mut world).await;
     for n in 0..10_000 {
         world.remove(&format!("{}/{n}", n % 100));
     }
@@ -57,7 +59,25 @@ async fn many_files() -> Vec<Line> {
     }
     let folders = run(&mut world, "then the 100 folders", 200, "").await;
     world.emulator.assert_no_violations();
-    vec![first, idle, scattered, folders]
+    vec![first, idle, recovered, scattered, folders]
+}
+
+/// On a new machine, from the copy of the records at the service.
+async fn recover_state(world: &mut World) -> Line {
+    while world.worker.chores(&world.shared).await.next.is_zero() {}
+    let state = tempfile::TempDir::new().unwrap();
+    let order = Order {
+        target: TARGET.to_owned(),
+        state_dir: state.path().to_owned(),
+        replace: false,
+        name: None,
+        source: None,
+    };
+    let client = world::client(&world.emulator, state.path());
+    let before = world.emulator.calls();
+    recover(&client, &order, &mut |_| {}).await.unwrap();
+    let calls = world.emulator.calls() - before;
+    Line { work: "the records of 10,000 files recovered", calls, budget: 9, rclone: "" }
 }
 
 async fn many_folders() -> Vec<Line> {

@@ -1,0 +1,318 @@
+//! The machine is lost, or a part of what it and the service held. What comes back?
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use fichier_emulator::{Damage, StoredFile};
+use fichierd::recovering::{Order, RecoverError, Recovered, Source, recover};
+use fichierd::restore::Report;
+use tempfile::TempDir;
+
+use crate::exact::{assert_same, describe};
+use crate::put_back::OPTIONS;
+use crate::restore::fill;
+use crate::world::{Lost, TARGET, World};
+
+impl Lost {
+    /// State and disk are gone; there is a new machine.
+    fn with_new_disks(self) -> Lost {
+        let source = TempDir::new().unwrap();
+        let mut lost = self.with_new_state();
+        lost.config.source = source.path().to_owned();
+        Lost { source, ..lost }
+    }
+
+    /// The state is gone, the disk is not.
+    fn with_new_state(self) -> Lost {
+        Lost { state: TempDir::new().unwrap(), ..self }
+    }
+
+    /// Nothing is known but the key and the target.
+    async fn recover(&self) -> Result<Recovered, RecoverError> {
+        let order = Order {
+            target: TARGET.to_owned(),
+            state_dir: self.state.path().to_owned(),
+            replace: false,
+            name: Some("photos".to_owned()),
+            source: Some(self.config.source.clone()),
+        };
+        recover(&self.client(), &order, &mut |_| {}).await
+    }
+
+    /// The copies of the records at the service, the newest first.
+    fn snapshots(&self) -> Vec<StoredFile> {
+        let folder = format!("{TARGET}/.fichierd/state");
+        let files = self.emulator.files().into_iter();
+        let mut found: Vec<_> =
+            files.filter(|file| file.path == folder && file.name.ends_with(".zst")).collect();
+        found.sort_by(|a, b| b.name.cmp(&a.name));
+        found
+    }
+}
+
+impl World {
+    /// Restores what was there at a time, in Unix seconds.
+    async fn restore_at(&self, at_s: i64, dest: &Path) -> Report {
+        let moment = self.shared.state.read(|s| s.moment_at(at_s)).unwrap().unwrap();
+        self.try_restore(self.plan(moment, &[]), dest, OPTIONS).await.unwrap()
+    }
+}
+
+/// What was there at a time.
+type Day = (i64, Vec<String>);
+
+/// A mirror with every kind of entry that changes from day to day, and what it was on each. At
+/// the end of each a copy of the records goes to the service.
+async fn four_days() -> (World, Vec<Day>) {
+    let mut world = World::new().await;
+    fill(&world);
+    let mut days = Vec::new();
+    for day in 0..4 {
+        if day > 0 {
+            world.later(24);
+        }
+        match day {
+            1 => {
+                world.write("plain", "another text");
+                world.rename("deep/er", "moved");
+                fs::remove_file(world.path("dangling")).unwrap();
+            }
+            2 => {
+                world.remove_tree("moved");
+                world.write("empty", "not empty any more");
+                world.rename("twin 1", "renamed twin");
+                fs::set_permissions(world.path("no"), fs::Permissions::from_mode(0o711)).unwrap();
+            }
+            3 => {
+                world.remove("plain");
+                world.write("plain/inside", "a folder in the place of a file");
+            }
+            _ => {}
+        }
+        world.settle().await;
+        days.push((world.shared.state.now_s(), describe(world.source())));
+        world.all_chores().await;
+    }
+    (world, days)
+}
+
+/// The lines of a tree without those of some paths.
+fn without(lines: &[String], paths: &[&str]) -> Vec<String> {
+    let is_of = |line: &String| paths.iter().any(|path| line.starts_with(&format!("{path:?} ")));
+    lines.iter().filter(|line| !is_of(line)).cloned().collect()
+}
+
+/// Names and contents of the files that have any: what a walk can find.
+fn names_and_contents(lines: &[String]) -> Vec<String> {
+    let is_file = |line: &&String| line.contains(" bytes ") && !line.contains(" 0 bytes ");
+    let plain = |line: &String| {
+        let name = line.split("\" mode").next().unwrap_or_default();
+        let content = line.split(" bytes ").nth(1).unwrap_or_default();
+        format!("{name} {}", &content[..64])
+    };
+    lines.iter().filter(is_file).map(plain).collect()
+}
+
+fn told(report: &Report) -> Vec<String> {
+    let mut told: Vec<String> = report.problems.iter().map(|it| it.path.to_string()).collect();
+    told.sort();
+    told
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_burnt_down_comes_back_as_it_was_on_any_day() {
+    let (world, days) = four_days().await;
+    let lost = world.lose_machine().with_new_disks();
+    let before = lost.emulator.calls();
+    let recovered = lost.recover().await.unwrap();
+    assert!(matches!(recovered.from, Source::Snapshot { .. }), "{:?}", recovered.from);
+    assert_eq!(recovered.unusable, []);
+    let sample = recovered.sample.unwrap();
+    assert_eq!((sample.files, sample.newer), (sample.as_recorded, 0), "{sample:?}");
+    let calls = lost.emulator.calls_since(before);
+    assert!(calls.len() < 10, "{calls:?}");
+
+    let mut world = lost.start();
+    for (at_s, original) in &days {
+        let dest = TempDir::new().unwrap();
+        let report = world.restore_at(*at_s, dest.path()).await;
+        assert_eq!(report.problems, [], "{at_s}");
+        assert!(report.unset.is_empty(), "{:?}", report.unset);
+        assert_same(original, &describe(dest.path()));
+    }
+    // It is put back where it was, and the mirror goes on: what is there is not sent again.
+    world.restore_at(days[3].0, world.source()).await;
+    let sent = world.sent_bytes();
+    world.settle().await;
+    assert_eq!(world.sent_bytes(), sent);
+    world.assert_mirrored();
+    world.emulator.assert_no_violations();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_that_is_lost_alone_is_rebuilt_and_nothing_is_sent_or_removed() {
+    let (world, days) = four_days().await;
+    let lost = world.lose_machine().with_new_state();
+    lost.recover().await.unwrap();
+    let (files, sent) = (lost.emulator.files(), lost.emulator.bytes_received());
+    let mut world = lost.start();
+    world.settle().await;
+    assert_eq!(world.emulator.files(), files);
+    assert_eq!(world.emulator.bytes_received(), sent);
+    assert_same(&days[3].1, &describe(world.source()));
+    world.emulator.assert_no_violations();
+}
+
+/// What is done to a thing at the service.
+#[derive(Clone, Copy, Debug)]
+enum Harm {
+    Missing,
+    /// As a service that knows of it shows it, or one that does not.
+    Truncated(Damage),
+    WrongBytes(Damage),
+}
+
+const HARMS: [Harm; 5] = [
+    Harm::Missing,
+    Harm::Truncated(Damage::Noticed),
+    Harm::Truncated(Damage::Silent),
+    Harm::WrongBytes(Damage::Noticed),
+    Harm::WrongBytes(Damage::Silent),
+];
+
+impl Harm {
+    fn do_to(self, lost: &Lost, file: &StoredFile) {
+        match self {
+            Harm::Missing => lost.emulator.remove_file(&file.link),
+            Harm::Truncated(damage) => {
+                lost.emulator.truncate_content(&file.link, file.size / 2, damage);
+            }
+            Harm::WrongBytes(damage) => lost.emulator.damage_content(&file.link, damage),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_newest_snapshot_the_one_before_it_is_used() {
+    for harm in HARMS {
+        let (world, days) = four_days().await;
+        let lost = world.lose_machine().with_new_disks();
+        let all = lost.snapshots();
+        assert!(all.len() >= 3, "{all:?}");
+        harm.do_to(&lost, &all[0]);
+        let recovered = lost.recover().await.unwrap();
+        let Source::Snapshot { name, .. } = &recovered.from else { panic!("{harm:?}") };
+        assert_eq!(*name, all[1].name, "{harm:?}");
+        let unusable: Vec<_> = recovered.unusable.iter().map(|(name, _)| name).collect();
+        let said = if matches!(harm, Harm::Missing) { vec![] } else { vec![&all[0].name] };
+        assert_eq!(unusable, said, "{harm:?}");
+        let world = lost.start();
+        let dest = TempDir::new().unwrap();
+        world.restore_at(days[2].0, dest.path()).await;
+        assert_same(&days[2].1, &describe(dest.path()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_any_snapshot_the_folders_are_walked_and_every_byte_comes_back() {
+    for harm in HARMS {
+        let (world, days) = four_days().await;
+        let current = world.remote();
+        let lost = world.lose_machine().with_new_disks();
+        let all = lost.snapshots();
+        all.iter().for_each(|file| harm.do_to(&lost, file));
+        let recovered = lost.recover().await.unwrap();
+        let Source::Walk(walked) = &recovered.from else { panic!("{harm:?}") };
+        assert_eq!(walked.files, current.len() as u64, "{harm:?}");
+        assert!(walked.versions > 0, "{harm:?}");
+        let said = if matches!(harm, Harm::Missing) { 0 } else { all.len() };
+        assert_eq!(recovered.unusable.len(), said, "{harm:?}: {:?}", recovered.unusable);
+        let world = lost.start();
+        let dest = TempDir::new().unwrap();
+        let report = world.restore(world.moment(), dest.path()).await;
+        assert_eq!(report.problems, [], "{harm:?}");
+        let found = names_and_contents(&describe(dest.path()));
+        assert_eq!(found, names_and_contents(&days[3].1), "{harm:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_state_file_is_moved_aside_and_another_one_is_made() {
+    for harm in ["missing", "truncated", "wrong bytes", "no database"] {
+        let (world, days) = four_days().await;
+        let lost = world.lose_machine();
+        let file = lost.state.path().join("state.db");
+        let mut content = fs::read(&file).unwrap();
+        let middle = content.len() / 2;
+        match harm {
+            "missing" => fs::remove_file(&file).unwrap(),
+            "truncated" => fs::write(&file, &content[..middle]).unwrap(),
+            "wrong bytes" => {
+                content[middle..middle + 8192].fill(0xa5);
+                fs::write(&file, content).unwrap();
+            }
+            _ => fs::write(&file, "something else").unwrap(),
+        }
+        let length = |path: &Path| fs::metadata(path).ok().map(|found| found.len());
+        let damaged = length(&file);
+        let recovered = lost.recover().await.unwrap();
+        assert!(matches!(recovered.from, Source::Snapshot { .. }), "{harm}");
+        assert_eq!(recovered.aside.and_then(|path| length(&path)), damaged, "{harm}");
+        let (files, sent) = (lost.emulator.files(), lost.emulator.bytes_received());
+        let mut world = lost.start();
+        world.settle().await;
+        assert_eq!((world.emulator.files(), world.emulator.bytes_received()), (files, sent));
+        let dest = TempDir::new().unwrap();
+        world.restore_at(days[1].0, dest.path()).await;
+        assert_same(&days[1].1, &describe(dest.path()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_file_or_version_is_told_by_name_and_the_rest_comes_back() {
+    for harm in HARMS {
+        let (world, days) = four_days().await;
+        let lost = world.lose_machine().with_new_disks();
+        let files = lost.emulator.files();
+        let is_version = |file: &&StoredFile| {
+            file.path.contains("/.fichierd/versions")
+                && lost.emulator.content(&file.link).as_deref() == Some(b"far below")
+        };
+        let named = |name: &str| files.iter().find(|file| file.name == name).unwrap();
+        harm.do_to(&lost, files.iter().find(is_version).unwrap());
+        harm.do_to(&lost, named("sparse"));
+        // `deep/twin 2` has the same content, and a copy of its own.
+        harm.do_to(&lost, named("renamed twin"));
+        lost.recover().await.unwrap();
+        let world = lost.start();
+
+        for (day, lost, gone) in [
+            (3, &["sparse"][..], &["", "sparse"][..]),
+            (
+                0,
+                &["deep/er/still/file", "sparse"],
+                &["", "deep/er/still", "deep/er/still/file", "sparse"],
+            ),
+        ] {
+            let dest = TempDir::new().unwrap();
+            let report = world.restore_at(days[day].0, dest.path()).await;
+            assert_eq!(told(&report), lost, "{harm:?}");
+            assert_same(&without(&days[day].1, gone), &without(&describe(dest.path()), gone));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_remote_folder_that_is_gone_costs_what_was_in_it_and_nothing_else() {
+    let (world, days) = four_days().await;
+    let lost = world.lose_machine().with_new_disks();
+    lost.emulator.remove_folder(&format!("{TARGET}/plain"));
+    lost.recover().await.unwrap();
+    let world = lost.start();
+    let dest = TempDir::new().unwrap();
+    let report = world.restore_at(days[3].0, dest.path()).await;
+    assert_eq!(told(&report), ["plain/inside"]);
+    let gone = ["plain", "plain/inside"];
+    assert_same(&without(&days[3].1, &gone), &without(&describe(dest.path()), &gone));
+}
