@@ -406,7 +406,7 @@ fn open(emulator: &Emulator, state_dir: &Path, ahead_s: i64) -> Shared {
 }
 
 /// Returns when a request is on record, and carried out if that is asked for.
-pub async fn request_is_there(emulator: &Emulator, number: usize, carried_out: bool) {
+async fn request_is_there(emulator: &Emulator, number: usize, carried_out: bool) {
     loop {
         if emulator.requests().get(number).is_some_and(|r| !carried_out || r.status != 0) {
             return;
