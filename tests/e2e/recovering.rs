@@ -1,6 +1,7 @@
 //! The machine is gone: recovery as its user meets it, with the key and the name of the target.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 
 use crate::tree;
 use crate::world::{World, write};
@@ -41,6 +42,32 @@ fn a_new_machine_knows_all_again_from_key_and_target() {
 
     world.run(&["sync"]).expect(0);
     assert_eq!(world.emulator.bytes_received(), sent);
+}
+
+#[test]
+fn what_is_newer_than_the_snapshot_is_found_by_a_walk() {
+    let world = lost();
+    fs::rename(world.path("lost-state"), world.path("state")).unwrap();
+    write(&world.source("photos").join("0/newer"), "sent a moment before the fire");
+    world.run(&["sync"]).expect(0);
+    fs::remove_dir_all(world.path("state")).unwrap();
+    let target = "/backup/server/photos";
+    let ran = world.run(&["recover", "--target", target]).expect(0);
+    ran.says("1 file newer than the records").says("--walk");
+    let dest = world.path("dest");
+    world.run(&["restore", "photos", dest.to_str().unwrap()]).expect(0);
+    assert!(!dest.join("0/newer").exists());
+
+    let facts = |path: &str| {
+        let found = fs::metadata(dest.join(path)).unwrap();
+        (found.mode(), found.mtime(), found.mtime_nsec())
+    };
+    let before = (facts("1"), facts("0/file-0"));
+    world.run(&["recover", "--target", target, "--replace", "--walk"]).expect(3);
+    world.run(&["restore", "photos", dest.to_str().unwrap()]).expect(0);
+    assert_eq!((facts("1"), facts("0/file-0")), before, "what is not known is not changed");
+    assert_eq!(tree::on_disk(&dest), tree::on_disk(&world.source("photos")));
+    assert!(dest.join("empty").exists(), "what the first restore brought stays");
 }
 
 #[test]

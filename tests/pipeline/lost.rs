@@ -34,6 +34,7 @@ impl Lost {
             target: TARGET.to_owned(),
             state_dir: self.state.path().to_owned(),
             replace: false,
+            walk: false,
             name: Some("photos".to_owned()),
             source: Some(self.config.source.clone()),
         };

@@ -24,6 +24,7 @@ fn order(dir: &Path, target: &str) -> Order {
         target: target.to_owned(),
         state_dir: dir.to_owned(),
         replace: false,
+        walk: false,
         name: None,
         source: None,
     }

@@ -70,6 +70,7 @@ async fn recover_state(world: &mut World) -> Line {
         target: TARGET.to_owned(),
         state_dir: state.path().to_owned(),
         replace: false,
+        walk: false,
         name: None,
         source: None,
     };

@@ -35,6 +35,8 @@ pub struct Order {
     pub state_dir: PathBuf,
     /// Move a sound state aside that knows the mirror already.
     pub replace: bool,
+    /// List the remote folders, whatever snapshots there are.
+    pub walk: bool,
     /// Name and source, where a configuration, or the user, gives them.
     pub name: Option<String>,
     /// See `name`.
@@ -171,7 +173,7 @@ struct Recovering<'a> {
 impl Recovering<'_> {
     async fn run(&mut self, say: &mut (dyn FnMut(Step) + Send)) -> Result<Recovered, RecoverError> {
         let (mut unusable, mut from) = (Vec::new(), self.begun()?);
-        if from.is_none() {
+        if from.is_none() && !self.order.walk {
             from = self.lay_newest(&mut unusable, say).await?;
         }
         let from = match from {

@@ -28,6 +28,9 @@ pub(crate) struct RecoverArgs {
     /// Move records that are here already aside, and rebuild them
     #[arg(long)]
     replace: bool,
+    /// Use no snapshot; list the remote folders, which shows what is newer
+    #[arg(long)]
+    walk: bool,
     /// What the mirror is called, where no snapshot tells [default: after the target]
     #[arg(long)]
     name: Option<String>,
@@ -43,6 +46,7 @@ pub(crate) async fn run(args: RecoverArgs, config: &Config) -> anyhow::Result<Ex
         target,
         state_dir: config.state_dir.clone(),
         replace: args.replace,
+        walk: args.walk,
         name: args.name.or_else(|| configured.map(|mirror| mirror.name.clone())),
         source: configured.map(|mirror| mirror.source.clone()),
     };
@@ -50,7 +54,7 @@ pub(crate) async fn run(args: RecoverArgs, config: &Config) -> anyhow::Result<Ex
     let mut shown = Shown { began: Instant::now(), said: None, scale: pacer.time_scale() };
     let outcome = recover(&client, &order, &mut |step| shown.step(&step)).await;
     let recovered = outcome.map_err(explain)?;
-    say(&recovered, config)?;
+    say(&recovered, args.walk, config)?;
     let is_whole =
         recovered.unusable.is_empty() && matches!(recovered.from, Source::Snapshot { .. });
     Ok(if is_whole { Exit::Done } else { Exit::Problems })
@@ -67,7 +71,7 @@ fn explain(error: RecoverError) -> anyhow::Error {
     }
 }
 
-fn say(recovered: &Recovered, config: &Config) -> anyhow::Result<()> {
+fn say(recovered: &Recovered, walk: bool, config: &Config) -> anyhow::Result<()> {
     let mirror = &recovered.mirror;
     if let Some(aside) = &recovered.aside {
         line(&format!("the state file that was here is now {}", aside.display()))?;
@@ -76,14 +80,20 @@ fn say(recovered: &Recovered, config: &Config) -> anyhow::Result<()> {
         line(&format!("not usable: {}: {}", harmless(name), harmless(why)))?;
     }
     match &recovered.from {
-        Source::Snapshot { name, made_s, program } => line(&format!(
-            "recovered `{}` from {} of {}, made by fichierd {}",
-            mirror.name,
-            harmless(name),
-            when::shown(*made_s),
-            harmless(program)
-        ))?,
-        Source::Walk(walked) => say_walked(&mirror.name, walked)?,
+        Source::Snapshot { name, made_s, program } => {
+            line(&format!(
+                "recovered `{}` from {} of {}, made by fichierd {}",
+                mirror.name,
+                harmless(name),
+                when::shown(*made_s),
+                harmless(program)
+            ))?;
+            line(
+                "what was sent after that is at 1fichier, and not in these records; it is found, \
+                 without times and owners, by: --replace --walk",
+            )?;
+        }
+        Source::Walk(walked) => say_walked(&mirror.name, walked, walk)?,
     }
     if let Some(sample) = &recovered.sample {
         line(&sampled(sample))?;
@@ -100,9 +110,10 @@ fn say(recovered: &Recovered, config: &Config) -> anyhow::Result<()> {
     ))
 }
 
-fn say_walked(name: &str, walked: &Walked) -> anyhow::Result<()> {
+fn say_walked(name: &str, walked: &Walked, is_asked_for: bool) -> anyhow::Result<()> {
+    let why = if is_asked_for { "" } else { "no snapshot was usable; " };
     line(&format!(
-        "no snapshot was usable; found {} in {}, and {}, by walking the remote folders: `{name}`",
+        "{why}found {} in {}, and {}, by walking the remote folders: `{name}`",
         counted(walked.files, "file"),
         counted(walked.folders, "folder"),
         counted(walked.versions, "earlier version")
