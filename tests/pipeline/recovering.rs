@@ -379,3 +379,21 @@ async fn a_target_that_is_not_there_is_said_so() {
     let refused = recover_into(&world.emulator, dir.path()).await.unwrap_err();
     assert!(matches!(refused, RecoverError::Api(_)), "a snapshot is there: {refused}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_edited_after_the_snapshot_and_again_since_has_one_copy_and_two_versions() {
+    let mut world = mirrored().await;
+    changed(&mut world, "one").await;
+    changed(&mut world, "two").await;
+    // The snapshot that is left knows the first content only.
+    world.emulator.replace_content(&snapshots(&world).pop().unwrap(), b"damaged");
+    let dir = TempDir::new().unwrap();
+    recover_into(&world.emulator, dir.path()).await.unwrap();
+    world.write("changing", "three");
+    let mut world = world.put_back_state(dir);
+    world.settle().await;
+    world.assert_mirrored();
+    let kept = world.versions().into_iter().filter(|(name, _)| name == "changing");
+    let kept: Vec<_> = kept.map(|(_, content)| String::from_utf8(content).unwrap()).collect();
+    assert_eq!(kept, ["one", "two"]);
+}

@@ -283,6 +283,8 @@ async fn a_snapshot_comes_to_its_place_once_whenever_the_process_dies() {
             world.assert_snapshots_known();
             assert_eq!((world.snapshots().len(), world.canaries().len()), (1, 1));
             assert_eq!(world.versions().len(), 0, "none is taken for a leftover");
+            let versions = world.shared.state.read(|s| s.version_totals(world.worker.id));
+            assert_eq!(versions.unwrap(), (0, 0), "nor is it on record as one");
         }
     }
 }
