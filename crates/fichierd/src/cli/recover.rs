@@ -25,7 +25,7 @@ pub(crate) struct RecoverArgs {
     /// The folder in the account that the mirror was kept in
     #[arg(long, value_name = "PATH")]
     target: String,
-    /// Move records that are here already aside, and rebuild them
+    /// Move the records that are here already aside, those of all mirrors
     #[arg(long)]
     replace: bool,
     /// Use no snapshot; list the remote folders, which shows what is newer
@@ -89,8 +89,8 @@ fn say(recovered: &Recovered, walk: bool, config: &Config) -> anyhow::Result<()>
                 harmless(program)
             ))?;
             line(
-                "what was sent after that is at 1fichier, and not in these records; it is found, \
-                 without times and owners, by: --replace --walk",
+                "what was sent after that is at 1fichier, and not in these records; a recovery \
+                 with --walk, into another state_dir, finds it",
             )?;
         }
         Source::Walk(walked) => say_walked(&mirror.name, walked, walk)?,
