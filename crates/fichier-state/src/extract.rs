@@ -6,7 +6,7 @@
 //! reads the state, in one transaction: what it holds was all true at one moment, and the
 //! service's own connection is never locked out. Rows go from file to file, a few pages at a time.
 //!
-//! * [`extract`] makes a whole copy, [`difference`] leaves what has changed since another one, and
+//! * [`extract()`] makes a whole copy, [`difference()`] leaves what has changed since another one, and
 //!   [`lay_over`] puts the two together again: `lay_over(base, difference(base, whole)) = whole`.
 //! * [`examine`] believes nothing: form, pages, and counts.
 //! * [`Store::import`](crate::Store::import) lays a whole copy into a state.

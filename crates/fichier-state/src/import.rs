@@ -1,4 +1,4 @@
-//! Lays a copy of a mirror's records (see [`crate::extract`]) into a state: recovery.
+//! Lays a copy of a mirror's records (see [`crate::extract()`]) into a state: recovery.
 //!
 //! All of it in one transaction. Ids of the copy are moved behind those that the state has given
 //! out, so that several mirrors fit into one state; the moments of both become one line of time.
