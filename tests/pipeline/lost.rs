@@ -1,7 +1,6 @@
 //! The machine is lost, or a part of what it and the service held. What comes back?
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use fichier_emulator::{Damage, StoredFile};
@@ -11,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::exact::{assert_same, describe};
 use crate::put_back::OPTIONS;
-use crate::restore::fill;
+use crate::restore::{change, fill};
 use crate::world::{Lost, TARGET, World};
 
 impl Lost {
@@ -72,24 +71,7 @@ async fn four_days() -> (World, Vec<Day>) {
     for day in 0..4 {
         if day > 0 {
             world.later(24);
-        }
-        match day {
-            1 => {
-                world.write("plain", "another text");
-                world.rename("deep/er", "moved");
-                fs::remove_file(world.path("dangling")).unwrap();
-            }
-            2 => {
-                world.remove_tree("moved");
-                world.write("empty", "not empty any more");
-                world.rename("twin 1", "renamed twin");
-                fs::set_permissions(world.path("no"), fs::Permissions::from_mode(0o711)).unwrap();
-            }
-            3 => {
-                world.remove("plain");
-                world.write("plain/inside", "a folder in the place of a file");
-            }
-            _ => {}
+            change(&world, day);
         }
         world.settle().await;
         days.push((world.shared.state.now_s(), describe(world.source())));

@@ -60,6 +60,28 @@ pub fn fill(world: &World) {
     File::options().append(true).open(world.path("deep/twin 2")).unwrap().set_times(old).unwrap();
 }
 
+/// What happens to that tree on each of three days.
+pub fn change(world: &World, day: u32) {
+    match day {
+        1 => {
+            world.write("plain", "another text");
+            world.rename("deep/er", "moved");
+            fs::remove_file(world.path("dangling")).unwrap();
+        }
+        2 => {
+            world.remove_tree("moved");
+            world.write("empty", "not empty any more");
+            world.rename("twin 1", "renamed twin");
+            fs::set_permissions(world.path("no"), fs::Permissions::from_mode(0o711)).unwrap();
+        }
+        _ => {
+            world.remove("plain");
+            world.write("plain/inside", "a folder in the place of a file");
+            world.write("moved/again", "new under an old name");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_of_entry_comes_back_exactly() {
     let mut world = World::new().await;
@@ -92,25 +114,6 @@ async fn each_of_several_days_comes_back_as_it_was() {
     fill(&world);
     world.settle().await;
     let mut days = vec![(world.moment(), describe(world.source()))];
-    let change = |world: &World, day: u32| match day {
-        1 => {
-            world.write("plain", "another text");
-            world.rename("deep/er", "moved");
-            fs::remove_file(world.path("dangling")).unwrap();
-        }
-        2 => {
-            world.remove_tree("moved");
-            world.write("empty", "not empty any more");
-            world.rename("twin 1", "renamed twin");
-            fs::set_permissions(world.path("no"), fs::Permissions::from_mode(0o711)).unwrap();
-        }
-        _ => {
-            world.remove("plain");
-            fs::create_dir(world.path("plain")).unwrap();
-            world.write("plain/inside", "a folder in the place of a file");
-            world.write("moved/again", "new under an old name");
-        }
-    };
     for day in 1..4 {
         world.later(24);
         change(&world, day);
