@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
 
 use fichier_emulator::Offer;
 
@@ -60,6 +62,15 @@ fn an_account_without_a_subscription_is_told_so_in_plain_words() {
     world.run(&["run"]).expect(77).says("no Premium or Access subscription");
 }
 
+/// Mounts and unmounts a file system, where that is allowed.
+fn mount_something(at: &Path) {
+    fs::create_dir(at).unwrap();
+    let mount = Command::new("mount").args(["-t", "tmpfs", "tmpfs"]).arg(at).output();
+    if mount.is_ok_and(|ran| ran.status.success()) {
+        assert!(Command::new("umount").arg(at).status().unwrap().success());
+    }
+}
+
 #[test]
 fn a_key_that_is_refused_later_makes_the_service_wait_and_say_so() {
     let mut world = World::new();
@@ -80,6 +91,7 @@ fn a_key_that_is_refused_later_makes_the_service_wait_and_say_so() {
     // take it for nobody's account.
     write(&world.source("photos").join("two"), "two");
     write(&world.source("photos").join("three"), "three");
+    mount_something(&world.path("elsewhere"));
     let asked = until("it looks again, twice", || {
         let asked: Vec<_> = world.emulator.requests().split_off(before);
         (asked.len() >= 2).then_some(asked)

@@ -252,7 +252,11 @@ impl Daemon {
             Event::MountsChanged => {
                 for seat in self.seats.values_mut() {
                     seat.dirty.mark_everything();
-                    seat.schedule.look_now();
+                    // A mount may end the wait for a source; the service knows nothing of it, and
+                    // where containers run there are mounts all the time.
+                    if !seat.trouble.as_ref().is_some_and(Trouble::is_of_the_service) {
+                        seat.schedule.look_now();
+                    }
                 }
             }
             Event::LookNow => self.look_at_everything(),

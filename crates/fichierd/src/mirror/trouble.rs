@@ -70,6 +70,11 @@ impl FailureKind {
 }
 
 impl Trouble {
+    /// Whether it is the service that is waited for, and nothing on this machine ends that.
+    pub fn is_of_the_service(&self) -> bool {
+        matches!(self, Trouble::HeldOff(..) | Trouble::Unreachable(_) | Trouble::Refused(_))
+    }
+
     /// What an error means for this mirror.
     pub(super) fn judge(error: FailureKind) -> Trouble {
         let text = chain(&error);
