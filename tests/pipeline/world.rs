@@ -217,13 +217,7 @@ impl World {
     /// Runs a cycle and ends it the hard way at its `n`th request (from 0): when it was sent, or
     /// when the service has carried it out but has not answered. Whether it came that far.
     pub async fn kill_at(&mut self, n: usize, carried_out: bool) -> bool {
-        let action = if carried_out {
-            Action::Delay(Duration::from_secs(600))
-        } else {
-            Action::StallHeaders
-        };
-        self.emulator.inject(Fault::once("*", action).after(n));
-        let mark = self.emulator.calls() + n;
+        let mark = self.stall_at(n, carried_out);
         let due = Due { everything: true, paths: Vec::new() };
         let reached = tokio::select! {
             _ = self.worker.run(&self.shared, &due) => false,
@@ -235,13 +229,7 @@ impl World {
 
     /// The same for what is done between cycles.
     pub async fn kill_chores_at(&mut self, n: usize, carried_out: bool) -> bool {
-        let action = if carried_out {
-            Action::Delay(Duration::from_secs(600))
-        } else {
-            Action::StallHeaders
-        };
-        self.emulator.inject(Fault::once("*", action).after(n));
-        let mark = self.emulator.calls() + n;
+        let mark = self.stall_at(n, carried_out);
         let all = async { while self.worker.chores(&self.shared).await.next == Duration::ZERO {} };
         let reached = tokio::select! {
             () = all => false,
@@ -249,6 +237,17 @@ impl World {
         };
         self.emulator.clear_faults();
         reached
+    }
+
+    /// The `n`th request from now on gets no answer. Its number among all requests.
+    fn stall_at(&self, n: usize, carried_out: bool) -> usize {
+        let action = if carried_out {
+            Action::Delay(Duration::from_secs(600))
+        } else {
+            Action::StallHeaders
+        };
+        self.emulator.inject(Fault::once("*", action).after(n));
+        self.emulator.calls() + n
     }
 
     /// Runs a cycle; the `n`th request (from 0) is carried out, but neither its reply nor anything

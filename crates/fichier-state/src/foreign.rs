@@ -51,20 +51,7 @@ impl Writing<'_> {
         self.db
             .prepare_cached("DELETE FROM foreign_files WHERE folder_id = ?1")?
             .execute([folder])?;
-        let mut insert = self.db.prepare_cached(
-            "INSERT INTO foreign_files (folder_id, link, name, size_bytes, whirlpool)
-            VALUES (?1, ?2, ?3, ?4, ?5)",
-        )?;
-        for file in files {
-            insert.execute(params![
-                folder,
-                columns::link(&file.url),
-                file.name.as_str(),
-                columns::size(file.size_bytes),
-                file.whirlpool.as_ref().map(Whirlpool::as_bytes),
-            ])?;
-        }
-        Ok(())
+        files.iter().try_for_each(|file| self.insert_foreign(folder, file))
     }
 
     /// Adds one foreign file to those of a folder.
@@ -74,6 +61,10 @@ impl Writing<'_> {
     /// [`Error::Refused`](crate::Error::Refused) if the folder is not on record.
     pub fn add_foreign(&mut self, folder: FolderKey, file: &ForeignFile) -> Result<()> {
         self.remove_foreign(folder, &file.url)?;
+        self.insert_foreign(folder, file)
+    }
+
+    fn insert_foreign(&mut self, folder: FolderKey, file: &ForeignFile) -> Result<()> {
         self.db
             .prepare_cached(
                 "INSERT INTO foreign_files (folder_id, link, name, size_bytes, whirlpool)
