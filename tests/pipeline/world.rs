@@ -12,8 +12,10 @@ use std::time::{Duration, Instant};
 use fichier_api::{ApiKey, Client, PaceConfig, Pacer};
 use fichier_emulator::{Action, Emulator, Fault, Rules};
 use fichier_state::{RelPath, Store};
+use fichierd::chance::Chance;
 use fichierd::config::{Keep, MaxRemovals, MirrorConfig};
 use fichierd::dirty::Due;
+use fichierd::disks::Disks;
 use fichierd::mirror::{CycleEnd, MirrorWorker, Shared};
 use fichierd::state::State;
 use fichierd::stop::Stop;
@@ -401,6 +403,8 @@ fn open(emulator: &Emulator, state_dir: &Path, ahead_s: i64) -> Shared {
         slots: Arc::new(Semaphore::new(2)),
         parallel_uploads: 2,
         stop: Stop::default(),
+        disks: Disks::default(),
+        chance: Chance::default(),
     }
 }
 

@@ -27,11 +27,8 @@ async fn main() -> anyhow::Result<()> {
     let client = common::client()?;
 
     let name = path.file_name().context("not a file")?;
-    let file = UploadFile {
-        name: RemoteName::encode(name.as_bytes()),
-        size_bytes: path.metadata()?.len(),
-        open: Box::new(move || File::open(path)),
-    };
+    let (name, size_bytes) = (RemoteName::encode(name.as_bytes()), path.metadata()?.len());
+    let file = UploadFile::new(name, size_bytes, move || File::open(path));
     let slot = client.open_upload().await?;
     let sent = client.send_files(&slot, folder, vec![file], Arc::default()).await?;
 

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::address::ApiAddress;
+use crate::carrier::Carrier;
 use crate::download::DownloadOptions;
 use crate::error::{Error, ErrorKind};
 use crate::family::AddressFamily;
@@ -91,6 +92,13 @@ impl Client {
             stall_timeout: STALL_TIMEOUT,
             address_family: AddressFamily::default(),
         }
+    }
+
+    /// The same account over another carrier than the network, at the pace of `pacer`.
+    #[must_use]
+    pub fn carried_by(&self, carrier: Arc<dyn Carrier>, pacer: Pacer) -> Client {
+        let transport = Arc::new(self.transport.carried_by(carrier, pacer.clock()));
+        Client { transport, pacer, ..self.clone() }
     }
 
     /// What spaces this client's calls.
@@ -210,7 +218,7 @@ impl ClientBuilder {
             stall_timeout: self.stall_timeout,
             address_family: self.address_family,
         };
-        let transport = Arc::new(Transport::new(&self.key, settings)?);
+        let transport = Arc::new(Transport::new(&self.key, settings, self.pacer.clock())?);
         Ok(Client {
             transport,
             pacer: self.pacer,

@@ -63,6 +63,8 @@ pub enum ErrorKind {
     HeldOff {
         /// When calls may be made again.
         until: SystemTime,
+        /// How long that was when the call was refused.
+        wait: Duration,
         /// What started it.
         reason: String,
     },
@@ -183,9 +185,7 @@ impl ErrorKind {
     /// The one thing to do about it.
     pub fn remedy(&self) -> Remedy {
         match self {
-            ErrorKind::HeldOff { until, .. } => {
-                Remedy::HoldOff(until.duration_since(SystemTime::now()).unwrap_or_default())
-            }
+            ErrorKind::HeldOff { wait, .. } => Remedy::HoldOff(*wait),
             ErrorKind::Throttled { retry_after } => {
                 Remedy::HoldOff(retry_after.unwrap_or_default().max(FLOOD_HOLD_OFF))
             }
@@ -272,7 +272,9 @@ mod tests {
 
     #[test]
     fn a_call_that_was_never_sent_says_so() {
-        let kind = ErrorKind::HeldOff { until: SystemTime::now(), reason: "a flood".to_owned() };
+        let until = SystemTime::now();
+        let wait = Duration::from_secs(60);
+        let kind = ErrorKind::HeldOff { until, wait, reason: "a flood".to_owned() };
         let error = Error { endpoint: "file/rm.cgi", attempts: 0, kind };
         assert_eq!(
             printed(&error),

@@ -70,11 +70,9 @@
 //! # let path = dir.path().join("hello.txt");
 //! # std::fs::write(&path, "Hello world\n")?;
 //! # let folder = FolderId(emulator.add_folder("/photos"));
-//! let file = UploadFile {
-//!     name: RemoteName::encode(b"hello.txt"),
-//!     size_bytes: path.metadata()?.len(),
-//!     open: Box::new(move || File::open(path)),
-//! };
+//! let size_bytes = path.metadata()?.len();
+//! let name = RemoteName::encode(b"hello.txt");
+//! let file = UploadFile::new(name, size_bytes, move || File::open(path));
 //! let slot = client.open_upload().await?;
 //! let sent = client.send_files(&slot, folder, vec![file], Default::default()).await?;
 //! if let UploadResult::Ready(stored) = client.upload_result(&slot, Some(&sent.xid)).await? {
@@ -112,7 +110,9 @@ mod account;
 mod address;
 mod attributes;
 mod batch;
+mod carrier;
 mod client;
+mod clock;
 mod dates;
 mod digest;
 mod download;
@@ -147,7 +147,9 @@ mod wire;
 pub use account::{Account, AccountSettings, Offer};
 pub use attributes::{Access, Attributes};
 pub use batch::MAX_LINKS_PER_CALL;
+pub use carrier::{Carried, Carrier};
 pub use client::{BuildError, Client, ClientBuilder};
+pub use clock::Clock;
 pub use digest::{Fingerprint, InvalidDigest, Whirlpool};
 pub use download::{DownloadOptions, DownloadUrl, Downloaded};
 pub use error::{Error, ErrorKind, Remedy};
@@ -159,6 +161,7 @@ pub use key::{ApiKey, InvalidKey};
 pub use link::{FileUrl, InvalidFileUrl, RemovalCode};
 pub use matched::{Matched, match_uploaded};
 pub use pace::{HoldOff, PaceConfig, Pacer};
+pub use reader::{FileMark, Source};
 pub use remote_upload::{Fetched, RemoteUpload, RemoteUploadResult};
 pub use rows::MAX_ROWS_PER_LISTING;
 pub use service_clock::ServiceClock;

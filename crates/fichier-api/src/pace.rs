@@ -28,6 +28,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Mutex as Queue, MutexGuard as QueueGuard, Notify};
 
+use crate::clock::Clock;
 use crate::error::{ErrorKind, LOCK_HOLD_OFF};
 use crate::pace::memory::{AccountReading, Kept, Memory};
 use crate::pace::schedule::{Denied, Micros, Rules, Schedule};
@@ -141,7 +142,12 @@ impl Pacer {
     /// A pacer that forgets everything when it is dropped: for tests, and for programs that are
     /// certainly alone.
     pub fn in_memory(config: PaceConfig) -> Pacer {
-        Pacer::new(config, Memory::in_memory())
+        Pacer::in_memory_at(config, Clock::system())
+    }
+
+    /// A pacer that forgets everything, by another clock than that of this machine.
+    pub fn in_memory_at(config: PaceConfig, clock: Clock) -> Pacer {
+        Pacer::new(config, Memory::in_memory(clock))
     }
 
     /// A pacer whose memory is the file at `path`, made if absent (mode 0600).
@@ -160,9 +166,10 @@ impl Pacer {
     pub fn hold_off(&self) -> Option<HoldOff> {
         let silence = self.update(|kept, now| {
             let silence = kept.schedule.silence(now)?;
-            Some((real_time(silence.until, now), silence.reason.clone()))
+            Some((span(now, silence.until), silence.reason.clone()))
         });
-        silence.ok().flatten().map(|(until, reason)| HoldOff { until, reason })
+        let (wait, reason) = silence.ok().flatten()?;
+        Some(HoldOff { until: self.clock().wall() + wait, reason })
     }
 
     /// Ends a hold-off early, for all processes. The service may answer with a longer one.
@@ -173,6 +180,11 @@ impl Pacer {
     /// How many requests this process has made, uploads and retries included.
     pub fn calls_made(&self) -> u64 {
         self.shared.calls.load(Ordering::Relaxed)
+    }
+
+    /// The clock that paces and hold-offs go by.
+    pub fn clock(&self) -> Clock {
+        lock(&self.shared.memory).system()
     }
 
     /// What every duration of the service is divided by; 1 but for an emulator.
@@ -262,7 +274,8 @@ impl Pacer {
                 Ok(Ok(Turn { shared: Arc::clone(&self.shared), lane, start: now }))
             }
             Err(Denied::HeldOff { until, reason }) => {
-                Err(ErrorKind::HeldOff { until: real_time(until, now), reason })
+                let wait = span(now, until);
+                Err(ErrorKind::HeldOff { until: self.clock().wall() + wait, wait, reason })
             }
             Err(Denied::Lane { until }) => {
                 Ok(Err(Wait { duration: span(now, until), in_queue: false }))
@@ -419,6 +432,8 @@ struct Wait {
 
 async fn sleep_or(duration: Duration, changed: impl Future<Output = ()>) {
     tokio::select! {
+        // In one order always, so that a simulation can be replayed.
+        biased;
         () = tokio::time::sleep(duration.min(LOOK_AGAIN)) => {}
         () = changed => {}
     }
@@ -434,10 +449,6 @@ fn rules(config: PaceConfig) -> Rules {
 /// From `now` to `until`, both of the pacer's clock.
 fn span(now: Micros, until: Micros) -> Duration {
     Duration::from_micros(u64::try_from(until.saturating_sub(now)).unwrap_or_default())
-}
-
-fn real_time(until: Micros, now: Micros) -> SystemTime {
-    SystemTime::now() + span(now, until)
 }
 
 #[cfg(test)]

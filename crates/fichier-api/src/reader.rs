@@ -10,6 +10,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -25,6 +26,41 @@ use crate::upload::{SentFile, UploadFile};
 const BLOCK_BYTES: usize = 256 * 1024;
 /// Blocks that may wait for the socket.
 const BLOCKS_AHEAD: usize = 4;
+
+/// What is read for an upload: a file, in all but simulations.
+pub trait Source: Read + Send {
+    /// What tells whether it was changed, as it is now.
+    ///
+    /// # Errors
+    ///
+    /// Those of `fstat`.
+    fn mark(&self) -> io::Result<FileMark>;
+}
+
+/// What tells whether a file was changed: any write changes the `ctime`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileMark {
+    /// Its length.
+    pub size_bytes: u64,
+    /// When its content was changed: seconds since 1970, and nanoseconds.
+    pub mtime: (i64, i64),
+    /// When anything about it was changed: seconds since 1970, and nanoseconds.
+    pub ctime: (i64, i64),
+    /// Its number in its file system.
+    pub inode: u64,
+}
+
+impl Source for File {
+    fn mark(&self) -> io::Result<FileMark> {
+        let found = self.metadata()?;
+        Ok(FileMark {
+            size_bytes: found.len(),
+            mtime: (found.mtime(), found.mtime_nsec()),
+            ctime: (found.ctime(), found.ctime_nsec()),
+            inode: found.ino(),
+        })
+    }
+}
 
 /// A piece of the body.
 #[derive(Debug)]
@@ -74,21 +110,45 @@ pub(crate) fn start(
 ) -> io::Result<(mpsc::Receiver<io::Result<Block>>, Findings)> {
     let (send, blocks) = mpsc::channel(BLOCKS_AHEAD);
     let findings = Findings::default();
-    let mut reading = Reading {
-        form,
-        findings: findings.clone(),
-        send,
-        pending: Pending::default(),
-        wanted: true,
-    };
+    let mut reading = Reading::new(form, &findings, Outlet::Socket(send));
     thread::Builder::new().name("fichier-upload".to_owned()).spawn(move || reading.run(files))?;
     Ok((blocks, findings))
+}
+
+/// Reads everything into memory, here and now: for small files where there is no socket.
+pub(crate) fn read_all(form: Form, files: Vec<UploadFile>) -> (Vec<io::Result<Block>>, Findings) {
+    let findings = Findings::default();
+    let mut reading = Reading::new(form, &findings, Outlet::Memory(Vec::new()));
+    reading.run(files);
+    match reading.outlet {
+        Outlet::Memory(blocks) => (blocks, findings),
+        Outlet::Socket(_) => (Vec::new(), findings),
+    }
+}
+
+/// Where blocks go.
+enum Outlet {
+    Socket(mpsc::Sender<io::Result<Block>>),
+    Memory(Vec<io::Result<Block>>),
+}
+
+impl Outlet {
+    /// Whether it was taken.
+    fn put(&mut self, block: io::Result<Block>) -> bool {
+        match self {
+            Outlet::Socket(send) => send.blocking_send(block).is_ok(),
+            Outlet::Memory(blocks) => {
+                blocks.push(block);
+                true
+            }
+        }
+    }
 }
 
 struct Reading {
     form: Form,
     findings: Findings,
-    send: mpsc::Sender<io::Result<Block>>,
+    outlet: Outlet,
     pending: Pending,
     /// False once nobody takes the blocks any more.
     wanted: bool,
@@ -102,6 +162,11 @@ struct Pending {
 }
 
 impl Reading {
+    fn new(form: Form, findings: &Findings, outlet: Outlet) -> Reading {
+        let findings = findings.clone();
+        Reading { form, findings, outlet, pending: Pending::default(), wanted: true }
+    }
+
     fn run(&mut self, files: Vec<UploadFile>) {
         for (index, file) in files.into_iter().enumerate() {
             match self.file(index, file) {
@@ -120,24 +185,29 @@ impl Reading {
     fn file(&mut self, index: usize, file: UploadFile) -> io::Result<SentFile> {
         let UploadFile { name, size_bytes, open } = file;
         let mut source = open()?;
-        let at_open = source.metadata()?;
+        let at_open = source.mark()?;
         self.pending.bytes.extend_from_slice(self.form.opening(index).as_bytes());
         let mut hashes = Hashes::default();
         let mut left = size_bytes;
         while left > 0 && self.wanted {
-            left -= self.read_some(&mut source, left, &mut hashes)?;
+            left -= self.read_some(source.as_mut(), left, &mut hashes)?;
         }
         if left > 0 {
             return Err(io::Error::other("the upload was given up"));
         }
-        let at_end_of_file = is_at_end(&mut source)?;
-        let at_end = source.metadata()?;
+        let at_end_of_file = is_at_end(source.as_mut())?;
+        let at_end = source.mark()?;
         let (whirlpool, fingerprint) = hashes.finish();
         Ok(SentFile { name, size_bytes, whirlpool, fingerprint, at_open, at_end, at_end_of_file })
     }
 
     /// Reads up to `left` bytes into what is pending, and sends that when it fills a block.
-    fn read_some(&mut self, source: &mut File, left: u64, hashes: &mut Hashes) -> io::Result<u64> {
+    fn read_some(
+        &mut self,
+        source: &mut dyn Source,
+        left: u64,
+        hashes: &mut Hashes,
+    ) -> io::Result<u64> {
         let start = self.pending.bytes.len();
         let room = BLOCK_BYTES.saturating_sub(start).max(1);
         let want = usize::try_from(left).unwrap_or(usize::MAX).min(room);
@@ -167,7 +237,7 @@ impl Reading {
         let Pending { bytes, content_bytes } = std::mem::take(&mut self.pending);
         self.pending.bytes.reserve(if is_last { 0 } else { BLOCK_BYTES });
         let block = Block { bytes: bytes.into(), content_bytes, is_last };
-        self.wanted = self.send.blocking_send(Ok(block)).is_ok();
+        self.wanted = self.outlet.put(Ok(block));
     }
 
     fn fail(&mut self, index: usize, error: io::Error) {
@@ -177,7 +247,7 @@ impl Reading {
         let told = io::Error::new(error.kind(), "a file could not be read");
         self.findings.lock().failure = Some((index, error));
         // If nobody takes it any more, the body has ended already.
-        drop(self.send.blocking_send(Err(told)));
+        self.outlet.put(Err(told));
     }
 }
 
@@ -201,7 +271,7 @@ impl Hashes {
 }
 
 /// Whether nothing more can be read: a file that grew is cut at the announced size.
-fn is_at_end(source: &mut File) -> io::Result<bool> {
+fn is_at_end(source: &mut dyn Source) -> io::Result<bool> {
     loop {
         match source.read(&mut [0]) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -10,7 +10,7 @@
 use std::io;
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
 use crate::error::{Error, ErrorKind};
 use crate::pace::Pacer;
@@ -20,14 +20,67 @@ const MAX_REPEATS: usize = 3;
 /// Before the first repeat (docs/api-notes.md, E: back-off from 5 s); doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Runs `attempt` until it succeeds, fails for good, or has been repeated often enough.
+/// What is known about one call between its attempts, and what follows from it. Pure.
+#[derive(Debug)]
+pub(crate) struct Repeats {
+    idempotent: bool,
+    pauses: ExponentialBackoff,
+    /// Attempts that had a turn.
+    attempts: u32,
+    /// What an earlier attempt said that may have been carried out.
+    in_doubt: Option<ErrorKind>,
+}
+
+/// What to do after a failed attempt.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// The same call once more, after this pause.
+    Again {
+        pause: Duration,
+    },
+    GiveUp {
+        attempts: u32,
+        kind: ErrorKind,
+    },
+}
+
+impl Repeats {
+    pub(crate) fn new(idempotent: bool, time_scale: u32) -> Repeats {
+        let pauses = ExponentialBuilder::default()
+            .with_min_delay(FIRST_PAUSE / time_scale.max(1))
+            .with_factor(2.0)
+            .with_max_times(MAX_REPEATS)
+            .build();
+        Repeats { idempotent, pauses, attempts: 0, in_doubt: None }
+    }
+
+    /// Decides after an attempt that failed with `kind`.
+    ///
+    /// What is given up for is what the last attempt said. If that one was not even sent, after
+    /// one whose outcome is unknown, then it is what the earlier one said: the call may have been
+    /// carried out, and the caller must know.
+    pub(crate) fn after(&mut self, kind: ErrorKind) -> Next {
+        let sent = was_sent(&kind);
+        self.attempts += u32::from(sent);
+        let again = may_repeat(&kind, self.idempotent, self.attempts);
+        let Some(pause) = again.then(|| self.pauses.next()).flatten() else {
+            let kind = if sent { kind } else { self.in_doubt.take().unwrap_or(kind) };
+            return Next::GiveUp { attempts: self.attempts, kind };
+        };
+        if kind.outcome_unknown() {
+            self.in_doubt = Some(kind);
+        }
+        Next::Again { pause }
+    }
+}
+
+/// Runs `attempt` until it succeeds or [`Repeats`] gives up.
 ///
 /// Tells the pacer how each attempt went. `attempt` takes its own turn from the pacer.
 ///
 /// # Errors
 ///
-/// What the last attempt said. If that one was not even sent, after one whose outcome is unknown,
-/// then what the earlier one said: the call may have been carried out, and the caller must know.
+/// [`Next::GiveUp`].
 pub(crate) async fn call<T, F>(
     idempotent: bool,
     pacer: &Pacer,
@@ -37,13 +90,7 @@ pub(crate) async fn call<T, F>(
 where
     F: Future<Output = Result<T, ErrorKind>>,
 {
-    let pauses = ExponentialBuilder::default()
-        .with_min_delay(FIRST_PAUSE / pacer.time_scale())
-        .with_factor(2.0)
-        .with_max_times(MAX_REPEATS);
-    let mut pauses = pauses.build();
-    let mut attempts = 0;
-    let mut in_doubt = None;
+    let mut repeats = Repeats::new(idempotent, pacer.time_scale());
     loop {
         let kind = match attempt().await {
             Ok(value) => {
@@ -53,18 +100,15 @@ where
             Err(kind) => kind,
         };
         pacer.note_flood(&kind);
-        let sent = was_sent(&kind);
-        attempts += u32::from(sent);
-        let pause = if may_repeat(&kind, idempotent, attempts) { pauses.next() } else { None };
-        let Some(pause) = pause else {
-            let kind = if sent { kind } else { in_doubt.unwrap_or(kind) };
-            return Err(Error { endpoint, attempts, kind });
-        };
-        tracing::debug!(endpoint, pause_s = pause.as_secs_f64(), "repeating a call: {kind}");
-        if kind.outcome_unknown() {
-            in_doubt = Some(kind);
+        let said = kind.to_string();
+        match repeats.after(kind) {
+            Next::GiveUp { attempts, kind } => return Err(Error { endpoint, attempts, kind }),
+            Next::Again { pause } => {
+                let pause_s = pause.as_secs_f64();
+                tracing::debug!(endpoint, pause_s, "repeating a call: {said}");
+                tokio::time::sleep(pause).await;
+            }
         }
-        tokio::time::sleep(pause).await;
     }
 }
 
@@ -91,26 +135,37 @@ fn may_repeat(kind: &ErrorKind, idempotent: bool, attempts: u32) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
     use std::time::SystemTime;
 
     use super::*;
-    use crate::pace::PaceConfig;
 
-    /// Runs a call whose attempts go as listed; what came of it, with what was left unused.
+    /// A call whose attempts go as listed; what came of it, with what was left unused.
     fn outcome(idempotent: bool, script: Vec<Result<(), ErrorKind>>) -> String {
-        let config = PaceConfig { calls_per_second: 1.0, time_scale: 100_000 };
-        let pacer = Pacer::in_memory(config);
-        let script = Mutex::new(script.into_iter());
-        let attempt = || async { script.lock().unwrap().next().expect("one attempt too many") };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        let result = runtime.block_on(call(idempotent, &pacer, "file/rm.cgi", attempt));
-        let unused = script.lock().unwrap().len();
-        let result = match result {
-            Ok(()) => "done".to_owned(),
-            Err(error) => format!("{error}: {}", error.kind),
+        let mut repeats = Repeats::new(idempotent, 1);
+        let mut script = script.into_iter();
+        let result = loop {
+            let Err(kind) = script.next().expect("one attempt too many") else {
+                break "done".to_owned();
+            };
+            if let Next::GiveUp { attempts, kind } = repeats.after(kind) {
+                let error = Error { endpoint: "file/rm.cgi", attempts, kind };
+                break format!("{error}: {}", error.kind);
+            }
         };
-        format!("{result} ({unused} unused)")
+        format!("{result} ({} unused)", script.len())
+    }
+
+    #[test]
+    fn the_pauses_double_from_five_seconds_and_are_scaled() {
+        for time_scale in [1, 10] {
+            let mut repeats = Repeats::new(true, time_scale);
+            let pauses: Vec<Duration> = std::iter::from_fn(|| match repeats.after(lost().err()?) {
+                Next::Again { pause } => Some(pause * time_scale),
+                Next::GiveUp { .. } => None,
+            })
+            .collect();
+            assert_eq!(pauses, [5, 10, 20].map(Duration::from_secs));
+        }
     }
 
     fn lost() -> Result<(), ErrorKind> {
@@ -163,7 +218,10 @@ mod tests {
 
     #[test]
     fn a_hold_off_does_not_hide_that_an_earlier_attempt_may_have_succeeded() {
-        let held = || ErrorKind::HeldOff { until: SystemTime::now(), reason: "a flood".to_owned() };
+        let held = || {
+            let (until, wait) = (SystemTime::now(), Duration::from_secs(60));
+            ErrorKind::HeldOff { until, wait, reason: "a flood".to_owned() }
+        };
         assert_eq!(
             outcome(true, vec![lost(), Err(held())]),
             "file/rm.cgi failed: the service could not be reached (0 unused)"

@@ -8,16 +8,21 @@
 //! age shows. Reading a clock costs no call.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
+use tokio::time::Instant;
+
+use crate::clock::Clock;
 
 /// A reading of the service's clock, from the newest reply that showed one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServiceClock {
     showed: SystemTime,
     heard: Instant,
+    /// That of the caller.
+    local: Clock,
 }
 
 impl ServiceClock {
@@ -35,13 +40,13 @@ impl ServiceClock {
     /// a second and the time that the reply took. A local clock that was set after the reading,
     /// or a suspended machine, shows as a difference too, until the next reply.
     pub fn difference(&self) -> Duration {
-        let (local, service) = (SystemTime::now(), self.now());
+        let (local, service) = (self.local.wall(), self.now());
         local.duration_since(service).unwrap_or_else(|behind| behind.duration())
     }
 
     /// Whether the local wall clock is ahead of the service's, not behind it.
     pub fn local_is_ahead(&self) -> bool {
-        SystemTime::now() > self.now()
+        self.local.wall() > self.now()
     }
 
     /// What the service's clock should show by now.
@@ -52,9 +57,17 @@ impl ServiceClock {
 
 /// The newest reading; shared by all clones of a client.
 #[derive(Debug, Default)]
-pub(crate) struct NewestReading(Mutex<Option<ServiceClock>>);
+pub(crate) struct NewestReading {
+    newest: Mutex<Option<ServiceClock>>,
+    local: Clock,
+}
 
 impl NewestReading {
+    /// None yet; `local` is the clock to compare with.
+    pub(crate) fn new(local: Clock) -> NewestReading {
+        NewestReading { newest: Mutex::default(), local }
+    }
+
     pub(crate) fn get(&self) -> Option<ServiceClock> {
         *self.lock()
     }
@@ -62,12 +75,13 @@ impl NewestReading {
     /// Notes the `Date` header of a reply that has just begun to come in.
     pub(crate) fn note(&self, header: Option<&str>) {
         let Some(at) = header.and_then(read) else { return };
-        *self.lock() = Some(ServiceClock { showed: at.into(), heard: Instant::now() });
+        let (showed, heard) = (at.into(), Instant::now());
+        *self.lock() = Some(ServiceClock { showed, heard, local: self.local });
     }
 
     // Held for a few instructions, never across an `.await`.
     fn lock(&self) -> MutexGuard<'_, Option<ServiceClock>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -84,7 +98,7 @@ mod tests {
     const HOUR: Duration = Duration::from_secs(60 * 60);
 
     fn reading(showed: SystemTime) -> ServiceClock {
-        ServiceClock { showed, heard: Instant::now() }
+        ServiceClock { showed, heard: Instant::now(), local: Clock::system() }
     }
 
     #[test]
@@ -121,7 +135,8 @@ mod tests {
     #[test]
     fn an_old_reading_goes_on_by_itself() {
         let Some(heard) = Instant::now().checked_sub(HOUR) else { return };
-        let clock = ServiceClock { showed: SystemTime::now() - HOUR, heard };
+        let showed = SystemTime::now() - HOUR;
+        let clock = ServiceClock { showed, heard, local: Clock::system() };
         assert!(clock.age() >= HOUR);
         assert!(clock.difference() < HOUR / 60, "{:?}", clock.difference());
     }

@@ -11,6 +11,7 @@
 //! the stall timeout; how long a transfer takes as a whole is not limited here.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{
@@ -21,7 +22,9 @@ use reqwest::redirect::Policy;
 use url::Url;
 
 use crate::address::ApiAddress;
+use crate::carrier::Carrier;
 use crate::client::BuildError;
+use crate::clock::Clock;
 use crate::error::ErrorKind;
 use crate::family::{AddressFamily, Resolver};
 use crate::key::ApiKey;
@@ -58,6 +61,8 @@ pub(crate) struct Transport {
     node: reqwest::Client,
     download: reqwest::Client,
     service_clock: NewestReading,
+    /// Instead of the network.
+    carrier: Option<Arc<dyn Carrier>>,
 }
 
 /// A reply that was read to its end.
@@ -71,7 +76,11 @@ pub(crate) struct Reply {
 }
 
 impl Transport {
-    pub(crate) fn new(key: &ApiKey, settings: Settings) -> Result<Transport, BuildError> {
+    pub(crate) fn new(
+        key: &ApiKey,
+        settings: Settings,
+        clock: Clock,
+    ) -> Result<Transport, BuildError> {
         let mut authorization = HeaderValue::from_str(&key.bearer())
             .map_err(|_| BuildError::Http { problem: "the key is no header value".to_owned() })?;
         authorization.set_sensitive(true);
@@ -85,11 +94,31 @@ impl Transport {
             api: finish(start(true)?.gzip(true).read_timeout(stall))?,
             node: finish(fresh)?,
             download: finish(http1()?.read_timeout(stall))?,
-            service_clock: NewestReading::default(),
+            service_clock: NewestReading::new(clock),
+            carrier: None,
             address: settings.address,
             authorization,
             stall_timeout: stall,
         })
+    }
+
+    /// The same, over another carrier; shares no reading of the service's clock.
+    pub(crate) fn carried_by(&self, carrier: Arc<dyn Carrier>, clock: Clock) -> Transport {
+        Transport {
+            address: self.address.clone(),
+            authorization: self.authorization.clone(),
+            stall_timeout: self.stall_timeout,
+            api: self.api.clone(),
+            node: self.node.clone(),
+            download: self.download.clone(),
+            service_clock: NewestReading::new(clock),
+            carrier: Some(carrier),
+        }
+    }
+
+    /// Whether there is a network that takes a body piece by piece.
+    pub(crate) fn has_network(&self) -> bool {
+        self.carrier.is_none()
     }
 
     pub(crate) fn address(&self) -> &ApiAddress {
@@ -115,7 +144,7 @@ impl Transport {
             // The bare type: anything more is refused by some endpoints (docs/api-notes.md, A.2).
             .header(CONTENT_TYPE, "application/json")
             .body(json);
-        self.read(request.send().await.map_err(unreachable)?).await
+        self.read(self.send(request).await?).await
     }
 
     /// Sends a form to an upload node. The caller watches its progress: no timeout is set, since
@@ -135,7 +164,7 @@ impl Transport {
             .header(CONTENT_TYPE, content_type)
             .header(CONTENT_LENGTH, content_length)
             .body(body);
-        self.read(request.send().await.map_err(unreachable)?).await
+        self.read(self.send(request).await?).await
     }
 
     /// Asks a node what became of an upload. The key is not needed there, and not sent.
@@ -146,7 +175,7 @@ impl Transport {
             .timeout(self.stall_timeout * STALLS_PER_CALL)
             .header(CONNECTION, "close")
             .header(JSON, "1");
-        self.read(request.send().await.map_err(unreachable)?).await
+        self.read(self.send(request).await?).await
     }
 
     /// Starts a download, from byte `offset` on; the body is left to the caller.
@@ -159,7 +188,16 @@ impl Transport {
         if offset > 0 {
             request = request.header(RANGE, format!("bytes={offset}-"));
         }
-        request.send().await.map_err(unreachable)
+        self.send(request).await
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response, ErrorKind> {
+        let Some(carrier) = &self.carrier else {
+            return request.send().await.map_err(unreachable);
+        };
+        let request = request.build().and_then(http::Request::try_from).map_err(unreachable)?;
+        let response = carrier.carry(request).await.map_err(ErrorKind::Unreachable)?;
+        Ok(response.into())
     }
 
     /// Reads a reply to its end, or to the most that is read; and the service's clock in it.

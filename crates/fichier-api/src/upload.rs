@@ -8,17 +8,14 @@
 //! Invariant: a slot's body is sent at most once; nothing here repeats it.
 
 use std::fmt;
-use std::fs::{File, Metadata};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures_util::stream;
+use futures_util::stream::{self, BoxStream, StreamExt as _};
 use serde::Deserialize;
 use serde_json::json;
-use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use crate::client::Client;
@@ -27,7 +24,7 @@ use crate::form::{self, Form};
 use crate::names::RemoteName;
 use crate::node_reply;
 use crate::pace::Lane;
-use crate::reader::{self, Block};
+use crate::reader::{self, Block, FileMark, Source};
 use crate::types::FolderId;
 use crate::{Fingerprint, Whirlpool};
 
@@ -60,7 +57,19 @@ pub struct UploadFile {
     /// (docs/api-notes.md, C.7).
     pub size_bytes: u64,
     /// Opens it, in a thread that may block, when its turn comes.
-    pub open: Box<dyn FnOnce() -> io::Result<File> + Send>,
+    pub open: Box<dyn FnOnce() -> io::Result<Box<dyn Source>> + Send>,
+}
+
+impl UploadFile {
+    /// A file of this name and size, opened by `open` when its turn comes.
+    pub fn new<S: Source + 'static>(
+        name: RemoteName,
+        size_bytes: u64,
+        open: impl FnOnce() -> io::Result<S> + Send + 'static,
+    ) -> UploadFile {
+        let open = Box::new(move || Ok(Box::new(open()?) as Box<dyn Source>));
+        UploadFile { name, size_bytes, open }
+    }
 }
 
 /// One file as it was read while it was sent.
@@ -74,10 +83,10 @@ pub struct SentFile {
     pub whirlpool: Whirlpool,
     /// The other hash of the same bytes.
     pub fingerprint: Fingerprint,
-    /// The file's metadata before the first byte was read.
-    pub at_open: Metadata,
-    /// The file's metadata after the last byte was read.
-    pub at_end: Metadata,
+    /// The file's mark before the first byte was read.
+    pub at_open: FileMark,
+    /// The file's mark after the last byte was read.
+    pub at_end: FileMark,
     /// Whether the file ended there; `false` if it had grown, and only its beginning was sent.
     pub at_end_of_file: bool,
 }
@@ -175,12 +184,20 @@ impl Client {
         let _turn = self.pacer().turn(Lane::Call).await.map_err(not_begun)?;
 
         let (content_type, length) = (form.content_type(), form.content_length());
-        let (blocks, findings) =
-            reader::start(form, files).map_err(|source| SendError::File { index: 0, source })?;
         let handed_over = Arc::new(HandedOver { content_bytes: progress, ..Default::default() });
+        let (blocks, findings) = if self.transport().has_network() {
+            let started = reader::start(form, files);
+            let (mut blocks, findings) =
+                started.map_err(|source| SendError::File { index: 0, source })?;
+            (stream::poll_fn(move |cx| blocks.poll_recv(cx)).boxed(), findings)
+        } else {
+            let (blocks, findings) = reader::read_all(form, files);
+            (stream::iter(blocks).boxed(), findings)
+        };
         let body = body(blocks, Arc::clone(&handed_over));
         let stall = self.transport().stall_timeout();
         let replied = tokio::select! {
+            biased;
             reply = self.transport().send_form(to.clone(), &content_type, length, body) => reply,
             kind = handed_over.stalled(stall) => Err(kind),
         };
@@ -262,16 +279,17 @@ fn not_begun(kind: ErrorKind) -> SendError {
     SendError::Service { error, sent: Vec::new(), complete: false }
 }
 
-fn body(blocks: mpsc::Receiver<io::Result<Block>>, handed_over: Arc<HandedOver>) -> reqwest::Body {
-    let blocks = stream::unfold((blocks, handed_over), |(mut blocks, handed_over)| async move {
-        let block = blocks.recv().await?;
-        let bytes: io::Result<Bytes> = block.map(|block| {
+fn body(
+    blocks: BoxStream<'static, io::Result<Block>>,
+    handed_over: Arc<HandedOver>,
+) -> reqwest::Body {
+    let bytes = blocks.map(move |block| {
+        block.map(|block| {
             handed_over.note(&block);
             block.bytes
-        });
-        Some((bytes, (blocks, handed_over)))
+        })
     });
-    reqwest::Body::wrap_stream(blocks)
+    reqwest::Body::wrap_stream(bytes)
 }
 
 /// How much of a body the socket has taken.

@@ -18,11 +18,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
 use hyper::{Request, Response};
 use serde_json::{Value, json};
 
+use crate::dates::instant;
 use crate::faults::{Action, Subject};
 use crate::json::Fields;
 use crate::node::Upload;
@@ -56,11 +56,14 @@ pub(crate) struct Call<'a> {
 /// # Errors
 ///
 /// When the client's body cannot be read, and to have the connection closed.
-pub(crate) async fn serve(
+pub(crate) async fn serve<B>(
     world: Arc<World>,
-    request: Request<Incoming>,
+    request: Request<B>,
     address: IpAddr,
-) -> io::Result<Response<Body>> {
+) -> io::Result<Response<Body>>
+where
+    B: hyper::body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+{
     let (head, body) = request.into_parts();
     let endpoint = head.uri.path().strip_prefix("/v1/").unwrap_or(head.uri.path()).to_owned();
     let ticket = world.lock().record.request(&endpoint, head.method.as_str());
@@ -100,7 +103,7 @@ struct Knock<'a> {
 }
 
 fn answer(world: &World, state: &mut State, knock: &Knock) -> Answer {
-    let now = Instant::now();
+    let now = instant();
     let rules = state.rules.clone();
     if let Err(refusal) = state.limits.admit(&rules, now) {
         state.record.violation(knock.endpoint, &refusal.broken);

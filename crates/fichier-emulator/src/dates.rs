@@ -4,6 +4,7 @@
 //! Lifetimes and limits do not follow this clock: they are measured, not read off.
 
 use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
 use jiff::civil::DateTime;
 use jiff::fmt::rfc2822::DateTimePrinter;
@@ -16,17 +17,32 @@ const FORMAT: &str = "%Y-%m-%d %H:%M:%S";
 static PARIS: LazyLock<TimeZone> =
     LazyLock::new(|| TimeZone::get("Europe/Paris").unwrap_or(TimeZone::UTC));
 
+/// This moment, as lifetimes and limits are measured: that of the runtime, which a simulation
+/// lets pass as it likes.
+pub(crate) fn instant() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
 /// The clock of this machine, or one that is wrong by some seconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Clock {
     /// Negative: behind.
     pub(crate) ahead_s: i64,
+    /// Instead of that of this machine: what it showed then, and has gone on from.
+    pub(crate) started: Option<(i64, Instant)>,
 }
 
 impl Clock {
     /// Unix seconds of this moment.
     pub(crate) fn now(self) -> i64 {
-        Timestamp::now().as_second().saturating_add(self.ahead_s)
+        let shown = match self.started {
+            Some((start_s, since)) => {
+                let passed: Duration = instant().saturating_duration_since(since);
+                start_s.saturating_add(i64::try_from(passed.as_secs()).unwrap_or(i64::MAX))
+            }
+            None => Timestamp::now().as_second(),
+        };
+        shown.saturating_add(self.ahead_s)
     }
 
     /// This moment as a `Date` header has it: `Tue, 22 Jun 2021 12:57:25 GMT`.
@@ -62,7 +78,7 @@ mod tests {
 
     #[test]
     fn a_header_is_in_the_form_of_http() {
-        let epoch = Clock { ahead_s: -Clock::default().now() };
+        let epoch = Clock { ahead_s: -Clock::default().now(), started: None };
         let header = epoch.header();
         // A second may have passed.
         assert!(

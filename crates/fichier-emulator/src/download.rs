@@ -16,6 +16,7 @@ use hyper::{Method, Request, Response};
 
 use crate::account::File;
 use crate::api::tokens::{ONE_LOCATION, ONE_LOCATION_NUMBER};
+use crate::dates::instant;
 use crate::faults::{Action, Subject};
 use crate::reply::{Body, Delivery, Reply, full};
 use crate::send::{self, Part};
@@ -108,7 +109,7 @@ pub(crate) async fn serve(
 
 /// The file of a token, or the reply in its place.
 fn find(state: &mut State, asked: &Asked) -> Result<Found, (Reply, Delivery)> {
-    let now = Instant::now();
+    let now = instant();
     let token = state.tokens.get(asked.token);
     let good = token.filter(|token| token.is_good(state, now, asked.is_get));
     let good = good.map(|token| (token.inline, token.cdn));

@@ -10,11 +10,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::net::TcpListener;
 use tokio::runtime::{self, Runtime};
 
-use crate::dates::Clock;
+use crate::dates::{Clock, instant};
 use crate::faults::Fault;
+use crate::inside;
 use crate::numbers::Numbers;
 use crate::proxy;
 use crate::requests::Request;
@@ -96,7 +98,7 @@ impl Builder {
         let index = self.storage.open()?;
         let time_scale = self.time_scale.unwrap_or(self.rules.time_scale);
         let rules = Rules { time_scale, ..self.rules };
-        let state = State::open(rules, self.key.clone(), index.as_deref())?;
+        let state = State::open(rules, self.key.clone(), Clock::default(), index.as_deref())?;
         let host = self.listen.ip();
         let api = bind(self.listen)?;
         let node = bind(SocketAddr::new(host, 0))?;
@@ -108,7 +110,7 @@ impl Builder {
             tls: self.tls,
         };
         let identity = self.tls.then(|| tls::identity(host)).transpose()?;
-        let world = Arc::new(World::new(state, self.storage, places));
+        let world = Arc::new(World::new(state, self.storage, places, false));
         let engine = Engine::start()?;
         for (door, listener) in [(Door::Api, api), (Door::Node, node), (Door::Download, download)] {
             let acceptor = identity.as_ref().map(|identity: &Identity| identity.acceptor.clone());
@@ -126,6 +128,23 @@ impl Builder {
         let ca_pem = identity.map(|identity| identity.ca_pem);
         Ok(Emulator { world, key: self.key, ca_pem, proxy, engine })
     }
+
+    /// The service without sockets, threads and clocks of its own, for simulations: requests are
+    /// handed to [`Emulator::answer`], and time is that of the runtime that asks, which may be
+    /// paused. Its wall clock shows `start_s` (Unix seconds) now. Downloads are not served.
+    ///
+    /// # Errors
+    ///
+    /// None with storage in memory.
+    pub fn start_inside(self, start_s: i64) -> io::Result<Emulator> {
+        let rules =
+            Rules { time_scale: self.time_scale.unwrap_or(self.rules.time_scale), ..self.rules };
+        let clock = Clock { ahead_s: 0, started: Some((start_s, instant())) };
+        let state = State::open(rules, self.key.clone(), clock, None)?;
+        let places = inside::places();
+        let world = Arc::new(World::new(state, self.storage, places, true));
+        Ok(Emulator { world, key: self.key, ca_pem: None, proxy: None, engine: Engine(None) })
+    }
 }
 
 impl Emulator {
@@ -139,6 +158,20 @@ impl Emulator {
             key: Numbers::seeded(1).mixed(32),
             time_scale: None,
         }
+    }
+
+    /// Answers a request to a service that was started inside; see [`Builder::start_inside`].
+    ///
+    /// # Errors
+    ///
+    /// The connection is closed without an answer, or the host is none of the service's.
+    pub async fn answer<B>(&self, request: hyper::Request<B>) -> io::Result<hyper::Response<Bytes>>
+    where
+        B: hyper::body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
+            + Unpin
+            + Send,
+    {
+        inside::answer(Arc::clone(&self.world), request).await
     }
 
     /// The address that endpoints are appended to: `http://127.0.0.1:PORT/v1`.
@@ -233,7 +266,7 @@ impl Emulator {
 
     /// Whether callers are locked out at this moment.
     pub fn is_locked(&self) -> bool {
-        self.world.lock().limits.is_locked(std::time::Instant::now())
+        self.world.lock().limits.is_locked(instant())
     }
 
     /// Ends a lock at once.
@@ -270,7 +303,7 @@ impl Emulator {
     /// is told in the `Date` of every reply and in the dates of what is uploaded, copied or made.
     /// Limits and lifetimes do not change with it.
     pub fn set_clock_ahead(&self, seconds: i64) {
-        self.world.lock().clock = Clock { ahead_s: seconds };
+        self.world.lock().clock.ahead_s = seconds;
     }
 
     /// Another subscription.

@@ -4,12 +4,12 @@
 //! account: who remove, rename or move what a client believes to be there.
 
 use std::io::Read;
-use std::time::Instant;
 
 use crate::account::{File, ROOT};
 use crate::api::link_id;
 use crate::damage::Damage;
 use crate::dates;
+use crate::dates::instant;
 use crate::emulator::Emulator;
 use crate::storage::{ContentReader, Stored};
 
@@ -130,7 +130,7 @@ impl Emulator {
     /// When there is none of this link.
     pub fn remove_file(&self, link: &str) {
         let id = link_id(link).unwrap_or_default();
-        let removed = self.world.lock().remove_file(id, &self.world.storage, Instant::now());
+        let removed = self.world.lock().remove_file(id, &self.world.storage, instant());
         assert!(removed, "no file at {link}");
     }
 

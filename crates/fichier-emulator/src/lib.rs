@@ -36,6 +36,7 @@ mod dates;
 mod download;
 mod emulator;
 mod faults;
+mod inside;
 mod inspect;
 mod json;
 mod limits;

@@ -12,14 +12,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, LOCATION};
 use hyper::{Request, Response};
 
 use crate::account::{File, ROOT};
+use crate::dates::instant;
 use crate::faults::{Action, Subject};
 use crate::names;
-use crate::receive::{self, Received};
+use crate::receive::{self, Arriving, Received};
 use crate::reply::{Body, Delivery, Reply};
 use crate::requests::Ticket;
 use crate::results;
@@ -66,9 +66,9 @@ pub(crate) struct Entry {
 /// # Errors
 ///
 /// When the client's body cannot be read, and to have the connection closed.
-pub(crate) async fn serve(
+pub(crate) async fn serve<B: Arriving>(
     world: Arc<World>,
-    request: Request<Incoming>,
+    request: Request<B>,
 ) -> io::Result<Response<Body>> {
     let endpoint = request.uri().path().trim_start_matches('/').to_owned();
     let ticket = world.lock().record.request(&endpoint, request.method().as_str());
@@ -107,9 +107,9 @@ struct Opening {
     ticket: Ticket,
 }
 
-async fn upload(
+async fn upload<B: Arriving>(
     world: &Arc<World>,
-    request: Request<Incoming>,
+    request: Request<B>,
     ticket: Ticket,
 ) -> io::Result<Response<Body>> {
     let opening = open(&mut world.lock(), &request, ticket);
@@ -148,8 +148,8 @@ async fn upload(
     answer.deliver().await
 }
 
-fn open(state: &mut State, request: &Request<Incoming>, ticket: Ticket) -> Result<Opening, Reply> {
-    note_pace(state, Instant::now());
+fn open<B>(state: &mut State, request: &Request<B>, ticket: Ticket) -> Result<Opening, Reply> {
+    note_pace(state, instant());
     let id = query(request, "id").unwrap_or_default().to_owned();
     note_id(state, &id);
     let boundary = boundary(state, request);
@@ -203,7 +203,7 @@ fn note_id(state: &mut State, id: &str) {
 }
 
 /// The boundary as it is written, quotes and all: the service takes off nothing.
-fn boundary(state: &mut State, request: &Request<Incoming>) -> String {
+fn boundary<B>(state: &mut State, request: &Request<B>) -> String {
     let kind = header(request, CONTENT_TYPE).unwrap_or_default();
     let boundary = kind.strip_prefix("multipart/form-data").and_then(|rest| {
         let (_, boundary) = rest.split_once("boundary=")?;
@@ -231,7 +231,7 @@ fn close(
     opening: &Opening,
     received: Received,
 ) -> (Reply, Delivery) {
-    let now = Instant::now();
+    let now = instant();
     for broken in &received.broken {
         state.record.violation("upload.cgi", broken);
     }
@@ -345,7 +345,7 @@ fn keep(state: &mut State, opening: &Opening, received: Received) -> Vec<Entry> 
 fn hidden_until(state: &State) -> Option<Instant> {
     let lag = if state.rules.appears_after_result { NEVER_ASKED } else { Duration::ZERO };
     let lag = lag + state.rules.real(state.rules.listing_lag);
-    (!lag.is_zero()).then(|| Instant::now() + lag)
+    (!lag.is_zero()).then(|| instant() + lag)
 }
 
 /// A bad `did` is the root, silently (docs/api-notes.md, C.3).

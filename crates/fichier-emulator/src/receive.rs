@@ -10,7 +10,6 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use tokio::sync::mpsc;
 
 use crate::multipart::{Event, Reader};
@@ -21,6 +20,21 @@ use crate::storage::{Sink, Stored};
 const CHUNKS: usize = 16;
 /// No text field of an upload is longer (docs/api-notes.md, C.1: `message`).
 const MAX_TEXT: usize = 8 * 1024;
+
+/// A body as hyper hands it over, or as a simulation does.
+pub(crate) trait Arriving:
+    hyper::body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
+    + Unpin
+    + Send
+{
+}
+
+impl<B> Arriving for B where
+    B: hyper::body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
+        + Unpin
+        + Send
+{
+}
 
 /// What came in one upload.
 #[derive(Debug, Default)]
@@ -44,9 +58,12 @@ pub(crate) struct Received {
 pub(crate) async fn receive(
     world: &Arc<World>,
     boundary: &str,
-    body: &mut Incoming,
+    body: &mut impl Arriving,
     most: usize,
 ) -> io::Result<Received> {
+    if world.is_inside {
+        return receive_here(world, boundary, body, most).await;
+    }
     let (send, chunks) = mpsc::channel(CHUNKS);
     let (storing, reader) = (Arc::clone(world), Reader::new(boundary));
     let work = tokio::task::spawn_blocking(move || store(&storing, reader, chunks));
@@ -82,6 +99,39 @@ pub(crate) async fn receive(
     }
 }
 
+/// The same without a thread: a simulation has none, and its bodies are small.
+async fn receive_here(
+    world: &World,
+    boundary: &str,
+    body: &mut impl Arriving,
+    most: usize,
+) -> io::Result<Received> {
+    let mut taking = Taking::new(Reader::new(boundary));
+    let mut count = 0;
+    let mut broke = None;
+    while let Some(frame) = body.frame().await {
+        match frame.map(hyper::body::Frame::into_data) {
+            Ok(Ok(chunk)) => {
+                count += chunk.len();
+                taking.take(world, chunk)?;
+            }
+            Ok(Err(_trailers)) => {}
+            Err(error) => broke = Some(io::Error::other(error)),
+        }
+    }
+    if count >= most {
+        broke = Some(io::ErrorKind::ConnectionReset.into());
+    }
+    let received = taking.finish();
+    match broke {
+        Some(error) => {
+            discard(world, &received);
+            Err(error)
+        }
+        None => Ok(received),
+    }
+}
+
 /// Frees what an upload has stored that does not come to be.
 pub(crate) fn discard(world: &World, received: &Received) {
     for (name, stored) in &received.files {
@@ -91,30 +141,53 @@ pub(crate) fn discard(world: &World, received: &Received) {
     }
 }
 
-fn store(
-    world: &World,
-    mut reader: Reader,
-    mut chunks: mpsc::Receiver<Bytes>,
-) -> io::Result<Received> {
-    let mut received = Received::default();
-    let mut open = Open::Nothing;
+fn store(world: &World, reader: Reader, mut chunks: mpsc::Receiver<Bytes>) -> io::Result<Received> {
+    let mut taking = Taking::new(reader);
     while let Some(chunk) = chunks.blocking_recv() {
-        reader.push(chunk);
+        taking.take(world, chunk)?;
+    }
+    Ok(taking.finish())
+}
+
+/// A form while it comes in.
+struct Taking {
+    reader: Reader,
+    open: Open,
+    received: Received,
+    /// It is no form; what still comes of it is not looked at.
+    is_broken: bool,
+}
+
+impl Taking {
+    fn new(reader: Reader) -> Taking {
+        Taking { reader, open: Open::Nothing, received: Received::default(), is_broken: false }
+    }
+
+    fn take(&mut self, world: &World, chunk: Bytes) -> io::Result<()> {
+        if self.is_broken {
+            return Ok(());
+        }
+        self.reader.push(chunk);
         loop {
-            let event = match reader.next() {
-                Ok(Some(event)) => event,
-                Ok(None) => break,
-                Err(broken) => {
-                    received.broken.push(broken);
-                    drain(&mut chunks);
-                    return Ok(received);
+            match self.reader.next() {
+                Ok(Some(event)) => {
+                    let open = std::mem::replace(&mut self.open, Open::Nothing);
+                    self.open = step(world, event, open, &mut self.received)?;
                 }
-            };
-            open = step(world, event, open, &mut received)?;
+                Ok(None) => return Ok(()),
+                Err(broken) => {
+                    self.received.broken.push(broken);
+                    self.is_broken = true;
+                    return Ok(());
+                }
+            }
         }
     }
-    received.closed = reader.is_closed();
-    Ok(received)
+
+    fn finish(mut self) -> Received {
+        self.received.closed = !self.is_broken && self.reader.is_closed();
+        self.received
+    }
 }
 
 /// The part that is being read.
@@ -156,9 +229,4 @@ fn step(world: &World, event: Event, open: Open, received: &mut Received) -> io:
         }
         (Event::End | Event::Closed, Open::Nothing) => Open::Nothing,
     })
-}
-
-/// Lets the client finish sending what nobody reads.
-fn drain(chunks: &mut mpsc::Receiver<Bytes>) {
-    while chunks.blocking_recv().is_some() {}
 }

@@ -44,7 +44,7 @@ pub(crate) struct Record {
 impl Record {
     pub(crate) fn new() -> Record {
         Record {
-            started: Instant::now(),
+            started: crate::dates::instant(),
             requests: Vec::new(),
             downloads: Vec::new(),
             violations: Vec::new(),

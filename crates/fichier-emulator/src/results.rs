@@ -4,12 +4,11 @@
 //! without links. The order of the links means nothing and changes each time.
 
 use std::io;
-use std::time::Instant;
 
-use hyper::body::Incoming;
 use hyper::{Request, Response};
 use serde_json::{Value, json};
 
+use crate::dates::instant;
 use crate::faults::{Action, Subject};
 use crate::node::{Entry, Upload, header, query};
 use crate::reply::{Body, Delivery, Payload, Reply};
@@ -33,9 +32,9 @@ enum Form {
 /// # Errors
 ///
 /// Only to have the connection closed.
-pub(crate) async fn tell(
+pub(crate) async fn tell<B>(
     world: &World,
-    request: &Request<Incoming>,
+    request: &Request<B>,
     ticket: Ticket,
 ) -> io::Result<Response<Body>> {
     let xid = query(request, "xid").unwrap_or_default();
@@ -89,7 +88,7 @@ impl State {
 }
 
 fn answer(state: &mut State, xid: &str, form: Form) -> (Reply, Delivery) {
-    let now = Instant::now();
+    let now = instant();
     let rules = state.rules.clone();
     if let Err(refusal) = state.limits.admit_node(&rules, now) {
         state.record.violation("end.pl", &refusal.broken);

@@ -94,7 +94,7 @@ where
 }
 
 /// With the service's own time; hyper would write that of this machine.
-fn dated<B>(mut response: Response<B>, world: &World) -> Response<B> {
+pub(crate) fn dated<B>(mut response: Response<B>, world: &World) -> Response<B> {
     if let Ok(date) = HeaderValue::try_from(world.lock().clock.header()) {
         response.headers_mut().insert(DATE, date);
     }

@@ -31,6 +31,8 @@ pub(crate) struct World {
     pub(crate) storage: Storage,
     pub(crate) places: Places,
     pub(crate) traffic: Traffic,
+    /// There are no sockets: bodies are small, and taken in without a thread.
+    pub(crate) is_inside: bool,
 }
 
 /// The addresses of the three servers.
@@ -92,8 +94,9 @@ struct Index<A> {
 }
 
 impl World {
-    pub(crate) fn new(state: State, storage: Storage, places: Places) -> World {
-        World { state: Mutex::new(state), storage, places, traffic: Traffic::default() }
+    pub(crate) fn new(state: State, storage: Storage, places: Places, is_inside: bool) -> World {
+        let (state, traffic) = (Mutex::new(state), Traffic::default());
+        World { state, storage, places, traffic, is_inside }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
@@ -122,13 +125,17 @@ impl World {
 
 impl State {
     /// A new account, or the one in `index`.
-    pub(crate) fn open(rules: Rules, key: String, index: Option<&str>) -> io::Result<State> {
+    pub(crate) fn open(
+        rules: Rules,
+        key: String,
+        clock: Clock,
+        index: Option<&str>,
+    ) -> io::Result<State> {
         let index: Index<Account> = match index {
             Some(text) => serde_json::from_str(text)?,
-            None => Index {
-                account: Account::new(Clock::default().now()),
-                numbers: Numbers::seeded(0x1f1c_41e4),
-            },
+            None => {
+                Index { account: Account::new(clock.now()), numbers: Numbers::seeded(0x1f1c_41e4) }
+            }
         };
         Ok(State {
             rules,
@@ -139,7 +146,7 @@ impl State {
             numbers: index.numbers,
             shuffler: Numbers::seeded(7),
             key: Some(key),
-            clock: Clock::default(),
+            clock,
             offer: Offer::Premium,
             upload_forbidden: false,
             uploads: HashMap::new(),

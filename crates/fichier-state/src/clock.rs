@@ -1,7 +1,7 @@
 //! What time it is, for everything that is remembered with its time.
 //!
-//! The system's clock, and an offset that tests move: days pass in them without waiting. Waits
-//! and paces do not use it; they count on the monotonic clock.
+//! The system's clock, or that of a simulation, and an offset that tests move: days pass in them
+//! without waiting. Waits and paces do not use it; they count on the monotonic clock.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -10,13 +10,24 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// A clock. Clones are the same clock.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
+    system: fichier_api::Clock,
     ahead_s: Arc<AtomicI64>,
 }
 
 impl Clock {
+    /// The same, by another clock than that of this machine.
+    pub fn by(system: fichier_api::Clock) -> Clock {
+        Clock { system, ahead_s: Arc::default() }
+    }
+
+    /// The time of day as the disk sees it, without the offset.
+    pub fn wall(&self) -> SystemTime {
+        self.system.wall()
+    }
+
     /// Unix seconds.
     pub fn now_s(&self) -> i64 {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let since = self.wall().duration_since(UNIX_EPOCH);
         let real = since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
         real.saturating_add(self.ahead_s.load(Ordering::Relaxed))
     }

@@ -92,6 +92,21 @@ impl Store {
         Ok(Store { records: Records { db }, lock: Some(lock), clock: Clock::default() })
     }
 
+    /// A new state in memory, by `clock`: for simulations. What its transactions have written
+    /// lasts as long as this does.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`] if there is no memory for it.
+    pub fn in_memory(clock: Clock) -> Result<Store> {
+        let mut db = Connection::open_in_memory()?;
+        db.set_prepared_statement_cache_capacity(STATEMENTS);
+        db.pragma_update(None, "foreign_keys", true)?;
+        schema::migrate(&mut db, Path::new(""), 0, MIGRATIONS)?;
+        db.execute("UPDATE moments SET at_s = ?1, clock_s = ?1", [clock.now_s()])?;
+        Ok(Store { records: Records { db }, lock: None, clock })
+    }
+
     /// Opens the state for looking only, beside a service that may be running: `status`, `why`.
     /// Takes no lock; each look-up sees what was last committed.
     ///
@@ -177,12 +192,15 @@ impl Store {
     }
 
     /// The inode of the file: another one than before means that a copy was put in its place.
+    /// 0 of one in memory.
     ///
     /// # Errors
     ///
     /// [`Error::Io`] if the file is gone.
     pub fn inode(&self) -> Result<u64> {
-        let path = PathBuf::from(self.db.path().unwrap_or_default());
+        let Some(path) = self.db.path().filter(|path| !path.is_empty()).map(PathBuf::from) else {
+            return Ok(0);
+        };
         match fs::metadata(&path) {
             Ok(found) => Ok(found.ino()),
             Err(source) => Err(Error::Io { path, source }),

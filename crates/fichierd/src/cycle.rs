@@ -8,18 +8,19 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use fichier_state::{Content, FolderFacts, Mirror, MirrorId, RelPath, Writing};
 
 use crate::change::Change;
+use crate::disks::Disks;
 use crate::execute::{Executor, FolderMove, StepError};
 use crate::filter::Filter;
 use crate::gather::{Gathered, gather};
 use crate::guard::{self, Limit};
 use crate::plan::{BatchLimits, Note, Plan, Policy, Step, plan};
 use crate::scan::{Scanner, SeenKind, Trouble};
-use crate::state::State;
+use crate::state::{State, blocking};
 use crate::stop::Stop;
 use crate::survey::{Survey, SurveyError, SurveyRequest, survey};
 use crate::target::TargetError;
@@ -142,7 +143,7 @@ impl Executor {
         self.leave_out_given_up(&mut seen)?;
         self.record_folders(&seen.changes)?;
         self.explore_new(&seen.changes).await?;
-        let gathered = tokio::task::block_in_place(|| {
+        let gathered = blocking(|| {
             gather(&self.state, &self.scanner, self.mirror, &seen.changes, &self.restless)
         })?;
         self.leave_out_unread(&gathered)?;
@@ -160,7 +161,7 @@ impl Executor {
         let mut followed_before = BTreeSet::new();
         loop {
             let paths = request.paths.filter(|_| !everything);
-            let seen = look(&self.state, request, paths)?;
+            let seen = look(&self.state, &self.disks, request, paths)?;
             // The other half of a rename may lie outside of what was looked at.
             if !everything && loses_a_folder(&seen.changes) {
                 everything = true;
@@ -325,12 +326,12 @@ impl Executor {
 ///
 /// [`CycleError`].
 pub fn preview(
-    state: &State,
+    (state, disks): (&State, &Disks),
     scanner: &Scanner,
     request: &CycleRequest<'_>,
     keep_versions: bool,
 ) -> Result<(Vec<FolderMove>, Prepared), CycleError> {
-    let mut seen = look(state, request, None)?;
+    let mut seen = look(state, disks, request, None)?;
     let moves = folder_moves(state, scanner, &seen.changes)?;
     // What lies in a moved folder is compared only once it has moved.
     let is_in_moved = |path: &RelPath| {
@@ -343,22 +344,23 @@ pub fn preview(
 
 fn look(
     state: &State,
+    disks: &Disks,
     request: &CycleRequest<'_>,
     paths: Option<&[RelPath]>,
 ) -> Result<Survey, CycleError> {
-    let mut scanner =
-        Scanner::open(request.source, Arc::clone(&request.filter)).map_err(CycleError::Source)?;
+    let scanner = disks.scanner(request.source, Arc::clone(&request.filter));
+    let mut scanner = scanner.map_err(CycleError::Source)?;
     let tried = tried_lately(state, request, paths)?;
     let survey_request = SurveyRequest {
         mirror: request.mirror,
         paths,
         settle: request.settle,
-        now: SystemTime::now(),
+        now: state.clock().wall(),
         force: &|path| request.force.contains(path),
         skip: &|path| tried.contains(path),
         max_additions: request.max_additions,
     };
-    Ok(tokio::task::block_in_place(|| survey(&mut scanner, state.mutex(), &survey_request))?)
+    Ok(blocking(|| survey(&mut scanner, state.mutex(), &survey_request))?)
 }
 
 /// Paths whose problems are not due yet, if there are so many that they would leave no room for

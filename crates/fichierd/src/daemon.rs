@@ -9,15 +9,18 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
 
 use crate::account::connect;
+use crate::chance::Chance;
 use crate::chores::ChoresEnd;
 use crate::config::{Config, MirrorConfig};
 use crate::control::{self, Call};
+use crate::disks::Disks;
 use crate::exit::Exit;
 use crate::mirror::{CycleEnd, MirrorWorker, Shared, Trouble, chain};
 use crate::snapshot;
@@ -36,7 +39,7 @@ mod stopping;
 mod waiter;
 
 pub use answers::{Work, approve, why};
-use schedule::Schedule;
+pub use schedule::{Now, Schedule};
 use waiter::Waiter;
 
 /// Everything that can happen to the service.
@@ -239,7 +242,7 @@ impl Daemon {
                     self.on_drilled(ended.map_err(DaemonError::Crashed)?);
                 }
                 Some(ended) = self.feeders.join_next() => ended.map_err(DaemonError::Crashed)?,
-                () = tokio::time::sleep_until(next.into()) => {}
+                () = tokio::time::sleep_until(next) => {}
                 () = stop.wait() => {}
             }
         }
@@ -255,7 +258,7 @@ impl Daemon {
                     // A mount may end the wait for a source; the service knows nothing of it, and
                     // where containers run there are mounts all the time.
                     if !seat.trouble.as_ref().is_some_and(Trouble::is_of_the_service) {
-                        seat.schedule.look_now();
+                        seat.schedule.look_now(Instant::now());
                     }
                 }
             }
@@ -269,7 +272,7 @@ impl Daemon {
     fn look_at_everything(&mut self) {
         for seat in self.seats.values_mut() {
             seat.dirty.mark_everything();
-            seat.schedule.look_now();
+            seat.schedule.look_now(Instant::now());
         }
     }
 
@@ -281,7 +284,10 @@ impl Daemon {
         let now = Instant::now();
         for (name, seat) in &mut self.seats {
             let Some(worker) = seat.worker.as_ref() else { continue };
-            let due = seat.schedule.is_due(now, worker).then(|| seat.schedule.take(now, worker));
+            let due = seat
+                .schedule
+                .is_due(now, worker)
+                .then(|| seat.schedule.take(now, worker, &self.shared.chance));
             if due.is_none() && !seat.schedule.take_chores(now) {
                 continue;
             }
@@ -324,7 +330,7 @@ impl Daemon {
             self.add_changed(name);
             return;
         }
-        seat.schedule.after_chores(&end, self.shared.client.pacer().time_scale());
+        seat.schedule.after_chores(Instant::now(), &end, self.shared.client.pacer().time_scale());
         if let Some(trouble) = &end.trouble {
             tracing::warn!(
                 mirror = name,
@@ -354,12 +360,14 @@ impl Daemon {
                 .max(Duration::from_secs(1))
         });
         let scale = self.shared.client.pacer().time_scale();
-        seat.schedule.after(&end, problem_in, scale, &seat.config);
+        let now = Now::of(state.clock());
+        let chance = &self.shared.chance;
+        seat.schedule.after(now, &end, problem_in, scale, &seat.config, chance);
         let waiting = std::mem::take(&mut seat.waiting).into_iter();
         seat.waiting = waiting.filter_map(|waiter| waiter.after(summary.clone(), &end)).collect();
         if !seat.waiting.is_empty() {
             let pause = if end.has_restless() { seat.config.settle } else { Duration::ZERO };
-            seat.schedule.rescan_in(pause);
+            seat.schedule.rescan_in(now.instant, pause);
         }
         seat.unsettled = end.outcome.unsettled;
         seat.trouble = end.trouble;
@@ -404,7 +412,7 @@ impl Daemon {
             worker: Some(worker),
             dirty,
             watch,
-            schedule: Schedule::starting(),
+            schedule: Schedule::starting(Instant::now()),
             trouble: None,
             unsettled: Vec::new(),
             waiting: Vec::new(),
@@ -470,7 +478,7 @@ impl Daemon {
             }
         }
         for seat in self.seats.values_mut() {
-            seat.schedule.look_now();
+            seat.schedule.look_now(Instant::now());
         }
         self.config = config;
         Ok(())
@@ -555,5 +563,7 @@ pub fn open_shared(config: &Config) -> Result<Shared, DaemonError> {
         slots: Arc::new(Semaphore::new(config.pace.parallel_uploads)),
         parallel_uploads: config.pace.parallel_uploads,
         stop: Stop::default(),
+        disks: Disks::default(),
+        chance: Chance::default(),
     })
 }

@@ -18,10 +18,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fichier_state::RelPath;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// Beyond this many separate paths one full scan is cheaper than many small ones.
 const MAX_PATHS: usize = 10_000;

@@ -17,6 +17,7 @@ use fichier_api::Client;
 use fichier_state::{Content as Recorded, Mirror, PastContent, Proof, ProofKind, RelPath, Store};
 
 use crate::config::MirrorConfig;
+use crate::disks::Opened;
 use crate::filter::Filter;
 use crate::restore::{
     Content, Options, Overwrite, Owners, Plan, Progress, Restore, RestoreError, Selection,
@@ -212,7 +213,7 @@ fn compare(
                 compared.different.push(format!("`{path}` was not restored as recorded"));
             }
             let (true, Some(scanner)) = (unchanged.contains(path), &scanner) else { continue };
-            let Ok(on_disk) = scanner.open_file(path) else { continue };
+            let Ok(Opened::File(on_disk)) = scanner.open_file(path) else { continue };
             match is_content(&on_disk, content) {
                 Ok(true) => compared.with_disk += 1,
                 Ok(false) => compared.different.push(format!(

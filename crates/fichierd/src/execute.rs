@@ -12,15 +12,18 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use fichier_api::{Client, ErrorKind, FolderId, Remedy};
 use fichier_state::{Metadata, MirrorId, RelPath};
 use futures_util::StreamExt;
 use futures_util::stream;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
+use crate::chance::Chance;
 use crate::dirty::DirtyQueue;
+use crate::disks::Disks;
 use crate::plan::{Placement, Plan, Step};
 use crate::report::CycleReport;
 use crate::root::{RootIdentity, RootTrouble};
@@ -31,6 +34,7 @@ use crate::stop::Stop;
 mod arrive;
 mod bring;
 mod copy;
+mod delivery;
 mod folders;
 mod lost;
 mod moving;
@@ -47,6 +51,7 @@ pub(crate) use arrive::{Arrived, Fate};
 pub(crate) use bring::{Brought, Parcel};
 pub use moving::FolderMove;
 pub(crate) use notes::other_name;
+pub(crate) use relocate::STUCK;
 pub(crate) use remove::{Leaving, Removal};
 pub(crate) use upload::BANDWIDTH;
 pub(crate) use versions::utc_day;
@@ -96,8 +101,12 @@ pub struct Executor {
     pub identity: Option<RootIdentity>,
     /// Where things go.
     pub places: Places,
+    /// Where the source lies.
+    pub disks: Disks,
     /// Opens files below `source`.
     pub scanner: Arc<Scanner>,
+    /// For names that must not repeat.
+    pub chance: Chance,
     /// Uploads that may run at once, in the whole process.
     pub slots: Arc<Semaphore>,
     /// How many of them this mirror may use.

@@ -8,12 +8,12 @@
 //! never for age: `cp -p` and restored backups bring old times to new content.
 //! [`is_racy`] names the one case in which an equal stamp proves nothing.
 
-use std::fs::{File, Metadata as FsMetadata};
-use std::io::{self, Read as _};
+use std::fs::Metadata as FsMetadata;
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use fichier_api::{Fingerprint, Whirlpool};
+use fichier_api::{FileMark, Fingerprint, Source, Whirlpool};
 use fichier_state::{Metadata, Stamp};
 use whirlpool::Digest as _;
 
@@ -50,8 +50,8 @@ pub struct Hashed {
 /// # Errors
 ///
 /// Those of `read` and `fstat`. A part of the content is never passed off as the whole.
-pub fn hash_file(mut file: File, with_whirlpool: bool) -> io::Result<Hashed> {
-    let stamp_before = stamp_of(&file.metadata()?);
+pub fn hash_file(mut file: impl Source, with_whirlpool: bool) -> io::Result<Hashed> {
+    let stamp_before = stamp_of_mark(&file.mark()?);
     let mut blake3 = blake3::Hasher::new();
     let mut whirlpool = with_whirlpool.then(whirlpool::Whirlpool::new);
     let mut size_bytes = 0;
@@ -74,9 +74,19 @@ pub fn hash_file(mut file: File, with_whirlpool: bool) -> io::Result<Hashed> {
         fingerprint: Fingerprint::from_bytes(*blake3.finalize().as_bytes()),
         whirlpool: whirlpool.map(|whirlpool| Whirlpool::from_bytes(whirlpool.finalize().into())),
         stamp_before,
-        stamp_after: stamp_of(&file.metadata()?),
+        stamp_after: stamp_of_mark(&file.mark()?),
         size_bytes,
     })
+}
+
+/// The stamp in the mark of an open file.
+pub fn stamp_of_mark(mark: &FileMark) -> Stamp {
+    Stamp {
+        size_bytes: mark.size_bytes,
+        mtime_ns: nanoseconds(mark.mtime.0, mark.mtime.1),
+        ctime_ns: nanoseconds(mark.ctime.0, mark.ctime.1),
+        inode: mark.inode,
+    }
 }
 
 /// The stamp in what `stat` said.
@@ -133,7 +143,7 @@ pub(crate) fn system_time_ns(time: SystemTime) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::fs::{self, File};
 
     use super::*;
 

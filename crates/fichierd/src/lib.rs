@@ -3,6 +3,7 @@
 pub mod account;
 pub mod audit;
 pub mod canary;
+pub mod chance;
 pub mod change;
 pub mod chores;
 pub mod cli;
@@ -14,6 +15,7 @@ pub mod daemon;
 pub mod demo;
 pub mod diff;
 pub mod dirty;
+pub mod disks;
 pub mod drill;
 pub mod execute;
 pub mod exit;

@@ -8,25 +8,28 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use fichier_api::Client;
 use fichier_state::{Cycle, Mirror, MirrorId, RelPath};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
+use crate::chance::Chance;
 use crate::chores::{self, CHORES, ChoresEnd, Situation};
 use crate::config::{Keep, MirrorConfig};
 use crate::cycle::{
     CycleError, CycleRequest, MAX_ADDITIONS, Outcome, Prepared, keep_instead, preview,
 };
 use crate::dirty::{DirtyQueue, Due};
-use crate::execute::{BANDWIDTH, Executor, FolderMove, Places, StepError};
+use crate::disks::Disks;
+use crate::execute::{BANDWIDTH, Executor, FolderMove, Places, STUCK, StepError};
 use crate::filter::{Filter, FilterError};
 use crate::guard::{self, Limit};
 use crate::plan::BatchLimits;
 use crate::recovering;
 use crate::report::CycleReport;
-use crate::root::{RootIdentity, check_root};
+use crate::root::{OnRecord, RootIdentity};
 use crate::scan::Scanner;
 use crate::snapshot;
 use crate::state::State;
@@ -59,6 +62,10 @@ pub struct Shared {
     pub parallel_uploads: usize,
     /// Set when the process is to stop.
     pub stop: Stop,
+    /// Where the sources lie.
+    pub disks: Disks,
+    /// For what must not repeat, nor happen everywhere at once.
+    pub chance: Chance,
 }
 
 /// One mirror.
@@ -156,7 +163,7 @@ impl MirrorWorker {
                 CycleEnd {
                     report,
                     outcome: Outcome::default(),
-                    trouble: Some(Trouble::judge(error)),
+                    trouble: Some(Trouble::judge(error, shared.state.clock().wall())),
                     more: false,
                     everything: false,
                     took: began.elapsed(),
@@ -178,14 +185,18 @@ impl MirrorWorker {
     /// # Errors
     ///
     /// As a cycle's.
-    pub fn preview(&self, state: &State) -> Result<(Vec<FolderMove>, Prepared), CycleError> {
+    pub fn preview(
+        &self,
+        state: &State,
+        disks: &Disks,
+    ) -> Result<(Vec<FolderMove>, Prepared), CycleError> {
         let row = self.row(state)?;
-        let scanner = self.scanner()?;
+        let scanner = self.scanner(disks)?;
         let force = BTreeSet::new();
         let mut request = self.request(&row, None, &force, state)?;
         // `sync` waits for what is being written.
         request.settle = Duration::ZERO;
-        preview(state, &scanner, &request, self.keeps_versions())
+        preview((state, disks), &scanner, &request, self.keeps_versions())
     }
 
     /// Keeps on 1fichier what is held for removal: it becomes unmanaged. Returns how much.
@@ -196,13 +207,13 @@ impl MirrorWorker {
     pub async fn reject(&mut self, shared: &Shared) -> Result<usize, CycleError> {
         let (_, prepared) = {
             let row = self.row(&shared.state)?;
-            let scanner = self.scanner()?;
+            let scanner = self.scanner(&shared.disks)?;
             let force = BTreeSet::new();
             let mut request = self.request(&row, None, &force, &shared.state)?;
             // Files that are being written do not put it off.
             request.patient = false;
             request.limit = Limit { share: guard::MaxRemovals::Files(u64::MAX), floor: u64::MAX };
-            preview(&shared.state, &scanner, &request, self.keeps_versions())?
+            preview((&shared.state, &shared.disks), &scanner, &request, self.keeps_versions())?
         };
         let executor = self.executor(shared, Places::default(), None)?;
         let notes = keep_instead(prepared.plan);
@@ -232,7 +243,10 @@ impl MirrorWorker {
                 if error.doubts_the_target() {
                     self.places = None;
                 }
-                ChoresEnd { trouble: Some(Trouble::judge(error)), next: chores::LOOK_AGAIN }
+                ChoresEnd {
+                    trouble: Some(Trouble::judge(error, shared.state.clock().wall())),
+                    next: chores::LOOK_AGAIN,
+                }
             }
         }
     }
@@ -261,12 +275,13 @@ impl MirrorWorker {
         due: &Due,
     ) -> Result<(CycleReport, Outcome), Failure> {
         let row = self.row(&shared.state).map_err(Failure::early)?;
-        let recorded = shared.state.read(|s| s.totals(self.id)).map_err(Failure::early)?.files;
+        let files = shared.state.read(|s| s.totals(self.id)).map_err(Failure::early)?.files;
         let approved = shared.state.read(|s| s.allowance(self.id)).map_err(Failure::early)? > 0;
-        // An approval covers a source that was emptied on purpose.
-        let recorded = if approved { 0 } else { recorded };
+        let on_record = OnRecord { files, approved };
         let identity = row.identity.as_deref().and_then(RootIdentity::parse);
-        let found = check_root(&self.config.source, identity.as_ref(), recorded)
+        let found = shared
+            .disks
+            .check_root(&self.config.source, identity.as_ref(), on_record)
             .map_err(|trouble| Failure::early(StepError::Root(trouble)))?;
         self.remember_root(&shared.state, &row, &found).map_err(Failure::early)?;
         let places = self.places(shared, &row).await.map_err(Failure::target)?;
@@ -293,6 +308,10 @@ impl MirrorWorker {
         }
         let now_s = state.now_s();
         let mut paths = due.paths.clone();
+        let problems = state.read(|s| s.problems(Some(self.id)))?;
+        if problems.iter().any(|problem| problem.next_try_s <= now_s && problem.what == STUCK) {
+            return Ok(None);
+        }
         paths.extend(state.read(|s| s.problems_due(self.id, now_s))?);
         paths.sort();
         paths.dedup();
@@ -334,13 +353,15 @@ impl MirrorWorker {
             source: self.config.source.clone(),
             identity,
             places,
-            scanner: Arc::new(self.scanner()?),
+            scanner: Arc::new(self.scanner(&shared.disks)?),
+            disks: shared.disks.clone(),
+            chance: shared.chance.clone(),
             slots: Arc::clone(&shared.slots),
             parallel_uploads: shared.parallel_uploads,
             dirty: self.dirty.clone(),
             keep_versions: self.keeps_versions(),
             restless: self.restless.unsettled(),
-            started: SystemTime::now(),
+            started: shared.state.clock().wall(),
             report: Mutex::default(),
             sent_bytes: Arc::clone(&self.sent_bytes),
             settle: (self.config.settle, self.config.settle_at_most),
@@ -383,8 +404,9 @@ impl MirrorWorker {
         row.ok_or(CycleError::Step(StepError::State(fichier_state::Error::Missing("mirror"))))
     }
 
-    fn scanner(&self) -> Result<Scanner, CycleError> {
-        Scanner::open(&self.config.source, Arc::clone(&self.filter)).map_err(CycleError::Source)
+    fn scanner(&self, disks: &Disks) -> Result<Scanner, CycleError> {
+        let scanner = disks.scanner(&self.config.source, Arc::clone(&self.filter));
+        scanner.map_err(CycleError::Source)
     }
 
     fn keeps_versions(&self) -> bool {

@@ -45,6 +45,15 @@ pub struct RootIdentity {
     pub top: Vec<Vec<u8>>,
 }
 
+/// What is at stake if a source is not what it was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OnRecord {
+    /// Everything on record in it, not only what has a copy.
+    pub files: u64,
+    /// Somebody has approved removals: it may have been emptied or replaced on purpose.
+    pub approved: bool,
+}
+
 /// Why nothing may be removed because of what a source looks like now.
 ///
 /// Each message says what to do: it is read at night.
@@ -147,7 +156,6 @@ pub fn identify(source: &Path) -> Result<RootIdentity, RootTrouble> {
 }
 
 /// Checks that `source` is what the records are about, and gives its present identity to keep.
-/// `recorded_files` counts everything on record in it, not only what has a copy.
 ///
 /// # Errors
 ///
@@ -155,14 +163,38 @@ pub fn identify(source: &Path) -> Result<RootIdentity, RootTrouble> {
 pub fn check_root(
     source: &Path,
     recorded: Option<&RootIdentity>,
-    recorded_files: u64,
+    on_record: OnRecord,
 ) -> Result<RootIdentity, RootTrouble> {
     let now = identify(source)?;
+    let is_there =
+        |name: &[u8]| fs::symlink_metadata(source.join(std::ffi::OsStr::from_bytes(name))).is_ok();
+    judge(source, now, recorded, on_record, is_there)
+}
+
+/// Whether what `source` looks like `now` is what the records are about. Pure, but for the
+/// question whether a name is there.
+///
+/// # Errors
+///
+/// [`RootTrouble`]: nothing may be removed, and nothing that is absent means anything.
+pub(crate) fn judge(
+    source: &Path,
+    now: RootIdentity,
+    recorded: Option<&RootIdentity>,
+    on_record: OnRecord,
+    is_there: impl Fn(&[u8]) -> bool,
+) -> Result<RootIdentity, RootTrouble> {
     let source_path = || source.to_owned();
+    let recorded_files = if on_record.approved { 0 } else { on_record.files };
     if now.top.is_empty() && recorded_files > 0 {
         return Err(RootTrouble::BecameEmpty { source_path: source_path(), recorded_files });
     }
     let Some(recorded) = recorded else { return Ok(now) };
+    // With nothing on record nothing is at stake: the service was started before the disk was
+    // mounted, most likely.
+    if on_record.files == 0 {
+        return Ok(now);
+    }
     match (&recorded.uuid, &now.uuid) {
         (Some(before), Some(found)) if before != found => {
             return Err(RootTrouble::OtherFileSystem {
@@ -174,9 +206,9 @@ pub fn check_root(
         (Some(_), Some(_)) if recorded.inode == now.inode => return Ok(now),
         _ => {}
     }
-    let names_left = names_left(source, &recorded.top);
+    // One that cannot be looked at does not count.
+    let names_left = recorded.top.iter().filter(|name| is_there(name)).count();
     let recorded_names = recorded.top.len();
-    // With nothing on record nothing is at stake.
     if recorded_files > 0 && names_left * 2 < recorded_names {
         return Err(RootTrouble::Replaced {
             source_path: source_path(),
@@ -201,14 +233,6 @@ fn first_names(folder: &Path) -> io::Result<Vec<Vec<u8>>> {
         }
     }
     Ok(first.into_iter().collect())
-}
-
-/// How many of `names` are in the folder. One that cannot be looked at does not count.
-fn names_left(folder: &Path, names: &[Vec<u8>]) -> usize {
-    let is_there = |name: &&Vec<u8>| {
-        fs::symlink_metadata(folder.join(std::ffi::OsStr::from_bytes(name))).is_ok()
-    };
-    names.iter().filter(is_there).count()
 }
 
 #[cfg(test)]

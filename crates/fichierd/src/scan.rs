@@ -24,6 +24,7 @@ use fichier_state::{Holes, Metadata, RelPath, Stamp, Xattrs};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
+use crate::disks::{DiskModel, Opened};
 use crate::filter::{Filter, FolderFilter};
 use crate::hash::nanoseconds;
 use crate::restore::{holes_of, is_sparse};
@@ -87,8 +88,14 @@ pub struct Trouble {
 #[derive(Debug)]
 pub struct Scanner {
     filter: Arc<Filter>,
-    trail: Trail,
-    buffer: Vec<u8>,
+    place: Place,
+}
+
+/// Where a scanner looks.
+#[derive(Debug)]
+enum Place {
+    Disk { trail: Trail, buffer: Vec<u8> },
+    Model(Arc<dyn DiskModel>),
 }
 
 impl Scanner {
@@ -99,7 +106,12 @@ impl Scanner {
     /// Those of `open`; [`crate::root::check_root`] says them in words for people.
     pub fn open(source: &Path, filter: Arc<Filter>) -> io::Result<Scanner> {
         let root = rustix::fs::openat(CWD, source, folder_flags(), Mode::empty())?;
-        Ok(Scanner { filter, trail: Trail::new(root), buffer: Vec::new() })
+        Ok(Scanner { filter, place: Place::Disk { trail: Trail::new(root), buffer: Vec::new() } })
+    }
+
+    /// Looks at a model.
+    pub(crate) fn of_model(model: Arc<dyn DiskModel>, filter: Arc<Filter>) -> Scanner {
+        Scanner { filter, place: Place::Model(model) }
     }
 
     /// What is in `folder`. Excluded entries are left out; the patterns are those of the config
@@ -122,9 +134,14 @@ impl Scanner {
     /// # Errors
     ///
     /// `InvalidInput` for anything that is not a regular file, which is not opened.
-    pub fn open_file(&self, path: &RelPath) -> io::Result<File> {
-        let folder = self.trail.open_parent(path)?;
-        open_regular(folder.as_fd(), path.name())
+    pub fn open_file(&self, path: &RelPath) -> io::Result<Opened> {
+        match &self.place {
+            Place::Disk { trail, .. } => {
+                let folder = trail.open_parent(path)?;
+                open_regular(folder.as_fd(), path.name()).map(Opened::File)
+            }
+            Place::Model(model) => model.open(path).map(Opened::Modelled),
+        }
     }
 
     /// Looks at `path` once; `None` if there is no such thing, also because something on the
@@ -134,10 +151,14 @@ impl Scanner {
     ///
     /// Anything that leaves open whether it exists.
     pub fn look(&self, path: &RelPath) -> io::Result<Option<Seen>> {
+        let trail = match &self.place {
+            Place::Disk { trail, .. } => trail,
+            Place::Model(model) => return model.look(path),
+        };
         if path.is_root() {
-            return Ok(Some(seen(&[], &rustix::fs::fstat(self.trail.root())?, SeenKind::Folder)));
+            return Ok(Some(seen(&[], &rustix::fs::fstat(trail.root())?, SeenKind::Folder)));
         }
-        let folder = match self.trail.open_parent(path) {
+        let folder = match trail.open_parent(path) {
             Err(error) if is_gone(&error) => return Ok(None),
             folder => folder?,
         };
@@ -153,7 +174,8 @@ impl Scanner {
     ///
     /// Those of `llistxattr` and `lgetxattr`.
     pub fn xattrs(&self, path: &RelPath) -> io::Result<Xattrs> {
-        let folder = self.trail.open_parent(path)?;
+        let Place::Disk { trail, .. } = &self.place else { return Ok(Xattrs::default()) };
+        let folder = trail.open_parent(path)?;
         xattrs(folder.as_fd(), path.name())
     }
 
@@ -164,7 +186,8 @@ impl Scanner {
     ///
     /// Those of `open` and `lseek`.
     pub fn holes(&self, path: &RelPath) -> io::Result<Holes> {
-        let folder = self.trail.open_parent(path)?;
+        let Place::Disk { trail, .. } = &self.place else { return Ok(Holes::default()) };
+        let folder = trail.open_parent(path)?;
         let found = rustix::fs::statat(folder.as_fd(), path.name(), AtFlags::SYMLINK_NOFOLLOW)?;
         let (blocks, size) = (u64::try_from(found.st_blocks), u64::try_from(found.st_size));
         let is_file = FileType::from_raw_mode(found.st_mode) == FileType::RegularFile;
@@ -177,7 +200,9 @@ impl Scanner {
     /// Forgets which folders are open, but for the source. To be called before a walk: folders
     /// may have been moved since they were opened.
     pub(crate) fn forget_trail(&mut self) {
-        self.trail.forget();
+        if let Place::Disk { trail, .. } = &mut self.place {
+            trail.forget();
+        }
     }
 
     /// The filter for what is in the source, without the patterns in the source itself.
@@ -187,7 +212,12 @@ impl Scanner {
 
     /// [`Scanner::look`] in a folder that is kept open, for walks.
     pub(crate) fn look_in(&mut self, folder: &RelPath, name: &[u8]) -> io::Result<Option<Seen>> {
-        let found = self.trail.enter(folder).and_then(|folder| look_at(folder, name));
+        let found = match &mut self.place {
+            Place::Disk { trail, .. } => {
+                trail.enter(folder).and_then(|folder| look_at(folder, name))
+            }
+            Place::Model(model) => return model.look(&folder.join(name)),
+        };
         match found {
             Err(error) if is_gone(&error) => Ok(None),
             found => found.map(Some),
@@ -217,7 +247,12 @@ impl Scanner {
         folder: &RelPath,
         filter: FolderFilter,
     ) -> io::Result<(FolderFilter, Vec<Trouble>)> {
-        listing::with_own_rules(self.trail.enter(folder)?, folder, filter)
+        match &mut self.place {
+            Place::Disk { trail, .. } => {
+                listing::with_own_rules(trail.enter(folder)?, folder, filter)
+            }
+            Place::Model(_) => Ok((filter, Vec::new())),
+        }
     }
 
     /// What is in `folder`, and the filter for it: `filter` with the patterns that are there.
@@ -226,7 +261,14 @@ impl Scanner {
         folder: &RelPath,
         filter: FolderFilter,
     ) -> io::Result<(FolderScan, FolderFilter)> {
-        listing::read(self.trail.enter(folder)?, folder, filter, &mut self.buffer)
+        match &mut self.place {
+            Place::Disk { trail, buffer } => {
+                listing::read(trail.enter(folder)?, folder, filter, buffer)
+            }
+            Place::Model(model) => {
+                Ok((listing::of_model(model.as_ref(), folder, &filter)?, filter))
+            }
+        }
     }
 }
 

@@ -1,24 +1,58 @@
 //! The one state file, shared by everything in the process.
 //!
 //! SQLite calls block for as long as the disk takes. They are short, and whoever runs them tells
-//! the runtime to carry on with other work meanwhile; so this needs the multi-threaded runtime.
+//! the runtime to carry on with other work meanwhile ([`blocking`]).
+//!
+//! A [`Tap`] stands between the program and its state in simulations: it sees each transaction
+//! before and after, and may let the disk be full or the process be dead there.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fichier_state::{Clock, Error, Store, Writing};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 /// A handle to the state file.
 #[derive(Clone)]
 pub struct State {
     store: Arc<Mutex<Store>>,
     clock: Clock,
+    tap: Option<Tap>,
+}
+
+/// Sees what is done with the state, and may make it fail.
+pub type Tap = Arc<dyn Fn(Access) -> Result<(), Error> + Send + Sync>;
+
+/// What is done with the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Something is looked up.
+    Read,
+    /// A transaction is about to begin.
+    BeforeWrite,
+    /// It is on disk.
+    AfterWrite,
+}
+
+/// Runs what blocks; the runtime carries on with other work meanwhile, where it can.
+pub(crate) fn blocking<R>(work: impl FnOnce() -> R) -> R {
+    let flavour = Handle::try_current().map(|handle| handle.runtime_flavor());
+    match flavour {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
+    }
 }
 
 impl State {
     /// Shares an opened store.
     pub fn new(store: Store) -> State {
         let clock = store.clock().clone();
-        State { store: Arc::new(Mutex::new(store)), clock }
+        State { store: Arc::new(Mutex::new(store)), clock, tap: None }
+    }
+
+    /// The same, looked at by `tap`.
+    #[must_use]
+    pub fn tapped(self, tap: Tap) -> State {
+        State { tap: Some(tap), ..self }
     }
 
     /// What time it is for everything that is remembered; Unix seconds.
@@ -37,7 +71,8 @@ impl State {
     ///
     /// What `look` returns.
     pub fn read<R>(&self, look: impl FnOnce(&Store) -> Result<R, Error>) -> Result<R, Error> {
-        tokio::task::block_in_place(|| look(&self.lock()))
+        self.tap(Access::Read)?;
+        blocking(|| look(&self.lock()))
     }
 
     /// Changes something, in one transaction.
@@ -49,7 +84,14 @@ impl State {
         &self,
         change: impl FnOnce(&mut Writing<'_>) -> Result<R, Error>,
     ) -> Result<R, Error> {
-        tokio::task::block_in_place(|| self.lock().write(change))
+        self.tap(Access::BeforeWrite)?;
+        let done = blocking(|| self.lock().write(change))?;
+        self.tap(Access::AfterWrite)?;
+        Ok(done)
+    }
+
+    fn tap(&self, access: Access) -> Result<(), Error> {
+        self.tap.as_ref().map_or(Ok(()), |tap| tap(access))
     }
 
     /// For work on a blocking thread, which locks for one folder at a time.

@@ -8,9 +8,8 @@
 //! and the waiting is bounded by the longest wait of each rule, since every disagreement starts a
 //! new count ([`Reading::jumped`]).
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
-use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
 use crate::pace::schedule::Micros;
@@ -48,12 +47,11 @@ impl Moment {
         Moment { wall: wall * 1_000_000, boot: boot * 1_000_000 }
     }
 
-    pub(crate) fn now() -> Moment {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let boot = clock_gettime(ClockId::Boottime);
+    pub(crate) fn now(clock: &crate::Clock) -> Moment {
+        let wall = clock.wall().duration_since(UNIX_EPOCH).unwrap_or_default();
         Moment {
             wall: Micros::try_from(wall.as_micros()).unwrap_or_default(),
-            boot: boot.tv_sec * 1_000_000 + boot.tv_nsec / 1_000,
+            boot: Micros::try_from(clock.since_boot().as_micros()).unwrap_or_default(),
         }
     }
 }
@@ -130,8 +128,9 @@ mod tests {
 
     #[test]
     fn the_clocks_of_this_system_run_forward_together() {
-        let clock = Clock::started_at(Moment::now());
-        let reading = clock.read(Moment::now());
+        let system = crate::Clock::system();
+        let clock = Clock::started_at(Moment::now(&system));
+        let reading = clock.read(Moment::now(&system));
         assert!(reading.now >= clock.shown && !reading.jumped, "{clock:?} {reading:?}");
     }
 }

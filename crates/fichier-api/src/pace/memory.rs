@@ -43,14 +43,15 @@ pub(crate) struct AccountReading {
 /// The pacer's memory: of this process alone, or of all that use one file.
 #[derive(Debug)]
 pub(crate) struct Memory {
+    system: crate::Clock,
     file: Option<File>,
     /// As last seen; with a file, what is there counts.
     kept: Kept,
 }
 
 impl Memory {
-    pub(crate) fn in_memory() -> Memory {
-        Memory { file: None, kept: Kept::new(Moment::now()) }
+    pub(crate) fn in_memory(system: crate::Clock) -> Memory {
+        Memory { system, file: None, kept: Kept::new(Moment::now(&system)) }
     }
 
     /// Opens the file, or makes it, readable by its owner only.
@@ -62,7 +63,7 @@ impl Memory {
             .truncate(false)
             .mode(0o600)
             .open(path)?;
-        let mut memory = Memory { file: Some(file), ..Memory::in_memory() };
+        let mut memory = Memory { file: Some(file), ..Memory::in_memory(crate::Clock::system()) };
         memory.update(rules, |_, _| ())?;
         Ok(memory)
     }
@@ -74,11 +75,11 @@ impl Memory {
         change: impl FnOnce(&mut Kept, Micros) -> T,
     ) -> io::Result<T> {
         let Some(file) = &self.file else {
-            return Ok(change_at(&mut self.kept, Moment::now(), rules, change).0);
+            return Ok(change_at(&mut self.kept, Moment::now(&self.system), rules, change).0);
         };
         let _lock = Lock::take(file)?;
         // Only now: while waiting for the lock time has passed.
-        let at = Moment::now();
+        let at = Moment::now(&self.system);
         let mut kept = read(file, at, rules)?;
         let (outcome, changed) = change_at(&mut kept, at, rules, change);
         if changed {
@@ -91,6 +92,11 @@ impl Memory {
     /// Waits until what was written would survive a loss of power.
     pub(crate) fn sync(&self) -> io::Result<()> {
         self.file.as_ref().map_or(Ok(()), File::sync_data)
+    }
+
+    /// The clock that its times are of.
+    pub(crate) fn system(&self) -> crate::Clock {
+        self.system
     }
 
     /// As last seen, without a look at the file.

@@ -28,7 +28,7 @@ async fn files_go_up_and_come_down_through_a_proxy_to_the_hosts_of_the_service()
     let mut file = tempfile::tempfile().unwrap();
     std::io::Write::write_all(&mut file, b"Hello world\n").unwrap();
     std::io::Seek::rewind(&mut file).unwrap();
-    let file = UploadFile { name: name("a"), size_bytes: 12, open: Box::new(|| Ok(file)) };
+    let file = UploadFile::new(name("a"), 12, || Ok(file));
     let progress = Arc::new(AtomicU64::new(0));
     client.send_files(&slot, folder, vec![file], progress).await.unwrap();
 

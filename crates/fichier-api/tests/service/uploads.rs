@@ -114,12 +114,11 @@ async fn a_file_that_grew_is_cut_at_its_announced_size_and_says_so() {
     let world = World::start().await;
     let folder = world.folder("/backup");
     let path = world.local("grows", b"0123456789");
-    let open = Box::new(|| std::fs::File::open(path));
-    let file = UploadFile { name: name("grows"), size_bytes: 4, open };
+    let file = UploadFile::new(name("grows"), 4, || std::fs::File::open(path));
     let (_, sent) = world.send(folder, vec![file]).await;
     let sent = sent.unwrap();
     assert!(!sent.files[0].at_end_of_file);
-    assert_eq!(sent.files[0].at_end.len(), 10);
+    assert_eq!(sent.files[0].at_end.size_bytes, 10);
     let link = &world.emulator.files()[0].link;
     assert_eq!(world.emulator.content(link).unwrap(), b"0123");
 }

@@ -156,8 +156,7 @@ async fn a_file_that_cannot_be_opened_or_became_shorter_is_named_and_nothing_is_
         open: Box::new(|| Err(io::ErrorKind::NotFound.into())),
     };
     let path = world.local("c", b"123");
-    let shorter =
-        UploadFile { name: name("c"), size_bytes: 5, open: Box::new(|| File::open(path)) };
+    let shorter = UploadFile::new(name("c"), 5, || File::open(path));
     for (bad, kind) in [(missing, io::ErrorKind::NotFound), (shorter, io::ErrorKind::UnexpectedEof)]
     {
         let files = vec![world.upload("a", b"x"), bad, world.upload("d", b"x")];

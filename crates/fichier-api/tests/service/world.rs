@@ -84,11 +84,7 @@ impl World {
     pub(crate) fn upload(&self, file_name: &str, content: &[u8]) -> UploadFile {
         let path = self.local(file_name, content);
         let size_bytes = content.len() as u64;
-        UploadFile {
-            name: name(file_name),
-            size_bytes,
-            open: Box::new(|| std::fs::File::open(path)),
-        }
+        UploadFile::new(name(file_name), size_bytes, || std::fs::File::open(path))
     }
 
     pub(crate) async fn send(

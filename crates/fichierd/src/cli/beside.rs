@@ -12,6 +12,7 @@ use crate::config::{Config, Keep, MirrorConfig};
 use crate::control::Reply;
 use crate::daemon::{Work, approve, open_shared, why};
 use crate::dirty::Due;
+use crate::disks::Disks;
 use crate::exit::Exit;
 use crate::mirror::{MirrorWorker, Shared, Trouble};
 use crate::proved::{self, Proved};
@@ -87,7 +88,7 @@ pub(super) fn dry_run(config: &Config, names: &[String]) -> anyhow::Result<Exit>
     let state = State::new(Store::open(copy.path())?);
     for mirror in chosen(config, names) {
         let worker = MirrorWorker::open(mirror.clone(), &state)?;
-        let (moves, prepared) = worker.preview(&state)?;
+        let (moves, prepared) = worker.preview(&state, &Disks::default())?;
         for moved in &moves {
             output::line(&format!("move folder {} to {}", moved.from, moved.to))?;
         }

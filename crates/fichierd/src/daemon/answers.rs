@@ -17,6 +17,7 @@ use crate::recovering;
 use crate::state::State;
 use crate::status::{CycleSummary, WhyAnswer};
 use crate::target::approval_note;
+use tokio::time::Instant;
 
 impl Daemon {
     pub(super) async fn answer(&mut self, call: Call) {
@@ -48,7 +49,7 @@ impl Daemon {
         for (name, seat) in &mut self.seats {
             if mirrors.is_empty() || mirrors.contains(name) {
                 let (done, ended) = oneshot::channel();
-                seat.schedule.rescan_now();
+                seat.schedule.rescan_now(Instant::now());
                 let waiter = super::waiter::Waiter::new(done, seat.is_working(), &seat.config);
                 seat.waiting.push(waiter);
                 waiting.push(ended);
@@ -81,7 +82,7 @@ impl Daemon {
         let Some(seat) = self.seats.get_mut(name) else { return unknown(name) };
         match approve(&self.shared.state, &seat.config) {
             Ok(message) => {
-                seat.schedule.rescan_now();
+                seat.schedule.rescan_now(Instant::now());
                 Reply::Done { message }
             }
             Err(error) => refused(&chain(&error), Exit::Failed),
@@ -104,7 +105,7 @@ impl Daemon {
             return refused("the mirror is being worked on; try again in a moment", Exit::TryLater);
         };
         let reply = work.carry_out(&self.shared, worker).await;
-        seat.schedule.rescan_now();
+        seat.schedule.rescan_now(Instant::now());
         reply
     }
 }

@@ -2,11 +2,13 @@
 //!
 //! A drill only reads the state and downloads, so it needs no worker and holds nothing up.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fichier_state::{Proof, ProofKind};
 
 use super::Daemon;
+use tokio::time::Instant;
+
 use crate::drill::{Drill, due_in};
 use crate::mirror::chain;
 use crate::restore::RestoreError;

@@ -1,7 +1,10 @@
 //! When a mirror's next cycle is due, and over what.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
+use tokio::time::Instant;
+
+use crate::chance::Chance;
 use crate::chores::ChoresEnd;
 use crate::config::MirrorConfig;
 use crate::dirty::Due;
@@ -18,9 +21,25 @@ const NETWORK_RETRY: (Duration, Duration) = (Duration::from_secs(5), Duration::f
 /// An upload's outcome is not known yet.
 const PENDING_RETRY: Duration = Duration::from_secs(30);
 
-/// The times of one mirror.
+/// What time it is for the loop.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// Of the clock that nobody sets.
+    pub instant: Instant,
+    /// The time of day: hold-offs end by it.
+    pub wall: SystemTime,
+}
+
+impl Now {
+    /// This moment, by the clock of the state.
+    pub fn of(clock: &fichier_state::Clock) -> Now {
+        Now { instant: Instant::now(), wall: clock.wall() }
+    }
+}
+
+/// The times of one mirror. Pure: it is told the time, and what has happened.
 #[derive(Debug)]
-pub(super) struct Schedule {
+pub struct Schedule {
     /// Nothing begins before this.
     not_before: Option<Instant>,
     /// A full look at the disk.
@@ -38,10 +57,10 @@ pub(super) struct Schedule {
 
 impl Schedule {
     /// Everything is looked at at once.
-    pub(super) fn starting() -> Schedule {
+    pub fn starting(now: Instant) -> Schedule {
         Schedule {
             not_before: None,
-            rescan_at: Instant::now(),
+            rescan_at: now,
             wake_at: None,
             failures: 0,
             was_small: false,
@@ -51,30 +70,31 @@ impl Schedule {
     }
 
     /// Forgets waiting times: something has changed that they were for.
-    pub(super) fn look_now(&mut self) {
+    pub fn look_now(&mut self, now: Instant) {
         self.not_before = None;
-        self.wake_at = Some(Instant::now());
+        self.wake_at = Some(now);
     }
 
     /// A full look in a while, for somebody who waits.
-    pub(super) fn rescan_in(&mut self, pause: Duration) {
-        self.rescan_at = self.rescan_at.min(Instant::now() + pause);
+    pub fn rescan_in(&mut self, now: Instant, pause: Duration) {
+        self.rescan_at = self.rescan_at.min(now + pause);
         self.is_awaited = true;
     }
 
     /// A full look, now.
-    pub(super) fn rescan_now(&mut self) {
-        self.look_now();
-        self.rescan_at = Instant::now();
+    pub fn rescan_now(&mut self, now: Instant) {
+        self.look_now(now);
+        self.rescan_at = now;
         self.is_awaited = true;
     }
 
-    pub(super) fn is_due(&self, now: Instant, worker: &MirrorWorker) -> bool {
+    /// Whether the next cycle is to begin.
+    pub fn is_due(&self, now: Instant, worker: &MirrorWorker) -> bool {
         self.next(worker).is_some_and(|next| next <= now)
     }
 
     /// When the next cycle begins, if nothing else happens.
-    pub(super) fn next(&self, worker: &MirrorWorker) -> Option<Instant> {
+    pub fn next(&self, worker: &MirrorWorker) -> Option<Instant> {
         let config = &worker.config;
         let dirty = worker.dirty.next_due(config.settle, config.settle_at_most);
         let next = [Some(self.rescan_at), self.wake_at, dirty].into_iter().flatten().min()?;
@@ -82,12 +102,12 @@ impl Schedule {
     }
 
     /// When there may be something to do between cycles.
-    pub(super) fn next_chores(&self) -> Option<Instant> {
+    pub fn next_chores(&self) -> Option<Instant> {
         self.chores_at
     }
 
     /// Whether there may be, now; it is not asked for a second time.
-    pub(super) fn take_chores(&mut self, now: Instant) -> bool {
+    pub fn take_chores(&mut self, now: Instant) -> bool {
         let is_due = self.chores_at.is_some_and(|at| at <= now);
         if is_due {
             self.chores_at = None;
@@ -96,20 +116,20 @@ impl Schedule {
     }
 
     /// Plans ahead after what was done between cycles.
-    pub(super) fn after_chores(&mut self, end: &ChoresEnd, time_scale: u32) {
+    pub fn after_chores(&mut self, now: Instant, end: &ChoresEnd, time_scale: u32) {
         let scale = if end.trouble.is_some() { time_scale.max(1) } else { 1 };
-        self.chores_at = Some(Instant::now() + end.next / scale);
+        self.chores_at = Some(now + end.next / scale);
     }
 
     /// What the cycle that begins now looks at.
-    pub(super) fn take(&mut self, now: Instant, worker: &MirrorWorker) -> Due {
+    pub fn take(&mut self, now: Instant, worker: &MirrorWorker, chance: &Chance) -> Due {
         let config = &worker.config;
         let mut due = worker.dirty.take_settled(config.settle, config.settle_at_most);
         // Small changes go before bulk; but bulk has every second turn.
         let small_first = !due.paths.is_empty() && !self.was_small && !self.is_awaited;
         if self.rescan_at <= now && !small_first {
             due.everything = true;
-            self.rescan_at = now + jittered(config.rescan);
+            self.rescan_at = now + chance.about(config.rescan);
         }
         self.was_small = !due.everything;
         self.is_awaited = false;
@@ -118,14 +138,16 @@ impl Schedule {
     }
 
     /// Plans ahead after a cycle.
-    pub(super) fn after(
+    pub fn after(
         &mut self,
+        now: Now,
         end: &CycleEnd,
         problem_in: Option<Duration>,
         time_scale: u32,
         config: &MirrorConfig,
+        chance: &Chance,
     ) {
-        let now = Instant::now();
+        let Now { instant: now, wall } = now;
         let scaled = |wait: Duration| wait / time_scale.max(1);
         let pending = (end.report.uploads_pending > 0).then(|| scaled(PENDING_RETRY));
         self.wake_at = [problem_in, pending].into_iter().flatten().min().map(|wait| now + wait);
@@ -145,12 +167,10 @@ impl Schedule {
             Some(Trouble::Held(_)) => HELD_RETRY.min(config.rescan),
             Some(Trouble::Refused(_)) => scaled(REFUSED_RETRY),
             Some(Trouble::NoState(_)) => STATE_RETRY,
-            Some(Trouble::HeldOff(until, _)) => {
-                until.duration_since(SystemTime::now()).unwrap_or_default()
-            }
+            Some(Trouble::HeldOff(until, _)) => until.duration_since(wall).unwrap_or_default(),
             Some(Trouble::Unreachable(_)) => {
                 let doubled = NETWORK_RETRY.0 * 2u32.saturating_pow(self.failures.min(8));
-                scaled(jittered(doubled.min(NETWORK_RETRY.1)))
+                scaled(chance.about(doubled.min(NETWORK_RETRY.1)))
             }
         };
         self.chores_at = None;
@@ -158,14 +178,4 @@ impl Schedule {
         self.not_before = Some(now + wait);
         self.wake_at = self.not_before;
     }
-}
-
-/// Within a tenth of `period`, so that many mirrors, or many servers, do not act in step.
-fn jittered(period: Duration) -> Duration {
-    let mut random = [0u8; 2];
-    let share = match getrandom::fill(&mut random) {
-        Ok(()) => u32::from(u16::from_le_bytes(random)) % 200,
-        Err(_) => 100,
-    };
-    period * (900 + share) / 1000
 }

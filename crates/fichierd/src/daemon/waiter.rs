@@ -1,8 +1,7 @@
 //! Who asked for a cycle, and when that is answered.
 
-use std::time::Instant;
-
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::config::MirrorConfig;
 use crate::mirror::CycleEnd;

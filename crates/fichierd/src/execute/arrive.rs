@@ -9,14 +9,12 @@ use fichier_api::names::RemoteName;
 use fichier_api::{ErrorKind, FileUrl, MAX_LINKS_PER_CALL, UploadResult, UploadSlot, Whirlpool};
 use fichier_state::{Intent, PendingFile, PendingUpload, UploadKey};
 
+use super::delivery::{Delivery, Heard, Todo, Verdict};
 use super::{Executor, Leaving, StepError};
 use crate::hash::hash_file;
 use crate::snapshot;
+use crate::state::blocking;
 use crate::target::orphan;
-
-/// How often the node is asked for links that are late or being scanned, before other work goes
-/// on; the next cycle asks again.
-const POLLS: u32 = 6;
 
 /// How long a stored file may stay invisible to listings (C.5 says about two minutes).
 const VISIBLE_WITHIN: Duration = Duration::from_secs(180);
@@ -37,7 +35,7 @@ pub struct Arrived {
 impl Executor {
     /// Finds out what became of an upload, publishes what arrived, forgets the rest.
     ///
-    /// An upload that is still being scanned stays pending.
+    /// What to do is decided in `delivery`; an upload that is still being scanned stays pending.
     ///
     /// # Errors
     ///
@@ -45,32 +43,56 @@ impl Executor {
     pub(crate) async fn finish_upload(&self, key: UploadKey) -> Result<Fate, StepError> {
         let Some(mut upload) = self.pending(key)? else { return Ok(Fate::Settled) };
         self.hash_unknown(&mut upload)?;
-        // With no file left, all have changed while they were read: what arrived has to go.
-        if upload.files.is_empty() || is_waiting(&upload) {
-            match self.ask_node(&upload).await? {
-                Answer::Links(links) => {
-                    let matched = self.settle(&upload, links)?;
-                    self.discard(key, &matched).await?;
+        let files = upload.files.len();
+        let (mut delivery, mut todo) = Delivery::begin(files, open_files(&upload));
+        loop {
+            let heard = match todo {
+                Todo::AskNode { after } => {
+                    if !after.is_zero() {
+                        tokio::time::sleep(after / self.client.pacer().time_scale()).await;
+                    }
+                    self.ask_node(&upload).await?
                 }
-                Answer::BeingScanned => {
-                    tracing::info!(
-                        files = upload.files.len(),
-                        "the service is still scanning an upload; looking again later"
-                    );
-                    self.report(|report| report.uploads_pending += 1);
-                    return Ok(Fate::Waiting);
+                Todo::List => {
+                    if let Some(upload) = self.pending(key)? {
+                        // Other uploads have files there too, so what does not match is not ours
+                        // to judge here: `recover` does, when nothing else is under way.
+                        let listed = self.staged().await?;
+                        self.settle(&upload, listed)?;
+                    }
+                    Heard::Listed
                 }
-                Answer::Nothing => {}
+                Todo::Publish => {
+                    self.publish(key).await?;
+                    let Some(left) = self.pending(key)? else { return Ok(Fate::Settled) };
+                    let missing = open_files(&left);
+                    let arrived = left.files.len() - missing;
+                    Heard::Published { arrived, missing, is_young: self.is_young(left.started_s) }
+                }
+                Todo::End(verdict) => return self.conclude(key, verdict),
+            };
+            todo = delivery.next(heard);
+            if heard == Heard::Scanning && matches!(todo, Todo::End(_)) {
+                tracing::info!(
+                    files,
+                    "the service is still scanning an upload; looking again later"
+                );
             }
         }
-        if let Some(upload) = self.pending(key)?.filter(is_waiting) {
-            // Other uploads have files there too, so what does not match is not ours to judge
-            // here: `recover` does, when nothing else is under way.
-            let listed = self.staged().await?;
-            self.settle(&upload, listed)?;
+    }
+
+    /// Sends again what shows up nowhere, and leaves the rest of an upload for later.
+    fn conclude(&self, key: UploadKey, verdict: Verdict) -> Result<Fate, StepError> {
+        if verdict.is_pending {
+            self.report(|report| report.uploads_pending += 1);
         }
-        self.publish(key).await?;
-        self.give_up_missing(key, upload.files.len())
+        let Some(upload) = self.pending(key)? else { return Ok(verdict.fate) };
+        let (arrived, missing): (Vec<_>, Vec<_>) =
+            upload.files.into_iter().partition(|file| file.url.is_some());
+        if verdict.gives_up || !verdict.is_pending {
+            self.give_up(key, &missing, arrived.is_empty())?;
+        }
+        Ok(verdict.fate)
     }
 
     /// Whether the service may not know the files of an upload yet that began then (C.5).
@@ -79,31 +101,6 @@ impl Executor {
         let patience = VISIBLE_WITHIN / self.client.pacer().time_scale() + Duration::from_secs(1);
         let age = Duration::from_secs(u64::try_from(self.state.now_s() - started_s).unwrap_or(0));
         age <= patience
-    }
-
-    /// What shows up nowhere is sent again, once it had time to show up (C.5). What has arrived
-    /// and is not in its place yet waits.
-    fn give_up_missing(&self, key: UploadKey, files: usize) -> Result<Fate, StepError> {
-        let Some(upload) = self.pending(key)? else { return Ok(Fate::Settled) };
-        let is_young = self.is_young(upload.started_s);
-        let (arrived, missing): (Vec<_>, Vec<_>) =
-            upload.files.into_iter().partition(|file| file.url.is_some());
-        let may_show_up = !missing.is_empty() && is_young;
-        if may_show_up || !arrived.is_empty() {
-            self.report(|report| report.uploads_pending += 1);
-        }
-        if !may_show_up {
-            self.give_up(key, &missing, arrived.is_empty())?;
-        }
-        Ok(if !missing.is_empty() && missing.len() == files {
-            Fate::NothingCame { given_up: !may_show_up }
-        } else if may_show_up {
-            Fate::Waiting
-        } else if missing.is_empty() {
-            Fate::Settled
-        } else {
-            Fate::GivenUp
-        })
     }
 
     /// These files are sent again.
@@ -124,38 +121,33 @@ impl Executor {
         Ok(uploads.into_iter().find(|upload| upload.key == key))
     }
 
-    async fn ask_node(&self, upload: &PendingUpload) -> Result<Answer, StepError> {
+    /// Asks the node once, and records what it tells.
+    async fn ask_node(&self, upload: &PendingUpload) -> Result<Heard, StepError> {
         let slot = UploadSlot { id: upload.slot.clone(), node: upload.node.clone() };
-        let mut wait = Duration::from_secs(2);
-        let mut scanning = false;
-        for poll in 0..POLLS {
-            if poll > 0 {
-                tokio::time::sleep(wait / self.client.pacer().time_scale()).await;
-                wait = (wait * 2).min(Duration::from_secs(30));
+        match self.client.upload_result(&slot, upload.xid.as_deref()).await {
+            Ok(UploadResult::Ready(files)) => {
+                let links = files.into_iter().map(|file| Arrived {
+                    url: file.url,
+                    name: file.name,
+                    size_bytes: file.size_bytes,
+                    whirlpool: file.whirlpool,
+                });
+                let matched = self.settle(upload, links.collect())?;
+                self.discard(upload.key, &matched).await?;
+                let left = self.pending(upload.key)?;
+                Ok(Heard::Links { open: left.as_ref().map_or(0, open_files) })
             }
-            match self.client.upload_result(&slot, upload.xid.as_deref()).await {
-                Ok(UploadResult::Ready(files)) => {
-                    let links = files.into_iter().map(|file| Arrived {
-                        url: file.url,
-                        name: file.name,
-                        size_bytes: file.size_bytes,
-                        whirlpool: file.whirlpool,
-                    });
-                    return Ok(Answer::Links(links.collect()));
-                }
-                Ok(UploadResult::BeingScanned) => scanning = true,
-                Ok(UploadResult::Nothing) => scanning = false,
-                Err(error) if matches!(error.kind, ErrorKind::Anonymous) => {
-                    // Not in the account, and removed again: as if nothing had been sent.
-                    self.give_up(upload.key, &upload.files, true)?;
-                    return Err(error.into());
-                }
-                Err(error) if super::stops_everything(&error) => return Err(error.into()),
-                // The result page is gone, or its node is: the listing has to tell.
-                Err(_) => return Ok(Answer::Nothing),
+            Ok(UploadResult::BeingScanned) => Ok(Heard::Scanning),
+            Ok(UploadResult::Nothing) => Ok(Heard::Nothing),
+            Err(error) if matches!(error.kind, ErrorKind::Anonymous) => {
+                // Not in the account, and removed again: as if nothing had been sent.
+                self.give_up(upload.key, &upload.files, true)?;
+                Err(error.into())
             }
+            Err(error) if super::stops_everything(&error) => Err(error.into()),
+            // The result page is gone, or its node is: the listing has to tell.
+            Err(_) => Ok(Heard::Lost),
         }
-        Ok(if scanning { Answer::BeingScanned } else { Answer::Nothing })
     }
 
     /// Takes an upload for not received, whose files the caller sends again at once.
@@ -247,7 +239,7 @@ impl Executor {
         let mut hashes = Vec::new();
         for file in upload.files.iter_mut().filter(|file| file.whirlpool.is_none()) {
             let Ok(local) = self.scanner.open_file(&file.path) else { continue };
-            let Ok(hashed) = tokio::task::block_in_place(|| hash_file(local, true)) else {
+            let Ok(hashed) = blocking(|| hash_file(local, true)) else {
                 continue;
             };
             if hashed.stamp_before == file.stamp && hashed.stamp_after == file.stamp {
@@ -275,12 +267,6 @@ pub(crate) enum Fate {
     },
     /// Some of it will be sent again.
     GivenUp,
-}
-
-enum Answer {
-    Links(Vec<Arrived>),
-    BeingScanned,
-    Nothing,
 }
 
 /// Which of the found files are the pending ones.
@@ -318,9 +304,9 @@ pub fn match_arrived(pending: &[PendingFile], found: &[Arrived]) -> MatchedFiles
     matched
 }
 
-/// Whether some file of an upload has not shown up yet.
-fn is_waiting(upload: &PendingUpload) -> bool {
-    upload.files.iter().any(|file| file.url.is_none())
+/// How many files of an upload have not shown up yet.
+fn open_files(upload: &PendingUpload) -> usize {
+    upload.files.iter().filter(|file| file.url.is_none()).count()
 }
 
 fn is_content(file: &PendingFile, found: &Arrived) -> bool {

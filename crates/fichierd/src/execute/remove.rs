@@ -16,8 +16,9 @@ use fichier_state::{
 use super::bring::{Brought, Parcel};
 use super::relocate::temporary_name;
 use super::{Executor, StepError};
+use crate::chance::Chance;
 use crate::plan::Retirement;
-use crate::root::check_root;
+use crate::root::OnRecord;
 use crate::scan::{Seen, SeenKind};
 
 /// What became of files that were to be removed.
@@ -249,8 +250,10 @@ impl Executor {
             if parcels.is_empty() || !try_again {
                 break;
             }
-            let names: Vec<_> =
-                parcels.iter().map(|parcel| (parcel.url.clone(), unique_name(parcel))).collect();
+            let names: Vec<_> = parcels
+                .iter()
+                .map(|parcel| (parcel.url.clone(), unique_name(parcel, &self.chance)))
+                .collect();
             self.give_names(&names).await?;
         }
         Ok(brought)
@@ -371,9 +374,9 @@ impl Executor {
 
     pub(super) fn check_root(&self) -> Result<(), StepError> {
         let approved = self.state.read(|s| s.allowance(self.mirror))? > 0;
-        // An approval covers a source that was emptied on purpose.
-        let recorded = if approved { 0 } else { self.state.read(|s| s.totals(self.mirror))?.files };
-        check_root(&self.source, self.identity.as_ref(), recorded)?;
+        let files = self.state.read(|s| s.totals(self.mirror))?.files;
+        let on_record = OnRecord { files, approved };
+        self.disks.check_root(&self.source, self.identity.as_ref(), on_record)?;
         Ok(())
     }
 }
@@ -396,10 +399,10 @@ impl Leaving {
 }
 
 /// A name that nothing else in a versions folder has; the record knows the right one.
-fn unique_name(parcel: &Parcel) -> RemoteName {
+fn unique_name(parcel: &Parcel, chance: &Chance) -> RemoteName {
     /// With the rest well below what the service takes (F.1).
     const MAX_NAME_BYTES: usize = 180;
-    let unique = temporary_name();
+    let unique = temporary_name(chance);
     match parcel.names.first() {
         Some(name) if name.as_str().len() <= MAX_NAME_BYTES => {
             RemoteName::from_service(format!("{}-{}", unique.as_str(), name.as_str()))

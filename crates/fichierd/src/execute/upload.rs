@@ -6,13 +6,16 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fichier_api::{ErrorKind, SendError, SentFile, UploadFile, UploadSlot};
 use fichier_state::{PendingFile, RelPath, Stamp, UploadKey, UploadSlotRow};
 
 use super::{Executor, Fate, StepError};
-use crate::hash::stamp_of;
+use tokio::time::Instant;
+
+use crate::chance::Chance;
+use crate::hash::stamp_of_mark;
 use crate::mirror::chain;
 use crate::plan::Placement;
 
@@ -67,7 +70,7 @@ impl Executor {
     ) -> Result<Option<fichier_api::Error>, StepError> {
         let Ok(_permit) = self.slots.acquire().await else { return Ok(None) };
         let slot = self.client.open_upload().await?;
-        let pending = pending_files(files, &self.restless);
+        let pending = pending_files(files, &self.restless, &self.chance);
         let row = UploadSlotRow { slot: slot.id.clone(), node: slot.node.clone() };
         let key = self.state.write(|w| w.begin_upload(self.mirror, &row, &pending))?;
         let began = Instant::now();
@@ -139,7 +142,7 @@ impl Executor {
         sent: &[SentFile],
     ) -> Result<(), StepError> {
         for (file, sent) in pending.iter().zip(sent) {
-            let (before, after) = (stamp_of(&sent.at_open), stamp_of(&sent.at_end));
+            let (before, after) = (stamp_of_mark(&sent.at_open), stamp_of_mark(&sent.at_end));
             if is_same_file(&file.stamp, &before) && before == after && sent.at_end_of_file {
                 continue;
             }
@@ -191,11 +194,8 @@ impl Executor {
     fn bodies(&self, pending: &[PendingFile]) -> Vec<UploadFile> {
         let body = |file: &PendingFile| {
             let (scanner, path) = (Arc::clone(&self.scanner), file.path.clone());
-            UploadFile {
-                name: file.sent_as.clone(),
-                size_bytes: file.size_bytes,
-                open: Box::new(move || scanner.open_file(&path)),
-            }
+            let open = move || scanner.open_file(&path);
+            UploadFile::new(file.sent_as.clone(), file.size_bytes, open)
         };
         pending.iter().map(body).collect()
     }
@@ -227,6 +227,7 @@ fn refused_whole(error: &fichier_api::Error) -> bool {
 fn pending_files(
     files: &[Placement],
     restless: &std::collections::BTreeSet<RelPath>,
+    chance: &Chance,
 ) -> Vec<PendingFile> {
     let mut taken = HashSet::new();
     let mut rows = Vec::with_capacity(files.len());
@@ -235,7 +236,7 @@ fn pending_files(
         let sent_as = if taken.insert(name.clone()) {
             name.clone()
         } else {
-            super::relocate::temporary_name()
+            super::relocate::temporary_name(chance)
         };
         rows.push(PendingFile {
             seq,

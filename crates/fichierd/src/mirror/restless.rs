@@ -5,7 +5,9 @@
 //! minutes at most.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use fichier_state::RelPath;
 

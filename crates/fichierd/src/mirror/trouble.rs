@@ -75,8 +75,8 @@ impl Trouble {
         matches!(self, Trouble::HeldOff(..) | Trouble::Unreachable(_) | Trouble::Refused(_))
     }
 
-    /// What an error means for this mirror.
-    pub(super) fn judge(error: FailureKind) -> Trouble {
+    /// What an error means for this mirror, at this time of day.
+    pub(super) fn judge(error: FailureKind, now: SystemTime) -> Trouble {
         let text = chain(&error);
         let step = match error {
             FailureKind::Cycle(CycleError::Step(step)) => step,
@@ -91,7 +91,7 @@ impl Trouble {
         match step {
             StepError::Api(error) => match (error.remedy(), &error.kind) {
                 (_, ErrorKind::HeldOff { until, .. }) => Trouble::HeldOff(*until, text),
-                (Remedy::HoldOff(wait), _) => Trouble::HeldOff(SystemTime::now() + wait, text),
+                (Remedy::HoldOff(wait), _) => Trouble::HeldOff(now + wait, text),
                 (Remedy::AskOperator, _) => Trouble::Refused(text),
                 (Remedy::TryAgain | Remedy::GiveUp, _) => Trouble::Unreachable(text),
             },

@@ -18,7 +18,8 @@ fn source_with(names: &[&str]) -> (tempfile::TempDir, PathBuf) {
 
 /// The message, or `fine`; with the path of the source as SOURCE.
 fn check(source: &Path, recorded: Option<&RootIdentity>, recorded_files: u64, expected: Expect) {
-    let text = match check_root(source, recorded, recorded_files) {
+    let on_record = OnRecord { files: recorded_files, approved: false };
+    let text = match check_root(source, recorded, on_record) {
         Ok(_) => "fine".to_owned(),
         Err(trouble) => trouble.to_string().replace(&source.display().to_string(), "SOURCE"),
     };
@@ -122,7 +123,8 @@ fn another_file_system_is_held_however_familiar_it_looks() {
         return eprintln!("skipped: this file system has no identifier");
     }
     now.uuid = Some("ext-0123".to_owned());
-    let trouble = check_root(&source, Some(&now), 1).unwrap_err();
+    let trouble =
+        check_root(&source, Some(&now), OnRecord { files: 1, approved: false }).unwrap_err();
     assert!(
         matches!(&trouble, RootTrouble::OtherFileSystem { recorded, .. } if recorded == "ext-0123"),
         "{trouble}"
@@ -134,7 +136,8 @@ fn without_an_identifier_the_names_decide_even_if_the_inode_is_the_same() {
     let (_dir, source) = source_with(&["a", "b"]);
     let now = identify(&source).unwrap();
     let recorded = RootIdentity { uuid: None, top: vec![b"x".to_vec(), b"y".to_vec()], ..now };
-    let trouble = check_root(&source, Some(&recorded), 2).unwrap_err();
+    let trouble =
+        check_root(&source, Some(&recorded), OnRecord { files: 2, approved: false }).unwrap_err();
     assert!(matches!(trouble, RootTrouble::Replaced { names_left: 0, .. }), "{trouble}");
 }
 
@@ -148,4 +151,18 @@ fn an_identity_survives_as_text_and_keeps_a_bounded_number_of_names() {
     assert_eq!(identity.top.last().unwrap(), b"063");
     assert_eq!(RootIdentity::parse(&identity.to_text()), Some(identity));
     assert_eq!(RootIdentity::parse("from another program"), None);
+}
+
+#[test]
+fn another_file_system_is_believed_while_nothing_is_on_record() {
+    let (_dir, source) = source_with(&["a"]);
+    let before = RootIdentity { uuid: Some("under the mount".to_owned()), inode: 1, top: vec![] };
+    let now = RootIdentity { uuid: Some("the disk".to_owned()), ..identify(&source).unwrap() };
+    let judged = |files, approved| {
+        let on_record = OnRecord { files, approved };
+        judge(&source, now.clone(), Some(&before), on_record, |_| true).is_ok()
+    };
+    assert!(judged(0, false));
+    assert!(!judged(1, false));
+    assert!(!judged(1, true), "an approval is not for another disk");
 }

@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use super::{
     FolderScan, KEPT_XATTRS, Seen, SeenKind, Trouble, is_gone, look_at, open_regular, proc_path,
 };
+use crate::disks::DiskModel;
 use crate::filter::{self, FolderFilter, RESERVED_NAME, RULES_FILE, Rules};
 
 /// One `getdents` call: about a thousand names.
@@ -45,6 +46,31 @@ pub(super) fn read(
         reading.look_at_all(names, &filter);
     }
     Ok((reading.found, filter))
+}
+
+/// What is in a folder of a model, which has no patterns in its folders.
+pub(super) fn of_model(
+    model: &dyn DiskModel,
+    folder: &RelPath,
+    filter: &FolderFilter,
+) -> io::Result<FolderScan> {
+    let mut found = FolderScan { complete: true, ..FolderScan::default() };
+    let mut names = model.names(folder)?;
+    names.sort_unstable();
+    for name in names {
+        let path = folder.join(&name);
+        match model.look(&path) {
+            Ok(Some(seen)) if !filter.is_excluded(&name, seen.is_folder()) => {
+                found.entries.push(seen);
+            }
+            Ok(_) => {}
+            Err(error) => {
+                found.complete = false;
+                found.trouble.push(Trouble { path, error });
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// `filter` with the patterns in the folder `fd`.

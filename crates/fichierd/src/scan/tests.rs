@@ -6,6 +6,7 @@ use std::os::unix::fs::symlink;
 use std::process::Command;
 
 use expect_test::{Expect, expect};
+use fichier_api::Source as _;
 
 use super::*;
 
@@ -229,7 +230,7 @@ fn a_path_of_fifty_thousand_bytes_is_read_with_64_descriptors() {
     assert_eq!(found.entries[0].name, b"file");
     let file = folder.join(b"file");
     assert_eq!(scanner.look(&file).unwrap().unwrap().kind, SeenKind::File);
-    assert_eq!(scanner.open_file(&file).unwrap().metadata().unwrap().len(), 0);
+    assert_eq!(scanner.open_file(&file).unwrap().mark().unwrap().size_bytes, 0);
     assert_eq!(scanner.xattrs(&file).unwrap(), []);
     // Up and down again: what was closed on the way is opened anew.
     let mut up = folder.clone();

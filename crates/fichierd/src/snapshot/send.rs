@@ -117,17 +117,11 @@ impl Executor {
         let row = rows.into_iter().find(|row| row.id == self.mirror);
         let row = row.ok_or(StepError::State(fichier_state::Error::Missing("mirror")))?;
         let packed = self.snapshot_files(&row)?.packed();
-        let mut bodies = vec![UploadFile {
-            name: on.name(),
-            size_bytes: on.made.size_bytes,
-            open: Box::new(move || File::open(packed)),
-        }];
+        let open = move || File::open(packed);
+        let mut bodies = vec![UploadFile::new(on.name(), on.made.size_bytes, open)];
         if on.with_canary {
-            bodies.push(UploadFile {
-                name: RemoteName::encode(CANARY_NAME.as_bytes()),
-                size_bytes: CANARY_TEXT.len() as u64,
-                open: Box::new(canary_file),
-            });
+            let name = RemoteName::encode(CANARY_NAME.as_bytes());
+            bodies.push(UploadFile::new(name, CANARY_TEXT.len() as u64, canary_file));
         }
         Ok(bodies)
     }

@@ -130,11 +130,9 @@ impl Trial<'_> {
         let mut file = tempfile::tempfile()?;
         writeln!(file, "A test of fichierd, to be removed: {name}")?;
         file.rewind()?;
-        let upload = UploadFile {
-            name: RemoteName::encode(name.as_bytes()),
-            size_bytes: file.metadata()?.len(),
-            open: Box::new(move || Ok(file)),
-        };
+        let size_bytes = file.metadata()?.len();
+        let upload =
+            UploadFile::new(RemoteName::encode(name.as_bytes()), size_bytes, move || Ok(file));
         let slot = self.client.open_upload().await?;
         let sent = match self.client.send_files(&slot, folder, vec![upload], Arc::default()).await {
             Ok(sent) => sent,

@@ -103,11 +103,7 @@ async fn send(
 
 fn to_send(file: &Chosen) -> UploadFile {
     let path = file.path.clone();
-    UploadFile {
-        name: file.name.clone(),
-        size_bytes: file.size_bytes,
-        open: Box::new(move || File::open(path)),
-    }
+    UploadFile::new(file.name.clone(), file.size_bytes, move || File::open(path))
 }
 
 /// Which of the files the service has, with the size and the hash that were sent.

@@ -1,0 +1,222 @@
+//! Did an upload arrive, and what is to be done about it? The decision, without calls and clock.
+//!
+//! The same machine serves the usual case, a lost reply and a restart after a crash: it is told
+//! what is on record and what was answered, and says what to do next (I12). The node is asked
+//! first, a few times; then the staging folder is listed; what came is published; what came
+//! nowhere is sent again, once it had time to show up.
+//!
+//! ```text
+//!   begin ──► ask the node ──► ask again, later ──► list the staging folder ──► publish ──► end
+//!                  └── all came ──────────────────────────────────────────────────┘
+//! ```
+
+use std::time::Duration;
+
+use super::Fate;
+
+/// How often the node is asked for links that are late or being scanned, before other work goes
+/// on; the next cycle asks again.
+const POLLS: u32 = 6;
+/// Before the node is asked for the second time; doubled each time.
+const FIRST_WAIT: Duration = Duration::from_secs(2);
+/// The longest of these waits.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// One upload on its way.
+#[derive(Debug)]
+pub(super) struct Delivery {
+    /// How many files it has on record.
+    files: usize,
+    /// How many of them have not shown up.
+    open: usize,
+    polls: u32,
+    wait: Duration,
+}
+
+/// What has come of the last step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// The node told links; so many files have not shown up after that.
+    Links { open: usize },
+    /// The node looks for viruses.
+    Scanning,
+    /// The node knows of no file, or not yet.
+    Nothing,
+    /// The node does not answer in a way that can be read.
+    Lost,
+    /// The staging folder was listed, and what is ours in it is on record.
+    Listed,
+    /// What came is published, as far as the service let it. Left on record are so many files
+    /// that have come and so many that have not; they were sent so lately that they may show up.
+    Published { arrived: usize, missing: usize, is_young: bool },
+}
+
+/// What to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Todo {
+    /// After this pause, in the service's time.
+    AskNode {
+        after: Duration,
+    },
+    List,
+    Publish,
+    End(Verdict),
+}
+
+/// How it ends, for now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Verdict {
+    pub(super) fate: Fate,
+    /// The files that have not shown up are sent again.
+    pub(super) gives_up: bool,
+    /// Something of it is still to be done: the next cycle asks again.
+    pub(super) is_pending: bool,
+}
+
+impl Delivery {
+    /// For an upload with so many files on record, of which so many have not shown up.
+    pub(super) fn begin(files: usize, open: usize) -> (Delivery, Todo) {
+        let delivery = Delivery { files, open, polls: 1, wait: FIRST_WAIT };
+        // With no file left, all have changed while they were read: what arrived has to go.
+        let asks = files == 0 || open > 0;
+        (delivery, if asks { Todo::AskNode { after: Duration::ZERO } } else { Todo::Publish })
+    }
+
+    pub(super) fn next(&mut self, heard: Heard) -> Todo {
+        match heard {
+            Heard::Links { open } => {
+                self.open = open;
+                self.list_or_publish()
+            }
+            Heard::Scanning | Heard::Nothing if self.polls < POLLS => {
+                self.polls += 1;
+                let after = self.wait;
+                self.wait = (self.wait * 2).min(LONGEST_WAIT);
+                Todo::AskNode { after }
+            }
+            Heard::Scanning => {
+                Todo::End(Verdict { fate: Fate::Waiting, gives_up: false, is_pending: true })
+            }
+            Heard::Nothing | Heard::Lost => self.list_or_publish(),
+            Heard::Listed => Todo::Publish,
+            Heard::Published { arrived, missing, is_young } => {
+                Todo::End(self.verdict(arrived, missing, is_young))
+            }
+        }
+    }
+
+    fn list_or_publish(&self) -> Todo {
+        if self.open > 0 { Todo::List } else { Todo::Publish }
+    }
+
+    fn verdict(&self, arrived: usize, missing: usize, is_young: bool) -> Verdict {
+        let may_show_up = missing > 0 && is_young;
+        let gives_up = missing > 0 && !is_young;
+        let fate = if missing > 0 && missing == self.files {
+            Fate::NothingCame { given_up: gives_up }
+        } else if may_show_up {
+            Fate::Waiting
+        } else if gives_up {
+            Fate::GivenUp
+        } else {
+            Fate::Settled
+        };
+        Verdict { fate, gives_up, is_pending: may_show_up || arrived > 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is done about an upload with two files of which none has shown up, told this.
+    fn story(heard: &[Heard]) -> Vec<String> {
+        let (mut delivery, first) = Delivery::begin(2, 2);
+        let next = heard.iter().map(|heard| delivery.next(*heard));
+        std::iter::once(first).chain(next.collect::<Vec<_>>()).map(say).collect()
+    }
+
+    fn say(todo: Todo) -> String {
+        match todo {
+            Todo::AskNode { after } => format!("ask after {} s", after.as_secs()),
+            Todo::List => "list".to_owned(),
+            Todo::Publish => "publish".to_owned(),
+            Todo::End(Verdict { fate, gives_up, is_pending }) => {
+                let again = if gives_up { ", send again" } else { "" };
+                let later = if is_pending { ", look again" } else { "" };
+                format!("{fate:?}{again}{later}")
+            }
+        }
+    }
+
+    fn published(arrived: usize, missing: usize, is_young: bool) -> Heard {
+        Heard::Published { arrived, missing, is_young }
+    }
+
+    #[test]
+    fn what_the_node_tells_is_published_without_a_listing() {
+        assert_eq!(
+            story(&[Heard::Links { open: 0 }, published(0, 0, true)]),
+            ["ask after 0 s", "publish", "Settled"]
+        );
+    }
+
+    #[test]
+    fn late_links_are_asked_for_six_times_and_then_looked_for() {
+        let told = story(&[Heard::Nothing; 6]);
+        assert_eq!(
+            told,
+            [
+                "ask after 0 s",
+                "ask after 2 s",
+                "ask after 4 s",
+                "ask after 8 s",
+                "ask after 16 s",
+                "ask after 30 s",
+                "list"
+            ]
+        );
+    }
+
+    #[test]
+    fn an_upload_that_is_being_scanned_is_left_for_later_and_never_given_up() {
+        let told = story(&[Heard::Scanning; 6]);
+        assert_eq!(told.last().unwrap(), "Waiting, look again");
+    }
+
+    #[test]
+    fn a_node_that_is_lost_is_not_asked_again() {
+        assert_eq!(story(&[Heard::Lost, Heard::Listed])[1..], ["list", "publish"]);
+    }
+
+    #[test]
+    fn a_link_that_is_missing_is_looked_for_in_the_listing() {
+        assert_eq!(story(&[Heard::Links { open: 1 }])[1], "list");
+    }
+
+    #[test]
+    fn what_shows_up_nowhere_is_sent_again_only_when_it_had_its_time() {
+        let end = |arrived, missing, is_young| {
+            let heard = [Heard::Lost, Heard::Listed, published(arrived, missing, is_young)];
+            story(&heard).pop().unwrap()
+        };
+        assert_eq!(end(0, 2, true), "NothingCame { given_up: false }, look again");
+        assert_eq!(end(0, 2, false), "NothingCame { given_up: true }, send again");
+        assert_eq!(end(0, 1, true), "Waiting, look again");
+        assert_eq!(end(0, 1, false), "GivenUp, send again");
+        assert_eq!(end(1, 0, false), "Settled, look again");
+        assert_eq!(end(0, 0, false), "Settled");
+    }
+
+    #[test]
+    fn what_is_all_there_already_is_only_published() {
+        assert_eq!(Delivery::begin(2, 0).1, Todo::Publish);
+    }
+
+    #[test]
+    fn an_upload_of_which_no_file_is_wanted_any_more_is_asked_for_once_more() {
+        let (mut delivery, first) = Delivery::begin(0, 0);
+        assert_eq!(first, Todo::AskNode { after: Duration::ZERO });
+        assert_eq!(delivery.next(Heard::Lost), Todo::Publish);
+    }
+}
