@@ -89,24 +89,27 @@ impl Executor {
     }
 
     /// A file that stepped aside in a swap, or waits under a temporary name, gets the name that
-    /// its record has.
+    /// its record has. Not while it waits as a problem: refusals in a row lead to a ban (A.5).
     async fn give_names_back(
         &self,
         id: IntentId,
         urls: &[(FileUrl, RemoteName)],
     ) -> Result<(), StepError> {
         let mut names = Vec::new();
+        let now_s = self.state.now_s();
+        let problems = self.state.read(|s| s.problems(Some(self.mirror)))?;
         for (url, _) in urls {
             if let Some(entry) = self.state.read(|s| s.entry_of_url(url))? {
+                let path = self.state.read(|s| s.path_of(entry.folder))?.join(&entry.name);
+                if problems.iter().any(|p| p.path == path && p.next_try_s > now_s) {
+                    return Ok(());
+                }
                 let kept = entry.remote().and_then(|copy| copy.remote_name.clone());
                 let name = kept.unwrap_or_else(|| RemoteName::encode(&entry.name));
                 names.push((url.clone(), name));
             }
         }
-        for chunk in names.chunks(MAX_LINKS_PER_CALL) {
-            self.give_names(chunk).await?;
-        }
-        Ok(self.state.write(|w| w.resolve(id))?)
+        self.rename_as_recorded(&names, &[id]).await
     }
 
     /// Moves and renames once more, all of them; then the records follow. What would stand beside

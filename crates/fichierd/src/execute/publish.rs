@@ -317,13 +317,37 @@ impl Executor {
         names: &[(FileUrl, RemoteName)],
         intents: &[IntentId],
     ) -> Result<(), StepError> {
+        self.rename_as_recorded(names, intents).await
+    }
+
+    /// Gives files their names; those that the service does not name now are left on record as
+    /// begun, and are named by a later cycle.
+    pub(crate) async fn rename_as_recorded(
+        &self,
+        names: &[(FileUrl, RemoteName)],
+        intents: &[IntentId],
+    ) -> Result<(), StepError> {
+        let mut left = Vec::new();
         for chunk in names.chunks(MAX_LINKS_PER_CALL) {
-            let left = self.give_names(chunk).await?;
-            if !left.is_empty() {
-                tracing::warn!(files = left.len(), "the service did not give files their names");
-            }
+            let unnamed = self.give_names(chunk).await?;
+            left.extend(chunk.iter().filter(|(url, _)| unnamed.contains(url)).cloned());
         }
-        Ok(self.state.write(|w| intents.iter().try_for_each(|intent| w.resolve(*intent)))?)
+        for (url, _) in &left {
+            let Some(entry) = self.state.read(|s| s.entry_of_url(url))? else { continue };
+            let path = self.state.read(|s| s.path_of(entry.folder))?.join(&entry.name);
+            self.problem(
+                &path,
+                "it is on 1fichier under a temporary name, and the service did not rename it",
+                "it is renamed as soon as the service does it",
+            )?;
+        }
+        Ok(self.state.write(|w| {
+            intents.iter().try_for_each(|intent| w.resolve(*intent))?;
+            if left.is_empty() {
+                return Ok(());
+            }
+            w.begin(self.mirror, &Intent::Rename { urls: left }).map(|_| ())
+        })?)
     }
 
     /// Asks about both files, once in the life of a state file: two calls. Returns whether the

@@ -18,7 +18,12 @@ use super::notes::other_name;
 use super::publish::NameTaken;
 use super::remove::Leaving;
 use super::{Executor, StepError};
+use crate::chance::Chance;
 use crate::plan::{Occupant, Relocation};
+
+/// The problem of a file that is not where it should be on the service. The rest of its way is
+/// found only by a look at all paths: its record is elsewhere.
+pub(crate) const STUCK: &str = "the service did not move or rename the file";
 
 /// One file on its way, with all that the calls need.
 struct Mover {
@@ -30,6 +35,10 @@ struct Mover {
     to_row: FolderKey,
     to_folder: FolderId,
     route: Route,
+    /// It is in the new folder, under whatever name.
+    has_arrived: bool,
+    /// The name that it was given for the move.
+    early_name: Option<RemoteName>,
 }
 
 /// How many names a file passes through.
@@ -74,7 +83,7 @@ impl Executor {
             .filter_map(|mover| match mover.route {
                 Route::MoveThenRename => None,
                 Route::RenameThenMove => Some((mover.url.clone(), mover.to_name.clone())),
-                Route::OverTemporaryName => Some((mover.url.clone(), temporary_name())),
+                Route::OverTemporaryName => Some((mover.url.clone(), temporary_name(&self.chance))),
             })
             .collect();
         let mut failed = self.give_names(&early).await?;
@@ -93,7 +102,12 @@ impl Executor {
                     continue;
                 }
                 match brought.url(&mover.url) {
-                    Some(now) => mover.url = now.clone(),
+                    Some(now) => {
+                        let name = early.iter().find(|(url, _)| *url == mover.url);
+                        mover.early_name = name.map(|(_, name)| name.clone());
+                        mover.url = now.clone();
+                        mover.has_arrived = true;
+                    }
                     None => {
                         failed.insert(mover.url.clone());
                     }
@@ -121,7 +135,7 @@ impl Executor {
     async fn step_aside(&self, files: &[Relocation]) -> Result<(), StepError> {
         let copies = files.iter().filter_map(|file| file.was.remote());
         let names: Vec<(FileUrl, RemoteName)> =
-            copies.map(|copy| (copy.url.clone(), temporary_name())).collect();
+            copies.map(|copy| (copy.url.clone(), temporary_name(&self.chance))).collect();
         let intent = Intent::Rename { urls: names.clone() };
         let intent = self.state.write(|w| w.begin(self.mirror, &intent))?;
         let refused = self.give_names(&names).await?;
@@ -169,8 +183,18 @@ impl Executor {
         } else {
             Route::OverTemporaryName
         };
-        let mover = Mover { url, entry, relocation, from_name, to_name, to_row, to_folder, route };
-        Ok(Some(mover))
+        Ok(Some(Mover {
+            url,
+            entry,
+            relocation,
+            from_name,
+            to_name,
+            to_row,
+            to_folder,
+            route,
+            has_arrived: false,
+            early_name: None,
+        }))
     }
 
     /// Whether no file of ours or of somebody else's is known under this name.
@@ -262,6 +286,11 @@ impl Executor {
     async fn explain_stuck(&self, stuck: &[Mover]) -> Result<(), StepError> {
         let mut shown: BTreeMap<FolderKey, Option<FolderListing>> = BTreeMap::new();
         for mover in stuck {
+            if mover.has_arrived {
+                self.follow_halfway(mover)?;
+                self.explain(mover)?;
+                continue;
+            }
             let folder = mover.entry.folder;
             let listing = match shown.entry(folder) {
                 MapEntry::Occupied(known) => known.into_mut(),
@@ -275,13 +304,26 @@ impl Executor {
                 self.dirty.mark(mover.relocation.to.path.clone());
                 continue;
             }
-            self.problem(
-                &mover.relocation.to.path,
-                "the service did not move or rename the file",
-                "it is tried again by itself",
-            )?;
+            self.explain(mover)?;
         }
         Ok(())
+    }
+
+    fn explain(&self, mover: &Mover) -> Result<(), StepError> {
+        self.problem(&mover.relocation.to.path, STUCK, "it is tried again by itself")
+    }
+
+    /// The file is in its new folder, but not under its new name: so is its record. The next plan
+    /// finds it to be in the wrong place, and does the rest.
+    fn follow_halfway(&self, mover: &Mover) -> Result<(), StepError> {
+        let Content::File(copy) = &mover.entry.content else { return Ok(()) };
+        let copy = RemoteCopy { url: mover.url.clone(), ..copy.clone() };
+        let (folder, content) = (mover.to_row, Content::File(copy));
+        let row = Entry { folder, content, ..mover.entry.clone() };
+        Ok(self.state.write(|w| {
+            w.remove_entry(mover.entry.folder, &mover.entry.name)?;
+            w.put_entry(&at_name(row, mover.halfway_name()))
+        })?)
     }
 
     /// What the service shows in a folder of ours; nothing if the folder is gone.
@@ -325,6 +367,11 @@ impl Mover {
         self.entry.folder != self.to_row
     }
 
+    /// The name that it has in the new folder until it is renamed.
+    fn halfway_name(&self) -> &RemoteName {
+        self.early_name.as_ref().unwrap_or(&self.from_name)
+    }
+
     fn changes_name(&self) -> bool {
         self.from_name != self.to_name
     }
@@ -340,11 +387,6 @@ fn at_name(entry: Entry, name: &RemoteName) -> Entry {
 }
 
 /// A name that nothing else has; it is given for the time of a call or two.
-pub(super) fn temporary_name() -> RemoteName {
-    let mut random = [0u8; 8];
-    let noise = match getrandom::fill(&mut random) {
-        Ok(()) => u64::from_le_bytes(random),
-        Err(_) => fichier_state::Clock::default().now_s().unsigned_abs(),
-    };
-    RemoteName::from_service(format!("fichierd-{noise:016x}"))
+pub(super) fn temporary_name(chance: &Chance) -> RemoteName {
+    RemoteName::from_service(format!("fichierd-{:016x}", chance.number()))
 }

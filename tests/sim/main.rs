@@ -1,0 +1,149 @@
+//! Simulates one mirror, thousands of times, in no time: its disk is a model, its service is the
+//! emulator without sockets, and its clock is one that jumps to the next thing that is due.
+//!
+//! A scenario is drawn from a seed: changes, faults, deaths at any request and any transaction,
+//! changes while a request is under way or a file is read. After each request and at each rest the
+//! invariants must hold. A scenario that fails is run again from its seed exactly as it was, cut
+//! down to a short script, and shown with the requests that were made.
+//!
+//! * `cargo test --test sim`: the same few hundred each time.
+//! * `SIM_FROM=1000 SIM_SCENARIOS=100000 cargo test --release --test sim`: others, and more.
+//! * `SIM_SECONDS=3600 …`: as many as fit.
+//! * `SIM_SEED=4711 …`: one, with all that happened.
+
+#![allow(missing_docs, unreachable_pub, reason = "tests are their own documentation")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "that is how a test fails")]
+#![allow(clippy::print_stdout, reason = "campaigns tell how far they are")]
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+mod changes;
+mod disk;
+mod look;
+mod road;
+mod script;
+mod spoil;
+mod world;
+
+use script::Script;
+use world::World;
+
+/// In the ordinary run.
+const SCENARIOS: u64 = 300;
+/// Runs of ever shorter scripts, once one has failed.
+const MAX_CUTS: usize = 2_000;
+
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().expect("a number"))
+}
+
+/// What came of a scenario: what was wrong, if anything, and what happened.
+struct Told {
+    wrong: Option<String>,
+    trace: Vec<String>,
+}
+
+/// Runs a scenario in a runtime of its own, whose clock is paused.
+fn tell(script: &Script) -> Told {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let runtime = runtime.unwrap();
+    runtime.block_on(async {
+        let mut world = World::new(script);
+        let mut wrong = None;
+        for event in &script.events {
+            wrong = world.happen(event).await.err();
+            if wrong.is_some() {
+                break;
+            }
+        }
+        if wrong.is_none() {
+            wrong = world.rest().await.err();
+        }
+        Told { wrong, trace: world.road.trace() }
+    })
+}
+
+/// A panic is a failure like any other.
+fn try_tell(script: &Script) -> Told {
+    catch_unwind(AssertUnwindSafe(|| tell(script))).unwrap_or_else(|cause| {
+        let text = cause.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| cause.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        let wrong = Some(format!("a panic: {}", text.unwrap_or_default()));
+        Told { wrong, trace: Vec::new() }
+    })
+}
+
+/// Leaves out what the failure does not need: first large parts, then single events.
+fn cut_down(mut script: Script) -> Script {
+    let mut size = script.events.len() / 2;
+    let mut runs = 0;
+    while size > 0 {
+        let mut at = 0;
+        while at < script.events.len() && runs < MAX_CUTS {
+            let mut shorter = script.clone();
+            shorter.events.drain(at..(at + size).min(script.events.len()));
+            runs += 1;
+            if try_tell(&shorter).wrong.is_some() {
+                script = shorter;
+            } else {
+                at += size;
+            }
+        }
+        size /= 2;
+    }
+    script
+}
+
+fn report(script: &Script, full: bool) -> String {
+    let shown = if full { script.clone() } else { cut_down(script.clone()) };
+    let told = try_tell(&shown);
+    format!(
+        "seed {}: {}\n\nsetting: {:?}\n{} events: {:#?}\n\nwhat happened:\n{}\n\n\
+         again: SIM_SEED={} cargo test --test sim",
+        script.seed,
+        told.wrong.unwrap_or_else(|| "all is well".to_owned()),
+        shown.setting,
+        shown.events.len(),
+        shown.events,
+        told.trace.join("\n"),
+        script.seed,
+    )
+}
+
+#[test]
+fn whatever_happens_the_invariants_hold() {
+    if let Some(seed) = setting("SIM_SEED") {
+        let script = Script::of_seed(seed);
+        let text = report(&script, std::env::var_os("SIM_FULL").is_some());
+        assert!(tell(&script).wrong.is_none(), "{text}");
+        println!("{text}");
+        return;
+    }
+    let from = setting("SIM_FROM").unwrap_or(0);
+    let seconds = setting("SIM_SECONDS").map(Duration::from_secs);
+    let many =
+        setting("SIM_SCENARIOS").unwrap_or(if seconds.is_some() { u64::MAX } else { SCENARIOS });
+    let began = Instant::now();
+    let mut told = 0;
+    for seed in from..from.saturating_add(many) {
+        if seconds.is_some_and(|seconds| began.elapsed() >= seconds) {
+            break;
+        }
+        let script = Script::of_seed(seed);
+        assert!(try_tell(&script).wrong.is_none(), "{}", report(&script, false));
+        told += 1;
+    }
+    let per_minute = f64::from(u32::try_from(told).unwrap()) / began.elapsed().as_secs_f64() * 60.0;
+    println!("{told} scenarios from seed {from}, {per_minute:.0} a minute");
+}
+
+#[test]
+fn a_scenario_is_repeated_exactly_from_its_seed() {
+    for seed in 0..20 {
+        let (one, other) = (tell(&Script::of_seed(seed)), tell(&Script::of_seed(seed)));
+        assert_eq!(one.trace, other.trace, "seed {seed}");
+        assert_eq!(one.wrong, other.wrong);
+    }
+}

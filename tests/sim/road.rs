@@ -1,0 +1,230 @@
+//! The road between program and service: every request passes here, one by one.
+//!
+//! Here requests are lost, the process dies, and the world changes while the program waits for an
+//! answer. After each request the witnesses look.
+
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use fichier_api::{Carried, Carrier};
+use fichier_emulator::Emulator;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::script::Place;
+
+/// What is done on the road beside carrying.
+pub trait Witness: Send {
+    /// So many requests have been answered since the beginning; looks, and lets the world change.
+    fn after_request(&mut self, answered: u64);
+}
+
+/// The road. Clones are the same one.
+#[derive(Clone)]
+pub struct Road {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    emulator: Arc<Emulator>,
+    traffic: Mutex<Traffic>,
+    died: Notify,
+    witness: Mutex<Box<dyn Witness>>,
+    began: Instant,
+}
+
+#[derive(Default)]
+struct Traffic {
+    answered: u64,
+    transactions: u64,
+    dies_at: Option<Death>,
+    dead: bool,
+    offline_until: Option<Instant>,
+    state_full_until: Option<Instant>,
+    /// What a replay must repeat.
+    trace: Vec<String>,
+}
+
+/// A place, counted from the beginning.
+#[derive(Clone, Copy)]
+enum Death {
+    Request { number: u64, carried_out: bool },
+    Transaction { number: u64, written: bool },
+}
+
+impl Road {
+    pub fn new(emulator: Arc<Emulator>, witness: Box<dyn Witness>) -> Road {
+        let inner = Inner {
+            emulator,
+            traffic: Mutex::default(),
+            died: Notify::new(),
+            witness: Mutex::new(witness),
+            began: Instant::now(),
+        };
+        Road { inner: Arc::new(inner) }
+    }
+
+    fn traffic(&self) -> MutexGuard<'_, Traffic> {
+        self.inner.traffic.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The process will die there.
+    pub fn die_at(&self, place: Place) {
+        let mut traffic = self.traffic();
+        traffic.dies_at = Some(match place {
+            Place::Request { number, carried_out } => {
+                Death::Request { number: traffic.answered + u64::from(number), carried_out }
+            }
+            Place::Transaction { number, written } => {
+                Death::Transaction { number: traffic.transactions + u64::from(number), written }
+            }
+        });
+    }
+
+    /// Returns when the process has died.
+    pub async fn death(&self) {
+        loop {
+            let died = self.inner.died.notified();
+            if self.traffic().dead {
+                return;
+            }
+            died.await;
+        }
+    }
+
+    /// A new process begins.
+    pub fn revive(&self) {
+        let mut traffic = self.traffic();
+        traffic.dead = false;
+        traffic.dies_at = None;
+    }
+
+    pub fn go_offline(&self, until: Instant) {
+        self.traffic().offline_until = Some(until);
+    }
+
+    pub fn fill_state_disk(&self, until: Instant) {
+        self.traffic().state_full_until = Some(until);
+    }
+
+    /// Everything gets through again.
+    pub fn mend(&self) {
+        let mut traffic = self.traffic();
+        (traffic.offline_until, traffic.state_full_until, traffic.dies_at) = (None, None, None);
+    }
+
+    pub fn answered(&self) -> u64 {
+        self.traffic().answered
+    }
+
+    pub fn note(&self, what: &str) {
+        let at = self.inner.began.elapsed().as_millis();
+        self.traffic().trace.push(format!("{at:>9} ms  {what}"));
+    }
+
+    pub fn trace(&self) -> Vec<String> {
+        self.traffic().trace.clone()
+    }
+
+    /// Sees the transactions of the state; makes them fail, and the process die there.
+    pub fn tap(&self, access: fichierd::state::Access) -> Result<(), fichier_state::Error> {
+        use fichierd::state::Access;
+        let mut traffic = self.traffic();
+        if traffic.dead {
+            return Err(fichier_state::Error::TimeUp);
+        }
+        if access == Access::Read {
+            return Ok(());
+        }
+        if access == Access::BeforeWrite
+            && traffic.state_full_until.is_some_and(|until| Instant::now() < until)
+        {
+            let full = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL);
+            return Err(rusqlite::Error::SqliteFailure(full, None).into());
+        }
+        let here = match traffic.dies_at {
+            Some(Death::Transaction { number, written }) => {
+                number == traffic.transactions && written == (access == Access::AfterWrite)
+            }
+            Some(Death::Request { .. }) | None => false,
+        };
+        if access == Access::AfterWrite {
+            traffic.transactions += 1;
+        }
+        if here {
+            traffic.dead = true;
+            self.inner.died.notify_waiters();
+            return Err(fichier_state::Error::TimeUp);
+        }
+        Ok(())
+    }
+
+    async fn carry_one(
+        self,
+        request: http::Request<reqwest::Body>,
+    ) -> io::Result<http::Response<Bytes>> {
+        let path = request.uri().path().to_owned();
+        let (dies, offline, dead) = {
+            let traffic = self.traffic();
+            let dies = match traffic.dies_at {
+                Some(Death::Request { number, carried_out }) if number == traffic.answered => {
+                    Some(carried_out)
+                }
+                _ => None,
+            };
+            let offline = traffic.offline_until.is_some_and(|until| Instant::now() < until);
+            (dies, offline, traffic.dead)
+        };
+        if dead {
+            return std::future::pending().await;
+        }
+        if offline {
+            self.note(&format!("{path}: offline"));
+            // A little later, as a connection that is refused is: time must go on.
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        }
+        if dies == Some(false) {
+            return self.die(&path).await;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(30)).await;
+        let response = self.inner.emulator.answer(request).await;
+        if dies == Some(true) {
+            return self.die(&path).await;
+        }
+        let status = response.as_ref().map_or(0, |response| response.status().as_u16());
+        self.note(&format!("{path}: {status}"));
+        let answered = {
+            let mut traffic = self.traffic();
+            traffic.answered += 1;
+            traffic.answered
+        };
+        self.inner.witness.lock().unwrap_or_else(PoisonError::into_inner).after_request(answered);
+        response
+    }
+
+    async fn die(&self, path: &str) -> io::Result<http::Response<Bytes>> {
+        self.note(&format!("{path}: dies"));
+        {
+            let mut traffic = self.traffic();
+            traffic.answered += 1;
+            traffic.dead = true;
+        }
+        self.inner.died.notify_waiters();
+        std::future::pending().await
+    }
+}
+
+impl fmt::Debug for Road {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Road")
+    }
+}
+
+impl Carrier for Road {
+    fn carry(&self, request: http::Request<reqwest::Body>) -> Carried {
+        Box::pin(self.clone().carry_one(request))
+    }
+}

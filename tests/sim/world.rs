@@ -1,0 +1,395 @@
+//! One machine with one mirror, its disk and its service: lets a script happen to them.
+//!
+//! The program is the real one from the loop's schedule down: mirror, cycle, plan, execution,
+//! recovery, pace, repeats, the reading of replies, and the state in SQLite. Modelled are the disk
+//! and the road to the service; the service is the emulator. All time is the runtime's, which
+//! stands still but for the waits of those who take part.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use fichier_api::{ApiKey, Client, Clock, PaceConfig, Pacer};
+use fichier_emulator::{Emulator, Rules};
+use fichier_state::{RelPath, Store};
+use fichierd::chance::Chance;
+use fichierd::config::{Keep, MaxRemovals, MirrorConfig};
+use fichierd::daemon::{Now, Schedule};
+use fichierd::dirty::DirtyQueue;
+use fichierd::disks::Disks;
+use fichierd::mirror::{CycleEnd, MirrorWorker, Shared};
+use fichierd::state::State;
+use fichierd::stop::Stop;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use crate::changes;
+use crate::disk::Disk;
+use crate::look::{Look, Outcome};
+use crate::road::{Road, Witness};
+use crate::script::{Change, Event, Habit, Script};
+use crate::spoil;
+
+/// The target of the mirror.
+pub const TARGET: &str = "/backup/photos";
+/// When every scenario begins, Unix seconds.
+const START_S: u64 = 1_750_000_000;
+/// A mirror that is not at rest after this many cycles goes round in circles.
+const MAX_CYCLES: usize = 60;
+/// Nor after this long.
+const PATIENCE: Duration = Duration::from_secs(12 * 3600);
+
+/// What the road and the script share: the world may change while a request is under way.
+pub struct Outside {
+    pub disk: Disk,
+    pub dirty: DirtyQueue,
+    pub look: Look,
+    /// Changes that wait for a number of requests.
+    pub waiting: Vec<(u64, Change)>,
+    pub fresh: u64,
+    pub problem: Option<String>,
+}
+
+/// Everything.
+pub struct World {
+    pub emulator: Arc<Emulator>,
+    pub road: Road,
+    pub outside: Arc<Mutex<Outside>>,
+    config: MirrorConfig,
+    pacer: Pacer,
+    chance: Chance,
+    process: Option<Process>,
+    remount_at: Option<Instant>,
+}
+
+/// What is gone when the process dies.
+struct Process {
+    shared: Shared,
+    worker: MirrorWorker,
+    schedule: Schedule,
+}
+
+impl Witness for Arc<Mutex<Outside>> {
+    fn after_request(&mut self, answered: u64) {
+        let mut outside = self.lock().unwrap_or_else(PoisonError::into_inner);
+        let Outside { waiting, .. } = &mut *outside;
+        let (now, later): (Vec<_>, Vec<_>) =
+            std::mem::take(waiting).into_iter().partition(|(at, _)| *at <= answered);
+        outside.waiting = later;
+        for (_, change) in now {
+            outside.change(&change, true);
+        }
+        let Outside { disk, look, problem, .. } = &mut *outside;
+        if problem.is_none() {
+            *problem = look.after_request(disk).err();
+        }
+    }
+}
+
+impl Outside {
+    /// The user changes something; the watcher marks what it saw.
+    pub fn change(&mut self, change: &Change, seen: bool) {
+        let touched = changes::apply(&self.disk, change, &mut self.fresh);
+        if seen {
+            for path in touched {
+                self.dirty.mark(path);
+            }
+        }
+    }
+}
+
+/// Building one opens the list of trusted authorities: once is enough.
+fn client(key: &str) -> &'static Client {
+    static CLIENT: OnceLock<Client> = OnceLock::new();
+    CLIENT.get_or_init(|| {
+        let pacer = Pacer::in_memory(PaceConfig::default());
+        let key = ApiKey::new(key).unwrap();
+        Client::builder(key, pacer).api_url("http://127.0.0.1:1/v1").build().unwrap()
+    })
+}
+
+impl World {
+    pub fn new(script: &Script) -> World {
+        let clock = Clock::following_runtime(SystemTime::UNIX_EPOCH + Duration::from_secs(START_S));
+        let setting = &script.setting;
+        let mut rules = Rules { on_name_taken: setting.name_taken, ..Rules::default() };
+        match setting.habit {
+            Habit::None => {}
+            Habit::MoveChangesLink => rules.mv_changes_link = true,
+            Habit::BatchOfThree => rules.batch_max = Some(3),
+            Habit::AppearsAfterResult => rules.appears_after_result = true,
+            Habit::RemoveUnknown(answer) => rules.remove_unknown = answer,
+            Habit::ListingsLag => rules.listing_lag = Duration::from_secs(60),
+            Habit::UnknownFolderListsEmpty => rules.unknown_folder_lists_empty = true,
+        }
+        let start_s = i64::try_from(START_S).unwrap();
+        let emulator = Emulator::builder().rules(rules).start_inside(start_s).unwrap();
+        let emulator = Arc::new(emulator);
+        let disk = Disk::new(clock);
+        changes::lay_out(&disk);
+        let outside = Outside {
+            look: Look::new(Arc::clone(&emulator), setting.clone()),
+            disk,
+            dirty: DirtyQueue::default(),
+            waiting: Vec::new(),
+            fresh: 0,
+            problem: None,
+        };
+        let outside = Arc::new(Mutex::new(outside));
+        let road = Road::new(Arc::clone(&emulator), Box::new(Arc::clone(&outside)));
+        let (share, floor) = match setting.guarded {
+            true => (MaxRemovals::Percent(25), 3),
+            false => (MaxRemovals::Percent(100), 100),
+        };
+        let config = MirrorConfig {
+            name: "photos".to_owned(),
+            source: PathBuf::from("/source"),
+            target: TARGET.to_owned(),
+            exclude: Vec::new(),
+            settle: Duration::from_secs(2),
+            settle_at_most: Duration::from_secs(60),
+            rescan: Duration::from_secs(3600),
+            max_removals: share,
+            removals_floor: floor,
+            keep: if setting.keep_versions { Keep::Forever } else { Keep::None },
+            keep_versions: None,
+            audit: None,
+            drill: None,
+            drill_bytes: 1 << 20,
+        };
+        let pacer = Pacer::in_memory_at(PaceConfig::default(), clock);
+        let chance = Chance::seeded(script.seed ^ 0x5eed);
+        let mut world = World {
+            emulator,
+            road,
+            outside,
+            config,
+            pacer,
+            chance,
+            process: None,
+            remount_at: None,
+        };
+        let mut store = Store::in_memory(fichier_state::Clock::by(clock)).unwrap();
+        store.write(|w| w.set_note("installation", Some("installation-1"))).unwrap();
+        world.start(store);
+        world
+    }
+
+    pub fn outside(&self) -> std::sync::MutexGuard<'_, Outside> {
+        self.outside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A process starts over what is in the state.
+    fn start(&mut self, store: Store) {
+        self.road.revive();
+        let road = self.road.clone();
+        let state = State::new(store).tapped(Arc::new(move |access| road.tap(access)));
+        let carrier = Arc::new(self.road.clone());
+        let disk: Arc<Disk> = Arc::new(self.outside().disk.clone());
+        let shared = Shared {
+            client: client(self.emulator.api_key()).carried_by(carrier, self.pacer.clone()),
+            state,
+            slots: Arc::new(Semaphore::new(2)),
+            parallel_uploads: 2,
+            stop: Stop::default(),
+            disks: Disks::modelled(disk),
+            chance: self.chance.clone(),
+        };
+        // A full state disk would keep the service from starting; systemd starts it again.
+        let worker = MirrorWorker::open(self.config.clone(), &shared.state).unwrap();
+        self.outside().dirty = worker.dirty.clone();
+        let schedule = Schedule::starting(Instant::now());
+        self.process = Some(Process { shared, worker, schedule });
+    }
+
+    /// The process ends, and another one starts.
+    pub fn restart(&mut self) {
+        let Some(process) = self.process.take() else { return };
+        let Process { shared, worker, .. } = process;
+        drop(worker);
+        let store = shared.state.into_store().unwrap();
+        self.road.mend();
+        self.start(store);
+    }
+
+    /// Lets an event come true.
+    pub async fn happen(&mut self, event: &Event) -> Outcome {
+        self.road.note(&format!("{event:?}"));
+        match event {
+            Event::Change { change, seen } => self.outside().change(change, *seen),
+            Event::ChangeDuring { change, requests } => {
+                let at = self.road.answered() + u64::from(*requests);
+                self.outside().waiting.push((at, change.clone()));
+            }
+            Event::Ambush { reads, how } => self.outside().disk.ambush(u32::from(*reads), *how),
+            Event::Wait(time) => self.run(Instant::now() + *time).await,
+            Event::Overflow => self.outside().dirty.mark_everything(),
+            Event::Kill(place) => {
+                self.road.die_at(*place);
+                self.run(Instant::now() + Duration::from_secs(300)).await;
+                self.restart();
+            }
+            Event::Restart => self.restart(),
+            Event::Spoil { endpoint, skip, how } => {
+                spoil::inject(&self.emulator, *endpoint, *skip, *how);
+            }
+            Event::Offline(time) => self.road.go_offline(Instant::now() + *time),
+            Event::StateFull(time) => self.road.fill_state_disk(Instant::now() + *time),
+            Event::Unmounted(time) => self.unmount(*time),
+            Event::LockOut { folder } => {
+                let folders = self.outside().disk.paths(true);
+                if let Some(path) = changes::chosen(&folders, *folder) {
+                    self.outside().disk.lock_out(&path);
+                }
+            }
+            Event::BreakFile { file } => {
+                let files = self.outside().disk.paths(false);
+                if let Some(path) = changes::chosen(&files, *file) {
+                    self.outside().disk.break_file(&path);
+                }
+            }
+            Event::Mend => self.mend(),
+            Event::AddedThere { name } => self.outside().look.add_there(*name),
+            Event::Rest => return self.rest().await,
+        }
+        match self.outside().problem.take() {
+            Some(problem) => Err(problem),
+            None => Ok(()),
+        }
+    }
+
+    fn unmount(&mut self, time: Duration) {
+        self.outside().disk.set_mounted(false);
+        self.mounts_changed();
+        self.remount_at = Some(Instant::now() + time);
+    }
+
+    fn mounts_changed(&mut self) {
+        self.outside().dirty.mark_everything();
+        if let Some(process) = &mut self.process {
+            process.schedule.look_now(Instant::now());
+        }
+    }
+
+    fn mend(&mut self) {
+        self.remount_at = None;
+        self.outside().disk.mend();
+        self.mounts_changed();
+    }
+
+    /// Does what is due until then, as the service's loop does; or until the process dies.
+    async fn run(&mut self, until: Instant) {
+        loop {
+            let now = Instant::now();
+            if self.remount_at.is_some_and(|at| at <= now) {
+                self.remount_at = None;
+                self.outside().disk.set_mounted(true);
+                self.mounts_changed();
+            }
+            let Some(process) = &mut self.process else { return };
+            if process.schedule.is_due(now, &process.worker) {
+                let died = tokio::select! {
+                    biased;
+                    () = self.road.death() => true,
+                    _ = process.cycle() => false,
+                };
+                if died {
+                    self.restart();
+                }
+                continue;
+            }
+            let next = process.schedule.next(&process.worker).unwrap_or(until);
+            let next = self.remount_at.map_or(next, |at| next.min(at)).min(until);
+            if now >= until {
+                return;
+            }
+            tokio::time::sleep_until(next.max(now + Duration::from_millis(1))).await;
+        }
+    }
+
+    /// The faults stop; cycles run until there is nothing left to do; then all must be well.
+    pub async fn rest(&mut self) -> Outcome {
+        self.emulator.clear_faults();
+        self.road.mend();
+        self.mend();
+        let (mut cycles, deadline) = (0, Instant::now() + PATIENCE);
+        loop {
+            let waiting = std::mem::take(&mut self.outside().waiting);
+            for (_, change) in waiting {
+                self.outside().change(&change, true);
+            }
+            let Some(process) = &mut self.process else { return Err("no process".to_owned()) };
+            process.schedule.rescan_now(Instant::now());
+            let end = process.cycle().await;
+            if let Some(problem) = self.outside().problem.take() {
+                return Err(problem);
+            }
+            if self.approves(&end) {
+                continue;
+            }
+            let is_dirty = !self.outside().dirty.is_empty();
+            let at_rest = end.trouble.is_none()
+                && !end.report.changed_something()
+                && end.report.problems == 0
+                && end.report.uploads_pending == 0
+                && !end.more
+                && !is_dirty
+                && self.problems().is_empty();
+            if at_rest {
+                break;
+            }
+            cycles += 1;
+            if cycles > MAX_CYCLES || Instant::now() > deadline {
+                let problems = self.problems();
+                return Err(format!(
+                    "the mirror does not come to rest: {:?} {:?} dirty: {is_dirty} {problems:?}",
+                    end.report, end.trouble
+                ));
+            }
+            // Settles, shows up, is let in again.
+            tokio::time::sleep(Duration::from_secs(20 * u64::try_from(cycles).unwrap())).await;
+        }
+        let calls = self.road.answered();
+        if let Some(process) = &mut self.process {
+            process.schedule.rescan_now(Instant::now());
+            process.cycle().await;
+        }
+        if self.road.answered() != calls {
+            return Err("an idle cycle makes calls".to_owned());
+        }
+        let outside = &mut *self.outside();
+        outside.look.at_rest(&outside.disk)
+    }
+
+    /// A person looks at what is held, and lets it go on.
+    fn approves(&mut self, end: &CycleEnd) -> bool {
+        let Some(process) = &self.process else { return false };
+        if end.outcome.held.is_none() {
+            return false;
+        }
+        fichierd::daemon::approve(&process.shared.state, &self.config).is_ok()
+    }
+
+    fn problems(&self) -> BTreeMap<RelPath, String> {
+        let Some(process) = &self.process else { return BTreeMap::new() };
+        let found = process.shared.state.read(|s| s.problems(None)).unwrap_or_default();
+        found.into_iter().map(|problem| (problem.path, problem.what)).collect()
+    }
+}
+
+impl Process {
+    /// One cycle, and what the loop makes of its end.
+    async fn cycle(&mut self) -> CycleEnd {
+        let Process { shared, worker, schedule } = self;
+        let due = schedule.take(Instant::now(), worker, &shared.chance);
+        let end = worker.run(shared, &due).await;
+        let state = &shared.state;
+        let next = state.read(|s| s.next_problem_due(worker.id)).ok().flatten();
+        let problem_in = next
+            .map(|at| Duration::from_secs(u64::try_from(at - state.now_s()).unwrap_or(0).max(1)));
+        let now = Now::of(state.clock());
+        schedule.after(now, &end, problem_in, 1, &worker.config, &shared.chance);
+        end
+    }
+}
