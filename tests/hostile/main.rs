@@ -9,6 +9,7 @@
 
 mod entries;
 mod mutate;
+mod server;
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
