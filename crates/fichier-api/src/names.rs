@@ -245,7 +245,7 @@ fn shorten(encoded: &str, local: &[u8]) -> String {
 /// The end of a name that stays when it is cut: from its last dot, if that is not far.
 fn extension(encoded: &str) -> &str {
     match encoded.rfind('.') {
-        Some(dot) if dot > 0 && encoded.len() - dot <= MAX_EXTENSION_BYTES => &encoded[dot..],
+        Some(dot) if encoded.len() - dot <= MAX_EXTENSION_BYTES => &encoded[dot..],
         _ => "",
     }
 }
@@ -323,6 +323,25 @@ mod tests {
         assert!(name.as_str().ends_with(".jpg"), "{name}");
         assert!(name.is_shortened_from(longer.as_bytes()));
         assert!(!name.is_shortened_from(longest.as_bytes()));
+        assert!(!RemoteName::encode(b"other").is_shortened_from(longer.as_bytes()));
+        assert!(!RemoteName::encode(longest.as_bytes()).is_shortened_from(longest.as_bytes()));
+    }
+
+    #[test]
+    fn an_extension_of_at_most_seventeen_bytes_survives_a_cut() {
+        let end = |extension: &str| {
+            let name = RemoteName::encode(("x".repeat(300) + extension).as_bytes());
+            name.as_str().rsplit_once('~').unwrap().1.get(32..).unwrap().to_owned()
+        };
+        assert_eq!(end(".tar.gz"), ".gz");
+        assert_eq!(end(".sixteen-letters_"), ".sixteen-letters_");
+        assert_eq!(end(".seventeen-letters"), "");
+    }
+
+    #[test]
+    fn a_name_is_printed_as_it_is() {
+        let name = RemoteName::encode(b"a b");
+        assert_eq!(format!("{name} {name:?}"), "a b \"a b\"");
     }
 
     #[test]
