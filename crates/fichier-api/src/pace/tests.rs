@@ -71,9 +71,11 @@ async fn after_a_reading_that_met_nobody_the_next_may_come_after_a_minute() {
 
 #[tokio::test]
 async fn a_lock_of_the_owner_is_written_down_once() {
-    let pacer = unscaled();
+    let (pacer, other) = (unscaled(), unscaled());
+    other.note_flood(&ErrorKind::OwnerLocked);
+    assert_eq!(refusal(&other).await, ErrorKind::OwnerLocked.to_string());
+    // Nothing of it is owed when it was written down.
     pacer.note_flood(&ErrorKind::OwnerLocked);
-    assert_eq!(refusal(&pacer).await, ErrorKind::OwnerLocked.to_string());
     pacer.end_hold_off();
     drop(pacer.turn(Lane::Call).await.unwrap());
 }

@@ -206,6 +206,20 @@ fn each_flood_within_a_day_of_the_last_halves_the_rate_again_three_times_at_most
 }
 
 #[test]
+fn what_the_rules_have_written_is_left_as_it_is() {
+    let mut schedule = Schedule::default();
+    for flood in 0..3 {
+        schedule.flood(flood * 3_600 * SECOND, None, "a flood", &RULES);
+    }
+    // At the slowest, with the one to spare used: as far ahead as a start can push the next.
+    let now = 4 * 3_600 * SECOND;
+    starts(&mut schedule, &RULES, now, &[Lane::Call; 2]);
+    let before = schedule.clone();
+    schedule.clamp(now, &RULES);
+    assert_eq!(schedule, before);
+}
+
+#[test]
 fn a_reading_of_the_account_is_used_for_ten_minutes() {
     let fresh =
         |after_s: Micros| Schedule::is_account_fresh(5 * SECOND, (5 + after_s) * SECOND, &RULES);
