@@ -20,6 +20,7 @@ mod commands;
 mod crashes;
 mod following;
 mod lost;
+mod names;
 mod nasty;
 mod recovering;
 mod refusals;

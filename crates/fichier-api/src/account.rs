@@ -14,6 +14,7 @@ use crate::client::{Client, decode};
 use crate::dates;
 use crate::error::{Error, ErrorKind};
 use crate::pace::{Lane, TurnOr};
+use crate::transport::Reply;
 use crate::types::FolderId;
 use crate::{retry, wire};
 
@@ -158,10 +159,15 @@ impl Client {
     async fn read_account(&self) -> Result<(Account, String), ErrorKind> {
         let request = json!({}).to_string().into_bytes();
         let reply = self.transport().call(INFO, request).await?;
-        let value: Value = decode(&reply)?;
-        let text = value.to_string();
-        Ok((parse(&text)?, text))
+        read(&reply)
     }
+}
+
+/// The account, and the text that is remembered of it.
+pub(crate) fn read(reply: &Reply) -> Result<(Account, String), ErrorKind> {
+    let value: Value = decode(reply)?;
+    let text = value.to_string();
+    Ok((parse(&text)?, text))
 }
 
 /// The limit for the user has not been touched: nobody knows the key, or nothing was sent.

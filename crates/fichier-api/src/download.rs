@@ -71,8 +71,8 @@ struct TokenRequest<'a> {
 }
 
 #[derive(Deserialize)]
-struct TokenReply {
-    url: String,
+pub(crate) struct TokenReply {
+    pub(crate) url: String,
 }
 
 impl Client {

@@ -66,7 +66,7 @@ pub struct SentBetween {
 }
 
 #[derive(Deserialize)]
-struct InfoReply {
+pub(crate) struct InfoReply {
     url: FileUrl,
     filename: String,
     #[serde(deserialize_with = "wire::number")]
@@ -86,7 +86,7 @@ struct InfoReply {
 }
 
 #[derive(Deserialize)]
-struct ListReply {
+pub(crate) struct ListReply {
     #[serde(deserialize_with = "wire::number")]
     count: u64,
     #[serde(default, deserialize_with = "wire::list")]
@@ -121,17 +121,7 @@ impl Client {
     /// Source: docs/api-notes.md, B.6.
     pub async fn file_info(&self, url: &FileUrl) -> Result<FileInfo, Error> {
         let reply: InfoReply = self.call(INFO, Lane::Call, true, &json!({"url": url})).await?;
-        Ok(FileInfo {
-            url: reply.url,
-            name: RemoteName::from_service(reply.filename),
-            size_bytes: reply.size,
-            whirlpool: Whirlpool::parse_hex(&reply.checksum).ok(),
-            folder: reply.folder_id.map(FolderId),
-            sent_at: dates::parse(&reply.date),
-            content_type: reply.content_type,
-            description: reply.description,
-            has_password: reply.pass,
-        })
+        Ok(reply.into_info())
     }
 
     /// Lists the files of one folder that were sent within a time. Costs one call, which waits
@@ -191,9 +181,31 @@ impl Client {
             sent_before: written(sent.before)?,
         };
         let reply: ListReply = self.call(LIST, lane, true, &request).await?;
-        let listed = reply.items.len() as u64;
-        let files = rows::files(reply.items);
-        Ok(FileListing { files: files.rows, complete: files.complete && listed == reply.count })
+        Ok(reply.into_listing())
+    }
+}
+
+impl InfoReply {
+    pub(crate) fn into_info(self) -> FileInfo {
+        FileInfo {
+            url: self.url,
+            name: RemoteName::from_service(self.filename),
+            size_bytes: self.size,
+            whirlpool: Whirlpool::parse_hex(&self.checksum).ok(),
+            folder: self.folder_id.map(FolderId),
+            sent_at: dates::parse(&self.date),
+            content_type: self.content_type,
+            description: self.description,
+            has_password: self.pass,
+        }
+    }
+}
+
+impl ListReply {
+    pub(crate) fn into_listing(self) -> FileListing {
+        let listed = self.items.len() as u64;
+        let files = rows::files(self.items);
+        FileListing { files: files.rows, complete: files.complete && listed == self.count }
     }
 }
 

@@ -24,15 +24,15 @@ const COPY: &str = "file/cp.cgi";
 const REMOVE: &str = "file/rm.cgi";
 
 #[derive(Deserialize)]
-struct MoveReply {
+pub(crate) struct MoveReply {
     #[serde(flatten)]
-    reported: Reported,
+    pub(crate) reported: Reported,
     #[serde(default, deserialize_with = "wire::text")]
     filename: String,
 }
 
 #[derive(Deserialize)]
-struct RenameReply {
+pub(crate) struct RenameReply {
     urls: Vec<Renamed>,
 }
 
@@ -127,23 +127,10 @@ impl Client {
             .collect();
         let request = json!({"urls": rows});
         let reply: Result<RenameReply, Error> = self.call(RENAME, Lane::Call, true, &request).await;
-        let renamed = match reply {
-            Ok(reply) => reply.urls,
-            Err(Error { kind: ErrorKind::NothingRenamed, .. }) => {
-                let done = renames.iter().map(|(url, _)| url.clone()).collect();
-                return Ok(BatchOutcome { done, ..BatchOutcome::default() });
-            }
-            Err(error) => return Err(error),
-        };
-        let names: HashMap<FileUrl, String> =
-            renamed.into_iter().map(|row| (row.url, row.new_filename)).collect();
-        let (done, missing): (Vec<_>, Vec<_>) = renames
-            .iter()
-            .partition(|(url, name)| names.get(url).is_some_and(|new| new == name.as_str()));
-        let urls = |rows: Vec<&(FileUrl, RemoteName)>| {
-            rows.into_iter().map(|(url, _)| url.clone()).collect()
-        };
-        Ok(BatchOutcome { done: urls(done), missing: urls(missing), new_urls: HashMap::new() })
+        match reply {
+            Ok(reply) => Ok(reply.outcome(renames)),
+            Err(error) => renamed_before(&error.kind, renames).map_or_else(|| Err(error), Ok),
+        }
     }
 
     /// Copies files into a folder, without sending them anew. Costs one call. `rename` gives the
@@ -210,13 +197,43 @@ impl Client {
         let reply: Result<Reported, Error> = self.call(REMOVE, Lane::Call, true, &request).await;
         match reply {
             Ok(reported) => Ok(reported.outcome(urls)),
-            Err(Error { kind: ErrorKind::NotFound, .. }) if urls.len() == 1 => {
-                Ok(BatchOutcome { done: urls.to_vec(), ..BatchOutcome::default() })
-            }
-            Err(Error { kind: ErrorKind::NotFound, .. }) => {
-                Ok(BatchOutcome { missing: urls.to_vec(), ..BatchOutcome::default() })
-            }
-            Err(error) => Err(error),
+            Err(error) => removed_before(&error.kind, urls).map_or_else(|| Err(error), Ok),
         }
     }
+}
+
+impl RenameReply {
+    /// Done is what has the very name that was asked for.
+    pub(crate) fn outcome(self, asked: &[(FileUrl, RemoteName)]) -> BatchOutcome {
+        let names: HashMap<FileUrl, String> =
+            self.urls.into_iter().map(|row| (row.url, row.new_filename)).collect();
+        let (done, missing): (Vec<_>, Vec<_>) = asked
+            .iter()
+            .partition(|(url, name)| names.get(url).is_some_and(|new| new == name.as_str()));
+        let urls = |rows: Vec<&(FileUrl, RemoteName)>| {
+            rows.into_iter().map(|(url, _)| url.clone()).collect()
+        };
+        BatchOutcome { done: urls(done), missing: urls(missing), new_urls: HashMap::new() }
+    }
+}
+
+/// What a refusal to rename says of files that have their names already: all are done.
+pub(crate) fn renamed_before(
+    kind: &ErrorKind,
+    asked: &[(FileUrl, RemoteName)],
+) -> Option<BatchOutcome> {
+    let is_done = matches!(kind, ErrorKind::NothingRenamed);
+    is_done.then(|| {
+        let done = asked.iter().map(|(url, _)| url.clone()).collect();
+        BatchOutcome { done, ..BatchOutcome::default() }
+    })
+}
+
+/// What a refusal to remove says of files that are not there: done if it can only mean this one.
+pub(crate) fn removed_before(kind: &ErrorKind, urls: &[FileUrl]) -> Option<BatchOutcome> {
+    let urls = matches!(kind, ErrorKind::NotFound).then(|| urls.to_vec())?;
+    Some(match urls[..] {
+        [_] => BatchOutcome { done: urls, ..BatchOutcome::default() },
+        _ => BatchOutcome { missing: urls, ..BatchOutcome::default() },
+    })
 }

@@ -45,7 +45,7 @@ pub struct SharedWith {
 }
 
 #[derive(Deserialize)]
-struct ListReply {
+pub(crate) struct ListReply {
     #[serde(deserialize_with = "wire::number")]
     folder_id: i64,
     #[serde(default, deserialize_with = "wire::text")]
@@ -59,7 +59,7 @@ struct ListReply {
 }
 
 #[derive(Deserialize)]
-struct MakeReply {
+pub(crate) struct MakeReply {
     #[serde(deserialize_with = "wire::number")]
     folder_id: i64,
     name: Option<String>,
@@ -113,13 +113,7 @@ impl Client {
         let request = json!({"folder_id": parent, "name": name.as_str()});
         let reply: Result<MakeReply, Error> = self.call(MAKE, Lane::Call, false, &request).await;
         let reply = reply.map_err(|error| Error { kind: name_taken(error.kind), ..error })?;
-        // With a number of 0 everything for this folder would go to the root.
-        if reply.folder_id <= 0 {
-            let kind = ErrorKind::unexpected("a new folder without a number of its own");
-            return Err(Error { endpoint: MAKE, attempts: 1, kind });
-        }
-        let name = reply.name.map_or_else(|| name.clone(), RemoteName::from_service);
-        Ok(RemoteFolder { id: FolderId(reply.folder_id), name })
+        reply.folder(name).map_err(|kind| Error { endpoint: MAKE, attempts: 1, kind })
     }
 
     /// Moves a folder with all that is in it. Costs one call.
@@ -202,7 +196,7 @@ pub(crate) struct Counted {
 }
 
 impl ListReply {
-    fn counted(self, asked: FolderId) -> Counted {
+    pub(crate) fn counted(self, asked: FolderId) -> Counted {
         let listed = self.items.len() as u64;
         let (files, folders) = (rows::files(self.items), rows::folders(self.sub_folders));
         let is_asked = self.folder_id == asked.0;
@@ -217,6 +211,17 @@ impl ListReply {
         };
         let cut_at = Some(listed).filter(|listed| are_read && may_be_cut && *listed > 0);
         Counted { listing, files: self.files, cut_at }
+    }
+}
+
+impl MakeReply {
+    pub(crate) fn folder(self, asked: &RemoteName) -> Result<RemoteFolder, ErrorKind> {
+        // With a number of 0 everything for this folder would go to the root.
+        if self.folder_id <= 0 {
+            return Err(ErrorKind::unexpected("a new folder without a number of its own"));
+        }
+        let name = self.name.map_or_else(|| asked.clone(), RemoteName::from_service);
+        Ok(RemoteFolder { id: FolderId(self.folder_id), name })
     }
 }
 

@@ -138,6 +138,8 @@ mod service_clock;
 mod tls;
 mod transport;
 mod types;
+#[doc(hidden)]
+pub mod untrusted;
 mod upload;
 mod upload_result;
 mod vouchers;

@@ -5,9 +5,10 @@
 //! quotes with `‛` what looks like a replacement already (F.2). Nothing is normalised: two local
 //! names that differ in a byte differ on the service.
 //!
-//! Invariant: for every local name whose encoded form has at most [`MAX_NAME_BYTES`] bytes,
-//! `encode(name).decode() == name`. A longer one is cut to a stem and a hash of the whole name;
-//! then `decode` gives the cut form, and the caller must remember the name.
+//! Invariants: no two local names have one remote name. For every local name whose encoded form
+//! has at most [`MAX_NAME_BYTES`] bytes, `encode(name).decode() == name`. A longer one is cut to a
+//! stem and a hash of the whole name; then `decode` gives the cut form, and the caller must
+//! remember the name. So is one that looks like a cut one: it could be that of its neighbour.
 
 use std::fmt;
 
@@ -20,6 +21,8 @@ pub const MAX_NAME_BYTES: usize = 250;
 const MAX_EXTENSION_BYTES: usize = 17;
 /// Hexadecimal digits of the hash in a cut name: 128 bits.
 const HASH_DIGITS: usize = 32;
+/// A stem may lack this of its room: part of a character, and a quote.
+const MOST_LOST_BYTES: usize = 3 + QUOTE.len_utf8();
 
 const QUOTE: char = '‛';
 const SPACE: char = '␠';
@@ -33,8 +36,9 @@ pub struct RemoteName(String);
 impl RemoteName {
     /// The name under which a local file or folder is kept.
     ///
-    /// Deterministic. A name whose encoded form has more than [`MAX_NAME_BYTES`] bytes is cut to
-    /// `<stem>~<32 hexadecimal digits><.ext>`; see [`RemoteName::is_shortened_from`].
+    /// Deterministic. A name whose encoded form has more than [`MAX_NAME_BYTES`] bytes, or looks
+    /// like the outcome, is cut to `<stem>~<32 hexadecimal digits><.ext>`; see
+    /// [`RemoteName::is_shortened_from`].
     ///
     /// ```
     /// use fichier_api::names::RemoteName;
@@ -45,10 +49,10 @@ impl RemoteName {
     /// ```
     pub fn encode(local: &[u8]) -> RemoteName {
         let encoded = encode(local);
-        if encoded.len() <= MAX_NAME_BYTES {
-            RemoteName(encoded)
-        } else {
+        if must_be_cut(&encoded) {
             RemoteName(shorten(&encoded, local))
+        } else {
+            RemoteName(encoded)
         }
     }
 
@@ -70,7 +74,7 @@ impl RemoteName {
     /// Whether this is what `local` was cut to, so that [`RemoteName::decode`] cannot restore it.
     pub fn is_shortened_from(&self, local: &[u8]) -> bool {
         let encoded = encode(local);
-        encoded.len() > MAX_NAME_BYTES && shorten(&encoded, local) == self.0
+        must_be_cut(&encoded) && shorten(&encoded, local) == self.0
     }
 }
 
@@ -212,18 +216,43 @@ fn original(c: char) -> Option<char> {
     }
 }
 
+/// Whether a name is too long, or could be what another one was cut to.
+fn must_be_cut(encoded: &str) -> bool {
+    if encoded.len() > MAX_NAME_BYTES {
+        return true;
+    }
+    let Some(whole) = encoded.strip_suffix(extension(encoded)) else { return false };
+    let Some((stem, hash)) = whole.rsplit_once('~') else { return false };
+    let is_hash = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let looks_cut = hash.len() == HASH_DIGITS && hash.bytes().all(is_hash);
+    looks_cut && stem.len() + MOST_LOST_BYTES >= room(encoded)
+}
+
 /// `<stem>~<hash of the whole local name><.ext>`, at most [`MAX_NAME_BYTES`] bytes.
 fn shorten(encoded: &str, local: &[u8]) -> String {
     let hash = blake3::hash(local).to_hex();
-    let extension = match encoded.rfind('.') {
-        Some(dot) if dot > 0 && encoded.len() - dot <= MAX_EXTENSION_BYTES => &encoded[dot..],
-        _ => "",
-    };
-    let room = MAX_NAME_BYTES - 1 - HASH_DIGITS - extension.len();
-    let cut = (0..=room).rev().find(|at| encoded.is_char_boundary(*at)).unwrap_or(0);
-    // Cutting behind a quote would leave one that quotes the `~`.
-    let stem = encoded[..cut].trim_end_matches(QUOTE);
+    let extension = extension(encoded);
+    let most = room(encoded).min(encoded.len() - extension.len());
+    let cut = (0..=most).rev().find(|at| encoded.is_char_boundary(*at)).unwrap_or(0);
+    let mut stem = &encoded[..cut];
+    // Cutting behind a quote would leave one that quotes the `~`; two are one that is quoted.
+    if stem.chars().rev().take_while(|c| *c == QUOTE).count() % 2 == 1 {
+        stem = stem.strip_suffix(QUOTE).unwrap_or(stem);
+    }
     format!("{stem}~{}{extension}", &hash[..HASH_DIGITS])
+}
+
+/// The end of a name that stays when it is cut: from its last dot, if that is not far.
+fn extension(encoded: &str) -> &str {
+    match encoded.rfind('.') {
+        Some(dot) if encoded.len() - dot <= MAX_EXTENSION_BYTES => &encoded[dot..],
+        _ => "",
+    }
+}
+
+/// Bytes of the stem of a cut name.
+fn room(encoded: &str) -> usize {
+    MAX_NAME_BYTES - 1 - HASH_DIGITS - extension(encoded).len()
 }
 
 #[cfg(test)]
@@ -294,6 +323,57 @@ mod tests {
         assert!(name.as_str().ends_with(".jpg"), "{name}");
         assert!(name.is_shortened_from(longer.as_bytes()));
         assert!(!name.is_shortened_from(longest.as_bytes()));
+        assert!(!RemoteName::encode(b"other").is_shortened_from(longer.as_bytes()));
+        assert!(!RemoteName::encode(longest.as_bytes()).is_shortened_from(longest.as_bytes()));
+    }
+
+    #[test]
+    fn an_extension_of_at_most_seventeen_bytes_survives_a_cut() {
+        let end = |extension: &str| {
+            let name = RemoteName::encode(("x".repeat(300) + extension).as_bytes());
+            name.as_str().rsplit_once('~').unwrap().1.get(32..).unwrap().to_owned()
+        };
+        assert_eq!(end(".tar.gz"), ".gz");
+        assert_eq!(end(".sixteen-letters_"), ".sixteen-letters_");
+        assert_eq!(end(".seventeen-letters"), "");
+    }
+
+    #[test]
+    fn a_name_is_printed_as_it_is() {
+        let name = RemoteName::encode(b"a b");
+        assert_eq!(format!("{name} {name:?}"), "a b \"a b\"");
+    }
+
+    #[test]
+    fn n05_a_name_that_looks_like_a_cut_one_is_cut_too() {
+        for long in ["x".repeat(300), "é".repeat(150) + ".jpg", "‛".repeat(90), "\0".repeat(100)]
+        {
+            let cut = RemoteName::encode(long.as_bytes());
+            let other = RemoteName::encode(cut.as_str().as_bytes());
+            assert_ne!(cut, other, "two names of one folder would be one on the service");
+            assert!(other.is_shortened_from(cut.as_str().as_bytes()));
+            let third = RemoteName::encode(other.as_str().as_bytes());
+            assert!(third != other && third != cut, "{third}");
+        }
+        let hash = "0123456789abcdef".repeat(2);
+        // No cut name is as short as this, and a hash is what it looks like.
+        for kept in [format!("x~{hash}"), "x".repeat(217) + "~" + &hash.to_uppercase()] {
+            check(kept.as_bytes(), &kept);
+        }
+    }
+
+    #[test]
+    fn a_cut_behind_a_quote_leaves_none_that_quotes_the_hash() {
+        let name = |quotes: usize| {
+            // Each is written as two, of three bytes each; 217 bytes are left for the stem.
+            let local = "‛".repeat(quotes) + &"x".repeat(250);
+            RemoteName::encode(local.as_bytes()).as_str().to_owned()
+        };
+        for quotes in 30..45 {
+            let stem = name(quotes).split('~').next().unwrap().to_owned();
+            let left = stem.chars().rev().take_while(|c| *c == QUOTE).count();
+            assert!(left % 2 == 0 && stem.len() >= 217 - 2 - 3, "{stem}");
+        }
     }
 
     #[test]

@@ -25,9 +25,14 @@ pub(crate) fn classify(status: u16, message: &str) -> ErrorKind {
 
 /// The kind of an HTML page, or of an empty or other text, that came instead of JSON.
 ///
-/// A page that says nothing known is never a refusal: what became of the request is unknown.
+/// A page that says nothing known is never a refusal: what became of the request is unknown. That
+/// something is gone, or done already, only the API itself can say: a proxy's page that reads
+/// "resource not found" must not pass for a removed file or an absent folder.
 pub(crate) fn classify_page(status: u16, page: &str) -> ErrorKind {
-    known_text(status, page).unwrap_or_else(|| match status {
+    let passes_for_success =
+        |kind: &ErrorKind| matches!(kind, ErrorKind::NotFound | ErrorKind::NothingRenamed);
+    let known = known_text(status, page).filter(|kind| !passes_for_success(kind));
+    known.unwrap_or_else(|| match status {
         429 => ErrorKind::Throttled { retry_after: None },
         401 => ErrorKind::KeyRefused,
         500.. => ErrorKind::Failing { status },
@@ -176,6 +181,18 @@ mod tests {
             UnexpectedReply { detail: "HTTP 200 with a page instead of JSON" }
         "#]]
         .assert_eq(&kinds.concat());
+    }
+
+    #[test]
+    fn h07_no_page_says_that_the_work_is_done_already() {
+        for page in
+            ["<html>Resource not found", "<p>No file has been renamed</p>", "resource not found"]
+        {
+            for status in [200, 403, 404] {
+                let kind = classify_page(status, page);
+                assert!(matches!(kind, ErrorKind::UnexpectedReply { .. }), "{page}: {kind:?}");
+            }
+        }
     }
 
     #[test]

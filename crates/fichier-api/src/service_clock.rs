@@ -86,7 +86,7 @@ impl NewestReading {
 }
 
 /// The form that HTTP prescribes, `Sun, 06 Nov 1994 08:49:37 GMT`. One before 1970 is no date.
-fn read(header: &str) -> Option<Timestamp> {
+pub(crate) fn read(header: &str) -> Option<Timestamp> {
     let at = rfc2822::DateTimeParser::new().parse_timestamp(header.trim()).ok()?;
     Some(at).filter(|at| *at > Timestamp::UNIX_EPOCH)
 }

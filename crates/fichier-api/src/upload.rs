@@ -18,6 +18,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 
+use crate::address::ApiAddress;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::form::{self, Form};
@@ -128,7 +129,7 @@ pub enum SendError {
 }
 
 #[derive(Deserialize)]
-struct Node {
+pub(crate) struct Node {
     url: String,
     id: String,
 }
@@ -144,9 +145,8 @@ impl Client {
     /// Source: docs/api-notes.md, B.2.
     pub async fn open_upload(&self) -> Result<UploadSlot, Error> {
         let node: Node = self.call(OPEN, Lane::Call, true, &json!({})).await?;
-        let slot = UploadSlot { id: node.id, node: node.url };
-        self.check_slot(&slot).map_err(|kind| Error { endpoint: OPEN, attempts: 1, kind })?;
-        Ok(slot)
+        let slot = node.slot(self.transport().address());
+        slot.map_err(|kind| Error { endpoint: OPEN, attempts: 1, kind })
     }
 
     /// Sends files to a slot, into `folder`, which must exist: the service puts files for an
@@ -176,7 +176,7 @@ impl Client {
         progress: Arc<AtomicU64>,
     ) -> Result<Sent, SendError> {
         let form = form(folder, &files)?;
-        let to = match self.check_slot(slot) {
+        let to = match slot.check(self.transport().address()) {
             Ok(()) => self.node(slot, &format!("/{SEND}?id={}", slot.id)),
             Err(kind) => Err(kind),
         };
@@ -225,14 +225,24 @@ impl Client {
     pub(crate) fn node(&self, slot: &UploadSlot, path: &str) -> Result<url::Url, ErrorKind> {
         self.transport().address().node(&slot.node, path)
     }
+}
 
-    fn check_slot(&self, slot: &UploadSlot) -> Result<(), ErrorKind> {
-        if !node_reply::is_upload_id(&slot.id) {
+impl Node {
+    pub(crate) fn slot(self, address: &ApiAddress) -> Result<UploadSlot, ErrorKind> {
+        let slot = UploadSlot { id: self.id, node: self.url };
+        slot.check(address).map(|()| slot)
+    }
+}
+
+impl UploadSlot {
+    /// Whether the node may be shown the key, and the id goes into an address as it is.
+    fn check(&self, address: &ApiAddress) -> Result<(), ErrorKind> {
+        if !node_reply::is_upload_id(&self.id) {
             return Err(ErrorKind::unexpected(
                 "the id of the upload is not ten letters and digits",
             ));
         }
-        self.node(slot, "/").map(|_| ())
+        address.node(&self.node, "/").map(|_| ())
     }
 }
 

@@ -66,7 +66,7 @@ struct Link {
 }
 
 /// What was stored, and the codes of what was stored for nobody.
-struct Stored {
+pub(crate) struct Stored {
     files: Vec<UploadedFile>,
     strays: Vec<(FileUrl, RemovalCode)>,
     is_anonymous: bool,
@@ -100,15 +100,10 @@ impl Client {
             read(&self.transport().ask_node(at.clone()).await?)
         })
         .await?;
-        match stored {
-            None => Ok(UploadResult::BeingScanned),
-            Some(stored) if stored.is_anonymous => {
-                self.disown(&stored.strays).await;
-                Err(Error { endpoint: RESULT, attempts: 1, kind: ErrorKind::Anonymous })
-            }
-            Some(stored) if stored.files.is_empty() => Ok(UploadResult::Nothing),
-            Some(stored) => Ok(UploadResult::Ready(stored.files)),
+        if let Some(stored) = stored.as_ref().filter(|stored| stored.is_anonymous) {
+            self.disown(&stored.strays).await;
         }
+        outcome(stored).map_err(|kind| Error { endpoint: RESULT, attempts: 1, kind })
     }
 
     /// Removes what was stored for nobody, as far as the service lets it.
@@ -130,8 +125,18 @@ impl Client {
     }
 }
 
+/// What it means for the caller.
+pub(crate) fn outcome(stored: Option<Stored>) -> Result<UploadResult, ErrorKind> {
+    match stored {
+        None => Ok(UploadResult::BeingScanned),
+        Some(stored) if stored.is_anonymous => Err(ErrorKind::Anonymous),
+        Some(stored) if stored.files.is_empty() => Ok(UploadResult::Nothing),
+        Some(stored) => Ok(UploadResult::Ready(stored.files)),
+    }
+}
+
 /// What a reply says was stored; `None` while the antivirus is at work.
-fn read(reply: &Reply) -> Result<Option<Stored>, ErrorKind> {
+pub(crate) fn read(reply: &Reply) -> Result<Option<Stored>, ErrorKind> {
     // With status 200, a page that is no known refusal is that of the antivirus, in whatever
     // words.
     let page = String::from_utf8_lossy(&reply.body);

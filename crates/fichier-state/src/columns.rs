@@ -120,6 +120,17 @@ pub(crate) fn read_fingerprint(row: &Row<'_>, at: usize) -> rusqlite::Result<Opt
     Ok(row.get::<_, Option<[u8; 32]>>(at)?.map(Fingerprint::from_bytes))
 }
 
+/// One local name. A damaged or hostile row must not lead elsewhere: joined to its folder it would
+/// be a path like any other.
+pub(crate) fn read_local_name(row: &Row<'_>, at: usize) -> rusqlite::Result<Vec<u8>> {
+    let name = row.get_ref(at)?.as_blob()?;
+    if RelPath::is_name(name) {
+        Ok(name.to_vec())
+    } else {
+        Err(BadValue("a name").at(at, Type::Blob))
+    }
+}
+
 pub(crate) fn read_path(row: &Row<'_>, at: usize) -> rusqlite::Result<RelPath> {
     RelPath::parse(row.get_ref(at)?.as_blob()?).map_err(|_| BadValue("a path").at(at, Type::Blob))
 }

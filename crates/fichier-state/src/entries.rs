@@ -329,7 +329,7 @@ pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
     };
     Ok(Entry {
         folder: row.get(0)?,
-        name: row.get(1)?,
+        name: columns::read_local_name(row, 1)?,
         stamp,
         metadata: Metadata {
             links: row.get(22)?,

@@ -275,11 +275,14 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Folder> {
             Some(RemoteSpot { id: FolderId(id), made_by_us: row.get(5)?, listed: row.get(6)? })
         }
     };
+    let parent: Option<FolderKey> = row.get(2)?;
+    // The source itself has none.
+    let name = parent.map(|_| columns::read_local_name(row, 3)).transpose()?.unwrap_or_default();
     Ok(Folder {
         key: row.get(0)?,
         mirror: row.get(1)?,
-        parent: row.get(2)?,
-        name: row.get(3)?,
+        parent,
+        name,
         remote,
         remote_name: columns::read_optional_name(row, 7)?,
         device: row.get::<_, i64>(8)?.cast_unsigned(),

@@ -74,7 +74,7 @@ impl Records {
             SELECT id, name, device, mode, uid, gid, mtime_ns, xattrs FROM past_folders
                 WHERE mirror_id = ?1 AND parent_id IS NULL AND first <= ?2 AND last > ?2",
         )?;
-        Ok(select.query_row(params![mirror, moment.0], read_folder).optional()?)
+        Ok(select.query_row(params![mirror, moment.0], read_root).optional()?)
     }
 
     /// The folders that were directly in a folder, by name.
@@ -152,10 +152,18 @@ impl Records {
     }
 }
 
+fn read_root(row: &Row<'_>) -> rusqlite::Result<PastFolder> {
+    read_named(row, Vec::new())
+}
+
 fn read_folder(row: &Row<'_>) -> rusqlite::Result<PastFolder> {
+    read_named(row, columns::read_local_name(row, 1)?)
+}
+
+fn read_named(row: &Row<'_>, name: Vec<u8>) -> rusqlite::Result<PastFolder> {
     Ok(PastFolder {
         key: row.get(0)?,
-        name: row.get(1)?,
+        name,
         device: row.get::<_, i64>(2)?.cast_unsigned(),
         metadata: Metadata::read(row, 3, 0)?,
     })
@@ -177,7 +185,7 @@ pub(crate) fn read_entry(row: &Row<'_>) -> rusqlite::Result<PastEntry> {
         ..Metadata::read(row, 6, 0)?
     };
     Ok(PastEntry {
-        name: row.get(0)?,
+        name: columns::read_local_name(row, 0)?,
         content,
         inode: row.get::<_, i64>(5)?.cast_unsigned(),
         metadata,

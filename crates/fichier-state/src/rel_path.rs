@@ -40,18 +40,23 @@ impl RelPath {
     /// [`BadPath`] for an empty, `.` or `..` component, a NUL, or a slash at an end.
     pub fn parse(bytes: &[u8]) -> Result<RelPath, BadPath> {
         let path = RelPath(bytes.to_vec());
-        if bytes.is_empty() || bytes.split(|&byte| byte == b'/').all(is_name) {
+        if bytes.is_empty() || bytes.split(|&byte| byte == b'/').all(is_component) {
             Ok(path)
         } else {
             Err(BadPath(path.0))
         }
     }
 
+    /// Whether these bytes can be the name of a file or folder.
+    pub(crate) fn is_name(name: &[u8]) -> bool {
+        is_component(name) && !name.contains(&b'/')
+    }
+
     /// This path and one more name, which must come from a directory listing: not empty, not
     /// `.` or `..`, without slash and NUL.
     #[must_use]
     pub fn join(&self, name: &[u8]) -> RelPath {
-        debug_assert!(is_name(name) && !name.contains(&b'/'), "not a name: {}", Shown(name));
+        debug_assert!(RelPath::is_name(name), "not a name: {}", Shown(name));
         let mut bytes = Vec::with_capacity(self.0.len() + 1 + name.len());
         bytes.extend_from_slice(&self.0);
         if !self.is_root() {
@@ -185,7 +190,8 @@ impl<'de> Visitor<'de> for PathVisitor {
     }
 }
 
-fn is_name(name: &[u8]) -> bool {
+/// Whether this can be a component; it holds no slash.
+fn is_component(name: &[u8]) -> bool {
     !matches!(name, b"" | b"." | b"..") && !name.contains(&0)
 }
 
@@ -237,7 +243,8 @@ mod tests {
     fn names() -> impl Strategy<Value = Vec<Vec<u8>>> {
         // Few letters, with those around the slash, so that prefixes and ties are common.
         let byte = prop::sample::select(b"ab-.0\x01\xFF".to_vec());
-        let name = prop::collection::vec(byte, 1..4).prop_filter("a name", |name| is_name(name));
+        let name =
+            prop::collection::vec(byte, 1..4).prop_filter("a name", |name| RelPath::is_name(name));
         prop::collection::vec(name, 0..4)
     }
 

@@ -9,7 +9,9 @@ use fichier_api::FolderId;
 use rusqlite::{OptionalExtension as _, params};
 
 use crate::folders::MAX_DEPTH;
-use crate::{Entry, Error, FolderKey, Records, RelPath, Result, Retired, Writing, entries};
+use crate::{
+    Entry, Error, FolderKey, Records, RelPath, Result, Retired, Writing, columns, entries,
+};
 
 /// All folders at and below `?1`. `UNION` without `ALL`: it ends even if a damaged file has a
 /// folder inside itself.
@@ -49,7 +51,9 @@ impl Records {
         let mut open = vec![(folder, self.path_of(folder)?, Vec::new())];
         while let Some((key, path, shown)) = open.last_mut() {
             let next: Option<(FolderKey, Vec<u8>)> = next_folder
-                .query_row(params![*key, *shown], |row| Ok((row.get(0)?, row.get(1)?)))
+                .query_row(params![*key, *shown], |row| {
+                    Ok((row.get(0)?, columns::read_local_name(row, 1)?))
+                })
                 .optional()?;
             let end = next.as_ref().map_or(AFTER_ALL_NAMES, |(_, name)| name);
             let mut rows = between.query(params![*key, *shown, end])?;

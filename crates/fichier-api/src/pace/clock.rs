@@ -89,6 +89,27 @@ mod tests {
     }
 
     #[test]
+    fn the_boot_clock_is_read_in_microseconds() {
+        let boot = || {
+            let read = clock_gettime(ClockId::Boottime);
+            let nanos = u32::try_from(read.tv_nsec).unwrap();
+            let read = std::time::Duration::new(read.tv_sec.try_into().unwrap(), nanos);
+            Micros::try_from(read.as_micros()).unwrap()
+        };
+        let (before, now, after) = (boot(), Moment::now().boot, boot());
+        assert!((before..=after).contains(&now), "{before} {now} {after}");
+    }
+
+    #[test]
+    fn clocks_may_drift_a_little_apart() {
+        let jumped = |apart| {
+            let clock = Clock::started_at(Moment { wall: 0, boot: 0 });
+            clock.read(Moment { wall: 3_600 * SECOND + apart, boot: 3_600 * SECOND }).jumped
+        };
+        assert_eq!([-DRIFT - 1, -DRIFT, DRIFT, DRIFT + 1].map(jumped), [true, false, false, true]);
+    }
+
+    #[test]
     fn clocks_that_agree_are_believed() {
         assert_eq!(
             counted(Moment::of_seconds(1_000, 50), Moment::of_seconds(1_007, 57)),

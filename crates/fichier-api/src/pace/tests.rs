@@ -40,6 +40,67 @@ async fn each_turn_of_a_call_is_counted() {
 }
 
 #[tokio::test]
+async fn an_answered_call_makes_room_for_others() {
+    let pacer = Pacer::in_memory(PaceConfig { calls_per_second: 3.0, time_scale: 1 });
+    for _ in 0..2 {
+        drop(pacer.turn(Lane::Call).await.unwrap());
+    }
+    let rules = pacer.shared.rules;
+    let later = pacer.update(|kept, now| {
+        let later = now + 2_000_000;
+        [(); 2].map(|()| kept.schedule.claim(Lane::Call, later, &rules))
+    });
+    assert_eq!(later.unwrap(), [Ok(()), Ok(())]);
+}
+
+#[tokio::test]
+async fn after_a_reading_that_met_nobody_the_next_may_come_after_a_minute() {
+    let pacer = unscaled();
+    drop(pacer.turn(Lane::Account).await.unwrap());
+    let rules = pacer.shared.rules;
+    let free_after = |seconds: Micros| {
+        let claim = |kept: &mut Kept, now| {
+            kept.schedule.clone().claim(Lane::Account, now + seconds * 1_000_000, &rules).is_ok()
+        };
+        pacer.update(claim).unwrap()
+    };
+    assert!(!free_after(75));
+    pacer.account_unread();
+    assert!(!free_after(60) && free_after(75));
+}
+
+#[tokio::test]
+async fn a_lock_of_the_owner_is_written_down_once() {
+    let (pacer, other) = (unscaled(), unscaled());
+    other.note_flood(&ErrorKind::OwnerLocked);
+    assert_eq!(refusal(&other).await, ErrorKind::OwnerLocked.to_string());
+    // Nothing of it is owed when it was written down.
+    pacer.note_flood(&ErrorKind::OwnerLocked);
+    pacer.end_hold_off();
+    drop(pacer.turn(Lane::Call).await.unwrap());
+}
+
+#[tokio::test]
+async fn ordinary_answers_long_after_a_flood_make_the_next_hold_off_short() {
+    // A quarter of an hour is a millisecond.
+    let pacer = Pacer::in_memory(PaceConfig { calls_per_second: 1.0, time_scale: 900_000 });
+    let is_troubled = || lock(&pacer.shared.memory).last_seen().schedule.is_troubled();
+    pacer.note_flood(&FLOOD);
+    assert!(is_troubled());
+    let begun = Instant::now();
+    while is_troubled() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "it is never calm again");
+        tokio::task::yield_now().await;
+        pacer.note_ok();
+    }
+}
+
+#[test]
+fn the_scale_of_time_is_that_of_the_settings() {
+    assert_eq!((unscaled().time_scale(), Pacer::in_memory(SCALED).time_scale()), (1, 1_000));
+}
+
+#[tokio::test]
 async fn many_tasks_share_one_pace() {
     let pacer = Pacer::in_memory(SCALED);
     let begun = Instant::now();

@@ -117,7 +117,30 @@ pub fn examine(path: &Path) -> Result<SnapshotFacts> {
     }
     let facts = read_facts(&db, "main")?;
     check_counts(&db)?;
+    check_names(&db)?;
     Ok(facts)
+}
+
+/// A name that is no name would make each later look at its folder fail.
+fn check_names(db: &Connection) -> Result<()> {
+    for table in ["entries", "folders", "past_entries", "past_folders"] {
+        let columns = columns(db, table, "main")?.all;
+        // An older copy does not have it. The source itself has no parent and no name.
+        let is_named = match columns.iter().any(|column| column == "parent_id") {
+            true => "parent_id IS NOT NULL",
+            false if columns.is_empty() => continue,
+            false => "true",
+        };
+        let sql = format!(
+            "SELECT count(*) FROM main.{table} WHERE {is_named} AND (length(name) = 0
+                OR name IN (x'2E', x'2E2E') OR instr(name, x'2F') > 0 OR instr(name, x'00') > 0)"
+        );
+        let bad: i64 = db.query_row(&sql, [], |row| row.get(0))?;
+        if bad > 0 {
+            return Err(Error::corrupt(format!("{bad} names in {table} lead elsewhere")));
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn check_counts(db: &Connection) -> Result<()> {

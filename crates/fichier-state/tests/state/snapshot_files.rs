@@ -196,6 +196,31 @@ fn a_damaged_copy_is_found_out() {
 }
 
 #[test]
+fn a_copy_with_a_name_that_leads_elsewhere_is_refused() {
+    let mut fixture = Fixture::new();
+    fixture.fill();
+    let gone = fixture.folder(fixture.mirror.root, b"gone");
+    fixture.later();
+    fixture.write(|w| w.remove_folder(gone));
+    let copy = fixture.extract("whole");
+    let sound = fs::read(&copy).unwrap();
+    for table in ["entries", "folders", "past_entries", "past_folders"] {
+        for name in ["x'2E2E'", "x'2E'", "x'612F62'", "x'6100'", "x''"] {
+            fs::write(&copy, &sound).unwrap();
+            let db = Connection::open(&copy).unwrap();
+            let of = if table.ends_with("folders") { "parent_id IS NOT NULL" } else { "true" };
+            let sql = format!("UPDATE {table} SET name = {name} WHERE {of}");
+            db.pragma_update(None, "ignore_check_constraints", true).unwrap();
+            let changed = db.execute(&sql, []).unwrap();
+            drop(db);
+            assert!(changed > 0, "{sql}");
+            let refused = examine(&copy).unwrap_err();
+            assert!(refused.to_string().contains("lead elsewhere"), "{sql}: {refused}");
+        }
+    }
+}
+
+#[test]
 fn an_imported_mirror_doubts_disk_and_listings_and_knows_the_past() {
     let mut fixture = Fixture::new();
     fixture.fill();

@@ -17,6 +17,9 @@ use super::{BatchLimits, GoneFolder, Known, Policy, plan};
 use crate::change::Change;
 use crate::scan::{Seen, SeenKind};
 
+mod batches;
+mod choices;
+
 fn path(text: &str) -> RelPath {
     RelPath::parse(text.trim_end_matches('/').as_bytes()).unwrap()
 }

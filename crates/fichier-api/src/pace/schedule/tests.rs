@@ -180,6 +180,65 @@ fn a_flood_halves_the_rate_for_a_day() {
     assert_eq!(schedule.claim(Lane::Call, day, &RULES), Err(Denied::Pace { until }));
 }
 
+/// The interval between calls at a time when none was made for long.
+fn interval_s(schedule: &Schedule, now: Micros) -> f64 {
+    let started = starts(&mut schedule.clone(), &RULES, now, &[Lane::Call; 3]);
+    started[2] - started[1]
+}
+
+#[test]
+fn each_flood_within_a_day_of_the_last_halves_the_rate_again_three_times_at_most() {
+    let (hour, day) = (3_600 * SECOND, 86_400 * SECOND);
+    let mut schedule = Schedule::default();
+    let mut slower = Vec::new();
+    for flood in 0..5 {
+        let now = flood * hour;
+        schedule.flood(now, None, "a flood", &RULES);
+        slower.push(interval_s(&schedule, now + hour / 2));
+    }
+    assert_eq!(slower, [2.0, 4.0, 8.0, 8.0, 8.0]);
+    let last = 4 * hour;
+    assert_eq!(interval_s(&schedule, last + day - 60 * SECOND), 8.0);
+    // A day later it is as if there had been none.
+    assert_eq!(interval_s(&schedule, last + day), 1.0);
+    schedule.flood(last + day, None, "a flood", &RULES);
+    assert_eq!(interval_s(&schedule, last + day + hour), 2.0);
+}
+
+#[test]
+fn what_the_rules_have_written_is_left_as_it_is() {
+    let mut schedule = Schedule::default();
+    for flood in 0..3 {
+        schedule.flood(flood * 3_600 * SECOND, None, "a flood", &RULES);
+    }
+    // At the slowest, with the one to spare used: as far ahead as a start can push the next.
+    let now = 4 * 3_600 * SECOND;
+    starts(&mut schedule, &RULES, now, &[Lane::Call; 2]);
+    let before = schedule.clone();
+    schedule.clamp(now, &RULES);
+    assert_eq!(schedule, before);
+}
+
+#[test]
+fn a_reading_of_the_account_is_used_for_ten_minutes() {
+    let fresh =
+        |after_s: Micros| Schedule::is_account_fresh(5 * SECOND, (5 + after_s) * SECOND, &RULES);
+    assert_eq!([0, 599, 600].map(fresh), [true, true, false]);
+}
+
+#[test]
+fn after_an_unknown_past_a_slow_pace_is_kept_from_the_first_call_on() {
+    let slow = Rules { interval: Duration::from_secs(10), time_scale: 1 };
+    let found = starts(&mut Schedule::cautious(0, &slow), &slow, 0, &[Lane::Call; 3]);
+    assert_eq!(found, [1.1, 10.0, 20.0]);
+}
+
+#[test]
+fn a_time_beyond_all_reckoning_is_long_and_can_be_added_to() {
+    let long = RULES.scaled(Duration::MAX);
+    assert!(long > 1_000 * 365 * 86_400 * SECOND && long.checked_mul(3).is_some(), "{long}");
+}
+
 #[test]
 fn the_next_hold_off_is_short_again_only_after_a_calm_quarter_of_an_hour() {
     let mut schedule = Schedule::default();

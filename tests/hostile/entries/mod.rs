@@ -1,0 +1,48 @@
+//! What reads something from outside, each behind one function that takes any bytes.
+//!
+//! The fuzz targets (`tests/fuzz`) and the stable test (`tests/hostile`) both call these, so that
+//! they cannot drift apart. A function panics when something does not hold that must hold for
+//! every input: no panic of the program, nothing unread taken for read, nothing unknown for
+//! success, no path that leaves its folder, no secret in what is shown to people.
+//!
+//! How the bytes are taken apart is said at each function; the corpora are made so that people
+//! can read them.
+
+mod config;
+mod names;
+mod pages;
+mod patterns;
+mod replies;
+mod rows;
+mod socket;
+mod state;
+mod times;
+
+pub use config::config;
+pub use names::{names, rel_paths};
+pub use pages::pages;
+pub use patterns::patterns;
+pub use replies::{node_replies, replies};
+pub use rows::listing_rows;
+pub use socket::control_requests;
+pub use state::{snapshots, state_rows};
+pub use times::times;
+
+/// Takes any bytes.
+pub type Entry = fn(&[u8]);
+
+/// Name and function of every entry; a fuzz target and a corpus have the same name.
+pub const ALL: [(&str, Entry); 12] = [
+    ("config", config),
+    ("control_requests", control_requests),
+    ("listing_rows", listing_rows),
+    ("names", names),
+    ("node_replies", node_replies),
+    ("pages", pages),
+    ("patterns", patterns),
+    ("rel_paths", rel_paths),
+    ("replies", replies),
+    ("snapshots", snapshots),
+    ("state_rows", state_rows),
+    ("times", times),
+];

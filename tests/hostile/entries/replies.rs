@@ -1,0 +1,231 @@
+//! Replies of the API and of the upload nodes.
+//!
+//! The first line of the bytes is the head, `STATUS [CONTENT-TYPE [LOCATION]]` with `-` for none;
+//! the rest is the body.
+
+use fichier_api::names::RemoteName;
+use fichier_api::untrusted::Answer;
+use fichier_api::{
+    BatchOutcome, ErrorKind, FileUrl, FolderId, FolderListing, MAX_ROWS_PER_LISTING, Remedy,
+    UploadResult,
+};
+use serde_json::Value;
+use url::Url;
+
+/// The folder, the links and the names that the replies are about.
+const FOLDER: FolderId = FolderId(4242);
+const LINKS: [&str; 2] = ["https://1fichier.com/?abcde12345", "https://1fichier.com/?fghij67890"];
+const SERVICE: &str = "https://api.1fichier.com/v1";
+const LOOPBACK: &str = "http://127.0.0.1:4000/v1";
+
+/// One reply, read as the answer to every call there is.
+pub fn replies(data: &[u8]) {
+    let answer = answer(data);
+    let json = object(&answer.body);
+    check_errors(&answer, json.is_some());
+
+    if let Ok(listing) = answer.clone().folder_listing(FOLDER) {
+        check_listing(&listing, json.as_ref().expect("only an object is a listing"));
+    }
+    if let Ok(listing) = answer.clone().file_listing() {
+        let json = json.as_ref().expect("only an object is a listing");
+        assert!(!listing.complete || listing.files.len() == length(&json["items"]));
+        assert!(!listing.complete || listing.files.len() < MAX_ROWS_PER_LISTING);
+    }
+    if let Ok(folder) = answer.clone().new_folder(&RemoteName::encode(b"new")) {
+        assert!(folder.id.0 > 0, "files for folder {} go to the root", folder.id);
+    }
+    let urls = LINKS.map(|link| FileUrl::parse(link).expect("a link"));
+    let names = urls.clone().map(|url| (url, RemoteName::encode(b"new")));
+    let text = String::from_utf8_lossy(&answer.body);
+    for asked in [&urls[..], &urls[..1]] {
+        for outcome in [answer.clone().moved(asked), answer.clone().removed(asked)] {
+            check_batch(outcome, asked, &text);
+        }
+    }
+    check_batch(answer.clone().renamed(&names), &urls, &text);
+    check_addresses(&answer);
+}
+
+/// A reply of an upload node: to the files, and to the question what came of them.
+pub fn node_replies(data: &[u8]) {
+    let answer = answer(data);
+    let asked = Url::parse("https://up2.1fichier.com/upload.cgi?id=9kGjlUU2CV").expect("a URL");
+    match answer.clone().upload_id(&asked) {
+        Ok(id) => {
+            assert!(matches!(answer.status, 301..=303), "only a redirect says where the result is");
+            assert!(id.len() == 10 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+        }
+        Err(kind) => check_shown(&kind),
+    }
+    let links = object(&answer.body).map_or(0, |json| length(&json["links"]));
+    match answer.clone().upload_result() {
+        Ok(UploadResult::Ready(files)) => {
+            assert!((1..=links).contains(&files.len()), "{} files of {links}", files.len());
+        }
+        Ok(UploadResult::Nothing) => {
+            assert!(object(&answer.body).is_some(), "whoever says nothing has not said: nothing");
+        }
+        Ok(UploadResult::BeingScanned) => {
+            let page = String::from_utf8_lossy(&answer.body);
+            assert!(answer.status == 200 && page.trim_start().starts_with('<'), "{answer:?}");
+        }
+        Err(kind) => check_shown(&kind),
+    }
+}
+
+/// A head and a body.
+fn answer(data: &[u8]) -> Answer {
+    let line = data.iter().position(|byte| *byte == b'\n').unwrap_or(0);
+    let (head, rest) = data.split_at(line);
+    let head = String::from_utf8_lossy(head);
+    let mut words = head.split(' ');
+    let status = words.next().and_then(|word| word.parse().ok());
+    let mut word = || words.next().filter(|word| *word != "-").map(str::to_owned);
+    match status {
+        Some(status @ 100..=999) => {
+            let (content_type, location) = (word(), word());
+            let body = rest.strip_prefix(b"\n").unwrap_or(rest).to_vec();
+            Answer { status, content_type, location, retry_after: word(), body }
+        }
+        _ => {
+            let (content_type, location, retry_after) = (None, None, None);
+            Answer { status: 200, content_type, location, retry_after, body: data.to_vec() }
+        }
+    }
+}
+
+/// The body as a JSON object, also one with the blemishes that are read over.
+fn object(body: &[u8]) -> Option<Value> {
+    let strict = serde_json::from_slice(body).ok();
+    let read = strict.or_else(|| {
+        let text = String::from_utf8_lossy(body);
+        serde_json::from_str(&escaped(&text)).ok()
+    });
+    read.filter(Value::is_object)
+}
+
+/// An independent, more generous reading than the program's own: every control character is
+/// white space, and every backslash that escapes nothing is one.
+fn escaped(text: &str) -> String {
+    let mut chars = text.chars().peekable();
+    let mut out = String::new();
+    while let Some(c) = chars.next() {
+        let next = chars.peek().copied();
+        match c {
+            '\\' if next.is_some_and(|next| "\"\\/bfnrtu".contains(next)) => {
+                out.push(c);
+                out.extend(chars.next());
+            }
+            '\\' => out.push_str("\\\\"),
+            '\t' | '\n' | '\r' => out.push(' '),
+            c if c.is_control() => out.push('\u{FFFD}'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+fn length(array: &Value) -> usize {
+    array.as_array().map_or(0, Vec::len)
+}
+
+/// What is no success of the service is none for the program, and what is no word of the API is
+/// no refusal that passes for success.
+fn check_errors(answer: &Answer, is_object: bool) {
+    let outcomes = [
+        answer.clone().done(),
+        answer.clone().folder_listing(FOLDER).map(|_| ()),
+        answer.clone().file_listing().map(|_| ()),
+        answer.clone().file_info().map(|_| ()),
+        answer.clone().account().map(|_| ()),
+        answer.clone().new_folder(&RemoteName::encode(b"new")).map(|_| ()),
+        answer.clone().upload_slot(SERVICE).map(|_| ()),
+        answer.clone().download_address(SERVICE).map(|_| ()),
+    ];
+    for outcome in outcomes {
+        let Err(kind) = outcome else {
+            assert!(is_object, "read without being JSON: {answer:?}");
+            assert!((200..300).contains(&answer.status), "read in spite of {}", answer.status);
+            continue;
+        };
+        check_shown(&kind);
+        if !is_object {
+            let passes = matches!(kind, ErrorKind::NotFound | ErrorKind::NothingRenamed);
+            assert!(!passes, "a page is no word of the service: {answer:?}");
+        }
+        if let Remedy::HoldOff(pause) = kind.remedy() {
+            assert!((60..=3600).contains(&pause.as_secs()), "{pause:?} for {kind:?}");
+        }
+    }
+}
+
+/// Nothing that people see holds a link, a control character or a novel.
+pub fn check_shown(kind: &ErrorKind) {
+    let shown = kind.to_string();
+    assert!(!shown.contains("://") && !shown.contains("/?"), "a link is shown: {shown}");
+    assert!(!shown.chars().any(char::is_control), "{shown:?}");
+    assert!(shown.chars().count() <= 400, "{} characters", shown.chars().count());
+}
+
+/// Complete is only what names its folder and has as many rows as it says.
+pub fn check_listing(listing: &FolderListing, json: &Value) {
+    if !listing.complete {
+        return;
+    }
+    assert_eq!(listing.id, FOLDER);
+    assert_eq!(listing.files.len(), length(&json["items"]));
+    assert_eq!(listing.folders.len(), length(&json["sub_folders"]));
+    assert!(listing.files.len() < MAX_ROWS_PER_LISTING);
+    assert!(listing.folders.len() < MAX_ROWS_PER_LISTING);
+    let files = &json["files"];
+    let said = files.as_str().map_or_else(|| files.to_string(), |text| text.trim().to_owned());
+    let said = said.split('.').next().unwrap_or_default().replace("true", "1");
+    let said = said.replace("false", "0").trim_start_matches('+').parse::<usize>().ok();
+    assert_eq!(said, Some(listing.files.len()), "{}", json["files"]);
+    assert!(listing.folders.iter().all(|folder| folder.id.0 > 0));
+}
+
+fn check_batch(outcome: Result<BatchOutcome, ErrorKind>, asked: &[FileUrl], text: &str) {
+    let outcome = match outcome {
+        Ok(outcome) => outcome,
+        Err(kind) => return check_shown(&kind),
+    };
+    let mut told: Vec<_> = outcome.done.iter().chain(&outcome.missing).collect();
+    told.sort();
+    assert_eq!(told, asked.iter().collect::<Vec<_>>(), "each link is either done or missing");
+    let text = text.to_lowercase();
+    let says_so = ["resource not found", "no file has been renamed"];
+    for url in &outcome.done {
+        // JSON may write any character as an escape.
+        let is_named = text.contains(&url.id().to_lowercase()) || text.contains("\\u");
+        let is_new = outcome.new_urls.contains_key(url);
+        assert!(is_named || is_new || says_so.iter().any(|say| text.contains(say)), "{text}");
+    }
+}
+
+/// Neither the key nor a download goes anywhere but to the service.
+fn check_addresses(answer: &Answer) {
+    if let Ok(slot) = answer.clone().upload_slot(SERVICE) {
+        let url = Url::parse(&format!("https://{}/", slot.node)).expect("a host");
+        check_host(&url, ".1fichier.com");
+        assert!(slot.id.len() == 10 && slot.id.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    }
+    if let Ok(url) = answer.clone().download_address(SERVICE) {
+        assert_eq!(url.scheme(), "https");
+        check_host(&url, ".1fichier.com");
+    }
+    if let Ok(slot) = answer.clone().upload_slot(LOOPBACK) {
+        let url = Url::parse(&format!("http://{}/", slot.node)).expect("a host");
+        check_host(&url, "127.0.0.1");
+    }
+    if let Ok(url) = answer.clone().download_address(LOOPBACK) {
+        check_host(&url, "127.0.0.1");
+    }
+}
+
+fn check_host(url: &Url, end: &str) {
+    let host = url.host_str().unwrap_or_default();
+    assert!(host.ends_with(end), "`{host}` is no host of the service");
+    assert!(url.username().is_empty() && url.password().is_none());
+}

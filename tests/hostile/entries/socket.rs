@@ -1,0 +1,86 @@
+//! Questions to the control socket.
+//!
+//! The bytes are what comes in on one connection, HTTP or not. Whoever may open the socket may do
+//! everything; but no bytes may end the service or be taken for another question.
+
+use std::cell::OnceCell;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use fichierd::control::{Call, Reply, Request, listen, serve};
+use fichierd::proved::MOST_BROKEN;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc;
+
+/// A service whose loop answers everything with what it was asked.
+struct Service {
+    runtime: Runtime,
+    socket: PathBuf,
+    _dir: TempDir,
+}
+
+thread_local! {
+    static SERVICE: OnceCell<Service> = const { OnceCell::new() };
+}
+
+/// One connection.
+pub fn control_requests(data: &[u8]) {
+    SERVICE.with(|service| {
+        let service = service.get_or_init(Service::start);
+        let answer = service.runtime.block_on(service.say(data));
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1."), "{answer}");
+        // It still answers.
+        let status = b"GET /v1/status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        let answer = service.runtime.block_on(service.say(status));
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("Status"), "{answer}");
+    });
+}
+
+impl Service {
+    fn start() -> Service {
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let dir = TempDir::new().expect("a folder");
+        let socket = dir.path().join("control.sock");
+        let entered = runtime.enter();
+        let listener = listen(&socket).expect("a socket");
+        let (calls, mut asked) = mpsc::channel::<Call>(4);
+        runtime.spawn(serve(listener, calls));
+        runtime.spawn(async move {
+            while let Some(call) = asked.recv().await {
+                check(&call.request);
+                let message = format!("{:?}", call.request);
+                // Whoever asked may have hung up.
+                drop(call.reply.send(Reply::Done { message }));
+            }
+        });
+        drop(entered);
+        Service { runtime, socket, _dir: dir }
+    }
+
+    /// Sends the bytes, hangs up, and reads what comes back to its end.
+    async fn say(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut stream = UnixStream::connect(&self.socket).await.expect("it listens");
+        // It may hang up first.
+        drop(stream.write_all(bytes).await);
+        drop(stream.shutdown().await);
+        let mut answer = Vec::new();
+        let read = stream.read_to_end(&mut answer);
+        let read = tokio::time::timeout(Duration::from_secs(20), read).await;
+        drop(read.expect("a connection that was hung up on is left alone for ever"));
+        answer
+    }
+}
+
+/// What arrives is a question that can be asked.
+fn check(request: &Request) {
+    let written = serde_json::to_value(request).expect("a question can be written");
+    assert_eq!(serde_json::from_value::<Request>(written).ok().as_ref(), Some(request));
+    if let Request::Proved { proved } = request {
+        assert!(proved.broken.len() <= 64 * 1024 / 2, "bounded by the body; {MOST_BROKEN} count");
+    }
+}
