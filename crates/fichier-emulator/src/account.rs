@@ -66,7 +66,7 @@ impl File {
 }
 
 /// Folders and files.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Account {
     folders: BTreeMap<i64, Folder>,
     files: BTreeMap<String, File>,
@@ -188,6 +188,11 @@ impl Account {
 
     pub(crate) fn files(&self) -> impl Iterator<Item = &File> {
         self.files.values()
+    }
+
+    /// What the account's files take up.
+    pub(crate) fn used_bytes(&self) -> u64 {
+        self.files().filter(|file| !file.anonymous).map(|file| file.size).sum()
     }
 
     /// The files of a folder, in no meaningful order.

@@ -124,6 +124,8 @@ fn answer(world: &World, state: &mut State, knock: &Knock) -> Answer {
         return reply.write(state, pretty, delivery);
     }
     let delivery = spoil::delivery(action.as_ref());
+    spoil::meddle(action.as_ref(), state, &world.storage, now);
+    let before = (action == Some(Action::SaysDone)).then(|| state.account.clone());
     let mut call = Call {
         state,
         world,
@@ -136,6 +138,9 @@ fn answer(world: &World, state: &mut State, knock: &Knock) -> Answer {
     };
     call.note_subject();
     let reply = call.dispatch();
+    if let Some(before) = before {
+        state.account = before;
+    }
     state.changed = true;
     count_refusal(state, knock.endpoint, reply.status, now);
     reply.write(state, pretty, delivery)
@@ -270,7 +275,7 @@ impl Call<'_> {
         if let Some(Action::BadUploadId(other)) = &self.action {
             id.clone_from(other);
         }
-        self.state.uploads.insert(id.clone(), Upload::default());
+        self.state.uploads.insert(id.clone(), Upload::given_at(self.now));
         Reply::ok(json!({"url": host, "id": id}))
     }
 }

@@ -81,3 +81,53 @@ pub enum RemoveUnknown {
     /// 404 `Resource not found` if none of the links exists.
     NotFound,
 }
+
+/// What `end.pl` says about files that are still being moved to their storage
+/// ([`crate::Rules::processing`]; docs/api-notes.md, C.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhileProcessing {
+    /// A result without links.
+    NoLinks,
+    /// The antivirus page.
+    Page,
+}
+
+/// What a node does with files for which the account has no room (docs/api-notes.md, C.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtQuota {
+    /// A page, and nothing is stored.
+    Refuse,
+    /// It takes them like any others, and the result names none of them.
+    Lose,
+}
+
+/// Whose certificate the servers show ([`crate::Emulator::set_certificate`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Certificate {
+    /// A good one of the emulator's authority.
+    #[default]
+    Good,
+    /// One that is its own authority.
+    SelfSigned,
+    /// One of the emulator's authority that ended in 2001.
+    Expired,
+    /// One of the emulator's authority for another host.
+    OtherHost,
+}
+
+/// What the proxy does with those who ask for the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProxyHabit {
+    /// Leads there.
+    Tunnel,
+    /// 407: it wants a name and a password.
+    Authenticate,
+    /// Says that it leads there, and shows the page of a captive portal instead.
+    Portal,
+    /// 302 to the page of a captive portal.
+    Redirect,
+    /// 502: it cannot resolve the name.
+    NoSuchHost,
+    /// Accepts the connection and says nothing, as long as the other end waits.
+    Silence,
+}

@@ -31,6 +31,7 @@
 
 mod account;
 mod api;
+mod bomb;
 mod damage;
 mod dates;
 mod download;
@@ -63,8 +64,8 @@ pub use damage::Damage;
 pub use emulator::{Builder, Emulator};
 pub use faults::{Action, Fault};
 pub use habits::{
-    BadKeyOnNode, BatchExcess, EmptyFile, FolderTaken, FullFolder, LongName, NameTaken,
-    RemoveUnknown,
+    AtQuota, BadKeyOnNode, BatchExcess, Certificate, EmptyFile, FolderTaken, FullFolder, LongName,
+    NameTaken, ProxyHabit, RemoveUnknown, WhileProcessing,
 };
 pub use inspect::StoredFile;
 pub use requests::Request;

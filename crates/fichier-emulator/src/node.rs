@@ -18,7 +18,7 @@ use hyper::{Request, Response};
 
 use crate::account::{File, ROOT};
 use crate::faults::{Action, Subject};
-use crate::habits::{BadKeyOnNode, EmptyFile};
+use crate::habits::{AtQuota, BadKeyOnNode, EmptyFile};
 use crate::names;
 use crate::receive::{self, Received};
 use crate::reply::{Body, Delivery, Reply};
@@ -37,6 +37,8 @@ const NOTHING_FOUND: &str = "Pas de fichier trouvé dans l'envoi";
 /// One upload id, from `get_upload_server` to the end of its result.
 #[derive(Debug, Default)]
 pub(crate) struct Upload {
+    /// When `get_upload_server` gave the id.
+    given: Option<Instant>,
     /// How many bodies came under this id.
     posts: usize,
     /// When the files were stored, and what `end.pl` tells about them.
@@ -47,6 +49,13 @@ pub(crate) struct Upload {
     pub(crate) empty: usize,
     /// The files were stored but the client was not told, and has not asked since.
     pub(crate) reply_lost: bool,
+}
+
+impl Upload {
+    /// An id that nothing was sent under yet.
+    pub(crate) fn given_at(now: Instant) -> Upload {
+        Upload { given: Some(now), ..Upload::default() }
+    }
 }
 
 /// One file in the result of an upload.
@@ -126,7 +135,12 @@ async fn upload(
         _ => usize::MAX,
     };
     let mut body = request.into_body();
-    let received = receive::receive(world, &opening.boundary, &mut body, most).await;
+    let rate = match opening.action {
+        Some(Action::ReadSlowly(rate)) => Some(rate),
+        _ => None,
+    };
+    let pace = receive::Pace { most, rate };
+    let received = receive::receive(world, &opening.boundary, &mut body, pace).await;
     if matches!(opening.action, Some(Action::StallBody(_))) && received.is_err() {
         std::future::pending::<()>().await;
     }
@@ -170,6 +184,10 @@ fn open(state: &mut State, request: &Request<Incoming>, ticket: Ticket) -> Resul
         state.record.violation("upload.cgi", broken);
         return Err(Reply::html(status, page));
     }
+    if state.is_too_old(&id, Instant::now()) {
+        // The node's own words are not recorded.
+        return Err(Reply::node_page("Identifiant d'envoi inconnu"));
+    }
     let authorization = header(request, AUTHORIZATION);
     Ok(Opening {
         id,
@@ -187,6 +205,21 @@ fn note_pace(state: &mut State, now: Instant) {
     }
     if let Err(refusal) = state.limits.admit_node(&rules, now) {
         state.record.violation("upload.cgi", &refusal.broken);
+    }
+}
+
+impl State {
+    /// Whether an id has waited too long for its files.
+    fn is_too_old(&self, id: &str, now: Instant) -> bool {
+        let given = self.uploads.get(id).and_then(|upload| upload.given);
+        let kept = self.rules.upload_id_kept.map(|kept| self.rules.real(kept));
+        given.zip(kept).is_some_and(|(given, kept)| now - given >= kept)
+    }
+
+    /// Whether the account has no room for what came.
+    fn is_too_much(&self, received: &Received) -> bool {
+        let more: u64 = received.files.iter().map(|(_, stored)| stored.size).sum();
+        self.account.used_bytes() + more > self.rules.quota_bytes
     }
 }
 
@@ -248,7 +281,12 @@ fn close(
         receive::discard(world, &received);
         return instead;
     }
-    let entries = keep(state, opening, received);
+    let entries = if opening.identified == Some(true) && state.is_too_much(&received) {
+        receive::discard(world, &received);
+        Vec::new()
+    } else {
+        keep(state, opening, received)
+    };
     let xid = if opening.action == Some(Action::XidDiffers) {
         state.numbers.mixed(10)
     } else {
@@ -280,7 +318,8 @@ fn refusal(state: &mut State, opening: &Opening, received: &Received) -> Option<
         state.record.violation("upload.cgi", &format!("{} files in one upload", names.len()));
         return Some(Reply::node_page("Trop de fichiers"));
     }
-    if state.upload_forbidden && opening.identified == Some(true) {
+    let is_full = state.rules.at_quota == AtQuota::Refuse && state.is_too_much(received);
+    if (state.upload_forbidden || is_full) && opening.identified == Some(true) {
         return Some(Reply::node_page("Espace de stockage insuffisant"));
     }
     let are_lost = state.rules.empty_files == EmptyFile::Lose;
@@ -295,8 +334,9 @@ fn refusal(state: &mut State, opening: &Opening, received: &Received) -> Option<
 
 /// Puts the files into the account, or beside it when nobody is identified.
 fn keep(state: &mut State, opening: &Opening, received: Received) -> Vec<Entry> {
-    let anonymous = opening.identified != Some(true);
-    let folder = if anonymous { ROOT } else { folder_of(state, received.did.as_deref()) };
+    let anonymous = opening.identified != Some(true) || opening.action == Some(Action::Anonymous);
+    let into_root = anonymous || opening.action == Some(Action::IntoRoot);
+    let folder = if into_root { ROOT } else { folder_of(state, received.did.as_deref()) };
     let mut seen = HashSet::new();
     let mut entries = Vec::new();
     for (sent, stored) in received.files {

@@ -9,8 +9,8 @@
 use std::time::Duration;
 
 use crate::habits::{
-    BadKeyOnNode, BatchExcess, EmptyFile, FolderTaken, FullFolder, LongName, NameTaken,
-    RemoveUnknown,
+    AtQuota, BadKeyOnNode, BatchExcess, EmptyFile, FolderTaken, FullFolder, LongName, NameTaken,
+    ProxyHabit, RemoveUnknown, WhileProcessing,
 };
 
 /// The subscription of the account (docs/api-notes.md, A.4).
@@ -45,10 +45,16 @@ pub struct Rules {
     pub calls_per_second: Option<usize>,
     /// Whether `upload.cgi` and `end.pl` use up calls (G.1 row 20).
     pub node_calls_count: bool,
-    /// How long a lock lasts; each API call made meanwhile starts it anew (G.2).
+    /// How long a lock lasts (A.5: from 30 s to an hour are reported).
     pub lock_length: Duration,
+    /// Each API call made while a lock lasts starts it anew (G.2).
+    pub lock_prolonged: bool,
+    /// A flood within an hour of the last lock locks for twice as long, up to this.
+    pub lock_doubles_to: Option<Duration>,
     /// Least time between two listings of one folder, whatever the endpoint or date window (A.5).
     pub folder_listing_interval: Option<Duration>,
+    /// Whether `folder/ls` is such a listing (G.1 row 4); `file/ls` always is.
+    pub folder_ls_counts: bool,
     /// Least time between any two listings (A.5, reported in 2020 only).
     pub listing_interval: Option<Duration>,
     /// Least time between two listings of all files, folder -1 (A.5).
@@ -140,6 +146,20 @@ pub struct Rules {
     pub one_location: Option<Duration>,
     /// How long `end.pl` knows the result of an upload (C.1).
     pub result_kept: Duration,
+    /// How long an upload's id may wait for its files; after that the node takes none (B.2).
+    pub upload_id_kept: Option<Duration>,
+    /// How long files that arrived are being processed (C.4).
+    pub processing: Duration,
+    /// What `end.pl` says meanwhile.
+    pub while_processing: WhileProcessing,
+    /// `end.pl` tells the files in the order in which they were sent, and not in any (G.1 row 21).
+    pub links_as_sent: bool,
+    /// What the account may hold, in bytes (B.18).
+    pub quota_bytes: u64,
+    /// Files beyond that.
+    pub at_quota: AtQuota,
+    /// What the proxy does, which is there with TLS.
+    pub proxy: ProxyHabit,
 }
 
 impl Default for Rules {
@@ -148,8 +168,11 @@ impl Default for Rules {
             calls_per_second: Some(3),
             node_calls_count: true,
             lock_length: Duration::from_secs(30),
+            lock_prolonged: true,
+            lock_doubles_to: Some(Duration::from_secs(3600)),
             folder_listing_interval: Some(Duration::from_secs(30)),
-            listing_interval: None,
+            folder_ls_counts: true,
+            listing_interval: Some(Duration::from_secs(3)),
             all_files_interval: Some(Duration::from_secs(3600)),
             account_interval_per_address: Some(Duration::from_secs(60)),
             account_interval_per_user: Some(Duration::from_secs(300)),
@@ -187,6 +210,13 @@ impl Default for Rules {
             other_location_active: false,
             one_location: None,
             result_kept: Duration::from_secs(2 * 3600),
+            upload_id_kept: Some(Duration::from_secs(2 * 3600)),
+            processing: Duration::ZERO,
+            while_processing: WhileProcessing::NoLinks,
+            links_as_sent: false,
+            quota_bytes: 2_000_000_000_000,
+            at_quota: AtQuota::Refuse,
+            proxy: ProxyHabit::Tunnel,
         }
     }
 }
@@ -202,6 +232,7 @@ impl Rules {
         Rules {
             calls_per_second: None,
             folder_listing_interval: None,
+            listing_interval: None,
             all_files_interval: None,
             account_interval_per_address: None,
             account_interval_per_user: None,

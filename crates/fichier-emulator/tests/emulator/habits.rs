@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use fichier_emulator::{
-    BatchExcess, EmptyFile, Emulator, FolderTaken, FullFolder, LongName, Rules,
+    AtQuota, BatchExcess, EmptyFile, Emulator, FolderTaken, FullFolder, LongName, Rules,
+    WhileProcessing,
 };
 use serde_json::json;
 
@@ -172,4 +173,79 @@ async fn the_link_of_an_upload_may_be_unknown_for_a_while() {
     let ask = json!({"urls": [links[0]["download"]], "destination_folder_id": 0});
     assert_eq!(plain.call("file/mv.cgi", ask).await.0, 404);
     assert_eq!(emulator.files().len(), 1);
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+#[tokio::test]
+async fn the_thirty_seconds_may_leave_out_folder_ls() {
+    for (counts, status) in [(true, 403), (false, 200)] {
+        let (_emulator, plain) = with(|rules| {
+            rules.folder_ls_counts = counts;
+            rules.folder_listing_interval = Some(HOUR);
+        })
+        .await;
+        let ask = json!({"folder_id": 0, "files": 1});
+        assert_eq!(plain.call("folder/ls.cgi", ask.clone()).await.0, 200);
+        assert_eq!(plain.call("folder/ls.cgi", ask).await.0, status);
+    }
+}
+
+#[tokio::test]
+async fn an_upload_id_may_be_good_for_a_short_while_only() {
+    for (kept, stored) in [(None, 1), (Some(HOUR), 1), (Some(Duration::ZERO), 0)] {
+        let (emulator, plain) = with(|rules| rules.upload_id_kept = kept).await;
+        let (status, _, _) = plain.post(&plain.slot().await, 0, &[("a", b"1")]).await.unwrap();
+        assert_eq!(status == 302, stored == 1, "{kept:?}");
+        assert_eq!(emulator.files().len(), stored, "{kept:?}");
+        emulator.assert_no_violations();
+    }
+}
+
+#[tokio::test]
+async fn while_files_are_processed_their_result_is_empty_or_a_page() {
+    for answer in [WhileProcessing::NoLinks, WhileProcessing::Page] {
+        let (emulator, plain) = with(|rules| {
+            rules.processing = HOUR;
+            rules.while_processing = answer;
+        })
+        .await;
+        let slot = plain.slot().await;
+        plain.post(&slot, 0, &[("a", b"1")]).await.unwrap();
+        let page = plain.result_text(&slot, &slot.id).await;
+        assert_eq!(page.contains("anti-virus"), answer == WhileProcessing::Page, "{page}");
+        assert_eq!(page.contains("\"links\":[]"), answer == WhileProcessing::NoLinks, "{page}");
+        emulator.set_rules(Rules::lenient());
+        assert_eq!(plain.result(&slot, &slot.id).await[0]["filename"], "a");
+    }
+}
+
+#[tokio::test]
+async fn the_links_of_a_result_come_as_sent_or_in_any_order() {
+    let names: Vec<String> = (0..20).map(|n| format!("{n:02}")).collect();
+    let files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), &b"1"[..])).collect();
+    for as_sent in [false, true] {
+        let (_emulator, plain) = with(|rules| rules.links_as_sent = as_sent).await;
+        let links = plain.upload(0, &files).await;
+        let told: Vec<&str> = links.iter().map(|link| link["filename"].as_str().unwrap()).collect();
+        assert_eq!(told == names, as_sent, "{told:?}");
+    }
+}
+
+#[tokio::test]
+async fn files_for_which_there_is_no_room_are_refused_or_lost() {
+    for (answer, status) in [(AtQuota::Refuse, 200), (AtQuota::Lose, 302)] {
+        let (emulator, plain) = with(|rules| {
+            rules.quota_bytes = 10;
+            rules.at_quota = answer;
+        })
+        .await;
+        assert_eq!(plain.upload(0, &[("a", b"1234567890")]).await.len(), 1);
+        let slot = plain.slot().await;
+        let (got, _, _) = plain.post(&slot, 0, &[("b", b"1")]).await.unwrap();
+        assert_eq!(got, status, "{answer:?}");
+        assert!(plain.result(&slot, &slot.id).await.is_empty());
+        let (_, account) = plain.call("user/info.cgi", json!({})).await;
+        assert_eq!((&account["available_cold_storage"], emulator.files().len()), (&json!(0), 1));
+    }
 }
