@@ -192,6 +192,7 @@ async fn respond(
         | Delivery::Never
         | Delivery::Half
         | Delivery::Nothing
+        | Delivery::Page(_)
         | Delivery::Trickle(_) => {}
     }
     let Some(reader) = world.storage.reader(&file.content)? else {

@@ -91,6 +91,8 @@ pub enum Action {
     StallBody(usize),
     /// Does the work and closes the connection instead of answering.
     DoItThenReset,
+    /// Does the work and answers a page with this status: the front end lost the reply.
+    DoItThenStatus(u16),
     /// Answers an HTML page with this status: maintenance, captive portal.
     Html(u16, String),
     /// Does the work and sends half of the reply, or of a download, as if it were all.

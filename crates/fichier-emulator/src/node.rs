@@ -152,7 +152,7 @@ async fn upload(
         if let Some(note) = state.record.note(ticket) {
             note.status = answer.status();
         }
-        if answer.status() == 0
+        if matches!(answer.status(), 0 | 500..)
             && let Some(upload) = state.uploads.get_mut(&opening.id)
         {
             upload.reply_lost = upload.result.is_some();

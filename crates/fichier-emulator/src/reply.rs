@@ -56,6 +56,8 @@ pub(crate) enum Delivery {
     /// 200 and an empty body.
     Nothing,
     Late(Duration),
+    /// A page with this status instead.
+    Page(u16),
     /// At this many bytes a second.
     Trickle(u64),
 }
@@ -136,7 +138,11 @@ impl Reply {
                 (JSON, String::new(), 0)
             }
         };
-        let status = if delivery == Delivery::Nothing { 200 } else { self.status };
+        let (status, kind, text) = if let Delivery::Page(status) = delivery {
+            (status, HTML, "<html><body>nginx</body></html>".to_owned())
+        } else {
+            (if delivery == Delivery::Nothing { 200 } else { self.status }, kind, text)
+        };
         Answer { status, headers: self.headers, kind, text, huge, gzip, delivery }
     }
 }
@@ -150,6 +156,7 @@ impl Answer {
             | Delivery::Half
             | Delivery::Nothing
             | Delivery::Late(_)
+            | Delivery::Page(_)
             | Delivery::Trickle(_) => self.status,
         }
     }
@@ -161,7 +168,7 @@ impl Answer {
     /// Only to have the connection closed.
     pub(crate) async fn deliver(mut self) -> io::Result<Response<Body>> {
         match self.delivery {
-            Delivery::Send | Delivery::Trickle(_) => {}
+            Delivery::Send | Delivery::Page(_) | Delivery::Trickle(_) => {}
             Delivery::Lost => return Err(io::ErrorKind::ConnectionReset.into()),
             Delivery::Never => std::future::pending().await,
             Delivery::Half => {

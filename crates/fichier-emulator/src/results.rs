@@ -125,7 +125,8 @@ fn answer(world: &World, state: &mut State, xid: &str, form: Form) -> (Reply, De
         {
             entries.clone_from(all);
         }
-        upload.reply_lost = upload.reply_lost && delivery == Delivery::Lost;
+        upload.reply_lost =
+            upload.reply_lost && matches!(delivery, Delivery::Lost | Delivery::Page(_));
     }
     if state.rules.appears_after_result {
         let shown = now + state.rules.real(state.rules.listing_lag);

@@ -55,6 +55,7 @@ pub(crate) fn instead(
 pub(crate) fn delivery(action: Option<&Action>) -> Delivery {
     match action {
         Some(Action::DoItThenReset) => Delivery::Lost,
+        Some(Action::DoItThenStatus(status)) => Delivery::Page(*status),
         Some(Action::Truncated) => Delivery::Half,
         Some(Action::Empty) => Delivery::Nothing,
         Some(Action::Delay(delay)) => Delivery::Late(*delay),

@@ -14,7 +14,7 @@ use rcgen::{
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio_rustls::TlsAcceptor;
 
@@ -84,11 +84,14 @@ pub(crate) fn identity(address: IpAddr) -> io::Result<Identity> {
         other_host: certified(&other_host, Some(&issuer))?,
         shown: Mutex::default(),
     });
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?
         .with_no_client_auth()
         .with_cert_resolver(Arc::clone(&wardrobe) as Arc<dyn ResolvesServerCert>);
+    // Whoever comes back is shown the certificate of the day.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
     Ok(Identity { acceptor: TlsAcceptor::from(Arc::new(config)), ca_pem, wardrobe })
 }
 

@@ -292,3 +292,17 @@ async fn a_reply_and_an_upload_may_be_slow_and_still_come_whole() {
     let body = vec![7; 4_000_000];
     assert_eq!(plain.upload(0, &[("a", &body)]).await[0]["size"], "4000000");
 }
+
+#[tokio::test]
+async fn a_page_of_a_front_end_may_stand_in_for_the_reply_to_work_that_was_done() {
+    let (emulator, plain) = lenient().await;
+    emulator.inject(Fault::always("*", Action::DoItThenStatus(504)));
+    let (status, text) = plain.send("folder/mkdir.cgi", json!({"name": "a"})).await.unwrap();
+    assert_eq!((status, emulator.folders()), (504, vec!["/a".to_owned()]), "{text}");
+    emulator.clear_faults();
+    emulator.inject(Fault::once("upload.cgi", Action::DoItThenStatus(502)));
+    let (status, _, _) = plain.post(&plain.slot().await, 0, &[("b", b"1")]).await.unwrap();
+    assert_eq!((status, emulator.files().len()), (502, 1));
+    plain.upload(0, &[("b", b"1")]).await;
+    assert!(emulator.violations()[0].contains("sent again before asking"));
+}
