@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::address::ApiAddress;
+use crate::batch::BatchSize;
 use crate::download::DownloadOptions;
 use crate::error::{Error, ErrorKind};
 use crate::family::AddressFamily;
@@ -35,6 +36,7 @@ pub struct Client {
     pacer: Pacer,
     /// [`ApiKey::digest`].
     key_digest: Arc<str>,
+    batch_size: BatchSize,
     /// For [`Client::download`] and [`Client::resume_download`].
     download_options: Arc<DownloadOptions>,
 }
@@ -123,6 +125,11 @@ impl Client {
 
     pub(crate) fn download_options(&self) -> &DownloadOptions {
         &self.download_options
+    }
+
+    /// How many links go into one call.
+    pub(crate) fn batch_size(&self) -> &BatchSize {
+        &self.batch_size
     }
 
     pub(crate) fn transport(&self) -> &Transport {
@@ -215,6 +222,7 @@ impl ClientBuilder {
             transport,
             pacer: self.pacer,
             key_digest: self.key.digest().into(),
+            batch_size: BatchSize::default(),
             download_options: Arc::default(),
         })
     }
