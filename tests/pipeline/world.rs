@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fichier_api::{ApiKey, Client, PaceConfig, Pacer};
+use fichier_api::{ApiKey, Client, ClientBuilder, PaceConfig, Pacer};
 use fichier_emulator::{Action, Emulator, Fault, Rules};
 use fichier_state::{RelPath, Store};
 use fichierd::chance::Chance;
@@ -76,7 +76,17 @@ impl World {
     ) -> World {
         let mut set = Rules::scaled(TIME_SCALE);
         rules(&mut set);
-        let emulator = Emulator::builder().rules(set).start().await.unwrap();
+        World::before(Emulator::builder().rules(set).start().await.unwrap(), configure)
+    }
+
+    /// A world whose service is reached by its own names, with TLS, through a proxy.
+    pub async fn over_tls() -> World {
+        let builder = Emulator::builder().rules(Rules::scaled(TIME_SCALE)).tls(true);
+        World::before(builder.start().await.unwrap(), |_| {})
+    }
+
+    /// A world before this service.
+    fn before(emulator: Emulator, configure: impl FnOnce(&mut MirrorConfig)) -> World {
         let (source, state) = (TempDir::new().unwrap(), TempDir::new().unwrap());
         let mut config = MirrorConfig {
             name: "photos".to_owned(),
@@ -199,6 +209,17 @@ impl World {
 
     pub fn remove_tree(&self, path: &str) {
         fs::remove_dir_all(self.path(path)).unwrap();
+    }
+
+    /// From now on the service is reached in another way.
+    pub fn reach(&mut self, settings: impl FnOnce(ClientBuilder) -> ClientBuilder) {
+        let pacer = self.shared.client.pacer().clone();
+        self.shared.client = client_with(&self.emulator, pacer, settings);
+    }
+
+    /// How often an endpoint was asked.
+    pub fn asked(&self, endpoint: &str) -> usize {
+        self.emulator.calls_since(0).iter().filter(|call| *call == endpoint).count()
     }
 
     /// A cycle over everything.
@@ -388,8 +409,21 @@ impl World {
 pub fn client(emulator: &Emulator, state_dir: &Path) -> Client {
     let pace = PaceConfig { calls_per_second: 3.0, time_scale: TIME_SCALE };
     let pacer = Pacer::at(&state_dir.join("pace"), pace).unwrap();
-    let key = ApiKey::new(emulator.api_key()).unwrap();
-    Client::builder(key, pacer).api_url(&emulator.api_url()).build().unwrap()
+    client_with(emulator, pacer, |client| client)
+}
+
+/// A client with other settings.
+pub fn client_with(
+    emulator: &Emulator,
+    pacer: Pacer,
+    settings: impl FnOnce(ClientBuilder) -> ClientBuilder,
+) -> Client {
+    let builder = Client::builder(ApiKey::new(emulator.api_key()).unwrap(), pacer);
+    let builder = match (emulator.ca_pem(), emulator.proxy_url()) {
+        (Some(ca), Some(proxy)) => builder.extra_root_pem(ca.into()).proxy(&proxy),
+        _ => builder.api_url(&emulator.api_url()),
+    };
+    settings(builder).build().unwrap()
 }
 
 fn open(emulator: &Emulator, state_dir: &Path, ahead_s: i64) -> Shared {

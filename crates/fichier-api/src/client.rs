@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::address::ApiAddress;
+use crate::batch::BatchSize;
 use crate::carrier::Carrier;
 use crate::download::DownloadOptions;
 use crate::error::{Error, ErrorKind};
@@ -36,6 +37,7 @@ pub struct Client {
     pacer: Pacer,
     /// [`ApiKey::digest`].
     key_digest: Arc<str>,
+    batch_size: BatchSize,
     /// For [`Client::download`] and [`Client::resume_download`].
     download_options: Arc<DownloadOptions>,
 }
@@ -133,6 +135,11 @@ impl Client {
         &self.download_options
     }
 
+    /// How many links go into one call.
+    pub(crate) fn batch_size(&self) -> &BatchSize {
+        &self.batch_size
+    }
+
     pub(crate) fn transport(&self) -> &Transport {
         &self.transport
     }
@@ -223,6 +230,7 @@ impl ClientBuilder {
             transport,
             pacer: self.pacer,
             key_digest: self.key.digest().into(),
+            batch_size: BatchSize::default(),
             download_options: Arc::default(),
         })
     }

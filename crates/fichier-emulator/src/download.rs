@@ -188,7 +188,13 @@ async fn respond(
     match spoil::delivery(action.as_ref()) {
         Delivery::Lost => return Err(io::ErrorKind::ConnectionReset.into()),
         Delivery::Late(delay) => tokio::time::sleep(delay).await,
-        Delivery::Send | Delivery::Never | Delivery::Half | Delivery::Nothing => {}
+        // The bytes of a file do not trickle: what is slow there is the stall of `StallBody`.
+        Delivery::Send
+        | Delivery::Never
+        | Delivery::Half
+        | Delivery::Nothing
+        | Delivery::Page(_)
+        | Delivery::Trickle(_) => {}
     }
     let Some(reader) = world.storage.reader(&file.content)? else {
         let reply = Reply::html(500, "this emulator keeps no contents");

@@ -16,6 +16,7 @@ use tokio::runtime::{self, Runtime};
 
 use crate::dates::{Clock, instant};
 use crate::faults::Fault;
+use crate::habits::Certificate;
 use crate::inside;
 use crate::numbers::Numbers;
 use crate::proxy;
@@ -24,7 +25,7 @@ use crate::rules::{Offer, Rules};
 use crate::server::{self, Door};
 use crate::state::{Places, State, World};
 use crate::storage::Storage;
-use crate::tls::{self, Identity};
+use crate::tls::{self, Identity, Wardrobe};
 
 /// How often the index of [`Storage::Folder`] is written, if something has changed.
 const SAVE_EVERY: Duration = Duration::from_millis(200);
@@ -35,6 +36,7 @@ pub struct Emulator {
     key: String,
     ca_pem: Option<String>,
     proxy: Option<SocketAddr>,
+    wardrobe: Option<Arc<Wardrobe>>,
     engine: Engine,
 }
 
@@ -125,8 +127,8 @@ impl Builder {
             engine.listen(listener, |listener| proxy::run(listener, Arc::clone(&world)))?;
         }
         engine.spawn(save_now_and_then(Arc::clone(&world)));
-        let ca_pem = identity.map(|identity| identity.ca_pem);
-        Ok(Emulator { world, key: self.key, ca_pem, proxy, engine })
+        let (ca_pem, wardrobe) = identity.map(|i| (i.ca_pem, i.wardrobe)).unzip();
+        Ok(Emulator { world, key: self.key, ca_pem, proxy, wardrobe, engine })
     }
 
     /// The service without sockets, threads and clocks of its own, for simulations: requests are
@@ -143,7 +145,14 @@ impl Builder {
         let state = State::open(rules, self.key.clone(), clock, None)?;
         let places = inside::places();
         let world = Arc::new(World::new(state, self.storage, places, true));
-        Ok(Emulator { world, key: self.key, ca_pem: None, proxy: None, engine: Engine(None) })
+        Ok(Emulator {
+            world,
+            key: self.key,
+            ca_pem: None,
+            proxy: None,
+            wardrobe: None,
+            engine: Engine(None),
+        })
     }
 }
 
@@ -193,6 +202,13 @@ impl Emulator {
     /// The proxy that knows the service's host names, if there is TLS.
     pub fn proxy_url(&self) -> Option<String> {
         self.proxy.map(|address| format!("http://{address}"))
+    }
+
+    /// The servers show this certificate to whoever connects from now on, if there is TLS.
+    pub fn set_certificate(&self, certificate: Certificate) {
+        if let Some(wardrobe) = &self.wardrobe {
+            wardrobe.show(certificate);
+        }
     }
 
     /// Everything that was asked of the API and the nodes, in order of arrival.

@@ -91,6 +91,8 @@ pub enum Action {
     StallBody(usize),
     /// Does the work and closes the connection instead of answering.
     DoItThenReset,
+    /// Does the work and answers a page with this status: the front end lost the reply.
+    DoItThenStatus(u16),
     /// Answers an HTML page with this status: maintenance, captive portal.
     Html(u16, String),
     /// Does the work and sends half of the reply, or of a download, as if it were all.
@@ -134,12 +136,32 @@ pub enum Action {
     RedirectTo(String),
     /// 200 with a JSON body of this many bytes.
     HugeBody(u64),
+    /// 200 with a small gzip body that unpacks to JSON of at least this many bytes.
+    GzipBomb(u64),
+    /// Does the work and sends the reply at this many bytes a second (not scaled). Not the bytes of
+    /// a download.
+    Trickle(u64),
+    /// Reads the body of an upload at this many bytes a second (not scaled).
+    ReadSlowly(u64),
     /// 429 with this text as `Retry-After`.
     RetryAfter(String),
     /// `folder/mkdir` makes the folder and answers `OK` without its id.
     NoFolderId,
     /// A listing says `OK` and shows nothing.
     EmptyListing,
+    /// A listing says `OK` and shows the first n rows, of files and of folders, as if these were
+    /// all.
+    PartialListing(usize),
+    /// `OK`, in the words of a success, and nothing has changed. Not with
+    /// [`crate::Storage::Folder`], where removed contents are gone all the same.
+    SaysDone,
+    /// Every file of this name is gone for good before the call does its work: removed by the
+    /// host. On calls and `end.pl`.
+    Vanish(String),
+    /// The node puts the files of an upload into the account's root, whatever the `did`.
+    IntoRoot,
+    /// The node takes the files of an upload for nobody's, whatever the key.
+    Anonymous,
     /// 401 `Not authenticated`.
     KeyRefused,
     /// `get_upload_server` names this host.

@@ -31,11 +31,13 @@
 
 mod account;
 mod api;
+mod bomb;
 mod damage;
 mod dates;
 mod download;
 mod emulator;
 mod faults;
+mod habits;
 mod inside;
 mod inspect;
 mod json;
@@ -62,7 +64,11 @@ mod traffic;
 pub use damage::Damage;
 pub use emulator::{Builder, Emulator};
 pub use faults::{Action, Fault};
+pub use habits::{
+    AtQuota, BadKeyOnNode, BatchExcess, Certificate, EmptyFile, FolderTaken, FullFolder, LongName,
+    NameTaken, ProxyHabit, RemoveUnknown, WhileProcessing,
+};
 pub use inspect::StoredFile;
 pub use requests::Request;
-pub use rules::{BadKeyOnNode, NameTaken, Offer, RemoveUnknown, Rules};
+pub use rules::{Offer, Rules};
 pub use storage::{ContentReader, Storage};

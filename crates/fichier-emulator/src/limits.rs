@@ -3,7 +3,7 @@
 //! Pure: the time of each call is passed in. A refusal says which rule was broken, for the list
 //! of violations; the caller turns it into the service's words.
 //!
-//! A lock is prolonged by the calls that are made while it lasts (docs/api-notes.md, G.2), which
+//! Unless the rules say otherwise, a lock is prolonged by the calls that are made while it lasts (docs/api-notes.md, G.2), which
 //! is what makes probing inside a lock so expensive.
 
 use std::collections::{HashMap, VecDeque};
@@ -46,8 +46,11 @@ const LATENESS: Duration = Duration::from_millis(20);
 pub(crate) struct Limits {
     calls: VecDeque<Instant>,
     lock: Option<(LockKind, Instant)>,
+    /// How long the last flood's lock was, on the clock, and when it ended.
+    last_lock: Option<(Duration, Instant)>,
     listings: HashMap<i64, Instant>,
-    last_listing: Option<Instant>,
+    /// When the next listing of any folder may be made.
+    listing_due: Option<Instant>,
     account_read: Option<Instant>,
     /// When the next small file may be downloaded.
     small_download_due: Option<Instant>,
@@ -61,8 +64,13 @@ impl Limits {
     pub(crate) fn admit(&mut self, rules: &Rules, now: Instant) -> Result<(), Refusal> {
         if let Some((kind, until)) = self.lock {
             if now < until {
-                let prolonged = now + rules.real(rules.lock_length);
-                self.lock = Some((kind, until.max(prolonged)));
+                if rules.lock_prolonged {
+                    let length = match self.last_lock {
+                        Some((length, _)) if kind == LockKind::Flood => length,
+                        _ => rules.real(rules.lock_length),
+                    };
+                    self.hold(kind, length, until.max(now + length));
+                }
                 return Err(Refusal { kind, broken: "a call while locked".to_owned() });
             }
             self.lock = None;
@@ -84,16 +92,35 @@ impl Limits {
     /// Locks the caller out, as if a rule had been broken.
     pub(crate) fn lock(&mut self, kind: LockKind, rules: &Rules, now: Instant) {
         let length = match kind {
-            LockKind::Flood => rules.lock_length,
-            LockKind::Address | LockKind::Owner => BAN,
+            LockKind::Flood => self.flood_length(rules, now),
+            LockKind::Address | LockKind::Owner => rules.real(BAN),
         };
-        self.lock = Some((kind, now + rules.real(length)));
+        self.hold(kind, length, now + length);
         self.calls.clear();
+    }
+
+    /// How long the next flood locks: longer if it comes soon after the last.
+    fn flood_length(&self, rules: &Rules, now: Instant) -> Duration {
+        let first = rules.real(rules.lock_length);
+        match (self.last_lock, rules.lock_doubles_to) {
+            (Some((length, end)), Some(most)) if now < end + rules.real(BAN) => {
+                (2 * length).min(rules.real(most)).max(first)
+            }
+            _ => first,
+        }
+    }
+
+    fn hold(&mut self, kind: LockKind, length: Duration, until: Instant) {
+        self.lock = Some((kind, until));
+        if kind == LockKind::Flood {
+            self.last_lock = Some((length, until));
+        }
     }
 
     /// Ends a lock before its time.
     pub(crate) fn unlock(&mut self) {
         self.lock = None;
+        self.last_lock = None;
     }
 
     /// Admits the listing of a folder; -1 is "all files".
@@ -111,16 +138,24 @@ impl Limits {
         };
         let broken = if too_soon(self.listings.get(&folder).copied(), interval) {
             Some(format!("folder {folder} was listed again too soon"))
-        } else if too_soon(self.last_listing, rules.listing_interval) {
+        } else if self.is_listing_early(rules, now) {
             Some("listings follow each other too fast".to_owned())
         } else {
             None
         };
         self.listings.insert(folder, now);
-        self.last_listing = Some(now);
         let Some(broken) = broken else { return Ok(()) };
         self.lock(LockKind::Flood, rules, now);
         Err(Refusal { kind: LockKind::Flood, broken })
+    }
+
+    /// Whether a listing comes too soon after the last one, of whatever folder. On a faster clock
+    /// the average is held, as for small downloads.
+    fn is_listing_early(&mut self, rules: &Rules, now: Instant) -> bool {
+        let Some(interval) = rules.listing_interval else { return false };
+        let due = self.listing_due.unwrap_or(now);
+        self.listing_due = Some(due.max(now) + rules.real(interval));
+        now + lateness(rules) < due
     }
 
     /// Admits a `user/info`; refusing one locks nothing else (A.5).
@@ -149,9 +184,8 @@ impl Limits {
             return Ok(());
         };
         let due = self.small_download_due.unwrap_or(now);
-        let lateness = if rules.time_scale > 1 { LATENESS } else { Duration::ZERO };
         self.small_download_due = Some(due.max(now) + rules.real(interval));
-        if now + lateness >= due {
+        if now + lateness(rules) >= due {
             return Ok(());
         }
         self.lock(LockKind::Flood, rules, now);
@@ -201,6 +235,10 @@ impl Limits {
     }
 }
 
+fn lateness(rules: &Rules) -> Duration {
+    if rules.time_scale > 1 { LATENESS } else { Duration::ZERO }
+}
+
 fn forget_before(times: &mut VecDeque<Instant>, now: Instant, span: Duration) {
     while times.front().is_some_and(|time| now - *time >= span) {
         times.pop_front();
@@ -247,6 +285,43 @@ mod tests {
     }
 
     #[test]
+    fn a_lock_may_be_left_alone_by_calls() {
+        let rules = Rules { lock_prolonged: false, ..Rules::default() };
+        let (mut limits, at) = (Limits::default(), clock());
+        limits.lock(LockKind::Flood, &rules, at(0));
+        limits.admit(&rules, at(29_000)).unwrap_err();
+        assert_eq!(limits.admit(&rules, at(30_000)), Ok(()));
+    }
+
+    #[test]
+    fn floods_within_an_hour_lock_for_twice_as_long_each_time() {
+        let most = Some(Duration::from_secs(100));
+        let rules = Rules { lock_doubles_to: most, ..Rules::default() };
+        let (mut limits, at) = (Limits::default(), clock());
+        let mut now = 0;
+        let lengths = [0, 1_000, 1_000, 3_600_000].map(|quiet| {
+            let begin = now + quiet;
+            limits.lock(LockKind::Flood, &rules, at(begin));
+            now = begin;
+            while limits.is_locked(at(now)) {
+                now += 1_000;
+            }
+            (now - begin) / 1_000
+        });
+        assert_eq!(lengths, [30, 60, 100, 30]);
+    }
+
+    #[test]
+    fn a_call_within_a_doubled_lock_prolongs_it_by_as_much() {
+        let (mut limits, at, rules) = (Limits::default(), clock(), Rules::default());
+        limits.lock(LockKind::Flood, &rules, at(0));
+        limits.lock(LockKind::Flood, &rules, at(40_000));
+        limits.admit(&rules, at(99_000)).unwrap_err();
+        assert!(limits.is_locked(at(158_999)));
+        assert!(!limits.is_locked(at(159_000)));
+    }
+
+    #[test]
     fn a_scaled_clock_shortens_every_limit() {
         let (mut limits, at, rules) = (Limits::default(), clock(), Rules::scaled(100));
         let answers = [0, 1, 2, 10, 11].map(|ms| limits.admit(&rules, at(ms)).is_ok());
@@ -259,9 +334,17 @@ mod tests {
     fn a_folder_is_listed_once_in_thirty_seconds_and_others_meanwhile() {
         let (mut limits, at, rules) = (Limits::default(), clock(), Rules::default());
         assert_eq!(limits.admit_listing(7, &rules, at(0)), Ok(()));
-        assert_eq!(limits.admit_listing(8, &rules, at(1)), Ok(()));
+        assert_eq!(limits.admit_listing(8, &rules, at(3_000)), Ok(()));
         let refusal = limits.admit_listing(7, &rules, at(29_999)).unwrap_err();
         assert_eq!(refusal.broken, "folder 7 was listed again too soon");
+    }
+
+    #[test]
+    fn listings_of_any_folders_are_three_seconds_apart() {
+        let (mut limits, at, rules) = (Limits::default(), clock(), Rules::default());
+        assert_eq!(limits.admit_listing(7, &rules, at(0)), Ok(()));
+        let refusal = limits.admit_listing(8, &rules, at(2_999)).unwrap_err();
+        assert_eq!(refusal.broken, "listings follow each other too fast");
     }
 
     #[test]

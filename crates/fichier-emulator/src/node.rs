@@ -18,12 +18,12 @@ use hyper::{Request, Response};
 use crate::account::{File, ROOT};
 use crate::dates::instant;
 use crate::faults::{Action, Subject};
+use crate::habits::{AtQuota, BadKeyOnNode, EmptyFile};
 use crate::names;
 use crate::receive::{self, Arriving, Received};
 use crate::reply::{Body, Delivery, Reply};
 use crate::requests::Ticket;
 use crate::results;
-use crate::rules::BadKeyOnNode;
 use crate::spoil;
 use crate::state::{State, World};
 
@@ -37,6 +37,8 @@ const NOTHING_FOUND: &str = "Pas de fichier trouvé dans l'envoi";
 /// One upload id, from `get_upload_server` to the end of its result.
 #[derive(Debug, Default)]
 pub(crate) struct Upload {
+    /// When `get_upload_server` gave the id.
+    given: Option<Instant>,
     /// How many bodies came under this id.
     posts: usize,
     /// When the files were stored, and what `end.pl` tells about them.
@@ -47,6 +49,13 @@ pub(crate) struct Upload {
     pub(crate) empty: usize,
     /// The files were stored but the client was not told, and has not asked since.
     pub(crate) reply_lost: bool,
+}
+
+impl Upload {
+    /// An id that nothing was sent under yet.
+    pub(crate) fn given_at(now: Instant) -> Upload {
+        Upload { given: Some(now), ..Upload::default() }
+    }
 }
 
 /// One file in the result of an upload.
@@ -126,7 +135,12 @@ async fn upload<B: Arriving>(
         _ => usize::MAX,
     };
     let mut body = request.into_body();
-    let received = receive::receive(world, &opening.boundary, &mut body, most).await;
+    let rate = match opening.action {
+        Some(Action::ReadSlowly(rate)) => Some(rate),
+        _ => None,
+    };
+    let pace = receive::Pace { most, rate };
+    let received = receive::receive(world, &opening.boundary, &mut body, pace).await;
     if matches!(opening.action, Some(Action::StallBody(_))) && received.is_err() {
         std::future::pending::<()>().await;
     }
@@ -138,7 +152,7 @@ async fn upload<B: Arriving>(
         if let Some(note) = state.record.note(ticket) {
             note.status = answer.status();
         }
-        if answer.status() == 0
+        if matches!(answer.status(), 0 | 500..)
             && let Some(upload) = state.uploads.get_mut(&opening.id)
         {
             upload.reply_lost = upload.result.is_some();
@@ -170,6 +184,10 @@ fn open<B>(state: &mut State, request: &Request<B>, ticket: Ticket) -> Result<Op
         state.record.violation("upload.cgi", broken);
         return Err(Reply::html(status, page));
     }
+    if state.is_too_old(&id, instant()) {
+        // The node's own words are not recorded.
+        return Err(Reply::node_page("Identifiant d'envoi inconnu"));
+    }
     let authorization = header(request, AUTHORIZATION);
     Ok(Opening {
         id,
@@ -187,6 +205,21 @@ fn note_pace(state: &mut State, now: Instant) {
     }
     if let Err(refusal) = state.limits.admit_node(&rules, now) {
         state.record.violation("upload.cgi", &refusal.broken);
+    }
+}
+
+impl State {
+    /// Whether an id has waited too long for its files.
+    fn is_too_old(&self, id: &str, now: Instant) -> bool {
+        let given = self.uploads.get(id).and_then(|upload| upload.given);
+        let kept = self.rules.upload_id_kept.map(|kept| self.rules.real(kept));
+        given.zip(kept).is_some_and(|(given, kept)| now - given >= kept)
+    }
+
+    /// Whether the account has no room for what came.
+    fn is_too_much(&self, received: &Received) -> bool {
+        let more: u64 = received.files.iter().map(|(_, stored)| stored.size).sum();
+        self.account.used_bytes() + more > self.rules.quota_bytes
     }
 }
 
@@ -248,7 +281,12 @@ fn close(
         receive::discard(world, &received);
         return instead;
     }
-    let entries = keep(state, opening, received);
+    let entries = if opening.identified == Some(true) && state.is_too_much(&received) {
+        receive::discard(world, &received);
+        Vec::new()
+    } else {
+        keep(state, opening, received)
+    };
     let xid = if opening.action == Some(Action::XidDiffers) {
         state.numbers.mixed(10)
     } else {
@@ -280,13 +318,15 @@ fn refusal(state: &mut State, opening: &Opening, received: &Received) -> Option<
         state.record.violation("upload.cgi", &format!("{} files in one upload", names.len()));
         return Some(Reply::node_page("Trop de fichiers"));
     }
-    if state.upload_forbidden && opening.identified == Some(true) {
+    let is_full = state.rules.at_quota == AtQuota::Refuse && state.is_too_much(received);
+    if (state.upload_forbidden || is_full) && opening.identified == Some(true) {
         return Some(Reply::node_page("Espace de stockage insuffisant"));
     }
-    if received.files.iter().any(|(_, stored)| stored.size == 0) {
+    let are_lost = state.rules.empty_files == EmptyFile::Lose;
+    if are_lost && received.files.iter().any(|(_, stored)| stored.size == 0) {
         state.record.violation("upload.cgi", "an empty file");
     }
-    if received.files.iter().all(|(_, stored)| stored.size == 0) {
+    if received.files.iter().all(|(_, stored)| are_lost && stored.size == 0) {
         return Some(Reply::node_page(NOTHING_FOUND));
     }
     None
@@ -294,19 +334,20 @@ fn refusal(state: &mut State, opening: &Opening, received: &Received) -> Option<
 
 /// Puts the files into the account, or beside it when nobody is identified.
 fn keep(state: &mut State, opening: &Opening, received: Received) -> Vec<Entry> {
-    let anonymous = opening.identified != Some(true);
-    let folder = if anonymous { ROOT } else { folder_of(state, received.did.as_deref()) };
+    let anonymous = opening.identified != Some(true) || opening.action == Some(Action::Anonymous);
+    let into_root = anonymous || opening.action == Some(Action::IntoRoot);
+    let folder = if into_root { ROOT } else { folder_of(state, received.did.as_deref()) };
     let mut seen = HashSet::new();
     let mut entries = Vec::new();
     for (sent, stored) in received.files {
-        if stored.size == 0 {
+        if stored.size == 0 && state.rules.empty_files == EmptyFile::Lose {
             continue;
         }
         if !seen.insert(sent.clone()) {
             let broken = format!("the name `{sent}` twice in one upload");
             state.record.violation("upload.cgi", &broken);
         }
-        let name = stored_name(state, &sent, opening.action.as_ref());
+        let Some(name) = stored_name(state, &sent, opening.action.as_ref()) else { continue };
         if state.has_lost_reply_about(&name, &stored.whirlpool) {
             let broken = format!("`{name}` was sent again before asking whether it had arrived");
             state.record.violation("upload.cgi", &broken);
@@ -327,6 +368,7 @@ fn keep(state: &mut State, opening: &Opening, received: Received) -> Vec<Entry> 
             inline: false,
             cdn: false,
             hidden_until: hidden_until(state),
+            unknown_until: unknown_until(state),
         };
         entries.push(Entry {
             id: file.id.clone(),
@@ -348,6 +390,12 @@ fn hidden_until(state: &State) -> Option<Instant> {
     (!lag.is_zero()).then(|| instant() + lag)
 }
 
+/// When calls know the link of a new file.
+fn unknown_until(state: &State) -> Option<Instant> {
+    let lag = state.rules.real(state.rules.new_link_lag);
+    (!lag.is_zero()).then(|| instant() + lag)
+}
+
 /// A bad `did` is the root, silently (docs/api-notes.md, C.3).
 fn folder_of(state: &mut State, did: Option<&str>) -> i64 {
     let Some(did) = did else { return ROOT };
@@ -361,17 +409,16 @@ fn folder_of(state: &mut State, did: Option<&str>) -> i64 {
     }
 }
 
-fn stored_name(state: &mut State, sent: &str, action: Option<&Action>) -> String {
+fn stored_name(state: &mut State, sent: &str, action: Option<&Action>) -> Option<String> {
     if let Some(Action::StoreAs(from, to)) = action
         && from == sent
     {
-        return to.clone();
+        return Some(to.clone());
     }
-    let mangled = names::mangle(sent);
-    if mangled == sent {
-        return mangled;
+    let (stored, careless) = names::stored(sent, &state.rules);
+    if careless {
+        let broken = format!("the name `{sent}` is not one that the service keeps");
+        state.record.violation("upload.cgi", &broken);
     }
-    let broken = format!("the name `{sent}` is not one that the service keeps");
-    state.record.violation("upload.cgi", &broken);
-    if state.rules.mangle_names { mangled } else { sent.to_owned() }
+    stored
 }

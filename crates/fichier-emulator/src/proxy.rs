@@ -11,10 +11,15 @@ use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::habits::ProxyHabit;
 use crate::state::World;
 
 /// The request line and headers of a CONNECT may not be longer.
 const MAX_HEAD: usize = 8 * 1024;
+
+const ESTABLISHED: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
+const PORTAL: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n\
+    <html><body>Welcome to our network. Please log in.</body></html>\n";
 
 /// Serves every connection until the runtime ends.
 pub(crate) async fn run(listener: TcpListener, world: Arc<World>) {
@@ -39,8 +44,33 @@ async fn tunnel(mut client: TcpStream, world: &World) -> io::Result<()> {
         world.lock().record.violation("proxy", &format!("a connection to `{target}`"));
         return client.write_all(b"HTTP/1.1 403 Forbidden\r\n\r\n").await;
     };
+    let habit = world.lock().rules.proxy;
+    let answer: &[u8] = match habit {
+        ProxyHabit::Tunnel => ESTABLISHED,
+        ProxyHabit::Authenticate => {
+            b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"office\"\r\n\
+              Content-Length: 0\r\n\r\n"
+        }
+        ProxyHabit::Portal => {
+            client.write_all(ESTABLISHED).await?;
+            PORTAL
+        }
+        ProxyHabit::Redirect => {
+            b"HTTP/1.1 302 Found\r\nLocation: http://portal.invalid/\r\nContent-Length: 0\r\n\r\n"
+        }
+        ProxyHabit::NoSuchHost => b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n",
+        ProxyHabit::Silence => {
+            // Until the other end closes.
+            let mut rest = [0; 1024];
+            while client.read(&mut rest).await? > 0 {}
+            return Ok(());
+        }
+    };
+    client.write_all(answer).await?;
+    if habit != ProxyHabit::Tunnel {
+        return Ok(());
+    }
     let mut server = TcpStream::connect(address).await?;
-    client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?;
     copy_bidirectional(&mut client, &mut server).await?;
     Ok(())
 }

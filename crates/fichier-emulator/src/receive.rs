@@ -7,6 +7,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
@@ -49,20 +50,29 @@ pub(crate) struct Received {
     pub(crate) closed: bool,
 }
 
-/// Reads `body` to its end, or `most` bytes of it.
+/// How a body is read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    /// No more bytes than this.
+    pub(crate) most: usize,
+    /// No more bytes than this in a second.
+    pub(crate) rate: Option<u64>,
+}
+
+/// Reads `body` to its end, or as much of it as `pace` says.
 ///
 /// # Errors
 ///
-/// When the connection breaks, or `most` bytes have come, or storage fails. What was stored so
+/// When the connection breaks, or as many bytes have come as are read, or storage fails. What was stored so
 /// far is gone then.
 pub(crate) async fn receive(
     world: &Arc<World>,
     boundary: &str,
     body: &mut impl Arriving,
-    most: usize,
+    pace: Pace,
 ) -> io::Result<Received> {
     if world.is_inside {
-        return receive_here(world, boundary, body, most).await;
+        return receive_here(world, boundary, body, pace.most).await;
     }
     let (send, chunks) = mpsc::channel(CHUNKS);
     let (storing, reader) = (Arc::clone(world), Reader::new(boundary));
@@ -73,6 +83,10 @@ pub(crate) async fn receive(
         match frame.map(hyper::body::Frame::into_data) {
             Ok(Ok(chunk)) => {
                 count += chunk.len();
+                if let Some(rate) = pace.rate {
+                    let due = chunk.len() as f64 / rate.max(1) as f64;
+                    tokio::time::sleep(Duration::from_secs_f64(due)).await;
+                }
                 if send.send(chunk).await.is_err() {
                     // The thread has given up; it says why below.
                     break;
@@ -81,7 +95,7 @@ pub(crate) async fn receive(
             Ok(Err(_trailers)) => {}
             Err(error) => broke = Some(io::Error::other(error)),
         }
-        if count >= most {
+        if count >= pace.most {
             broke = Some(io::ErrorKind::ConnectionReset.into());
         }
         if broke.is_some() {

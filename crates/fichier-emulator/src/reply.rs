@@ -12,7 +12,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::Response;
 use hyper::body::Frame;
-use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
 use crate::json;
@@ -39,6 +39,8 @@ pub(crate) enum Payload {
     Text(&'static str, String),
     /// A JSON object of this many bytes.
     Huge(u64),
+    /// JSON, as gzip.
+    Gzip(Bytes),
 }
 
 /// What becomes of a reply on its way.
@@ -54,6 +56,10 @@ pub(crate) enum Delivery {
     /// 200 and an empty body.
     Nothing,
     Late(Duration),
+    /// A page with this status instead.
+    Page(u16),
+    /// At this many bytes a second.
+    Trickle(u64),
 }
 
 /// A reply that is ready to go, written while the state was locked.
@@ -64,6 +70,7 @@ pub(crate) struct Answer {
     kind: &'static str,
     text: String,
     huge: u64,
+    gzip: Option<Bytes>,
     delivery: Delivery,
 }
 
@@ -116,6 +123,7 @@ impl Reply {
 
     /// Writes the reply down.
     pub(crate) fn write(self, state: &mut State, pretty: bool, delivery: Delivery) -> Answer {
+        let mut gzip = None;
         let (kind, text, huge) = match self.payload {
             Payload::Json(mut value) => {
                 if state.rules.numbers_drift {
@@ -125,9 +133,17 @@ impl Reply {
             }
             Payload::Text(kind, text) => (kind, text, 0),
             Payload::Huge(length) => (JSON, String::new(), length),
+            Payload::Gzip(bytes) => {
+                gzip = Some(bytes);
+                (JSON, String::new(), 0)
+            }
         };
-        let status = if delivery == Delivery::Nothing { 200 } else { self.status };
-        Answer { status, headers: self.headers, kind, text, huge, delivery }
+        let (status, kind, text) = if let Delivery::Page(status) = delivery {
+            (status, HTML, "<html><body>nginx</body></html>".to_owned())
+        } else {
+            (if delivery == Delivery::Nothing { 200 } else { self.status }, kind, text)
+        };
+        Answer { status, headers: self.headers, kind, text, huge, gzip, delivery }
     }
 }
 
@@ -136,7 +152,12 @@ impl Answer {
     pub(crate) fn status(&self) -> u16 {
         match self.delivery {
             Delivery::Lost | Delivery::Never => 0,
-            Delivery::Send | Delivery::Half | Delivery::Nothing | Delivery::Late(_) => self.status,
+            Delivery::Send
+            | Delivery::Half
+            | Delivery::Nothing
+            | Delivery::Late(_)
+            | Delivery::Page(_)
+            | Delivery::Trickle(_) => self.status,
         }
     }
 
@@ -147,7 +168,7 @@ impl Answer {
     /// Only to have the connection closed.
     pub(crate) async fn deliver(mut self) -> io::Result<Response<Body>> {
         match self.delivery {
-            Delivery::Send => {}
+            Delivery::Send | Delivery::Page(_) | Delivery::Trickle(_) => {}
             Delivery::Lost => return Err(io::ErrorKind::ConnectionReset.into()),
             Delivery::Never => std::future::pending().await,
             Delivery::Half => {
@@ -158,10 +179,19 @@ impl Answer {
             Delivery::Nothing => self.text.clear(),
             Delivery::Late(delay) => tokio::time::sleep(delay).await,
         }
-        let body = if self.huge > 0 { huge_body(self.huge) } else { full(self.text) };
+        let is_gzip = self.gzip.is_some();
+        let body = match (self.delivery, self.gzip) {
+            (Delivery::Trickle(rate), _) => slow_body(self.text.into(), rate),
+            (_, Some(bytes)) => full(bytes),
+            _ if self.huge > 0 => huge_body(self.huge),
+            _ => full(self.text),
+        };
         let mut response = Response::new(body);
         *response.status_mut() = self.status.try_into().map_err(io::Error::other)?;
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(self.kind));
+        if is_gzip {
+            response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
         for (name, value) in self.headers {
             let value = HeaderValue::from_str(&value).map_err(io::Error::other)?;
             response.headers_mut().insert(name, value);
@@ -172,6 +202,21 @@ impl Answer {
 
 pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A piece every twentieth of a second.
+fn slow_body(bytes: Bytes, rate: u64) -> Body {
+    const PIECES_PER_S: u64 = 20;
+    let piece = usize::try_from(rate / PIECES_PER_S).unwrap_or(usize::MAX).max(1);
+    let pieces = stream::unfold(bytes, move |mut left| async move {
+        if left.is_empty() {
+            return None;
+        }
+        tokio::time::sleep(Duration::from_secs(1) / 20).await;
+        let next = left.split_to(piece.min(left.len()));
+        Some((Ok(Frame::data(next)), left))
+    });
+    StreamBody::new(pieces).boxed_unsync()
 }
 
 /// Spaces inside an object: valid JSON that only a limit on the size stops.

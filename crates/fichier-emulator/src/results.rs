@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::dates::instant;
 use crate::faults::{Action, Subject};
+use crate::habits::WhileProcessing;
 use crate::node::{Entry, Upload, header, query};
 use crate::reply::{Body, Delivery, Payload, Reply};
 use crate::requests::Ticket;
@@ -50,7 +51,7 @@ pub(crate) async fn tell<B>(
     };
     let answer = {
         let mut state = world.lock();
-        let (reply, delivery) = answer(&mut state, xid, form);
+        let (reply, delivery) = answer(world, &mut state, xid, form);
         let answer = reply.write(&mut state, query(request, "JSON") == Some("2"), delivery);
         if let Some(note) = state.record.note(ticket) {
             note.status = answer.status();
@@ -87,7 +88,7 @@ impl State {
     }
 }
 
-fn answer(state: &mut State, xid: &str, form: Form) -> (Reply, Delivery) {
+fn answer(world: &World, state: &mut State, xid: &str, form: Form) -> (Reply, Delivery) {
     let now = instant();
     let rules = state.rules.clone();
     if let Err(refusal) = state.limits.admit_node(&rules, now) {
@@ -100,7 +101,8 @@ fn answer(state: &mut State, xid: &str, form: Form) -> (Reply, Delivery) {
         return instead;
     }
     let delivery = spoil::delivery(action.as_ref());
-    let kept = state.rules.real(state.rules.result_kept);
+    spoil::meddle(action.as_ref(), state, &world.storage, now);
+    let kept = rules.real(rules.result_kept);
     let mut entries = Vec::new();
     if let Some(upload) = state.uploads.get_mut(xid) {
         prepare(upload, action.as_ref());
@@ -108,14 +110,22 @@ fn answer(state: &mut State, xid: &str, form: Form) -> (Reply, Delivery) {
             upload.scanning -= 1;
             return (Reply::html(200, SCANNING), delivery);
         }
+        let stored = upload.result.as_ref().map(|(stored, _)| *stored);
+        let is_processing = stored.is_some_and(|at| now - at < rules.real(rules.processing));
+        if is_processing && rules.while_processing == WhileProcessing::Page {
+            return (Reply::html(200, SCANNING), delivery);
+        }
         if upload.empty > 0 {
             upload.empty -= 1;
+        } else if is_processing {
+            // Nothing is told yet.
         } else if let Some((stored, all)) = &upload.result
             && now - *stored < kept
         {
             entries.clone_from(all);
         }
-        upload.reply_lost = upload.reply_lost && delivery == Delivery::Lost;
+        upload.reply_lost =
+            upload.reply_lost && matches!(delivery, Delivery::Lost | Delivery::Page(_));
     }
     if state.rules.appears_after_result {
         let shown = now + state.rules.real(state.rules.listing_lag);
@@ -125,7 +135,9 @@ fn answer(state: &mut State, xid: &str, form: Form) -> (Reply, Delivery) {
             }
         }
     }
-    state.shuffler.shuffle(&mut entries);
+    if !rules.links_as_sent {
+        state.shuffler.shuffle(&mut entries);
+    }
     let mut links: Vec<Value> = entries.iter().map(link).collect();
     if let Some(action) = &action {
         distort(action, &mut links);

@@ -8,36 +8,10 @@
 
 use std::time::Duration;
 
-/// What happens to a file that arrives under a name which is in use (docs/api-notes.md, G.1 row 12).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NameTaken {
-    /// Two files of the same name.
-    Duplicate,
-    /// The file stays where, or as, it was.
-    Refuse,
-    /// The arriving file gets a free name: `name (1)`.
-    Rename,
-    /// The file that was there is removed.
-    Overwrite,
-}
-
-/// What a node does with a key that it does not know (docs/api-notes.md, C.7, G.1 row 17).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BadKeyOnNode {
-    /// Takes the files as an anonymous upload, outside of the account.
-    Anonymous,
-    /// Answers 401.
-    Refuse,
-}
-
-/// What `file/rm` says about a link that does not exist (docs/api-notes.md, B.8).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RemoveUnknown {
-    /// `OK`, with a count that leaves the link out.
-    CountsZero,
-    /// 404 `Resource not found` if none of the links exists.
-    NotFound,
-}
+use crate::habits::{
+    AtQuota, BadKeyOnNode, BatchExcess, EmptyFile, FolderTaken, FullFolder, LongName, NameTaken,
+    ProxyHabit, RemoveUnknown, WhileProcessing,
+};
 
 /// The subscription of the account (docs/api-notes.md, A.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,10 +45,16 @@ pub struct Rules {
     pub calls_per_second: Option<usize>,
     /// Whether `upload.cgi` and `end.pl` use up calls (G.1 row 20).
     pub node_calls_count: bool,
-    /// How long a lock lasts; each API call made meanwhile starts it anew (G.2).
+    /// How long a lock lasts (A.5: from 30 s to an hour are reported).
     pub lock_length: Duration,
+    /// Each API call made while a lock lasts starts it anew (G.2).
+    pub lock_prolonged: bool,
+    /// A flood within an hour of the last lock locks for twice as long, up to this.
+    pub lock_doubles_to: Option<Duration>,
     /// Least time between two listings of one folder, whatever the endpoint or date window (A.5).
     pub folder_listing_interval: Option<Duration>,
+    /// Whether `folder/ls` is such a listing (G.1 row 4); `file/ls` always is.
+    pub folder_ls_counts: bool,
     /// Least time between any two listings (A.5, reported in 2020 only).
     pub listing_interval: Option<Duration>,
     /// Least time between two listings of all files, folder -1 (A.5).
@@ -102,10 +82,30 @@ pub struct Rules {
 
     /// `file/mv`, `file/rename` and `file/cp` onto a name in use.
     pub on_name_taken: NameTaken,
+    /// `folder/mkdir` and `folder/mv` onto a name in use.
+    pub on_folder_taken: FolderTaken,
+    /// Folder names that differ in case only are the same name (G.1 row 24).
+    pub folders_fold_case: bool,
+    /// `folder/mv` with a destination and a new name does both (B.16, G.1 row 11).
+    pub folder_mv_does_both: bool,
+    /// `folder/rm` of a folder with something in it.
+    pub rm_full_folder: FullFolder,
     /// Stores `a<b` as `a_b`, ` x` as `x`, and the like, when files are uploaded or renamed (F.1).
     pub mangle_names: bool,
+    /// Stores names of files and folders in Unicode's composed form, NFC (G.1 row 24).
+    pub compose_names: bool,
+    /// Most bytes of a file name (G.1 row 23).
+    pub name_max: usize,
+    /// Longer file names.
+    pub long_names: LongName,
+    /// An empty file in an upload.
+    pub empty_files: EmptyFile,
     /// How long a new file is missing in listings, and a removed one still shown (C.5, B.8).
     pub listing_lag: Duration,
+    /// How long a moved file is listed where it was, and not where it is (G.1 row 16).
+    pub move_lag: Duration,
+    /// How long calls do not know the link of an uploaded file that `end.pl` tells (C.5).
+    pub new_link_lag: Duration,
     /// New files are in listings only once `end.pl` was asked about them: moving a file to its
     /// storage begins there (C.4).
     pub appears_after_result: bool,
@@ -117,8 +117,12 @@ pub struct Rules {
     pub numbers_drift: bool,
     /// The folder of this name has an empty `create_date` (B.13).
     pub empty_create_date: Option<String>,
-    /// Most links of a batch that are carried out; the rest is left out silently (G.1 row 1).
+    /// Most links of a batch that are carried out (G.1 row 1).
     pub batch_max: Option<usize>,
+    /// The links of a batch beyond that.
+    pub batch_excess: BatchExcess,
+    /// Most links of a batch that a careful client sends; more is a violation (G.1 row 1).
+    pub batch_tolerated: usize,
     /// `file/mv` gives the file a new link (B.9).
     pub mv_changes_link: bool,
     /// `file/rm` of a link that does not exist.
@@ -142,6 +146,20 @@ pub struct Rules {
     pub one_location: Option<Duration>,
     /// How long `end.pl` knows the result of an upload (C.1).
     pub result_kept: Duration,
+    /// How long an upload's id may wait for its files; after that the node takes none (B.2).
+    pub upload_id_kept: Option<Duration>,
+    /// How long files that arrived are being processed (C.4).
+    pub processing: Duration,
+    /// What `end.pl` says meanwhile.
+    pub while_processing: WhileProcessing,
+    /// `end.pl` tells the files in the order in which they were sent, and not in any (G.1 row 21).
+    pub links_as_sent: bool,
+    /// What the account may hold, in bytes (B.18).
+    pub quota_bytes: u64,
+    /// Files beyond that.
+    pub at_quota: AtQuota,
+    /// What the proxy does, which is there with TLS.
+    pub proxy: ProxyHabit,
 }
 
 impl Default for Rules {
@@ -150,8 +168,11 @@ impl Default for Rules {
             calls_per_second: Some(3),
             node_calls_count: true,
             lock_length: Duration::from_secs(30),
+            lock_prolonged: true,
+            lock_doubles_to: Some(Duration::from_secs(3600)),
             folder_listing_interval: Some(Duration::from_secs(30)),
-            listing_interval: None,
+            folder_ls_counts: true,
+            listing_interval: Some(Duration::from_secs(3)),
             all_files_interval: Some(Duration::from_secs(3600)),
             account_interval_per_address: Some(Duration::from_secs(60)),
             account_interval_per_user: Some(Duration::from_secs(300)),
@@ -160,14 +181,26 @@ impl Default for Rules {
             refusals_before_ban: Some(20),
             time_scale: 1,
             on_name_taken: NameTaken::Duplicate,
+            on_folder_taken: FolderTaken::Refuse,
+            folders_fold_case: false,
+            folder_mv_does_both: false,
+            rm_full_folder: FullFolder::Refuse,
             mangle_names: true,
+            compose_names: false,
+            name_max: 250,
+            long_names: LongName::Cut,
+            empty_files: EmptyFile::Lose,
             listing_lag: Duration::ZERO,
+            move_lag: Duration::ZERO,
+            new_link_lag: Duration::ZERO,
             appears_after_result: false,
             listing_cap: 5000,
             sub_folders_missing_on_leaf: false,
             numbers_drift: false,
             empty_create_date: None,
             batch_max: None,
+            batch_excess: BatchExcess::LeaveOut,
+            batch_tolerated: 100,
             mv_changes_link: false,
             remove_unknown: RemoveUnknown::CountsZero,
             unknown_folder_lists_empty: false,
@@ -177,6 +210,13 @@ impl Default for Rules {
             other_location_active: false,
             one_location: None,
             result_kept: Duration::from_secs(2 * 3600),
+            upload_id_kept: Some(Duration::from_secs(2 * 3600)),
+            processing: Duration::ZERO,
+            while_processing: WhileProcessing::NoLinks,
+            links_as_sent: false,
+            quota_bytes: 2_000_000_000_000,
+            at_quota: AtQuota::Refuse,
+            proxy: ProxyHabit::Tunnel,
         }
     }
 }
@@ -192,6 +232,7 @@ impl Rules {
         Rules {
             calls_per_second: None,
             folder_listing_interval: None,
+            listing_interval: None,
             all_files_interval: None,
             account_interval_per_address: None,
             account_interval_per_user: None,

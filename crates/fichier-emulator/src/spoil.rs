@@ -7,10 +7,12 @@ use std::time::Instant;
 
 use hyper::header::{LOCATION, RETRY_AFTER};
 
+use crate::bomb;
 use crate::faults::Action;
 use crate::limits::LockKind;
 use crate::reply::{Delivery, Payload, Reply};
 use crate::state::State;
+use crate::storage::Storage;
 
 /// The answer that takes the place of any work, if the fault has one.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the other faults let the work be done")]
@@ -37,6 +39,9 @@ pub(crate) fn instead(
         Action::HugeBody(length) => {
             Reply { payload: Payload::Huge(*length), ..Reply::html(200, "") }
         }
+        Action::GzipBomb(length) => {
+            Reply { payload: Payload::Gzip(bomb::of(*length)), ..Reply::html(200, "") }
+        }
         Action::Reset | Action::ResetAfter(_) => {
             return Some((Reply::html(200, ""), Delivery::Lost));
         }
@@ -50,10 +55,22 @@ pub(crate) fn instead(
 pub(crate) fn delivery(action: Option<&Action>) -> Delivery {
     match action {
         Some(Action::DoItThenReset) => Delivery::Lost,
+        Some(Action::DoItThenStatus(status)) => Delivery::Page(*status),
         Some(Action::Truncated) => Delivery::Half,
         Some(Action::Empty) => Delivery::Nothing,
         Some(Action::Delay(delay)) => Delivery::Late(*delay),
+        Some(Action::Trickle(rate)) => Delivery::Trickle(*rate),
         _ => Delivery::Send,
+    }
+}
+
+/// What others do to the account just before the work.
+pub(crate) fn meddle(action: Option<&Action>, state: &mut State, storage: &Storage, now: Instant) {
+    let Some(Action::Vanish(name)) = action else { return };
+    let gone: Vec<String> =
+        state.account.files().filter(|file| file.name == *name).map(|f| f.id.clone()).collect();
+    for id in gone {
+        state.remove_file(&id, storage, now);
     }
 }
 

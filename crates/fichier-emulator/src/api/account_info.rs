@@ -8,8 +8,6 @@ use crate::dates;
 use crate::reply::Reply;
 use crate::rules::Offer;
 
-/// What a subscription includes.
-const ALLOWED_BYTES: u64 = 2_000_000_000_000;
 const YEAR_S: i64 = 365 * 86_400;
 const SETTINGS: [&str; 10] = [
     "ftp_mode",
@@ -38,8 +36,7 @@ pub(crate) fn read_or_set(call: &mut Call) -> Reply {
     }
     let state = &*call.state;
     let setting = |name: &str| state.settings.get(name).copied().unwrap_or(0);
-    let used: u64 =
-        state.account.files().filter(|file| !file.anonymous).map(|file| file.size).sum();
+    let (used, allowed) = (state.account.used_bytes(), rules.quota_bytes);
     let now = state.clock.now();
     let cdn = call.world.traffic.cdn_left_gb(&rules);
     let end = if state.offer == Offer::None { String::new() } else { dates::write(now + YEAR_S) };
@@ -55,11 +52,11 @@ pub(crate) fn read_or_set(call: &mut Call) -> Reply {
         "default_port_files": setting("default_port_files").to_string(),
         "use_cdn": setting("use_cdn").to_string(),
         "download_menu": setting("download_menu").to_string(),
-        "default_quota": ALLOWED_BYTES, "default_cold_storage_quota": ALLOWED_BYTES,
+        "default_quota": allowed, "default_cold_storage_quota": allowed,
         "hot_storage": 0, "cold_storage": used, "stats_date": dates::write(now),
-        "allowed_cold_storage": ALLOWED_BYTES, "available_storage": ALLOWED_BYTES,
-        "available_cold_storage": ALLOWED_BYTES.saturating_sub(used),
-        "overquota": u8::from(used > ALLOWED_BYTES),
+        "allowed_cold_storage": allowed, "available_storage": allowed,
+        "available_cold_storage": allowed.saturating_sub(used),
+        "overquota": u8::from(used > allowed),
         "upload_forbidden": u8::from(state.upload_forbidden).to_string(),
     }))
 }

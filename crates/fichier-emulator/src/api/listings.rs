@@ -65,11 +65,17 @@ pub(crate) fn folder(call: &mut Call) -> Reply {
         reply["files"] = 0.into();
         reply["size"] = Value::Null;
     }
+    if let Some(Action::PartialListing(rows)) = call.action {
+        reply["files"] = count.min(rows).into();
+    }
     Reply::ok(reply)
 }
 
 fn admit(call: &mut Call, folder: i64) -> Result<(), Reply> {
     let rules = call.state.rules.clone();
+    if call.endpoint == "folder/ls.cgi" && !rules.folder_ls_counts {
+        return Ok(());
+    }
     call.state.limits.admit_listing(folder, &rules, call.now).map_err(|refusal| {
         call.violation(&refusal.broken);
         Reply::locked(refusal.kind)
@@ -102,7 +108,7 @@ fn rows(call: &mut Call, folder: i64) -> Vec<Value> {
     files
         .into_iter()
         .filter(|file| (after..=before).contains(&file.date))
-        .take(call.state.rules.listing_cap)
+        .take(most_rows(call))
         .map(row)
         .collect()
 }
@@ -124,12 +130,17 @@ fn sub_folders(call: &mut Call, parent: i64) -> Vec<Value> {
     call.state.shuffler.shuffle(&mut folders);
     folders
         .iter()
-        .take(call.state.rules.listing_cap)
+        .take(most_rows(call))
         .map(|folder| {
             json!({"id": folder.id, "name": folder.name, "pass": 0,
                 "create_date": create_date(call, folder)})
         })
         .collect()
+}
+
+fn most_rows(call: &Call) -> usize {
+    let cap = call.state.rules.listing_cap;
+    if let Some(Action::PartialListing(rows)) = call.action { cap.min(rows) } else { cap }
 }
 
 fn create_date(call: &Call, folder: &Folder) -> String {

@@ -200,3 +200,109 @@ async fn node_and_folder_replies_can_miss_or_fake_what_matters() {
     let (_, reply) = plain.call("folder/ls.cgi", json!({"folder_id": 0, "files": 1})).await;
     assert_eq!((&reply["sub_folders"], &reply["items"]), (&json!([]), &json!([])));
 }
+
+#[tokio::test]
+async fn a_listing_may_show_a_part_as_if_it_were_all() {
+    let (emulator, plain) = lenient().await;
+    for name in ["a", "b", "c"] {
+        emulator.add_file("/f", name, b"1");
+    }
+    emulator.add_folder("/g");
+    emulator.inject(Fault::once("folder/ls.cgi", Action::PartialListing(1)));
+    let (_, listing) = plain.call("folder/ls.cgi", json!({"folder_id": 0})).await;
+    assert_eq!(listing["sub_folders"].as_array().unwrap().len(), 1);
+    emulator.inject(Fault::once("folder/ls.cgi", Action::PartialListing(2)));
+    let ask = json!({"folder_id": emulator.folder_id("/f"), "files": 1});
+    let (_, listing) = plain.call("folder/ls.cgi", ask).await;
+    assert_eq!((listing["items"].as_array().unwrap().len(), &listing["files"]), (2, &json!(2)));
+}
+
+#[tokio::test]
+async fn a_call_may_say_that_it_did_what_it_did_not() {
+    let (emulator, plain) = lenient().await;
+    let link = emulator.add_file("/a", "x", b"1");
+    let before = (emulator.files(), emulator.folders());
+    emulator.inject(Fault::always("*", Action::SaysDone));
+    let folder = emulator.folder_id("/a");
+    for (endpoint, ask, count) in [
+        ("file/mv.cgi", json!({"urls": [link], "destination_folder_id": 0}), Some("moved")),
+        ("file/rename.cgi", json!({"urls": [{"url": link, "filename": "y"}]}), Some("renamed")),
+        ("file/rm.cgi", json!({"files": [{"url": link}]}), Some("removed")),
+        ("folder/mv.cgi", json!({"folder_id": folder, "rename": "b"}), None),
+        ("folder/mkdir.cgi", json!({"name": "c"}), None),
+    ] {
+        let (_, reply) = plain.call(endpoint, ask).await;
+        assert_eq!(reply["status"], "OK", "{endpoint}");
+        assert!(count.is_none_or(|count| reply[count] == 1), "{endpoint}: {reply}");
+        assert_eq!((emulator.files(), emulator.folders()), before, "{endpoint}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_may_vanish_just_before_it_is_asked_for() {
+    let (emulator, plain) = lenient().await;
+    let link = emulator.add_file("/a", "x", b"1");
+    emulator.add_file("/b", "y", b"1");
+    emulator.inject(Fault::once("file/info.cgi", Action::Vanish("x".to_owned())));
+    assert_eq!(plain.call("file/info.cgi", json!({"url": link})).await.0, 404);
+    assert_eq!(emulator.files().len(), 1);
+    let slot = plain.slot().await;
+    plain.post(&slot, 0, &[("z", b"1")]).await.unwrap();
+    emulator.inject(Fault::once("end.pl", Action::Vanish("z".to_owned())));
+    assert_eq!(plain.result(&slot, &slot.id).await[0]["filename"], "z");
+    assert_eq!(emulator.files().len(), 1);
+}
+
+#[tokio::test]
+async fn files_may_go_into_the_root_or_to_nobody_although_all_was_right() {
+    let (emulator, plain) = lenient().await;
+    let folder = emulator.add_folder("/a");
+    for (action, anonymous) in [(Action::IntoRoot, false), (Action::Anonymous, true)] {
+        emulator.inject(Fault::once("upload.cgi", action));
+        let links = plain.upload(folder, &[("x", b"1")]).await;
+        assert_eq!(links[0]["remove"] == "", !anonymous);
+        let file = emulator.files().pop().unwrap();
+        assert_eq!((file.path.as_str(), file.anonymous), ("/", anonymous));
+        emulator.remove_file(&file.link);
+    }
+    emulator.assert_no_violations();
+}
+
+#[tokio::test]
+async fn a_gzip_bomb_is_small_on_the_wire() {
+    let (emulator, _plain) = lenient().await;
+    let read = async |unpacks: bool| {
+        emulator.inject(Fault::once("file/ls.cgi", Action::GzipBomb(50_000_000)));
+        let http = reqwest::Client::builder().gzip(unpacks).build().unwrap();
+        let ask = http.post(format!("{}/file/ls.cgi", emulator.api_url()));
+        let ask = ask.bearer_auth(emulator.api_key()).header("Content-Type", "application/json");
+        ask.body("{}").send().await.unwrap().bytes().await.unwrap().len()
+    };
+    let (packed, unpacked) = (read(false).await, read(true).await);
+    assert!(packed < 500_000 && unpacked >= 50_000_000, "{packed} {unpacked}");
+}
+
+#[tokio::test]
+async fn a_reply_and_an_upload_may_be_slow_and_still_come_whole() {
+    let (emulator, plain) = lenient().await;
+    emulator.inject(Fault::once("file/ls.cgi", Action::Trickle(200)));
+    let (status, listing) = plain.call("file/ls.cgi", json!({})).await;
+    assert_eq!((status, &listing["count"]), (200, &json!(0)));
+    emulator.inject(Fault::once("upload.cgi", Action::ReadSlowly(50_000_000)));
+    let body = vec![7; 4_000_000];
+    assert_eq!(plain.upload(0, &[("a", &body)]).await[0]["size"], "4000000");
+}
+
+#[tokio::test]
+async fn a_page_of_a_front_end_may_stand_in_for_the_reply_to_work_that_was_done() {
+    let (emulator, plain) = lenient().await;
+    emulator.inject(Fault::always("*", Action::DoItThenStatus(504)));
+    let (status, text) = plain.send("folder/mkdir.cgi", json!({"name": "a"})).await.unwrap();
+    assert_eq!((status, emulator.folders()), (504, vec!["/a".to_owned()]), "{text}");
+    emulator.clear_faults();
+    emulator.inject(Fault::once("upload.cgi", Action::DoItThenStatus(502)));
+    let (status, _, _) = plain.post(&plain.slot().await, 0, &[("b", b"1")]).await.unwrap();
+    assert_eq!((status, emulator.files().len()), (502, 1));
+    plain.upload(0, &[("b", b"1")]).await;
+    assert!(emulator.violations()[0].contains("sent again before asking"));
+}

@@ -1,7 +1,9 @@
 //! The service under its own names: TLS with the emulator's authority, through its proxy.
 
-use fichier_emulator::{Emulator, Rules};
-use reqwest::tls::Certificate;
+use std::time::Duration;
+
+use fichier_emulator::{Certificate, Emulator, ProxyHabit, Rules};
+use reqwest::tls::Certificate as Trusted;
 use reqwest::{Client, Proxy};
 use serde_json::{Value, json};
 
@@ -11,7 +13,7 @@ use crate::plain::Plain;
 fn client(emulator: &Emulator, trusting: bool) -> Client {
     Plain::of(emulator);
     let proxy = Proxy::all(emulator.proxy_url().unwrap()).unwrap();
-    let ca = Certificate::from_pem(emulator.ca_pem().unwrap().as_bytes()).unwrap();
+    let ca = Trusted::from_pem(emulator.ca_pem().unwrap().as_bytes()).unwrap();
     let roots = if trusting { vec![ca] } else { vec![] };
     Client::builder().proxy(proxy).tls_certs_only(roots).build().unwrap()
 }
@@ -62,4 +64,48 @@ async fn the_proxy_leads_nowhere_else() {
     assert!(refused.is_connect(), "{refused:?}");
     let violations = emulator.violations();
     assert!(violations[0].contains("evil1fichier.com:443"), "{violations:?}");
+}
+
+/// What keeps a client from the API.
+async fn refusal(emulator: &Emulator) -> String {
+    // Connections are kept: a new client makes a new one.
+    let http = client(emulator, true);
+    let refused = http.get("https://api.1fichier.com/v1/").send().await.unwrap_err();
+    assert!(refused.is_connect(), "{refused:?}");
+    format!("{refused:?}")
+}
+
+#[tokio::test]
+async fn each_wrong_certificate_is_wrong_in_its_own_way_and_a_good_one_follows() {
+    let emulator = start().await;
+    for (certificate, says) in [
+        (Certificate::SelfSigned, "UnknownIssuer"),
+        (Certificate::Expired, "Expired"),
+        (Certificate::OtherHost, "NotValidForName"),
+    ] {
+        emulator.set_certificate(certificate);
+        let refused = refusal(&emulator).await;
+        assert!(refused.contains(says), "{certificate:?}: {refused}");
+    }
+    assert_eq!(emulator.calls(), 0);
+    emulator.set_certificate(Certificate::Good);
+    client(&emulator, true).get("https://api.1fichier.com/v1/").send().await.unwrap();
+    assert_eq!(emulator.calls(), 1);
+}
+
+#[tokio::test]
+async fn a_proxy_may_stand_in_the_way_in_each_of_its_ways() {
+    let emulator = start().await;
+    for habit in
+        [ProxyHabit::Authenticate, ProxyHabit::Portal, ProxyHabit::Redirect, ProxyHabit::NoSuchHost]
+    {
+        emulator.set_rules(Rules { proxy: habit, ..Rules::lenient() });
+        refusal(&emulator).await;
+    }
+    emulator.set_rules(Rules { proxy: ProxyHabit::Silence, ..Rules::lenient() });
+    let http = client(&emulator, true);
+    let asked = http.get("https://api.1fichier.com/v1/").timeout(Duration::from_millis(300)).send();
+    assert!(asked.await.unwrap_err().is_timeout());
+    assert_eq!(emulator.calls(), 0);
+    emulator.assert_no_violations();
 }

@@ -226,7 +226,11 @@ impl Executor {
         let is_young = self.pending(key)?.is_some_and(|upload| self.is_young(upload.started_s));
         for file in waiting {
             if !is_young && file.url.as_ref().is_some_and(|url| brought.is_gone(url)) {
-                self.state.write(|w| w.drop_pending(key, file.seq))?;
+                self.state.write(|w| {
+                    w.drop_pending(key, file.seq)?;
+                    // A host that removes it again and again is not sent it for ever (X07).
+                    w.count_lost(self.mirror, &file.path, &file.stamp)
+                })?;
                 self.dirty.mark(file.path.clone());
                 continue;
             }

@@ -1,0 +1,206 @@
+//! The service says one thing and does another, or others change what it holds: nothing is left
+//! where it must not be, nothing is sent again without end, and what was believed wrongly is found
+//! out (rows U08, U11, U13, U17, X02, X07, X08).
+
+use std::time::Duration;
+
+use fichier_emulator::{Action, Fault};
+use fichierd::mirror::Trouble;
+
+use crate::world::{TARGET, World};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const MINUTES: Duration = Duration::from_secs(6 * 60);
+
+async fn with_changes(audit: Option<Duration>) -> World {
+    let mut world = World::with(|_| {}, |config| config.audit = audit).await;
+    world.write_many(["folder/a", "folder/b", "folder/c"].map(str::to_owned));
+    world.settle().await;
+    world.write("folder/a", "changed");
+    world.write("folder/d", "new");
+    world
+}
+
+impl World {
+    /// A week of looks at the target, and a second look at all that was doubtful.
+    async fn week(&mut self) {
+        for _ in 0..7 {
+            self.pass(DAY);
+            self.all_chores().await;
+            self.pass(MINUTES);
+            self.all_chores().await;
+        }
+    }
+
+    fn in_the_root(&self) -> Vec<String> {
+        let files = self.emulator.files().into_iter();
+        files.filter(|f| f.path == "/" && !f.anonymous).map(|f| f.name).collect()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn u08_files_that_land_in_the_accounts_root_do_not_stay_there() {
+    for times in [1, usize::MAX] {
+        let mut world = with_changes(None).await;
+        let fault = Fault { times, ..Fault::once("upload.cgi", Action::IntoRoot) };
+        world.emulator.inject(fault);
+        world.settle().await;
+        assert_eq!(world.in_the_root(), Vec::<String>::new());
+        world.assert_mirrored();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn u08_a_staging_folder_that_is_gone_leads_nothing_into_the_accounts_root() {
+    let mut world = with_changes(None).await;
+    world.emulator.remove_folder(&format!("{TARGET}/.fichierd/incoming"));
+    world.settle().await;
+    assert_eq!(world.in_the_root(), Vec::<String>::new());
+    assert_eq!(world.local(), world.remote());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn u11_an_upload_holds_at_most_five_hundred_files() {
+    let mut world = World::new().await;
+    world.write_many((0..1_001).map(|n| format!("folder-{}/file-{n:04}", n % 3)));
+    world.settle().await;
+    // More than 500 in one would be a violation.
+    world.assert_mirrored();
+    let uploads = world.emulator.requests().into_iter().filter(|r| r.endpoint == "upload.cgi");
+    let counts: Vec<usize> = uploads.map(|upload| upload.links).collect();
+    assert_eq!(counts.iter().sum::<usize>(), 1_001, "{counts:?}");
+    assert!(counts.len() <= 4, "{counts:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn u11_an_upload_is_no_more_than_a_minute_of_the_measured_bandwidth() {
+    let mut world = World::new().await;
+    // A minute of that is less than the least that a batch may hold, 16 MiB.
+    world.shared.state.write(|w| w.set_note("bandwidth", Some("1000"))).unwrap();
+    for n in 0..4 {
+        world.write(&format!("file-{n}"), vec![n; 5 << 20]);
+    }
+    world.write("larger than that alone", vec![9; 17 << 20]);
+    world.settle().await;
+    world.assert_mirrored();
+    let uploads = world.emulator.requests().into_iter().filter(|r| r.endpoint == "upload.cgi");
+    let uploads: Vec<(usize, u64)> = uploads.map(|r| (r.links, r.bytes)).collect();
+    assert_eq!(uploads.iter().map(|(files, _)| files).sum::<usize>(), 5);
+    for (files, bytes) in &uploads {
+        assert!(*files == 1 || *bytes <= 17 << 20, "{uploads:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn u13_a_move_or_rename_that_only_says_it_was_done_is_found_out_by_the_audit() {
+    let changes: [(&str, fn(&World)); 3] = [
+        ("file/mv.cgi", |world| world.write("folder/e", "published nowhere")),
+        ("file/mv.cgi", |world| world.rename("folder/c", "elsewhere/c")),
+        ("file/rename.cgi", |world| world.rename("folder/b", "folder/renamed")),
+    ];
+    for (endpoint, change) in changes {
+        let mut world = with_changes(Some(7 * DAY)).await;
+        world.settle().await;
+        change(&world);
+        let before = world.visible();
+        world.emulator.inject(Fault::once(endpoint, Action::SaysDone));
+        world.settle().await;
+        assert_eq!(world.visible(), before, "{endpoint}: it was done");
+        let sent = world.sent_bytes();
+        world.week().await;
+        world.week().await;
+        world.settle().await;
+        world.assert_mirrored();
+        assert_eq!(world.sent_bytes(), sent, "{endpoint}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn u17_an_upload_that_a_node_takes_for_nobodys_is_removed_said_and_sent_again() {
+    let mut world = with_changes(None).await;
+    world.emulator.inject(Fault::once("upload.cgi", Action::Anonymous));
+    let end = world.cycle().await;
+    assert!(matches!(end.trouble, Some(Trouble::Refused(_))), "{:?}", end.trouble);
+    assert!(!world.emulator.files().iter().any(|file| file.anonymous), "it is for all to see");
+    world.settle().await;
+    world.assert_mirrored();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn u17_a_node_that_knows_nobody_is_not_sent_the_files_again_and_again() {
+    let mut world = with_changes(None).await;
+    let uploads = world.asked("upload.cgi");
+    world.emulator.inject(Fault::always("upload.cgi", Action::Anonymous));
+    for _ in 0..3 {
+        let end = world.cycle().await;
+        assert!(matches!(end.trouble, Some(Trouble::Refused(_))), "{:?}", end.trouble);
+    }
+    // One for each look, which is one an hour.
+    assert!(world.asked("upload.cgi") - uploads <= 3);
+    assert!(!world.emulator.files().iter().any(|file| file.anonymous));
+    world.emulator.clear_faults();
+    world.settle().await;
+    world.assert_mirrored();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn x02_files_that_others_rename_and_move_are_put_back_and_have_no_second_copy() {
+    let mut world = with_changes(Some(7 * DAY)).await;
+    world.settle().await;
+    let link = |name: &str| {
+        world.emulator.files().into_iter().find(|file| file.name == name).unwrap().link
+    };
+    world.emulator.rename_file(&link("a"), "renamed by others");
+    world.emulator.move_file(&link("b"), &format!("{TARGET}/of others"));
+    world.emulator.move_file(&link("c"), "/outside");
+    let sent = world.sent_bytes();
+    world.week().await;
+    world.week().await;
+    world.settle().await;
+    world.assert_mirrored();
+    assert_eq!(world.sent_bytes(), sent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn x07_a_file_that_the_host_removes_at_once_is_not_sent_for_ever() {
+    let mut world = with_changes(None).await;
+    world.settle().await;
+    world.write("folder/banned", "the host does not like it");
+    let uploads = world.asked("upload.cgi");
+    world.emulator.inject(Fault::always("file/mv.cgi", Action::Vanish("banned".to_owned())));
+    let deadline = std::time::Instant::now() + Duration::from_secs(25);
+    let given_up = |world: &World| {
+        world.problems().iter().any(|(_, what)| what.contains("removed on 1fichier 3 times"))
+    };
+    while !given_up(&world) {
+        assert!(std::time::Instant::now() < deadline, "{:?}", world.problems());
+        world.cycle().await;
+        // Asking for what is gone without a pause would lead to a ban.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(world.asked("upload.cgi") - uploads, 3);
+    for _ in 0..3 {
+        assert_eq!(world.calls_of_cycle().await, Vec::<String>::new());
+    }
+    world.emulator.clear_faults();
+    world.write("folder/banned", "something better");
+    world.settle().await;
+    world.assert_mirrored();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn x08_a_listing_that_wrongly_shows_a_part_is_not_believed() {
+    for (rows, times) in [(0, 1), (1, 1), (1, usize::MAX), (0, usize::MAX)] {
+        let mut world = with_changes(Some(7 * DAY)).await;
+        world.settle().await;
+        let (sent, before) = (world.sent_bytes(), world.remote());
+        let action = Action::PartialListing(rows);
+        world.emulator.inject(Fault { times, ..Fault::once("folder/ls.cgi", action) });
+        world.week().await;
+        world.emulator.clear_faults();
+        world.settle().await;
+        assert_eq!(world.remote(), before, "{rows} rows");
+        assert_eq!(world.sent_bytes(), sent, "{rows} rows");
+        world.assert_mirrored();
+    }
+}
