@@ -18,11 +18,11 @@ use crate::account::connect;
 use crate::chores::ChoresEnd;
 use crate::config::{Config, MirrorConfig};
 use crate::control::{self, Call};
+use crate::degraded::{self, Episodes};
 use crate::exit::Exit;
 use crate::mirror::{CycleEnd, MirrorWorker, Shared, Trouble, chain};
 use crate::snapshot;
 use crate::state::State;
-use crate::status::Status;
 use crate::stop::Stop;
 use crate::systemd;
 use crate::view;
@@ -31,6 +31,7 @@ use crate::watch::{MountWatch, Watch};
 mod answers;
 mod drills;
 mod schedule;
+mod seen;
 mod signals;
 mod stopping;
 mod waiter;
@@ -79,6 +80,8 @@ pub(crate) struct Seat {
     forwarder: Option<tokio::task::AbortHandle>,
     /// Set when the mirror is no longer configured and only its cycle has to end.
     leaving: bool,
+    /// What is to be told of it.
+    known: seen::Known,
     /// A drill is under way.
     is_drilling: bool,
     /// None begins before.
@@ -113,6 +116,11 @@ pub struct Daemon {
     paused: bool,
     progress: systemd::Progress,
     said: String,
+    episodes: Episodes,
+    /// Why the last reload was refused.
+    refused_reload: Option<String>,
+    /// How far this machine's clock is from the service's, as last heard.
+    clocks_apart: Option<Duration>,
     /// Whether the service has accepted the key since the start.
     accepted: bool,
 }
@@ -178,7 +186,8 @@ impl Daemon {
         let shared = open_shared(&config)?;
         let (sender, events) = mpsc::channel(1024);
         let mounts = MountWatch::start().map_err(DaemonError::Setup)?;
-        let paused = shared.state.read(|s| s.paused())?;
+        let (paused, known) = shared.state.read(|s| Ok((s.paused()?, degraded::remembered(s))))?;
+        let episodes = Episodes::new(known, config.pace.time_scale);
         let mut daemon = Daemon {
             shared,
             seats: BTreeMap::new(),
@@ -191,6 +200,9 @@ impl Daemon {
             paused,
             progress: systemd::Progress::default(),
             said: String::new(),
+            episodes,
+            refused_reload: None,
+            clocks_apart: None,
             accepted: false,
             config,
         };
@@ -221,7 +233,7 @@ impl Daemon {
         while !stop.is_set() {
             self.progress.tick();
             self.begin_due();
-            self.say_status();
+            self.tell();
             let next = self.next_wake();
             tokio::select! {
                 event = self.events.recv() => match event {
@@ -285,6 +297,9 @@ impl Daemon {
             if due.is_none() && !seat.schedule.take_chores(now) {
                 continue;
             }
+            if due.is_some() {
+                seat.note_begin();
+            }
             let Some(mut worker) = seat.worker.take() else { continue };
             let (shared, name) = (self.shared.clone(), name.clone());
             self.cycles.spawn(async move {
@@ -301,7 +316,9 @@ impl Daemon {
     /// that is refused later makes it wait (C01).
     fn check_accepted(&mut self, end: &CycleEnd) -> Result<(), DaemonError> {
         match &end.trouble {
-            Some(Trouble::Refused(why)) if !self.accepted => Err(DaemonError::Refused(why.clone())),
+            Some(Trouble::Refused(why)) if !self.accepted => {
+                Err(DaemonError::Refused(why.text.clone()))
+            }
             Some(_) => Ok(()),
             None => {
                 self.accepted = true;
@@ -325,15 +342,10 @@ impl Daemon {
             return;
         }
         seat.schedule.after_chores(&end, self.shared.client.pacer().time_scale());
-        if let Some(trouble) = &end.trouble {
-            tracing::warn!(
-                mirror = name,
-                "`{name}`: what is done between cycles waits: {}",
-                trouble.text()
-            );
-        }
+        let is_well = end.trouble.is_none();
+        seat.note_chores(end.trouble);
         seat.worker = Some(worker);
-        if end.trouble.is_none() {
+        if is_well {
             self.begin_drill(name);
         }
     }
@@ -342,7 +354,7 @@ impl Daemon {
         let summary = view::summary(name, &end);
         let state = &self.shared.state;
         let Some(seat) = self.seats.get_mut(name) else { return };
-        view::log_end(name, &end, seat.trouble.as_ref());
+        view::log_end(name, &end);
         if seat.leaving {
             self.seats.remove(name);
             self.add_changed(name);
@@ -361,9 +373,14 @@ impl Daemon {
             let pause = if end.has_restless() { seat.config.settle } else { Duration::ZERO };
             seat.schedule.rescan_in(pause);
         }
+        seat.note_end(&end);
+        let is_there = end.trouble.is_none();
         seat.unsettled = end.outcome.unsettled;
         seat.trouble = end.trouble;
         seat.worker = Some(worker);
+        if is_there {
+            self.watch_seat(name);
+        }
     }
 
     /// A mirror whose configuration changed while a cycle was under way begins anew after it.
@@ -382,13 +399,12 @@ impl Daemon {
             [seat.schedule.next(worker), seat.schedule.next_chores()].into_iter().flatten().min()
         };
         let due = if self.paused { None } else { self.seats.values().filter_map(next).min() };
-        due.map_or(far, |due| due.min(far))
+        [due, self.episodes.next_end()].into_iter().flatten().fold(far, Instant::min)
     }
 
     fn add_mirror(&mut self, config: MirrorConfig) -> Result<(), DaemonError> {
         let worker = MirrorWorker::open(config.clone(), &self.shared.state)?;
         let dirty = worker.dirty.clone();
-        let watch = self.watch(&config, &worker);
         let (events, changed) = (self.sender.clone(), dirty.clone());
         let forwarder = self.feeders.spawn(async move {
             loop {
@@ -403,7 +419,8 @@ impl Daemon {
             sent_bytes: Arc::clone(&worker.sent_bytes),
             worker: Some(worker),
             dirty,
-            watch,
+            watch: None,
+            known: seen::Known::default(),
             schedule: Schedule::starting(),
             trouble: None,
             unsettled: Vec::new(),
@@ -414,34 +431,27 @@ impl Daemon {
             drill_not_before: None,
             config: config.clone(),
         };
-        self.seats.insert(config.name, seat);
+        self.seats.insert(config.name.clone(), seat);
+        self.watch_seat(&config.name);
         Ok(())
-    }
-
-    fn watch(&self, config: &MirrorConfig, worker: &MirrorWorker) -> Option<Watch> {
-        let filter = Arc::clone(&worker.filter);
-        let is_excluded =
-            Arc::new(move |path: &fichier_state::RelPath, is_dir| filter.is_excluded(path, is_dir));
-        let (dirty, mounts) = (worker.dirty.clone(), self.mounts.clone());
-        match Watch::start(&config.source, config.rescan, is_excluded, dirty, mounts) {
-            Ok(watch) => Some(watch),
-            Err(error) => {
-                tracing::warn!(mirror = %config.name, "not watching: {}", chain(&error));
-                None
-            }
-        }
     }
 
     /// Takes up a changed configuration; a bad one is refused and the old one stays.
     fn reload(&mut self) {
         systemd::reloading();
-        match Config::load(Some(&self.config.path)) {
-            Ok(config) => match self.take_up(config) {
-                Ok(()) => tracing::info!("configuration reloaded"),
-                Err(error) => tracing::error!("reload refused: {}", chain(&error)),
-            },
-            Err(error) => tracing::error!("reload refused, the old configuration stays: {error}"),
+        let taken = match Config::load(Some(&self.config.path)) {
+            Ok(config) => self.take_up(config).map_err(|error| chain(&error)),
+            Err(error) => Err(error.to_string()),
+        };
+        if taken.is_ok() {
+            tracing::info!("configuration reloaded");
         }
+        let refused = taken.err().map(|why| format!("reload refused: {why}"));
+        if let (Some(_), Some(why)) = (&self.refused_reload, &refused) {
+            // Whoever tries again wants to know; the first refusal is a degraded state that begins.
+            tracing::error!("{why}");
+        }
+        self.refused_reload = refused;
         self.said.clear();
         systemd::ready("");
     }
@@ -520,19 +530,6 @@ impl Daemon {
                 }
             }
         });
-    }
-
-    /// One line for `systemctl status`, when it changes.
-    fn say_status(&mut self) {
-        let line = view::line(&self.status());
-        if line != self.said {
-            systemd::status(&line);
-            self.said = line;
-        }
-    }
-
-    fn status(&self) -> Status {
-        view::live(&self.shared, self.seats.values(), self.paused)
     }
 }
 

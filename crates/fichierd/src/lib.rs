@@ -11,6 +11,7 @@ pub mod control;
 pub mod crash;
 pub mod cycle;
 pub mod daemon;
+pub mod degraded;
 pub mod demo;
 pub mod diff;
 pub mod dirty;
