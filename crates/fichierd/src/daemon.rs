@@ -11,16 +11,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::{JoinError, JoinSet};
 
 use crate::account::connect;
 use crate::chores::ChoresEnd;
 use crate::config::{Config, MirrorConfig};
-use crate::control::{self, Call};
+use crate::control::{self, Call, Reply};
 use crate::degraded::{self, Episodes};
 use crate::exit::Exit;
 use crate::mirror::{CycleEnd, MirrorWorker, Shared, Trouble, chain};
+use crate::sandbox;
 use crate::snapshot;
 use crate::state::State;
 use crate::stop::Stop;
@@ -30,6 +31,7 @@ use crate::watch::{MountWatch, Watch};
 
 mod answers;
 mod drills;
+mod pulse;
 mod schedule;
 mod seen;
 mod signals;
@@ -100,6 +102,8 @@ impl Seat {
 enum Ended {
     Cycle(Box<CycleEnd>),
     Chores(ChoresEnd),
+    /// What somebody asked for, and to whom to say how it went.
+    Asked(Reply, oneshot::Sender<Reply>),
 }
 
 /// The service while it runs.
@@ -121,6 +125,7 @@ pub struct Daemon {
     refused_reload: Option<String>,
     /// How far this machine's clock is from the service's, as last heard.
     clocks_apart: Option<Duration>,
+    pulse: pulse::Pulse,
     /// Whether the service has accepted the key since the start.
     accepted: bool,
 }
@@ -152,6 +157,9 @@ pub enum DaemonError {
     /// The key or the account was refused, before anything was ever done: somebody has to look.
     #[error("{0}")]
     Refused(String),
+    /// The sandbox, most likely that of the unit, does not let it work.
+    #[error("{0}")]
+    Sandbox(String),
     /// A part of the service crashed; whatever it did is on disk and will be gone through.
     #[error("a part of the service crashed")]
     Crashed(#[source] JoinError),
@@ -164,6 +172,7 @@ impl DaemonError {
             DaemonError::Connect(error) => error.exit(),
             DaemonError::State(fichier_state::Error::Locked { .. }) => Exit::TryLater,
             DaemonError::State(fichier_state::Error::FromTheFuture { .. })
+            | DaemonError::Sandbox(_)
             | DaemonError::Open(crate::mirror::OpenError::Filter(_)) => Exit::Config,
             DaemonError::Refused(_) => Exit::Refused,
             DaemonError::State(_)
@@ -183,6 +192,7 @@ impl Daemon {
     ///
     /// [`DaemonError`]: nothing was changed.
     pub async fn open(config: Config) -> Result<Daemon, DaemonError> {
+        sandbox::try_out(&config).map_err(DaemonError::Sandbox)?;
         let shared = open_shared(&config)?;
         let (sender, events) = mpsc::channel(1024);
         let mounts = MountWatch::start().map_err(DaemonError::Setup)?;
@@ -203,6 +213,7 @@ impl Daemon {
             episodes,
             refused_reload: None,
             clocks_apart: None,
+            pulse: pulse::Pulse::default(),
             accepted: false,
             config,
         };
@@ -233,11 +244,13 @@ impl Daemon {
         while !stop.is_set() {
             self.progress.tick();
             self.begin_due();
+            self.feel_pulse();
             self.tell();
             let next = self.next_wake();
+            self.pulse.expect(next);
             tokio::select! {
                 event = self.events.recv() => match event {
-                    Some(event) => self.on_event(event).await,
+                    Some(event) => self.on_event(event),
                     None => break,
                 },
                 Some(ended) = self.cycles.join_next() => {
@@ -250,7 +263,11 @@ impl Daemon {
                 Some(ended) = self.drills.join_next() => {
                     self.on_drilled(ended.map_err(DaemonError::Crashed)?);
                 }
-                Some(ended) = self.feeders.join_next() => ended.map_err(DaemonError::Crashed)?,
+                Some(ended) = self.feeders.join_next() => match ended {
+                    // That of a mirror which is no longer configured (C05).
+                    Err(error) if error.is_cancelled() => {}
+                    ended => ended.map_err(DaemonError::Crashed)?,
+                },
                 () = tokio::time::sleep_until(next.into()) => {}
                 () = stop.wait() => {}
             }
@@ -258,7 +275,7 @@ impl Daemon {
         self.wind_down().await
     }
 
-    async fn on_event(&mut self, event: Event) {
+    fn on_event(&mut self, event: Event) {
         match event {
             Event::Dirty => {}
             Event::MountsChanged => {
@@ -274,7 +291,7 @@ impl Daemon {
             Event::LookNow => self.look_at_everything(),
             Event::Reload => self.reload(),
             Event::Stop => self.shared.stop.set(),
-            Event::Asked(call) => self.answer(call).await,
+            Event::Asked(call) => self.answer(call),
         }
     }
 
@@ -331,7 +348,23 @@ impl Daemon {
         match end {
             Ended::Cycle(end) => self.on_cycle_end(name, worker, *end),
             Ended::Chores(end) => self.on_chores_end(name, worker, end),
+            Ended::Asked(answer, reply) => {
+                self.on_work_end(name, worker);
+                // Whoever asked may have gone.
+                reply.send(answer).ok();
+            }
         }
+    }
+
+    fn on_work_end(&mut self, name: &str, worker: MirrorWorker) {
+        let Some(seat) = self.seats.get_mut(name) else { return };
+        if seat.leaving {
+            self.seats.remove(name);
+            self.add_changed(name);
+            return;
+        }
+        seat.schedule.rescan_now();
+        seat.worker = Some(worker);
     }
 
     fn on_chores_end(&mut self, name: &str, worker: MirrorWorker, end: ChoresEnd) {
@@ -393,7 +426,9 @@ impl Daemon {
     }
 
     fn next_wake(&self) -> Instant {
-        let far = Instant::now() + Duration::from_secs(30);
+        let scale = self.shared.client.pacer().time_scale().max(1);
+        let turn = (systemd::longest_turn() / scale).max(Duration::from_secs(1));
+        let far = Instant::now() + turn;
         let next = |seat: &Seat| {
             let worker = seat.worker.as_ref()?;
             [seat.schedule.next(worker), seat.schedule.next_chores()].into_iter().flatten().min()

@@ -283,7 +283,7 @@ impl Kind {
                 Some(Exit::TryLater),
             ),
             Kind::Unreachable => stop(
-                "no answer from 1fichier",
+                "1fichier cannot be reached",
                 "nothing, if the network is down for a while: it goes on by itself. Else: \
                  fichierd check --online",
                 Some(Exit::TryLater),

@@ -35,6 +35,7 @@ pub mod recovering;
 pub mod report;
 pub mod restore;
 pub mod root;
+pub mod sandbox;
 pub mod scan;
 pub mod snapshot;
 pub mod state;

@@ -7,12 +7,12 @@ use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use fichier_api::HoldOff;
-use fichier_state::{Mirror, Store};
+use fichier_state::{Clock, Mirror, Store};
 use jiff::Timestamp;
 
 use crate::config::MirrorConfig;
 use crate::daemon::Seat;
-use crate::degraded::Kind;
+use crate::degraded::{self, Kind};
 use crate::exit::Exit;
 use crate::mirror::{CycleEnd, Shared, Trouble};
 use crate::recovering;
@@ -52,8 +52,13 @@ pub(crate) fn live<'a>(
 /// # Errors
 ///
 /// The state file's.
-pub fn at_rest(store: &Store, mirrors: &[MirrorConfig]) -> Result<Status, fichier_state::Error> {
+pub fn at_rest(
+    store: &Store,
+    mirrors: &[MirrorConfig],
+    hold_off: Option<HoldOffStatus>,
+) -> Result<Status, fichier_state::Error> {
     let mut status = empty(false, store.paused()?);
+    status.hold_off = hold_off;
     status.account = proofs::account(store)?;
     for config in mirrors {
         let mut mirror = mirror_on_record(store, config)?;
@@ -64,13 +69,17 @@ pub fn at_rest(store: &Store, mirrors: &[MirrorConfig]) -> Result<Status, fichie
         };
         status.mirrors.push(mirror);
     }
+    let remembered = degraded::remembered(store);
+    status.degraded = degraded::at_rest(&status, &remembered, store.clock().now_s());
     Ok(status)
 }
 
 /// The status of mirrors that nothing is on record of.
-pub fn never(mirrors: &[MirrorConfig]) -> Status {
+pub fn never(mirrors: &[MirrorConfig], hold_off: Option<HoldOffStatus>) -> Status {
     let mut status = empty(false, false);
+    status.hold_off = hold_off;
     status.mirrors = mirrors.iter().map(blank).collect();
+    status.degraded = degraded::at_rest(&status, &[], Clock::default().now_s());
     status
 }
 

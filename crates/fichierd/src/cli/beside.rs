@@ -11,7 +11,6 @@ use crate::account::hold_off;
 use crate::config::{Config, Keep, MirrorConfig};
 use crate::control::Reply;
 use crate::daemon::{Work, approve, open_shared, why};
-use crate::degraded;
 use crate::dirty::Due;
 use crate::exit::Exit;
 use crate::mirror::{MirrorWorker, Shared, Trouble};
@@ -136,16 +135,11 @@ pub(super) fn prune_dry_run(config: &Config, name: &str) -> anyhow::Result<Exit>
 
 /// What the state file says.
 pub(super) fn status(config: &Config) -> anyhow::Result<Status> {
-    let store = recorded(config)?;
-    let mut status = match &store {
-        Some(store) => view::at_rest(store, &config.mirrors)?,
-        None => view::never(&config.mirrors),
-    };
-    status.hold_off = hold_off(config).map(view::hold_off_status);
-    let clock = store.as_ref().map(|store| store.clock().clone()).unwrap_or_default();
-    let remembered = store.as_ref().map(degraded::remembered).unwrap_or_default();
-    status.degraded = degraded::at_rest(&status, &remembered, clock.now_s());
-    Ok(status)
+    let hold_off = hold_off(config).map(view::hold_off_status);
+    Ok(match recorded(config)? {
+        Some(store) => view::at_rest(&store, &config.mirrors, hold_off)?,
+        None => view::never(&config.mirrors, hold_off),
+    })
 }
 
 /// Explains a path from what is on record.

@@ -134,10 +134,12 @@ fn of_mirror(all: &mut Vec<Found>, mirror: &MirrorStatus, facts: &MirrorFacts<'_
     };
     let trouble = facts.trouble.or(facts.chores_trouble).filter(|it| !it.kind().is_of_all());
     if let Some(trouble) = trouble {
-        add(trouble.kind(), trouble.text().to_owned(), facts.next_try);
+        let (kind, text) = (trouble.kind(), trouble.text());
+        // What to do is said of every state in the same way; an error's text ends with it.
+        let cause = text.split_once("; ").filter(|_| kind != Kind::SourceUnreadable);
+        add(kind, cause.map_or(text, |(cause, _)| cause).to_owned(), facts.next_try);
     }
     if let Some(held) = mirror.held.as_ref().filter(|held| held.removals > 0) {
-        // What to do is said of every state in the same way.
         let cause = held.reason.split_once(". If ").map_or(&*held.reason, |(cause, _)| cause);
         add(Kind::RemovalsHeld, cause.to_owned(), None);
     }

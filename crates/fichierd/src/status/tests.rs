@@ -245,7 +245,7 @@ fn everything_that_can_be_said_fits_in_eighty_columns() {
             fichierd 0.1.0 is running, 1 call so far
             Account: premium, for 88 days more, 1.00 TiB of 100 TiB used
             STOPPED for 3 h 30 min: nothing may be sent
-              the service asked for a slower pace; goes on, or is tried again, in 14 min
+              the service asked for a slower pace; next look in 14 min
               what to do: wait: it ends by itself, and any call would prolong it. If it
                 comes back: look for other programs that use the account from this address
 
@@ -258,7 +258,7 @@ fn everything_that_can_be_said_fits_in_eighty_columns() {
                   looked at from time to time meanwhile (`rescan`)
               DEGRADED for 3 h 30 min: files have problems
                 1,201 files, such as albums/2026/05/DSC_0001.NEF: cannot be read: Permission
-                  denied; goes on, or is tried again, in 1 h 30 min
+                  denied; next look in 1 h 30 min
                 what to do: see which, why, and when each is tried again: fichierd status
               31 earlier versions kept (900 B)
               1 remote file excluded or rejected since; remove: fichierd prune photos
