@@ -38,6 +38,43 @@ fn a_machine_that_may_not_download_is_told_so_on_the_first_day() {
 }
 
 #[test]
+fn a_check_in_json_has_each_finding_with_what_mends_it_and_the_exit_code() {
+    let world = World::new();
+    let json = |world: &World, code: i32| -> serde_json::Value {
+        let ran = world.run(&["check", "--online", "--json"]).expect(code);
+        serde_json::from_str(&ran.stdout).unwrap()
+    };
+    let of = |document: &serde_json::Value, about: &str| {
+        let findings = document["findings"].as_array().unwrap().clone();
+        let found = findings.into_iter().find(|finding| finding["about"] == about);
+        found.unwrap_or_else(|| panic!("`{about}` in {document}"))
+    };
+    let good = json(&world, 0);
+    assert_eq!((&good["schema"], &good["exit"]), (&"fichierd.check/1".into(), &0.into()));
+    for about in ["configuration", "key", "state_folder", "room", "source", "watches"] {
+        assert_ne!(of(&good, about)["what"], "", "{about}");
+    }
+    for about in ["dns", "connection", "clock", "account", "storage", "upload", "download"] {
+        assert_eq!(of(&good, about)["level"], "ok", "{about}");
+    }
+
+    world.emulator.revoke_key();
+    let refused = json(&world, 77);
+    let findings = refused["findings"].as_array().unwrap();
+    let key = findings.iter().find(|it| it["about"] == "key" && it["level"] == "error").unwrap();
+    assert!(key["mend"].as_str().unwrap().contains("systemctl restart fichierd"), "{key}");
+
+    // Nobody listens at this port any more.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let config = std::fs::read_to_string(world.config()).unwrap();
+    let closed = config.replace(&world.emulator.api_url(), &format!("http://{free}/v1"));
+    std::fs::write(world.config(), closed).unwrap();
+    let unreachable = json(&world, 69);
+    assert_eq!(of(&unreachable, "connection")["level"], "error");
+    assert_eq!(unreachable["exit"], 69);
+}
+
+#[test]
 fn an_account_that_may_not_upload_is_told_so_and_nothing_is_sent() {
     let world = World::new();
     world.emulator.set_upload_forbidden(true);

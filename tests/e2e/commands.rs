@@ -178,7 +178,7 @@ fn in_a_long_hold_off_sync_ends_with_75_and_the_status_says_until_when() {
         });
         assert_eq!(calls, 1);
         world.run(&["sync"]).expect(75).says("hold-off");
-        world.run(&["status"]).expect(0).says("Nothing is sent for");
+        world.run(&["status"]).expect(0).says("nothing may be sent").says("next look in");
         assert_eq!(world.emulator.calls(), calls);
     }
 }

@@ -14,10 +14,12 @@
     reason = "a test ends at the first thing that goes wrong, and says so"
 )]
 
+mod changed;
 mod check;
 mod command;
 mod commands;
 mod crashes;
+mod degraded;
 mod following;
 mod lost;
 mod names;

@@ -215,7 +215,7 @@ async fn an_address_that_may_not_download_is_told_early() {
     let status = world
         .shared
         .state
-        .read(|s| fichierd::view::at_rest(s, std::slice::from_ref(&world.config)))
+        .read(|s| fichierd::view::at_rest(s, std::slice::from_ref(&world.config), None))
         .unwrap();
     let text = fichierd::status::render(&status, jiff::Timestamp::now());
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -180,11 +180,7 @@ impl Executor {
         let now_s = self.state.now_s();
         let proof = round.proof(now_s);
         let name = &config.name;
-        if proof.good {
-            tracing::info!(mirror = %name, "`{name}`: {}", proof.detail);
-        } else {
-            tracing::warn!(mirror = %name, "`{name}`: {}", proof.detail);
-        }
+        tracing::info!(mirror = %name, "`{name}`: {}", proof.detail);
         let next = Round { begun_s: now_s, paced_s: round.paced_s, ..Round::default() };
         Ok(self.state.write(|w| {
             w.put_proof(self.mirror, ProofKind::Audit, &proof)?;

@@ -73,14 +73,6 @@ impl Executor {
                 None => return Ok(()),
             },
         };
-        let before = self.state.read(|s| s.proofs(self.mirror, ProofKind::Canary))?;
-        let was_good = before.first().is_none_or(|proof| proof.good);
-        let name = &at.config.name;
-        match (was_good, good) {
-            (true, false) => tracing::warn!(mirror = %name, "`{name}`: {detail}"),
-            (false, true) => tracing::info!(mirror = %name, "`{name}`: downloads work again"),
-            (true, true) | (false, false) => {}
-        }
         let proof = Proof { good, at_s: self.state.now_s(), files: 1, bytes: canary.size, detail };
         Ok(self.state.write(|w| {
             w.set_note(&busy_note(self.mirror), None)?;

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
@@ -19,13 +19,14 @@ use crate::account::connect;
 use crate::chance::Chance;
 use crate::chores::ChoresEnd;
 use crate::config::{Config, MirrorConfig};
-use crate::control::{self, Call};
+use crate::control::{self, Call, Reply};
+use crate::degraded::{self, Episodes};
 use crate::disks::Disks;
 use crate::exit::Exit;
 use crate::mirror::{CycleEnd, MirrorWorker, Shared, Trouble, chain};
+use crate::sandbox;
 use crate::snapshot;
 use crate::state::State;
-use crate::status::Status;
 use crate::stop::Stop;
 use crate::systemd;
 use crate::view;
@@ -33,7 +34,9 @@ use crate::watch::{MountWatch, Watch};
 
 mod answers;
 mod drills;
+mod pulse;
 mod schedule;
+mod seen;
 mod signals;
 mod stopping;
 mod waiter;
@@ -82,6 +85,8 @@ pub(crate) struct Seat {
     forwarder: Option<tokio::task::AbortHandle>,
     /// Set when the mirror is no longer configured and only its cycle has to end.
     leaving: bool,
+    /// What is to be told of it.
+    known: seen::Known,
     /// A drill is under way.
     is_drilling: bool,
     /// None begins before.
@@ -100,6 +105,8 @@ impl Seat {
 enum Ended {
     Cycle(Box<CycleEnd>),
     Chores(ChoresEnd),
+    /// What somebody asked for, and to whom to say how it went.
+    Asked(Reply, oneshot::Sender<Reply>),
 }
 
 /// The service while it runs.
@@ -116,6 +123,12 @@ pub struct Daemon {
     paused: bool,
     progress: systemd::Progress,
     said: String,
+    episodes: Episodes,
+    /// Why the last reload was refused.
+    refused_reload: Option<String>,
+    /// How far this machine's clock is from the service's, as last heard.
+    clocks_apart: Option<Duration>,
+    pulse: pulse::Pulse,
     /// Whether the service has accepted the key since the start.
     accepted: bool,
 }
@@ -147,6 +160,9 @@ pub enum DaemonError {
     /// The key or the account was refused, before anything was ever done: somebody has to look.
     #[error("{0}")]
     Refused(String),
+    /// The sandbox, most likely that of the unit, does not let it work.
+    #[error("{0}")]
+    Sandbox(String),
     /// A part of the service crashed; whatever it did is on disk and will be gone through.
     #[error("a part of the service crashed")]
     Crashed(#[source] JoinError),
@@ -159,6 +175,7 @@ impl DaemonError {
             DaemonError::Connect(error) => error.exit(),
             DaemonError::State(fichier_state::Error::Locked { .. }) => Exit::TryLater,
             DaemonError::State(fichier_state::Error::FromTheFuture { .. })
+            | DaemonError::Sandbox(_)
             | DaemonError::Open(crate::mirror::OpenError::Filter(_)) => Exit::Config,
             DaemonError::Refused(_) => Exit::Refused,
             DaemonError::State(_)
@@ -178,10 +195,12 @@ impl Daemon {
     ///
     /// [`DaemonError`]: nothing was changed.
     pub async fn open(config: Config) -> Result<Daemon, DaemonError> {
+        sandbox::try_out(&config).map_err(DaemonError::Sandbox)?;
         let shared = open_shared(&config)?;
         let (sender, events) = mpsc::channel(1024);
         let mounts = MountWatch::start().map_err(DaemonError::Setup)?;
-        let paused = shared.state.read(|s| s.paused())?;
+        let (paused, known) = shared.state.read(|s| Ok((s.paused()?, degraded::remembered(s))))?;
+        let episodes = Episodes::new(known, config.pace.time_scale);
         let mut daemon = Daemon {
             shared,
             seats: BTreeMap::new(),
@@ -194,6 +213,10 @@ impl Daemon {
             paused,
             progress: systemd::Progress::default(),
             said: String::new(),
+            episodes,
+            refused_reload: None,
+            clocks_apart: None,
+            pulse: pulse::Pulse::default(),
             accepted: false,
             config,
         };
@@ -224,11 +247,13 @@ impl Daemon {
         while !stop.is_set() {
             self.progress.tick();
             self.begin_due();
-            self.say_status();
+            self.feel_pulse();
+            self.tell();
             let next = self.next_wake();
+            self.pulse.expect(next);
             tokio::select! {
                 event = self.events.recv() => match event {
-                    Some(event) => self.on_event(event).await,
+                    Some(event) => self.on_event(event),
                     None => break,
                 },
                 Some(ended) = self.cycles.join_next() => {
@@ -241,7 +266,11 @@ impl Daemon {
                 Some(ended) = self.drills.join_next() => {
                     self.on_drilled(ended.map_err(DaemonError::Crashed)?);
                 }
-                Some(ended) = self.feeders.join_next() => ended.map_err(DaemonError::Crashed)?,
+                Some(ended) = self.feeders.join_next() => match ended {
+                    // That of a mirror which is no longer configured (C05).
+                    Err(error) if error.is_cancelled() => {}
+                    ended => ended.map_err(DaemonError::Crashed)?,
+                },
                 () = tokio::time::sleep_until(next) => {}
                 () = stop.wait() => {}
             }
@@ -249,7 +278,7 @@ impl Daemon {
         self.wind_down().await
     }
 
-    async fn on_event(&mut self, event: Event) {
+    fn on_event(&mut self, event: Event) {
         match event {
             Event::Dirty => {}
             Event::MountsChanged => {
@@ -265,7 +294,7 @@ impl Daemon {
             Event::LookNow => self.look_at_everything(),
             Event::Reload => self.reload(),
             Event::Stop => self.shared.stop.set(),
-            Event::Asked(call) => self.answer(call).await,
+            Event::Asked(call) => self.answer(call),
         }
     }
 
@@ -291,6 +320,9 @@ impl Daemon {
             if due.is_none() && !seat.schedule.take_chores(now) {
                 continue;
             }
+            if due.is_some() {
+                seat.note_begin();
+            }
             let Some(mut worker) = seat.worker.take() else { continue };
             let (shared, name) = (self.shared.clone(), name.clone());
             self.cycles.spawn(async move {
@@ -307,7 +339,9 @@ impl Daemon {
     /// that is refused later makes it wait (C01).
     fn check_accepted(&mut self, end: &CycleEnd) -> Result<(), DaemonError> {
         match &end.trouble {
-            Some(Trouble::Refused(why)) if !self.accepted => Err(DaemonError::Refused(why.clone())),
+            Some(Trouble::Refused(why)) if !self.accepted => {
+                Err(DaemonError::Refused(why.text.clone()))
+            }
             Some(_) => Ok(()),
             None => {
                 self.accepted = true;
@@ -320,7 +354,23 @@ impl Daemon {
         match end {
             Ended::Cycle(end) => self.on_cycle_end(name, worker, *end),
             Ended::Chores(end) => self.on_chores_end(name, worker, end),
+            Ended::Asked(answer, reply) => {
+                self.on_work_end(name, worker);
+                // Whoever asked may have gone.
+                reply.send(answer).ok();
+            }
         }
+    }
+
+    fn on_work_end(&mut self, name: &str, worker: MirrorWorker) {
+        let Some(seat) = self.seats.get_mut(name) else { return };
+        if seat.leaving {
+            self.seats.remove(name);
+            self.add_changed(name);
+            return;
+        }
+        seat.schedule.rescan_now(Instant::now());
+        seat.worker = Some(worker);
     }
 
     fn on_chores_end(&mut self, name: &str, worker: MirrorWorker, end: ChoresEnd) {
@@ -330,16 +380,12 @@ impl Daemon {
             self.add_changed(name);
             return;
         }
-        seat.schedule.after_chores(Instant::now(), &end, self.shared.client.pacer().time_scale());
-        if let Some(trouble) = &end.trouble {
-            tracing::warn!(
-                mirror = name,
-                "`{name}`: what is done between cycles waits: {}",
-                trouble.text()
-            );
-        }
+        let now = Instant::now();
+        seat.schedule.after_chores(now, &end, self.shared.client.pacer().time_scale());
+        let is_well = end.trouble.is_none();
+        seat.note_chores(end.trouble);
         seat.worker = Some(worker);
-        if end.trouble.is_none() {
+        if is_well {
             self.begin_drill(name);
         }
     }
@@ -348,7 +394,7 @@ impl Daemon {
         let summary = view::summary(name, &end);
         let state = &self.shared.state;
         let Some(seat) = self.seats.get_mut(name) else { return };
-        view::log_end(name, &end, seat.trouble.as_ref());
+        view::log_end(name, &end);
         if seat.leaving {
             self.seats.remove(name);
             self.add_changed(name);
@@ -369,9 +415,14 @@ impl Daemon {
             let pause = if end.has_restless() { seat.config.settle } else { Duration::ZERO };
             seat.schedule.rescan_in(now.instant, pause);
         }
+        seat.note_end(&end);
+        let is_there = end.trouble.is_none();
         seat.unsettled = end.outcome.unsettled;
         seat.trouble = end.trouble;
         seat.worker = Some(worker);
+        if is_there {
+            self.watch_seat(name);
+        }
     }
 
     /// A mirror whose configuration changed while a cycle was under way begins anew after it.
@@ -384,19 +435,20 @@ impl Daemon {
     }
 
     fn next_wake(&self) -> Instant {
-        let far = Instant::now() + Duration::from_secs(30);
+        let scale = self.shared.client.pacer().time_scale().max(1);
+        let turn = (systemd::longest_turn() / scale).max(Duration::from_secs(1));
+        let far = Instant::now() + turn;
         let next = |seat: &Seat| {
             let worker = seat.worker.as_ref()?;
             [seat.schedule.next(worker), seat.schedule.next_chores()].into_iter().flatten().min()
         };
         let due = if self.paused { None } else { self.seats.values().filter_map(next).min() };
-        due.map_or(far, |due| due.min(far))
+        [due, self.episodes.next_end()].into_iter().flatten().fold(far, Instant::min)
     }
 
     fn add_mirror(&mut self, config: MirrorConfig) -> Result<(), DaemonError> {
         let worker = MirrorWorker::open(config.clone(), &self.shared.state)?;
         let dirty = worker.dirty.clone();
-        let watch = self.watch(&config, &worker);
         let (events, changed) = (self.sender.clone(), dirty.clone());
         let forwarder = self.feeders.spawn(async move {
             loop {
@@ -411,7 +463,8 @@ impl Daemon {
             sent_bytes: Arc::clone(&worker.sent_bytes),
             worker: Some(worker),
             dirty,
-            watch,
+            watch: None,
+            known: seen::Known::default(),
             schedule: Schedule::starting(Instant::now()),
             trouble: None,
             unsettled: Vec::new(),
@@ -422,34 +475,27 @@ impl Daemon {
             drill_not_before: None,
             config: config.clone(),
         };
-        self.seats.insert(config.name, seat);
+        self.seats.insert(config.name.clone(), seat);
+        self.watch_seat(&config.name);
         Ok(())
-    }
-
-    fn watch(&self, config: &MirrorConfig, worker: &MirrorWorker) -> Option<Watch> {
-        let filter = Arc::clone(&worker.filter);
-        let is_excluded =
-            Arc::new(move |path: &fichier_state::RelPath, is_dir| filter.is_excluded(path, is_dir));
-        let (dirty, mounts) = (worker.dirty.clone(), self.mounts.clone());
-        match Watch::start(&config.source, config.rescan, is_excluded, dirty, mounts) {
-            Ok(watch) => Some(watch),
-            Err(error) => {
-                tracing::warn!(mirror = %config.name, "not watching: {}", chain(&error));
-                None
-            }
-        }
     }
 
     /// Takes up a changed configuration; a bad one is refused and the old one stays.
     fn reload(&mut self) {
         systemd::reloading();
-        match Config::load(Some(&self.config.path)) {
-            Ok(config) => match self.take_up(config) {
-                Ok(()) => tracing::info!("configuration reloaded"),
-                Err(error) => tracing::error!("reload refused: {}", chain(&error)),
-            },
-            Err(error) => tracing::error!("reload refused, the old configuration stays: {error}"),
+        let taken = match Config::load(Some(&self.config.path)) {
+            Ok(config) => self.take_up(config).map_err(|error| chain(&error)),
+            Err(error) => Err(error.to_string()),
+        };
+        if taken.is_ok() {
+            tracing::info!("configuration reloaded");
         }
+        let refused = taken.err().map(|why| format!("reload refused: {why}"));
+        if let (Some(_), Some(why)) = (&self.refused_reload, &refused) {
+            // Whoever tries again wants to know; the first refusal is a degraded state that begins.
+            tracing::error!("{why}");
+        }
+        self.refused_reload = refused;
         self.said.clear();
         systemd::ready("");
     }
@@ -528,19 +574,6 @@ impl Daemon {
                 }
             }
         });
-    }
-
-    /// One line for `systemctl status`, when it changes.
-    fn say_status(&mut self) {
-        let line = view::line(&self.status());
-        if line != self.said {
-            systemd::status(&line);
-            self.said = line;
-        }
-    }
-
-    fn status(&self) -> Status {
-        view::live(&self.shared, self.seats.values(), self.paused)
     }
 }
 

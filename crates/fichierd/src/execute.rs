@@ -211,7 +211,11 @@ impl Executor {
         let next_s = now_s + wait_s / i64::from(self.client.pacer().time_scale().max(1));
         self.state.write(|w| w.put_problem(self.mirror, path, what, hint, now_s, next_s))?;
         self.report(|report| report.problems += 1);
-        tracing::warn!(path = %path, "cannot mirror `{path}`: {what}; {hint}");
+        if tries == 0 {
+            tracing::warn!(path = %path, "cannot mirror `{path}`: {what}; {hint}");
+        } else {
+            tracing::debug!(path = %path, tries, "still cannot mirror `{path}`: {what}; {hint}");
+        }
         Ok(())
     }
 

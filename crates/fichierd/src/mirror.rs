@@ -41,7 +41,7 @@ mod trouble;
 
 use restless::RestlessFiles;
 use trouble::{Failure, FailureKind};
-pub use trouble::{Trouble, chain};
+pub use trouble::{Reason, Trouble, chain};
 
 /// Removals wait at most this many cycles for files that are not quiet.
 const MAX_PUT_OFFS: u32 = 3;
@@ -438,7 +438,7 @@ impl MirrorWorker {
         let row = self.row(&shared.state)?;
         let held = match (&end.outcome.held, &end.trouble) {
             (Some(held), _) => Some(held.text(&self.config.name)),
-            (None, Some(Trouble::Held(why))) => Some(why.clone()),
+            (None, Some(Trouble::Held(why))) => Some(why.text.clone()),
             (None, Some(_)) => row.held.clone(),
             (None, None) => None,
         };
@@ -450,17 +450,10 @@ impl MirrorWorker {
         let is_same = success && end.everything && !end.more && !end.has_restless();
         let is_same = is_same && outcome.held.is_none() && outcome.put_off.is_empty();
         let cycle = self.history_row(end, started_s, shared.state.now_s());
-        if row.held != held {
-            match &held {
-                Some(why) => tracing::warn!(mirror = %self.config.name, "{why}"),
-                None => tracing::info!(mirror = %self.config.name, "nothing is held any more"),
-            }
-        }
         Ok(shared.state.write(|w| {
             let row = Mirror { held, last_success_s, ..row.clone() };
             w.update_mirror(&row)?;
             snapshot::sent_by_cycle(w, self.id, end.report.uploaded_bytes)?;
-            snapshot::say_if_overdue(w, &row)?;
             if is_same && recovering::holds_removals(w, self.id)? {
                 recovering::hold_removals(w, self.id, false)?;
             }

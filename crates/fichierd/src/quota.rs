@@ -21,7 +21,6 @@ const DAY_S: i64 = 24 * 3600;
 const NEARLY_FULL: (u64, u64) = (9, 10);
 
 const NOTE: &str = "account";
-const WARNED: &str = "warned of the quota";
 
 /// What the account said when it was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,8 +59,8 @@ pub fn warning(s: &Records, mirror: &Mirror) -> Result<Option<String>, fichier_s
     let current = s.totals(mirror.id)?.bytes;
     let (_, versions) = s.version_totals(mirror.id)?;
     Ok(Some(format!(
-        "the account is nearly full: {full}. The current files of this mirror take {}, its \
-         earlier versions {}, of which a shorter `keep` would let go",
+        "{full}. The current files of this mirror take {}, its earlier versions {}, of which a \
+         shorter `keep` would let go",
         bytes(current),
         bytes(versions)
     )))
@@ -85,38 +84,11 @@ pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, StepError> {
 }
 
 impl Executor {
-    /// Reads the account, and says once that it is nearly full.
+    /// Reads the account.
     pub(crate) async fn read_account(&self) -> Result<(), StepError> {
         let reading = Reading::of(&self.client.account().await?, self.state.now_s());
         let text = serde_json::to_string(&reading).unwrap_or_default();
-        let was_warned = self.state.read(|s| s.note(WARNED))?.is_some();
-        let full = reading.how_full();
-        self.state.write(|w| {
-            w.set_note(NOTE, Some(&text))?;
-            w.set_note(WARNED, full.as_deref())
-        })?;
-        match full {
-            Some(full) if !was_warned => {
-                let (current, versions) = self.state.read(|s| {
-                    let mut sums = (0, 0);
-                    for mirror in s.mirrors()? {
-                        sums.0 += s.totals(mirror.id)?.bytes;
-                        sums.1 += s.version_totals(mirror.id)?.1;
-                    }
-                    Ok(sums)
-                })?;
-                tracing::warn!(
-                    "the account is nearly full: {full}. Current files take {}, earlier versions \
-                     {}; nothing is removed early. Let go of versions with a shorter `keep`, or \
-                     get more storage",
-                    bytes(current),
-                    bytes(versions)
-                );
-            }
-            None if was_warned => tracing::info!("the account has room again"),
-            Some(_) | None => {}
-        }
-        Ok(())
+        Ok(self.state.write(|w| w.set_note(NOTE, Some(&text)))?)
     }
 }
 

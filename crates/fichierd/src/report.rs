@@ -31,6 +31,8 @@ pub struct CycleReport {
     pub left_for_later: u64,
     /// Uploads whose outcome is not known yet; the next cycle asks again.
     pub uploads_pending: u64,
+    /// Why uploads were given up that no single file can be blamed for.
+    pub uploads_refused: Option<String>,
     /// Files that changed while they were read.
     pub restless: BTreeSet<RelPath>,
     /// Requests sent to the service by this process meanwhile.

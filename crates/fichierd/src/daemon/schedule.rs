@@ -101,6 +101,11 @@ impl Schedule {
         Some(self.not_before.map_or(next, |not_before| next.max(not_before)))
     }
 
+    /// Until when it waits because something went wrong.
+    pub(super) fn waits_until(&self) -> Option<Instant> {
+        self.not_before
+    }
+
     /// When there may be something to do between cycles.
     pub fn next_chores(&self) -> Option<Instant> {
         self.chores_at
@@ -117,8 +122,12 @@ impl Schedule {
 
     /// Plans ahead after what was done between cycles.
     pub fn after_chores(&mut self, now: Instant, end: &ChoresEnd, time_scale: u32) {
-        let scale = if end.trouble.is_some() { time_scale.max(1) } else { 1 };
-        self.chores_at = Some(now + end.next / scale);
+        let wait = match &end.trouble {
+            None => end.next,
+            Some(Trouble::Refused(_)) => REFUSED_RETRY / time_scale.max(1),
+            Some(_) => end.next / time_scale.max(1),
+        };
+        self.chores_at = Some(now + wait);
     }
 
     /// What the cycle that begins now looks at.

@@ -44,6 +44,7 @@ impl Executor {
             failures += 1;
             if failures > MAX_FAILURES {
                 // No single file can be at fault: full storage, perhaps (U12).
+                self.report(|report| report.uploads_refused = Some(chain(&error)));
                 for file in waiting.drain(..).flatten().chain(files) {
                     self.problem(&file.path, &chain(&error), "it is tried again by itself")?;
                 }

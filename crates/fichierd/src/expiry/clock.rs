@@ -6,10 +6,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use fichier_state::Mirror;
-
 use crate::execute::{Executor, StepError};
-use crate::status::duration;
 
 /// How far the clocks may be apart.
 const AGREES_WITHIN: Duration = Duration::from_secs(3600);
@@ -20,41 +17,14 @@ const READ_WITHIN: Duration = Duration::from_secs(3600);
 impl Executor {
     /// Whether the service's clock agrees with ours. Costs a listing if nothing was heard of it
     /// within the last hour, or if what was heard differs: the machine may have slept since.
-    ///
-    /// That it does not is said once, and once when it does again.
-    pub(super) async fn clock_agrees(
-        &self,
-        mirror: &Mirror,
-        name: &str,
-    ) -> Result<bool, StepError> {
+    /// That it does not is a degraded state, told by [`crate::degraded`].
+    pub(super) async fn clock_agrees(&self) -> Result<bool, StepError> {
         let mut apart = self.apart();
         if apart.is_none_or(|apart| apart > AGREES_WITHIN) {
             self.client.list_folder(self.places.versions).await?;
             apart = self.apart();
         }
-        let agrees = apart.is_some_and(|apart| apart <= AGREES_WITHIN);
-        let note = format!("doubted clock of mirror {}", mirror.id.0);
-        let was_doubted = self.state.read(|s| s.note(&note))?.is_some();
-        match (agrees, was_doubted) {
-            (true, true) => {
-                tracing::info!(mirror = %name, "`{name}`: the clock agrees with 1fichier's again");
-                self.state.write(|w| w.set_note(&note, None))?;
-            }
-            (false, false) => {
-                let by = apart.map_or_else(
-                    || "1fichier does not tell the time".to_owned(),
-                    |apart| {
-                        format!("this machine's clock is {} away from 1fichier's", duration(apart))
-                    },
-                );
-                tracing::warn!(mirror = %name,
-                    "`{name}`: {by}, so that no version is removed, however old it seems. Set the \
-                     clock (`timedatectl`); it is looked at again once a day");
-                self.state.write(|w| w.set_note(&note, Some("said")))?;
-            }
-            (true, false) | (false, true) => {}
-        }
-        Ok(agrees)
+        Ok(apart.is_some_and(|apart| apart <= AGREES_WITHIN))
     }
 
     /// How far our clock is from the service's, as last heard.

@@ -5,23 +5,35 @@ use std::time::SystemTime;
 use fichier_api::{ErrorKind, Remedy};
 
 use crate::cycle::{CycleError, Held};
+use crate::degraded::Kind;
 use crate::execute::StepError;
 use crate::report::CycleReport;
+use crate::root::RootTrouble;
+use crate::scan::is_gone;
 use crate::target::TargetError;
 
 /// Why a mirror waits.
 #[derive(Debug)]
 pub enum Trouble {
     /// A person has to decide; looked at again now and then all the same.
-    Held(String),
+    Held(Reason),
     /// Nothing may be sent until then.
     HeldOff(SystemTime, String),
     /// The network or the service; tried again soon.
     Unreachable(String),
     /// The key or the account was refused: one look an hour.
-    Refused(String),
+    Refused(Reason),
     /// The state file cannot be used (full disk, I/O error): tried again soon (P03).
     NoState(String),
+}
+
+/// Which of several degraded states it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// Which.
+    pub kind: Kind,
+    /// For people.
+    pub text: String,
 }
 
 /// A cycle that did not come to its end, with what it did until then.
@@ -80,46 +92,80 @@ impl Trouble {
         let text = chain(&error);
         let step = match error {
             FailureKind::Cycle(CycleError::Step(step)) => step,
+            FailureKind::Cycle(CycleError::Source(error)) if is_gone(&error) => {
+                return Trouble::Held(Reason { kind: Kind::SourceMissing, text });
+            }
             FailureKind::Cycle(CycleError::Survey(_) | CycleError::Source(_)) => {
-                return Trouble::Held(text);
+                return Trouble::Held(Reason { kind: Kind::SourceUnreadable, text });
             }
             FailureKind::Target(TargetError::Step(step)) => step,
-            FailureKind::Target(TargetError::OwnedByAnother { .. } | TargetError::Gone { .. }) => {
-                return Trouble::Held(text);
-            }
+            FailureKind::Target(error) => return Trouble::of_target(&error, text),
         };
         match step {
             StepError::Api(error) => match (error.remedy(), &error.kind) {
                 (_, ErrorKind::HeldOff { until, .. }) => Trouble::HeldOff(*until, text),
                 (Remedy::HoldOff(wait), _) => Trouble::HeldOff(now + wait, text),
-                (Remedy::AskOperator, _) => Trouble::Refused(text),
+                // The pacer's memory lies beside the state, and is mended as soon.
+                (_, ErrorKind::PaceMemory(_)) => Trouble::NoState(text),
+                (Remedy::AskOperator, kind) => {
+                    Trouble::Refused(Reason { kind: refused_kind(kind), text })
+                }
                 (Remedy::TryAgain | Remedy::GiveUp, _) => Trouble::Unreachable(text),
             },
             StepError::State(_) => Trouble::NoState(text),
-            StepError::Root(_) | StepError::Target(_) => Trouble::Held(text),
+            StepError::Root(trouble) => Trouble::Held(Reason { kind: source_kind(&trouble), text }),
+            StepError::Target(error) => Trouble::of_target(&error, text),
         }
     }
 
-    /// Whether both say the same. How long a hold-off lasts, and which call met it, changes from
-    /// one time to the next.
-    pub fn is_like(&self, other: &Trouble) -> bool {
-        match (self, other) {
-            (Trouble::HeldOff(until, _), Trouble::HeldOff(other, _)) => until == other,
-            (Trouble::Unreachable(_), Trouble::Unreachable(_))
-            | (Trouble::Refused(_), Trouble::Refused(_)) => true,
-            _ => self.text() == other.text(),
+    fn of_target(error: &TargetError, text: String) -> Trouble {
+        let kind = match error {
+            TargetError::OwnedByAnother { .. } => Kind::TargetTaken,
+            TargetError::Gone { .. } | TargetError::Step(_) => Kind::TargetGone,
+        };
+        Trouble::Held(Reason { kind, text })
+    }
+
+    /// Which degraded state this is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Trouble::Held(reason) | Trouble::Refused(reason) => reason.kind,
+            Trouble::HeldOff(..) => Kind::HoldOff,
+            Trouble::Unreachable(_) => Kind::Unreachable,
+            Trouble::NoState(_) => Kind::StateUnusable,
         }
     }
 
     /// For people.
     pub fn text(&self) -> &str {
         match self {
-            Trouble::Held(text)
-            | Trouble::HeldOff(_, text)
-            | Trouble::Unreachable(text)
-            | Trouble::Refused(text)
-            | Trouble::NoState(text) => text,
+            Trouble::Held(reason) | Trouble::Refused(reason) => &reason.text,
+            Trouble::HeldOff(_, text) | Trouble::Unreachable(text) | Trouble::NoState(text) => text,
         }
+    }
+}
+
+fn refused_kind(error: &ErrorKind) -> Kind {
+    if matches!(error, ErrorKind::CustomersOnly) {
+        Kind::NoSubscription
+    } else if matches!(error, ErrorKind::OwnerLocked) {
+        Kind::AccountLocked
+    } else {
+        // A node that takes no key is the same to whoever has to mend it.
+        Kind::KeyRefused
+    }
+}
+
+fn source_kind(trouble: &RootTrouble) -> Kind {
+    match trouble {
+        RootTrouble::Missing { .. } => Kind::SourceMissing,
+        // It went while somebody looked at it.
+        RootTrouble::Unreadable { error, .. } if is_gone(error) => Kind::SourceMissing,
+        RootTrouble::Unreadable { .. } => Kind::SourceUnreadable,
+        RootTrouble::BecameEmpty { .. } => Kind::SourceEmpty,
+        RootTrouble::NotAFolder { .. }
+        | RootTrouble::OtherFileSystem { .. }
+        | RootTrouble::Replaced { .. } => Kind::SourceChanged,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Whether the records are safe too: how old the newest snapshot is, and whether it should be
 //! newer by now.
 
-use fichier_state::{Error, Mirror, Records, Writing};
+use fichier_state::{Error, Mirror, Records};
 
 use super::due::AT_LEAST_EVERY_S;
 use super::ledger::Ledger;
@@ -40,24 +40,4 @@ pub fn health(records: &Records, mirror: &Mirror, now_s: i64) -> Result<Health, 
         .map(|changed_s| newest_s.map_or(changed_s, |s| changed_s.max(s + AT_LEAST_EVERY_S)));
     let overdue_since_s = due_s.map(|due_s| due_s + PATIENCE_S).filter(|at_s| *at_s <= now_s);
     Ok(Health { newest_s, changed_since_s, overdue_since_s })
-}
-
-/// One line in the journal when snapshots begin to be overdue, and one when they are not any more.
-pub(crate) fn say_if_overdue(w: &mut Writing<'_>, mirror: &Mirror) -> Result<(), Error> {
-    let is_overdue = health(w, mirror, w.now_s())?.overdue_since_s.is_some();
-    if Ledger::read(w, mirror.id)?.has_complained == is_overdue {
-        return Ok(());
-    }
-    Ledger::change(w, mirror.id, |ledger| ledger.has_complained = is_overdue)?;
-    if is_overdue {
-        tracing::warn!(
-            mirror = %mirror.name,
-            "`{}`: no snapshot of the records could be sent for a day; the files are safe, but a \
-             new machine would not know their latest names, times and owners",
-            mirror.name
-        );
-    } else {
-        tracing::info!(mirror = %mirror.name, "`{}`: the snapshot of the records is new again", mirror.name);
-    }
-    Ok(())
 }

@@ -27,8 +27,6 @@ pub(super) struct Ledger {
     pub(super) looked_at: Option<(Moment, i64)>,
     /// Nothing is tried before this; Unix seconds.
     pub(super) not_before_s: Option<i64>,
-    /// It was said that none could be sent for a day.
-    pub(super) has_complained: bool,
     /// `.fichierd`, and `state` in it, at the service.
     pub(super) own_folder: Option<FolderId>,
     pub(super) state_folder: Option<FolderId>,

@@ -6,6 +6,7 @@ use expect_test::{Expect, expect};
 
 use super::text::WIDTH;
 use super::*;
+use crate::degraded::{Facts, found};
 
 fn now() -> Timestamp {
     "2026-05-04T12:00:00Z".parse().unwrap()
@@ -21,6 +22,7 @@ fn status(mirrors: Vec<MirrorStatus>) -> Status {
         account: None,
         calls_made: 1,
         mirrors,
+        degraded: Vec::new(),
     }
 }
 
@@ -48,6 +50,7 @@ fn idle() -> MirrorStatus {
         watch: WatchStatus { mode: "watching".to_owned(), watched: 12, advice: None },
         history_from: None,
         audit: None,
+        removals_wait: false,
         proofs: ProofsStatus::default(),
         snapshot: None,
         quota_warning: None,
@@ -69,7 +72,9 @@ fn proof(good: bool, days: u64, detail: &str) -> Option<ProofStatus> {
 }
 
 fn check(status: &Status, expected: Expect) {
-    let drawn = render(status, now());
+    let found = found(status, &Facts::default(), now());
+    let degraded = found.iter().map(|found| found.entry(Some(-3_600), 9_000)).collect();
+    let drawn = render(&Status { degraded, ..status.clone() }, now());
     expected.assert_eq(&drawn);
     let widest = drawn.lines().map(|line| line.chars().count()).max().unwrap();
     assert!(widest <= WIDTH, "{widest} columns:\n{drawn}");
@@ -122,26 +127,48 @@ fn good_proofs_take_one_line_and_bad_ones_say_what_to_do() {
         &status(mirrors),
         expect![[r#"
             fichierd 0.1.0 is running, 1 call so far
+            DEGRADED for 3 h 30 min: the account is nearly full
+              the account is nearly full
+              what to do: get more storage, or keep fewer versions (`keep`)
 
             photos: everything is safe
               /srv/photos -> /backups/web1/photos
               184,203 files safe (5.00 TiB), complete 2 min ago
+              DEGRADED for 3 h 30 min: the snapshot of the records is overdue
+                the newest is of 3 days ago
+                what to do: see why it cannot be sent: journalctl -u fichierd; the files are
+                  safe, a new machine would not know their latest names, times and owners
+              DEGRADED for 3 h 30 min: the comparison of listings is behind
+                17 of 1,200 folders so far
+                what to do: nothing: it goes on while the service runs; a longer `audit`
+                  asks less of it
+              DEGRADED for 3 h 30 min: files came back damaged or not at all
+                of 7 files 1 was damaged (never good yet)
+                what to do: look at all of them: fichierd verify photos --full
+              DEGRADED for 3 h 30 min: downloads to this address are refused
+                a restore from this address needs CDN credits (never good yet)
+                what to do: buy CDN credits or GOLD, or restore from another address
               proved: listings compared 2 days ago, files read back 12 days ago, a test
                 download worked 5 days ago
 
             photos: everything is safe
               /srv/photos -> /backups/web1/photos
               184,203 files safe (5.00 TiB), complete 2 min ago
+              DEGRADED for 3 h 30 min: the snapshot of the records is overdue
+                the newest is of 3 days ago
+                what to do: see why it cannot be sent: journalctl -u fichierd; the files are
+                  safe, a new machine would not know their latest names, times and owners
+              DEGRADED for 3 h 30 min: the comparison of listings is behind
+                17 of 1,200 folders so far
+                what to do: nothing: it goes on while the service runs; a longer `audit`
+                  asks less of it
+              DEGRADED for 3 h 30 min: files came back damaged or not at all
+                of 7 files 1 was damaged (never good yet)
+                what to do: look at all of them: fichierd verify photos --full
+              DEGRADED for 3 h 30 min: downloads to this address are refused
+                a restore from this address needs CDN credits (never good yet)
+                what to do: buy CDN credits or GOLD, or restore from another address
               proved: listings compared 2 days ago
-              the comparison of listings is behind: 17 of 1,200 folders so far; it goes on
-                while the service runs
-              VERIFY 3 days ago, never good yet: of 7 files 1 was damaged; look again:
-                fichierd verify photos --full
-              DOWNLOAD 3 days ago, never good yet: a restore from this address needs CDN
-                credits
-              SNAPSHOT overdue, the newest is of 3 days ago: a new machine would not know
-                the latest names, times and owners; why: journalctl -u fichierd
-              QUOTA: the account is nearly full
         "#]],
     );
 }
@@ -162,10 +189,10 @@ fn a_held_mirror_names_both_commands() {
             photos: held, a decision is needed
               /srv/photos -> /backups/web1/photos
               184,203 files safe (5.00 TiB), complete 2 min ago
-              HELD for 3 h 30 min: 5,120 of 20,000 files are gone from the disk, more than
-                25%
-                let it happen: fichierd approve photos
-                refuse it: fichierd reject photos
+              DEGRADED for 3 h 30 min: removals are held
+                5,120 of 20,000 files are gone from the disk, more than 25%
+                what to do: if they are meant: fichierd approve photos; if not: fichierd
+                  reject photos, and put the files back
         "#]],
     );
 }
@@ -216,18 +243,28 @@ fn everything_that_can_be_said_fits_in_eighty_columns() {
         &status,
         expect![[r#"
             fichierd 0.1.0 is running, 1 call so far
-            Nothing is sent for 14 min: the service asked for a slower pace
             Account: premium, for 88 days more, 1.00 TiB of 100 TiB used
+            STOPPED for 3 h 30 min: nothing may be sent
+              the service asked for a slower pace; next look in 14 min
+              what to do: wait: it ends by itself, and any call would prolong it. If it
+                comes back: look for other programs that use the account from this address
 
             photos: sending 12 of 40 files
               /srv/photos -> /backups/web1/photos
               184,203 files safe (5.00 TiB), 40 to send (1.52 MiB), never complete yet
+              DEGRADED for 3 h 30 min: some folders are not watched
+                raise the limit: sysctl -w fs.inotify.max_user_watches=524288
+                what to do: raise fs.inotify.max_user_watches, see: fichierd check; they are
+                  looked at from time to time meanwhile (`rescan`)
+              DEGRADED for 3 h 30 min: files have problems
+                1,201 files, such as albums/2026/05/DSC_0001.NEF: cannot be read: Permission
+                  denied; next look in 1 h 30 min
+                what to do: see which, why, and when each is tried again: fichierd status
               31 earlier versions kept (900 B)
               1 remote file excluded or rejected since; remove: fichierd prune photos
               2 remote files in the target not ours, left alone
               being written, or sent while it was: var/log/app.log
               partly watched: 8,192 folders
-              advice: raise the limit: sysctl -w fs.inotify.max_user_watches=524288
               1,201 problems:
                 albums/2026/05/DSC_0001.NEF
                   cannot be read: Permission denied; next try in 1 h 30 min
@@ -260,9 +297,12 @@ fn a_pause_says_how_it_ends() {
     check(
         &status,
         expect![[r#"
-        fichierd 0.1.0 is paused; go on with: fichierd resume
-        No mirror is configured.
-    "#]],
+            fichierd 0.1.0 is paused; go on with: fichierd resume
+            STOPPED for 3 h 30 min: paused
+              somebody said `fichierd pause`
+              what to do: go on with: fichierd resume
+            No mirror is configured.
+        "#]],
     );
 }
 
@@ -333,6 +373,7 @@ fn the_json_form_is_stable() {
               },
               "history_from": null,
               "audit": null,
+              "removals_wait": false,
               "proofs": {
                 "audit": null,
                 "verify": null,
@@ -342,7 +383,8 @@ fn the_json_form_is_stable() {
               "snapshot": null,
               "quota_warning": null
             }
-          ]
+          ],
+          "degraded": []
         }"#]]
     .assert_eq(&json);
     assert_eq!(serde_json::from_str::<Status>(&json).unwrap(), status);

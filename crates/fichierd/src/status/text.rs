@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{AccountStatus, MirrorState, MirrorStatus, ProblemStatus, Status};
+use super::{AccountStatus, DegradedStatus, MirrorState, MirrorStatus, ProblemStatus, Status};
 
 /// How wide a line may get; longer paths are still shown whole.
 pub(super) const WIDTH: usize = 80;
@@ -20,16 +20,16 @@ pub fn render(status: &Status, now: Timestamp) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail; `line` keeps that in one place.
     line(&mut out, 0, &headline(status));
-    if let Some(hold_off) = &status.hold_off {
-        let left = until(now, hold_off.until);
-        line(&mut out, 0, &format!("Nothing is sent for {left}: {}", hold_off.reason));
-    }
     if let Some(account) = &status.account {
         line(&mut out, 0, &account_line(account, now));
     }
+    for it in status.degraded.iter().filter(|it| it.mirror.is_none()) {
+        degraded_lines(&mut out, 0, it, now);
+    }
     for mirror in &status.mirrors {
         out.push('\n');
-        mirror_lines(&mut out, mirror, now);
+        let of_it = status.degraded.iter().filter(|it| it.mirror.as_ref() == Some(&mirror.name));
+        mirror_lines(&mut out, mirror, of_it, now);
     }
     if status.mirrors.is_empty() {
         line(&mut out, 0, "No mirror is configured.");
@@ -66,17 +66,29 @@ fn account_line(account: &AccountStatus, now: Timestamp) -> String {
     text
 }
 
-fn mirror_lines(out: &mut String, mirror: &MirrorStatus, now: Timestamp) {
+fn degraded_lines(out: &mut String, indent: usize, it: &DegradedStatus, now: Timestamp) {
+    let since = it.since_age_s.map(|age_s| duration(Duration::from_secs(age_s)));
+    let since = since.map(|age| format!(" for {age}")).unwrap_or_default();
+    let word = if it.stops { "STOPPED" } else { "DEGRADED" };
+    line(out, indent, &format!("{word}{since}: {}", it.title));
+    let next = it.next_try.filter(|at| *at > now).map(|at| until(now, at));
+    let next = next.map(|left| format!("; next look in {left}"));
+    line(out, indent + 2, &format!("{}{}", it.cause, next.unwrap_or_default()));
+    line(out, indent + 2, &format!("what to do: {}", it.what_to_do));
+}
+
+fn mirror_lines<'a>(
+    out: &mut String,
+    mirror: &MirrorStatus,
+    degraded: impl Iterator<Item = &'a DegradedStatus>,
+    now: Timestamp,
+) {
     let what = if mirror.what.is_empty() { word(mirror.state) } else { &mirror.what };
     line(out, 0, &format!("{}: {what}", mirror.name));
     line(out, 2, &format!("{} -> {}", mirror.source.display(), mirror.target));
     line(out, 2, &safe_line(mirror));
-    if let Some(held) = &mirror.held {
-        let since = until(held.since, now);
-        line(out, 2, &format!("HELD for {since}: {}", held.reason));
-        let name = &mirror.name;
-        line(out, 4, &format!("let it happen: fichierd approve {name}"));
-        line(out, 4, &format!("refuse it: fichierd reject {name}"));
+    for it in degraded {
+        degraded_lines(out, 2, it, now);
     }
     for text in asides(mirror) {
         line(out, 2, &text);
@@ -140,7 +152,6 @@ fn asides(mirror: &MirrorStatus) -> Vec<String> {
             lines.push(format!("{other} watched: {}", counted(watch.watched, "folder")));
         }
     }
-    lines.extend(watch.advice.iter().map(|advice| format!("advice: {advice}")));
     lines
 }
 

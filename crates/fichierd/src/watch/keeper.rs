@@ -37,8 +37,6 @@ pub(super) struct Keeper {
     rest_until: Instant,
     next_poll: Instant,
     health: Arc<Mutex<WatchHealth>>,
-    // The last mode that the journal was told.
-    said: WatchMode,
 }
 
 impl Keeper {
@@ -73,7 +71,6 @@ impl Keeper {
             rest_until: now,
             next_poll: now + poll,
             health: Arc::new(Mutex::new(health)),
-            said: WatchMode::Watching,
         }
     }
 
@@ -160,43 +157,17 @@ impl Keeper {
         self.next_poll = Instant::now() + self.poll;
     }
 
-    /// Tells those who ask, and the journal once it is sure.
+    /// Tells those who ask.
     fn publish(&mut self, ready: bool) {
         let mode = self.mode();
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
         *health = WatchHealth {
             watched_folders: self.tree.watched(),
             unwatched_folders: self.tree.unwatched().values().map(|folder| folder.folders).sum(),
-            mode: mode.clone(),
+            mode,
             overflows: health.overflows,
             ready,
         };
-        drop(health);
-        if ready {
-            self.say(mode);
-        }
-    }
-
-    /// One line for each transition, not for each count that differs.
-    fn say(&mut self, mode: WatchMode) {
-        let source = self.source.display();
-        match (&self.said, &mode) {
-            (WatchMode::Watching, WatchMode::Watching)
-            | (WatchMode::Partly { .. }, WatchMode::Partly { .. }) => {}
-            (_, WatchMode::Watching) => tracing::info!("all of `{source}` is watched again"),
-            (_, WatchMode::Partly { advice }) => {
-                tracing::warn!("`{source}` is watched only in part: {advice}");
-            }
-            (said, WatchMode::Polling { reason }) if *said != mode => {
-                let every = self.poll;
-                tracing::warn!(
-                    poll_s = every.as_secs(),
-                    "`{source}` cannot be watched and is looked at every {every:?} instead: {reason}"
-                );
-            }
-            (_, WatchMode::Polling { .. }) => {}
-        }
-        self.said = mode;
     }
 
     fn mode(&self) -> WatchMode {

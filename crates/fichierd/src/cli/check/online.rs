@@ -4,7 +4,9 @@
 //! for a data centre's or a VPN's (#913; docs/api-notes.md, D). Whoever runs a server must learn
 //! that on the first day and not when a disk has died, so a tiny file is sent, downloaded,
 //! compared and removed again. Costs five calls, and one for the account, which is then known for
-//! ten minutes.
+//! ten minutes. Before that the way to the service is looked at (`way`), so that what fails is named.
+
+mod way;
 
 use std::io::{self, Seek, Write};
 use std::sync::Arc;
@@ -18,48 +20,135 @@ use fichier_api::{
 use fichier_state::Store;
 use jiff::Timestamp;
 
-use super::Finding;
+use super::{Finding, Told};
 use crate::account::connect;
-use crate::cli::failure::ended;
+use crate::cli::failure::exit_of_remedy;
 use crate::config::Config;
 use crate::exit::Exit;
-use crate::status::bytes;
+use crate::mirror::chain;
+use crate::status::{bytes, duration};
 
 /// How long the service may scan the file for viruses, in polls that are this far apart.
 const POLL: Duration = Duration::from_secs(10);
 const MOST_POLLS: u32 = 30;
+/// How far the clocks may be apart; certificates and versions bear more.
+const CLOCK_AGREES: Duration = Duration::from_secs(5 * 60);
 /// A subscription that ends sooner is worth a warning.
 const ENDS_SOON: Duration = Duration::from_secs(14 * 24 * 3600);
 
-/// Asks the service, and tells by `say` what it finds, each thing as soon as it is known.
+/// Asks the service, and tells what it finds, each thing as soon as it is known.
 ///
 /// # Errors
 ///
-/// [`Exit::Refused`] without a subscription, and the client's errors.
-pub(super) async fn run(
-    config: &Config,
-    say: impl Fn(&Finding) -> anyhow::Result<()>,
-) -> anyhow::Result<Exit> {
-    let (client, _pacer) = connect(config)?;
-    let mut findings = account(&client.account().await?, Timestamp::now())?;
-    let may_send = !findings.iter().any(|finding| matches!(finding, Finding::Error(_)));
-    findings.iter().try_for_each(&say)?;
-    if may_send {
-        let trial = Trial { client: &client, time_scale: config.pace.time_scale };
-        let found = trial.run(folder(config)).await?;
-        found.iter().try_for_each(&say)?;
-        findings.extend(found);
+/// [`Exit::Refused`] where the key or the account is refused, [`Exit::Unavailable`] where the
+/// service cannot be reached, [`Exit::TryLater`] in a hold-off, [`Exit::Problems`] for the rest;
+/// errors of the client that none of these names.
+pub(super) async fn run(config: &Config, told: &mut Told) -> anyhow::Result<Exit> {
+    for finding in way::look(&config.account.api_url).await {
+        told.tell(finding)?;
     }
-    let bad = |finding: &Finding| matches!(finding, Finding::Error(_));
-    Ok(if findings.iter().any(bad) { Exit::Problems } else { Exit::Done })
+    if told.has_error() {
+        return Ok(Exit::Unavailable);
+    }
+    let (client, _pacer) = connect(config)?;
+    let account = match client.account().await {
+        Ok(account) => account,
+        Err(error) => {
+            clock(&client).map(|finding| told.tell(finding)).transpose()?;
+            told.tell(refusal(&error))?;
+            return Ok(exit_of_remedy(&error.remedy()));
+        }
+    };
+    clock(&client).map(|finding| told.tell(finding)).transpose()?;
+    for finding in self::account(&account, Timestamp::now()) {
+        told.tell(finding)?;
+    }
+    if account.offer == Offer::None {
+        return Ok(Exit::Refused);
+    }
+    if !told.has_error() {
+        let trial = Trial { client: &client, time_scale: config.pace.time_scale };
+        // The account may be remembered from a few minutes ago; the trial is of now.
+        match trial.run(folder(config)).await.map_err(anyhow::Error::downcast) {
+            Ok(found) => found.into_iter().try_for_each(|finding| told.tell(finding))?,
+            Err(Ok(error)) => {
+                told.tell(refusal(&error))?;
+                return Ok(exit_of_remedy(&fichier_api::Error::remedy(&error)));
+            }
+            Err(Err(other)) => return Err(other),
+        }
+    }
+    told.tell(Finding::good("key", "the key is accepted"))?;
+    Ok(if told.has_error() { Exit::Problems } else { Exit::Done })
+}
+
+/// Why the account could not be read.
+fn refusal(error: &fichier_api::Error) -> Finding {
+    let text = chain(error);
+    let (about, mend) = match &error.kind {
+        ErrorKind::KeyRefused | ErrorKind::Anonymous => (
+            "key",
+            "write the key from https://1fichier.com/console/params.pl into the key file; then: \
+             systemctl restart fichierd",
+        ),
+        ErrorKind::CustomersOnly => ("account", "buy Premium or Access at https://1fichier.com"),
+        ErrorKind::OwnerLocked => ("account", "ask the support of 1fichier"),
+        ErrorKind::HeldOff { .. } | ErrorKind::Throttled { .. } | ErrorKind::Locked => {
+            ("hold_off", "wait until it ends: fichierd status")
+        }
+        // The way was looked at before: somebody listens, and does not speak as expected.
+        ErrorKind::Unreachable(_) => (
+            "tls",
+            "look at the certificate: openssl s_client -connect api.1fichier.com:443; a proxy \
+             that opens TLS needs its authority in `ca_file`; a wrong clock makes certificates \
+             invalid: timedatectl",
+        ),
+        ErrorKind::PaceMemory(_) => ("state_folder", "look at the permissions of the state folder"),
+        ErrorKind::AddressRefused
+        | ErrorKind::OneLocation
+        | ErrorKind::NotFound
+        | ErrorKind::NotAllowed
+        | ErrorKind::NameTaken { .. }
+        | ErrorKind::NothingRenamed
+        | ErrorKind::NodeStorage
+        | ErrorKind::NoFileInUpload
+        | ErrorKind::Maintenance
+        | ErrorKind::Failing { .. }
+        | ErrorKind::UnexpectedReply { .. }
+        | ErrorKind::Refused { .. }
+        | ErrorKind::InvalidRequest { .. }
+        | ErrorKind::Corrupt { .. }
+        | ErrorKind::Sink(_) => {
+            ("service", "try again later; a captive portal or a proxy between?")
+        }
+    };
+    Finding::error(about, text, mend)
+}
+
+/// Our clock beside the service's, as its last reply told.
+fn clock(client: &Client) -> Option<Finding> {
+    let heard = client.service_clock()?;
+    Some(clock_finding(heard.difference(), heard.local_is_ahead()))
+}
+
+fn clock_finding(apart: Duration, is_ahead: bool) -> Finding {
+    const ABOUT: &str = "clock";
+    if apart <= CLOCK_AGREES {
+        return Finding::good(ABOUT, "the clock agrees with that of 1fichier");
+    }
+    let where_to = if is_ahead { "ahead of" } else { "behind" };
+    let what = format!("the clock is {} {where_to} that of 1fichier", duration(apart));
+    Finding::warning(ABOUT, what, "timedatectl set-ntp true")
 }
 
 /// What the account allows; an error where it allows nothing that this program does.
-fn account(account: &Account, now: Timestamp) -> anyhow::Result<Vec<Finding>> {
+fn account(account: &Account, now: Timestamp) -> Vec<Finding> {
+    const ABOUT: &str = "account";
+    const RENEW: &str = "renew it at https://1fichier.com: without it the API refuses everything";
     let offer = match account.offer {
         Offer::None => {
             let message = "the account has neither Premium nor Access, which the API needs";
-            return Err(ended(Exit::Refused, message));
+            return vec![Finding::error(ABOUT, message, RENEW)];
         }
         Offer::Premium => "Premium",
         Offer::Access => "Access",
@@ -67,25 +156,37 @@ fn account(account: &Account, now: Timestamp) -> anyhow::Result<Vec<Finding>> {
         Offer::Other(_) => "an offer that this version does not know",
     };
     let mut findings = vec![match account.subscription_end {
-        None => Finding::Good(format!("account: {offer}")),
+        None => Finding::good(ABOUT, format!("account: {offer}")),
         Some(end) => {
             let text = format!("account: {offer}, until {}", end.strftime("%Y-%m-%d"));
             let left = Duration::try_from(end.duration_since(now)).unwrap_or_default();
-            if left < ENDS_SOON { Finding::Warning(text) } else { Finding::Good(text) }
+            if left < ENDS_SOON {
+                Finding::warning(ABOUT, text, RENEW)
+            } else {
+                Finding::good(ABOUT, text)
+            }
         }
     }];
+    const STORAGE: &str = "storage";
+    const MORE: &str = "get more storage, or keep fewer versions (`keep`)";
     if let (Some(used), Some(allowed)) =
         (account.cold_storage_bytes, account.allowed_cold_storage_bytes)
     {
-        findings.push(Finding::Good(format!("storage: {} of {}", bytes(used), bytes(allowed))));
+        let what = format!("storage: {} of {}", bytes(used), bytes(allowed));
+        findings.push(if used / 9 >= allowed / 10 {
+            Finding::warning(STORAGE, what, MORE)
+        } else {
+            Finding::good(STORAGE, what)
+        });
     }
     if account.overquota {
-        findings.push(Finding::Error("the account is over its quota".to_owned()));
+        findings.push(Finding::error(STORAGE, "the account is over its quota", MORE));
     }
     if account.upload_forbidden {
-        findings.push(Finding::Error("1fichier forbids uploads to this account".to_owned()));
+        let what = "1fichier forbids uploads to this account";
+        findings.push(Finding::error(STORAGE, what, "ask the support of 1fichier why"));
     }
-    Ok(findings)
+    findings
 }
 
 /// Where the file goes: the staging folder of the first mirror that has one, where a file that is
@@ -112,11 +213,12 @@ impl Trial<'_> {
             Ok(arrived) => arrived,
             Err(finding) => return Ok(vec![finding]),
         };
-        let mut findings = vec![Finding::Good("upload: a test file arrived whole".to_owned())];
+        let mut findings = vec![Finding::good("upload", "upload: a test file arrived whole")];
         findings.push(self.download(&sent, &url).await);
         if let Err(error) = self.client.remove_files(&[url]).await {
-            let what = format!("the test file {name} could not be removed; please do so: {error}");
-            findings.push(Finding::Warning(what));
+            let what = format!("the test file {name} could not be removed: {error}");
+            let mend = format!("remove {name} in the console of 1fichier");
+            findings.push(Finding::warning("upload", what, mend));
         }
         Ok(findings)
     }
@@ -144,32 +246,41 @@ impl Trial<'_> {
                 UploadResult::Ready(stored) => {
                     let url = match_uploaded(&sent.files, &stored).urls.pop().flatten();
                     let file = sent.files.into_iter().next();
-                    let lost = "the test file did not arrive as it was sent; look for it in the \
-                                console of 1fichier";
-                    let arrived = file.zip(url).ok_or_else(|| Finding::Error(lost.to_owned()));
-                    return Ok(arrived);
+                    let lost = || {
+                        let mend = format!("look for {name} in the console of 1fichier");
+                        Finding::error(
+                            "upload",
+                            "the test file did not arrive as it was sent",
+                            mend,
+                        )
+                    };
+                    return Ok(file.zip(url).ok_or_else(lost));
                 }
                 UploadResult::BeingScanned | UploadResult::Nothing => {
                     tokio::time::sleep(POLL / self.time_scale).await;
                 }
             }
         }
-        let late =
-            format!("the service takes its time over the test file {name}; look again later");
-        Ok(Err(Finding::Error(late)))
+        let late = format!("the service takes its time over the test file {name}");
+        Ok(Err(Finding::error("upload", late, "look again later: fichierd check --online")))
     }
 
     async fn download(&self, sent: &SentFile, url: &FileUrl) -> Finding {
         let expected = Some((sent.size_bytes, sent.whirlpool));
         match self.client.download(url, expected, &mut tokio::io::sink()).await {
-            Ok(_) => Finding::Good("download: it came back as it was sent".to_owned()),
-            Err(error) if matches!(error.kind, ErrorKind::AddressRefused) => Finding::Error(
+            Ok(_) => Finding::good("download", "download: it came back as it was sent"),
+            Err(error) if matches!(error.kind, ErrorKind::AddressRefused) => Finding::error(
+                "download",
                 "download: 1fichier takes the address of this machine for a data centre's or a \
                  VPN's and refuses downloads to it (#913). Backups work, but nothing can be \
-                 restored from here: buy CDN credits or GOLD, or restore from another address"
-                    .to_owned(),
+                 restored from here",
+                "buy CDN credits or GOLD, or restore from another address",
             ),
-            Err(error) => Finding::Error(format!("download: {}", crate::mirror::chain(&error))),
+            Err(error) => Finding::error(
+                "download",
+                format!("download: {}", chain(&error)),
+                "try again later: fichierd check --online",
+            ),
         }
     }
 }

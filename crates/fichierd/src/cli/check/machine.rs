@@ -1,0 +1,148 @@
+//! What this machine has: configuration, key, state folder, room, limits of the kernel.
+
+use std::fs;
+use std::path::Path;
+
+use rustix::fs::{Access, access, statvfs};
+
+use super::Finding;
+use crate::config::Config;
+use crate::key_source::KeyError;
+use crate::status::{bytes, count, counted};
+
+/// Folders that one instance of inotify watches (`watch`).
+const FOLDERS_AN_INSTANCE: u64 = 2_000;
+/// Below this, a tree of medium size cannot be watched; 65,536 was the kernel's own default.
+const FEW_WATCHES: u64 = 65_536;
+/// With less room than this the state may not find it: a million files take about 500 MiB, with
+/// the copy before an upgrade twice that.
+const LITTLE_ROOM: u64 = 256 << 20;
+/// With less, nothing can be written down, and so nothing be sent.
+const NO_ROOM: u64 = 8 << 20;
+
+pub(super) fn configuration(config: &Config) -> Finding {
+    let path = config.path.display();
+    match config.mirrors.len() {
+        0 => Finding::warning(
+            "configuration",
+            format!("{path}: no mirror is configured"),
+            format!("add a [[mirror]] with source and target to {path}"),
+        ),
+        1 => Finding::good("configuration", format!("{path}: 1 mirror")),
+        many => Finding::good("configuration", format!("{path}: {many} mirrors")),
+    }
+}
+
+pub(super) fn key(config: &Config) -> Finding {
+    match config.account.key.read() {
+        Ok(_) => Finding::good("key", format!("API key: {}", config.account.key)),
+        Err(error) => {
+            let mend = match &error {
+                KeyError::TooOpen { path, .. } => format!("chmod 600 {}", path.display()),
+                KeyError::Nowhere | KeyError::Unreadable { .. } | KeyError::Malformed { .. } => {
+                    "write the key from https://1fichier.com/console/params.pl into that file, \
+                     readable by its owner alone"
+                        .to_owned()
+                }
+            };
+            Finding::error("key", format!("API key: {error}"), mend)
+        }
+    }
+}
+
+pub(super) fn ca_file(path: &Path) -> Finding {
+    let shown = path.display();
+    let mend = "correct `ca_file` in the configuration";
+    match fs::read_to_string(path) {
+        Ok(text) if text.contains("-----BEGIN CERTIFICATE-----") => {
+            Finding::good("certificates", format!("certificates: {shown}"))
+        }
+        Ok(_) => Finding::error(
+            "certificates",
+            format!("{shown} holds no certificate in PEM form"),
+            mend,
+        ),
+        Err(error) => {
+            Finding::error("certificates", format!("{shown} cannot be read: {error}"), mend)
+        }
+    }
+}
+
+/// Whether the folder, or the first of its parents that exists, can be written to.
+pub(super) fn state_dir(path: &Path) -> Finding {
+    const ABOUT: &str = "state_folder";
+    let shown = path.display();
+    let mend = format!("install -d -m 700 -o fichierd -g fichierd {shown}");
+    let Some(existing) = path.ancestors().find(|ancestor| ancestor.exists()) else {
+        return Finding::error(ABOUT, format!("state folder {shown}: no parent exists"), mend);
+    };
+    let there = existing.display();
+    if !existing.is_dir() {
+        let what = format!("state folder {shown}: {there} is no folder");
+        return Finding::error(ABOUT, what, "correct `state_dir` in the configuration");
+    }
+    let may = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;
+    match access(existing, may) {
+        Err(error) => {
+            let what = format!("state folder {shown}: {there} cannot be written to: {error}");
+            Finding::error(ABOUT, what, mend)
+        }
+        Ok(()) if existing == path => Finding::good(ABOUT, format!("state folder {shown}")),
+        Ok(()) => Finding::good(ABOUT, format!("state folder {shown}, will be made")),
+    }
+}
+
+/// How much room there is for the state.
+pub(super) fn room(path: &Path) -> Option<Finding> {
+    let existing = path.ancestors().find(|ancestor| ancestor.is_dir())?;
+    let system = statvfs(existing).ok()?;
+    Some(room_of(path, system.f_bavail.saturating_mul(system.f_frsize)))
+}
+
+pub(super) fn room_of(path: &Path, free: u64) -> Finding {
+    const ABOUT: &str = "room";
+    let what = format!("room for the state: {}", bytes(free));
+    let mend = format!("make room on the disk of it: df -h {}", path.display());
+    match free {
+        0..NO_ROOM => Finding::error(ABOUT, what, mend),
+        NO_ROOM..LITTLE_ROOM => Finding::warning(ABOUT, what, mend),
+        LITTLE_ROOM.. => Finding::good(ABOUT, what),
+    }
+}
+
+/// Whether the kernel lets this many folders be watched.
+pub(super) fn watches(inotify: &Path, folders: u64, mirrors: u64) -> Finding {
+    const ABOUT: &str = "watches";
+    let read = |name: &str| {
+        let text = fs::read_to_string(inotify.join(name)).ok()?;
+        text.trim().parse::<u64>().ok()
+    };
+    let (Some(watches), Some(instances)) = (read("max_user_watches"), read("max_user_instances"))
+    else {
+        let what = "the limits of inotify are hidden from this process; `fichierd status` tells \
+                    whether they were high enough";
+        return Finding::good(ABOUT, what);
+    };
+    let raise = |name: &str, to: u64| {
+        format!(
+            "sysctl -w fs.inotify.{name}={to}; and put fs.inotify.{name}={to} into \
+             /etc/sysctl.d/60-fichierd.conf"
+        )
+    };
+    let there = counted(folders, "folder");
+    if watches < FEW_WATCHES || watches < folders {
+        let enough = (2 * folders).max(524_288).next_power_of_two();
+        let what =
+            format!("at most {} folders can be watched, and {there} would be", count(watches));
+        return Finding::warning(ABOUT, what, raise("max_user_watches", enough));
+    }
+    let needed = folders / FOLDERS_AN_INSTANCE + mirrors;
+    if instances < needed {
+        let what = format!("{instances} instances of inotify, and {needed} are needed");
+        let enough = (2 * needed).max(512).next_power_of_two();
+        return Finding::warning(ABOUT, what, raise("max_user_instances", enough));
+    }
+    let what =
+        format!("inotify: {} watches for {there}, {instances} instances a user", count(watches));
+    Finding::good(ABOUT, what)
+}

@@ -1,0 +1,109 @@
+//! Was this process stopped, or the machine asleep, or its clock set?
+//!
+//! Each turn of the loop compares both clocks with those of the turn before. After a gap nothing
+//! that was known is believed without a look (T03): everything is looked at once. The pace needs
+//! no help: it counts on the monotonic clock and never catches up.
+
+use std::time::{Duration, SystemTime};
+
+use super::Daemon;
+use crate::status::duration;
+use tokio::time::Instant;
+
+/// A loop that turns so much later than it wanted to was stopped; clocks that part by as much were
+/// set, or the machine was asleep.
+const GAP: Duration = Duration::from_secs(60);
+
+/// A busy machine is late by less, however fast the service's clock is made to run.
+const LEAST_GAP: Duration = Duration::from_secs(1);
+
+/// The clocks at the last turn, and when the next is to come at the latest.
+#[derive(Debug, Default)]
+pub(super) struct Pulse {
+    last: Option<(Instant, SystemTime)>,
+    due: Option<Instant>,
+}
+
+/// What has happened between two turns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Skipped {
+    /// Nothing ran for so long.
+    Stopped(Duration),
+    /// The wall clock went forward by so much more than the monotonic one: the machine slept, or
+    /// its clock was set.
+    Ahead(Duration),
+    /// It was set back.
+    Back(Duration),
+}
+
+impl Pulse {
+    /// When the next turn comes at the latest.
+    pub(super) fn expect(&mut self, due: Instant) {
+        self.due = Some(due);
+    }
+
+    /// Takes a turn; what is no longer than `gap` is none.
+    fn beat(&mut self, now: (Instant, SystemTime), gap: Duration) -> Option<Skipped> {
+        let (before, wall_before) = self.last.replace(now)?;
+        let late = self.due.map_or(Duration::ZERO, |due| now.0.saturating_duration_since(due));
+        let wall = wall_before + now.0.saturating_duration_since(before);
+        match (now.1.duration_since(wall), wall.duration_since(now.1)) {
+            _ if late > gap => Some(Skipped::Stopped(late)),
+            (Ok(by), _) if by > gap => Some(Skipped::Ahead(by)),
+            (_, Ok(by)) if by > gap => Some(Skipped::Back(by)),
+            _ => None,
+        }
+    }
+}
+
+impl Daemon {
+    /// Looks at everything after a gap.
+    pub(super) fn feel_pulse(&mut self) {
+        let scale = self.shared.client.pacer().time_scale().max(1);
+        let now = (Instant::now(), SystemTime::now());
+        let Some(skipped) = self.pulse.beat(now, (GAP / scale).max(LEAST_GAP)) else { return };
+        match skipped {
+            Skipped::Stopped(by) => {
+                tracing::info!("stopped for {}; looking at everything", duration(by));
+            }
+            Skipped::Ahead(by) => tracing::info!(
+                "the machine was asleep, or its clock was set forward, by {}; looking at everything",
+                duration(by)
+            ),
+            Skipped::Back(by) => tracing::info!(
+                "the clock of this machine was set back by {}; looking at everything",
+                duration(by)
+            ),
+        }
+        // What the service said of the time was compared with a clock that has changed since.
+        self.clocks_apart = None;
+        for seat in self.seats.values_mut() {
+            seat.dirty.mark_everything();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn t03_only_a_gap_is_one() {
+        let start = Instant::now();
+        let at = |seconds: u32| SystemTime::UNIX_EPOCH + seconds * SECOND;
+        let beat = |turn: Duration, wall: SystemTime| {
+            let mut pulse = Pulse::default();
+            assert_eq!(pulse.beat((start, at(1_000_000)), 60 * SECOND), None, "the first");
+            pulse.expect(start + 30 * SECOND);
+            pulse.beat((start + turn, wall), 60 * SECOND)
+        };
+        assert_eq!(beat(30 * SECOND, at(1_000_030)), None);
+        assert_eq!(beat(85 * SECOND, at(1_000_085)), None, "a busy machine");
+        assert_eq!(beat(30 * SECOND, at(1_000_085)), None, "a clock that is corrected a little");
+        assert_eq!(beat(3_630 * SECOND, at(1_003_630)), Some(Skipped::Stopped(3_600 * SECOND)));
+        assert_eq!(beat(30 * SECOND, at(1_003_630)), Some(Skipped::Ahead(3_600 * SECOND)));
+        assert_eq!(beat(30 * SECOND, at(996_430)), Some(Skipped::Back(3_600 * SECOND)));
+    }
+}

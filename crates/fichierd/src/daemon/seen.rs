@@ -1,0 +1,215 @@
+//! What a person sees of the service: its degraded states, each said once when it begins and once
+//! when it is over, and the line for `systemctl status`.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::{Daemon, Seat};
+use crate::degraded::{Facts, Kind, MirrorFacts, NOTE, News, Remembered, found};
+use crate::mirror::{CycleEnd, Trouble, chain};
+use crate::state::State;
+use crate::status::{DegradedStatus, Status, duration};
+use crate::systemd;
+use crate::view;
+use crate::watch::Watch;
+
+/// The service's time is believed when it was heard so recently: a machine may sleep.
+const JUST_HEARD: Duration = Duration::from_secs(60);
+
+/// What is known of a mirror besides how its last cycle ended.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// How what is done between cycles ended, if not well.
+    chores_trouble: Option<Trouble>,
+    /// Why the last uploads were refused, whichever file they brought.
+    uploads_refused: Option<String>,
+    /// Why there is no watch.
+    not_watched: Option<String>,
+    /// A cycle has ended since the start.
+    is_judged: bool,
+    /// How often events were lost when the cycle under way began, and up to when everything was
+    /// looked at since.
+    overflows_at_begin: u64,
+    overflows_looked_at: u64,
+}
+
+impl Daemon {
+    /// Starts to watch the source of a mirror, if it is not.
+    pub(super) fn watch_seat(&mut self, name: &str) {
+        let Some(seat) = self.seats.get_mut(name) else { return };
+        let Some(worker) = seat.worker.as_ref().filter(|_| seat.watch.is_none()) else { return };
+        let filter = std::sync::Arc::clone(&worker.filter);
+        let is_excluded = std::sync::Arc::new(move |path: &fichier_state::RelPath, is_dir| {
+            filter.is_excluded(path, is_dir)
+        });
+        let (dirty, mounts) = (worker.dirty.clone(), self.mounts.clone());
+        let config = &seat.config;
+        match Watch::start(&config.source, config.rescan, is_excluded, dirty, mounts) {
+            Ok(watch) => (seat.watch, seat.known.not_watched) = (Some(watch), None),
+            Err(error) => seat.known.not_watched = Some(chain(&error)),
+        }
+        (seat.known.overflows_at_begin, seat.known.overflows_looked_at) = (0, 0);
+    }
+
+    /// Takes in what is wrong now, and tells what has changed: the journal, the state file and
+    /// systemd.
+    pub(super) fn tell(&mut self) {
+        let status = view::live(&self.shared, self.seats.values(), self.paused);
+        let now = Instant::now();
+        self.hear_clock();
+        let facts = Facts {
+            configuration_refused: self.refused_reload.as_deref(),
+            clocks_apart: self.clocks_apart,
+            mirrors: self.seats.values().map(|seat| seat.facts(now)).collect(),
+        };
+        let found = found(&status, &facts, Timestamp::now());
+        let now_s = self.shared.state.now_s();
+        let judged = |mirror: Option<&str>| match mirror {
+            Some(name) => self.seats.get(name).is_none_or(|seat| seat.known.is_judged),
+            None => self.seats.values().all(|seat| seat.known.is_judged),
+        };
+        let news = self.episodes.observe((now, now_s), found, judged);
+        news.iter().for_each(say);
+        if !news.is_empty() {
+            remember(&self.shared.state, &self.episodes.to_remember());
+        }
+        let line = view::line(&self.with_degraded(status));
+        if line != self.said {
+            systemd::status(&line);
+            self.said = line;
+        }
+    }
+
+    /// The status with what was found wrong.
+    pub(super) fn status(&self) -> Status {
+        self.with_degraded(view::live(&self.shared, self.seats.values(), self.paused))
+    }
+
+    fn with_degraded(&self, mut status: Status) -> Status {
+        let now_s = self.shared.state.now_s();
+        let current = self.episodes.current();
+        status.degraded = current.map(|(it, since_s)| it.entry(Some(since_s), now_s)).collect();
+        status.date_what_is_held();
+        status
+    }
+
+    /// How far the clocks are apart, as of the last reply that was fresh when this was asked.
+    fn hear_clock(&mut self) {
+        let heard = self.shared.client.service_clock();
+        if let Some(heard) = heard.filter(|heard| heard.age() <= JUST_HEARD) {
+            self.clocks_apart = Some(heard.difference());
+        }
+    }
+}
+
+impl Seat {
+    /// To be called before a cycle begins.
+    pub(super) fn note_begin(&mut self) {
+        self.known.overflows_at_begin = self.overflows();
+    }
+
+    /// What a cycle has shown.
+    pub(super) fn note_end(&mut self, end: &CycleEnd) {
+        self.known.is_judged = true;
+        let report = &end.report;
+        if report.uploads_refused.is_some() {
+            self.known.uploads_refused.clone_from(&report.uploads_refused);
+        } else if report.uploaded_files > 0 || end.trouble.is_none() && report.problems == 0 {
+            self.known.uploads_refused = None;
+        }
+        if end.trouble.is_none() {
+            self.known.chores_trouble = None;
+            if end.everything {
+                self.known.overflows_looked_at = self.known.overflows_at_begin;
+            }
+        }
+    }
+
+    /// How what is done between cycles has ended.
+    pub(super) fn note_chores(&mut self, trouble: Option<Trouble>) {
+        self.known.chores_trouble = trouble;
+    }
+
+    fn facts(&self, now: Instant) -> MirrorFacts<'_> {
+        let chores = self.schedule.next_chores().filter(|_| self.known.chores_trouble.is_some());
+        let waits = self.schedule.waits_until().or(chores);
+        let next_try = waits.filter(|until| *until > now);
+        let next_try = next_try.and_then(|until| Timestamp::now().checked_add(until - now).ok());
+        MirrorFacts {
+            trouble: self.trouble.as_ref(),
+            chores_trouble: self.known.chores_trouble.as_ref(),
+            uploads_refused: self.known.uploads_refused.as_deref(),
+            events_lost: self.overflows() > self.known.overflows_looked_at,
+            not_watched: self.known.not_watched.as_deref(),
+            next_try,
+        }
+    }
+
+    fn overflows(&self) -> u64 {
+        self.watch.as_ref().map_or(0, |watch| watch.health().overflows)
+    }
+}
+
+fn remember(state: &State, episodes: &[Remembered]) {
+    let text = serde_json::to_string(episodes).unwrap_or_default();
+    let text = (!episodes.is_empty()).then_some(text);
+    if let Err(error) = state.write(|w| w.set_note(NOTE, text.as_deref())) {
+        // Most likely this is what was to be remembered.
+        tracing::debug!("degraded states cannot be remembered: {}", chain(&error));
+    }
+}
+
+fn say(news: &News) {
+    match news {
+        News::Begins(found) => {
+            let (mirror, kind) = (found.mirror.as_deref(), found.kind);
+            let (about, state) = (kind.about(), kind.word());
+            let cause = &found.cause;
+            let text = format!(
+                "{}{}: {cause}; what to do: {}",
+                head(mirror),
+                about.title,
+                kind.what_to_do(mirror)
+            );
+            if about.alarms {
+                tracing::error!(mirror, state, "{text}");
+            } else {
+                tracing::warn!(mirror, state, "{text}");
+            }
+        }
+        News::Over { kind, mirror, lasted } => {
+            let mirror = mirror.as_deref();
+            tracing::info!(
+                mirror,
+                state = kind.word(),
+                lasted_s = lasted.as_secs(),
+                "{}over after {}: {}",
+                head(mirror),
+                duration(*lasted),
+                kind.about().title
+            );
+        }
+    }
+}
+
+fn head(mirror: Option<&str>) -> String {
+    mirror.map(|name| format!("`{name}`: ")).unwrap_or_default()
+}
+
+impl Status {
+    /// Since when something is held is when that was found.
+    fn date_what_is_held(&mut self) {
+        for mirror in &mut self.mirrors {
+            let Some(held) = &mut mirror.held else { continue };
+            let of_it = |it: &&DegradedStatus| {
+                it.mirror.as_ref() == Some(&mirror.name)
+                    && (it.kind == Kind::RemovalsHeld || it.stops)
+            };
+            if let Some(since) = self.degraded.iter().find(of_it).and_then(|it| it.since) {
+                held.since = since;
+            }
+        }
+    }
+}
