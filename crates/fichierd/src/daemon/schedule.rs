@@ -13,8 +13,8 @@ const HELD_RETRY: Duration = Duration::from_secs(60);
 const REFUSED_RETRY: Duration = Duration::from_secs(3600);
 /// A full disk, say (P03).
 const STATE_RETRY: Duration = Duration::from_secs(10);
-/// The network: from this to the next, doubling.
-const NETWORK_RETRY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
+/// The network: from this to the next, doubling; with its jitter never more than a minute (H01).
+const NETWORK_RETRY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(54));
 /// An upload's outcome is not known yet.
 const PENDING_RETRY: Duration = Duration::from_secs(30);
 
@@ -168,4 +168,62 @@ fn jittered(period: Duration) -> Duration {
         Err(_) => 100,
     };
     period * (900 + share) / 1000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Keep, MaxRemovals};
+    use crate::cycle::Outcome;
+    use crate::report::CycleReport;
+
+    fn config() -> MirrorConfig {
+        MirrorConfig {
+            name: "photos".to_owned(),
+            source: "/srv/photos".into(),
+            target: "/backup/photos".to_owned(),
+            exclude: Vec::new(),
+            settle: Duration::ZERO,
+            settle_at_most: Duration::from_secs(300),
+            rescan: Duration::from_secs(3600),
+            max_removals: MaxRemovals::Percent(25),
+            removals_floor: 100,
+            keep: Keep::Forever,
+            keep_versions: None,
+            audit: None,
+            drill: None,
+            drill_bytes: 1 << 20,
+        }
+    }
+
+    fn ended(trouble: Option<Trouble>) -> CycleEnd {
+        CycleEnd {
+            report: CycleReport::default(),
+            outcome: Outcome::default(),
+            trouble,
+            everything: true,
+            more: false,
+            took: Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn h01_a_service_out_of_reach_is_tried_less_and_less_often_and_at_least_once_a_minute() {
+        let mut schedule = Schedule::starting();
+        let mut waits = Vec::new();
+        for _ in 0..200 {
+            let before = Instant::now();
+            let trouble = Trouble::Unreachable("no route".to_owned());
+            schedule.after(&ended(Some(trouble)), None, 1, &config());
+            waits.push(schedule.not_before.unwrap() - before);
+        }
+        let minute = Duration::from_secs(60);
+        assert!(waits.iter().all(|wait| *wait <= minute), "{waits:?}");
+        assert!(waits[0] < Duration::from_secs(8) && waits[1] > waits[0], "{waits:?}");
+        assert!(waits[4..].iter().all(|wait| *wait > minute * 3 / 4), "{waits:?}");
+        let alike = waits[10..].iter().filter(|wait| wait.as_millis() == waits[9].as_millis());
+        assert!(alike.count() < 100, "all wait alike: {waits:?}");
+        schedule.after(&ended(None), None, 1, &config());
+        assert_eq!(schedule.not_before, None);
+    }
 }
