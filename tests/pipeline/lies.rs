@@ -12,6 +12,9 @@ use crate::world::{TARGET, World};
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const MINUTES: Duration = Duration::from_secs(6 * 60);
 
+/// What is done on disk, and the call that lies about it.
+type Change = (&'static str, fn(&World));
+
 async fn with_changes(audit: Option<Duration>) -> World {
     let mut world = World::with(|_| {}, |config| config.audit = audit).await;
     world.write_many(["folder/a", "folder/b", "folder/c"].map(str::to_owned));
@@ -93,7 +96,7 @@ async fn u11_an_upload_is_no_more_than_a_minute_of_the_measured_bandwidth() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn u13_a_move_or_rename_that_only_says_it_was_done_is_found_out_by_the_audit() {
-    let changes: [(&str, fn(&World)); 3] = [
+    let changes: [Change; 3] = [
         ("file/mv.cgi", |world| world.write("folder/e", "published nowhere")),
         ("file/mv.cgi", |world| world.rename("folder/c", "elsewhere/c")),
         ("file/rename.cgi", |world| world.rename("folder/b", "folder/renamed")),

@@ -16,8 +16,8 @@ const HELD_RETRY: Duration = Duration::from_secs(60);
 const REFUSED_RETRY: Duration = Duration::from_secs(3600);
 /// A full disk, say (P03).
 const STATE_RETRY: Duration = Duration::from_secs(10);
-/// The network: from this to the next, doubling.
-const NETWORK_RETRY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
+/// The network: from this to the next, doubling; with its jitter never more than a minute (H01).
+const NETWORK_RETRY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(54));
 /// An upload's outcome is not known yet.
 const PENDING_RETRY: Duration = Duration::from_secs(30);
 
@@ -186,5 +186,64 @@ impl Schedule {
         self.failures = self.failures.saturating_add(1);
         self.not_before = Some(now + wait);
         self.wake_at = self.not_before;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Keep, MaxRemovals};
+    use crate::cycle::Outcome;
+    use crate::report::CycleReport;
+
+    fn config() -> MirrorConfig {
+        MirrorConfig {
+            name: "photos".to_owned(),
+            source: "/srv/photos".into(),
+            target: "/backup/photos".to_owned(),
+            exclude: Vec::new(),
+            settle: Duration::ZERO,
+            settle_at_most: Duration::from_secs(300),
+            rescan: Duration::from_secs(3600),
+            max_removals: MaxRemovals::Percent(25),
+            removals_floor: 100,
+            keep: Keep::Forever,
+            keep_versions: None,
+            audit: None,
+            drill: None,
+            drill_bytes: 1 << 20,
+        }
+    }
+
+    fn ended(trouble: Option<Trouble>) -> CycleEnd {
+        CycleEnd {
+            report: CycleReport::default(),
+            outcome: Outcome::default(),
+            trouble,
+            everything: true,
+            more: false,
+            took: Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn h01_a_service_out_of_reach_is_tried_less_and_less_often_and_at_least_once_a_minute() {
+        let now = Now { instant: Instant::now(), wall: SystemTime::UNIX_EPOCH };
+        let chance = Chance::seeded(1);
+        let mut schedule = Schedule::starting(now.instant);
+        let mut waits = Vec::new();
+        for _ in 0..200 {
+            let trouble = Trouble::Unreachable("no route".to_owned());
+            schedule.after(now, &ended(Some(trouble)), None, 1, &config(), &chance);
+            waits.push(schedule.not_before.unwrap() - now.instant);
+        }
+        let minute = Duration::from_secs(60);
+        assert!(waits.iter().all(|wait| *wait <= minute), "{waits:?}");
+        assert!(waits[0] < Duration::from_secs(8) && waits[1] > waits[0], "{waits:?}");
+        assert!(waits[4..].iter().all(|wait| *wait > minute * 3 / 4), "{waits:?}");
+        let alike = waits[10..].iter().filter(|wait| wait.as_millis() == waits[9].as_millis());
+        assert!(alike.count() < 100, "all wait alike: {waits:?}");
+        schedule.after(now, &ended(None), None, 1, &config(), &chance);
+        assert_eq!(schedule.not_before, None);
     }
 }
