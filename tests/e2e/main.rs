@@ -18,6 +18,7 @@ mod check;
 mod command;
 mod commands;
 mod crashes;
+mod fence;
 mod following;
 mod lost;
 mod nasty;

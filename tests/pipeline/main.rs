@@ -16,6 +16,7 @@ mod drill;
 mod exact;
 mod expiry;
 mod faults;
+mod fence;
 mod lost;
 mod names_taken;
 mod past;

@@ -22,6 +22,7 @@ mod compare;
 mod heal;
 mod round;
 
+pub(crate) use compare::name_of;
 use compare::{Compared, compare};
 use round::Round;
 

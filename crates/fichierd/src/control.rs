@@ -45,6 +45,9 @@ pub enum Request {
     Approve {
         /// Of which mirror.
         mirror: String,
+        /// Also a target on which somebody else works.
+        #[serde(default)]
+        take_over: bool,
     },
     /// `POST /v1/reject`: keep the remote files whose local ones are gone.
     Reject {

@@ -107,9 +107,10 @@ impl From<TargetError> for CycleError {
     fn from(error: TargetError) -> Self {
         CycleError::Step(match error {
             TargetError::Step(error) => error,
-            other @ (TargetError::OwnedByAnother { .. } | TargetError::Gone { .. }) => {
-                StepError::Target(Box::new(other))
-            }
+            other @ (TargetError::OwnedByAnother { .. }
+            | TargetError::OtherMachine { .. }
+            | TargetError::OtherCopy { .. }
+            | TargetError::Gone { .. }) => StepError::Target(Box::new(other)),
         })
     }
 }

@@ -19,6 +19,7 @@ use crate::chores::ChoresEnd;
 use crate::config::{Config, MirrorConfig};
 use crate::control::{self, Call};
 use crate::exit::Exit;
+use crate::fence;
 use crate::mirror::{CycleEnd, MirrorWorker, Shared, Trouble, chain};
 use crate::snapshot;
 use crate::state::State;
@@ -547,6 +548,8 @@ pub fn open_shared(config: &Config) -> Result<Shared, DaemonError> {
     let installation = store.installation()?.unwrap_or_else(crate::installation::id);
     store.write(|w| {
         w.set_note("installation", Some(&installation))?;
+        // A copied state says where it was: it is told where it is.
+        w.set_note(fence::MACHINE_NOTE, crate::installation::machine().as_deref())?;
         snapshot::remember_config(w, &config.path)
     })?;
     Ok(Shared {

@@ -147,6 +147,9 @@ impl Executor {
     }
 
     async fn step(&self, step: Step) -> Result<(), StepError> {
+        if matches!(step, Step::Retire(_) | Step::RetireFolder(..) | Step::RemoveFolder(..)) {
+            self.check_claim().await?;
+        }
         match step {
             Step::Note(notes) => self.note(notes),
             Step::MakeFolder(path) => self.make_folder(&path).await,

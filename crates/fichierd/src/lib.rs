@@ -18,6 +18,7 @@ pub mod drill;
 pub mod execute;
 pub mod exit;
 pub mod expiry;
+pub mod fence;
 pub mod filter;
 pub mod gather;
 pub mod guard;

@@ -78,6 +78,8 @@ pub struct MirrorWorker {
     /// What one cycle takes on: [`MAX_ADDITIONS`].
     pub max_additions: usize,
     places: Option<Places>,
+    /// This process has claimed the target.
+    has_claimed: bool,
     restless: RestlessFiles,
     put_offs: u32,
 }
@@ -130,6 +132,7 @@ impl MirrorWorker {
             planned_bytes: Arc::default(),
             max_additions: MAX_ADDITIONS,
             places: None,
+            has_claimed: false,
             restless,
             put_offs: 0,
         })
@@ -271,6 +274,10 @@ impl MirrorWorker {
         self.remember_root(&shared.state, &row, &found).map_err(Failure::early)?;
         let places = self.places(shared, &row).await.map_err(Failure::target)?;
         let executor = self.executor(shared, places, Some(found)).map_err(Failure::early)?;
+        if !executor.is_believed(&shared.stop).await.map_err(Failure::early)? {
+            // There is all of it to do, after the next start.
+            return Ok((CycleReport::default(), Outcome { left_out: 1, ..Outcome::default() }));
+        }
         // While something is held, what is said about it is to stay true.
         let all = Due { everything: true, paths: Vec::new() };
         let due = if row.held.is_some() { &all } else { due };
@@ -373,7 +380,8 @@ impl MirrorWorker {
         if let Some(places) = self.places {
             return Ok(places);
         }
-        let places = target::prepare(&shared.client, &shared.state, row).await?;
+        let places = target::prepare(&shared.client, &shared.state, row, !self.has_claimed).await?;
+        self.has_claimed = true;
         self.places = Some(places);
         Ok(places)
     }

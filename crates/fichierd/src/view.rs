@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use crate::config::MirrorConfig;
 use crate::daemon::Seat;
 use crate::exit::Exit;
+use crate::fence;
 use crate::mirror::{CycleEnd, Shared, Trouble};
 use crate::status::{
     CycleSummary, HeldStatus, HoldOffStatus, MOST_LISTED, MirrorState, MirrorStatus, ProblemStatus,
@@ -39,6 +40,14 @@ pub(crate) fn live<'a>(
         }
         mirror.watch = watch_status(seat);
         (mirror.state, mirror.what) = state_of(seat, &mirror, paused);
+        let left = shared.state.read(|s| fence::left_to_look_at(s, seat.id)).unwrap_or_default();
+        if let (Some(left), None) = (left, &seat.trouble) {
+            mirror.what = format!(
+                "the state file is older than what is on 1fichier: comparing the whole target \
+                 first, {} folders left",
+                count(left)
+            );
+        }
         status.mirrors.push(mirror);
     }
     status

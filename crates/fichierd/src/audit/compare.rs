@@ -116,7 +116,7 @@ impl Compared {
 }
 
 /// The name that the service has for a file of ours.
-pub(super) fn name_of(entry: &Entry, copy: &RemoteCopy) -> RemoteName {
+pub(crate) fn name_of(entry: &Entry, copy: &RemoteCopy) -> RemoteName {
     copy.remote_name.clone().unwrap_or_else(|| RemoteName::encode(&entry.name))
 }
 

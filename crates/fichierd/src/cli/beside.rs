@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use fichier_state::{Error, Store};
 
+use super::failure::ended;
 use super::service::{self, cycle_line, exit_of_cycles};
 use super::{output, progress};
 use crate::account::hold_off;
@@ -171,10 +172,16 @@ pub(super) fn keep_proof(config: &Config, found: &Proved) -> anyhow::Result<u64>
 }
 
 /// Lets the next cycle do what is held.
-pub(super) fn approve_held(config: &Config, name: &str) -> anyhow::Result<Exit> {
+pub(super) fn approve_held(config: &Config, name: &str, take_over: bool) -> anyhow::Result<Exit> {
     let shared = open_shared(config)?;
     let mirror = named(config, name)?;
-    output::line(&approve(&shared.state, mirror)?)?;
+    match approve(&shared.state, mirror, take_over)? {
+        Ok(message) => output::line(&message)?,
+        Err(why) => {
+            close(shared)?;
+            return Err(ended(Exit::Held, why));
+        }
+    }
     output::line("it happens at the next start of the service, or at: fichierd sync")?;
     close(shared)?;
     Ok(Exit::Done)

@@ -145,6 +145,14 @@ struct MirrorBody {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct ApproveBody {
+    mirror: String,
+    #[serde(default)]
+    take_over: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct ProvedBody {
     proved: Proved,
 }
@@ -160,8 +168,8 @@ async fn sync(State(desk): State<Desk>, Json(body): Json<SyncBody>) -> Response 
     desk.ask(Request::Sync { mirrors: body.mirrors }).await
 }
 
-async fn approve(State(desk): State<Desk>, Json(body): Json<MirrorBody>) -> Response {
-    desk.ask(Request::Approve { mirror: body.mirror }).await
+async fn approve(State(desk): State<Desk>, Json(body): Json<ApproveBody>) -> Response {
+    desk.ask(Request::Approve { mirror: body.mirror, take_over: body.take_over }).await
 }
 
 async fn reject(State(desk): State<Desk>, Json(body): Json<MirrorBody>) -> Response {

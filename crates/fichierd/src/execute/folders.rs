@@ -125,7 +125,8 @@ impl Executor {
         self.learn(folder, path, spot, &listing).map(|()| true)
     }
 
-    fn learn(
+    /// Writes down what a listing showed of a folder, besides the records of our own files.
+    pub(crate) fn learn(
         &self,
         folder: &Folder,
         path: &RelPath,

@@ -60,9 +60,12 @@ impl FailureKind {
             FailureKind::Cycle(CycleError::Step(step))
             | FailureKind::Target(TargetError::Step(step)) => step,
             FailureKind::Cycle(CycleError::Survey(_) | CycleError::Source(_))
-            | FailureKind::Target(TargetError::OwnedByAnother { .. } | TargetError::Gone { .. }) => {
-                return false;
-            }
+            | FailureKind::Target(
+                TargetError::OwnedByAnother { .. }
+                | TargetError::OtherMachine { .. }
+                | TargetError::OtherCopy { .. }
+                | TargetError::Gone { .. },
+            ) => return false,
         };
         let StepError::Api(error) = step else { return false };
         matches!(error.kind, ErrorKind::NotFound) || matches!(error.remedy(), Remedy::AskOperator)
@@ -84,9 +87,12 @@ impl Trouble {
                 return Trouble::Held(text);
             }
             FailureKind::Target(TargetError::Step(step)) => step,
-            FailureKind::Target(TargetError::OwnedByAnother { .. } | TargetError::Gone { .. }) => {
-                return Trouble::Held(text);
-            }
+            FailureKind::Target(
+                TargetError::OwnedByAnother { .. }
+                | TargetError::OtherMachine { .. }
+                | TargetError::OtherCopy { .. }
+                | TargetError::Gone { .. },
+            ) => return Trouble::Held(text),
         };
         match step {
             StepError::Api(error) => match (error.remedy(), &error.kind) {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{AccountStatus, MirrorState, MirrorStatus, ProblemStatus, Status};
+use crate::target::TAKE_OVER;
 
 /// How wide a line may get; longer paths are still shown whole.
 pub(super) const WIDTH: usize = 80;
@@ -74,9 +75,12 @@ fn mirror_lines(out: &mut String, mirror: &MirrorStatus, now: Timestamp) {
     if let Some(held) = &mirror.held {
         let since = until(held.since, now);
         line(out, 2, &format!("HELD for {since}: {}", held.reason));
-        let name = &mirror.name;
-        line(out, 4, &format!("let it happen: fichierd approve {name}"));
-        line(out, 4, &format!("refuse it: fichierd reject {name}"));
+        // That reason names its own remedy.
+        if !held.reason.contains(TAKE_OVER) {
+            let name = &mirror.name;
+            line(out, 4, &format!("let it happen: fichierd approve {name}"));
+            line(out, 4, &format!("refuse it: fichierd reject {name}"));
+        }
     }
     for text in asides(mirror) {
         line(out, 2, &text);
