@@ -54,6 +54,9 @@ pub(crate) struct File {
     /// Not in listings before this moment.
     #[serde(skip)]
     pub(crate) hidden_until: Option<Instant>,
+    /// Not known to calls by its link before this moment.
+    #[serde(skip)]
+    pub(crate) unknown_until: Option<Instant>,
 }
 
 impl File {
@@ -73,6 +76,9 @@ pub(crate) struct Account {
     /// Removed files that listings still show for a while.
     #[serde(skip)]
     ghosts: Vec<(File, Instant)>,
+    /// Moved files that listings still show where they were: id, old folder, until when.
+    #[serde(skip)]
+    trailing: Vec<(String, i64, Instant)>,
 }
 
 impl Account {
@@ -85,6 +91,7 @@ impl Account {
             placed: BTreeSet::new(),
             next_folder: 22_726_720,
             ghosts: Vec::new(),
+            trailing: Vec::new(),
         }
     }
 
@@ -191,13 +198,32 @@ impl Account {
     }
 
     /// What a listing made at `now` shows of a folder: without files that are too new, with some
-    /// that are already removed.
+    /// that are already removed or moved away.
     pub(crate) fn visible_in(&self, folder: i64, now: Instant) -> Vec<&File> {
-        let there =
-            self.files_in(folder).filter(|file| file.hidden_until.is_none_or(|until| now >= until));
+        let is_shown_elsewhere = |file: &File| {
+            self.trailing
+                .iter()
+                .any(|(id, from, until)| *id == file.id && *from != folder && now < *until)
+        };
+        let there = self
+            .files_in(folder)
+            .filter(|file| file.hidden_until.is_none_or(|until| now >= until))
+            .filter(|file| !is_shown_elsewhere(file));
+        let moved_away = self
+            .trailing
+            .iter()
+            .filter(|(_, from, until)| *from == folder && now < *until)
+            .filter_map(|(id, _, _)| self.files.get(id))
+            .filter(|file| file.folder != folder);
         let ghosts =
             self.ghosts.iter().filter(|(file, until)| file.folder == folder && now < *until);
-        there.chain(ghosts.map(|(file, _)| file)).collect()
+        there.chain(moved_away).chain(ghosts.map(|(file, _)| file)).collect()
+    }
+
+    /// Shows a moved file where it was, until then.
+    pub(crate) fn trail(&mut self, id: &str, from: i64, until: Instant) {
+        self.trailing.retain(|(other, _, _)| other != id);
+        self.trailing.push((id.to_owned(), from, until));
     }
 
     /// Whether a file other than `except` has this name in this folder.
@@ -276,6 +302,7 @@ mod tests {
             inline: false,
             cdn: false,
             hidden_until: None,
+            unknown_until: None,
         }
     }
 

@@ -23,7 +23,9 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
 use hyper::{Request, Response};
 use serde_json::{Value, json};
 
+use crate::account::File;
 use crate::faults::{Action, Subject};
+use crate::habits::BatchExcess;
 use crate::json::Fields;
 use crate::node::Upload;
 use crate::reply::{Answer, Body, Delivery, Reply};
@@ -34,8 +36,6 @@ use crate::state::{State, World};
 
 /// Bodies of calls are small; the service's own limit is not known.
 const MAX_BODY: usize = 16 * 1024 * 1024;
-/// The most links of a batch that a careful client sends (docs/api-notes.md, G.1 row 1).
-const MAX_BATCH: usize = 100;
 
 /// One call on its way through an endpoint.
 pub(crate) struct Call<'a> {
@@ -181,6 +181,9 @@ fn count_refusal(state: &mut State, endpoint: &str, status: u16, now: Instant) {
 
 impl Call<'_> {
     fn dispatch(&mut self) -> Reply {
+        if self.is_batch_refused() {
+            return Reply::ko(400, "Too many links", 577);
+        }
         match self.endpoint {
             "upload/get_upload_server.cgi" => self.upload_server(),
             "download/get_token.cgi" => tokens::give(self),
@@ -210,13 +213,19 @@ impl Call<'_> {
         self.state.record.violation(self.endpoint, broken);
     }
 
+    /// The file of an id, once calls know it.
+    pub(crate) fn known_file(&self, id: &str) -> Option<&File> {
+        let file = self.state.account.file(id)?;
+        file.unknown_until.is_none_or(|until| self.now >= until).then_some(file)
+    }
+
     /// The elements of a batch that will be carried out.
     pub(crate) fn batch(&mut self, name: &str) -> Vec<Value> {
         let items = self.fields.list(name).to_vec();
         if items.is_empty() {
             self.violation(&format!("`{name}` is empty or missing"));
         }
-        if items.len() > MAX_BATCH {
+        if items.len() > self.state.rules.batch_tolerated {
             self.violation(&format!("{} links in one call", items.len()));
         }
         let mut most = self.state.rules.batch_max.unwrap_or(usize::MAX);
@@ -224,6 +233,17 @@ impl Call<'_> {
             most = most.min(first);
         }
         items.into_iter().take(most).collect()
+    }
+
+    /// Whether the call names more links than are taken at once. The service's words for that are
+    /// not recorded.
+    fn is_batch_refused(&self) -> bool {
+        let rules = &self.state.rules;
+        let links =
+            ["urls", "files"].iter().map(|name| self.fields.list(name).len()).sum::<usize>();
+        rules.batch_excess == BatchExcess::Refuse
+            && self.endpoint.starts_with("file/")
+            && rules.batch_max.is_some_and(|most| links > most)
     }
 
     /// Records what the call is about.

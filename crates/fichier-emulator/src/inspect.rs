@@ -116,6 +116,7 @@ impl Emulator {
             inline: false,
             cdn: false,
             hidden_until: None,
+            unknown_until: None,
         };
         let link = file.link();
         state.account.add_file(file);

@@ -36,6 +36,7 @@ mod dates;
 mod download;
 mod emulator;
 mod faults;
+mod habits;
 mod inspect;
 mod json;
 mod limits;
@@ -61,7 +62,11 @@ mod traffic;
 pub use damage::Damage;
 pub use emulator::{Builder, Emulator};
 pub use faults::{Action, Fault};
+pub use habits::{
+    BadKeyOnNode, BatchExcess, EmptyFile, FolderTaken, FullFolder, LongName, NameTaken,
+    RemoveUnknown,
+};
 pub use inspect::StoredFile;
 pub use requests::Request;
-pub use rules::{BadKeyOnNode, NameTaken, Offer, RemoveUnknown, Rules};
+pub use rules::{Offer, Rules};
 pub use storage::{ContentReader, Storage};

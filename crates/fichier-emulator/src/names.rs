@@ -1,5 +1,10 @@
 //! Which names the service refuses for folders and changes for files (docs/api-notes.md, F.1).
 
+use icu_normalizer::ComposingNormalizerBorrowed;
+
+use crate::habits::LongName;
+use crate::rules::Rules;
+
 const RESERVED: [char; 9] = ['\\', '<', '>', '\'', '$', '`', '/', '"', '\u{7f}'];
 /// The documented limit of folder names, and the assumed one of file names (G.1 row 23).
 const MAX_LENGTH: usize = 250;
@@ -19,14 +24,41 @@ pub(crate) fn refusal(name: &str) -> Option<&'static str> {
     }
 }
 
+/// The name that a file called `name` is stored under, and whether a careful client would have
+/// sent another; no name if the file is not taken.
+pub(crate) fn stored(name: &str, rules: &Rules) -> (Option<String>, bool) {
+    let mangled = mangle(name);
+    let careless = mangled != name;
+    let mut stored = if rules.mangle_names { mangled } else { name.to_owned() };
+    if rules.compose_names {
+        stored = composed(&stored);
+    }
+    if stored.len() > rules.name_max {
+        match rules.long_names {
+            LongName::Cut => cut(&mut stored, rules.name_max),
+            LongName::Refuse => return (None, careless),
+        }
+    }
+    (Some(stored), careless)
+}
+
+/// The name in Unicode's composed form.
+pub(crate) fn composed(name: &str) -> String {
+    ComposingNormalizerBorrowed::new_nfc().normalize(name).into_owned()
+}
+
 /// The name that the service stores in place of `name`.
-pub(crate) fn mangle(name: &str) -> String {
+fn mangle(name: &str) -> String {
     let mut mangled: String =
         name.trim_matches(' ').chars().map(|c| if is_reserved(c) { '_' } else { c }).collect();
-    while mangled.len() > MAX_LENGTH {
-        mangled.pop();
-    }
+    cut(&mut mangled, MAX_LENGTH);
     if mangled.is_empty() { "_".to_owned() } else { mangled }
+}
+
+fn cut(name: &mut String, most: usize) {
+    while name.len() > most {
+        name.pop();
+    }
 }
 
 fn is_reserved(c: char) -> bool {
@@ -52,5 +84,16 @@ mod tests {
         assert_eq!(refusal(" a"), Some("it begins with a space"));
         assert_eq!(refusal(&"x".repeat(251)), Some("it is longer than 250 characters"));
         assert_eq!(mangle(&"é".repeat(200)).len(), 250);
+    }
+
+    #[test]
+    fn a_name_is_composed_and_cut_or_not_taken_as_the_rules_say() {
+        let plain = Rules::default();
+        assert_eq!(stored("e\u{301}", &plain), (Some("e\u{301}".into()), false));
+        let composing = Rules { compose_names: true, name_max: 3, ..Rules::default() };
+        assert_eq!(stored("e\u{301}bc", &composing), (Some("\u{e9}b".into()), false));
+        let refusing = Rules { long_names: LongName::Refuse, ..composing };
+        assert_eq!(stored("abcd", &refusing), (None, false));
+        assert_eq!(stored("<", &plain), (Some("_".into()), true));
     }
 }

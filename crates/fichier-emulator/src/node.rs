@@ -18,12 +18,12 @@ use hyper::{Request, Response};
 
 use crate::account::{File, ROOT};
 use crate::faults::{Action, Subject};
+use crate::habits::{BadKeyOnNode, EmptyFile};
 use crate::names;
 use crate::receive::{self, Received};
 use crate::reply::{Body, Delivery, Reply};
 use crate::requests::Ticket;
 use crate::results;
-use crate::rules::BadKeyOnNode;
 use crate::spoil;
 use crate::state::{State, World};
 
@@ -283,10 +283,11 @@ fn refusal(state: &mut State, opening: &Opening, received: &Received) -> Option<
     if state.upload_forbidden && opening.identified == Some(true) {
         return Some(Reply::node_page("Espace de stockage insuffisant"));
     }
-    if received.files.iter().any(|(_, stored)| stored.size == 0) {
+    let are_lost = state.rules.empty_files == EmptyFile::Lose;
+    if are_lost && received.files.iter().any(|(_, stored)| stored.size == 0) {
         state.record.violation("upload.cgi", "an empty file");
     }
-    if received.files.iter().all(|(_, stored)| stored.size == 0) {
+    if received.files.iter().all(|(_, stored)| are_lost && stored.size == 0) {
         return Some(Reply::node_page(NOTHING_FOUND));
     }
     None
@@ -299,14 +300,14 @@ fn keep(state: &mut State, opening: &Opening, received: Received) -> Vec<Entry> 
     let mut seen = HashSet::new();
     let mut entries = Vec::new();
     for (sent, stored) in received.files {
-        if stored.size == 0 {
+        if stored.size == 0 && state.rules.empty_files == EmptyFile::Lose {
             continue;
         }
         if !seen.insert(sent.clone()) {
             let broken = format!("the name `{sent}` twice in one upload");
             state.record.violation("upload.cgi", &broken);
         }
-        let name = stored_name(state, &sent, opening.action.as_ref());
+        let Some(name) = stored_name(state, &sent, opening.action.as_ref()) else { continue };
         if state.has_lost_reply_about(&name, &stored.whirlpool) {
             let broken = format!("`{name}` was sent again before asking whether it had arrived");
             state.record.violation("upload.cgi", &broken);
@@ -327,6 +328,7 @@ fn keep(state: &mut State, opening: &Opening, received: Received) -> Vec<Entry> 
             inline: false,
             cdn: false,
             hidden_until: hidden_until(state),
+            unknown_until: unknown_until(state),
         };
         entries.push(Entry {
             id: file.id.clone(),
@@ -348,6 +350,12 @@ fn hidden_until(state: &State) -> Option<Instant> {
     (!lag.is_zero()).then(|| Instant::now() + lag)
 }
 
+/// When calls know the link of a new file.
+fn unknown_until(state: &State) -> Option<Instant> {
+    let lag = state.rules.real(state.rules.new_link_lag);
+    (!lag.is_zero()).then(|| Instant::now() + lag)
+}
+
 /// A bad `did` is the root, silently (docs/api-notes.md, C.3).
 fn folder_of(state: &mut State, did: Option<&str>) -> i64 {
     let Some(did) = did else { return ROOT };
@@ -361,17 +369,16 @@ fn folder_of(state: &mut State, did: Option<&str>) -> i64 {
     }
 }
 
-fn stored_name(state: &mut State, sent: &str, action: Option<&Action>) -> String {
+fn stored_name(state: &mut State, sent: &str, action: Option<&Action>) -> Option<String> {
     if let Some(Action::StoreAs(from, to)) = action
         && from == sent
     {
-        return to.clone();
+        return Some(to.clone());
     }
-    let mangled = names::mangle(sent);
-    if mangled == sent {
-        return mangled;
+    let (stored, careless) = names::stored(sent, &state.rules);
+    if careless {
+        let broken = format!("the name `{sent}` is not one that the service keeps");
+        state.record.violation("upload.cgi", &broken);
     }
-    let broken = format!("the name `{sent}` is not one that the service keeps");
-    state.record.violation("upload.cgi", &broken);
-    if state.rules.mangle_names { mangled } else { sent.to_owned() }
+    stored
 }

@@ -8,36 +8,10 @@
 
 use std::time::Duration;
 
-/// What happens to a file that arrives under a name which is in use (docs/api-notes.md, G.1 row 12).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NameTaken {
-    /// Two files of the same name.
-    Duplicate,
-    /// The file stays where, or as, it was.
-    Refuse,
-    /// The arriving file gets a free name: `name (1)`.
-    Rename,
-    /// The file that was there is removed.
-    Overwrite,
-}
-
-/// What a node does with a key that it does not know (docs/api-notes.md, C.7, G.1 row 17).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BadKeyOnNode {
-    /// Takes the files as an anonymous upload, outside of the account.
-    Anonymous,
-    /// Answers 401.
-    Refuse,
-}
-
-/// What `file/rm` says about a link that does not exist (docs/api-notes.md, B.8).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RemoveUnknown {
-    /// `OK`, with a count that leaves the link out.
-    CountsZero,
-    /// 404 `Resource not found` if none of the links exists.
-    NotFound,
-}
+use crate::habits::{
+    BadKeyOnNode, BatchExcess, EmptyFile, FolderTaken, FullFolder, LongName, NameTaken,
+    RemoveUnknown,
+};
 
 /// The subscription of the account (docs/api-notes.md, A.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,10 +76,30 @@ pub struct Rules {
 
     /// `file/mv`, `file/rename` and `file/cp` onto a name in use.
     pub on_name_taken: NameTaken,
+    /// `folder/mkdir` and `folder/mv` onto a name in use.
+    pub on_folder_taken: FolderTaken,
+    /// Folder names that differ in case only are the same name (G.1 row 24).
+    pub folders_fold_case: bool,
+    /// `folder/mv` with a destination and a new name does both (B.16, G.1 row 11).
+    pub folder_mv_does_both: bool,
+    /// `folder/rm` of a folder with something in it.
+    pub rm_full_folder: FullFolder,
     /// Stores `a<b` as `a_b`, ` x` as `x`, and the like, when files are uploaded or renamed (F.1).
     pub mangle_names: bool,
+    /// Stores names of files and folders in Unicode's composed form, NFC (G.1 row 24).
+    pub compose_names: bool,
+    /// Most bytes of a file name (G.1 row 23).
+    pub name_max: usize,
+    /// Longer file names.
+    pub long_names: LongName,
+    /// An empty file in an upload.
+    pub empty_files: EmptyFile,
     /// How long a new file is missing in listings, and a removed one still shown (C.5, B.8).
     pub listing_lag: Duration,
+    /// How long a moved file is listed where it was, and not where it is (G.1 row 16).
+    pub move_lag: Duration,
+    /// How long calls do not know the link of an uploaded file that `end.pl` tells (C.5).
+    pub new_link_lag: Duration,
     /// New files are in listings only once `end.pl` was asked about them: moving a file to its
     /// storage begins there (C.4).
     pub appears_after_result: bool,
@@ -117,8 +111,12 @@ pub struct Rules {
     pub numbers_drift: bool,
     /// The folder of this name has an empty `create_date` (B.13).
     pub empty_create_date: Option<String>,
-    /// Most links of a batch that are carried out; the rest is left out silently (G.1 row 1).
+    /// Most links of a batch that are carried out (G.1 row 1).
     pub batch_max: Option<usize>,
+    /// The links of a batch beyond that.
+    pub batch_excess: BatchExcess,
+    /// Most links of a batch that a careful client sends; more is a violation (G.1 row 1).
+    pub batch_tolerated: usize,
     /// `file/mv` gives the file a new link (B.9).
     pub mv_changes_link: bool,
     /// `file/rm` of a link that does not exist.
@@ -160,14 +158,26 @@ impl Default for Rules {
             refusals_before_ban: Some(20),
             time_scale: 1,
             on_name_taken: NameTaken::Duplicate,
+            on_folder_taken: FolderTaken::Refuse,
+            folders_fold_case: false,
+            folder_mv_does_both: false,
+            rm_full_folder: FullFolder::Refuse,
             mangle_names: true,
+            compose_names: false,
+            name_max: 250,
+            long_names: LongName::Cut,
+            empty_files: EmptyFile::Lose,
             listing_lag: Duration::ZERO,
+            move_lag: Duration::ZERO,
+            new_link_lag: Duration::ZERO,
             appears_after_result: false,
             listing_cap: 5000,
             sub_folders_missing_on_leaf: false,
             numbers_drift: false,
             empty_create_date: None,
             batch_max: None,
+            batch_excess: BatchExcess::LeaveOut,
+            batch_tolerated: 100,
             mv_changes_link: false,
             remove_unknown: RemoveUnknown::CountsZero,
             unknown_folder_lists_empty: false,

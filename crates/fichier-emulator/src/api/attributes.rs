@@ -80,7 +80,7 @@ pub(crate) fn change(call: &mut Call) -> Reply {
 pub(crate) fn file_asked_for(call: &Call) -> Option<File> {
     let account = &call.state.account;
     let file = match (call.fields.text("url"), call.fields.text("filename")) {
-        (Some(link), _) => account.file(link_id(link)?)?,
+        (Some(link), _) => call.known_file(link_id(link)?)?,
         (None, Some(name)) => {
             let folder = call.fields.number("folder_id")?;
             account.files_in(folder).find(|file| file.name == name)?

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::Call;
 use crate::account::ROOT;
 use crate::faults::Action;
+use crate::habits::{FolderTaken, FullFolder};
 use crate::names;
 use crate::reply::Reply;
 
@@ -23,8 +24,15 @@ pub(crate) fn make(call: &mut Call) -> Reply {
     if call.state.account.folder(parent).is_none() {
         return Reply::not_found();
     }
-    if call.state.account.sub_folder(parent, &name).is_some() {
-        return taken();
+    let name = stored_name(call, name);
+    if let Some((id, name)) = occupant(call, parent, &name) {
+        match call.state.rules.on_folder_taken {
+            FolderTaken::Refuse => return taken(),
+            FolderTaken::Existing => {
+                return Reply::ok(json!({"status": "OK", "folder_id": id, "name": name}));
+            }
+            FolderTaken::Duplicate => {}
+        }
     }
     let state = &mut *call.state;
     let id = state.account.add_folder(parent, &name, state.clock.now(), &mut state.numbers);
@@ -35,7 +43,7 @@ pub(crate) fn make(call: &mut Call) -> Reply {
     Reply::ok(reply)
 }
 
-/// `folder/mv.cgi`: with `rename`, the destination is ignored.
+/// `folder/mv.cgi`: with `rename`, the destination is ignored, unless the rules say otherwise.
 pub(crate) fn move_or_rename(call: &mut Call) -> Reply {
     let id = call.fields.number("folder_id").unwrap_or(ROOT);
     let Some(folder) = call.state.account.folder(id).filter(|folder| folder.id != ROOT).cloned()
@@ -50,7 +58,16 @@ pub(crate) fn move_or_rename(call: &mut Call) -> Reply {
         call.violation(&format!("folder name `{rename}` refused: {why}"));
         return Reply::ko(200, "Invalid folder name", 543);
     }
-    if call.state.account.sub_folder(folder.parent, &rename).is_some() {
+    let rename = stored_name(call, rename);
+    let destination = call.fields.number("destination_folder_id");
+    if let Some(destination) = destination.filter(|_| call.state.rules.folder_mv_does_both) {
+        if is_refused(call, destination, &rename, id) {
+            return taken();
+        }
+        if !call.state.account.move_folder(id, destination) {
+            return Reply::not_found();
+        }
+    } else if is_refused(call, folder.parent, &rename, id) {
         return taken();
     }
     if let Some(folder) = call.state.account.folder_mut(id) {
@@ -71,7 +88,12 @@ pub(crate) fn remove(call: &mut Call) -> Reply {
     }
     if !call.state.account.remove_folder(id) {
         call.violation("the folder is not empty");
-        return Reply::ko(200, "Folder is not empty", 558);
+        if call.state.rules.rm_full_folder == FullFolder::Refuse {
+            return Reply::ko(200, "Folder is not empty", 558);
+        }
+        for file in call.state.account.remove_tree(id) {
+            call.state.free(&file.content, &call.world.storage);
+        }
     }
     Reply::ok(json!({"status": "OK"}))
 }
@@ -94,7 +116,7 @@ fn move_to(call: &mut Call, id: i64, name: &str, destination: i64) -> Reply {
     if call.state.account.folder(destination).is_none() {
         return Reply::not_found();
     }
-    if call.state.account.sub_folder(destination, name).is_some() {
+    if is_refused(call, destination, name, id) {
         return taken();
     }
     if !call.state.account.move_folder(id, destination) {
@@ -102,6 +124,27 @@ fn move_to(call: &mut Call, id: i64, name: &str, destination: i64) -> Reply {
         return Reply::ko(200, "Invalid destination", 552);
     }
     Reply::ok(json!({"status": "OK", "old_name": name, "new_name": name}))
+}
+
+/// The folder that has this name in a parent, with its name as it is written there.
+fn occupant(call: &Call, parent: i64, name: &str) -> Option<(i64, String)> {
+    let folds = call.state.rules.folders_fold_case;
+    let same = |other: &str| other == name || folds && other.to_lowercase() == name.to_lowercase();
+    let other = call.state.account.sub_folders(parent).find(|folder| same(&folder.name))?;
+    Some((other.id, other.name.clone()))
+}
+
+/// Whether folder `id` may not be called `name` in a parent because of another one there.
+fn is_refused(call: &Call, parent: i64, name: &str, id: i64) -> bool {
+    call.state.rules.on_folder_taken != FolderTaken::Duplicate
+        && occupant(call, parent, name).is_some_and(|(other, as_written)| {
+            // A change of case alone is a change.
+            other != id || as_written == name
+        })
+}
+
+fn stored_name(call: &Call, name: String) -> String {
+    if call.state.rules.compose_names { names::composed(&name) } else { name }
 }
 
 fn taken() -> Reply {

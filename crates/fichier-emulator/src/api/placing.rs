@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::{Call, link_id};
 use crate::account::{File, ROOT};
+use crate::habits::{NameTaken, RemoveUnknown};
 use crate::names;
 use crate::reply::Reply;
-use crate::rules::{NameTaken, RemoveUnknown};
 
 /// `file/rm.cgi`.
 pub(crate) fn remove(call: &mut Call) -> Reply {
@@ -20,8 +20,7 @@ pub(crate) fn remove(call: &mut Call) -> Reply {
         let link = item.get("url").and_then(Value::as_str).unwrap_or_default();
         let code = item.get("code").and_then(Value::as_str).unwrap_or_default();
         let id = link_id(link).unwrap_or_default();
-        let may =
-            call.state.account.file(id).is_some_and(|f| !f.anonymous || f.removal_code == code);
+        let may = call.known_file(id).is_some_and(|f| !f.anonymous || f.removal_code == code);
         if may && call.state.remove_file(id, &call.world.storage, call.now) {
             removed.push(link);
         }
@@ -61,7 +60,13 @@ pub(crate) fn move_files(call: &mut Call) -> Reply {
         if let Some(file) = call.state.account.file_mut(&file.id) {
             file.name = name;
         }
-        moved.push(relinked(call, &file.id));
+        let link = relinked(call, &file.id);
+        let lag = call.state.rules.real(call.state.rules.move_lag);
+        if !is_here && !lag.is_zero() {
+            let id = link_id(&link).unwrap_or_default();
+            call.state.account.trail(id, file.folder, call.now + lag);
+        }
+        moved.push(link);
     }
     if moved.is_empty() {
         return nothing_done(call, &links);
@@ -83,7 +88,7 @@ pub(crate) fn rename(call: &mut Call) -> Reply {
         let Some(file) = own_file(call, &link) else { continue };
         known = true;
         let Some(name) = item.get("filename").and_then(Value::as_str) else { continue };
-        let name = stored_name(call, name);
+        let Some(name) = stored_name(call, name) else { continue };
         if name == file.name {
             continue;
         }
@@ -114,9 +119,9 @@ pub(crate) fn copy(call: &mut Call) -> Reply {
     let mut copied = Vec::new();
     for link in &links {
         let id = link.as_str().and_then(link_id).unwrap_or_default();
-        let Some(file) = call.state.account.file(id).cloned() else { continue };
+        let Some(file) = call.known_file(id).cloned() else { continue };
         let name = rename.clone().unwrap_or_else(|| file.name.clone());
-        let name = stored_name(call, &name);
+        let Some(name) = stored_name(call, &name) else { continue };
         let Some(name) = place(call, folder, &name, "") else { continue };
         let id = call.state.numbers.lower(20);
         let copy = File {
@@ -126,6 +131,7 @@ pub(crate) fn copy(call: &mut Call) -> Reply {
             anonymous: false,
             date: call.state.clock.now(),
             hidden_until: None,
+            unknown_until: None,
             ..file
         };
         copied.push(json!({"from_url": link, "to_url": copy.link()}));
@@ -143,17 +149,16 @@ pub(crate) fn copy(call: &mut Call) -> Reply {
 
 fn own_file(call: &Call, link: &Value) -> Option<File> {
     let id = link.as_str().and_then(link_id)?;
-    call.state.account.file(id).filter(|file| !file.anonymous).cloned()
+    call.known_file(id).filter(|file| !file.anonymous).cloned()
 }
 
-/// The name that `name` is stored as.
-fn stored_name(call: &mut Call, name: &str) -> String {
-    let mangled = names::mangle(name);
-    if mangled == name {
-        return mangled;
+/// The name that `name` is stored as, if it is taken at all.
+fn stored_name(call: &mut Call, name: &str) -> Option<String> {
+    let (stored, careless) = names::stored(name, &call.state.rules);
+    if careless {
+        call.violation(&format!("the name `{name}` is not one that the service keeps"));
     }
-    call.violation(&format!("the name `{name}` is not one that the service keeps"));
-    if call.state.rules.mangle_names { mangled } else { name.to_owned() }
+    stored
 }
 
 /// Makes room for a file called `name`: the name that it gets, or `None` if it may not come.

@@ -6,6 +6,7 @@ mod clock;
 mod damage;
 mod downloads;
 mod faults;
+mod habits;
 mod locations;
 mod plain;
 mod service;
