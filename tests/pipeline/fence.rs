@@ -3,8 +3,9 @@
 
 use std::fs;
 
-use fichier_api::Client;
 use fichier_api::names::RemoteName;
+use fichier_api::{ApiKey, Client};
+use fichier_emulator::{Emulator, Rules};
 use fichierd::config::Keep;
 use fichierd::fence::{MACHINE_NOTE, left_to_look_at, take_over_note};
 use fichierd::mirror::Trouble;
@@ -265,6 +266,55 @@ async fn claim_elsewhere(client: &Client) {
         at = listing.folders.iter().find(|folder| folder.name == name).unwrap().id;
     }
     client.make_folder(at, &RemoteName::encode(b"2")).await.unwrap();
+}
+
+/// An account is read, so that the state knows whose records it has.
+async fn read_account(world: &mut World) {
+    world.later(25);
+    world.write("a/new", "so that there is something to tell");
+    world.settle().await;
+    while world.worker.chores(&world.shared).await.next.is_zero() {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d06_the_records_of_another_account_are_refused() {
+    let mut world = World::new().await;
+    world.write("a/one", "one");
+    world.settle().await;
+    read_account(&mut world).await;
+    let elsewhere = Emulator::builder().rules(Rules::scaled(2_000)).key("another-key");
+    let elsewhere = elsewhere.start().await.unwrap();
+    elsewhere.set_email("somebody.else@example.com");
+    let mut lost = world.lose_machine();
+    let home = std::mem::replace(&mut lost.emulator, elsewhere);
+    let mut world = lost.start();
+    for _ in 0..2 {
+        let end = world.cycle().await;
+        let Some(Trouble::OtherAccount(why)) = end.trouble else { panic!("{:?}", end.trouble) };
+        assert!(why.contains("another 1fichier account"), "{why}");
+    }
+    assert_eq!(world.emulator.calls_since(0), ["user/info.cgi"]);
+    // With its own account it goes on.
+    let mut lost = world.lose_machine();
+    lost.emulator = home;
+    let mut world = lost.start();
+    world.settle().await;
+    world.assert_mirrored();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d06_a_new_key_of_the_same_account_costs_one_call_once() {
+    let mut world = World::new().await;
+    world.write("a/one", "one");
+    world.settle().await;
+    read_account(&mut world).await;
+    world.emulator.set_key("a-new-key");
+    let key = ApiKey::new("a-new-key").unwrap();
+    let pacer = world.shared.client.pacer().clone();
+    let client = Client::builder(key, pacer).api_url(&world.emulator.api_url()).build().unwrap();
+    world.shared.client = client;
+    assert_eq!(world.calls_of_cycle().await, ["user/info.cgi", "folder/ls.cgi"]);
+    assert_eq!(world.calls_of_cycle().await, Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]

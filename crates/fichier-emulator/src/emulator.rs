@@ -273,6 +273,11 @@ impl Emulator {
         self.world.lock().clock = Clock { ahead_s: seconds };
     }
 
+    /// The address of the account's user: another account.
+    pub fn set_email(&self, email: &str) {
+        self.world.lock().email = email.to_owned();
+    }
+
     /// Another subscription.
     pub fn set_offer(&self, offer: Offer) {
         self.world.lock().offer = offer;

@@ -110,6 +110,7 @@ impl From<TargetError> for CycleError {
             other @ (TargetError::OwnedByAnother { .. }
             | TargetError::OtherMachine { .. }
             | TargetError::OtherCopy { .. }
+            | TargetError::OtherAccount
             | TargetError::Gone { .. }) => StepError::Target(Box::new(other)),
         })
     }

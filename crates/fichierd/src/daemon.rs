@@ -145,6 +145,9 @@ pub enum DaemonError {
     /// The key or the account was refused, before anything was ever done: somebody has to look.
     #[error("{0}")]
     Refused(String),
+    /// The state file and the key are of two accounts.
+    #[error("{0}")]
+    OtherAccount(String),
     /// A part of the service crashed; whatever it did is on disk and will be gone through.
     #[error("a part of the service crashed")]
     Crashed(#[source] JoinError),
@@ -158,6 +161,7 @@ impl DaemonError {
             DaemonError::State(fichier_state::Error::Locked { .. }) => Exit::TryLater,
             DaemonError::State(fichier_state::Error::FromTheFuture { .. })
             | DaemonError::Open(crate::mirror::OpenError::Filter(_)) => Exit::Config,
+            DaemonError::OtherAccount(_) => Exit::Config,
             DaemonError::Refused(_) => Exit::Refused,
             DaemonError::State(_)
             | DaemonError::Open(_)
@@ -302,6 +306,7 @@ impl Daemon {
     /// that is refused later makes it wait (C01).
     fn check_accepted(&mut self, end: &CycleEnd) -> Result<(), DaemonError> {
         match &end.trouble {
+            Some(Trouble::OtherAccount(why)) => Err(DaemonError::OtherAccount(why.clone())),
             Some(Trouble::Refused(why)) if !self.accepted => Err(DaemonError::Refused(why.clone())),
             Some(_) => Ok(()),
             None => {

@@ -27,6 +27,7 @@ pub mod installation;
 pub mod key_source;
 pub mod log;
 pub mod mirror;
+pub mod owner;
 pub mod plan;
 pub mod proved;
 pub mod quota;

@@ -78,6 +78,8 @@ pub struct MirrorWorker {
     /// What one cycle takes on: [`MAX_ADDITIONS`].
     pub max_additions: usize,
     places: Option<Places>,
+    /// Tells the key with which the target was looked at.
+    prepared_with: String,
     /// This process has claimed the target.
     has_claimed: bool,
     restless: RestlessFiles,
@@ -132,6 +134,7 @@ impl MirrorWorker {
             planned_bytes: Arc::default(),
             max_additions: MAX_ADDITIONS,
             places: None,
+            prepared_with: String::new(),
             has_claimed: false,
             restless,
             put_offs: 0,
@@ -377,11 +380,14 @@ impl MirrorWorker {
     }
 
     async fn places(&mut self, shared: &Shared, row: &Mirror) -> Result<Places, TargetError> {
-        if let Some(places) = self.places {
+        // Another key may be that of another account (C02, D06).
+        let key = shared.client.key_digest();
+        if let Some(places) = self.places.filter(|_| self.prepared_with == key) {
             return Ok(places);
         }
         let places = target::prepare(&shared.client, &shared.state, row, !self.has_claimed).await?;
         self.has_claimed = true;
+        key.clone_into(&mut self.prepared_with);
         self.places = Some(places);
         Ok(places)
     }

@@ -13,6 +13,7 @@ use fichier_state::{Mirror, MirrorId, NewVersion, RelPath, RemoteSpot, Retired};
 
 use crate::execute::{Places, StepError, utc_day};
 use crate::fence::{self, EPOCH_FOLDER, take_over_note};
+use crate::owner;
 use crate::snapshot;
 use crate::state::State;
 
@@ -67,6 +68,13 @@ pub enum TargetError {
         /// The mirror's name.
         mirror: String,
     },
+    /// The records are of another account (D06).
+    #[error(
+        "the state file was made with another 1fichier account than the one of this API key: \
+         nothing is done with it. Give the key of its account, or move the state folder away to \
+         begin anew with this one"
+    )]
+    OtherAccount,
     /// A call, or the state file.
     #[error(transparent)]
     Step(#[from] StepError),
@@ -97,6 +105,7 @@ pub async fn prepare(
     mirror: &Mirror,
     claims: bool,
 ) -> Result<Places, TargetError> {
+    owner::check(client, state).await?;
     fence::check_known(state, mirror)?;
     let preparing = Preparing { client, state, mirror };
     let Prepared { places, staging, claims: folder } = preparing.places().await?;

@@ -143,7 +143,7 @@ impl Schedule {
                 return;
             }
             Some(Trouble::Held(_)) => HELD_RETRY.min(config.rescan),
-            Some(Trouble::Refused(_)) => scaled(REFUSED_RETRY),
+            Some(Trouble::Refused(_) | Trouble::OtherAccount(_)) => scaled(REFUSED_RETRY),
             Some(Trouble::NoState(_)) => STATE_RETRY,
             Some(Trouble::HeldOff(until, _)) => {
                 until.duration_since(SystemTime::now()).unwrap_or_default()

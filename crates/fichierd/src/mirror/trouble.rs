@@ -20,6 +20,8 @@ pub enum Trouble {
     Unreachable(String),
     /// The key or the account was refused: one look an hour.
     Refused(String),
+    /// The records are of another account than the key: only a person can mend that.
+    OtherAccount(String),
     /// The state file cannot be used (full disk, I/O error): tried again soon (P03).
     NoState(String),
 }
@@ -64,6 +66,7 @@ impl FailureKind {
                 TargetError::OwnedByAnother { .. }
                 | TargetError::OtherMachine { .. }
                 | TargetError::OtherCopy { .. }
+                | TargetError::OtherAccount
                 | TargetError::Gone { .. },
             ) => return false,
         };
@@ -87,6 +90,7 @@ impl Trouble {
                 return Trouble::Held(text);
             }
             FailureKind::Target(TargetError::Step(step)) => step,
+            FailureKind::Target(TargetError::OtherAccount) => return Trouble::OtherAccount(text),
             FailureKind::Target(
                 TargetError::OwnedByAnother { .. }
                 | TargetError::OtherMachine { .. }
@@ -124,6 +128,7 @@ impl Trouble {
             | Trouble::HeldOff(_, text)
             | Trouble::Unreachable(text)
             | Trouble::Refused(text)
+            | Trouble::OtherAccount(text)
             | Trouble::NoState(text) => text,
         }
     }
