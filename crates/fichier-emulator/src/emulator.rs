@@ -246,6 +246,12 @@ impl Emulator {
         self.world.lock().rules = rules;
     }
 
+    /// Whether removing a folder that is not empty is no violation from now on:
+    /// [`Rules::rm_full_tolerated`].
+    pub fn tolerate_rm_full(&self, tolerated: bool) {
+        self.world.lock().rules.rm_full_tolerated = tolerated;
+    }
+
     /// Whether somebody downloads elsewhere from now on: [`Rules::other_location_active`].
     pub fn set_other_location(&self, active: bool) {
         self.world.lock().rules.other_location_active = active;
