@@ -5,7 +5,7 @@ use std::fs;
 
 use fichier_api::names::RemoteName;
 use fichier_api::{ApiKey, Client};
-use fichier_emulator::{Emulator, Rules};
+use fichier_emulator::{Emulator, FolderTaken, Rules};
 use fichierd::config::Keep;
 use fichierd::fence::{MACHINE_NOTE, left_to_look_at, take_over_note};
 use fichierd::mirror::Trouble;
@@ -315,6 +315,25 @@ async fn d06_a_new_key_of_the_same_account_costs_one_call_once() {
     world.shared.client = client;
     assert_eq!(world.calls_of_cycle().await, ["user/info.cgi", "folder/ls.cgi"]);
     assert_eq!(world.calls_of_cycle().await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p09_an_older_state_is_noticed_whatever_mkdir_says_about_a_name_in_use() {
+    for switch in [FolderTaken::Refuse, FolderTaken::Existing, FolderTaken::Duplicate] {
+        let mut world = World::with(|rules| rules.on_folder_taken = switch, |_| {}).await;
+        world.write("a/one", "one");
+        world.write("stays", "stays");
+        world.settle().await;
+        let (mut world, saved) = world.save_state();
+        world.rename("a/one", "a/two");
+        world.settle().await;
+        let mut world = world.put_back_state(saved);
+        let before = world.emulator.calls();
+        world.settle().await;
+        world.assert_mirrored();
+        let calls = world.emulator.calls_since(before);
+        assert_eq!(changes(&calls), Vec::<&String>::new(), "{switch:?}: {calls:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

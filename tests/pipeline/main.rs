@@ -29,4 +29,5 @@ mod removals;
 mod restless;
 mod restore;
 mod snapshots;
+mod traits;
 mod world;

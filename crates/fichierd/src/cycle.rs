@@ -238,6 +238,7 @@ impl Executor {
         loop {
             let before = shown_empty.len();
             for path in &folders {
+                self.find_hidden(path).await?;
                 let row = self.state.read(|s| s.folder_at(self.mirror, path))?;
                 if let Some(row) = row
                     && row.remote.is_some_and(|spot| !spot.listed)

@@ -236,9 +236,10 @@ impl Claiming<'_> {
     fn decide(&self, claims: &Claims) -> Result<u64, TargetError> {
         let (fence, taken_over) =
             self.state.read(|s| Ok((self.fence(s)?, is_taken_over(s, self.mirror)?)))?;
-        let verdict = match claims.judge(fence.epoch, fence.claiming, &self.machine) {
-            _ if fence.is_new => Verdict::Newest,
-            verdict => verdict,
+        let verdict = if fence.is_new {
+            Verdict::Newest
+        } else {
+            claims.judge(fence.epoch, fence.claiming, &self.machine)
         };
         let now_s = self.state.now_s();
         let lately = |at_s: i64| (0..TAKE_TURNS_S).contains(&(now_s - at_s));

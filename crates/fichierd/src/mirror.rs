@@ -350,6 +350,7 @@ impl MirrorWorker {
             dirty: self.dirty.clone(),
             keep_versions: self.keeps_versions(),
             restless: self.restless.unsettled(),
+            names_there: Mutex::default(),
             started: SystemTime::now(),
             report: Mutex::default(),
             sent_bytes: Arc::clone(&self.sent_bytes),

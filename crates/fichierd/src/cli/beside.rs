@@ -18,6 +18,7 @@ use crate::mirror::{MirrorWorker, Shared, Trouble};
 use crate::proved::{self, Proved};
 use crate::state::State;
 use crate::status::{Status, bytes, count, duration};
+use crate::traits::Traits;
 use crate::view;
 
 /// In a hold-off of up to this, `sync` waits.
@@ -169,6 +170,13 @@ pub(super) fn keep_proof(config: &Config, found: &Proved) -> anyhow::Result<u64>
         store.close()?;
     }
     Ok(sent_again)
+}
+
+/// Keeps what a probe has found.
+pub(super) fn keep_traits(config: &Config, traits: &Traits) -> anyhow::Result<()> {
+    let mut store = Store::open(&config.state_dir)?;
+    store.write(|w| traits.keep(w))?;
+    Ok(store.close()?)
 }
 
 /// Lets the next cycle do what is held.

@@ -1,21 +1,25 @@
 //! `fichierd check`: is this configuration right, and is this machine ready for it?
 //!
 //! Reads and looks, and changes nothing; with `--online` ([`online`]) it asks the service too, and
-//! makes the state folder for the pacer's memory. An error is what would keep the service
+//! makes the state folder for the pacer's memory; with `--probe` ([`probe`]) it finds out how the
+//! service behaves. An error is what would keep the service
 //! from starting (exit code 78); a warning is what it would live with: a disk that is not
 //! mounted yet, a limit that is low.
 
 mod online;
+mod probe;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use fichier_state::Store;
 use rustix::fs::{Access, access};
 
 use super::{interruptible, output};
 use crate::config::Config;
 use crate::exit::Exit;
+use crate::traits::Traits;
 
 /// Below this, a tree of medium size cannot be watched; 65,536 was the kernel's own default.
 const FEW_WATCHES: u64 = 65_536;
@@ -28,23 +32,51 @@ pub(crate) struct CheckArgs {
     /// Also ask 1fichier what the account allows, send a tiny file, and get it back
     #[arg(long)]
     online: bool,
+    /// Also find out how 1fichier behaves where its documentation is silent: about 40 calls in a
+    /// folder that is removed again, some minutes
+    #[arg(long)]
+    probe: bool,
+    /// Print what the probe found as JSON, and nothing else
+    #[arg(long, requires = "probe")]
+    json: bool,
 }
 
 /// `global` is the file named by `--config`.
 pub(crate) async fn run(args: CheckArgs, global: Option<&Path>) -> anyhow::Result<Exit> {
     let config = Config::load(args.file.as_deref().or(global))?;
     let findings = findings(&config, Path::new("/proc/sys/fs/inotify"));
-    for finding in &findings {
+    for finding in findings.iter().filter(|_| !args.json) {
         output::line(&finding.text())?;
+    }
+    if let Some(known) = known_traits(&config).filter(|_| !args.probe) {
+        output::line(&known.text())?;
     }
     if findings.iter().any(|finding| matches!(finding, Finding::Error(_))) {
         return Ok(Exit::Config);
     }
-    if !args.online {
-        return Ok(Exit::Done);
+    let mut exit = Exit::Done;
+    if args.online {
+        let say =
+            |finding: &Finding| if args.json { Ok(()) } else { output::line(&finding.text()) };
+        exit = interruptible(online::run(&config, say)).await?;
     }
-    let asking = online::run(&config, |finding| output::line(&finding.text()));
-    interruptible(asking).await
+    if args.probe && exit == Exit::Done {
+        exit = interruptible(probe::run(&config, args.json)).await?;
+    }
+    Ok(exit)
+}
+
+/// How much is known of how 1fichier behaves; nothing before there is a state file.
+fn known_traits(config: &Config) -> Option<Finding> {
+    let store = Store::open_read_only(&config.state_dir).ok()?;
+    let rows = Traits::read(&store).ok()?.rows();
+    let known = rows.iter().filter(|(_, answer)| answer.is_some()).count();
+    Some(Finding::Good(match known {
+        0 => "how 1fichier behaves where its documentation is silent is not known, and assumed \
+              with care; find out with: fichierd check --probe"
+            .to_owned(),
+        known => format!("how 1fichier behaves: {known} of {} answers are known", rows.len()),
+    }))
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -25,6 +25,7 @@ use tracing::warn;
 use super::{Call, Reply, Request, path_text};
 use crate::exit::Exit;
 use crate::proved::Proved;
+use crate::traits::Traits;
 
 /// A request is a list of mirror names or a path.
 const LARGEST_BODY: usize = 64 * 1024;
@@ -47,6 +48,7 @@ pub async fn serve(listener: UnixListener, calls: mpsc::Sender<Call>) {
         .route("/v1/reject", post(reject))
         .route("/v1/prune", post(prune))
         .route("/v1/proved", post(proved))
+        .route("/v1/traits", post(traits))
         .route("/v1/why", post(why))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .with_state(desk);
@@ -159,6 +161,12 @@ struct ProvedBody {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct TraitsBody {
+    traits: Box<Traits>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct WhyBody {
     #[serde(with = "path_text")]
     path: std::path::PathBuf,
@@ -182,6 +190,10 @@ async fn prune(State(desk): State<Desk>, Json(body): Json<MirrorBody>) -> Respon
 
 async fn proved(State(desk): State<Desk>, Json(body): Json<ProvedBody>) -> Response {
     desk.ask(Request::Proved { proved: body.proved }).await
+}
+
+async fn traits(State(desk): State<Desk>, Json(body): Json<TraitsBody>) -> Response {
+    desk.ask(Request::Traits { traits: body.traits }).await
 }
 
 async fn why(State(desk): State<Desk>, Json(body): Json<WhyBody>) -> Response {

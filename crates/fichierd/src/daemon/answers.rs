@@ -18,6 +18,7 @@ use crate::recovering;
 use crate::state::State;
 use crate::status::{CycleSummary, WhyAnswer};
 use crate::target::{TAKE_OVER, approval_note};
+use crate::traits::Traits;
 
 impl Daemon {
     pub(super) async fn answer(&mut self, call: Call) {
@@ -31,6 +32,7 @@ impl Daemon {
             Request::Reject { mirror } => self.with_worker(&mirror, Work::Reject).await,
             Request::Prune { mirror } => self.with_worker(&mirror, Work::Prune).await,
             Request::Proved { proved } => self.keep_proof(&proved),
+            Request::Traits { traits } => self.keep_traits(&traits),
             Request::Why { path } => why(Some(&self.shared.state), &self.config.mirrors, &path),
         };
         // Whoever asked may have gone.
@@ -95,6 +97,13 @@ impl Daemon {
         let Some(seat) = self.seats.get_mut(&found.mirror) else { return unknown(&found.mirror) };
         match proved::keep(&self.shared.state, &seat.config, Some(&seat.dirty), found) {
             Ok(sent_again) => Reply::Proved { sent_again },
+            Err(error) => refused(&chain(&error), Exit::Failed),
+        }
+    }
+
+    fn keep_traits(&self, traits: &Traits) -> Reply {
+        match self.shared.state.write(|w| traits.keep(w)) {
+            Ok(()) => Reply::Done { message: "kept".to_owned() },
             Err(error) => refused(&chain(&error), Exit::Failed),
         }
     }
