@@ -88,3 +88,40 @@ fn an_account_that_may_not_upload_is_told_so_and_nothing_is_sent() {
     world.run(&["check", "--online"]).expect(77).says("refused the API key");
     world.run(&["check"]).expect(0);
 }
+
+/// Nothing that says whose account it was, in what is meant to be sent to others.
+fn assert_anonymous(world: &World, text: &str) {
+    let secrets = ["photos", "one.jpg", "someone@example.com", "1fichier.com/?"];
+    for secret in secrets.into_iter().chain([world.emulator.api_key()]) {
+        assert!(!text.contains(secret), "`{secret}` is in:\n{text}");
+    }
+}
+
+#[test]
+fn a_probe_tells_how_the_service_behaves_and_the_service_keeps_it() {
+    for running in [false, true] {
+        let mut world = World::new();
+        world.emulator.tolerate_rm_full(true);
+        write(&world.source("photos").join("one.jpg"), "one");
+        world.run(&["sync"]).expect(0);
+        world.run(&["check"]).expect(0).says("is not known, and assumed with care");
+        if running {
+            world.start();
+        }
+        let files = world.emulator.files();
+        let ran = world.run(&["check", "--probe", "--json"]).expect(0);
+        assert_anonymous(&world, &ran.stdout);
+        let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!(report["schema"], "fichierd.probe/1");
+        assert_eq!(report["traits"]["batch"]["is"], 100);
+        assert_eq!(report["traits"]["name_taken"]["is"], "twins");
+        assert_eq!(report["stopped"], serde_json::Value::Null);
+        ran.says("about 40 calls in 4 min");
+        assert_eq!(world.emulator.files(), files, "nothing else is touched, nothing is left");
+        world.run(&["check"]).expect(0).says("11 of 11 answers are known");
+        let ran = world.run(&["check", "--probe"]).expect(0).says("download to this address");
+        let table = ran.stdout.split("ok ").last().unwrap().to_owned();
+        assert!(table.contains("served ("), "{table}");
+        world.emulator.assert_no_violations();
+    }
+}

@@ -20,6 +20,7 @@ mod command;
 mod commands;
 mod crashes;
 mod degraded;
+mod fence;
 mod following;
 mod lost;
 mod names;

@@ -111,3 +111,20 @@ fn a_key_that_is_refused_later_makes_the_service_wait_and_say_so() {
 fn reload_key(world: &World) {
     world.service().signal(rustix::process::Signal::HUP);
 }
+
+#[test]
+fn d06_a_state_of_another_account_ends_with_78_and_is_left_alone() {
+    let world = World::new();
+    write(&world.source("photos").join("one"), "one");
+    world.run(&["sync"]).expect(0);
+    let mut store = fichier_state::Store::open(&world.path("state")).unwrap();
+    let other = r#"{"key":"that of another account","account":"0123456789abcdef"}"#;
+    store.write(|w| w.set_note("account of the records", Some(other))).unwrap();
+    store.close().unwrap();
+    let calls = world.emulator.calls();
+    for command in ["sync", "run"] {
+        world.run(&[command]).expect(78).says("another 1fichier account");
+    }
+    let calls = world.emulator.calls_since(calls);
+    assert!(calls.iter().all(|call| call == "user/info.cgi"), "{calls:?}");
+}

@@ -143,6 +143,11 @@ pub enum Habit {
     BatchOfThree,
     AppearsAfterResult,
     RemoveUnknownNotFound,
+    BatchOfThreeOrNone,
+    FolderTakenExisting,
+    FolderTakenTwins,
+    MovesShowLate,
+    LinksWorkLate,
 }
 
 /// What a file holds.
@@ -161,6 +166,8 @@ pub enum Content {
 pub struct Story {
     pub name_taken: NameTaken,
     pub habit: Habit,
+    /// The service was asked about its habits before.
+    pub is_probed: bool,
     pub keep_versions: bool,
     pub operations: Vec<Operation>,
 }
@@ -178,12 +185,19 @@ pub fn stories(longest: usize) -> impl Strategy<Value = Story> {
         1 => Just(Habit::BatchOfThree),
         1 => Just(Habit::AppearsAfterResult),
         1 => Just(Habit::RemoveUnknownNotFound),
+        1 => Just(Habit::BatchOfThreeOrNone),
+        1 => Just(Habit::FolderTakenExisting),
+        1 => Just(Habit::FolderTakenTwins),
+        1 => Just(Habit::MovesShowLate),
+        1 => Just(Habit::LinksWorkLate),
     ];
     let operations = prop::collection::vec(operation(), 4..longest);
-    (name_taken, habit, prop::bool::weighted(0.85), operations).prop_map(
-        |(name_taken, habit, keep_versions, operations)| Story {
+    let (is_probed, keep_versions) = (prop::bool::ANY, prop::bool::weighted(0.85));
+    (name_taken, habit, is_probed, keep_versions, operations).prop_map(
+        |(name_taken, habit, is_probed, keep_versions, operations)| Story {
             name_taken,
             habit,
+            is_probed,
             keep_versions,
             operations,
         },

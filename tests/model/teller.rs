@@ -4,11 +4,14 @@ use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt as _;
 use std::time::{Duration, Instant};
 
-use fichier_emulator::{Action, Emulator, Fault, NameTaken, RemoveUnknown};
+use fichier_emulator::{
+    Action, BatchExcess, Emulator, Fault, FolderTaken, NameTaken, RemoveUnknown,
+};
 use fichier_state::{Moment, RelPath};
 use fichierd::config::Keep;
 use fichierd::dirty::Due;
 use fichierd::mirror::Trouble;
+use fichierd::probe::probe;
 
 use crate::disk::Disk;
 use crate::exact::describe;
@@ -38,6 +41,9 @@ const MAX_CYCLES: usize = 25;
 /// The longest that a lock of the service may keep a mirror waiting, on the clock.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// What the service shows, or knows, late comes after this; in its own time.
+const LATE: Duration = Duration::from_secs(90);
+
 /// A call that is never answered.
 const FOREVER: Duration = Duration::from_secs(600);
 
@@ -54,6 +60,14 @@ pub async fn tell(story: &Story) -> Outcome {
                 Habit::BatchOfThree => rules.batch_max = Some(3),
                 Habit::AppearsAfterResult => rules.appears_after_result = true,
                 Habit::RemoveUnknownNotFound => rules.remove_unknown = RemoveUnknown::NotFound,
+                Habit::BatchOfThreeOrNone => {
+                    rules.batch_max = Some(3);
+                    rules.batch_excess = BatchExcess::Refuse;
+                }
+                Habit::FolderTakenExisting => rules.on_folder_taken = FolderTaken::Existing,
+                Habit::FolderTakenTwins => rules.on_folder_taken = FolderTaken::Duplicate,
+                Habit::MovesShowLate => rules.move_lag = LATE,
+                Habit::LinksWorkLate => rules.new_link_lag = LATE,
             }
         },
         |config| {
@@ -63,6 +77,9 @@ pub async fn tell(story: &Story) -> Outcome {
         },
     )
     .await;
+    if story.is_probed {
+        learn_traits(&world).await?;
+    }
     let disk = Disk::new(world.source());
     let mut teller = Teller { disk, world, shown: BTreeSet::new(), settled: Vec::new() };
     for operation in &story.operations {
@@ -74,6 +91,17 @@ pub async fn tell(story: &Story) -> Outcome {
     let calls = teller.world.calls_of_cycle().await;
     check(calls.is_empty(), || format!("an idle cycle makes calls: {calls:?}"))?;
     teller.look_back(story).await
+}
+
+/// Finds out how the service behaves, as `check --probe` does.
+async fn learn_traits(world: &World) -> Outcome {
+    let dir = tempfile::TempDir::new().unwrap();
+    world.emulator.tolerate_rm_full(true);
+    let found = probe(&world.shared.client, dir.path(), 0, &|_| {}).await;
+    world.emulator.tolerate_rm_full(false);
+    let found = found.map_err(|error| format!("the probe failed: {error}"))?;
+    check(found.stopped.is_none() && found.left.is_none(), || format!("the probe: {found:?}"))?;
+    world.shared.state.write(|w| found.traits.keep(w)).map_err(|error| error.to_string())
 }
 
 struct Teller {

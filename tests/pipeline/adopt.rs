@@ -5,8 +5,8 @@
 use fichier_api::names::RemoteName;
 use fichier_emulator::{Action, Fault};
 use fichierd::config::Keep;
+use fichierd::fence::take_over_note;
 use fichierd::mirror::Trouble;
-use fichierd::target::approval_note;
 
 use crate::world::{TARGET, World};
 
@@ -160,7 +160,7 @@ async fn a_target_of_another_installation_is_not_touched_until_it_is_taken_over(
     assert!(matches!(end.trouble, Some(Trouble::Held(_))), "{:?}", end.trouble);
     assert_eq!(other.emulator.files(), files);
     let name = other.config.name.clone();
-    other.shared.state.write(|w| w.set_note(&approval_note(&name), Some("yes"))).unwrap();
+    other.shared.state.write(|w| w.set_note(&take_over_note(&name), Some("yes"))).unwrap();
     other.settle().await;
     other.assert_mirrored();
 }

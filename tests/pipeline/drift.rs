@@ -128,6 +128,5 @@ async fn a_state_put_back_to_an_earlier_one_ends_equal_to_the_disk() {
     let mut world = world.put_back_state(saved);
     world.settle().await;
     world.assert_mirrored();
-    // What was edited since cannot be told from what somebody else put there.
-    assert!(world.emulator.bytes_received() - sent <= "edited".len() as u64);
+    assert_eq!(world.emulator.bytes_received(), sent);
 }

@@ -27,7 +27,7 @@ fn remove(world: &World, files: std::ops::Range<usize>) {
 }
 
 fn approved(world: &World) {
-    approve(&world.shared.state, &world.config).unwrap();
+    approve(&world.shared.state, &world.config, false).unwrap().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -368,7 +368,7 @@ impl World {
         if end.outcome.held.is_none() {
             return false;
         }
-        fichierd::daemon::approve(&process.shared.state, &self.config).is_ok()
+        matches!(fichierd::daemon::approve(&process.shared.state, &self.config, false), Ok(Ok(_)))
     }
 
     fn problems(&self) -> BTreeMap<RelPath, String> {

@@ -126,8 +126,8 @@ impl Client {
         ApiKey::new(word).is_ok_and(|key| *key.digest() == *self.key_digest)
     }
 
-    /// Tells whose account is meant, where the key itself must not be kept.
-    pub(crate) fn key_digest(&self) -> &str {
+    /// Tells keys apart, and with them accounts, where the key itself must not be kept.
+    pub fn key_digest(&self) -> &str {
         &self.key_digest
     }
 

@@ -295,6 +295,12 @@ impl Emulator {
         self.world.lock().rules = rules;
     }
 
+    /// Whether removing a folder that is not empty is no violation from now on:
+    /// [`Rules::rm_full_tolerated`].
+    pub fn tolerate_rm_full(&self, tolerated: bool) {
+        self.world.lock().rules.rm_full_tolerated = tolerated;
+    }
+
     /// Whether somebody downloads elsewhere from now on: [`Rules::other_location_active`].
     pub fn set_other_location(&self, active: bool) {
         self.world.lock().rules.other_location_active = active;
@@ -320,6 +326,11 @@ impl Emulator {
     /// Limits and lifetimes do not change with it.
     pub fn set_clock_ahead(&self, seconds: i64) {
         self.world.lock().clock.ahead_s = seconds;
+    }
+
+    /// The address of the account's user: another account.
+    pub fn set_email(&self, email: &str) {
+        self.world.lock().email = email.to_owned();
     }
 
     /// Another subscription.

@@ -90,6 +90,8 @@ pub struct Rules {
     pub folder_mv_does_both: bool,
     /// `folder/rm` of a folder with something in it.
     pub rm_full_folder: FullFolder,
+    /// Trying that is no violation: whoever does it wants to know what happens.
+    pub rm_full_tolerated: bool,
     /// Stores `a<b` as `a_b`, ` x` as `x`, and the like, when files are uploaded or renamed (F.1).
     pub mangle_names: bool,
     /// Stores names of files and folders in Unicode's composed form, NFC (G.1 row 24).
@@ -185,6 +187,7 @@ impl Default for Rules {
             folders_fold_case: false,
             folder_mv_does_both: false,
             rm_full_folder: FullFolder::Refuse,
+            rm_full_tolerated: false,
             mangle_names: true,
             compose_names: false,
             name_max: 250,

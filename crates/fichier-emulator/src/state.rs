@@ -75,6 +75,7 @@ pub(crate) struct State {
     /// `None` once revoked.
     pub(crate) key: Option<String>,
     pub(crate) clock: Clock,
+    pub(crate) email: String,
     pub(crate) offer: Offer,
     pub(crate) upload_forbidden: bool,
     pub(crate) uploads: HashMap<String, Upload>,
@@ -147,6 +148,7 @@ impl State {
             shuffler: Numbers::seeded(7),
             key: Some(key),
             clock,
+            email: "someone@example.com".to_owned(),
             offer: Offer::Premium,
             upload_forbidden: false,
             uploads: HashMap::new(),

@@ -17,11 +17,13 @@ use fichier_state::{Folder, FolderKey, Mirror, MirrorId, Proof, ProofKind, RelPa
 use crate::chores::Situation;
 use crate::config::MirrorConfig;
 use crate::execute::{Executor, StepError, is_gone};
+use crate::traits::Traits;
 
 mod compare;
 mod heal;
 mod round;
 
+pub(crate) use compare::name_of;
 use compare::{Compared, compare};
 use round::Round;
 
@@ -266,7 +268,8 @@ impl Executor {
             let known = s.known_urls(listing.files.iter().map(|file| &file.url))?;
             Ok((s.entries(folder.key)?, s.subfolders(folder.key)?, known))
         })?;
-        let found = compare(&entries, &children, listing, &known, now_s);
+        let fresh_s = self.state.read(|s| Traits::read(s))?.listed_within_s(compare::FRESH_S);
+        let found = compare(&entries, &children, listing, &known, now_s, fresh_s);
         self.state.write(|w| {
             w.set_foreign(folder.key, &found.foreign)?;
             found.confirmed.iter().try_for_each(|entry| w.put_entry(entry))

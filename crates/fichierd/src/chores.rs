@@ -13,6 +13,7 @@ use crate::canary;
 use crate::config::MirrorConfig;
 use crate::execute::{Executor, StepError};
 use crate::expiry;
+use crate::fence;
 use crate::mirror::Trouble;
 use crate::quota;
 use crate::snapshot;
@@ -22,8 +23,8 @@ use crate::state::State;
 pub const LOOK_AGAIN: Duration = Duration::from_secs(15 * 60);
 
 /// The chores, in the order in which they are done.
-pub(crate) const CHORES: [Chore; 5] =
-    [Chore::Snapshot, Chore::Expiry, Chore::Audit, Chore::Account, Chore::Canary];
+pub(crate) const CHORES: [Chore; 6] =
+    [Chore::Snapshot, Chore::Expiry, Chore::Audit, Chore::Account, Chore::Canary, Chore::Claims];
 
 /// One kind of work between cycles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub(crate) enum Chore {
     Account,
     /// A tiny file is downloaded.
     Canary,
+    /// What earlier starts have left at the service is tidied away.
+    Claims,
 }
 
 /// What a chore needs to know to say when it is due.
@@ -69,6 +72,7 @@ impl Chore {
             Chore::Audit => audit::due_in(at),
             Chore::Account => quota::due_in(at),
             Chore::Canary => canary::due_in(at),
+            Chore::Claims => fence::due_in(at),
         }
     }
 
@@ -80,6 +84,7 @@ impl Chore {
             Chore::Audit => executor.audit(at).await,
             Chore::Account => executor.read_account().await,
             Chore::Canary => executor.ask_canary(at).await,
+            Chore::Claims => executor.tidy_claims().await,
         }
     }
 }

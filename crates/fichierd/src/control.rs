@@ -25,6 +25,7 @@ pub use self::client::{AskError, ask};
 pub use self::server::{listen, serve};
 use crate::proved::Proved;
 use crate::status::{CycleSummary, Status, WhyAnswer};
+use crate::traits::Traits;
 
 /// What the service can be asked. Each variant is a path below `/v1`; the fields are its body.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +46,9 @@ pub enum Request {
     Approve {
         /// Of which mirror.
         mirror: String,
+        /// Also a target on which somebody else works.
+        #[serde(default)]
+        take_over: bool,
     },
     /// `POST /v1/reject`: keep the remote files whose local ones are gone.
     Reject {
@@ -61,6 +65,11 @@ pub enum Request {
     Proved {
         /// The result.
         proved: Proved,
+    },
+    /// `POST /v1/traits`: keep what a probe has found.
+    Traits {
+        /// The answers.
+        traits: Box<Traits>,
     },
     /// `POST /v1/why`: answered with [`Reply::Why`].
     Why {
@@ -121,6 +130,7 @@ impl Request {
             Request::Reject { .. } => "/v1/reject",
             Request::Prune { .. } => "/v1/prune",
             Request::Proved { .. } => "/v1/proved",
+            Request::Traits { .. } => "/v1/traits",
             Request::Why { .. } => "/v1/why",
         }
     }

@@ -108,9 +108,11 @@ impl From<TargetError> for CycleError {
     fn from(error: TargetError) -> Self {
         CycleError::Step(match error {
             TargetError::Step(error) => error,
-            other @ (TargetError::OwnedByAnother { .. } | TargetError::Gone { .. }) => {
-                StepError::Target(Box::new(other))
-            }
+            other @ (TargetError::OwnedByAnother { .. }
+            | TargetError::OtherMachine { .. }
+            | TargetError::OtherCopy { .. }
+            | TargetError::OtherAccount
+            | TargetError::Gone { .. }) => StepError::Target(Box::new(other)),
         })
     }
 }
@@ -237,6 +239,7 @@ impl Executor {
         loop {
             let before = shown_empty.len();
             for path in &folders {
+                self.find_hidden(path).await?;
                 let row = self.state.read(|s| s.folder_at(self.mirror, path))?;
                 if let Some(row) = row
                     && row.remote.is_some_and(|spot| !spot.listed)

@@ -23,6 +23,7 @@ use crate::control::{self, Call, Reply};
 use crate::degraded::{self, Episodes};
 use crate::disks::Disks;
 use crate::exit::Exit;
+use crate::fence;
 use crate::mirror::{CycleEnd, MirrorWorker, Shared, Trouble, chain};
 use crate::sandbox;
 use crate::snapshot;
@@ -163,6 +164,9 @@ pub enum DaemonError {
     /// The sandbox, most likely that of the unit, does not let it work.
     #[error("{0}")]
     Sandbox(String),
+    /// The state file and the key are of two accounts.
+    #[error("{0}")]
+    OtherAccount(String),
     /// A part of the service crashed; whatever it did is on disk and will be gone through.
     #[error("a part of the service crashed")]
     Crashed(#[source] JoinError),
@@ -176,6 +180,7 @@ impl DaemonError {
             DaemonError::State(fichier_state::Error::Locked { .. }) => Exit::TryLater,
             DaemonError::State(fichier_state::Error::FromTheFuture { .. })
             | DaemonError::Sandbox(_)
+            | DaemonError::OtherAccount(_)
             | DaemonError::Open(crate::mirror::OpenError::Filter(_)) => Exit::Config,
             DaemonError::Refused(_) => Exit::Refused,
             DaemonError::State(_)
@@ -339,6 +344,7 @@ impl Daemon {
     /// that is refused later makes it wait (C01).
     fn check_accepted(&mut self, end: &CycleEnd) -> Result<(), DaemonError> {
         match &end.trouble {
+            Some(Trouble::OtherAccount(why)) => Err(DaemonError::OtherAccount(why.clone())),
             Some(Trouble::Refused(why)) if !self.accepted => {
                 Err(DaemonError::Refused(why.text.clone()))
             }
@@ -588,6 +594,8 @@ pub fn open_shared(config: &Config) -> Result<Shared, DaemonError> {
     let installation = store.installation()?.unwrap_or_else(crate::installation::id);
     store.write(|w| {
         w.set_note("installation", Some(&installation))?;
+        // A copied state says where it was: it is told where it is.
+        w.set_note(fence::MACHINE_NOTE, crate::installation::machine().as_deref())?;
         snapshot::remember_config(w, &config.path)
     })?;
     Ok(Shared {

@@ -42,6 +42,8 @@ pub enum Kind {
     NoSubscription,
     /// The account is locked by the service.
     AccountLocked,
+    /// The records are of another account than the key.
+    OtherAccount,
     /// The state file, or the memory of the pacer, cannot be written or read.
     StateUnusable,
     /// Nothing may be sent: a flood, a lock.
@@ -141,6 +143,7 @@ impl Kind {
             Kind::KeyRefused
             | Kind::NoSubscription
             | Kind::AccountLocked
+            | Kind::OtherAccount
             | Kind::StateUnusable
             | Kind::HoldOff
             | Kind::Unreachable
@@ -193,6 +196,7 @@ impl Kind {
             Kind::KeyRefused
             | Kind::NoSubscription
             | Kind::AccountLocked
+            | Kind::OtherAccount
             | Kind::Paused
             | Kind::TargetTaken
             | Kind::TargetGone
@@ -229,6 +233,7 @@ impl Kind {
             Kind::KeyRefused
             | Kind::NoSubscription
             | Kind::AccountLocked
+            | Kind::OtherAccount
             | Kind::StateUnusable
             | Kind::Unreachable
             | Kind::SourceMissing
@@ -312,10 +317,16 @@ impl Kind {
                 Some(Exit::Held),
             ),
             Kind::TargetTaken => stop(
-                "the target belongs to another installation",
+                "another installation, machine or copy works on the target",
                 "give this machine a target of its own; if the other one is gone for good: \
-                 fichierd approve MIRROR",
+                 fichierd approve --take-over MIRROR",
                 Some(Exit::Held),
+            ),
+            Kind::OtherAccount => stop(
+                "the records are of another account than the key",
+                "give the key of their account; to begin anew with this one, move the state \
+                 folder away",
+                Some(Exit::Config),
             ),
             Kind::TargetGone => stop(
                 "the target folder is gone from 1fichier",

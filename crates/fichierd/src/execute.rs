@@ -8,12 +8,13 @@
 //! Invariants kept here: I1 (a record is written when the service has confirmed), I2, I3 (the
 //! intent is on disk first), I4 (the old copy goes after the new one is confirmed).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use fichier_api::names::RemoteName;
 use fichier_api::{Client, ErrorKind, FolderId, Remedy};
 use fichier_state::{Metadata, MirrorId, RelPath};
 use futures_util::StreamExt;
@@ -30,6 +31,7 @@ use crate::root::{RootIdentity, RootTrouble};
 use crate::scan::{Scanner, Seen};
 use crate::state::State;
 use crate::stop::Stop;
+use crate::traits::Traits;
 
 mod arrive;
 mod bring;
@@ -119,6 +121,8 @@ pub struct Executor {
     pub keep_versions: bool,
     /// Files that would not rest and are sent as they are read.
     pub restless: BTreeSet<RelPath>,
+    /// Sub-folders by name of parents that had to be listed before something was made there.
+    pub names_there: Mutex<HashMap<FolderId, HashMap<RemoteName, FolderId>>>,
     /// When the cycle began: nothing was read before.
     pub started: SystemTime,
     /// What has been done so far.
@@ -156,6 +160,9 @@ impl Executor {
     }
 
     async fn step(&self, step: Step) -> Result<(), StepError> {
+        if matches!(step, Step::Retire(_) | Step::RetireFolder(..) | Step::RemoveFolder(..)) {
+            self.check_claim().await?;
+        }
         match step {
             Step::Note(notes) => self.note(notes),
             Step::MakeFolder(path) => self.make_folder(&path).await,
@@ -188,6 +195,11 @@ impl Executor {
             outcome = outcome.and(done);
         }
         outcome
+    }
+
+    /// How many links go into one call, as far as that is known of the service.
+    pub(crate) fn links_per_call(&self) -> Result<usize, StepError> {
+        Ok(self.state.read(|s| Traits::read(s))?.links_per_call())
     }
 
     /// Whether a change that was noticed meanwhile is due: it goes before bulk.

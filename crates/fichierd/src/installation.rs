@@ -6,6 +6,12 @@
 
 use std::fs;
 
+/// Which machine this is, as [`id`] tells it; nothing on one without an identity of its own.
+pub fn machine() -> Option<String> {
+    let has_one = fs::read_to_string("/etc/machine-id").is_ok_and(|text| !text.trim().is_empty());
+    has_one.then(id)
+}
+
 /// Twelve hex digits; the same on this machine as long as it keeps its identity.
 pub fn id() -> String {
     let machine = fs::read_to_string("/etc/machine-id").unwrap_or_default();

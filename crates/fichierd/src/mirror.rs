@@ -85,6 +85,10 @@ pub struct MirrorWorker {
     /// What one cycle takes on: [`MAX_ADDITIONS`].
     pub max_additions: usize,
     places: Option<Places>,
+    /// Tells the key with which the target was looked at.
+    prepared_with: String,
+    /// This process has claimed the target.
+    has_claimed: bool,
     restless: RestlessFiles,
     put_offs: u32,
 }
@@ -137,6 +141,8 @@ impl MirrorWorker {
             planned_bytes: Arc::default(),
             max_additions: MAX_ADDITIONS,
             places: None,
+            prepared_with: String::new(),
+            has_claimed: false,
             restless,
             put_offs: 0,
         })
@@ -286,6 +292,10 @@ impl MirrorWorker {
         self.remember_root(&shared.state, &row, &found).map_err(Failure::early)?;
         let places = self.places(shared, &row).await.map_err(Failure::target)?;
         let executor = self.executor(shared, places, Some(found)).map_err(Failure::early)?;
+        if !executor.is_believed(&shared.stop).await.map_err(Failure::early)? {
+            // There is all of it to do, after the next start.
+            return Ok((CycleReport::default(), Outcome { left_out: 1, ..Outcome::default() }));
+        }
         // While something is held, what is said about it is to stay true.
         let all = Due { everything: true, paths: Vec::new() };
         let due = if row.held.is_some() { &all } else { due };
@@ -361,6 +371,7 @@ impl MirrorWorker {
             dirty: self.dirty.clone(),
             keep_versions: self.keeps_versions(),
             restless: self.restless.unsettled(),
+            names_there: Mutex::default(),
             started: shared.state.clock().wall(),
             report: Mutex::default(),
             sent_bytes: Arc::clone(&self.sent_bytes),
@@ -391,10 +402,14 @@ impl MirrorWorker {
     }
 
     async fn places(&mut self, shared: &Shared, row: &Mirror) -> Result<Places, TargetError> {
-        if let Some(places) = self.places {
+        // Another key may be that of another account (C02, D06).
+        let key = shared.client.key_digest();
+        if let Some(places) = self.places.filter(|_| self.prepared_with == key) {
             return Ok(places);
         }
-        let places = target::prepare(&shared.client, &shared.state, row).await?;
+        let places = target::prepare(&shared.client, &shared.state, row, !self.has_claimed).await?;
+        self.has_claimed = true;
+        key.clone_into(&mut self.prepared_with);
         self.places = Some(places);
         Ok(places)
     }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::chores::Situation;
 use crate::execute::{Executor, StepError};
+use crate::owner;
 use crate::status::bytes;
 
 const DAY_S: i64 = 24 * 3600;
@@ -86,9 +87,13 @@ pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, StepError> {
 impl Executor {
     /// Reads the account.
     pub(crate) async fn read_account(&self) -> Result<(), StepError> {
-        let reading = Reading::of(&self.client.account().await?, self.state.now_s());
+        let account = self.client.account().await?;
+        let reading = Reading::of(&account, self.state.now_s());
         let text = serde_json::to_string(&reading).unwrap_or_default();
-        Ok(self.state.write(|w| w.set_note(NOTE, Some(&text)))?)
+        Ok(self.state.write(|w| {
+            w.set_note(NOTE, Some(&text))?;
+            owner::remember(w, &self.client, &account.email)
+        })?)
     }
 }
 

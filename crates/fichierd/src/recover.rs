@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use fichier_api::names::RemoteName;
 use fichier_api::{ErrorKind, FileUrl, FolderId, MAX_LINKS_PER_CALL};
 use fichier_state::{
-    Content, Entry, Intent, IntentId, Moved, Origin, RelPath, RemoteCopy, Retired,
+    Content, Entry, Intent, IntentId, Moved, Origin, RelPath, RemoteCopy, RemoteSpot, Retired,
 };
 
 use crate::execute::{Executor, Fate, Leaving, Parcel, Removal, StepError, other_name};
@@ -54,11 +54,8 @@ impl Executor {
 
     async fn finish(&self, id: IntentId, intent: Intent) -> Result<(), StepError> {
         match intent {
-            Intent::MakeFolder { path, .. } => {
-                // Making it again finds it, if it is there; that much the step itself knows.
-                self.state.write(|w| w.resolve(id))?;
-                self.dirty.mark(path);
-                Ok(())
+            Intent::MakeFolder { parent, name, path } => {
+                self.finish_folder(id, parent, &name, path).await
             }
             Intent::MoveFolder { folder, to, .. } => self.finish_folder_move(id, folder, &to).await,
             Intent::Rename { urls } => self.give_names_back(id, &urls).await,
@@ -86,6 +83,32 @@ impl Executor {
                 })?)
             }
         }
+    }
+
+    /// A folder that may have been made: it is looked for, since making it again could make a
+    /// second one (G.1 row 9). Whether it is ours cannot be told.
+    async fn finish_folder(
+        &self,
+        id: IntentId,
+        parent: FolderId,
+        name: &RemoteName,
+        path: RelPath,
+    ) -> Result<(), StepError> {
+        let found = match self.find_folder(parent, name).await {
+            Ok(found) => found,
+            Err(StepError::Api(error)) if matches!(error.kind, ErrorKind::NotFound) => None,
+            Err(error) => return Err(error),
+        };
+        let row = self.state.read(|s| s.folder_at(self.mirror, &path))?;
+        self.state.write(|w| {
+            if let (Some(found), Some(row)) = (found, row.filter(|row| row.remote.is_none())) {
+                let spot = RemoteSpot { id: found, made_by_us: false, listed: false };
+                w.set_folder_remote(row.key, Some(spot), None)?;
+            }
+            w.resolve(id)
+        })?;
+        self.dirty.mark(path);
+        Ok(())
     }
 
     /// A file that stepped aside in a swap, or waits under a temporary name, gets the name that

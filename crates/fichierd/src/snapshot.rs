@@ -120,6 +120,14 @@ pub(crate) fn remember_folders(
     })
 }
 
+/// `.fichierd`, if somebody has looked there.
+pub(crate) fn own_folder(
+    records: &Records,
+    mirror: MirrorId,
+) -> fichier_state::Result<Option<fichier_api::FolderId>> {
+    Ok(Ledger::read(records, mirror)?.own_folder)
+}
+
 /// Remembers which configuration file goes into the snapshots.
 ///
 /// # Errors

@@ -12,11 +12,16 @@ use fichier_api::{Client, ErrorKind, FolderId, FolderListing};
 use fichier_state::{Mirror, MirrorId, NewVersion, RelPath, RemoteSpot, Retired};
 
 use crate::execute::{Places, StepError, utc_day};
+use crate::fence::{self, EPOCH_FOLDER, take_over_note};
+use crate::owner;
 use crate::snapshot;
 use crate::state::State;
 
 /// The folder, at the top of a target, that holds what is not the mirror itself.
 pub const OWN_FOLDER: &str = ".fichierd";
+
+/// What the message of each target that is somebody else's contains.
+pub const TAKE_OVER: &str = "fichierd approve --take-over";
 
 /// Why a target cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -24,11 +29,33 @@ pub enum TargetError {
     /// Another installation mirrors to the same folder.
     #[error(
         "the target belongs to another installation of fichierd ({other}); if that one is gone \
-         for good, take the target over with: fichierd approve {mirror}"
+         for good, take the target over with: fichierd approve --take-over {mirror}"
     )]
     OwnedByAnother {
         /// Its installation id.
         other: String,
+        /// The mirror's name.
+        mirror: String,
+    },
+    /// Another machine has worked on the target since this state did.
+    #[error(
+        "another machine works on the target, and has been further than this state: nothing is \
+         sent and nothing is removed. If that machine is gone for good, or this one replaces it: \
+         fichierd approve --take-over {mirror}. The whole target is then compared with the records \
+         before anything is removed"
+    )]
+    OtherMachine {
+        /// The mirror's name.
+        mirror: String,
+    },
+    /// Two processes work on the target, each with a copy of this state.
+    #[error(
+        "two copies of this installation work on the target, such as a machine and its clone: \
+         this one sends and removes nothing. Stop one of them, and give it a target of its own; to \
+         go on with this one: fichierd approve --take-over {mirror}. The whole target is then \
+         compared with the records before anything is removed"
+    )]
+    OtherCopy {
         /// The mirror's name.
         mirror: String,
     },
@@ -41,6 +68,13 @@ pub enum TargetError {
         /// The mirror's name.
         mirror: String,
     },
+    /// The records are of another account (D06).
+    #[error(
+        "the state file was made with another 1fichier account than the one of this API key: \
+         nothing is done with it. Give the key of its account, or move the state folder away to \
+         begin anew with this one"
+    )]
+    OtherAccount,
     /// A call, or the state file.
     #[error(transparent)]
     Step(#[from] StepError),
@@ -58,17 +92,46 @@ impl From<fichier_state::Error> for TargetError {
     }
 }
 
-/// Looks at the target of `mirror`, and makes what is missing.
+/// Looks at the target of `mirror`, and makes what is missing. The first time of a process it
+/// claims the target (`claims`).
 ///
 /// # Errors
 ///
-/// [`TargetError::OwnedByAnother`] and [`TargetError::Gone`] need a decision; others pass.
+/// [`TargetError::OwnedByAnother`], [`TargetError::OtherMachine`], [`TargetError::OtherCopy`] and
+/// [`TargetError::Gone`] need a decision; others pass.
 pub async fn prepare(
     client: &Client,
     state: &State,
     mirror: &Mirror,
+    claims: bool,
 ) -> Result<Places, TargetError> {
-    Preparing { client, state, mirror }.places().await
+    owner::check(client, state).await?;
+    fence::check_known(state, mirror)?;
+    let preparing = Preparing { client, state, mirror };
+    let Prepared { places, staging, claims: folder } = preparing.places().await?;
+    if claims {
+        fence::claim(
+            client,
+            state,
+            mirror,
+            places.root,
+            folder.filter(|(_, made)| *made).map(|(id, _)| id),
+        )
+        .await?;
+    }
+    if let Some(staging) = staging {
+        preparing.retire_orphans(&staging, places.versions).await?;
+    }
+    Ok(places)
+}
+
+/// A target that is there.
+struct Prepared {
+    places: Places,
+    /// What lies in the staging folder, if it was there before.
+    staging: Option<FolderListing>,
+    /// The folder of the claims, if it was looked for, and whether it was made just now.
+    claims: Option<(FolderId, bool)>,
 }
 
 struct Preparing<'a> {
@@ -78,15 +141,15 @@ struct Preparing<'a> {
 }
 
 impl Preparing<'_> {
-    async fn places(&self) -> Result<Places, TargetError> {
+    async fn places(&self) -> Result<Prepared, TargetError> {
         let root = self.state.read(|s| s.folder(self.mirror.root))?.and_then(|row| row.remote);
         if let (Some(root), Some(incoming), Some(versions)) =
             (root, self.mirror.incoming, self.mirror.versions)
         {
             match self.client.list_folder(incoming).await {
                 Ok(listing) if listing.name == self.installation()? => {
-                    self.retire_orphans(&listing, versions).await?;
-                    return Ok(Places { root: root.id, incoming, versions });
+                    let places = Places { root: root.id, incoming, versions };
+                    return Ok(Prepared { places, staging: Some(listing), claims: None });
                 }
                 Ok(_) => {}
                 Err(error) if matches!(error.kind, ErrorKind::NotFound) => {}
@@ -97,7 +160,7 @@ impl Preparing<'_> {
     }
 
     /// Walks down from the account's root.
-    async fn find_or_make(&self, recorded: Option<RemoteSpot>) -> Result<Places, TargetError> {
+    async fn find_or_make(&self, recorded: Option<RemoteSpot>) -> Result<Prepared, TargetError> {
         let mut here = Found::Listed(self.client.list_folder(FolderId::ROOT).await?);
         let mut made_by_us = false;
         for name in self.mirror.target.split('/').filter(|part| !part.is_empty()) {
@@ -115,7 +178,8 @@ impl Preparing<'_> {
             Some(spot) => spot,
             None => RemoteSpot { id: root, made_by_us, listed: made_by_us },
         };
-        let places = self.own_folders(here, root).await?;
+        let prepared = self.own_folders(here, root).await?;
+        let places = prepared.places;
         let mirror = Mirror {
             incoming: Some(places.incoming),
             versions: Some(places.versions),
@@ -127,12 +191,16 @@ impl Preparing<'_> {
                 w.set_audited(self.mirror.root, w.now_s())?;
             }
             w.set_note(&self.approval_note(), None)?;
+            if self.mirror.incoming.is_none() {
+                fence::begin_anew(w, self.mirror.id)?;
+            }
+            fence::remember_folder(w, self.mirror.id, prepared.claims.map(|(id, _)| id))?;
             w.update_mirror(&mirror)
         })?;
-        Ok(places)
+        Ok(prepared)
     }
 
-    async fn own_folders(&self, target: Found, root: FolderId) -> Result<Places, TargetError> {
+    async fn own_folders(&self, target: Found, root: FolderId) -> Result<Prepared, TargetError> {
         let (own, _) = self.step_into(target, OWN_FOLDER).await?;
         let own = self.listed(own).await?;
         let state =
@@ -144,7 +212,7 @@ impl Preparing<'_> {
         let installation = self.installation()?;
         let other = incoming.folders.iter().find(|folder| folder.name.as_str() != installation);
         if let Some(other) = other
-            && !self.is_approved()?
+            && !self.is_taken_over()?
             && !incoming.folders.iter().any(|folder| folder.name.as_str() == installation)
         {
             return Err(TargetError::OwnedByAnother {
@@ -153,14 +221,13 @@ impl Preparing<'_> {
             });
         }
         let (staging, made) = self.step_into(Found::Listed(incoming), &installation).await?;
-        let (versions, _) = self.step_into(Found::Listed(own), "versions").await?;
+        let (versions, _) = self.step_into(Found::Listed(own.clone()), "versions").await?;
+        let (claims, claims_made) = self.step_into(Found::Listed(own), EPOCH_FOLDER).await?;
         let places = Places { root, incoming: staging.id(), versions: versions.id() };
         self.day_folder(versions).await?;
-        if !made {
-            let listing = self.client.list_folder(places.incoming).await?;
-            self.retire_orphans(&listing, places.versions).await?;
-        }
-        Ok(places)
+        let staging =
+            if made { None } else { Some(self.client.list_folder(places.incoming).await?) };
+        Ok(Prepared { places, staging, claims: Some((claims.id(), claims_made)) })
     }
 
     /// Today's versions folder, so that the first edit costs no more than later ones.
@@ -246,12 +313,16 @@ impl Preparing<'_> {
         Ok(self.state.read(|s| s.note(&self.approval_note()))?.is_some())
     }
 
+    fn is_taken_over(&self) -> Result<bool, TargetError> {
+        Ok(self.state.read(|s| s.note(&take_over_note(&self.mirror.name)))?.is_some())
+    }
+
     fn approval_note(&self) -> String {
         approval_note(&self.mirror.name)
     }
 }
 
-/// The note that lets a mirror take over or start anew its target, once.
+/// The note that lets a mirror start anew a target that is gone, once.
 pub fn approval_note(mirror: &str) -> String {
     format!("approved target of {mirror}")
 }

@@ -14,6 +14,7 @@ use crate::config::MirrorConfig;
 use crate::daemon::Seat;
 use crate::degraded::{self, Kind};
 use crate::exit::Exit;
+use crate::fence;
 use crate::mirror::{CycleEnd, Shared, Trouble};
 use crate::recovering;
 use crate::status::{
@@ -42,6 +43,14 @@ pub(crate) fn live<'a>(
         }
         mirror.watch = watch_status(seat);
         (mirror.state, mirror.what) = state_of(seat, &mirror, paused);
+        let left = shared.state.read(|s| fence::left_to_look_at(s, seat.id)).unwrap_or_default();
+        if let (Some(left), None) = (left, &seat.trouble) {
+            mirror.what = format!(
+                "the state file is older than what is on 1fichier: comparing the whole target \
+                 first, {} folders left",
+                count(left)
+            );
+        }
         status.mirrors.push(mirror);
     }
     status
@@ -205,9 +214,10 @@ fn state_of(seat: &Seat, mirror: &MirrorStatus, paused: bool) -> (MirrorState, S
             (MirrorState::Waiting, format!("{why}; nothing is sent until {}", clock(*until)))
         }
         (Some(Trouble::Unreachable(why)), _) => (MirrorState::Waiting, why.clone()),
-        (Some(trouble @ (Trouble::Refused(_) | Trouble::NoState(_))), _) => {
-            (MirrorState::Problem, trouble.text().to_owned())
-        }
+        (
+            Some(trouble @ (Trouble::Refused(_) | Trouble::OtherAccount(_) | Trouble::NoState(_))),
+            _,
+        ) => (MirrorState::Problem, trouble.text().to_owned()),
         (None, Some(held)) => (MirrorState::Held, held.reason.clone()),
         (None, None) if paused => (MirrorState::Waiting, "paused".to_owned()),
         (None, None) if mirror.last_success.is_none() => {

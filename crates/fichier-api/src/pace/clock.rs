@@ -77,6 +77,8 @@ impl Clock {
 
 #[cfg(test)]
 mod tests {
+    use rustix::time::{ClockId, clock_gettime};
+
     use super::*;
 
     const SECOND: Micros = 1_000_000;
@@ -96,7 +98,7 @@ mod tests {
             let read = std::time::Duration::new(read.tv_sec.try_into().unwrap(), nanos);
             Micros::try_from(read.as_micros()).unwrap()
         };
-        let (before, now, after) = (boot(), Moment::now().boot, boot());
+        let (before, now, after) = (boot(), Moment::now(&crate::Clock::system()).boot, boot());
         assert!((before..=after).contains(&now), "{before} {now} {after}");
     }
 

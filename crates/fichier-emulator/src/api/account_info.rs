@@ -41,7 +41,7 @@ pub(crate) fn read_or_set(call: &mut Call) -> Reply {
     let cdn = call.world.traffic.cdn_left_gb(&rules);
     let end = if state.offer == Offer::None { String::new() } else { dates::write(now + YEAR_S) };
     Reply::ok(json!({
-        "status": "OK", "email": "someone@example.com",
+        "status": "OK", "email": state.email,
         "offer": state.offer.number().to_string(), "subscription_end": end,
         "2fa": "0", "mail_rm": "0", "cdn": format!("{cdn:.2}"),
         "ftp_mode": setting("ftp_mode").to_string(), "ftp_did": setting("ftp_did"),

@@ -87,7 +87,9 @@ pub(crate) fn remove(call: &mut Call) -> Reply {
         return Reply::ko(200, "Folder is not empty", 558);
     }
     if !call.state.account.remove_folder(id) {
-        call.violation("the folder is not empty");
+        if !call.state.rules.rm_full_tolerated {
+            call.violation("the folder is not empty");
+        }
         if call.state.rules.rm_full_folder == FullFolder::Refuse {
             return Reply::ko(200, "Folder is not empty", 558);
         }

@@ -9,8 +9,8 @@ use fichier_api::names::RemoteName;
 use fichier_api::{FileUrl, FolderListing, RemoteFile};
 use fichier_state::{Content, Entry, Folder, ForeignFile, Origin, RemoteCopy};
 
-/// A file that was confirmed so recently may not be listed yet.
-const FRESH_S: i64 = 10 * 60;
+/// A file that was confirmed so recently may not be listed yet, where nothing else is known.
+pub(super) const FRESH_S: i64 = 10 * 60;
 
 /// What is not as recorded, each by its local name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,13 +35,14 @@ pub(super) struct Compared {
 }
 
 /// Compares a complete listing with the records of its folder. `known` are the links in it that
-/// are on record anywhere.
+/// are on record anywhere. A file that was confirmed less than `fresh_s` ago may not be shown yet.
 pub(super) fn compare(
     entries: &[Entry],
     children: &[Folder],
     listing: &FolderListing,
     known: &HashSet<FileUrl>,
     now_s: i64,
+    fresh_s: i64,
 ) -> Compared {
     let by_url: HashMap<&FileUrl, &RemoteFile> =
         listing.files.iter().map(|file| (&file.url, file)).collect();
@@ -55,7 +56,7 @@ pub(super) fn compare(
         found.files += 1;
         found.bytes += entry.stamp.size_bytes;
         let Some(file) = by_url.get(&copy.url) else {
-            if !(0..FRESH_S).contains(&(now_s - copy.confirmed_s)) {
+            if !(0..fresh_s).contains(&(now_s - copy.confirmed_s)) {
                 found.missing.push(entry.clone());
             }
             continue;
@@ -116,7 +117,7 @@ impl Compared {
 }
 
 /// The name that the service has for a file of ours.
-pub(super) fn name_of(entry: &Entry, copy: &RemoteCopy) -> RemoteName {
+pub(crate) fn name_of(entry: &Entry, copy: &RemoteCopy) -> RemoteName {
     copy.remote_name.clone().unwrap_or_else(|| RemoteName::encode(&entry.name))
 }
 

@@ -11,12 +11,17 @@ use crate::exit::Exit;
 pub(crate) struct ApproveArgs {
     /// Name of the mirror
     mirror: String,
+    /// Go on with a target on which another machine, or a copy of this one, has worked
+    #[arg(long)]
+    take_over: bool,
 }
 
 pub(crate) async fn run(args: ApproveArgs, config: &Config) -> anyhow::Result<Exit> {
     service::known_mirror(config, &args.mirror)?;
-    match service::forward(config, &Request::Approve { mirror: args.mirror.clone() }).await? {
+    let ApproveArgs { mirror, take_over } = args;
+    let request = Request::Approve { mirror: mirror.clone(), take_over };
+    match service::forward(config, &request).await? {
         Some(exit) => Ok(exit),
-        None => beside::approve_held(config, &args.mirror),
+        None => beside::approve_held(config, &mirror, take_over),
     }
 }

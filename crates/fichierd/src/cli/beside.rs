@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use fichier_state::{Error, Store};
 
+use super::failure::ended;
 use super::service::{self, cycle_line, exit_of_cycles};
 use super::{output, progress};
 use crate::account::hold_off;
@@ -18,6 +19,7 @@ use crate::mirror::{MirrorWorker, Shared, Trouble};
 use crate::proved::{self, Proved};
 use crate::state::State;
 use crate::status::{Status, bytes, count, duration};
+use crate::traits::Traits;
 use crate::view;
 
 /// In a hold-off of up to this, `sync` waits.
@@ -170,11 +172,24 @@ pub(super) fn keep_proof(config: &Config, found: &Proved) -> anyhow::Result<u64>
     Ok(sent_again)
 }
 
+/// Keeps what a probe has found.
+pub(super) fn keep_traits(config: &Config, traits: &Traits) -> anyhow::Result<()> {
+    let mut store = Store::open(&config.state_dir)?;
+    store.write(|w| traits.keep(w))?;
+    Ok(store.close()?)
+}
+
 /// Lets the next cycle do what is held.
-pub(super) fn approve_held(config: &Config, name: &str) -> anyhow::Result<Exit> {
+pub(super) fn approve_held(config: &Config, name: &str, take_over: bool) -> anyhow::Result<Exit> {
     let shared = open_shared(config)?;
     let mirror = named(config, name)?;
-    output::line(&approve(&shared.state, mirror)?)?;
+    match approve(&shared.state, mirror, take_over)? {
+        Ok(message) => output::line(&message)?,
+        Err(why) => {
+            close(shared)?;
+            return Err(ended(Exit::Held, why));
+        }
+    }
     output::line("it happens at the next start of the service, or at: fichierd sync")?;
     close(shared)?;
     Ok(Exit::Done)

@@ -1,13 +1,15 @@
 //! `fichierd check`: is this configuration right, and is this machine ready for it?
 //!
 //! Reads and looks, and changes nothing; with `--online` ([`online`]) it asks the service too, and
-//! makes the state folder for the pacer's memory. An error is what would keep the service
+//! makes the state folder for the pacer's memory; with `--probe` ([`probe`]) it finds out how the
+//! service behaves. An error is what would keep the service
 //! from starting (exit code 78), or the account from being used; a warning is what it would live
 //! with: a disk that is not mounted yet, a limit that is low. Each finding bears the command that
 //! mends it.
 
 mod machine;
 mod online;
+mod probe;
 mod sources;
 mod unit;
 
@@ -17,11 +19,13 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use fichier_state::Store;
 use serde::Serialize;
 
 use super::{interruptible, output};
 use crate::config::Config;
 use crate::exit::Exit;
+use crate::traits::Traits;
 
 /// How wide a line may get.
 const WIDTH: usize = 80;
@@ -35,7 +39,11 @@ pub(crate) struct CheckArgs {
     /// get it back
     #[arg(long)]
     online: bool,
-    /// As JSON, schema `fichierd.check/1`
+    /// Also find out how 1fichier behaves where its documentation is silent: about 40 calls in a
+    /// folder that is removed again, some minutes
+    #[arg(long)]
+    probe: bool,
+    /// As JSON, schema `fichierd.check/1`; with --probe what the probe found, and nothing else
     #[arg(long)]
     json: bool,
 }
@@ -47,14 +55,38 @@ pub(crate) async fn run(args: CheckArgs, global: Option<&Path>) -> anyhow::Resul
     for finding in findings(&config, &Host::this()) {
         told.tell(finding)?;
     }
+    if let Some(known) = known_traits(&config).filter(|_| !args.probe) {
+        told.tell(known)?;
+    }
     let mut exit = if told.has_error() { Exit::Config } else { Exit::Done };
     if args.online && exit == Exit::Done {
         exit = interruptible(online::run(&config, &mut told)).await?;
+    }
+    if args.probe && exit == Exit::Done {
+        return interruptible(probe::run(&config, args.json)).await;
     }
     if told.json {
         output::json(&Document { schema: SCHEMA, exit: exit.code(), findings: &told.findings })?;
     }
     Ok(exit)
+}
+
+/// How much is known of how 1fichier behaves; nothing before there is a state file.
+fn known_traits(config: &Config) -> Option<Finding> {
+    let store = Store::open_read_only(&config.state_dir).ok()?;
+    let rows = Traits::read(&store).ok()?.rows();
+    let known = rows.iter().filter(|(_, answer)| answer.is_some()).count();
+    Some(Finding::good(
+        "traits",
+        match known {
+            0 => {
+                "how 1fichier behaves where its documentation is silent is not known, and assumed \
+              with care; find out with: fichierd check --probe"
+                    .to_owned()
+            }
+            known => format!("how 1fichier behaves: {known} of {} answers are known", rows.len()),
+        },
+    ))
 }
 
 const SCHEMA: &str = "fichierd.check/1";

@@ -25,6 +25,7 @@ use tracing::warn;
 use super::{Call, Reply, Request, path_text};
 use crate::exit::Exit;
 use crate::proved::Proved;
+use crate::traits::Traits;
 
 /// A request is a list of mirror names or a path.
 const LARGEST_BODY: usize = 64 * 1024;
@@ -47,6 +48,7 @@ pub async fn serve(listener: UnixListener, calls: mpsc::Sender<Call>) {
         .route("/v1/reject", post(reject))
         .route("/v1/prune", post(prune))
         .route("/v1/proved", post(proved))
+        .route("/v1/traits", post(traits))
         .route("/v1/why", post(why))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .with_state(desk);
@@ -145,8 +147,22 @@ struct MirrorBody {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct ApproveBody {
+    mirror: String,
+    #[serde(default)]
+    take_over: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct ProvedBody {
     proved: Proved,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TraitsBody {
+    traits: Box<Traits>,
 }
 
 #[derive(Deserialize)]
@@ -160,8 +176,8 @@ async fn sync(State(desk): State<Desk>, Json(body): Json<SyncBody>) -> Response 
     desk.ask(Request::Sync { mirrors: body.mirrors }).await
 }
 
-async fn approve(State(desk): State<Desk>, Json(body): Json<MirrorBody>) -> Response {
-    desk.ask(Request::Approve { mirror: body.mirror }).await
+async fn approve(State(desk): State<Desk>, Json(body): Json<ApproveBody>) -> Response {
+    desk.ask(Request::Approve { mirror: body.mirror, take_over: body.take_over }).await
 }
 
 async fn reject(State(desk): State<Desk>, Json(body): Json<MirrorBody>) -> Response {
@@ -174,6 +190,10 @@ async fn prune(State(desk): State<Desk>, Json(body): Json<MirrorBody>) -> Respon
 
 async fn proved(State(desk): State<Desk>, Json(body): Json<ProvedBody>) -> Response {
     desk.ask(Request::Proved { proved: body.proved }).await
+}
+
+async fn traits(State(desk): State<Desk>, Json(body): Json<TraitsBody>) -> Response {
+    desk.ask(Request::Traits { traits: body.traits }).await
 }
 
 async fn why(State(desk): State<Desk>, Json(body): Json<WhyBody>) -> Response {

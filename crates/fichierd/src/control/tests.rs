@@ -45,7 +45,8 @@ async fn every_request_arrives_as_it_was_sent() {
         Request::Sync { mirrors: Vec::new() },
         Request::Pause,
         Request::Resume,
-        Request::Approve { mirror: mirror() },
+        Request::Approve { mirror: mirror(), take_over: false },
+        Request::Approve { mirror: mirror(), take_over: true },
         Request::Reject { mirror: mirror() },
         Request::Prune { mirror: mirror() },
         Request::Why { path: "/srv/photos/a b.jpg".into() },
@@ -122,7 +123,7 @@ async fn a_body_that_is_too_long_is_refused_and_the_service_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let socket = dir.path().join("control.sock");
     service(&socket, echo);
-    let huge = Request::Approve { mirror: "x".repeat(70_000) };
+    let huge = Request::Approve { mirror: "x".repeat(70_000), take_over: false };
     let error = ask(&socket, &huge).await.unwrap_err();
     assert!(error.to_string().contains("HTTP 413"), "{error}");
     assert_eq!(error.exit(), Exit::Unavailable);

@@ -10,13 +10,15 @@ use super::{Daemon, Ended};
 use crate::config::MirrorConfig;
 use crate::control::{Call, Reply, Request};
 use crate::exit::Exit;
+use crate::fence::take_over_note;
 use crate::filter::{Filter, Origin, Verdict};
 use crate::mirror::{MirrorWorker, Shared, chain};
 use crate::proved::{self, Proved};
 use crate::recovering;
 use crate::state::State;
 use crate::status::{CycleSummary, WhyAnswer};
-use crate::target::approval_note;
+use crate::target::{TAKE_OVER, approval_note};
+use crate::traits::Traits;
 use tokio::time::Instant;
 
 impl Daemon {
@@ -27,10 +29,11 @@ impl Daemon {
             Request::Sync { mirrors } => return self.sync_now(&mirrors, reply),
             Request::Pause => self.pause(true),
             Request::Resume => self.pause(false),
-            Request::Approve { mirror } => self.approve(&mirror),
+            Request::Approve { mirror, take_over } => self.approve(&mirror, take_over),
             Request::Reject { mirror } => return self.begin_work(mirror, Work::Reject, reply),
             Request::Prune { mirror } => return self.begin_work(mirror, Work::Prune, reply),
             Request::Proved { proved } => self.keep_proof(&proved),
+            Request::Traits { traits } => self.keep_traits(&traits),
             Request::Why { path } => why(Some(&self.shared.state), &self.config.mirrors, &path),
         };
         // Whoever asked may have gone.
@@ -78,13 +81,14 @@ impl Daemon {
         Reply::Done { message: message.to_owned() }
     }
 
-    fn approve(&mut self, name: &str) -> Reply {
+    fn approve(&mut self, name: &str, take_over: bool) -> Reply {
         let Some(seat) = self.seats.get_mut(name) else { return unknown(name) };
-        match approve(&self.shared.state, &seat.config) {
-            Ok(message) => {
+        match approve(&self.shared.state, &seat.config, take_over) {
+            Ok(Ok(message)) => {
                 seat.schedule.rescan_now(Instant::now());
                 Reply::Done { message }
             }
+            Ok(Err(why)) => refused(&why, Exit::Held),
             Err(error) => refused(&chain(&error), Exit::Failed),
         }
     }
@@ -94,6 +98,13 @@ impl Daemon {
         let Some(seat) = self.seats.get_mut(&found.mirror) else { return unknown(&found.mirror) };
         match proved::keep(&self.shared.state, &seat.config, Some(&seat.dirty), found) {
             Ok(sent_again) => Reply::Proved { sent_again },
+            Err(error) => refused(&chain(&error), Exit::Failed),
+        }
+    }
+
+    fn keep_traits(&self, traits: &Traits) -> Reply {
+        match self.shared.state.write(|w| traits.keep(w)) {
+            Ok(()) => Reply::Done { message: "kept".to_owned() },
             Err(error) => refused(&chain(&error), Exit::Failed),
         }
     }
@@ -148,15 +159,38 @@ impl Work {
     }
 }
 
-/// Lets what a mirror holds go on: its removals, or the use of its target.
+/// Lets what a mirror holds go on: its removals, or the use of its target. The target of somebody
+/// else is taken over only where that is asked for; what else is held is not, then. Returns what
+/// was done, or why it was not.
 ///
 /// # Errors
 ///
 /// The state file's.
-pub fn approve(state: &State, config: &MirrorConfig) -> Result<String, fichier_state::Error> {
+pub fn approve(
+    state: &State,
+    config: &MirrorConfig,
+    take_over: bool,
+) -> Result<Result<String, String>, fichier_state::Error> {
     let row = state.read(|s| s.mirror(&config.name, &config.target))?;
-    let Some(row) = row else { return Ok("nothing is held".to_owned()) };
-    let Some(held) = row.held.clone() else { return Ok("nothing is held".to_owned()) };
+    let row = row.and_then(|row| Some((row.held.clone()?, row)));
+    let Some((held, row)) = row else { return Ok(Ok("nothing is held".to_owned())) };
+    match (held.contains(TAKE_OVER), take_over) {
+        (true, false) => return Ok(Err(held)),
+        (false, true) => {
+            return Ok(Err(format!(
+                "nobody else works on the target of `{}`; what is held is: {held}",
+                config.name
+            )));
+        }
+        (true, true) => {
+            state.write(|w| {
+                w.set_note(&take_over_note(&config.name), Some("yes"))?;
+                w.update_mirror(&Mirror { held: None, ..row.clone() })
+            })?;
+            return Ok(Ok("the target is taken over; the mirror goes on".to_owned()));
+        }
+        (false, false) => {}
+    }
     let removals: u64 = held.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(0);
     let files = state.read(|s| s.totals(row.id))?.files;
     let emptied = std::fs::read_dir(&config.source).is_ok_and(|mut there| there.next().is_none());
@@ -170,10 +204,10 @@ pub fn approve(state: &State, config: &MirrorConfig) -> Result<String, fichier_s
         recovering::hold_removals(w, row.id, false)?;
         w.update_mirror(&Mirror { held: None, identity: None, ..row.clone() })
     })?;
-    Ok(match removals {
+    Ok(Ok(match removals {
         0 => "approved; the mirror goes on".to_owned(),
         n => format!("approved: {n} removals go on"),
-    })
+    }))
 }
 
 /// Explains one path: whose it is, what filters say, what is on record.

@@ -174,7 +174,7 @@ impl Schedule {
                 return;
             }
             Some(Trouble::Held(_)) => HELD_RETRY.min(config.rescan),
-            Some(Trouble::Refused(_)) => scaled(REFUSED_RETRY),
+            Some(Trouble::Refused(_) | Trouble::OtherAccount(_)) => scaled(REFUSED_RETRY),
             Some(Trouble::NoState(_)) => STATE_RETRY,
             Some(Trouble::HeldOff(until, _)) => until.duration_since(wall).unwrap_or_default(),
             Some(Trouble::Unreachable(_)) => {

@@ -43,6 +43,8 @@ fn trouble(kind: Kind) -> Trouble {
         Trouble::Unreachable(reason().text)
     } else if kind == Kind::StateUnusable {
         Trouble::NoState(reason().text)
+    } else if kind == Kind::OtherAccount {
+        Trouble::OtherAccount(reason().text)
     } else if [Kind::KeyRefused, Kind::NoSubscription, Kind::AccountLocked].contains(&kind) {
         Trouble::Refused(reason())
     } else {
@@ -74,6 +76,7 @@ fn found_when(kind: Kind) -> Vec<Found> {
         Kind::KeyRefused
         | Kind::NoSubscription
         | Kind::AccountLocked
+        | Kind::OtherAccount
         | Kind::StateUnusable
         | Kind::Unreachable
         | Kind::SourceMissing

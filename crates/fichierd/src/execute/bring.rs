@@ -119,10 +119,16 @@ impl Executor {
         let mut brought = Brought::default();
         let mut open: Vec<&Parcel> = parcels.iter().collect();
         let mut none_is_known = false;
+        let mut at_once = self.links_per_call()?;
         while !open.is_empty() {
-            let urls: Vec<FileUrl> = open.iter().map(|parcel| parcel.url.clone()).collect();
+            let asked = open.len().min(at_once);
+            let urls: Vec<FileUrl> = open.iter().take(asked).map(|p| p.url.clone()).collect();
             let outcome = match self.client.move_files(&urls, into).await {
                 Ok(outcome) => outcome,
+                Err(error) if may_be_too_many(&error) && asked > 1 => {
+                    at_once = asked / 2;
+                    continue;
+                }
                 Err(error) if is_refusal(&error) => {
                     none_is_known = matches!(error.kind, ErrorKind::NotFound);
                     break;
@@ -133,9 +139,9 @@ impl Executor {
                 let now = outcome.new_urls.get(url).unwrap_or(url);
                 brought.there.insert(url.clone(), now.clone());
             }
-            let asked = open.len();
+            let before = open.len();
             open.retain(|parcel| !brought.there.contains_key(&parcel.url));
-            if open.len() == asked {
+            if open.len() == before {
                 break;
             }
         }
@@ -193,20 +199,30 @@ impl Executor {
         names: &[(FileUrl, RemoteName)],
     ) -> Result<HashSet<FileUrl>, StepError> {
         let mut open = names.to_vec();
+        let mut at_once = self.links_per_call()?;
         while !open.is_empty() {
-            let missing = match self.client.rename_files(&open).await {
-                Ok(outcome) => outcome.missing,
+            let asked = &open[..open.len().min(at_once)];
+            let done = match self.client.rename_files(asked).await {
+                Ok(outcome) => outcome.done,
+                Err(error) if may_be_too_many(&error) && asked.len() > 1 => {
+                    at_once = asked.len() / 2;
+                    continue;
+                }
                 Err(error) if is_refusal(&error) => break,
                 Err(error) => return Err(error.into()),
             };
-            let asked = open.len();
-            open.retain(|(url, _)| missing.contains(url));
-            if open.len() == asked {
+            if done.is_empty() {
                 break;
             }
+            open.retain(|(url, _)| !done.contains(url));
         }
         Ok(open.into_iter().map(|(url, _)| url).collect())
     }
+}
+
+/// Whether the refusal may be of their number (G.1 row 1): its words for that are not known.
+pub(super) fn may_be_too_many(error: &fichier_api::Error) -> bool {
+    matches!(error.kind, ErrorKind::Refused { .. })
 }
 
 /// Whether the service understood the request and declined: all of these files are unknown, or

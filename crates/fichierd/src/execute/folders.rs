@@ -1,5 +1,8 @@
 //! Folders on the service: made when something first goes into them, adopted when they are there.
 
+use std::collections::HashMap;
+use std::sync::{MutexGuard, PoisonError};
+
 use fichier_api::names::RemoteName;
 use fichier_api::{ErrorKind, FolderId, FolderListing};
 use fichier_state::{
@@ -7,6 +10,7 @@ use fichier_state::{
 };
 
 use super::{Executor, StepError};
+use crate::traits::Traits;
 
 impl Executor {
     /// Makes the folder `path`, whose parent is there.
@@ -34,9 +38,16 @@ impl Executor {
         let name = RemoteName::encode(path.name());
         let intent = Intent::MakeFolder { parent, name: name.clone(), path: path.clone() };
         let intent = self.state.write(|w| w.begin(self.mirror, &intent))?;
-        let (spot, name) = match self.client.make_folder(parent, &name).await {
-            Ok(made) => (RemoteSpot { id: made.id, made_by_us: true, listed: true }, made.name),
-            Err(error) if may_exist(&error) => match self.find_folder(parent, &name).await? {
+        let there = self.found_before(parent, &name).await?;
+        let made = match there {
+            // It is older than us, or somebody else's: what is in it is looked at first.
+            Some(id) => Err(id),
+            None => Ok(self.client.make_folder(parent, &name).await),
+        };
+        let (spot, name) = match made {
+            Err(id) => (RemoteSpot { id, made_by_us: false, listed: false }, name),
+            Ok(Ok(made)) => (RemoteSpot { id: made.id, made_by_us: true, listed: true }, made.name),
+            Ok(Err(error)) if may_exist(&error) => match self.find_folder(parent, &name).await? {
                 // Whether it is ours or older than us cannot be told: treat it as not ours.
                 Some(id) => (RemoteSpot { id, made_by_us: false, listed: false }, name),
                 None => {
@@ -44,8 +55,11 @@ impl Executor {
                     return Err(error.into());
                 }
             },
-            Err(error) => return Err(error.into()),
+            Ok(Err(error)) => return Err(error.into()),
         };
+        if spot.made_by_us {
+            self.remember_made(parent, spot.id, &name);
+        }
         let other_name = (name != RemoteName::encode(path.name())).then_some(name);
         self.state.write(|w| {
             w.set_folder_remote(folder.key, Some(spot), other_name.as_ref())?;
@@ -85,8 +99,55 @@ impl Executor {
         Ok(folder.and_then(|folder| folder.remote.map(|spot| (folder.key, spot.id))))
     }
 
+    /// Finds a folder that is there already and not on record, where `mkdir` would not say so:
+    /// what is in it has to be known before something goes there.
+    pub(crate) async fn find_hidden(&self, path: &RelPath) -> Result<(), StepError> {
+        let Some(above) = path.parent() else { return Ok(()) };
+        let row = self.state.read(|s| s.folder_at(self.mirror, path))?;
+        let Some(row) = row.filter(|row| row.remote.is_none()) else { return Ok(()) };
+        let Some((_, parent)) = self.folder_spot(&above)? else { return Ok(()) };
+        if let Some(id) = self.found_before(parent, &RemoteName::encode(path.name())).await? {
+            let spot = RemoteSpot { id, made_by_us: false, listed: false };
+            self.state.write(|w| w.set_folder_remote(row.key, Some(spot), None))?;
+        }
+        Ok(())
+    }
+
+    /// The folder of that name that is there already, where a probe has shown that `mkdir` would
+    /// not say so. Costs one listing of each parent in a cycle, and none where we made it just now.
+    async fn found_before(
+        &self,
+        parent: FolderId,
+        name: &RemoteName,
+    ) -> Result<Option<FolderId>, StepError> {
+        if !self.state.read(|s| Traits::read(s))?.mkdir_hides_what_is_there() {
+            return Ok(None);
+        }
+        if let Some(names) = self.names_there().get(&parent) {
+            return Ok(names.get(name).copied());
+        }
+        let listing = self.client.list_folder(parent).await?;
+        let names: HashMap<RemoteName, FolderId> =
+            listing.folders.into_iter().map(|folder| (folder.name, folder.id)).collect();
+        let found = names.get(name).copied();
+        self.names_there().insert(parent, names);
+        Ok(found)
+    }
+
+    fn remember_made(&self, parent: FolderId, made: FolderId, name: &RemoteName) {
+        let mut there = self.names_there();
+        if let Some(names) = there.get_mut(&parent) {
+            names.insert(name.clone(), made);
+        }
+        there.insert(made, HashMap::new());
+    }
+
+    fn names_there(&self) -> MutexGuard<'_, HashMap<FolderId, HashMap<RemoteName, FolderId>>> {
+        self.names_there.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Looks for a sub-folder by name. Costs one listing.
-    async fn find_folder(
+    pub(crate) async fn find_folder(
         &self,
         parent: FolderId,
         name: &RemoteName,
@@ -125,7 +186,8 @@ impl Executor {
         self.learn(folder, path, spot, &listing).map(|()| true)
     }
 
-    fn learn(
+    /// Writes down what a listing showed of a folder, besides the records of our own files.
+    pub(crate) fn learn(
         &self,
         folder: &Folder,
         path: &RelPath,

@@ -20,6 +20,7 @@ use super::bring::{Brought, Parcel};
 use super::notes::other_name;
 use super::remove::Leaving;
 use super::{Executor, StepError};
+use crate::traits::{self, Traits};
 
 /// The note that remembers what the service does when a name is taken.
 const NAME_TAKEN: &str = "name_taken";
@@ -376,10 +377,13 @@ impl Executor {
     }
 
     pub(super) fn name_taken(&self) -> Result<NameTaken, StepError> {
-        Ok(match self.state.read(|s| s.note(NAME_TAKEN))?.as_deref() {
-            Some("twins") => NameTaken::Twins,
-            Some("must be free") => NameTaken::MustBeFree,
-            Some(_) | None => NameTaken::Unknown,
+        let (note, traits) = self.state.read(|s| Ok((s.note(NAME_TAKEN)?, Traits::read(s)?)))?;
+        Ok(match (note.as_deref(), traits.name_taken.map(|taken| taken.is)) {
+            // What was met in the work itself counts for more than what a probe has met.
+            (Some("must be free"), _) => NameTaken::MustBeFree,
+            (Some("twins"), _) | (None, Some(traits::NameTaken::Twins)) => NameTaken::Twins,
+            (None, Some(_)) => NameTaken::MustBeFree,
+            (Some(_) | None, _) => NameTaken::Unknown,
         })
     }
 

@@ -13,7 +13,7 @@ use fichier_state::{
     RelPath, Retired, Writing,
 };
 
-use super::bring::{Brought, Parcel};
+use super::bring::{Brought, Parcel, may_be_too_many};
 use super::relocate::temporary_name;
 use super::{Executor, StepError};
 use crate::chance::Chance;
@@ -33,6 +33,11 @@ pub(crate) struct Removal {
 impl Removal {
     fn unknown(links: Vec<FileUrl>) -> Removal {
         Removal { still_there: Vec::new(), unknown: links.len() }
+    }
+
+    fn add(&mut self, other: Removal) {
+        self.still_there.extend(other.still_there);
+        self.unknown += other.unknown;
     }
 }
 
@@ -320,15 +325,30 @@ impl Executor {
         Ok(())
     }
 
-    /// Removes at most a hundred files. Asks again while the service carries out a part. What it
-    /// then does not name, it does not know (B.8), if that is true of one of them; else these
-    /// files are still there.
+    /// Removes files, as many in one call as the service is known to take.
     pub(crate) async fn remove_all(&self, urls: &[FileUrl]) -> Result<Removal, StepError> {
+        let mut removal = Removal::default();
+        for batch in urls.chunks(self.links_per_call()?) {
+            removal.add(self.remove_batch(batch).await?);
+        }
+        Ok(removal)
+    }
+
+    /// Asks again while the service carries out a part. What it then does not name, it does not
+    /// know (B.8), if that is true of one of them; else these files are still there. A batch that
+    /// is refused is halved: it may be too large (G.1 row 1).
+    async fn remove_batch(&self, urls: &[FileUrl]) -> Result<Removal, StepError> {
         let mut open = urls.to_vec();
         while let Some(first) = open.first() {
             let outcome = match self.client.remove_files(&open).await {
                 Ok(outcome) => outcome,
                 Err(error) if super::is_gone(&error) => return Ok(Removal::unknown(open)),
+                Err(error) if may_be_too_many(&error) && open.len() > 1 => {
+                    let rest = open.split_off(open.len() / 2);
+                    let mut removal = Box::pin(self.remove_batch(&open)).await?;
+                    removal.add(Box::pin(self.remove_batch(&rest)).await?);
+                    return Ok(removal);
+                }
                 Err(error) => return Err(error.into()),
             };
             if !outcome.done.is_empty() {

@@ -23,6 +23,8 @@ pub enum Trouble {
     Unreachable(String),
     /// The key or the account was refused: one look an hour.
     Refused(Reason),
+    /// The records are of another account than the key: only a person can mend that.
+    OtherAccount(String),
     /// The state file cannot be used (full disk, I/O error): tried again soon (P03).
     NoState(String),
 }
@@ -72,9 +74,13 @@ impl FailureKind {
             FailureKind::Cycle(CycleError::Step(step))
             | FailureKind::Target(TargetError::Step(step)) => step,
             FailureKind::Cycle(CycleError::Survey(_) | CycleError::Source(_))
-            | FailureKind::Target(TargetError::OwnedByAnother { .. } | TargetError::Gone { .. }) => {
-                return false;
-            }
+            | FailureKind::Target(
+                TargetError::OwnedByAnother { .. }
+                | TargetError::OtherMachine { .. }
+                | TargetError::OtherCopy { .. }
+                | TargetError::OtherAccount
+                | TargetError::Gone { .. },
+            ) => return false,
         };
         let StepError::Api(error) = step else { return false };
         matches!(error.kind, ErrorKind::NotFound) || matches!(error.remedy(), Remedy::AskOperator)
@@ -99,6 +105,7 @@ impl Trouble {
                 return Trouble::Held(Reason { kind: Kind::SourceUnreadable, text });
             }
             FailureKind::Target(TargetError::Step(step)) => step,
+            FailureKind::Target(TargetError::OtherAccount) => return Trouble::OtherAccount(text),
             FailureKind::Target(error) => return Trouble::of_target(&error, text),
         };
         match step {
@@ -120,7 +127,10 @@ impl Trouble {
 
     fn of_target(error: &TargetError, text: String) -> Trouble {
         let kind = match error {
-            TargetError::OwnedByAnother { .. } => Kind::TargetTaken,
+            TargetError::OwnedByAnother { .. }
+            | TargetError::OtherMachine { .. }
+            | TargetError::OtherCopy { .. } => Kind::TargetTaken,
+            TargetError::OtherAccount => Kind::OtherAccount,
             TargetError::Gone { .. } | TargetError::Step(_) => Kind::TargetGone,
         };
         Trouble::Held(Reason { kind, text })
@@ -132,6 +142,7 @@ impl Trouble {
             Trouble::Held(reason) | Trouble::Refused(reason) => reason.kind,
             Trouble::HeldOff(..) => Kind::HoldOff,
             Trouble::Unreachable(_) => Kind::Unreachable,
+            Trouble::OtherAccount(_) => Kind::OtherAccount,
             Trouble::NoState(_) => Kind::StateUnusable,
         }
     }
@@ -140,7 +151,10 @@ impl Trouble {
     pub fn text(&self) -> &str {
         match self {
             Trouble::Held(reason) | Trouble::Refused(reason) => &reason.text,
-            Trouble::HeldOff(_, text) | Trouble::Unreachable(text) | Trouble::NoState(text) => text,
+            Trouble::HeldOff(_, text)
+            | Trouble::Unreachable(text)
+            | Trouble::OtherAccount(text)
+            | Trouble::NoState(text) => text,
         }
     }
 }

@@ -6,6 +6,7 @@ use fichier_state::{Mirror, Writing};
 use super::fetch::{Refused, Whole, fetch, name_of};
 use super::{RecoverError, Recovering, Source, Step, files, hold_removals, note_begun};
 use crate::canary::Canary;
+use crate::fence;
 use crate::snapshot::{self, CANARY_NAME, CANARY_TEXT, Found, canary_hash};
 
 impl Recovering<'_> {
@@ -58,6 +59,7 @@ impl Recovering<'_> {
                 }
                 note_begun(w, &order.target, &from)?;
                 hold_removals(w, mirror.id, true)?;
+                fence::begin_anew(w, mirror.id)?;
                 if let Some(own) = &place.own {
                     let state = place.state.as_ref().map(|state| state.id);
                     snapshot::remember_folders(w, mirror.id, own.id, state)?;

@@ -18,6 +18,7 @@ use fichier_state::{
 use serde::{Deserialize, Serialize};
 
 use super::{RecoverError, Recovering, Source, Step, files, hold_removals, name_for, note_begun};
+use crate::fence;
 use crate::snapshot;
 use crate::target::OWN_FOLDER;
 
@@ -100,6 +101,7 @@ impl Recovering<'_> {
                 snapshot::remember_folders(w, mirror.id, own, state)?;
             }
             hold_removals(w, mirror.id, true)?;
+            fence::begin_anew(w, mirror.id)?;
             note_begun(w, &order.target, &Source::Walk(Walked::default()))?;
             let mirror = Mirror { incoming, versions, ..mirror };
             w.update_mirror(&mirror)?;

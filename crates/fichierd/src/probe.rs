@@ -1,0 +1,101 @@
+//! `check --probe`: the service is asked what its documentation does not say.
+//!
+//! In a folder of its own, at the top of the account, whose random name is on disk before it is
+//! made. Whatever is in a folder of that name is ours; it is removed at the end, and by the next
+//! run if this one dies. Nothing else is touched.
+//!
+//! Costs about [`CALLS`] calls, slowly: listings of one folder are 30 s apart. An answer that is
+//! not clear is none.
+
+mod ask;
+mod clean;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use fichier_api::names::RemoteName;
+use fichier_api::{Client, Error, FolderId};
+
+use self::clean::Journal;
+use crate::traits::Traits;
+
+/// About so many calls are made.
+pub const CALLS: u64 = 40;
+
+/// It takes about as long, if nothing lags behind.
+pub const TAKES: Duration = Duration::from_secs(4 * 60);
+
+/// Why there are no answers, or not all.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    /// The service.
+    #[error(transparent)]
+    Api(#[from] Error),
+    /// The file that says which folder is ours.
+    #[error("cannot write to the state folder")]
+    Journal(#[source] std::io::Error),
+    /// The test files.
+    #[error("the test files cannot be made")]
+    Files(#[source] std::io::Error),
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Found {
+    /// The answers.
+    pub traits: Traits,
+    /// Why there are not more of them.
+    pub stopped: Option<ProbeError>,
+    /// What could not be removed: the folder's name.
+    pub left: Option<String>,
+}
+
+/// Asks, and removes what that took. `now_s` dates the answers; `say` tells how far it is.
+///
+/// # Errors
+///
+/// [`ProbeError`] if nothing was begun.
+pub async fn probe(
+    client: &Client,
+    state_dir: &Path,
+    now_s: i64,
+    say: &(dyn Fn(&str) + Sync),
+) -> Result<Found, ProbeError> {
+    let journal = Journal::at(state_dir);
+    let probe = Probe { client, now_s, say };
+    if let Some(name) = journal.read() {
+        say("removing what an earlier run has left");
+        if !probe.clean_by_name(&name).await? {
+            return Ok(Found { traits: Traits::default(), stopped: None, left: Some(name) });
+        }
+        journal.clear().map_err(ProbeError::Journal)?;
+    }
+    let name = journal.begin().map_err(ProbeError::Journal)?;
+    let scratch =
+        client.make_folder(FolderId::ROOT, &RemoteName::encode(name.as_bytes())).await?.id;
+    let mut traits = Traits::default();
+    let stopped = probe.ask(scratch, &mut traits).await.err();
+    say("removing the test files");
+    let is_clean = probe.clean(scratch).await.unwrap_or(false);
+    if is_clean {
+        journal.clear().map_err(ProbeError::Journal)?;
+    }
+    Ok(Found { traits, stopped, left: (!is_clean).then_some(name) })
+}
+
+struct Probe<'a> {
+    client: &'a Client,
+    now_s: i64,
+    say: &'a (dyn Fn(&str) + Sync),
+}
+
+impl Probe<'_> {
+    async fn wait(&self, time: Duration) {
+        tokio::time::sleep(time / self.client.pacer().time_scale().max(1)).await;
+    }
+
+    /// The service's time since then, in seconds.
+    fn since_s(&self, begun: Instant) -> u64 {
+        (begun.elapsed() * self.client.pacer().time_scale().max(1)).as_secs()
+    }
+}

@@ -1,0 +1,125 @@
+//! Removes the folder of a probe with what the probe has put into it.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use fichier_api::names::RemoteName;
+use fichier_api::{Error, ErrorKind, FileUrl, FolderId, MAX_LINKS_PER_CALL};
+
+use super::Probe;
+
+/// What begins the name of each file and folder of ours, in any case.
+pub(super) const PREFIX: &str = "probe-";
+
+/// A folder may be refused for some seconds after its files were removed.
+const TRIES: u32 = 6;
+const PAUSE: Duration = Duration::from_secs(30);
+
+/// The file in the state folder that says which folder is ours.
+pub(super) struct Journal(PathBuf);
+
+impl Journal {
+    pub(super) fn at(state_dir: &Path) -> Journal {
+        Journal(state_dir.join("probe"))
+    }
+
+    /// The folder that an earlier run has made, or was about to.
+    pub(super) fn read(&self) -> Option<String> {
+        let text = fs::read_to_string(&self.0).ok()?;
+        let name = text.trim();
+        name.starts_with("fichierd-probe-").then(|| name.to_owned())
+    }
+
+    /// A name that nobody else has, on disk.
+    pub(super) fn begin(&self) -> io::Result<String> {
+        let mut random = [0; 8];
+        getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
+        let name = format!("fichierd-probe-{:016x}", u64::from_le_bytes(random));
+        fs::write(&self.0, &name)?;
+        fs::File::open(&self.0)?.sync_all()?;
+        Ok(name)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "our own note, in the state folder")]
+    pub(super) fn clear(&self) -> io::Result<()> {
+        fs::remove_file(&self.0)
+    }
+}
+
+impl Probe<'_> {
+    /// The folder of an earlier run. Whether nothing of it is left.
+    pub(super) async fn clean_by_name(&self, name: &str) -> Result<bool, Error> {
+        let root = self.client.list_folder(FolderId::ROOT).await?;
+        let name = RemoteName::encode(name.as_bytes());
+        for folder in root.folders.iter().filter(|folder| folder.name == name) {
+            if !self.clean(folder.id).await? {
+                return Ok(false);
+            }
+        }
+        Ok(root.complete)
+    }
+
+    /// A folder of ours with all that is ours in it. Whether nothing is left.
+    pub(super) async fn clean(&self, folder: FolderId) -> Result<bool, Error> {
+        for _ in 0..TRIES {
+            let listing = match self.client.list_folder(folder).await {
+                Ok(listing) => listing,
+                Err(error) if is_gone(&error) => return Ok(true),
+                Err(error) => return Err(error),
+            };
+            let ours = |name: &RemoteName| name.as_str().to_lowercase().starts_with(PREFIX);
+            let files = listing.files.iter().filter(|file| ours(&file.name));
+            self.remove_files(files.map(|file| file.url.clone()).collect()).await?;
+            for inner in listing.folders.iter().filter(|inner| ours(&inner.name)) {
+                Box::pin(self.clean(inner.id)).await?;
+            }
+            let strangers = listing.files.iter().map(|file| &file.name);
+            let mut strangers = strangers.chain(listing.folders.iter().map(|inner| &inner.name));
+            if strangers.any(|name| !ours(name)) {
+                return Ok(false);
+            }
+            match self.client.remove_folder(folder).await {
+                Ok(()) => return Ok(true),
+                Err(error) if is_gone(&error) => return Ok(true),
+                Err(error) if is_refused(&error) => self.wait(PAUSE).await,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
+    }
+
+    /// However many the service takes at once.
+    async fn remove_files(&self, mut open: Vec<FileUrl>) -> Result<(), Error> {
+        let mut at_once = MAX_LINKS_PER_CALL;
+        while !open.is_empty() {
+            let chunk = &open[..open.len().min(at_once)];
+            let done = match self.client.remove_files(chunk).await {
+                Ok(outcome) => outcome.done,
+                Err(error) if is_gone(&error) || is_refused(&error) => Vec::new(),
+                Err(error) => return Err(error),
+            };
+            if !done.is_empty() {
+                open.retain(|url| !done.contains(url));
+            } else if at_once > 1 {
+                at_once /= 2;
+            } else {
+                open.remove(0);
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn is_gone(error: &Error) -> bool {
+    matches!(error.kind, ErrorKind::NotFound)
+}
+
+/// The service has understood, and will not.
+pub(super) fn is_refused(error: &Error) -> bool {
+    matches!(
+        error.kind,
+        ErrorKind::Refused { .. } | ErrorKind::NameTaken { .. } | ErrorKind::NotAllowed
+    )
+}

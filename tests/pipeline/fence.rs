@@ -1,0 +1,372 @@
+//! Two hosts on one target, and a state that is older than what is on the service (C08, P09):
+//! noticed at the start, and nothing leaves the target because of records that are stale.
+
+use std::fs;
+
+use fichier_api::names::RemoteName;
+use fichier_api::{ApiKey, Client};
+use fichier_emulator::{Emulator, FolderTaken, Rules};
+use fichierd::config::Keep;
+use fichierd::fence::{MACHINE_NOTE, left_to_look_at, take_over_note};
+use fichierd::mirror::Trouble;
+use tempfile::TempDir;
+
+use crate::world::{TARGET, World};
+
+/// Whatever changes something at the service but for the making of folders.
+fn changes(calls: &[String]) -> Vec<&String> {
+    let only_looks = ["folder/ls.cgi", "folder/mkdir.cgi", "file/info.cgi"];
+    calls.iter().filter(|call| !only_looks.contains(&call.as_str())).collect()
+}
+
+fn claims(world: &World) -> Vec<String> {
+    let epoch = format!("{TARGET}/.fichierd/epoch/");
+    let folders = world.emulator.folders();
+    let mut found: Vec<String> =
+        folders.iter().filter_map(|path| path.strip_prefix(&epoch)).map(str::to_owned).collect();
+    found.sort();
+    found
+}
+
+fn is_doubted(world: &World) -> bool {
+    world.shared.state.read(|s| left_to_look_at(s, world.worker.id)).unwrap().is_some()
+}
+
+fn take_over(world: &World) {
+    let note = take_over_note(&world.config.name);
+    world.shared.state.write(|w| w.set_note(&note, Some("yes"))).unwrap();
+}
+
+/// A mirror that has gone on since its state was saved: edits, removals, renames, additions, a
+/// folder renamed and one removed. Nothing is kept as a version, so that what is removed is lost.
+async fn gone_on() -> (World, TempDir) {
+    let mut world = World::with(|_| {}, |config| config.keep = Keep::None).await;
+    let before = ["a/stays", "a/edited", "a/deleted", "a/renamed", "b/one", "b/c/two", "d/gone"];
+    world.write_many(before.iter().map(|path| (*path).to_owned()));
+    world.settle().await;
+    let (mut world, saved) = world.save_state();
+    world.write("a/edited", "edited");
+    world.remove("a/deleted");
+    world.rename("a/renamed", "a/new name");
+    world.rename("b", "other");
+    world.remove_tree("d");
+    world.write("e/new", "new");
+    world.write("other/c/also new", "also new");
+    // A new file where another was when the state was saved.
+    world.write("a/renamed", "another");
+    world.settle().await;
+    world.assert_mirrored();
+    (world, saved)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p09_an_older_state_looks_at_the_whole_target_before_it_changes_anything() {
+    let (world, saved) = gone_on().await;
+    let sent = world.sent_bytes();
+    let files = world.emulator.files();
+    let mut world = world.put_back_state(saved);
+    let before = world.emulator.calls();
+    world.settle().await;
+    world.assert_mirrored();
+    assert!(!is_doubted(&world));
+    let calls = world.emulator.calls_since(before);
+    assert_eq!(changes(&calls), Vec::<&String>::new(), "{calls:?}");
+    assert_eq!(world.sent_bytes(), sent);
+    let now = world.emulator.files();
+    for file in files {
+        assert!(now.iter().any(|other| other.link == file.link), "`{}` is gone", file.name);
+    }
+    // Then removals go on.
+    world.remove("a/stays");
+    world.settle().await;
+    world.assert_mirrored();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p09_a_machine_set_back_with_its_disk_ends_equal_to_the_disk() {
+    let (world, saved) = gone_on().await;
+    world.remove_tree("a");
+    world.remove_tree("other");
+    world.remove_tree("e");
+    let before = ["a/stays", "a/edited", "a/deleted", "a/renamed", "b/one", "b/c/two", "d/gone"];
+    world.write_many(before.iter().map(|path| (*path).to_owned()));
+    let mut world = world.put_back_state(saved);
+    world.settle().await;
+    // What was new since the snapshot is on nobody's record, and stays (X03).
+    let (local, remote) = (world.local(), world.remote());
+    for (path, content) in local {
+        assert_eq!(remote.get(&path), Some(&content), "{path}");
+    }
+    world.emulator.assert_no_violations();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p09_the_look_may_be_killed_at_each_request() {
+    for carried_out in [false, true] {
+        for n in 0.. {
+            let (world, saved) = gone_on().await;
+            let sent = world.sent_bytes();
+            let mut world = world.put_back_state(saved);
+            let reached = world.kill_at(n, carried_out).await;
+            let mut world = world.restart();
+            world.settle().await;
+            world.assert_mirrored();
+            assert!(!is_doubted(&world));
+            assert_eq!(world.sent_bytes(), sent, "killed at {n}");
+            if !reached {
+                assert!(n > 8, "only {n} requests");
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p09_a_listing_that_wrongly_shows_nothing_makes_no_record_stale() {
+    use fichier_emulator::{Action, Fault};
+    let world = World::new().await;
+    let mut world = world;
+    world.write_many((0..5).map(|n| format!("folder/file-{n}")));
+    world.settle().await;
+    let (world, saved) = world.save_state();
+    let mut world = world;
+    world.cycle().await;
+    let sent = world.sent_bytes();
+    let mut world = world.put_back_state(saved);
+    // Of staging, of the claims, of the target; then of the folder.
+    world.emulator.inject(Fault::once("folder/ls.cgi", Action::EmptyListing).after(3));
+    world.settle().await;
+    world.assert_mirrored();
+    assert_eq!(world.sent_bytes(), sent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_may_be_killed_at_each_request_and_ends_the_same() {
+    for carried_out in [false, true] {
+        for n in 0..4 {
+            let mut world = World::new().await;
+            world.write("a/one", "one");
+            world.settle().await;
+            let mut world = world.restart();
+            world.kill_at(n, carried_out).await;
+            world.remove("a/one");
+            world.write("a/two", "two");
+            let mut world = world.restart();
+            world.settle().await;
+            world.assert_mirrored();
+            assert!(!is_doubted(&world));
+            // What is in doubt because of a crash is no second writer.
+            let mut world = world.restart();
+            assert!(world.cycle().await.trouble.is_none());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_costs_three_calls_and_old_claims_do_not_pile_up() {
+    let mut world = World::new().await;
+    world.write("a/one", "one");
+    world.settle().await;
+    assert_eq!(claims(&world), ["1", "host-installation-1"]);
+    for _ in 0..20 {
+        world = world.restart();
+        let calls = world.calls_of_cycle().await;
+        assert_eq!(calls, ["folder/ls.cgi", "folder/ls.cgi", "folder/mkdir.cgi"]);
+        assert_eq!(world.calls_of_cycle().await, Vec::<String>::new());
+        while world.worker.chores(&world.shared).await.next.is_zero() {}
+    }
+    let left = claims(&world);
+    assert!(left.len() <= 9 && left.contains(&"21".to_owned()), "{left:?}");
+    world.assert_mirrored();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c08_a_copy_on_another_machine_is_refused_until_it_takes_over() {
+    let (world, saved) = gone_on().await;
+    let files = world.emulator.files();
+    let mut other = world.put_back_state(saved);
+    other.shared.state.write(|w| w.set_note(MACHINE_NOTE, Some("other"))).unwrap();
+    other.write("a/stays", "of the other");
+    for _ in 0..2 {
+        let end = other.cycle().await;
+        let Some(Trouble::Held(why)) = end.trouble else { panic!("{:?}", end.trouble) };
+        let why = &why.text;
+        assert!(why.contains("another machine") && why.contains("--take-over photos"), "{why}");
+    }
+    assert_eq!(other.emulator.files(), files);
+    // Once it is known it costs no call, also after a start.
+    let mut other = other.restart();
+    let before = other.emulator.calls();
+    assert!(matches!(other.cycle().await.trouble, Some(Trouble::Held(_))));
+    assert_eq!(other.emulator.calls(), before);
+    take_over(&other);
+    other.settle().await;
+    other.assert_mirrored();
+    assert!(claims(&other).contains(&"host-other".to_owned()));
+    // It is taken over once and for all.
+    let mut other = other.restart();
+    assert!(other.cycle().await.trouble.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c08_two_copies_that_take_turns_are_held() {
+    let mut world = World::new().await;
+    world.write("a/one", "one");
+    world.settle().await;
+    let (mut world, copy) = world.save_state();
+    world.settle().await;
+    let (world, first) = world.save_state();
+    // The copy is an older state …
+    let mut world = world.put_back_state(copy);
+    world.settle().await;
+    let (world, copy) = world.save_state();
+    // … and so is the first, when it is its turn.
+    let mut world = world.put_back_state(first);
+    world.settle().await;
+    world.write("a/one", "other");
+    world.remove("a/one");
+    let files = world.emulator.files();
+    let mut world = world.put_back_state(copy);
+    let end = world.cycle().await;
+    let Some(Trouble::Held(why)) = end.trouble else { panic!("{:?}", end.trouble) };
+    let why = &why.text;
+    assert!(why.contains("two copies"), "{why}");
+    assert_eq!(world.emulator.files(), files);
+    take_over(&world);
+    world.settle().await;
+    world.assert_mirrored();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c08_a_running_copy_that_was_replaced_removes_nothing() {
+    let mut world = World::new().await;
+    world.write_many(["a/one".to_owned(), "a/two".to_owned()]);
+    world.settle().await;
+    let files = world.emulator.files();
+    let client = world.shared.client.clone();
+    claim_elsewhere(&client).await;
+    world.later(2);
+    world.remove("a/one");
+    for _ in 0..2 {
+        let end = world.cycle().await;
+        assert!(matches!(end.trouble, Some(Trouble::Held(_))), "{:?}", end.trouble);
+    }
+    assert_eq!(world.emulator.files(), files);
+    let mut world = world.restart();
+    assert!(matches!(world.cycle().await.trouble, Some(Trouble::Held(_))));
+    take_over(&world);
+    world.settle().await;
+    world.assert_mirrored();
+}
+
+/// A clone of the machine starts.
+async fn claim_elsewhere(client: &Client) {
+    let mut at = fichier_api::FolderId::ROOT;
+    for name in ["backup", "photos", ".fichierd", "epoch"] {
+        let name = RemoteName::encode(name.as_bytes());
+        let listing = client.list_folder(at).await.unwrap();
+        at = listing.folders.iter().find(|folder| folder.name == name).unwrap().id;
+    }
+    client.make_folder(at, &RemoteName::encode(b"2")).await.unwrap();
+}
+
+/// An account is read, so that the state knows whose records it has.
+async fn read_account(world: &mut World) {
+    world.later(25);
+    world.write("a/new", "so that there is something to tell");
+    world.settle().await;
+    while world.worker.chores(&world.shared).await.next.is_zero() {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d06_the_records_of_another_account_are_refused() {
+    let mut world = World::new().await;
+    world.write("a/one", "one");
+    world.settle().await;
+    read_account(&mut world).await;
+    let elsewhere = Emulator::builder().rules(Rules::scaled(2_000)).key("another-key");
+    let elsewhere = elsewhere.start().await.unwrap();
+    elsewhere.set_email("somebody.else@example.com");
+    let mut lost = world.lose_machine();
+    let home = std::mem::replace(&mut lost.emulator, elsewhere);
+    let mut world = lost.start();
+    for _ in 0..2 {
+        let end = world.cycle().await;
+        let Some(Trouble::OtherAccount(why)) = end.trouble else { panic!("{:?}", end.trouble) };
+        assert!(why.contains("another 1fichier account"), "{why}");
+    }
+    assert_eq!(world.emulator.calls_since(0), ["user/info.cgi"]);
+    // With its own account it goes on.
+    let mut lost = world.lose_machine();
+    lost.emulator = home;
+    let mut world = lost.start();
+    world.settle().await;
+    world.assert_mirrored();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d06_a_new_key_of_the_same_account_costs_one_call_once() {
+    let mut world = World::new().await;
+    world.write("a/one", "one");
+    world.settle().await;
+    read_account(&mut world).await;
+    world.emulator.set_key("a-new-key");
+    let key = ApiKey::new("a-new-key").unwrap();
+    let pacer = world.shared.client.pacer().clone();
+    let client = Client::builder(key, pacer).api_url(&world.emulator.api_url()).build().unwrap();
+    world.shared.client = client;
+    assert_eq!(world.calls_of_cycle().await, ["user/info.cgi", "folder/ls.cgi"]);
+    assert_eq!(world.calls_of_cycle().await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p09_an_older_state_is_noticed_whatever_mkdir_says_about_a_name_in_use() {
+    for switch in [FolderTaken::Refuse, FolderTaken::Existing, FolderTaken::Duplicate] {
+        let mut world = World::with(|rules| rules.on_folder_taken = switch, |_| {}).await;
+        world.write("a/one", "one");
+        world.write("stays", "stays");
+        world.settle().await;
+        let (mut world, saved) = world.save_state();
+        world.rename("a/one", "a/two");
+        world.settle().await;
+        let mut world = world.put_back_state(saved);
+        let before = world.emulator.calls();
+        world.settle().await;
+        world.assert_mirrored();
+        let calls = world.emulator.calls_since(before);
+        assert_eq!(changes(&calls), Vec::<&String>::new(), "{switch:?}: {calls:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_that_is_lost_takes_the_claims_as_they_are() {
+    let mut world = World::new().await;
+    world.write("a/one", "one");
+    world.settle().await;
+    let mut world = world.restart();
+    world.settle().await;
+    let sent = world.sent_bytes();
+    let mut world = world.lose_state();
+    world.settle().await;
+    world.assert_mirrored();
+    assert!(!is_doubted(&world));
+    assert_eq!(world.sent_bytes(), sent);
+    assert!(claims(&world).contains(&"3".to_owned()), "{:?}", claims(&world));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn claims_that_somebody_removed_are_made_again() {
+    let mut world = World::new().await;
+    world.write("a/one", "one");
+    world.settle().await;
+    world.emulator.remove_folder(&format!("{TARGET}/.fichierd/epoch"));
+    world.later(2);
+    world.remove("a/one");
+    world.write("a/two", "two");
+    world.settle().await;
+    let mut world = world.restart();
+    world.settle().await;
+    world.assert_mirrored();
+    assert!(claims(&world).contains(&"2".to_owned()), "{:?}", claims(&world));
+    assert!(fs::exists(world.state_file()).unwrap());
+}

@@ -1,0 +1,274 @@
+//! `check --probe`: each answer that the service may give is found, nothing is left behind, and the
+//! program makes use of what is known.
+
+use std::path::Path;
+use std::time::Duration;
+
+use fichier_api::{ApiKey, Client, PaceConfig, Pacer};
+use fichier_emulator::{
+    BatchExcess, Emulator, FolderTaken as Folders, FullFolder as Full, NameTaken as Names,
+    RemoveUnknown as Unknown, Rules,
+};
+use fichierd::probe::{Found, probe};
+use fichierd::traits::{
+    Download, FolderTaken, FullFolder, Learnt, LinkAfterMove, NameTaken, RemoveUnknown, Traits,
+};
+use tempfile::TempDir;
+
+use crate::world::{TARGET, World};
+
+const TIME_SCALE: u32 = 2_000;
+
+/// What lags behind must not be over before it is looked at, however busy the machine is.
+const SLOW_SCALE: u32 = 100;
+
+async fn emulator(rules: impl FnOnce(&mut Rules)) -> Emulator {
+    let mut set = Rules { rm_full_tolerated: true, ..Rules::scaled(TIME_SCALE) };
+    rules(&mut set);
+    Emulator::builder().rules(set).start().await.unwrap()
+}
+
+fn client(emulator: &Emulator, dir: &Path, time_scale: u32) -> Client {
+    let pace = PaceConfig { calls_per_second: 3.0, time_scale };
+    let pacer = Pacer::at(&dir.join("pace"), pace).unwrap();
+    let key = ApiKey::new(emulator.api_key()).unwrap();
+    Client::builder(key, pacer).api_url(&emulator.api_url()).build().unwrap()
+}
+
+/// Probes an empty account.
+async fn found(rules: impl FnOnce(&mut Rules)) -> Traits {
+    let mut scale = TIME_SCALE;
+    let emulator = emulator(|set| {
+        rules(set);
+        scale = set.time_scale;
+    })
+    .await;
+    let dir = TempDir::new().unwrap();
+    let client = client(&emulator, dir.path(), scale);
+    let Found { traits, stopped, left } = probe(&client, dir.path(), 7, &|_| {}).await.unwrap();
+    assert!(stopped.is_none(), "{stopped:?}");
+    assert_eq!(left, None);
+    assert_clean(&emulator);
+    traits
+}
+
+#[track_caller]
+fn assert_clean(emulator: &Emulator) {
+    assert_eq!(emulator.files(), []);
+    assert_eq!(emulator.folders(), Vec::<String>::new());
+    emulator.assert_no_violations();
+}
+
+fn is<T: Copy>(learnt: Option<Learnt<T>>) -> Option<T> {
+    learnt.inspect(|learnt| assert_eq!(learnt.at_s, 7)).map(|learnt| learnt.is)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_assumed_service_is_found_as_it_is_assumed() {
+    let emulator = emulator(|_| {}).await;
+    let dir = TempDir::new().unwrap();
+    let found =
+        probe(&client(&emulator, dir.path(), TIME_SCALE), dir.path(), 7, &|_| {}).await.unwrap();
+    let traits = found.traits;
+    assert_eq!(is(traits.folder_taken), Some(FolderTaken::Refused));
+    assert_eq!(is(traits.folders_fold_case), Some(false));
+    assert_eq!(is(traits.name_taken), Some(NameTaken::Twins));
+    assert_eq!(is(traits.batch), Some(100));
+    assert_eq!(is(traits.link_after_move), Some(LinkAfterMove::Kept));
+    assert_eq!(is(traits.upload_lag_s), Some(0));
+    assert_eq!(is(traits.link_lag_s), Some(0));
+    assert_eq!(is(traits.move_lag_s), Some(0));
+    assert_eq!(is(traits.full_folder), Some(FullFolder::Refused));
+    assert_eq!(is(traits.remove_unknown), Some(RemoveUnknown::LeftOut));
+    assert_eq!(is(traits.download), Some(Download::Served));
+    assert!(traits.rows().iter().all(|(_, answer)| answer.is_some()));
+    let calls = emulator.calls();
+    assert!(calls <= usize::try_from(fichierd::probe::CALLS).unwrap(), "{calls} calls");
+    assert_clean(&emulator);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_answer_about_folders_is_found() {
+    for (switch, answer) in [
+        (Folders::Refuse, FolderTaken::Refused),
+        (Folders::Existing, FolderTaken::Existing),
+        (Folders::Duplicate, FolderTaken::Twins),
+    ] {
+        let traits = found(|rules| rules.on_folder_taken = switch).await;
+        assert_eq!(is(traits.folder_taken), Some(answer));
+        assert_eq!(traits.mkdir_hides_what_is_there(), answer != FolderTaken::Refused);
+    }
+    let traits = found(|rules| rules.folders_fold_case = true).await;
+    assert_eq!(is(traits.folders_fold_case), Some(true));
+    let traits = found(|rules| rules.rm_full_folder = Full::Remove).await;
+    assert_eq!(is(traits.full_folder), Some(FullFolder::Removed));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_answer_about_names_and_links_is_found() {
+    for (switch, answer) in [
+        (Names::Duplicate, NameTaken::Twins),
+        (Names::Refuse, NameTaken::Refused),
+        (Names::Rename, NameTaken::Renamed),
+        (Names::Overwrite, NameTaken::Overwritten),
+    ] {
+        let traits = found(|rules| rules.on_name_taken = switch).await;
+        assert_eq!(is(traits.name_taken), Some(answer));
+    }
+    let traits = found(|rules| rules.mv_changes_link = true).await;
+    assert_eq!(is(traits.link_after_move), Some(LinkAfterMove::New));
+    assert_eq!(is(traits.batch), Some(100));
+    let traits = found(|rules| rules.remove_unknown = Unknown::NotFound).await;
+    assert_eq!(is(traits.remove_unknown), Some(RemoveUnknown::NotFound));
+    let traits = found(|rules| rules.downloads_need_cdn = true).await;
+    assert_eq!(is(traits.download), Some(Download::NeedsCredits));
+    let traits = found(|rules| rules.other_location_active = true).await;
+    assert_eq!(is(traits.download), None, "somebody else's download says nothing about ours");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_largest_batch_is_found_however_a_larger_one_is_treated() {
+    for most in [1, 3, 50, 99, 100] {
+        for excess in [BatchExcess::LeaveOut, BatchExcess::Refuse] {
+            let traits = found(|rules| {
+                rules.batch_max = Some(most);
+                rules.batch_excess = excess;
+            })
+            .await;
+            // What is left after the search by halves may be too few to tell the last from it.
+            assert_eq!(is(traits.batch), Some(most), "{excess:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_lags_behind_is_measured() {
+    let lag = Duration::from_secs(120);
+    let slowly = |set: &mut Rules| set.time_scale = SLOW_SCALE;
+    let uploads = found(|set| {
+        slowly(set);
+        set.listing_lag = lag;
+    });
+    let moves = found(|set| {
+        slowly(set);
+        set.move_lag = lag;
+    });
+    let links = found(|set| {
+        slowly(set);
+        set.new_link_lag = lag;
+    });
+    let (uploads, moves, links) = tokio::join!(uploads, moves, links);
+    for learnt in [uploads.upload_lag_s, moves.move_lag_s, links.link_lag_s] {
+        assert!(is(learnt).unwrap() >= 100, "{learnt:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_that_dies_anywhere_is_cleaned_up_by_the_next_one() {
+    use fichier_emulator::{Action, Fault};
+    for carried_out in [false, true] {
+        for n in (0..40).step_by(3) {
+            let emulator = emulator(|_| {}).await;
+            let dir = TempDir::new().unwrap();
+            let client = client(&emulator, dir.path(), TIME_SCALE);
+            let action = if carried_out { Action::DoItThenReset } else { Action::Reset };
+            emulator.inject(Fault::once("*", action).after(n));
+            emulator.inject(Fault::always("*", Action::Reset).after(n + 1));
+            probe(&client, dir.path(), 7, &|_| {}).await.ok();
+            emulator.clear_faults();
+            let again = probe(&client, dir.path(), 7, &|_| {}).await.unwrap();
+            assert!(again.stopped.is_none() && again.left.is_none(), "cut at {n}: {again:?}");
+            assert_clean(&emulator);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_has_put_into_the_folder_stays() {
+    use fichier_emulator::{Action, Fault};
+    let emulator = emulator(|_| {}).await;
+    let dir = TempDir::new().unwrap();
+    let client = client(&emulator, dir.path(), TIME_SCALE);
+    emulator.inject(Fault::always("*", Action::Reset).after(8));
+    probe(&client, dir.path(), 7, &|_| {}).await.unwrap();
+    emulator.clear_faults();
+    let name = std::fs::read_to_string(dir.path().join("probe")).unwrap();
+    emulator.add_file(&format!("/{name}"), "holiday.jpg", b"somebody's");
+    let again = probe(&client, dir.path(), 7, &|_| {}).await.unwrap();
+    assert_eq!(again.left, Some(name));
+    assert_eq!(emulator.files().len(), 1);
+    emulator.assert_no_violations();
+}
+
+/// A world that has been probed.
+async fn probed(rules: impl FnOnce(&mut Rules)) -> World {
+    let world = World::with(rules, |_| {}).await;
+    learn(&world).await;
+    world
+}
+
+async fn learn(world: &World) {
+    let dir = TempDir::new().unwrap();
+    world.emulator.tolerate_rm_full(true);
+    let found = probe(&world.shared.client, dir.path(), 7, &|_| {}).await.unwrap();
+    world.emulator.tolerate_rm_full(false);
+    assert!(found.stopped.is_none() && found.left.is_none(), "{found:?}");
+    world.shared.state.write(|w| found.traits.keep(w)).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_known_batch_is_never_exceeded_and_an_unknown_one_is_found_by_halves() {
+    for is_known in [true, false] {
+        let rules = |rules: &mut Rules| {
+            rules.batch_max = Some(7);
+            rules.batch_excess = BatchExcess::Refuse;
+        };
+        let mut world =
+            if is_known { probed(rules).await } else { World::with(rules, |_| {}).await };
+        let before = world.emulator.requests().len();
+        world.write_many((0..40).map(|n| format!("a/file-{n}")));
+        world.write("stays", "stays");
+        world.settle().await;
+        world.assert_mirrored();
+        (0..40).for_each(|n| world.remove(&format!("a/file-{n}")));
+        world.settle().await;
+        world.assert_mirrored();
+        let requests = world.emulator.requests();
+        let refused = requests[before..].iter().any(|request| request.status == 400);
+        assert_eq!(refused, !is_known);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_known_answer_about_names_nothing_is_asked_at_the_first_edit() {
+    for switch in [Names::Duplicate, Names::Refuse, Names::Rename, Names::Overwrite] {
+        let mut world = probed(|rules| rules.on_name_taken = switch).await;
+        world.write("a/one", "one");
+        world.settle().await;
+        world.write("a/one", "two");
+        let calls = world.calls_of_cycle().await;
+        assert!(!calls.iter().any(|call| call == "file/info.cgi"), "{switch:?}: {calls:?}");
+        world.settle().await;
+        world.assert_mirrored();
+        assert_eq!(world.versions().len(), 1, "{switch:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_mkdir_would_hide_is_found_and_what_is_in_it_adopted() {
+    for switch in [Folders::Existing, Folders::Duplicate] {
+        let mut world = probed(|rules| rules.on_folder_taken = switch).await;
+        world.write("a/one", "one");
+        world.settle().await;
+        // Somebody makes a folder after its parent was listed; then it appears here too.
+        world.emulator.add_file(&format!("{TARGET}/b"), "same", b"same");
+        world.emulator.add_file(&format!("{TARGET}/b"), "theirs", b"theirs");
+        let sent = world.emulator.bytes_received();
+        world.write("b/same", "same");
+        world.settle().await;
+        assert_eq!(world.emulator.bytes_received(), sent, "{switch:?}");
+        assert_eq!(world.remote_folders(), ["a", "b"]);
+        assert_eq!(world.remote().get("b/theirs").map(Vec::as_slice), Some(&b"theirs"[..]));
+        world.emulator.assert_no_violations();
+    }
+}
