@@ -21,6 +21,7 @@ mod crashes;
 mod following;
 mod lost;
 mod nasty;
+mod random;
 mod recovering;
 mod refusals;
 mod restoring;

@@ -20,6 +20,8 @@
 #[allow(dead_code, reason = "shared with the e2e tests")]
 #[path = "../e2e/command.rs"]
 mod command;
+#[path = "../e2e/random.rs"]
+mod random;
 #[allow(dead_code, reason = "shared with the e2e tests")]
 #[path = "../e2e/service.rs"]
 mod service;
@@ -30,5 +32,6 @@ mod tree;
 #[path = "../e2e/world.rs"]
 mod world;
 
+mod cuts;
 mod ground;
 mod mounts;
