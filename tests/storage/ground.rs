@@ -18,6 +18,17 @@ pub fn own_mounts() -> bool {
     false
 }
 
+/// The same, where FUSE is needed too.
+pub fn own_mounts_and_fuse() -> bool {
+    match File::options().read(true).write(true).open("/dev/fuse") {
+        Ok(_) => own_mounts(),
+        Err(error) => {
+            eprintln!("skipped: /dev/fuse cannot be opened: {error}");
+            false
+        }
+    }
+}
+
 fn try_own_mounts() -> Result<(), String> {
     if !rustix::process::geteuid().is_root() {
         return Err("only root may mount".to_owned());

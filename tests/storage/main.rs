@@ -33,5 +33,10 @@ mod tree;
 mod world;
 
 mod cuts;
+mod faulty;
+mod full;
 mod ground;
 mod mounts;
+mod passing;
+mod sources;
+mod state_disk;

@@ -212,7 +212,8 @@ impl Daemon {
     ///
     /// # Errors
     ///
-    /// [`DaemonError::Crashed`], after a panic anywhere.
+    /// [`DaemonError::Crashed`], after a panic anywhere; [`DaemonError::State`] when the state
+    /// file is no longer in its place.
     pub async fn run(mut self) -> Result<(), DaemonError> {
         self.feeders.spawn(systemd::feed_watchdog(self.progress.clone()));
         systemd::ready("looking at everything once");
@@ -220,6 +221,8 @@ impl Daemon {
         let stop = self.shared.stop.clone();
         while !stop.is_set() {
             self.progress.tick();
+            // What is written from now on would be lost: a start finds what is there now (D02).
+            self.shared.state.check_place()?;
             self.begin_due();
             self.say_status();
             let next = self.next_wake();
@@ -376,7 +379,7 @@ impl Daemon {
     }
 
     fn next_wake(&self) -> Instant {
-        let far = Instant::now() + Duration::from_secs(30);
+        let far = Instant::now() + systemd::longest_turn();
         let next = |seat: &Seat| {
             let worker = seat.worker.as_ref()?;
             [seat.schedule.next(worker), seat.schedule.next_chores()].into_iter().flatten().min()

@@ -5,20 +5,21 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use fichier_state::{Clock, Error, Store, Writing};
+use fichier_state::{Clock, Error, Place, Store, Writing};
 
 /// A handle to the state file.
 #[derive(Clone)]
 pub struct State {
     store: Arc<Mutex<Store>>,
     clock: Clock,
+    place: Place,
 }
 
 impl State {
     /// Shares an opened store.
     pub fn new(store: Store) -> State {
-        let clock = store.clock().clone();
-        State { store: Arc::new(Mutex::new(store)), clock }
+        let (clock, place) = (store.clock().clone(), store.place().clone());
+        State { store: Arc::new(Mutex::new(store)), clock, place }
     }
 
     /// What time it is for everything that is remembered; Unix seconds.
@@ -31,13 +32,22 @@ impl State {
         &self.clock
     }
 
+    /// Looks whether the file is still in its place, without waiting for who uses it (D02).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Displaced`].
+    pub fn check_place(&self) -> Result<(), Error> {
+        self.place.check()
+    }
+
     /// Looks something up.
     ///
     /// # Errors
     ///
     /// What `look` returns.
     pub fn read<R>(&self, look: impl FnOnce(&Store) -> Result<R, Error>) -> Result<R, Error> {
-        tokio::task::block_in_place(|| look(&self.lock()))
+        tokio::task::block_in_place(|| self.lock().read(look))
     }
 
     /// Changes something, in one transaction.

@@ -63,7 +63,7 @@ pub fn extend_timeout(by: Duration) {
 /// Feeds the watchdog as often as the unit asks for, while `progress` ticks; never returns.
 ///
 /// Without `WatchdogSec=` in the unit it only waits. The loop must tick at least every
-/// [`watchdog_interval`] / 2, also when there is nothing to do.
+/// [`longest_turn`], also when there is nothing to do.
 pub async fn feed_watchdog(progress: Progress) {
     let Some(interval) = watchdog_interval() else { return std::future::pending().await };
     let mut feeder = Feeder::default();
@@ -79,6 +79,13 @@ pub async fn feed_watchdog(progress: Progress) {
 /// How long the unit lets the service be silent, if it sets a watchdog for this process.
 pub fn watchdog_interval() -> Option<Duration> {
     sd_notify::watchdog_enabled()
+}
+
+/// How long a turn of the main loop may last that only waits: short enough for one between any
+/// two looks of [`feed_watchdog`], whatever the unit sets.
+pub fn longest_turn() -> Duration {
+    let longest = Duration::from_secs(30);
+    watchdog_interval().map_or(longest, |interval| longest.min(interval / 4))
 }
 
 /// Tells a loop that turns from one that hangs.

@@ -144,7 +144,7 @@ impl Schedule {
             }
             Some(Trouble::Held(_)) => HELD_RETRY.min(config.rescan),
             Some(Trouble::Refused(_)) => scaled(REFUSED_RETRY),
-            Some(Trouble::NoState(_)) => STATE_RETRY,
+            Some(Trouble::NoState(_)) => STATE_RETRY.min(config.rescan),
             Some(Trouble::HeldOff(until, _)) => {
                 until.duration_since(SystemTime::now()).unwrap_or_default()
             }
