@@ -40,3 +40,4 @@ mod mounts;
 mod passing;
 mod sources;
 mod state_disk;
+mod state_file;

@@ -117,7 +117,7 @@ impl Client {
     }
 
     /// Tells whose account is meant, where the key itself must not be kept.
-    pub(crate) fn key_digest(&self) -> &str {
+    pub fn key_digest(&self) -> &str {
         &self.key_digest
     }
 

@@ -111,7 +111,9 @@ impl From<TargetError> for CycleError {
     fn from(error: TargetError) -> Self {
         CycleError::Step(match error {
             TargetError::Step(error) => error,
-            other @ (TargetError::OwnedByAnother { .. } | TargetError::Gone { .. }) => {
+            other @ (TargetError::OwnedByAnother { .. }
+            | TargetError::Gone { .. }
+            | TargetError::OtherAccount { .. }) => {
                 StepError::Target(Box::new(other))
             }
         })

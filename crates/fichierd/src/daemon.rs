@@ -144,6 +144,9 @@ pub enum DaemonError {
     /// The key or the account was refused, before anything was ever done: somebody has to look.
     #[error("{0}")]
     Refused(String),
+    /// The state is not of this account: nothing was changed, and a person has to look.
+    #[error("{0}")]
+    OtherAccount(String),
     /// A part of the service crashed; whatever it did is on disk and will be gone through.
     #[error("a part of the service crashed")]
     Crashed(#[source] JoinError),
@@ -156,6 +159,7 @@ impl DaemonError {
             DaemonError::Connect(error) => error.exit(),
             DaemonError::State(fichier_state::Error::Locked { .. }) => Exit::TryLater,
             DaemonError::State(fichier_state::Error::FromTheFuture { .. })
+            | DaemonError::OtherAccount(_)
             | DaemonError::Open(crate::mirror::OpenError::Filter(_)) => Exit::Config,
             DaemonError::Refused(_) => Exit::Refused,
             DaemonError::State(_)
@@ -305,6 +309,9 @@ impl Daemon {
     fn check_accepted(&mut self, end: &CycleEnd) -> Result<(), DaemonError> {
         match &end.trouble {
             Some(Trouble::Refused(why)) if !self.accepted => Err(DaemonError::Refused(why.clone())),
+            Some(Trouble::OtherAccount(why)) if !self.accepted => {
+                Err(DaemonError::OtherAccount(why.clone()))
+            }
             Some(_) => Ok(()),
             None => {
                 self.accepted = true;

@@ -18,6 +18,9 @@ use crate::state::State;
 /// The folder, at the top of a target, that holds what is not the mirror itself.
 pub const OWN_FOLDER: &str = ".fichierd";
 
+/// The note that tells which key has shown what is on record: a digest of it.
+const KEY: &str = "key of the records";
+
 /// Why a target cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
@@ -38,6 +41,17 @@ pub enum TargetError {
          is sent again) with: fichierd approve {mirror}"
     )]
     Gone {
+        /// The mirror's name.
+        mirror: String,
+    },
+    /// The key is another one than before, and what is on record is not there (D06).
+    #[error(
+        "the state is of another account: the API key is not the one that it was written with, and \
+         the target of `{mirror}` is not the folder on record; put the right key or the right \
+         state folder back. If both are right and the target was deleted, start it anew with: \
+         fichierd approve {mirror}"
+    )]
+    OtherAccount {
         /// The mirror's name.
         mirror: String,
     },
@@ -62,7 +76,8 @@ impl From<fichier_state::Error> for TargetError {
 ///
 /// # Errors
 ///
-/// [`TargetError::OwnedByAnother`] and [`TargetError::Gone`] need a decision; others pass.
+/// [`TargetError::OwnedByAnother`], [`TargetError::Gone`] and [`TargetError::OtherAccount`] need a
+/// decision; others pass.
 pub async fn prepare(
     client: &Client,
     state: &State,
@@ -85,6 +100,7 @@ impl Preparing<'_> {
         {
             match self.client.list_folder(incoming).await {
                 Ok(listing) if listing.name == self.installation()? => {
+                    self.prove_key()?;
                     self.retire_orphans(&listing, versions).await?;
                     return Ok(Places { root: root.id, incoming, versions });
                 }
@@ -93,7 +109,43 @@ impl Preparing<'_> {
                 Err(error) => return Err(error.into()),
             }
         }
+        if let Some(root) = root
+            && self.is_key_unproven()?
+            && !self.is_approved()?
+            && !self.leads_to(root.id).await?
+        {
+            return Err(TargetError::OtherAccount { mirror: self.mirror.name.clone() });
+        }
         self.find_or_make(root).await
+    }
+
+    /// Whether the target's path leads to the folder on record. Makes nothing.
+    async fn leads_to(&self, recorded: FolderId) -> Result<bool, TargetError> {
+        let mut here = FolderId::ROOT;
+        for name in self.mirror.target.split('/').filter(|part| !part.is_empty()) {
+            let name = RemoteName::encode(name.as_bytes());
+            let listing = self.client.list_folder(here).await?;
+            let Some(found) = listing.folders.iter().find(|folder| folder.name == name) else {
+                return Ok(false);
+            };
+            here = found.id;
+        }
+        Ok(here == recorded)
+    }
+
+    /// Whether the key is another one than that which has shown what is on record.
+    fn is_key_unproven(&self) -> Result<bool, TargetError> {
+        let proven = self.state.read(|s| s.note(KEY))?;
+        Ok(proven.is_some_and(|key| key != self.client.key_digest()))
+    }
+
+    /// What is on record is there: the key is of the account that the records are of.
+    fn prove_key(&self) -> Result<(), TargetError> {
+        let digest = self.client.key_digest();
+        if self.state.read(|s| s.note(KEY))?.as_deref() != Some(digest) {
+            self.state.write(|w| w.set_note(KEY, Some(digest)))?;
+        }
+        Ok(())
     }
 
     /// Walks down from the account's root.
@@ -127,6 +179,10 @@ impl Preparing<'_> {
                 w.set_audited(self.mirror.root, w.now_s())?;
             }
             w.set_note(&self.approval_note(), None)?;
+            // A new mirror says nothing about those that are on record already.
+            if was.is_some() || w.note(KEY)?.is_none() {
+                w.set_note(KEY, Some(self.client.key_digest()))?;
+            }
             w.update_mirror(&mirror)
         })?;
         Ok(places)

@@ -190,7 +190,7 @@ fn state_of(seat: &Seat, mirror: &MirrorStatus, paused: bool) -> (MirrorState, S
             (MirrorState::Waiting, format!("{why}; nothing is sent until {}", clock(*until)))
         }
         (Some(Trouble::Unreachable(why)), _) => (MirrorState::Waiting, why.clone()),
-        (Some(Trouble::Refused(why) | Trouble::NoState(why)), _) => {
+        (Some(Trouble::Refused(why) | Trouble::OtherAccount(why) | Trouble::NoState(why)), _) => {
             (MirrorState::Problem, why.clone())
         }
         (None, Some(held)) => (MirrorState::Held, held.reason.clone()),
@@ -241,6 +241,7 @@ pub fn summary(name: &str, end: &CycleEnd) -> CycleSummary {
         (Some(Trouble::Held(_)), _) | (None, Some(_)) => Exit::Held,
         (Some(Trouble::HeldOff(..) | Trouble::Unreachable(_)), _) => Exit::TryLater,
         (Some(Trouble::Refused(_)), _) => Exit::Refused,
+        (Some(Trouble::OtherAccount(_)), _) => Exit::Config,
         (Some(Trouble::NoState(_)), _) => Exit::Failed,
         (None, None) if report.problems > 0 || restless > 0 => Exit::Problems,
         (None, None) => Exit::Done,

@@ -88,7 +88,8 @@ pub(super) fn unexpected(reply: &Reply) -> anyhow::Error {
 /// What the cycles together mean for the exit code: the worst of them.
 pub(super) fn exit_of_cycles(cycles: &[CycleSummary]) -> Exit {
     let codes: Vec<u8> = cycles.iter().map(|cycle| cycle.exit).collect();
-    let by_weight = [Exit::Failed, Exit::Refused, Exit::TryLater, Exit::Held, Exit::Problems];
+    let by_weight =
+        [Exit::Config, Exit::Failed, Exit::Refused, Exit::TryLater, Exit::Held, Exit::Problems];
     by_weight.into_iter().find(|exit| codes.contains(&exit.code())).unwrap_or(Exit::Done)
 }
 

@@ -142,7 +142,7 @@ impl Schedule {
                 }
                 return;
             }
-            Some(Trouble::Held(_)) => HELD_RETRY.min(config.rescan),
+            Some(Trouble::Held(_) | Trouble::OtherAccount(_)) => HELD_RETRY.min(config.rescan),
             Some(Trouble::Refused(_)) => scaled(REFUSED_RETRY),
             Some(Trouble::NoState(_)) => STATE_RETRY.min(config.rescan),
             Some(Trouble::HeldOff(until, _)) => {

@@ -20,6 +20,8 @@ pub enum Trouble {
     Unreachable(String),
     /// The key or the account was refused: one look an hour.
     Refused(String),
+    /// The state file is not of this account: a person has to put the right one back (D06).
+    OtherAccount(String),
     /// The state file cannot be used (full disk, I/O error): tried again soon (P03).
     NoState(String),
 }
@@ -60,7 +62,11 @@ impl FailureKind {
             FailureKind::Cycle(CycleError::Step(step))
             | FailureKind::Target(TargetError::Step(step)) => step,
             FailureKind::Cycle(CycleError::Survey(_) | CycleError::Source(_))
-            | FailureKind::Target(TargetError::OwnedByAnother { .. } | TargetError::Gone { .. }) => {
+            | FailureKind::Target(
+                TargetError::OwnedByAnother { .. }
+                | TargetError::Gone { .. }
+                | TargetError::OtherAccount { .. },
+            ) => {
                 return false;
             }
         };
@@ -86,6 +92,9 @@ impl Trouble {
             FailureKind::Target(TargetError::Step(step)) => step,
             FailureKind::Target(TargetError::OwnedByAnother { .. } | TargetError::Gone { .. }) => {
                 return Trouble::Held(text);
+            }
+            FailureKind::Target(TargetError::OtherAccount { .. }) => {
+                return Trouble::OtherAccount(text);
             }
         };
         match step {
@@ -118,6 +127,7 @@ impl Trouble {
             | Trouble::HeldOff(_, text)
             | Trouble::Unreachable(text)
             | Trouble::Refused(text)
+            | Trouble::OtherAccount(text)
             | Trouble::NoState(text) => text,
         }
     }
