@@ -113,9 +113,7 @@ impl From<TargetError> for CycleError {
             TargetError::Step(error) => error,
             other @ (TargetError::OwnedByAnother { .. }
             | TargetError::Gone { .. }
-            | TargetError::OtherAccount { .. }) => {
-                StepError::Target(Box::new(other))
-            }
+            | TargetError::OtherAccount { .. }) => StepError::Target(Box::new(other)),
         })
     }
 }
