@@ -30,4 +30,5 @@ mod signals;
 mod sources;
 mod tree;
 mod verifying;
+#[allow(dead_code, reason = "some of it is for other test programs")]
 mod world;

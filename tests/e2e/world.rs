@@ -164,6 +164,12 @@ impl World {
         });
     }
 
+    /// For a start that comes to nothing: the exit code.
+    pub fn start_that_ends(&self) -> Option<i32> {
+        let log = self.path("service.log");
+        Service::start(program(self.user), &self.config(), &log).ended()
+    }
+
     pub fn service(&self) -> &Service {
         self.service.as_ref().expect("the service was started")
     }

@@ -4,8 +4,9 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
-use crate::ground::{Image, Mounted, own_mounts, tmpfs};
+use crate::ground::{Image, Mounted, own_mounts, run, tmpfs};
 use crate::tree::{self, Tree};
 use crate::world::{World, until, write};
 
@@ -138,6 +139,29 @@ fn r01_a_source_that_is_unmounted_while_the_service_runs_is_waited_for_and_looke
         stage.comes_back();
         stage.settled();
     }
+}
+
+/// There is no marker in it: what it is known by is kept in the state (docs/decisions/0007).
+#[test]
+fn r01_a_source_that_can_only_be_read_is_mirrored_and_known_again() {
+    let Some(mut stage) = Stage::new() else { return };
+    let read_only = |at: &Path| run(Command::new("mount").args(["-o", "remount,ro"]).arg(at));
+    read_only(&stage.world.source("photos"));
+    stage.world.start();
+    stage.settled();
+    stage.unmount();
+    stage.until_held("is empty");
+    stage.mount();
+    read_only(&stage.world.source("photos"));
+    until("it goes on", || (stage.world.mirror("photos")["state"] == "idle").then_some(()));
+    stage.nothing_was_lost();
+    let mut names: Vec<_> = fs::read_dir(stage.world.source("photos"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["album", "lost+found", "one", "trip"]);
+    stage.world.assert_at_rest();
 }
 
 #[test]

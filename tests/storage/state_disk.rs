@@ -5,7 +5,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -126,7 +126,8 @@ fn p05_a_state_that_cannot_be_read_ends_the_start_before_any_request() {
     let calls = stage.world.emulator.calls();
     stage.faulty.fault(Asked::Read, DATABASE, Answer::Error(EIO));
     stage.change_something();
-    stage.world.run(&["run"]).expect(1).says("cannot use the state file");
+    assert_eq!(stage.world.start_that_ends(), Some(1));
+    assert!(stage.world.log().contains("cannot use the state file"));
     assert_eq!(stage.world.emulator.calls_since(calls), Vec::<String>::new());
     stage.faulty.mend();
     stage.world.start();
@@ -178,7 +179,7 @@ fn p06_after_the_kernel_gave_the_state_up_nothing_is_changed_and_a_restart_goes_
     world.run(&["sync"]).expect(1);
     assert_eq!(world.emulator.calls_since(calls), Vec::<String>::new());
     world.take_service().kill();
-    world.run(&["run"]).expect(1);
+    assert_eq!(world.start_that_ends(), Some(1));
     assert_eq!(world.emulator.calls_since(calls), Vec::<String>::new());
     mounted.unmount();
     let mounted = image.mount(&world.path("state"));
@@ -199,10 +200,7 @@ fn p10_a_very_slow_disk_is_no_hang_and_the_work_goes_on() {
         let place = format!("{}/{number}", number % 4);
         write(&stage.world.source("photos").join(place), format!("content {number}"));
     }
-    let mut command = program(User::Ours);
-    command.env("NOTIFY_SOCKET", &watchdog.socket);
-    command.env("WATCHDOG_USEC", watchdog.patience.as_micros().to_string());
-    stage.world.start_with(command);
+    stage.world.start_with(watchdog.over(program(User::Ours)));
     stage.world.until_mirrored("photos");
     assert!(!watchdog.would_have_killed(), "systemd would have killed it");
     stage.faulty.mend();
@@ -210,11 +208,25 @@ fn p10_a_very_slow_disk_is_no_hang_and_the_work_goes_on() {
     stage.world.take_service();
 }
 
+#[test]
+fn a_service_that_has_nothing_to_do_feeds_a_watchdog_of_any_length() {
+    let mut world = World::new();
+    write(&world.source("photos").join("one"), "one");
+    let watchdog = Watchdog::start(world.path("notify"), Duration::from_secs(2));
+    world.start_with(watchdog.over(program(User::Ours)));
+    world.until_mirrored("photos");
+    world.run(&["sync"]).expect(0);
+    world.until_chores_done("photos");
+    let before = watchdog.fed();
+    until("it is fed again and again", || (watchdog.fed() > before + 4).then_some(()));
+}
+
 /// What systemd does with `WatchdogSec=`.
 struct Watchdog {
     socket: PathBuf,
     patience: Duration,
     barked: Arc<AtomicBool>,
+    fed: Arc<AtomicU64>,
 }
 
 impl Watchdog {
@@ -222,19 +234,33 @@ impl Watchdog {
         let manager = UnixDatagram::bind(&socket).unwrap();
         manager.set_read_timeout(Some(patience)).unwrap();
         let barked = Arc::new(AtomicBool::new(false));
-        let bark = Arc::clone(&barked);
+        let fed = Arc::new(AtomicU64::new(0));
+        let (bark, feed) = (Arc::clone(&barked), Arc::clone(&fed));
         thread::spawn(move || {
             let mut buffer = [0; 4096];
             // Any message is a sign of life here; it begins with the first.
             manager.set_read_timeout(None).unwrap();
             let mut heard = manager.recv(&mut buffer);
             manager.set_read_timeout(Some(patience)).unwrap();
-            while heard.is_ok() {
+            while let Ok(length) = heard {
+                let says = String::from_utf8_lossy(&buffer[..length]);
+                feed.fetch_add(u64::from(says.contains("WATCHDOG=1")), Ordering::Relaxed);
                 heard = manager.recv(&mut buffer);
             }
             bark.store(true, Ordering::Relaxed);
         });
-        Watchdog { socket, patience, barked }
+        Watchdog { socket, patience, barked, fed }
+    }
+
+    /// Lets the program know of it.
+    fn over(&self, mut program: Command) -> Command {
+        program.env("NOTIFY_SOCKET", &self.socket);
+        program.env("WATCHDOG_USEC", self.patience.as_micros().to_string());
+        program
+    }
+
+    fn fed(&self) -> u64 {
+        self.fed.load(Ordering::Relaxed)
     }
 
     fn would_have_killed(&self) -> bool {

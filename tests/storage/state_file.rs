@@ -154,7 +154,8 @@ fn d06_the_state_of_another_account_is_refused_before_anything_is_changed() {
     let remote = other.emulator.files().len();
     fs::copy(&my_state, &other_state).unwrap();
     let mark = other.emulator.calls();
-    other.run(&["run"]).expect(78).says("another account");
+    assert_eq!(other.start_that_ends(), Some(78));
+    assert!(other.log().contains("the state is of another account"));
     let changes: Vec<String> = other.emulator.calls_since(mark);
     assert!(changes.iter().all(|call| call == "folder/ls.cgi"), "{changes:?}");
     assert_eq!(other.emulator.files().len(), remote);
