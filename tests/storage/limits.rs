@@ -113,6 +113,7 @@ fn o01_with_few_descriptors_it_is_slower_and_loses_nothing() {
     command.env_clear();
     world.start_with(command);
     world.until_mirrored("photos");
+    world.until_chores_done("photos");
     // None is left for anything while nothing is sent, and it goes on by itself.
     let service = world.service().id();
     let open = fs::read_dir(format!("/proc/{}/fd", service.as_raw_nonzero())).unwrap().count();
@@ -124,5 +125,6 @@ fn o01_with_few_descriptors_it_is_slower_and_loses_nothing() {
     until("it says so", || world.log().contains("Too many open files").then_some(()));
     prlimit(Some(service), Resource::Nofile, limit(64)).unwrap();
     world.until_mirrored("photos");
-    world.assert_at_rest();
+    world.run(&["sync"]).expect(0);
+    world.assert_mirrored();
 }

@@ -140,6 +140,7 @@ fn f11_rot_under_an_equal_stat_is_told_by_a_drill_and_does_not_replace_the_good_
     write(&stage.behind("sound"), "sound");
     stage.world.start();
     stage.world.until_mirrored("photos");
+    stage.world.run(&["sync"]).expect(0);
     stage.world.run(&["drill", "photos"]).expect(0);
     stage.faulty().fault(Asked::Read, "rotting", Answer::OtherBytes);
     let now = fs::read(stage.world.source("photos").join("rotting")).unwrap();
