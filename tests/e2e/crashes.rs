@@ -1,18 +1,8 @@
 //! `kill -9`, at any moment, again and again.
 
+use crate::random::Random;
 use crate::tree;
 use crate::world::{World, until, write};
-
-/// A small generator, so that a failing run can be had again.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound
-    }
-}
 
 #[test]
 fn a_first_mirror_that_is_killed_twenty_times_ends_equal_and_with_nothing_left_over() {

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rustix::process::Signal;
 
+use crate::command::program;
 use crate::service::Service;
 use crate::world::{World, until, write};
 
@@ -43,7 +44,7 @@ fn c08_of_two_daemons_with_one_state_the_second_looks_first_and_then_one_is_held
     let said = |what: &str| {
         until(what, || fs::read_to_string(&log).unwrap_or_default().contains(what).then_some(()))
     };
-    let second = Service::start(&clone, &log, world.user);
+    let second = Service::start(program(world.user), &clone, &log);
     said("the state file is older than what is on 1fichier");
     said("the whole target was compared with the records");
     world.until_mirrored("photos");

@@ -25,6 +25,7 @@ mod following;
 mod lost;
 mod names;
 mod nasty;
+mod random;
 mod recovering;
 mod refusals;
 mod restoring;
@@ -33,4 +34,5 @@ mod signals;
 mod sources;
 mod tree;
 mod verifying;
+#[allow(dead_code, reason = "some of it is for other test programs")]
 mod world;

@@ -2,11 +2,10 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::command::{User, program};
 use crate::world::until;
 
 /// A running `fichierd run`; killed when dropped.
@@ -15,9 +14,10 @@ pub struct Service {
 }
 
 impl Service {
-    pub fn start(config: &Path, log: &Path, user: User) -> Service {
+    /// `program` runs the program, whatever else it may do before.
+    pub fn start(mut program: Command, config: &Path, log: &Path) -> Service {
         let to = File::options().create(true).append(true).open(log).unwrap();
-        let child = program(user)
+        let child = program
             .args(["--log-level", "debug", "--config"])
             .arg(config)
             .arg("run")
@@ -30,8 +30,12 @@ impl Service {
     }
 
     pub fn signal(&self, signal: Signal) {
-        let id = i32::try_from(self.child.id()).unwrap();
-        kill_process(Pid::from_raw(id).unwrap(), signal).unwrap();
+        kill_process(self.id(), signal).unwrap();
+    }
+
+    /// Its number, which it has until it was waited for.
+    pub fn id(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap()
     }
 
     /// Waits for the end; the exit code, or `None` after a signal.

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use fichier_emulator::{Builder, Emulator, Rules};
@@ -149,13 +150,24 @@ impl World {
     }
 
     pub fn start(&mut self) {
+        self.start_with(program(self.user));
+    }
+
+    /// The same with an environment or limits of its own: `program` runs the program in the end.
+    pub fn start_with(&mut self, program: Command) {
         let log = self.path("service.log");
-        self.service = Some(Service::start(&self.config(), &log, self.user));
+        self.service = Some(Service::start(program, &self.config(), &log));
         until("the service answers", || {
             let running = self.service.as_mut().is_some_and(Service::is_running);
             assert!(running, "the service ended:\n{}", self.log());
             self.status().filter(|status| status["running"] == true)
         });
+    }
+
+    /// For a start that comes to nothing: the exit code.
+    pub fn start_that_ends(&self) -> Option<i32> {
+        let log = self.path("service.log");
+        Service::start(program(self.user), &self.config(), &log).ended()
     }
 
     pub fn service(&self) -> &Service {

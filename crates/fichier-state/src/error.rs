@@ -64,6 +64,16 @@ pub enum Error {
     /// service may follow. Works again once the cause is gone.
     #[error("the state could not be stored")]
     Storage(#[source] rusqlite::Error),
+    /// The file was deleted or replaced while it was in use. Nothing may be changed any more:
+    /// what is written now is lost when the process ends. Start again.
+    #[error(
+        "the state file {} was deleted, or another one was put in its place, while it was in use",
+        path.display()
+    )]
+    Displaced {
+        /// Where it was.
+        path: PathBuf,
+    },
     /// Someone else wrote for longer than five seconds; nothing was changed, try again.
     #[error("the state is being written by another program")]
     Busy(#[source] rusqlite::Error),
@@ -106,6 +116,13 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
+    /// Whether the disk failed, so that nothing it said before is to be believed either. A full
+    /// one has not failed.
+    pub(crate) fn is_of_the_disk(&self) -> bool {
+        let Error::Storage(error) = self else { return false };
+        error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure)
+    }
+
     pub(crate) fn corrupt(detail: impl Into<String>) -> Error {
         Error::Corrupt { detail: detail.into() }
     }

@@ -15,17 +15,24 @@
 //!
 //! Invariant: one process writes. The lock is taken before the database is touched and
 //! dropped after it is closed.
+//!
+//! After an error of the disk nothing that this connection has in mind is believed: what an
+//! `fsync` could not write may be marked as written all the same, and a second one succeed. The
+//! file is opened anew and checked as a whole, and what its log holds is written again.
+//! A file that is no longer where it was is not written to: whoever restarts would not find it.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, OpenOptions};
 use std::ops::Deref;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::lock::Lock;
+use crate::place::Place;
 use crate::schema::{self, MIGRATIONS};
 use crate::{Clock, Error, Result};
 
@@ -45,6 +52,9 @@ pub struct Store {
     // None: opened for reading beside a running service.
     lock: Option<Lock>,
     clock: Clock,
+    place: Place,
+    /// The disk failed: see [`Store::mend`].
+    doubted: bool,
 }
 
 /// Everything that can be looked up. Each method is in the file of its table.
@@ -89,7 +99,7 @@ impl Store {
         }
         schema::migrate(&mut db, dir, version, MIGRATIONS)?;
         mark_end(&db, false)?;
-        Ok(Store { records: Records { db }, lock: Some(lock), clock: Clock::default() })
+        Store::of(db, Some(lock), &path)
     }
 
     /// A new state in memory, by `clock`: for simulations. What its transactions have written
@@ -104,7 +114,13 @@ impl Store {
         db.pragma_update(None, "foreign_keys", true)?;
         schema::migrate(&mut db, Path::new(""), 0, MIGRATIONS)?;
         db.execute("UPDATE moments SET at_s = ?1, clock_s = ?1", [clock.now_s()])?;
-        Ok(Store { records: Records { db }, lock: None, clock })
+        Ok(Store {
+            records: Records { db },
+            lock: None,
+            clock,
+            place: Place::nowhere(),
+            doubted: false,
+        })
     }
 
     /// Opens the state for looking only, beside a service that may be running: `status`, `why`.
@@ -126,8 +142,13 @@ impl Store {
         match i64::try_from(version) {
             Ok(0) => Err(Error::Absent { path }),
             Ok(found) if found < newest => Err(Error::FromThePast { found, newest }),
-            _ => Ok(Store { records: Records { db }, lock: None, clock: Clock::default() }),
+            _ => Store::of(db, None, &path),
         }
+    }
+
+    fn of(db: Connection, lock: Option<Lock>, path: &Path) -> Result<Store> {
+        let (place, clock) = (Place::of(path)?, Clock::default());
+        Ok(Store { records: Records { db }, lock, clock, place, doubted: false })
     }
 
     /// Writes all of it, as it is at this moment, into the folder `dir`, which can then be opened
@@ -166,13 +187,68 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// What `changes` returned, else [`Error::Storage`] or [`Error::Busy`].
+    /// What `changes` returned, else [`Error::Storage`] or [`Error::Busy`]; [`Error::Displaced`];
+    /// after an error of the disk also those of [`Store::open`].
     pub fn write<R>(&mut self, changes: impl FnOnce(&mut Writing<'_>) -> Result<R>) -> Result<R> {
+        self.mend()?;
+        self.place.check()?;
+        let done = self.try_write(changes);
+        self.note_failure(&done);
+        done
+    }
+
+    /// Looks something up, in a file that is opened anew if the disk has failed before.
+    ///
+    /// # Errors
+    ///
+    /// What `look` returned; after an error of the disk also those of [`Store::open`].
+    pub fn read<R>(&mut self, look: impl FnOnce(&Store) -> Result<R>) -> Result<R> {
+        self.mend()?;
+        let found = look(self);
+        self.note_failure(&found);
+        found
+    }
+
+    fn try_write<R>(&self, changes: impl FnOnce(&mut Writing<'_>) -> Result<R>) -> Result<R> {
         let db = &self.records.db;
         let transaction = Transaction::new_unchecked(db, TransactionBehavior::Immediate)?;
         let done = changes(&mut self.writing())?;
         transaction.commit()?;
         Ok(done)
+    }
+
+    fn note_failure<R>(&mut self, done: &Result<R>) {
+        self.doubted |= done.as_ref().is_err_and(Error::is_of_the_disk);
+    }
+
+    /// Opens the file anew if the disk has failed, and checks it as a whole.
+    fn mend(&mut self) -> Result<()> {
+        if !self.doubted {
+            return Ok(());
+        }
+        self.place.check()?;
+        // Until this has gone well there is a database without tables, in which every look-up fails.
+        let old = std::mem::replace(&mut self.records.db, Connection::open_in_memory()?);
+        // What it has in mind must not get into the file.
+        old.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        drop(old);
+        let access = match self.lock {
+            Some(_) => OpenFlags::SQLITE_OPEN_READ_WRITE,
+            None => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        };
+        let db = connect(&self.place.path, access)?;
+        if self.lock.is_some() {
+            set_up_writer(&db)?;
+        }
+        check(&db, "quick_check")?;
+        if self.lock.is_some() {
+            // What is in the log reaches the disk by another way than the one that failed.
+            db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        }
+        self.records.db = db;
+        self.doubted = false;
+        tracing::warn!("the disk of the state had failed; the file was opened anew and is sound");
+        Ok(())
     }
 
     /// The hand that writes, for whoever has begun a transaction.
@@ -185,26 +261,21 @@ impl Store {
         &self.clock
     }
 
+    /// Where the file is.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
     /// The folder that the file is in.
     pub fn dir(&self) -> PathBuf {
-        let path = Path::new(self.db.path().unwrap_or_default());
+        let path = &self.place.path;
         path.parent().unwrap_or(path).to_owned()
     }
 
     /// The inode of the file: another one than before means that a copy was put in its place.
     /// 0 of one in memory.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Io`] if the file is gone.
-    pub fn inode(&self) -> Result<u64> {
-        let Some(path) = self.db.path().filter(|path| !path.is_empty()).map(PathBuf::from) else {
-            return Ok(0);
-        };
-        match fs::metadata(&path) {
-            Ok(found) => Ok(found.ino()),
-            Err(source) => Err(Error::Io { path, source }),
-        }
+    pub fn inode(&self) -> u64 {
+        self.place.inode()
     }
 
     /// Reads the whole file and compares every index with its table, for `doctor`: some seconds

@@ -31,6 +31,10 @@ pub const MAX_ADDITIONS: usize = 20_000;
 
 /// By this hint the problems are known that a look has found, and another look may clear.
 const UNSEEN_HINT: &str = "nothing below it is removed; it is looked at again by itself";
+/// Of a mount point below the source (R06).
+const UNMOUNTED: &str = "the file system that was here is not mounted, or another one is";
+const UNMOUNTED_HINT: &str = "mount it again; nothing in it is removed meanwhile. If it is gone for \
+                              good, remove the folder it was mounted on";
 
 /// What one cycle is to do.
 pub struct CycleRequest<'a> {
@@ -140,7 +144,7 @@ impl Executor {
         self.recover().await?;
         let mut seen = self.survey_and_follow(request).await?;
         self.forget_solved(request, &seen)?;
-        self.note_trouble(&seen.trouble)?;
+        self.note_trouble(&seen)?;
         self.leave_out_pending(&mut seen)?;
         self.leave_out_given_up(&mut seen)?;
         self.record_folders(&seen.changes)?;
@@ -185,13 +189,16 @@ impl Executor {
     }
 
     /// What cannot be looked at is a problem until it can be, is gone, or is excluded.
-    fn note_trouble(&self, trouble: &[Trouble]) -> Result<(), CycleError> {
-        for Trouble { path, error } in trouble {
+    fn note_trouble(&self, seen: &Survey) -> Result<(), CycleError> {
+        for Trouble { path, error } in &seen.trouble {
             let what = match error.raw_os_error() {
                 Some(_) => format!("cannot be looked at: {error}"),
                 None => error.to_string(),
             };
             self.problem(path, &what, UNSEEN_HINT)?;
+        }
+        for path in &seen.unavailable {
+            self.problem(path, UNMOUNTED, UNMOUNTED_HINT)?;
         }
         Ok(())
     }

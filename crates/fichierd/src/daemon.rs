@@ -243,7 +243,8 @@ impl Daemon {
     ///
     /// # Errors
     ///
-    /// [`DaemonError::Crashed`], after a panic anywhere.
+    /// [`DaemonError::Crashed`], after a panic anywhere; [`DaemonError::State`] when the state
+    /// file is no longer in its place.
     pub async fn run(mut self) -> Result<(), DaemonError> {
         self.feeders.spawn(systemd::feed_watchdog(self.progress.clone()));
         systemd::ready("looking at everything once");
@@ -251,6 +252,8 @@ impl Daemon {
         let stop = self.shared.stop.clone();
         while !stop.is_set() {
             self.progress.tick();
+            // What is written from now on would be lost: a start finds what is there now (D02).
+            self.shared.state.check_place()?;
             self.begin_due();
             self.feel_pulse();
             self.tell();

@@ -520,7 +520,7 @@ pub enum OpenError {
 /// the folders are listed again before anything goes there, so that what is there is adopted.
 fn doubt_a_copy(row: &Mirror, state: &State) -> Result<(), fichier_state::Error> {
     let note = state_file_note(&row.name);
-    let now = state.read(|s| s.inode())?.to_string();
+    let now = state.read(|s| Ok(s.inode()))?.to_string();
     let before = state.read(|s| s.note(&note))?;
     if before.as_ref() == Some(&now) {
         return Ok(());

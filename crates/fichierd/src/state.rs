@@ -8,7 +8,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use fichier_state::{Clock, Error, Store, Writing};
+use fichier_state::{Clock, Error, Place, Store, Writing};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 /// A handle to the state file.
@@ -16,6 +16,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 pub struct State {
     store: Arc<Mutex<Store>>,
     clock: Clock,
+    place: Place,
     tap: Option<Tap>,
 }
 
@@ -45,8 +46,8 @@ pub(crate) fn blocking<R>(work: impl FnOnce() -> R) -> R {
 impl State {
     /// Shares an opened store.
     pub fn new(store: Store) -> State {
-        let clock = store.clock().clone();
-        State { store: Arc::new(Mutex::new(store)), clock, tap: None }
+        let (clock, place) = (store.clock().clone(), store.place().clone());
+        State { store: Arc::new(Mutex::new(store)), clock, place, tap: None }
     }
 
     /// The same, looked at by `tap`.
@@ -65,6 +66,15 @@ impl State {
         &self.clock
     }
 
+    /// Looks whether the file is still in its place, without waiting for who uses it (D02).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Displaced`].
+    pub fn check_place(&self) -> Result<(), Error> {
+        self.place.check()
+    }
+
     /// Looks something up.
     ///
     /// # Errors
@@ -72,7 +82,7 @@ impl State {
     /// What `look` returns.
     pub fn read<R>(&self, look: impl FnOnce(&Store) -> Result<R, Error>) -> Result<R, Error> {
         self.tap(Access::Read)?;
-        blocking(|| look(&self.lock()))
+        blocking(|| self.lock().read(look))
     }
 
     /// Changes something, in one transaction.

@@ -105,9 +105,9 @@ pub async fn prepare(
     mirror: &Mirror,
     claims: bool,
 ) -> Result<Places, TargetError> {
-    owner::check(client, state).await?;
+    let is_proven = owner::check(client, state).await?;
     fence::check_known(state, mirror)?;
-    let preparing = Preparing { client, state, mirror };
+    let preparing = Preparing { client, state, mirror, is_proven };
     let Prepared { places, staging, claims: folder } = preparing.places().await?;
     if claims {
         fence::claim(
@@ -138,6 +138,8 @@ struct Preparing<'a> {
     client: &'a Client,
     state: &'a State,
     mirror: &'a Mirror,
+    /// The key is known to be of the account that the records are of.
+    is_proven: bool,
 }
 
 impl Preparing<'_> {
@@ -148,6 +150,7 @@ impl Preparing<'_> {
         {
             match self.client.list_folder(incoming).await {
                 Ok(listing) if listing.name == self.installation()? => {
+                    self.prove_key()?;
                     let places = Places { root: root.id, incoming, versions };
                     return Ok(Prepared { places, staging: Some(listing), claims: None });
                 }
@@ -156,7 +159,33 @@ impl Preparing<'_> {
                 Err(error) => return Err(error.into()),
             }
         }
+        if let Some(root) = root
+            && !self.is_proven
+            && !self.is_approved()?
+            && !self.leads_to(root.id).await?
+        {
+            return Err(TargetError::OtherAccount);
+        }
         self.find_or_make(root).await
+    }
+
+    /// Whether the target's path leads to the folder on record. Makes nothing.
+    async fn leads_to(&self, recorded: FolderId) -> Result<bool, TargetError> {
+        let mut here = FolderId::ROOT;
+        for name in self.mirror.target.split('/').filter(|part| !part.is_empty()) {
+            let name = RemoteName::encode(name.as_bytes());
+            let listing = self.client.list_folder(here).await?;
+            let Some(found) = listing.folders.iter().find(|folder| folder.name == name) else {
+                return Ok(false);
+            };
+            here = found.id;
+        }
+        Ok(here == recorded)
+    }
+
+    /// What is on record is there: the key is of the account that the records are of.
+    fn prove_key(&self) -> Result<(), TargetError> {
+        Ok(self.state.write(|w| owner::prove(w, self.client))?)
     }
 
     /// Walks down from the account's root.
@@ -195,6 +224,10 @@ impl Preparing<'_> {
                 fence::begin_anew(w, self.mirror.id)?;
             }
             fence::remember_folder(w, self.mirror.id, prepared.claims.map(|(id, _)| id))?;
+            // A new mirror says nothing about those that are on record already.
+            if was.is_some() || !owner::is_known(w)? {
+                owner::prove(w, self.client)?;
+            }
             w.update_mirror(&mirror)
         })?;
         Ok(prepared)

@@ -80,9 +80,10 @@ impl Memory {
         let _lock = Lock::take(file)?;
         // Only now: while waiting for the lock time has passed.
         let at = Moment::now(&self.system);
-        let mut kept = read(file, at, rules)?;
+        let (mut kept, is_damaged) = read(file, at, rules)?;
         let (outcome, changed) = change_at(&mut kept, at, rules, change);
-        if changed {
+        // A damaged file would be read as a past that ends now, time and again.
+        if changed || is_damaged {
             write(file, &kept)?;
         }
         self.kept = kept;
@@ -134,10 +135,11 @@ fn change_at<T>(
     (outcome, changed)
 }
 
-fn read(file: &File, at: Moment, rules: &Rules) -> io::Result<Kept> {
+/// What is in the file, and whether that is none of what was written there.
+fn read(file: &File, at: Moment, rules: &Rules) -> io::Result<(Kept, bool)> {
     let length = file.metadata()?.len();
     if length == 0 {
-        return Ok(Kept::new(at));
+        return Ok((Kept::new(at), false));
     }
     let mut text = vec![0; usize::try_from(length.min(MAX_FILE_BYTES)).unwrap_or_default()];
     file.read_exact_at(&mut text, 0)?;
@@ -145,9 +147,9 @@ fn read(file: &File, at: Moment, rules: &Rules) -> io::Result<Kept> {
     let first = serde_json::Deserializer::from_slice(&text).into_iter().next();
     let Some(Ok(kept)) = first else {
         tracing::warn!("the record of recent calls is damaged; waiting as if many had been made");
-        return Ok(Kept::cautious(at, rules));
+        return Ok((Kept::cautious(at, rules), true));
     };
-    Ok(kept)
+    Ok((kept, false))
 }
 
 fn write(file: &File, kept: &Kept) -> io::Result<()> {
@@ -210,16 +212,29 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_file_is_taken_for_a_busy_past_and_repaired_by_the_next_change() {
+    fn a_damaged_file_is_taken_for_a_busy_past_and_repaired_by_the_next_look() {
         let (_folder, path) = folder();
         for damage in ["{\"clock\":", "nonsense", "{}", "\0\0\0\0"] {
             std::fs::write(&path, damage).unwrap();
             let mut memory = Memory::at(&path, &RULES).unwrap();
             assert!(is_lane_busy(&mut memory, FOLDER), "{damage}");
-            memory.update(&RULES, |kept, _| kept.schedule.end_hold_off()).unwrap();
-            memory.update(&RULES, |kept, now| kept.schedule.flood(now, None, "", &RULES)).unwrap();
             let text = std::fs::read_to_string(&path).unwrap();
             assert!(serde_json::from_str::<Kept>(&text).is_ok(), "{text}");
+        }
+    }
+
+    /// As a power cut leaves it behind.
+    #[test]
+    fn after_the_file_was_damaged_every_lane_is_free_once_its_rule_allows() {
+        let rules = Rules { time_scale: 1_000_000, ..RULES };
+        let (_folder, path) = folder();
+        std::fs::write(&path, "\0\0\0\0").unwrap();
+        let mut memory = Memory::at(&path, &rules).unwrap();
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        let mut claim =
+            || memory.update(&rules, |kept, now| kept.schedule.claim(FOLDER, now, &rules)).unwrap();
+        while claim().is_err() {
+            assert!(std::time::Instant::now() < deadline, "no lane is ever free again");
         }
     }
 

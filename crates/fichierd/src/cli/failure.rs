@@ -61,6 +61,7 @@ fn exit_of_state(error: &fichier_state::Error) -> Exit {
         fichier_state::Error::Absent { .. }
         | fichier_state::Error::NotOurs { .. }
         | fichier_state::Error::Corrupt { .. }
+        | fichier_state::Error::Displaced { .. }
         | fichier_state::Error::Storage(_)
         | fichier_state::Error::Refused(_)
         | fichier_state::Error::Missing(_)

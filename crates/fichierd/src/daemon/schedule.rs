@@ -175,7 +175,7 @@ impl Schedule {
             }
             Some(Trouble::Held(_)) => HELD_RETRY.min(config.rescan),
             Some(Trouble::Refused(_) | Trouble::OtherAccount(_)) => scaled(REFUSED_RETRY),
-            Some(Trouble::NoState(_)) => STATE_RETRY,
+            Some(Trouble::NoState(_)) => STATE_RETRY.min(config.rescan),
             Some(Trouble::HeldOff(until, _)) => until.duration_since(wall).unwrap_or_default(),
             Some(Trouble::Unreachable(_)) => {
                 let doubled = NETWORK_RETRY.0 * 2u32.saturating_pow(self.failures.min(8));

@@ -64,7 +64,7 @@ impl Recovering<'_> {
         walked.folders = self.store.count_unlisted(mirror.id)?.0.saturating_sub(1);
         walked.files = self.store.totals(mirror.id)?.foreign;
         walked.versions = self.store.version_totals(mirror.id)?.0;
-        let inode = self.store.inode()?;
+        let inode = self.store.inode();
         self.store.write(|w| crate::mirror::trust_listings(w, &mirror.name, inode))?;
         Ok(walked)
     }

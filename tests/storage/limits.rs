@@ -1,0 +1,130 @@
+//! What the kernel allows is less than the service would like: watches, inotify instances, descriptors, memory.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use rustix::process::{Resource, Rlimit, prlimit};
+
+use crate::world::{World, until, write};
+
+/// Runs the program in a user namespace after the shell commands `setup`, which may set limits there. `None`, with
+/// the reason printed, where that is not permitted.
+fn limited(setup: &str) -> Option<Command> {
+    let tried = Command::new("unshare").args(["-Ur", "true"]).stderr(Stdio::null()).status();
+    if !tried.is_ok_and(|status| status.success()) {
+        eprintln!("skipped: this system does not permit `unshare -Ur`");
+        return None;
+    }
+    let mut command = Command::new("unshare");
+    command.args(["-Ur", "sh", "-ec", &format!("{setup}\nexec \"$@\""), "sh"]);
+    command.arg(env!("CARGO_BIN_EXE_fichierd"));
+    command.env_clear();
+    if let Some(path) = std::env::var_os("PATH") {
+        command.env("PATH", path);
+    }
+    Some(command)
+}
+
+fn forty_folders(world: &World) {
+    for number in 0..40 {
+        write(&world.source("photos").join(format!("{number}/first")), format!("first {number}"));
+    }
+}
+
+fn write_everywhere(world: &World, name: &str) {
+    for number in 0..40 {
+        let path = world.source("photos").join(format!("{number}/{name}"));
+        write(&path, format!("{name} {number}"));
+    }
+}
+
+fn until_watch(world: &World, mode: &str) {
+    until(&format!("the watch is {mode}"), || {
+        (world.mirror("photos")["watch"]["mode"] == mode).then_some(())
+    });
+}
+
+#[test]
+fn w02_folders_beyond_the_watch_limit_are_polled_and_status_tells_which_setting_to_raise() {
+    let Some(command) = limited("echo 20 > /proc/sys/user/max_inotify_watches") else { return };
+    let mut world = World::new();
+    world.add_mirror("photos", "rescan = \"1s\"");
+    forty_folders(&world);
+    world.start_with(command);
+    until_watch(&world, "partly");
+    world.run(&["status"]).expect(0).says("fs.inotify.max_user_watches");
+    assert!(world.log().contains("fs.inotify.max_user_watches"), "it is logged");
+    write_everywhere(&world, "second");
+    world.until_mirrored("photos");
+    world.assert_at_rest();
+}
+
+#[test]
+fn w03_a_watch_limit_that_is_hit_later_is_told_and_ends_when_it_is_raised() {
+    let Some(command) = limited("echo 60 > /proc/sys/user/max_inotify_watches") else { return };
+    let mut world = World::new();
+    world.add_mirror("photos", "rescan = \"1s\"");
+    forty_folders(&world);
+    world.start_with(command);
+    until_watch(&world, "watching");
+    for number in 0..40 {
+        write(&world.source("photos").join(format!("{number}/deep/file")), format!("{number}"));
+    }
+    until_watch(&world, "partly");
+    world.until_mirrored("photos");
+    // The limit belongs to the service's user namespace.
+    let service = world.service().id().as_raw_nonzero();
+    let raise = "echo 500 > /proc/sys/user/max_inotify_watches";
+    let raised = Command::new("nsenter")
+        .args(["-t", &service.to_string(), "-U", "--preserve-credentials", "sh", "-c", raise])
+        .status();
+    assert!(raised.unwrap().success());
+    until_watch(&world, "watching");
+    write_everywhere(&world, "second");
+    world.until_mirrored("photos");
+    world.assert_at_rest();
+}
+
+#[test]
+fn w04_without_an_inotify_instance_the_mirror_is_polled() {
+    let Some(command) = limited("echo 0 > /proc/sys/user/max_inotify_instances") else { return };
+    let mut world = World::new();
+    world.add_mirror("photos", "rescan = \"1s\"");
+    forty_folders(&world);
+    world.start_with(command);
+    until_watch(&world, "polling");
+    world.run(&["status"]).expect(0).says("fs.inotify.max_user_instances");
+    write_everywhere(&world, "second");
+    fs::remove_dir_all(world.source("photos").join("7")).unwrap();
+    world.until_mirrored("photos");
+    world.assert_at_rest();
+}
+
+#[test]
+fn o01_with_few_descriptors_it_is_slower_and_loses_nothing() {
+    let mut world = World::new();
+    world.add_mirror("photos", "rescan = \"1s\"");
+    for number in 0..300 {
+        let place = format!("{}/{}/{number}", number % 12, number % 5);
+        write(&world.source("photos").join(place), format!("content of {number}"));
+    }
+    let mut command = Command::new("sh");
+    command.args(["-ec", "ulimit -n 64; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_fichierd")]);
+    command.env_clear();
+    world.start_with(command);
+    world.until_mirrored("photos");
+    world.until_chores_done("photos");
+    // None is left for anything while nothing is sent, and it goes on by itself.
+    let service = world.service().id();
+    let open = fs::read_dir(format!("/proc/{}/fd", service.as_raw_nonzero())).unwrap().count();
+    let limit = |most: usize| Rlimit { current: Some(most as u64), maximum: Some(64) };
+    prlimit(Some(service), Resource::Nofile, limit(open)).unwrap();
+    fs::remove_file(world.source("photos").join("0/0/0")).unwrap();
+    write(&world.source("photos").join("1/1/1"), "edited without a descriptor to read it by");
+    write(&world.source("photos").join("new/folder/file"), "new");
+    until("it says so", || world.log().contains("Too many open files").then_some(()));
+    prlimit(Some(service), Resource::Nofile, limit(64)).unwrap();
+    world.until_mirrored("photos");
+    world.run(&["sync"]).expect(0);
+    world.assert_mirrored();
+}

@@ -1,0 +1,46 @@
+//! The program on ground that gives way: disks that fill, fail, lie, are slow or are not there, mounts that come
+//! and go, power that is cut, limits of the kernel, and trees of a million files.
+//!
+//! The ground is real: loop devices with ext4, tmpfs, and a FUSE file system that fails as told (`faulty`). Each
+//! test mounts in a mount namespace of its own, so nothing is left behind however it ends. Where the machine does
+//! not permit that (no root, no loop devices, no /dev/fuse) a test prints why it is skipped.
+//!
+//! Some are short in the ordinary run and have a long form: `FICHIERD_CUTS=100` for power cuts, `FICHIERD_LARGE=1`
+//! for a folder of 100,000 entries, a tree of 1,000,000 files, and what they need of memory and time.
+
+#![allow(missing_docs, unreachable_pub, reason = "tests are their own documentation")]
+#![allow(clippy::disallowed_methods, reason = "here the folders are ours to change")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test ends at the first thing that goes wrong, and says so"
+)]
+
+#[allow(dead_code, reason = "shared with the e2e tests")]
+#[path = "../e2e/command.rs"]
+mod command;
+#[path = "../e2e/random.rs"]
+mod random;
+#[allow(dead_code, reason = "shared with the e2e tests")]
+#[path = "../e2e/service.rs"]
+mod service;
+#[allow(dead_code, reason = "shared with the e2e tests")]
+#[path = "../e2e/tree.rs"]
+mod tree;
+#[allow(dead_code, reason = "shared with the e2e tests")]
+#[path = "../e2e/world.rs"]
+mod world;
+
+mod cuts;
+mod faulty;
+mod full;
+mod ground;
+mod limits;
+mod mounts;
+mod passing;
+mod scale;
+mod sources;
+mod state_disk;
+mod state_file;
+mod storms;

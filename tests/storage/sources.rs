@@ -1,0 +1,199 @@
+//! Sources on disks that fail, lie, tell nothing, or die.
+
+use std::fs;
+use std::path::PathBuf;
+
+use rustix::io::Errno;
+use rustix::process::Signal;
+
+use crate::faulty::{Answer, Asked, Faulty};
+use crate::ground::own_mounts_and_fuse;
+use crate::tree;
+use crate::world::{World, until, write};
+
+const EIO: i32 = Errno::IO.raw_os_error();
+
+/// A world whose source is shown by a file system that fails as told.
+struct Stage {
+    // Before the world: it is mounted inside of it.
+    faulty: Option<Faulty>,
+    world: World,
+}
+
+impl Stage {
+    fn new() -> Option<Stage> {
+        if !own_mounts_and_fuse() {
+            return None;
+        }
+        let mut world = World::new();
+        // Nobody tells of changes, and held mirrors are looked at again at the next rescan.
+        world.add_mirror("photos", "rescan = \"1s\"");
+        let mut stage = Stage { faulty: None, world };
+        stage.mount();
+        Some(stage)
+    }
+
+    fn mount(&mut self) {
+        let at = self.world.source("photos");
+        self.faulty = Some(Faulty::mount(&self.behind(""), &at));
+    }
+
+    fn faulty(&self) -> &Faulty {
+        self.faulty.as_ref().unwrap()
+    }
+
+    /// Where the files really are.
+    fn behind(&self, place: &str) -> PathBuf {
+        self.world.path("behind").join(place)
+    }
+
+    fn remote(&self) -> tree::Tree {
+        tree::in_account(&self.world.emulator, "/backup/photos")
+    }
+
+    #[track_caller]
+    fn until_problem(&self, path: &str, what: &str) {
+        until(&format!("`{path}` has a problem: {what}"), || {
+            let problems = self.world.mirror("photos")["problems"].clone();
+            let mut problems = problems.as_array().unwrap().iter();
+            let found = problems
+                .any(|problem| problem["path"] == path && problem.to_string().contains(what));
+            found.then_some(())
+        });
+    }
+
+    /// All is well in the end, and then nothing is left to complain about.
+    #[track_caller]
+    fn comes_to_rest(&self) {
+        self.world.until_mirrored("photos");
+        self.world.service().signal(Signal::USR1);
+        until("there is no problem any more", || {
+            (self.world.mirror("photos")["problem_count"] == 0).then_some(())
+        });
+        self.world.assert_at_rest();
+    }
+}
+
+#[test]
+fn p07_a_file_that_cannot_be_read_is_withheld_whole_and_the_others_go_on() {
+    let Some(mut stage) = Stage::new() else { return };
+    let large = "0123456789".repeat(200_000);
+    for name in ["good", "bad", "edited", "also good"] {
+        write(&stage.behind(name), format!("{name} {large}"));
+    }
+    stage.faulty().fault(Asked::Read, "bad", Answer::Error(EIO));
+    stage.world.start();
+    stage.until_problem("bad", "Input/output error");
+    until("the others are there", || {
+        let there: Vec<String> = stage.remote().into_keys().collect();
+        (there == ["also good", "edited", "good"]).then_some(())
+    });
+    // What was there stays, though it cannot be read any more.
+    stage.faulty().fault(Asked::Read, "edited", Answer::Error(EIO));
+    write(&stage.behind("edited"), "edited once more");
+    stage.until_problem("edited", "Input/output error");
+    assert_eq!(stage.remote()["edited"], format!("edited {large}").into_bytes());
+    stage.faulty().mend();
+    stage.world.run(&["sync"]).expect(0);
+    stage.comes_to_rest();
+    stage.world.take_service();
+}
+
+#[test]
+fn p08_a_folder_that_cannot_be_listed_to_its_end_removes_nothing() {
+    let Some(mut stage) = Stage::new() else { return };
+    for number in 0..20 {
+        write(&stage.behind(&format!("album/{number:02}")), format!("photo {number}"));
+        write(&stage.behind(&format!("album/deep/{number:02}")), format!("deep {number}"));
+        write(&stage.behind(&format!("other/{number:02}")), format!("other {number}"));
+    }
+    stage.world.start();
+    stage.world.until_mirrored("photos");
+    for answer in [Answer::ErrorAfter(3, EIO), Answer::ErrorAfter(0, EIO), Answer::Error(EIO)] {
+        stage.faulty().fault(Asked::List, "album", answer);
+        // Removed where nobody can see it, and where everybody can.
+        let before = stage.remote().len();
+        let there = fs::read_dir(stage.behind("other")).unwrap().next().unwrap().unwrap().path();
+        fs::remove_file(there).unwrap();
+        let removed = fs::read_dir(stage.behind("album")).unwrap();
+        let removed = removed.map(|entry| entry.unwrap().path()).find(|path| path.is_file());
+        fs::remove_file(removed.unwrap()).unwrap();
+        stage.until_problem("album", "Input/output error");
+        until("the removal elsewhere is followed", || {
+            (stage.remote().len() == before - 1).then_some(())
+        });
+        stage.world.run(&["sync"]).expect(3);
+        let remote = stage.remote();
+        let albums = remote.keys().filter(|path| path.starts_with("album/")).count();
+        assert_eq!((remote.len(), albums > 38 - 3), (before - 1, true), "{answer:?}");
+        stage.faulty().mend();
+        stage.world.run(&["sync"]).expect(0);
+        stage.comes_to_rest();
+    }
+    stage.world.take_service();
+}
+
+#[test]
+fn f11_rot_under_an_equal_stat_is_told_by_a_drill_and_does_not_replace_the_good_copy() {
+    let Some(mut stage) = Stage::new() else { return };
+    write(&stage.behind("rotting"), "what was once written");
+    write(&stage.behind("sound"), "sound");
+    stage.world.start();
+    stage.world.until_mirrored("photos");
+    stage.world.run(&["sync"]).expect(0);
+    stage.world.run(&["drill", "photos"]).expect(0);
+    stage.faulty().fault(Asked::Read, "rotting", Answer::OtherBytes);
+    let now = fs::read(stage.world.source("photos").join("rotting")).unwrap();
+    assert_ne!(now, b"what was once written");
+    stage.world.run(&["sync"]).expect(0);
+    stage.world.run(&["drill", "photos"]).expect(3).says("rotting").says("the disk may be failing");
+    stage.world.run(&["status"]).expect(0).says("rotting");
+    assert_eq!(stage.remote()["rotting"], b"what was once written");
+    stage.world.run(&["verify", "photos", "--full"]).expect(0);
+    stage.world.take_service();
+}
+
+#[test]
+fn w13_changes_that_nobody_tells_of_are_found_by_the_next_rescan() {
+    let Some(mut stage) = Stage::new() else { return };
+    write(&stage.behind("album/one"), "one");
+    write(&stage.behind("two"), "two");
+    stage.world.start();
+    stage.world.until_mirrored("photos");
+    // Behind its back: no event comes of any of this.
+    write(&stage.behind("album/three"), "three");
+    write(&stage.behind("new/deep/four"), "four");
+    fs::write(stage.behind("two"), "TWO").unwrap();
+    fs::remove_file(stage.behind("album/one")).unwrap();
+    stage.world.until_mirrored("photos");
+    stage.comes_to_rest();
+    stage.world.take_service();
+}
+
+#[test]
+fn r03_a_source_whose_file_system_crashes_is_waited_for() {
+    let Some(mut stage) = Stage::new() else { return };
+    for number in 0..5 {
+        write(&stage.behind(&format!("{number}")), format!("content {number}"));
+    }
+    stage.world.start();
+    stage.world.until_mirrored("photos");
+    stage.world.run(&["sync"]).expect(0);
+    stage.world.until_chores_done("photos");
+    let (remote, calls) = (stage.remote(), stage.world.emulator.calls());
+    stage.faulty().crash();
+    until("it is held", || {
+        let mirror = stage.world.mirror("photos");
+        let what = mirror["what"].as_str().unwrap().to_owned();
+        (mirror["state"] == "held" && what.contains("cannot be read")).then_some(())
+    });
+    stage.world.run(&["sync"]).expect(4).says("cannot be read");
+    assert_eq!(stage.remote(), remote);
+    assert_eq!(stage.world.emulator.calls_since(calls), Vec::<String>::new());
+    drop(stage.faulty.take());
+    stage.mount();
+    write(&stage.behind("new"), "n");
+    stage.world.until_mirrored("photos");
+    stage.comes_to_rest();
+    stage.world.take_service();
+}
