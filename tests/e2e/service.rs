@@ -15,12 +15,18 @@ pub struct Service {
 }
 
 impl Service {
-    pub fn start(config: &Path, log: &Path, user: User) -> Service {
+    pub fn start(
+        config: &Path,
+        log: &Path,
+        user: User,
+        environment: &[(&'static str, String)],
+    ) -> Service {
         let to = File::options().create(true).append(true).open(log).unwrap();
         let child = program(user)
             .args(["--log-level", "debug", "--config"])
             .arg(config)
             .arg("run")
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(to.try_clone().unwrap())
             .stderr(to)

@@ -38,6 +38,8 @@ pub struct World {
     pub emulator: Emulator,
     pub service: Option<Service>,
     pub user: User,
+    /// What the next service finds in its environment.
+    pub environment: Vec<(&'static str, String)>,
     time_scale: u32,
     dir: TempDir,
     mirrors: Vec<(String, String)>,
@@ -69,6 +71,7 @@ impl World {
             emulator,
             service: None,
             user: User::Ours,
+            environment: Vec::new(),
             time_scale,
             dir,
             mirrors: Vec::new(),
@@ -148,9 +151,14 @@ impl World {
         hand_over(self.dir.path(), self.user);
     }
 
-    pub fn start(&mut self) {
+    /// Starts the service, which may end before it answers anybody.
+    pub fn launch(&mut self) {
         let log = self.path("service.log");
-        self.service = Some(Service::start(&self.config(), &log, self.user));
+        self.service = Some(Service::start(&self.config(), &log, self.user, &self.environment));
+    }
+
+    pub fn start(&mut self) {
+        self.launch();
         until("the service answers", || {
             let running = self.service.as_mut().is_some_and(Service::is_running);
             assert!(running, "the service ended:\n{}", self.log());

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use fichier_state::failpoint;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinError, JoinSet};
 
@@ -220,6 +221,7 @@ impl Daemon {
         let stop = self.shared.stop.clone();
         while !stop.is_set() {
             self.progress.tick();
+            failpoint::reached("daemon:turn");
             self.begin_due();
             self.say_status();
             let next = self.next_wake();

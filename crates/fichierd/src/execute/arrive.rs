@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fichier_api::names::RemoteName;
 use fichier_api::{ErrorKind, FileUrl, MAX_LINKS_PER_CALL, UploadResult, UploadSlot, Whirlpool};
-use fichier_state::{Intent, PendingFile, PendingUpload, UploadKey};
+use fichier_state::{Intent, PendingFile, PendingUpload, UploadKey, failpoint};
 
 use super::{Executor, Leaving, StepError};
 use crate::hash::hash_file;
@@ -49,6 +49,7 @@ impl Executor {
         if upload.files.is_empty() || is_waiting(&upload) {
             match self.ask_node(&upload).await? {
                 Answer::Links(links) => {
+                    failpoint::reached("upload:told");
                     let matched = self.settle(&upload, links)?;
                     self.discard(key, &matched).await?;
                 }
@@ -69,6 +70,7 @@ impl Executor {
             let listed = self.staged().await?;
             self.settle(&upload, listed)?;
         }
+        failpoint::reached("upload:arrived");
         self.publish(key).await?;
         self.give_up_missing(key, upload.files.len())
     }

@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet};
 
 use fichier_api::names::RemoteName;
 use fichier_api::{ErrorKind, FileUrl, FolderId, FolderListing, RemoteFile, Whirlpool};
-use fichier_state::{Entry, ForeignFile, PendingFile};
+use fichier_state::{Entry, ForeignFile, PendingFile, failpoint};
 
 use super::{Executor, StepError};
 
@@ -129,6 +129,7 @@ impl Executor {
                 }
                 Err(error) => return Err(error.into()),
             };
+            failpoint::reached("files:moved");
             for url in &outcome.done {
                 let now = outcome.new_urls.get(url).unwrap_or(url);
                 brought.there.insert(url.clone(), now.clone());
@@ -195,7 +196,10 @@ impl Executor {
         let mut open = names.to_vec();
         while !open.is_empty() {
             let missing = match self.client.rename_files(&open).await {
-                Ok(outcome) => outcome.missing,
+                Ok(outcome) => {
+                    failpoint::reached("files:renamed");
+                    outcome.missing
+                }
                 Err(error) if is_refusal(&error) => break,
                 Err(error) => return Err(error.into()),
             };

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fichier_api::{ErrorKind, SendError, SentFile, UploadFile, UploadSlot};
-use fichier_state::{PendingFile, RelPath, Stamp, UploadKey, UploadSlotRow};
+use fichier_state::{PendingFile, RelPath, Stamp, UploadKey, UploadSlotRow, failpoint};
 
 use super::{Executor, Fate, StepError};
 use crate::hash::stamp_of;
@@ -66,15 +66,19 @@ impl Executor {
         files: &[Placement],
     ) -> Result<Option<fichier_api::Error>, StepError> {
         let Ok(_permit) = self.slots.acquire().await else { return Ok(None) };
+        failpoint::reached("upload:planned");
         let slot = self.client.open_upload().await?;
+        failpoint::reached("upload:slot");
         let pending = pending_files(files, &self.restless);
         let row = UploadSlotRow { slot: slot.id.clone(), node: slot.node.clone() };
         let key = self.state.write(|w| w.begin_upload(self.mirror, &row, &pending))?;
+        failpoint::reached("upload:begun");
         let began = Instant::now();
         let progress = Arc::clone(&self.sent_bytes);
         let bodies = self.bodies(&pending);
         match self.client.send_files(&slot, self.places.incoming, bodies, progress).await {
             Ok(sent) => {
+                failpoint::reached("upload:replied");
                 self.measure(&pending, began.elapsed())?;
                 self.record_sent(key, &sent.xid, &sent.files)?;
                 self.drop_restless(key, &pending, &sent.files)?;
@@ -194,7 +198,10 @@ impl Executor {
             UploadFile {
                 name: file.sent_as.clone(),
                 size_bytes: file.size_bytes,
-                open: Box::new(move || scanner.open_file(&path)),
+                open: Box::new(move || {
+                    failpoint::reached("upload:opens");
+                    scanner.open_file(&path)
+                }),
             }
         };
         pending.iter().map(body).collect()
