@@ -26,6 +26,7 @@ mod change;
 #[path = "../e2e/command.rs"]
 #[allow(dead_code, reason = "the end-to-end tests use the rest")]
 mod command;
+mod process;
 mod records;
 mod scans;
 #[path = "../e2e/service.rs"]

@@ -378,7 +378,7 @@ impl Daemon {
     }
 
     fn next_wake(&self) -> Instant {
-        let far = Instant::now() + Duration::from_secs(30);
+        let far = Instant::now() + systemd::longest_rest();
         let next = |seat: &Seat| {
             let worker = seat.worker.as_ref()?;
             [seat.schedule.next(worker), seat.schedule.next_chores()].into_iter().flatten().min()
