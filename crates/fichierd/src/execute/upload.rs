@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fichier_api::{ErrorKind, SendError, SentFile, UploadFile, UploadSlot};
+use fichier_api::{ErrorKind, MAX_FILE_BYTES, SendError, SentFile, UploadFile, UploadSlot};
 use fichier_state::{PendingFile, RelPath, Stamp, UploadKey, UploadSlotRow, failpoint};
 
 use super::{Executor, Fate, StepError};
@@ -25,7 +25,7 @@ const MEASURE_FROM_BYTES: u64 = 4 << 20;
 impl Executor {
     /// Sends `files`, publishes what arrived, and retires what it replaced.
     pub(super) async fn upload(&self, files: Vec<Placement>) -> Result<(), StepError> {
-        let mut waiting = vec![files];
+        let mut waiting = vec![self.within_limit(files)?];
         // The whole batch gets a second try with another node before it is taken apart.
         let mut second_try = true;
         let mut failures = 0;
@@ -156,6 +156,20 @@ impl Executor {
             }
         }
         Ok(())
+    }
+
+    /// Leaves out what the service would not take (F09): nothing is asked of it for that.
+    fn within_limit(&self, files: Vec<Placement>) -> Result<Vec<Placement>, StepError> {
+        let (within, above): (Vec<_>, Vec<_>) =
+            files.into_iter().partition(|file| file.size_bytes() <= MAX_FILE_BYTES);
+        for file in above {
+            self.problem(
+                &file.path,
+                "the service takes no file above 300 GB",
+                "split it, or exclude it",
+            )?;
+        }
+        Ok(within)
     }
 
     /// Leaves out what has changed or gone since it was found; it is dirty again.
