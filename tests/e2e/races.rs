@@ -67,6 +67,18 @@ fn f02_a_file_that_is_cut_while_it_is_sent_breaks_the_upload_off_and_the_others_
 }
 
 #[test]
+fn f05_files_that_vanish_one_after_another_from_an_upload_hold_up_nothing_and_nobody() {
+    let (world, _) = sending();
+    for small in 0..4 {
+        fs::remove_file(world.source("photos").join(format!("small-{small}"))).unwrap();
+    }
+    assert_only_the_last_was_published(&world);
+    // The first attempt breaks off at the first of them; the second is without all of them.
+    let sent = world.emulator.bytes_received() - tree::snapshot_bytes(&world.emulator);
+    assert!(sent <= 2 * LARGE as u64 + 100, "{sent} bytes were sent");
+}
+
+#[test]
 fn f03_a_file_that_is_rewritten_in_place_while_it_is_sent_is_published_only_as_it_is_afterwards() {
     for offset in [0, LARGE as u64 - 4096] {
         let (world, large) = sending();

@@ -22,6 +22,16 @@ const MAX_FAILURES: u32 = 12;
 /// Below this a transfer says more about delays than about bandwidth.
 const MEASURE_FROM_BYTES: u64 = 4 << 20;
 
+/// What came of one attempt, if it does not end the cycle.
+enum Attempt {
+    /// What is known of the files is on record.
+    Settled,
+    /// One file could not be read; these are to be sent without it.
+    Without(Vec<Placement>),
+    /// The service refused this batch.
+    Refused(fichier_api::Error),
+}
+
 impl Executor {
     /// Sends `files`, publishes what arrived, and retires what it replaced.
     pub(super) async fn upload(&self, files: Vec<Placement>) -> Result<(), StepError> {
@@ -34,9 +44,16 @@ impl Executor {
             if files.is_empty() {
                 continue;
             }
-            let Some(error) = self.upload_once(&files).await? else {
-                failures = 0;
-                continue;
+            let error = match self.upload_once(&files).await? {
+                Attempt::Settled => {
+                    failures = 0;
+                    continue;
+                }
+                Attempt::Without(rest) => {
+                    waiting.push(rest);
+                    continue;
+                }
+                Attempt::Refused(error) => error,
             };
             failures += 1;
             if failures > MAX_FAILURES {
@@ -60,12 +77,10 @@ impl Executor {
         Ok(())
     }
 
-    /// One attempt. Returns the refusal if it concerns this batch only.
-    async fn upload_once(
-        &self,
-        files: &[Placement],
-    ) -> Result<Option<fichier_api::Error>, StepError> {
-        let Ok(_permit) = self.slots.acquire().await else { return Ok(None) };
+    /// One attempt. Takes one of the slots, and no second one while it has it: with all of them
+    /// taken so, nobody would ever get one again.
+    async fn upload_once(&self, files: &[Placement]) -> Result<Attempt, StepError> {
+        let Ok(_permit) = self.slots.acquire().await else { return Ok(Attempt::Settled) };
         failpoint::reached("upload:planned");
         let slot = self.client.open_upload().await?;
         failpoint::reached("upload:slot");
@@ -83,17 +98,17 @@ impl Executor {
                 self.record_sent(key, &sent.xid, &sent.files)?;
                 self.drop_restless(key, &pending, &sent.files)?;
                 self.finish_upload(key).await?;
-                Ok(None)
+                Ok(Attempt::Settled)
             }
             Err(SendError::File { index, source }) => {
                 self.state.write(|w| w.finish_upload(key))?;
                 self.unreadable(&files[index], &source)?;
                 let rest = files.iter().enumerate().filter(|(i, _)| *i != index);
-                let rest: Vec<_> = rest.map(|(_, file)| file.clone()).collect();
-                if rest.is_empty() { Ok(None) } else { Box::pin(self.upload_once(&rest)).await }
+                Ok(Attempt::Without(rest.map(|(_, file)| file.clone()).collect()))
             }
             Err(SendError::Service { error, sent, complete }) => {
-                self.broken_off(key, &slot, error, &sent, complete).await
+                let refusal = self.broken_off(key, &slot, error, &sent, complete).await?;
+                Ok(refusal.map_or(Attempt::Settled, Attempt::Refused))
             }
         }
     }
