@@ -14,6 +14,7 @@
     reason = "a test ends at the first thing that goes wrong, and says so"
 )]
 
+mod backlog;
 mod check;
 mod command;
 mod commands;

@@ -27,15 +27,18 @@ mod change;
 #[allow(dead_code, reason = "the end-to-end tests use the rest")]
 mod command;
 mod process;
+mod random;
 mod records;
 mod scans;
 #[path = "../e2e/service.rs"]
 #[allow(dead_code, reason = "the end-to-end tests use the rest")]
 mod service;
+mod soak;
 mod steps;
 #[path = "../e2e/tree.rs"]
 #[allow(dead_code, reason = "the end-to-end tests use the rest")]
 mod tree;
+mod workload;
 #[path = "../e2e/world.rs"]
 #[allow(dead_code, reason = "the end-to-end tests use the rest")]
 mod world;

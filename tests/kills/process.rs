@@ -1,7 +1,13 @@
-//! K22, K23, K25: panics, a loop that hangs, and a program that dies again and again.
+//! K21, K22, K23, K25: no memory, panics, a loop that hangs, and a program that dies again and
+//! again.
 
+use std::fs::{self, File};
+use std::io::Write as _;
 use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use rustix::process::Signal;
 
 use crate::tree;
 use crate::world::{World, until, write};
@@ -120,7 +126,7 @@ fn k25_a_program_that_dies_at_every_start_changes_nothing_and_systemd_stops_tryi
     let mut world = filled();
     world.run(&["sync"]).expect(0);
     write(&world.source("photos").join("waits"), "content");
-    std::fs::remove_file(world.source("photos").join("0/0")).unwrap();
+    fs::remove_file(world.source("photos").join("0/0")).unwrap();
     let mark = world.emulator.calls();
     for _ in 0..10 {
         world.environment = vec![("FAILPOINTS", "cycle:begun=return".to_owned())];
@@ -132,7 +138,7 @@ fn k25_a_program_that_dies_at_every_start_changes_nothing_and_systemd_stops_tryi
     world.emulator.assert_no_violations();
     for unit in ["fichierd.service", "fichierd-user.service"] {
         let unit = format!("{}/../../systemd/{unit}", env!("CARGO_MANIFEST_DIR"));
-        let unit = std::fs::read_to_string(unit).unwrap();
+        let unit = fs::read_to_string(unit).unwrap();
         assert!(unit.lines().any(|line| line == "StartLimitBurst=10"), "{unit}");
         assert!(unit.lines().any(|line| line == "StartLimitIntervalSec=10min"), "{unit}");
     }
@@ -140,4 +146,73 @@ fn k25_a_program_that_dies_at_every_start_changes_nothing_and_systemd_stops_tryi
     world.start();
     world.until_mirrored("photos");
     world.assert_mirrored();
+}
+
+/// Less than a single upload takes.
+const LIMIT: usize = 256 << 10;
+
+/// A group of processes with next to no memory, where one can be made.
+struct Starved(PathBuf);
+
+impl Starved {
+    fn make() -> Result<Starved, String> {
+        let name = format!("fichierd-test-{}", std::process::id());
+        // The second form of control groups, then the first.
+        let forms =
+            [("/sys/fs/cgroup", "memory.max"), ("/sys/fs/cgroup/memory", "memory.limit_in_bytes")];
+        let mut why = String::new();
+        for (top, limit) in forms {
+            let group = Starved(Path::new(top).join(&name));
+            // Not made here: a folder that has none is no control group.
+            let set = |file: &str, value: &str| {
+                let mut file = File::options().write(true).open(group.0.join(file))?;
+                file.write_all(value.as_bytes())
+            };
+            let made = fs::create_dir(&group.0).and_then(|()| set(limit, &LIMIT.to_string()));
+            match made {
+                Ok(()) => return Ok(group),
+                Err(error) => why += &format!("{top}: {error}; "),
+            }
+        }
+        Err(why)
+    }
+
+    fn take_in(&self, process: u32) {
+        fs::write(self.0.join("cgroup.procs"), process.to_string()).unwrap();
+    }
+}
+
+impl Drop for Starved {
+    fn drop(&mut self) {
+        fs::remove_dir(&self.0).ok();
+    }
+}
+
+#[test]
+fn k21_killed_for_want_of_memory_the_next_start_goes_on() {
+    let mut world = World::new();
+    let mut total = 0;
+    for number in 0..40 {
+        write(&world.source("photos").join(format!("{number}")), vec![number; 1 << 20]);
+        total += 1 << 20;
+    }
+    world.launch();
+    until("it is sending", || (world.emulator.bytes_received() > 1 << 20).then_some(()));
+    let starved = Starved::make();
+    let mut service = world.take_service();
+    match &starved {
+        Ok(group) => group.take_in(service.id()),
+        Err(why) => {
+            eprintln!("killed by hand, as no control group could be made: {why}");
+            service.signal(Signal::KILL);
+        }
+    }
+    until("it is killed", || (!service.is_running()).then_some(()));
+    assert_eq!(service.ended(), None, "by a signal");
+    world.start();
+    world.until_mirrored("photos");
+    world.until_chores_done("photos");
+    world.assert_mirrored();
+    let sent = world.emulator.bytes_received() - tree::snapshot_bytes(&world.emulator);
+    assert!(sent <= 2 * total, "{sent} bytes were sent for {total}");
 }
