@@ -14,6 +14,7 @@
     reason = "a test ends at the first thing that goes wrong, and says so"
 )]
 
+mod backlog;
 mod changed;
 mod check;
 mod command;
@@ -25,10 +26,12 @@ mod following;
 mod lost;
 mod names;
 mod nasty;
+mod races;
 mod random;
 mod recovering;
 mod refusals;
 mod restoring;
+mod saves;
 mod service;
 mod signals;
 mod sources;

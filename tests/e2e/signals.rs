@@ -92,3 +92,29 @@ fn a_look_at_everything_can_be_asked_for_with_a_signal() {
     });
     world.assert_mirrored();
 }
+
+#[test]
+fn o06_a_storm_of_signals_is_survived_and_everything_arrives_once() {
+    let mut world = World::new();
+    let mut total = 0;
+    for number in 0..20 {
+        let content = vec![number; 1 << 20];
+        total += content.len() as u64;
+        write(&world.source("photos").join(format!("{number}")), content);
+    }
+    world.start();
+    let mut sent = 0;
+    until("it has received many while it worked", || {
+        // A closed pipe, and what nobody has a use for, are no reasons to end.
+        for signal in [Signal::HUP, Signal::USR1, Signal::PIPE, Signal::USR2] {
+            world.service().signal(signal);
+            sent += 1;
+        }
+        (sent >= 400 && world.differences("photos").is_empty()).then_some(())
+    });
+    assert!(world.service.as_mut().is_some_and(crate::service::Service::is_running));
+    world.until_mirrored("photos");
+    world.assert_at_rest();
+    let received = world.emulator.bytes_received() - tree::snapshot_bytes(&world.emulator);
+    assert_eq!(received, total, "each byte is sent once");
+}

@@ -39,6 +39,8 @@ pub struct World {
     pub emulator: Emulator,
     pub service: Option<Service>,
     pub user: User,
+    /// What the next service finds in its environment.
+    pub environment: Vec<(&'static str, String)>,
     time_scale: u32,
     dir: TempDir,
     mirrors: Vec<(String, String)>,
@@ -70,6 +72,7 @@ impl World {
             emulator,
             service: None,
             user: User::Ours,
+            environment: Vec::new(),
             time_scale,
             dir,
             mirrors: Vec::new(),
@@ -149,14 +152,31 @@ impl World {
         hand_over(self.dir.path(), self.user);
     }
 
+    /// Starts the service, which may end before it answers anybody.
+    pub fn launch(&mut self) {
+        let program = self.program();
+        self.launch_with(program);
+    }
+
+    fn launch_with(&mut self, program: Command) {
+        let log = self.path("service.log");
+        self.service = Some(Service::start(program, &self.config(), &log));
+    }
+
+    fn program(&self) -> Command {
+        let mut program = program(self.user);
+        program.envs(self.environment.iter().map(|(name, value)| (*name, value)));
+        program
+    }
+
     pub fn start(&mut self) {
-        self.start_with(program(self.user));
+        let program = self.program();
+        self.start_with(program);
     }
 
     /// The same with an environment or limits of its own: `program` runs the program in the end.
     pub fn start_with(&mut self, program: Command) {
-        let log = self.path("service.log");
-        self.service = Some(Service::start(program, &self.config(), &log));
+        self.launch_with(program);
         until("the service answers", || {
             let running = self.service.as_mut().is_some_and(Service::is_running);
             assert!(running, "the service ended:\n{}", self.log());

@@ -37,6 +37,8 @@ mod columns;
 mod entries;
 mod error;
 mod extract;
+#[doc(hidden)]
+pub mod failpoint;
 mod folders;
 mod foreign;
 mod history;

@@ -9,9 +9,10 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::fallible_iterator::FallibleIterator as _;
+use rusqlite::{Batch, Connection, TransactionBehavior};
 
-use crate::{Error, Result};
+use crate::{Error, Result, failpoint};
 
 /// In order; the first makes an empty file a state file.
 pub(crate) const MIGRATIONS: &[&str] =
@@ -70,10 +71,23 @@ pub(crate) fn migrate(
     }
     for (sql, before) in pending.iter().zip(done..) {
         let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        transaction.execute_batch(sql)?;
+        run_statements(&transaction, sql)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", newest(&migrations[..=before]))?;
+        failpoint::reached("migration:before-commit");
         transaction.commit()?;
+        failpoint::reached("migration:committed");
+    }
+    Ok(())
+}
+
+/// One at a time, so that a test can end the process between any two (K17).
+fn run_statements(db: &Connection, sql: &str) -> Result<()> {
+    let mut statements = Batch::new(db, sql);
+    while let Some(mut statement) = statements.next()? {
+        failpoint::reached("migration:statement");
+        let mut rows = statement.query([])?;
+        while rows.next()?.is_some() {}
     }
     Ok(())
 }
@@ -93,7 +107,9 @@ pub(crate) fn keep_copy(db: &Connection, path: &Path) -> Result<()> {
         .and_then(|file| file.set_permissions(Permissions::from_mode(0o600)))
         .map_err(|source| Error::Io { path: path.to_owned(), source })?;
     // A path need not be text; the cast leaves its bytes as they are.
+    failpoint::reached("copy:begun");
     db.execute("VACUUM INTO CAST(?1 AS TEXT)", [path.as_os_str().as_bytes()])?;
+    failpoint::reached("copy:made");
     Ok(())
 }
 

@@ -34,7 +34,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use crate::lock::Lock;
 use crate::place::Place;
 use crate::schema::{self, MIGRATIONS};
-use crate::{Clock, Error, Result};
+use crate::{Clock, Error, Result, failpoint};
 
 const FILE_NAME: &str = "state.db";
 
@@ -171,8 +171,11 @@ impl Store {
     pub fn close(self) -> Result<()> {
         let Store { records: Records { db }, lock, .. } = self;
         if lock.is_some() {
+            failpoint::reached("close:begun");
             mark_end(&db, true)?;
+            failpoint::reached("close:marked");
             db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+            failpoint::reached("close:checkpointed");
         }
         db.close().map_err(|(_, error)| error)?;
         drop(lock);

@@ -162,6 +162,16 @@ impl Records {
             Ok((columns::read_size(row, 0)?, columns::read_size(row, 1)?))
         })?)
     }
+
+    /// How many files got other contents since `since_s` (Unix seconds), as far as what they were
+    /// before is kept. A file counts as often as it was replaced.
+    pub fn replaced_since(&self, mirror: MirrorId, since_s: i64) -> Result<u64> {
+        let mut select = self.db.prepare_cached(
+            "SELECT count(*) FROM versions INDEXED BY versions_by_end
+            WHERE mirror_id = ?1 AND current_until_s >= ?2 AND reason = 1",
+        )?;
+        Ok(select.query_row(params![mirror, since_s], |row| columns::read_size(row, 0))?)
+    }
 }
 
 impl Writing<'_> {

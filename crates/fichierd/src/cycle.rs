@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use fichier_state::{Content, FolderFacts, Mirror, MirrorId, RelPath, Writing};
+use fichier_state::{Content, FolderFacts, Mirror, MirrorId, RelPath, Writing, failpoint};
 
 use crate::change::Change;
 use crate::disks::Disks;
@@ -141,6 +141,7 @@ impl Executor {
         request: &CycleRequest<'_>,
         stop: &Stop,
     ) -> Result<Outcome, CycleError> {
+        failpoint::reached("cycle:begun");
         self.recover().await?;
         let mut seen = self.survey_and_follow(request).await?;
         self.forget_solved(request, &seen)?;

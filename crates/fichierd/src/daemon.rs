@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fichier_state::failpoint;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
@@ -252,6 +253,7 @@ impl Daemon {
         let stop = self.shared.stop.clone();
         while !stop.is_set() {
             self.progress.tick();
+            failpoint::reached("daemon:turn");
             // What is written from now on would be lost: a start finds what is there now (D02).
             self.shared.state.check_place()?;
             self.begin_due();

@@ -8,6 +8,7 @@ use fichierd::crash::end_process_on_panic;
 
 fn main() -> ExitCode {
     end_process_on_panic();
+    fichier_state::failpoint::arm();
     // Ends with 2 when the command line makes no sense.
     let cli = Cli::parse();
     let runtime = match tokio::runtime::Runtime::new() {

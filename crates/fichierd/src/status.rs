@@ -176,6 +176,9 @@ pub struct MirrorStatus {
     /// none was sent yet and none is missing.
     #[serde(default)]
     pub snapshot: Option<SnapshotStatus>,
+    /// Files that got other contents within 24 hours, as far as the earlier ones are kept.
+    #[serde(default)]
+    pub replaced_in_24_h: u64,
     /// Set while the account is nearly full, for people.
     #[serde(default)]
     pub quota_warning: Option<String>,

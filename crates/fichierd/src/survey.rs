@@ -15,7 +15,7 @@ use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use fichier_state::{Entry, Folder, FolderKey, Mirror, RelPath, Stamp, Store};
+use fichier_state::{Entry, Folder, FolderKey, Mirror, RelPath, Stamp, Store, failpoint};
 
 use crate::change::Change;
 use crate::diff::diff_folder;
@@ -196,6 +196,7 @@ impl Walk<'_> {
     /// Compares one folder with its records; `None` if there is nothing to do below it.
     fn visit(&mut self, place: Place) -> Result<Option<Frame>, SurveyError> {
         let Place { path, key, devices, filter } = place;
+        failpoint::reached("scan:folder");
         let (mut found, filter) = match self.scanner.read_with(&path, filter) {
             Ok(read) => read,
             // Gone since its parent was listed: whoever did that will be noticed.

@@ -79,8 +79,16 @@ pub async fn feed_watchdog(progress: Progress) {
     }
 }
 
+/// How long the main loop may wait for an event: half a minute, or less where the unit sets a
+/// shorter watchdog. Half of what feeds the watchdog, so that no turn of the feeder is without one
+/// of the loop, however late the timers are.
+pub fn longest_rest() -> Duration {
+    const REST: Duration = Duration::from_secs(30);
+    watchdog_interval().map_or(REST, |interval| REST.min(interval / 4))
+}
+
 /// How long the unit lets the service be silent, if it sets a watchdog for this process.
-pub fn watchdog_interval() -> Option<Duration> {
+fn watchdog_interval() -> Option<Duration> {
     sd_notify::watchdog_enabled()
 }
 

@@ -9,7 +9,7 @@
 
 use fichier_api::names::RemoteName;
 use fichier_api::{Client, ErrorKind, FolderId, FolderListing};
-use fichier_state::{Mirror, MirrorId, NewVersion, RelPath, RemoteSpot, Retired};
+use fichier_state::{Mirror, MirrorId, NewVersion, RelPath, RemoteSpot, Retired, failpoint};
 
 use crate::execute::{Places, StepError, utc_day};
 use crate::fence::{self, EPOCH_FOLDER, take_over_note};
@@ -321,6 +321,7 @@ impl Preparing<'_> {
             }
         };
         let made = self.client.make_folder(parent, &name).await?;
+        failpoint::reached("target:made");
         Ok((Found::Empty(made.id), true))
     }
 

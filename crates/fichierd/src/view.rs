@@ -133,6 +133,7 @@ fn blank(config: &MirrorConfig) -> MirrorStatus {
         removals_wait: false,
         proofs: ProofsStatus::default(),
         snapshot: None,
+        replaced_in_24_h: 0,
         quota_warning: None,
     }
 }
@@ -163,6 +164,8 @@ fn mirror_on_record(
     status.unsettled = unsettled.iter().map(ToString::to_string).collect();
     status.versions_files = versions_files;
     status.versions_bytes = versions_bytes;
+    let a_day_ago_s = store.clock().now_s() - 24 * 3600;
+    status.replaced_in_24_h = store.replaced_since(row.id, a_day_ago_s)?;
     status.problem_count = problems.len() as u64;
     status.problems = problems
         .into_iter()

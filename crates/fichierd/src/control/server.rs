@@ -17,6 +17,7 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use fichier_state::failpoint;
 use serde::Deserialize;
 use tokio::net::UnixListener;
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -109,6 +110,7 @@ struct Desk {
 
 impl Desk {
     async fn ask(&self, request: Request) -> Response {
+        failpoint::reached("control:asked");
         let places = if request.takes_long() { &self.long } else { &self.quick };
         let Ok(_place) = places.try_acquire() else {
             return unavailable("too many commands are waiting for an answer");

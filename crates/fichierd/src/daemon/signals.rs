@@ -1,4 +1,5 @@
-//! Signals: TERM and INT stop, HUP reloads, USR1 looks at everything now.
+//! Signals: TERM and INT stop, HUP reloads, USR1 looks at everything now. USR2 means nothing here,
+//! and is no reason to end.
 
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -10,6 +11,7 @@ impl Daemon {
         let mut interrupt = signal(SignalKind::interrupt()).map_err(DaemonError::Setup)?;
         let mut hangup = signal(SignalKind::hangup()).map_err(DaemonError::Setup)?;
         let mut user = signal(SignalKind::user_defined1()).map_err(DaemonError::Setup)?;
+        let mut meaningless = signal(SignalKind::user_defined2()).map_err(DaemonError::Setup)?;
         let events = self.sender.clone();
         self.feeders.spawn(async move {
             loop {
@@ -18,6 +20,7 @@ impl Daemon {
                     _ = interrupt.recv() => Event::Stop,
                     _ = hangup.recv() => Event::Reload,
                     _ = user.recv() => Event::LookNow,
+                    _ = meaningless.recv() => continue,
                 };
                 if events.send(event).await.is_err() {
                     return;

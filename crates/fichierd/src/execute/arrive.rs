@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fichier_api::names::RemoteName;
 use fichier_api::{ErrorKind, FileUrl, MAX_LINKS_PER_CALL, UploadResult, UploadSlot, Whirlpool};
-use fichier_state::{Intent, PendingFile, PendingUpload, UploadKey};
+use fichier_state::{Intent, PendingFile, PendingUpload, UploadKey, failpoint};
 
 use super::delivery::{Delivery, Heard, Todo, Verdict};
 use super::{Executor, Leaving, StepError};
@@ -63,6 +63,7 @@ impl Executor {
                     Heard::Listed
                 }
                 Todo::Publish => {
+                    failpoint::reached("upload:arrived");
                     self.publish(key).await?;
                     let Some(left) = self.pending(key)? else { return Ok(Fate::Settled) };
                     let missing = open_files(&left);
@@ -126,6 +127,7 @@ impl Executor {
         let slot = UploadSlot { id: upload.slot.clone(), node: upload.node.clone() };
         match self.client.upload_result(&slot, upload.xid.as_deref()).await {
             Ok(UploadResult::Ready(files)) => {
+                failpoint::reached("upload:told");
                 let links = files.into_iter().map(|file| Arrived {
                     url: file.url,
                     name: file.name,

@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet};
 
 use fichier_api::names::RemoteName;
 use fichier_api::{ErrorKind, FileUrl, FolderId, FolderListing, RemoteFile, Whirlpool};
-use fichier_state::{Entry, ForeignFile, PendingFile};
+use fichier_state::{Entry, ForeignFile, PendingFile, failpoint};
 
 use super::{Executor, StepError};
 
@@ -135,6 +135,7 @@ impl Executor {
                 }
                 Err(error) => return Err(error.into()),
             };
+            failpoint::reached("files:moved");
             for url in &outcome.done {
                 let now = outcome.new_urls.get(url).unwrap_or(url);
                 brought.there.insert(url.clone(), now.clone());
@@ -203,7 +204,10 @@ impl Executor {
         while !open.is_empty() {
             let asked = &open[..open.len().min(at_once)];
             let done = match self.client.rename_files(asked).await {
-                Ok(outcome) => outcome.done,
+                Ok(outcome) => {
+                    failpoint::reached("files:renamed");
+                    outcome.done
+                }
                 Err(error) if may_be_too_many(&error) && asked.len() > 1 => {
                     at_once = asked.len() / 2;
                     continue;

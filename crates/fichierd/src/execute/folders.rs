@@ -6,7 +6,7 @@ use std::sync::{MutexGuard, PoisonError};
 use fichier_api::names::RemoteName;
 use fichier_api::{ErrorKind, FolderId, FolderListing};
 use fichier_state::{
-    Folder, FolderFacts, FolderKey, ForeignFile, Intent, Metadata, RelPath, RemoteSpot,
+    Folder, FolderFacts, FolderKey, ForeignFile, Intent, Metadata, RelPath, RemoteSpot, failpoint,
 };
 
 use super::{Executor, StepError};
@@ -36,8 +36,10 @@ impl Executor {
         let (parent_key, parent) = Box::pin(self.ensure_folder(&parent_path)).await?;
         let folder = self.folder_row(path, parent_key)?;
         let name = RemoteName::encode(path.name());
+        failpoint::reached("folder:planned");
         let intent = Intent::MakeFolder { parent, name: name.clone(), path: path.clone() };
         let intent = self.state.write(|w| w.begin(self.mirror, &intent))?;
+        failpoint::reached("folder:begun");
         let there = self.found_before(parent, &name).await?;
         let made = match there {
             // It is older than us, or somebody else's: what is in it is looked at first.
@@ -46,7 +48,10 @@ impl Executor {
         };
         let (spot, name) = match made {
             Err(id) => (RemoteSpot { id, made_by_us: false, listed: false }, name),
-            Ok(Ok(made)) => (RemoteSpot { id: made.id, made_by_us: true, listed: true }, made.name),
+            Ok(Ok(made)) => {
+                failpoint::reached("folder:made");
+                (RemoteSpot { id: made.id, made_by_us: true, listed: true }, made.name)
+            }
             Ok(Err(error)) if may_exist(&error) => match self.find_folder(parent, &name).await? {
                 // Whether it is ours or older than us cannot be told: treat it as not ours.
                 Some(id) => (RemoteSpot { id, made_by_us: false, listed: false }, name),

@@ -1,7 +1,7 @@
 //! A folder that was renamed or moved on disk: one call for either, whatever is in it.
 
 use fichier_api::names::RemoteName;
-use fichier_state::{FolderKey, Intent, IntentId, RelPath, RemoteSpot};
+use fichier_state::{FolderKey, Intent, IntentId, RelPath, RemoteSpot, failpoint};
 
 use super::{Executor, StepError};
 
@@ -53,14 +53,18 @@ impl Executor {
             rename: rename.clone(),
             to: moved.to.clone(),
         };
+        failpoint::reached("folder-move:planned");
         let intent = self.state.write(|w| w.begin(self.mirror, &intent))?;
+        failpoint::reached("folder-move:begun");
         // Two calls: the service ignores the destination when a name is given too (B.16).
         let calls = async {
             if from != into {
                 self.client.move_folder(spot.id, into).await?;
+                failpoint::reached("folder:moved");
             }
             if let Some(name) = &rename {
                 self.client.rename_folder(spot.id, name).await?;
+                failpoint::reached("folder:renamed");
             }
             Ok::<(), fichier_api::Error>(())
         };

@@ -13,7 +13,7 @@ use fichier_api::names::RemoteName;
 use fichier_api::{FileUrl, FolderId, MAX_LINKS_PER_CALL};
 use fichier_state::{
     Content, Entry, FolderKey, Intent, IntentId, Origin, PendingFile, RelPath, RemoteCopy, Retired,
-    UploadKey,
+    UploadKey, failpoint,
 };
 
 use super::bring::{Brought, Parcel};
@@ -92,6 +92,7 @@ impl Executor {
                 }
             }
         }
+        failpoint::reached("publish:confirmed");
         // In this order: the right name may be free only once the old copy has gone.
         self.retire_all(published.replaced).await?;
         self.rename_misnamed(&published.misnamed, &published.renaming).await

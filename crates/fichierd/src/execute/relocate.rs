@@ -10,7 +10,7 @@ use std::collections::btree_map::Entry as MapEntry;
 use fichier_api::names::RemoteName;
 use fichier_api::{FileUrl, FolderId, FolderListing};
 use fichier_state::{
-    Content, Entry, FolderKey, Intent, IntentId, Moved, RelPath, RemoteCopy, Retired,
+    Content, Entry, FolderKey, Intent, IntentId, Moved, RelPath, RemoteCopy, Retired, failpoint,
 };
 
 use super::bring::Parcel;
@@ -77,7 +77,9 @@ impl Executor {
         mut movers: Vec<Mover>,
         leaving: Vec<Leaving>,
     ) -> Result<Vec<Leaving>, StepError> {
+        failpoint::reached("relocate:planned");
         let intent = self.begin_moving(&movers)?;
+        failpoint::reached("relocate:begun");
         let early: Vec<_> = movers
             .iter()
             .filter_map(|mover| match mover.route {
@@ -126,6 +128,7 @@ impl Executor {
         let has_moved = |left: &Leaving| moved.iter().any(|m| m.relocation.to.path == left.path);
         let mut replaced: Vec<Leaving> = leaving.into_iter().filter(has_moved).collect();
         self.confirm_moved(intent, &moved, &mut replaced)?;
+        failpoint::reached("relocate:confirmed");
         self.explain_stuck(&stuck).await?;
         Ok(replaced)
     }

@@ -10,7 +10,7 @@ use fichier_api::names::RemoteName;
 use fichier_api::{FileUrl, FolderId, MAX_LINKS_PER_CALL, Whirlpool};
 use fichier_state::{
     Content, Entry, FolderKey, ForeignFile, Intent, IntentId, MirrorId, NewVersion, Origin,
-    RelPath, Retired, Writing,
+    RelPath, Retired, Writing, failpoint,
 };
 
 use super::bring::{Brought, Parcel, may_be_too_many};
@@ -204,6 +204,7 @@ impl Executor {
     }
 
     async fn move_to_versions(&self, chunk: &[Leaving]) -> Result<(), StepError> {
+        failpoint::reached("retire:planned");
         let into = self.versions_folder(chunk.len(), None).await?;
         let mut leaving = chunk.to_vec();
         self.state.write(|w| {
@@ -212,8 +213,10 @@ impl Executor {
             }
             Ok(())
         })?;
+        failpoint::reached("retire:begun");
         let brought = self.bring_to_versions(&leaving, into).await?;
         let stuck = self.confirm_in_versions(&leaving, &brought, into)?;
+        failpoint::reached("retire:confirmed");
         let (mut begun_here, mut retired) = (Vec::new(), leaving.len() as u64);
         for (left, before) in
             leaving.iter().zip(chunk).filter(|(left, _)| stuck.contains(&left.url))
@@ -305,7 +308,9 @@ impl Executor {
         let paths = chunk.iter().map(|left| left.path.clone()).collect();
         let intent = Intent::Remove { urls: urls.clone(), paths };
         let intent = self.state.write(|w| w.begin(self.mirror, &intent))?;
+        failpoint::reached("remove:begun");
         let Removal { still_there, .. } = self.remove_all(&urls).await?;
+        failpoint::reached("remove:confirmed");
         let is_removed = |left: &&Leaving| !still_there.contains(&left.url);
         self.state.write(|w| {
             for left in chunk.iter().filter(is_removed) {
@@ -351,6 +356,7 @@ impl Executor {
                 }
                 Err(error) => return Err(error.into()),
             };
+            failpoint::reached("files:removed");
             if !outcome.done.is_empty() {
                 open = outcome.missing;
             } else if self.is_lost(first).await? {

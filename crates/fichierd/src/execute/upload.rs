@@ -8,8 +8,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fichier_api::{ErrorKind, SendError, SentFile, UploadFile, UploadSlot};
-use fichier_state::{PendingFile, RelPath, Stamp, UploadKey, UploadSlotRow};
+use fichier_api::{ErrorKind, MAX_FILE_BYTES, SendError, SentFile, UploadFile, UploadSlot};
+use fichier_state::{PendingFile, RelPath, Stamp, UploadKey, UploadSlotRow, failpoint};
 
 use super::{Executor, Fate, StepError};
 use tokio::time::Instant;
@@ -25,10 +25,20 @@ const MAX_FAILURES: u32 = 12;
 /// Below this a transfer says more about delays than about bandwidth.
 const MEASURE_FROM_BYTES: u64 = 4 << 20;
 
+/// What came of one attempt, if it does not end the cycle.
+enum Attempt {
+    /// What is known of the files is on record.
+    Settled,
+    /// One file could not be read; these are to be sent without it.
+    Without(Vec<Placement>),
+    /// The service refused this batch.
+    Refused(fichier_api::Error),
+}
+
 impl Executor {
     /// Sends `files`, publishes what arrived, and retires what it replaced.
     pub(super) async fn upload(&self, files: Vec<Placement>) -> Result<(), StepError> {
-        let mut waiting = vec![files];
+        let mut waiting = vec![self.within_limit(files)?];
         // The whole batch gets a second try with another node before it is taken apart.
         let mut second_try = true;
         let mut failures = 0;
@@ -37,9 +47,16 @@ impl Executor {
             if files.is_empty() {
                 continue;
             }
-            let Some(error) = self.upload_once(&files).await? else {
-                failures = 0;
-                continue;
+            let error = match self.upload_once(&files).await? {
+                Attempt::Settled => {
+                    failures = 0;
+                    continue;
+                }
+                Attempt::Without(rest) => {
+                    waiting.push(rest);
+                    continue;
+                }
+                Attempt::Refused(error) => error,
             };
             failures += 1;
             if failures > MAX_FAILURES {
@@ -64,36 +81,38 @@ impl Executor {
         Ok(())
     }
 
-    /// One attempt. Returns the refusal if it concerns this batch only.
-    async fn upload_once(
-        &self,
-        files: &[Placement],
-    ) -> Result<Option<fichier_api::Error>, StepError> {
-        let Ok(_permit) = self.slots.acquire().await else { return Ok(None) };
+    /// One attempt. Takes one of the slots, and no second one while it has it: with all of them
+    /// taken so, nobody would ever get one again.
+    async fn upload_once(&self, files: &[Placement]) -> Result<Attempt, StepError> {
+        let Ok(_permit) = self.slots.acquire().await else { return Ok(Attempt::Settled) };
+        failpoint::reached("upload:planned");
         let slot = self.client.open_upload().await?;
+        failpoint::reached("upload:slot");
         let pending = pending_files(files, &self.restless, &self.chance);
         let row = UploadSlotRow { slot: slot.id.clone(), node: slot.node.clone() };
         let key = self.state.write(|w| w.begin_upload(self.mirror, &row, &pending))?;
+        failpoint::reached("upload:begun");
         let began = Instant::now();
         let progress = Arc::clone(&self.sent_bytes);
         let bodies = self.bodies(&pending);
         match self.client.send_files(&slot, self.places.incoming, bodies, progress).await {
             Ok(sent) => {
+                failpoint::reached("upload:replied");
                 self.measure(&pending, began.elapsed())?;
                 self.record_sent(key, &sent.xid, &sent.files)?;
                 self.drop_restless(key, &pending, &sent.files)?;
                 self.finish_upload(key).await?;
-                Ok(None)
+                Ok(Attempt::Settled)
             }
             Err(SendError::File { index, source }) => {
                 self.state.write(|w| w.finish_upload(key))?;
                 self.unreadable(&files[index], &source)?;
                 let rest = files.iter().enumerate().filter(|(i, _)| *i != index);
-                let rest: Vec<_> = rest.map(|(_, file)| file.clone()).collect();
-                if rest.is_empty() { Ok(None) } else { Box::pin(self.upload_once(&rest)).await }
+                Ok(Attempt::Without(rest.map(|(_, file)| file.clone()).collect()))
             }
             Err(SendError::Service { error, sent, complete }) => {
-                self.broken_off(key, &slot, error, &sent, complete).await
+                let refusal = self.broken_off(key, &slot, error, &sent, complete).await?;
+                Ok(refusal.map_or(Attempt::Settled, Attempt::Refused))
             }
         }
     }
@@ -158,6 +177,20 @@ impl Executor {
         Ok(())
     }
 
+    /// Leaves out what the service would not take (F09): nothing is asked of it for that.
+    fn within_limit(&self, files: Vec<Placement>) -> Result<Vec<Placement>, StepError> {
+        let (within, above): (Vec<_>, Vec<_>) =
+            files.into_iter().partition(|file| file.size_bytes() <= MAX_FILE_BYTES);
+        for file in above {
+            self.problem(
+                &file.path,
+                "the service takes no file above 300 GB",
+                "split it, or exclude it",
+            )?;
+        }
+        Ok(within)
+    }
+
     /// Leaves out what has changed or gone since it was found; it is dirty again.
     fn still_as_seen(&self, files: Vec<Placement>) -> Vec<Placement> {
         let (same, other): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| {
@@ -195,7 +228,10 @@ impl Executor {
     fn bodies(&self, pending: &[PendingFile]) -> Vec<UploadFile> {
         let body = |file: &PendingFile| {
             let (scanner, path) = (Arc::clone(&self.scanner), file.path.clone());
-            let open = move || scanner.open_file(&path);
+            let open = move || {
+                failpoint::reached("upload:opens");
+                scanner.open_file(&path)
+            };
             UploadFile::new(file.sent_as.clone(), file.size_bytes, open)
         };
         pending.iter().map(body).collect()

@@ -2,7 +2,7 @@
 
 use fichier_api::names::RemoteName;
 use fichier_api::{ErrorKind, FolderId};
-use fichier_state::{Folder, Intent, Mirror, RelPath};
+use fichier_state::{Folder, Intent, Mirror, RelPath, failpoint};
 
 use super::{Executor, StepError};
 
@@ -89,10 +89,12 @@ impl Executor {
         let into = self.versions_folder(1, Some(&name)).await?;
         let until_s = self.state.now_s();
         let intent = Intent::RetireFolder { folder: folder.key, id: spot.id, into, until_s };
+        failpoint::reached("retire-folder:planned");
         let intent = self.state.write(|w| w.begin(self.mirror, &intent))?;
+        failpoint::reached("retire-folder:begun");
         let files = self.state.read(|s| s.count_below(folder.key))?.files;
         match self.client.move_folder(spot.id, into).await {
-            Ok(()) => {}
+            Ok(()) => failpoint::reached("folder:moved"),
             Err(error) if matches!(error.kind, ErrorKind::NotFound) => {
                 // Somebody removed it on the service: what had to leave has left.
                 self.state.write(|w| {

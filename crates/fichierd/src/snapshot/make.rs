@@ -8,7 +8,7 @@ use std::time::Instant;
 use fichier_api::Whirlpool;
 use fichier_state::{
     Error, MirrorId, Moment, SnapshotFacts, SnapshotId, SnapshotRow, difference, digest, extract,
-    facts_of,
+    facts_of, failpoint,
 };
 use serde::{Deserialize, Serialize};
 
@@ -88,6 +88,7 @@ impl Order {
         let whole = self.files.whole();
         let named = SnapshotFacts { name: self.name("full"), ..self.facts.clone() };
         let facts = extract(&self.state_dir, self.mirror, &named, &whole, self.deadline)?;
+        failpoint::reached("snapshot:extracted");
         let digest = digest(&whole)?;
         if self.last_digest == Some(digest) {
             self.files.clear(false);
@@ -100,6 +101,7 @@ impl Order {
                 Packed { name: facts.name, base: None, packed }
             }
         };
+        failpoint::reached("snapshot:packed");
         let Packed { name, base, packed: (size_bytes, whirlpool) } = packed;
         let (made_s, moment) = (facts.made_s, facts.moment);
         Ok(Outcome::Made(Made { name, base, made_s, moment, size_bytes, whirlpool, digest }))

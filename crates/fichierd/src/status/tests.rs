@@ -53,6 +53,7 @@ fn idle() -> MirrorStatus {
         removals_wait: false,
         proofs: ProofsStatus::default(),
         snapshot: None,
+        replaced_in_24_h: 0,
         quota_warning: None,
     }
 }
@@ -78,6 +79,32 @@ fn check(status: &Status, expected: Expect) {
     expected.assert_eq(&drawn);
     let widest = drawn.lines().map(|line| line.chars().count()).max().unwrap();
     assert!(widest <= WIDTH, "{widest} columns:\n{drawn}");
+}
+
+#[test]
+fn f12_many_files_replaced_within_a_day_are_shown_as_a_burst_and_daily_work_is_not() {
+    let of = |replaced_in_24_h, files| {
+        let drawn =
+            render(&status(vec![MirrorStatus { replaced_in_24_h, files, ..idle() }]), now());
+        drawn.contains("BURST")
+    };
+    assert!(!of(100, 120), "too few to tell");
+    assert!(of(101, 120));
+    assert!(!of(1_000, 4_000), "a quarter");
+    assert!(of(1_001, 4_000));
+    check(
+        &status(vec![MirrorStatus { replaced_in_24_h: 90_000, ..idle() }]),
+        expect![[r#"
+        fichierd 0.1.0 is running, 1 call so far
+
+        photos: everything is safe
+          /srv/photos -> /backups/web1/photos
+          184,203 files safe (5.00 TiB), complete 2 min ago
+          BURST: 90,000 files replaced within a day, and 184,203 are safe here; what
+            they were is kept. If nobody meant that: fichierd pause, then see: fichierd
+            history photos
+    "#]],
+    );
 }
 
 #[test]
@@ -381,6 +408,7 @@ fn the_json_form_is_stable() {
                 "canary": null
               },
               "snapshot": null,
+              "replaced_in_24_h": 0,
               "quota_warning": null
             }
           ],

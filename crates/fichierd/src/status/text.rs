@@ -118,9 +118,24 @@ fn safe_line(mirror: &MirrorStatus) -> String {
     format!("{safe}, {} to send ({}), {complete}", pending.0, pending.1)
 }
 
+/// Many files with other contents within a day look like nobody's daily work: a program that
+/// encrypts, or one gone wrong (F12). The bounds are those of removals, as they come configured.
+fn burst(mirror: &MirrorStatus) -> Option<String> {
+    let (replaced, name) = (mirror.replaced_in_24_h, &mirror.name);
+    let is_burst = replaced > 100 && replaced.saturating_mul(4) > mirror.files;
+    is_burst.then(|| {
+        format!(
+            "BURST: {} replaced within a day, and {} are safe here; what they were is kept. If \
+             nobody meant that: fichierd pause, then see: fichierd history {name}",
+            counted(replaced, "file"),
+            count(mirror.files),
+        )
+    })
+}
+
 /// What is worth a line only when it is there.
 fn asides(mirror: &MirrorStatus) -> Vec<String> {
-    let mut lines = Vec::new();
+    let mut lines: Vec<String> = burst(mirror).into_iter().collect();
     if mirror.versions_files > 0 {
         let kept = counted(mirror.versions_files, "earlier version");
         let back = mirror.history_from.map(|from| format!(", back to {}", day(from)));

@@ -11,6 +11,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use fichier_state::failpoint;
+
 use super::inbox::{Inbox, Work};
 use super::mounts::{MountView, MountWatch};
 use super::tree::Tree;
@@ -85,6 +87,7 @@ impl Keeper {
     pub(super) fn run(mut self) {
         self.grow(Instant::now());
         while let Some(work) = self.inbox.wait(self.wake_at()) {
+            failpoint::reached("watch:work");
             self.do_work(&work);
             if self.start_over_at.is_some_and(|at| at <= Instant::now()) {
                 self.start_over();

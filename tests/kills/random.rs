@@ -1,0 +1,66 @@
+//! K19: SIGKILL at random moments while somebody works in the folder.
+//!
+//! In a test run it is short. A campaign, with its figures on standard error:
+//!
+//! ```text
+//! FICHIERD_KILLS=200 FICHIERD_OPERATIONS=10000 FICHIERD_SEED=1 \
+//!   cargo test -p fichierd --features failpoints --test kills -- --nocapture k19
+//! ```
+
+use std::time::Duration;
+
+use crate::tree;
+use crate::workload::{Random, Workload};
+use crate::world::World;
+
+/// A number from the environment.
+pub fn setting(name: &str, usual: u64) -> u64 {
+    let set = std::env::var(name).ok();
+    set.map_or(usual, |text| text.parse().unwrap_or_else(|_| panic!("{name} is no number")))
+}
+
+#[test]
+fn k19_killed_again_and_again_at_random_the_mirror_ends_equal_and_sends_little_twice() {
+    let kills = setting("FICHIERD_KILLS", 10);
+    let operations = setting("FICHIERD_OPERATIONS", 500);
+    let seed = setting("FICHIERD_SEED", 1);
+    let mut world = World::new();
+    // Nothing is to be held: what is removed is removed on purpose.
+    world.add_mirror("photos", "settle = \"50ms\"\nmax_removals = 1000000");
+    let mut work = Workload::new(&world.source("photos"), seed);
+    let mut random = Random::of(seed + 1);
+    let mut at_rest = 0;
+    for kill in 0..kills {
+        world.launch();
+        // Between half a second and half a minute of work, a hundred times as fast.
+        let share = operations / kills;
+        let pause = Duration::from_micros((5_000 + random.below(595_000)) / share.max(1));
+        for _ in 0..share {
+            work.step();
+            std::thread::sleep(pause);
+        }
+        let quiet = world.differences("photos").is_empty();
+        at_rest += u64::from(quiet);
+        assert!(world.service.as_mut().unwrap().is_running(), "it ended by itself at {kill}");
+        world.take_service().kill();
+        world.emulator.assert_no_violations();
+    }
+    world.start();
+    world.until_mirrored("photos");
+    world.run(&["sync"]).expect(0);
+    world.assert_mirrored();
+    let uploads = world.emulator.requests().into_iter().filter(|r| r.endpoint == "upload.cgi");
+    let batch = uploads.map(|upload| upload.bytes).max().unwrap_or(0);
+    let sent = world.emulator.bytes_received();
+    // Two uploads may be under way when it dies.
+    let allowed = work.written + work.written / 20 + kills * 2 * batch;
+    eprintln!(
+        "K19: seed {seed}, {operations} operations, {kills} kills ({at_rest} at rest), \
+         {} bytes written, {sent} sent, {} calls, largest batch {batch}",
+        work.written,
+        world.emulator.calls()
+    );
+    assert!(sent <= allowed, "{sent} bytes were sent, {allowed} are allowed");
+    let names = tree::staged(&world.emulator);
+    assert_eq!(names, Vec::<String>::new());
+}

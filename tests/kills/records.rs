@@ -1,0 +1,131 @@
+//! K17, K18: death while the state file changes its form, is closed or copied; and another
+//! version of the program over uploads that are under way (O05).
+
+use std::fs;
+use std::path::Path;
+
+use fichier_emulator::{Action, Fault};
+use rusqlite::Connection;
+use rustix::process::Signal;
+use std::time::Duration;
+
+use crate::tree;
+use crate::world::{World, until, write};
+
+/// The state file of the first form, as a released version left it.
+const FIRST_FORM: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../fichier-state/tests/databases/v1.db");
+
+fn form_of(path: &Path) -> i64 {
+    let db = Connection::open(path).unwrap();
+    let verdict: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(verdict, "ok", "{}", path.display());
+    db.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
+}
+
+fn dies_at(world: &mut World, points: String) -> bool {
+    world.environment = vec![("FAILPOINTS", points)];
+    world.launch();
+    world.environment.clear();
+    let mut service = world.take_service();
+    until("it dies, or works", || {
+        (!service.is_running() || world.status().is_some_and(|s| s["running"] == true))
+            .then_some(())
+    });
+    let died = !service.is_running();
+    drop(service);
+    died
+}
+
+#[test]
+fn k17_killed_at_any_statement_of_a_migration_the_form_is_old_or_new_and_a_copy_is_kept() {
+    let mut world = World::new();
+    write(&world.source("photos").join("one"), "one");
+    let state = world.path("state");
+    fs::create_dir_all(&state).unwrap();
+    let (file, copy) = (state.join("state.db"), state.join("state.v1.db"));
+    fs::copy(FIRST_FORM, &file).unwrap();
+    let mut statements = 0;
+    for point in ["copy:begun", "copy:made", "migration:before-commit"] {
+        assert!(dies_at(&mut world, format!("{point}=return")), "{point}");
+        assert_eq!(form_of(&file), 1, "after {point}");
+    }
+    while dies_at(&mut world, format!("migration:statement={statements}*off->return")) {
+        assert_eq!(form_of(&file), 1, "after statement {statements}");
+        assert_eq!(form_of(&copy), 1, "the copy, after statement {statements}");
+        statements += 1;
+    }
+    assert!(statements > 5, "only {statements} statements");
+    let newest = form_of(&file);
+    assert!(newest > 1);
+    assert_eq!(form_of(&copy), 1);
+
+    // And once more over a fresh file: dead after the commit, it is the new form.
+    fs::copy(FIRST_FORM, &file).unwrap();
+    for rest in ["state.db-wal", "state.db-shm"] {
+        fs::remove_file(state.join(rest)).ok();
+    }
+    assert!(dies_at(&mut world, "migration:committed=return".to_owned()));
+    assert_eq!(form_of(&file), newest);
+    world.start();
+    world.until_mirrored("photos");
+    world.assert_mirrored();
+}
+
+#[test]
+fn k18_killed_while_the_state_is_closed_or_copied_nothing_is_lost_and_nothing_sent_again() {
+    let closing = ["close:begun", "close:marked", "close:checkpointed"];
+    let copying = ["snapshot:extracted", "snapshot:packed"];
+    for point in closing.into_iter().chain(copying) {
+        let mut world = World::new();
+        for number in 0..50 {
+            write(&world.source("photos").join(format!("{number}")), format!("file {number}"));
+        }
+        world.environment = vec![("FAILPOINTS", format!("{point}=return"))];
+        world.launch();
+        if closing.contains(&point) {
+            world.until_mirrored("photos");
+            world.service().signal(Signal::TERM);
+        }
+        assert_eq!(world.take_service().ended(), None, "{point}");
+        world.environment.clear();
+        world.start();
+        world.until_mirrored("photos");
+        world.assert_at_rest();
+        assert_eq!(world.mirror("photos")["files"], 50, "{point}");
+        let size: usize = tree::on_disk(&world.source("photos")).values().map(Vec::len).sum();
+        let sent = world.emulator.bytes_received() - tree::snapshot_bytes(&world.emulator);
+        assert_eq!(sent, size as u64, "{point}");
+    }
+}
+
+#[test]
+fn o05_an_older_version_over_an_upload_under_way_touches_nothing_and_the_newer_one_finishes_it() {
+    let mut world = World::new();
+    write(&world.source("photos").join("large"), vec![5; 1 << 20]);
+    let held_back = Action::Delay(Duration::from_secs(600));
+    world.emulator.inject(Fault::once("upload.cgi", held_back));
+    world.launch();
+    until("the node has stored it", || (!tree::staged(&world.emulator).is_empty()).then_some(()));
+    world.take_service().kill();
+    // To an older program this file is from the future.
+    let file = world.path("state/state.db");
+    let set_form = |change: i64| {
+        let db = Connection::open(&file).unwrap();
+        let form: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+        db.pragma_update(None, "user_version", form + change).unwrap();
+    };
+    set_form(1);
+    let (before, mark) = (fs::read(&file).unwrap(), world.emulator.calls());
+    world.launch();
+    assert_eq!(world.take_service().ended(), Some(78));
+    assert_eq!(fs::read(&file).unwrap(), before, "the file was touched");
+    assert_eq!(world.emulator.calls_since(mark), Vec::<String>::new());
+    set_form(-1);
+    world.start();
+    world.until_mirrored("photos");
+    world.until_chores_done("photos");
+    world.assert_mirrored();
+    let sent = world.emulator.bytes_received() - tree::snapshot_bytes(&world.emulator);
+    assert_eq!(sent, 1 << 20, "sent once");
+}

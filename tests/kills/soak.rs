@@ -1,0 +1,186 @@
+//! The soak: for as long as is asked, random work, faults of the service and ends of the process,
+//! with the limits in force on a clock that runs ten times faster, or as `FICHIERD_TIME_SCALE`
+//! says: on a busy machine a fast one shows how busy that is, and not how many of the calls are
+//! used.
+//!
+//! ```text
+//! FICHIERD_SOAK_MINUTES=60 FICHIERD_SEED=1 \
+//!   cargo test -p fichierd --features failpoints --test kills -- --ignored --nocapture soak
+//! ```
+//!
+//! Rounds of: work under faults; an end of the faults, after which disk and account have to be
+//! equal; a look at memory and descriptors of the process at rest; and a backlog of small things,
+//! in which nearly all calls have to be used that the pace allows. Two of six rounds end the
+//! process, by SIGTERM or SIGKILL, while it works; in the others it lives on, so that what grows
+//! is seen to grow.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use fichier_emulator::{Action, Fault};
+use rustix::process::{Pid, Signal};
+
+use crate::random::setting;
+use crate::tree;
+use crate::workload::{Random, Workload};
+use crate::world::{World, write};
+
+/// By how much the clock is faster.
+fn time_scale() -> u64 {
+    setting("FICHIERD_TIME_SCALE", 10)
+}
+
+/// What can be read of a process.
+#[derive(Clone, Copy, Debug)]
+struct Use {
+    resident_kib: u64,
+    descriptors: usize,
+    threads: u64,
+}
+
+impl Use {
+    fn of(process: Pid) -> Use {
+        let process = process.as_raw_nonzero();
+        let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+        let field = |name: &str| {
+            let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+            line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
+        };
+        let descriptors = fs::read_dir(format!("/proc/{process}/fd")).unwrap().count();
+        let (resident_kib, threads) = (field("VmRSS:"), field("Threads:"));
+        Use { resident_kib, descriptors, threads }
+    }
+}
+
+/// Waits until disk and account are equal. A path that failed twice is tried again after five
+/// minutes of the service, and one that failed three times after fifteen.
+fn converge(world: &World, round: u64) {
+    let deadline = Instant::now() + Duration::from_secs(300);
+    while !world.differences("photos").is_empty() || !tree::staged(&world.emulator).is_empty() {
+        let left = world.differences("photos");
+        assert!(Instant::now() < deadline, "round {round} does not end: {left:#?}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// Something that the service does wrong, for a while.
+fn fault(random: &mut Random, floods: bool) -> Fault {
+    let endpoints =
+        ["upload.cgi", "end.pl", "file/mv.cgi", "folder/mkdir.cgi", "folder/ls.cgi", "*"];
+    let on = endpoints[usize::try_from(random.below(6)).unwrap()];
+    let action = match random.below(if floods { 9 } else { 8 }) {
+        0 => Action::Reset,
+        1 => Action::DoItThenReset,
+        2 => Action::Status(500, "error".to_owned()),
+        3 => Action::Html(503, "<html>maintenance</html>".to_owned()),
+        4 => Action::Truncated,
+        5 => Action::Empty,
+        6 => Action::Delay(Duration::from_millis(300)),
+        7 if on == "upload.cgi" => Action::ResetAfter(2_000),
+        7 => Action::Partial(3),
+        _ => Action::Flood,
+    };
+    Fault { times: 1 + usize::try_from(random.below(3)).unwrap(), ..Fault::once(on, action) }
+}
+
+/// How many in a thousand of the calls were used that the pace allows.
+#[derive(Clone, Copy, Debug)]
+struct Used {
+    /// Of the whole backlog. On a busy machine it says how busy that is.
+    on_average: u64,
+    /// Of the hundred calls in which it were most.
+    at_best: u64,
+}
+
+/// Gives the service more to do than its calls allow.
+fn backlog(world: &World, round: u64) -> Used {
+    let folder = world.source("photos").join(format!("backlog {round}"));
+    for number in 0..150 {
+        write(&folder.join(format!("{number}/file")), format!("{round} {number}"));
+    }
+    let mark = world.emulator.calls();
+    converge(world, round);
+    let calls = world.emulator.requests().split_off(mark);
+    // So that what is watched stays as much as it is.
+    fs::remove_dir_all(folder).unwrap();
+    // Without what was done at rest before, and without the last few, which wait for each other.
+    let at_ms: Vec<u64> = calls.iter().skip(5).map(|call| call.at_ms).take(280).collect();
+    // What the configuration of a world allows, on its clock.
+    let per_second = 2 * time_scale();
+    let used = |window: &[u64]| {
+        let possible = (window[window.len() - 1] - window[0]) * per_second / 1000;
+        (window.len() as u64 - 1) * 1000 / possible.max(1)
+    };
+    Used { on_average: used(&at_ms), at_best: at_ms.windows(100).map(used).max().unwrap() }
+}
+
+#[test]
+#[ignore = "as long as FICHIERD_SOAK_MINUTES says, 2 without it"]
+fn soak_of_random_work_faults_and_ends_breaks_no_rule_and_grows_nowhere() {
+    let minutes = setting("FICHIERD_SOAK_MINUTES", 2);
+    let seed = setting("FICHIERD_SEED", 1);
+    let mut world = World::at_scale(u32::try_from(time_scale()).unwrap());
+    world.add_mirror("photos", "settle = \"100ms\"\nmax_removals = 1000000\nkeep_versions = 3");
+    let mut work = Workload::new(&world.source("photos"), seed);
+    let mut random = Random::of(seed + 1);
+    let (began, mut round, mut ends) = (Instant::now(), 0, 0);
+    let mut life: Vec<Use> = Vec::new();
+    world.start();
+    while began.elapsed() < Duration::from_secs(60 * minutes) {
+        let ends_it = round % 6 >= 4;
+        // A flood makes the pace slower for a day: only when there is nothing more to measure.
+        let floods = began.elapsed() > Duration::from_secs(45 * minutes);
+        let work_for = Duration::from_secs(10);
+        let working = Instant::now();
+        while working.elapsed() < work_for {
+            for _ in 0..random.below(20) {
+                work.step();
+            }
+            if random.below(4) == 0 {
+                world.emulator.inject(fault(&mut random, floods));
+            }
+            if ends_it && random.below(8) == 0 {
+                let service = world.take_service();
+                if random.below(2) == 0 {
+                    service.kill();
+                } else {
+                    service.signal(Signal::TERM);
+                    assert_eq!(service.ended(), Some(0), "after SIGTERM in round {round}");
+                }
+                ends += 1;
+                life.clear();
+                world.start();
+            }
+            std::thread::sleep(Duration::from_millis(50 + random.below(150)));
+        }
+        world.emulator.clear_faults();
+        converge(&world, round);
+        world.emulator.assert_no_violations();
+        let used = if floods { None } else { Some(backlog(&world, round)) };
+        world.run(&["sync"]).expect(0);
+        world.assert_mirrored();
+        let now = Use::of(world.service().id());
+        let shares = used.map(|used| (used.on_average, used.at_best));
+        eprintln!("round {round}: {now:?}, ‰ of the calls on average and at best: {shares:?}");
+        assert!(used.is_none_or(|used| used.at_best >= 950), "round {round}: {used:?}");
+        life.push(now);
+        // The first rounds fill caches; then nothing grows.
+        if let [_, second, .., last] = life.as_slice() {
+            let bound = second.resident_kib * 5 / 4 + 8 * 1024;
+            assert!(last.resident_kib <= bound, "memory grows: {life:#?}");
+            assert!(last.descriptors <= second.descriptors + 8, "descriptors: {life:#?}");
+            assert!(last.threads <= second.threads + 8, "threads: {life:#?}");
+        }
+        round += 1;
+    }
+    eprintln!(
+        "soak: seed {seed}, {round} rounds in {} s ({} min of the service's time), {ends} ends, \
+         {} calls, {} bytes written, {} sent, {} violations",
+        began.elapsed().as_secs(),
+        began.elapsed().as_secs() * time_scale() / 60,
+        world.emulator.calls(),
+        work.written,
+        world.emulator.bytes_received(),
+        world.emulator.violations().len(),
+    );
+}
