@@ -83,3 +83,22 @@ fn every_entry_has_a_fuzz_target_of_its_name() {
         assert!(manifest.contains(&format!("name = \"{name}\"")), "{name}");
     }
 }
+
+#[test]
+fn patterns_that_an_ordinary_user_can_write_take_a_bounded_amount_of_memory() {
+    let held = || {
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() / 1024
+    };
+    let before = held();
+    for patterns in [1_000, 20_000, 300_000] {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(".fichierignore"), "?*\n".repeat(patterns)).unwrap();
+        let filter = std::sync::Arc::new(fichierd::filter::Filter::new(dir.path(), &[]).unwrap());
+        let path = fichier_state::RelPath::parse(b"x/y").unwrap();
+        filter.is_excluded(&path, false);
+    }
+    let most = held() - before;
+    assert!(most < 64, "{most} MiB");
+}

@@ -232,8 +232,7 @@ fn must_be_cut(encoded: &str) -> bool {
 fn shorten(encoded: &str, local: &[u8]) -> String {
     let hash = blake3::hash(local).to_hex();
     let extension = extension(encoded);
-    let most = room(encoded).min(encoded.len() - extension.len());
-    let cut = (0..=most).rev().find(|at| encoded.is_char_boundary(*at)).unwrap_or(0);
+    let cut = (0..=room(encoded)).rev().find(|at| encoded.is_char_boundary(*at)).unwrap_or(0);
     let mut stem = &encoded[..cut];
     // Cutting behind a quote would leave one that quotes the `~`; two are one that is quoted.
     if stem.chars().rev().take_while(|c| *c == QUOTE).count() % 2 == 1 {
@@ -357,20 +356,22 @@ mod tests {
         }
         let hash = "0123456789abcdef".repeat(2);
         // No cut name is as short as this, and a hash is what it looks like.
-        for kept in [format!("x~{hash}"), "x".repeat(217) + "~" + &hash.to_uppercase()] {
+        for kept in [
+            format!("x~{hash}"),
+            "x".repeat(210) + "~" + &hash,
+            "x".repeat(217) + "~" + &hash.to_uppercase(),
+        ] {
             check(kept.as_bytes(), &kept);
         }
     }
 
     #[test]
     fn a_cut_behind_a_quote_leaves_none_that_quotes_the_hash() {
-        let name = |quotes: usize| {
-            // Each is written as two, of three bytes each; 217 bytes are left for the stem.
-            let local = "‛".repeat(quotes) + &"x".repeat(250);
-            RemoteName::encode(local.as_bytes()).as_str().to_owned()
-        };
-        for quotes in 30..45 {
-            let stem = name(quotes).split('~').next().unwrap().to_owned();
+        // Each is written as two, of three bytes each; 217 bytes are left for the stem.
+        for before in 0..12 {
+            let local = "x".repeat(before) + &"‛".repeat(60);
+            let name = RemoteName::encode(local.as_bytes());
+            let stem = name.as_str().split('~').next().unwrap();
             let left = stem.chars().rev().take_while(|c| *c == QUOTE).count();
             assert!(left % 2 == 0 && stem.len() >= 217 - 2 - 3, "{stem}");
         }

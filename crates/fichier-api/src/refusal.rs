@@ -94,12 +94,13 @@ fn known_text(status: u16, text: &str) -> Option<ErrorKind> {
 
 /// `text` on one line, not too long, and without links, which are capabilities.
 pub(crate) fn for_people(text: &str) -> String {
-    let words = text
-        .split_whitespace()
-        .map(|word| if word.contains("://") || word.contains("/?") { "(link)" } else { word });
-    let line = words.collect::<Vec<_>>().join(" ");
-    let shown =
-        line.chars().filter(|c| !c.is_control()).take(MAX_MESSAGE_CHARS).collect::<String>();
+    let words = text.split_whitespace().map(|word| {
+        // First: what is left of a word without them may be a link.
+        let word: String = word.chars().filter(|c| !c.is_control()).collect();
+        if word.contains("://") || word.contains("/?") { "(link)".to_owned() } else { word }
+    });
+    let line = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    let shown = line.chars().take(MAX_MESSAGE_CHARS).collect::<String>();
     if shown.is_empty() { "(no message)".to_owned() } else { shown }
 }
 
@@ -199,8 +200,12 @@ mod tests {
     fn a_message_for_people_is_one_short_line_without_links() {
         let shown = for_people("No\n https://1fichier.com/?abcde12345 1fichier.com/?x here\u{7}");
         assert_eq!(shown, "No (link) (link) here");
+        assert_eq!(
+            for_people("https:\u{1}//1fichier.com/?abcde 1fichier.com/\u{13}?x"),
+            "(link) (link)"
+        );
         assert_eq!(for_people(&"x".repeat(900)).len(), MAX_MESSAGE_CHARS);
-        assert_eq!(for_people(" "), "(no message)");
+        assert_eq!(for_people(" \u{1} "), "(no message)");
     }
 
     #[test]

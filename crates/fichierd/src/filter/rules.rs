@@ -11,8 +11,11 @@ use std::path::Path;
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder, Glob};
 
-/// A longer file of patterns is not one that a person wrote.
-const MAX_BYTES: u64 = 1024 * 1024;
+/// A longer file of patterns is not one that a person wrote; and whoever may write into the tree
+/// may write one.
+const MAX_BYTES: u64 = 64 * 1024;
+/// A pattern takes up to 4 KiB of memory, however short it is.
+const MAX_PATTERNS: usize = 1_000;
 
 /// The patterns of one file, relative to the folder it is in.
 #[derive(Debug)]
@@ -66,13 +69,17 @@ impl Rules {
     }
 }
 
-/// Reads a file of patterns. One that is too long is an error: half of the patterns would let
+/// Reads a file of patterns. One that is too long, or has too many, is an error: half of the patterns would let
 /// through what the other half was to keep away.
 pub(crate) fn read(file: File) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     file.take(MAX_BYTES + 1).read_to_end(&mut text)?;
     if text.len() as u64 > MAX_BYTES {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "more than 1 MiB of patterns"));
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "more than 64 KiB of patterns"));
+    }
+    let is_pattern = |line: &&[u8]| !line.trim_ascii().is_empty() && !line.starts_with(b"#");
+    if text.split(|byte| *byte == b'\n').filter(is_pattern).count() > MAX_PATTERNS {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "more than 1,000 patterns"));
     }
     Ok(text)
 }

@@ -118,14 +118,25 @@ fn a_fichierignore_that_is_a_link_or_a_fifo_holds_no_patterns_and_hangs_nobody()
 fn a_folder_whose_patterns_cannot_be_read_is_left_alone() {
     let source = tempfile::tempdir().unwrap();
     fs::write(source.path().join("secret"), "x").unwrap();
-    fs::write(source.path().join(".fichierignore"), vec![b'#'; 1024 * 1024 + 1]).unwrap();
+    let with = |patterns: String| {
+        fs::write(source.path().join(".fichierignore"), patterns).unwrap();
+        scanner(source.path()).read_folder(&RelPath::root()).unwrap()
+    };
     check(
-        &scanner(source.path()).read_folder(&RelPath::root()).unwrap(),
+        &with("#".repeat(64 * 1024 + 1)),
         expect![[r#"
             incomplete
-            .fichierignore: more than 1 MiB of patterns
+            .fichierignore: more than 64 KiB of patterns
         "#]],
     );
+    check(
+        &with("secret\n".repeat(1_001)),
+        expect![[r#"
+            incomplete
+            .fichierignore: more than 1,000 patterns
+        "#]],
+    );
+    assert!(with("# a comment\n\n".repeat(1_001) + "secret").complete);
 }
 
 #[test]

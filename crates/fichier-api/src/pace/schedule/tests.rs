@@ -243,10 +243,23 @@ fn a_time_beyond_all_reckoning_is_long_and_can_be_added_to() {
 fn the_next_hold_off_is_short_again_only_after_a_calm_quarter_of_an_hour() {
     let mut schedule = Schedule::default();
     schedule.flood(0, None, "a flood", &RULES);
+    assert!(!Schedule::default().calm(61 * SECOND, &RULES), "there is nothing to write down");
     assert!(!schedule.calm(61 * SECOND, &RULES));
     assert!(schedule.calm(960 * SECOND, &RULES));
     schedule.flood(1_000 * SECOND, None, "a flood", &RULES);
     assert_eq!(held_s(&schedule, 1_000 * SECOND), 60);
+}
+
+#[test]
+fn of_two_hold_offs_that_end_alike_the_first_is_told() {
+    let mut schedule = Schedule::default();
+    let minute = Duration::from_secs(60);
+    for reason in ["first", "second"] {
+        schedule.hold_off(0, minute, reason, &RULES);
+    }
+    assert_eq!(schedule.silence(0).unwrap().reason, "first");
+    schedule.hold_off(SECOND, minute, "longer", &RULES);
+    assert_eq!(schedule.silence(SECOND).unwrap().reason, "longer");
 }
 
 #[test]
