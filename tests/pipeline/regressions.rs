@@ -1,4 +1,5 @@
-//! What once went wrong, found by the model test (tests/model); each as small as it can be told.
+//! What once went wrong, found by the model test (tests/model) or the simulation (tests/sim); each
+//! as small as it can be told.
 
 use fichier_emulator::{Action, Fault, NameTaken};
 use fichierd::config::{Keep, MaxRemovals};
@@ -208,4 +209,41 @@ async fn two_files_swap_their_names_while_their_folder_is_renamed() {
         world.assert_mirrored();
         assert_eq!(world.emulator.bytes_received(), sent);
     }
+}
+
+/// Its record stayed at the old path: there a new file of the same content was taken for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_moved_but_not_renamed_is_renamed_later_without_being_sent() {
+    for comes_back in [false, true] {
+        let mut world = World::new().await;
+        world.write("a/one", "content");
+        world.write("b/other", "other");
+        world.settle().await;
+        let sent = world.sent_bytes();
+        world.rename("a/one", "b/two");
+        world.emulator.inject(Fault::once("file/rename.cgi", Action::Partial(0)));
+        world.cycle().await;
+        if comes_back {
+            world.write("a/one", "content");
+        }
+        world.settle().await;
+        world.assert_mirrored();
+        assert!(comes_back || world.sent_bytes() == sent);
+    }
+}
+
+/// It was taken for done, and its copy kept the temporary name for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_not_renamed_out_of_its_temporary_name_is_renamed_later() {
+    let mut world = World::new().await;
+    world.write("a/twin", "one");
+    world.write("b/twin", "two");
+    for _ in 0..2 {
+        world.emulator.inject(Fault::once("file/rename.cgi", Action::Partial(0)));
+    }
+    let end = world.cycle().await;
+    assert_eq!(end.report.problems, 1, "{end:?}");
+    world.settle().await;
+    world.assert_mirrored();
+    assert_eq!(world.problems(), []);
 }

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+mod catalogue;
 mod documents;
 
 /// Longer files are hard to read in one sitting, tests included.

@@ -162,6 +162,15 @@ fn a_source_that_is_another_than_on_record_is_told() {
     store
         .write(|w| {
             let row = w.add_mirror(&mirror.name, &mirror.source, &mirror.target)?;
+            w.put_entry(&fichier_state::Entry {
+                folder: row.root,
+                name: b"old".to_vec(),
+                stamp: fichier_state::Stamp { size_bytes: 0, mtime_ns: 1, ctime_ns: 1, inode: 1 },
+                metadata: fichier_state::Metadata::default(),
+                content: fichier_state::Content::Empty,
+                racy: false,
+                unmanaged: false,
+            })?;
             w.update_mirror(&fichier_state::Mirror { identity: Some(other.to_text()), ..row })
         })
         .unwrap();
