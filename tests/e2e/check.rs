@@ -104,7 +104,7 @@ fn a_probe_tells_how_the_service_behaves_and_the_service_keeps_it() {
         world.emulator.tolerate_rm_full(true);
         write(&world.source("photos").join("one.jpg"), "one");
         world.run(&["sync"]).expect(0);
-        world.run(&["check"]).expect(0).says("is not known, and assumed with care");
+        world.run(&["check"]).expect(0).says("documentation is silent is not known");
         if running {
             world.start();
         }

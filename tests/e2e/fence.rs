@@ -59,8 +59,8 @@ fn c08_of_two_daemons_with_one_state_the_second_looks_first_and_then_one_is_held
     let files = world.emulator.files();
     fs::remove_file(source.join("0/new")).unwrap();
     world.run_with(&clone, &["sync"]).expect(4).says("two copies of this installation");
-    world.run_with(&clone, &["status"]).expect(0).says("--take-over photos");
-    world.run_with(&clone, &["approve", "photos"]).expect(4).says("--take-over photos");
+    world.run_with(&clone, &["status"]).expect(0).says("--take-over");
+    world.run_with(&clone, &["approve", "photos"]).expect(4).says("--take-over");
     assert_eq!(world.emulator.files(), files);
 
     world.run(&["sync"]).expect(0);

@@ -294,19 +294,21 @@ impl World {
         }
         let before = self.emulator.calls();
         self.run(&["sync"]).expect(0);
-        let mut calls = self.emulator.calls_since(before);
+        let calls = self.emulator.calls_since(before);
         if self.service.is_none() {
-            // A process of its own looks once where it stands, and claims the target; some of
-            // many tidy up what is left of that.
-            let start = ["folder/ls.cgi", "folder/ls.cgi", "folder/mkdir.cgi"];
-            assert!(calls.starts_with(&start.map(str::to_owned)), "{calls:?}");
-            calls.drain(..start.len());
-            let is_tidying = |calls: &[String]| calls == ["folder/ls.cgi", "folder/rm.cgi"];
-            assert!(calls.chunks(2).all(is_tidying), "{calls:?}");
+            assert!(World::is_start(&calls), "{calls:?}");
         } else {
             assert_eq!(calls, Vec::<String>::new());
         }
         self.assert_mirrored();
+    }
+
+    /// Whether these are the calls of a process that finds nothing to do: it looks once where it
+    /// stands, and claims the target; some of many tidy up what is left of that.
+    pub fn is_start(calls: &[String]) -> bool {
+        let start = ["folder/ls.cgi", "folder/ls.cgi", "folder/mkdir.cgi"].map(str::to_owned);
+        let is_tidying = |calls: &[String]| calls == ["folder/ls.cgi", "folder/rm.cgi"];
+        calls.strip_prefix(&start).is_some_and(|rest| rest.chunks(2).all(is_tidying))
     }
 
     /// Waits until the service has done what it does after a first mirror: a copy of the records

@@ -36,6 +36,15 @@ impl World {
         plan.unwrap()
     }
 
+    /// The same for a state that may be damaged.
+    pub fn try_plan(&self, moment: Moment) -> Result<Plan, fichier_state::Error> {
+        let selection = Selection::parse(&[]).unwrap();
+        self.shared.state.read(|store: &Store| {
+            let mirror = store.mirror("photos", TARGET)?.unwrap();
+            Plan::of(store, &Tree::new(store, &mirror, moment), &selection)
+        })
+    }
+
     pub async fn restore(&self, moment: Moment, dest: &Path) -> Report {
         self.try_restore(self.plan(moment, &[]), dest, OPTIONS).await.unwrap()
     }

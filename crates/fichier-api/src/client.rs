@@ -11,7 +11,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::address::ApiAddress;
-use crate::batch::BatchSize;
 use crate::carrier::Carrier;
 use crate::download::DownloadOptions;
 use crate::error::{Error, ErrorKind};
@@ -37,7 +36,6 @@ pub struct Client {
     pacer: Pacer,
     /// [`ApiKey::digest`].
     key_digest: Arc<str>,
-    batch_size: BatchSize,
     /// For [`Client::download`] and [`Client::resume_download`].
     download_options: Arc<DownloadOptions>,
 }
@@ -135,11 +133,6 @@ impl Client {
         &self.download_options
     }
 
-    /// How many links go into one call.
-    pub(crate) fn batch_size(&self) -> &BatchSize {
-        &self.batch_size
-    }
-
     pub(crate) fn transport(&self) -> &Transport {
         &self.transport
     }
@@ -230,7 +223,6 @@ impl ClientBuilder {
             transport,
             pacer: self.pacer,
             key_digest: self.key.digest().into(),
-            batch_size: BatchSize::default(),
             download_options: Arc::default(),
         })
     }

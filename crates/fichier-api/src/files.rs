@@ -3,14 +3,13 @@
 //! One call takes up to [`crate::MAX_LINKS_PER_CALL`] links. Batches can be carried out in part,
 //! with status `OK` (docs/api-notes.md, G.1 row 2), so each result is compared link by link with
 //! what was asked for: what the service does not name as done is *missing*, and to be looked at.
-//! A batch that is refused as too large is sent in halves, and so are those after it.
 
 use std::collections::HashMap;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::batch::{self, Parts, Reported};
+use crate::batch::{self, Reported};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::link::{FileUrl, RemovalCode};
@@ -55,8 +54,7 @@ struct CopyPair {
 }
 
 impl Client {
-    /// Moves files into a folder; their links stay good. Costs one call, or more where the service
-    /// takes fewer links at once than are given.
+    /// Moves files into a folder; their links stay good. Costs one call.
     ///
     /// What happens to a file of the same name there is not known: most likely both stay
     /// (docs/api-notes.md, G.1 row 12).
@@ -71,20 +69,9 @@ impl Client {
         urls: &[FileUrl],
         into: FolderId,
     ) -> Result<BatchOutcome, Error> {
-        batch::is_any(MOVE, urls.len())?;
-        let (mut parts, mut left) = (Parts::default(), urls);
-        while !left.is_empty() {
-            let (part, rest) = self.batch_size().split(left);
-            match self.move_part(part, into).await {
-                Err(error) if self.batch_size().shrinks_after(part.len(), &error) => continue,
-                result => parts.add(part.iter().cloned(), result)?,
-            }
-            left = rest;
+        if !batch::is_any(MOVE, urls.len())? {
+            return Ok(BatchOutcome::default());
         }
-        parts.finish()
-    }
-
-    async fn move_part(&self, urls: &[FileUrl], into: FolderId) -> Result<BatchOutcome, Error> {
         let request = json!({"urls": urls, "destination_folder_id": into});
         let reply: MoveReply = self.call(MOVE, Lane::Call, true, &request).await?;
         Ok(reply.reported.outcome(urls))
@@ -116,8 +103,7 @@ impl Client {
         Ok(BatchOutcome { missing: urls.to_vec(), ..BatchOutcome::default() })
     }
 
-    /// Renames files where they are. Costs one call, or more where the service takes fewer at
-    /// once.
+    /// Renames files where they are. Costs one call.
     ///
     /// A file is *done* only if the service names the very name that was asked for. When the
     /// service says that nothing had to be renamed, all are done: that is also its answer to a
@@ -132,20 +118,9 @@ impl Client {
         &self,
         renames: &[(FileUrl, RemoteName)],
     ) -> Result<BatchOutcome, Error> {
-        batch::is_any(RENAME, renames.len())?;
-        let (mut parts, mut left) = (Parts::default(), renames);
-        while !left.is_empty() {
-            let (part, rest) = self.batch_size().split(left);
-            match self.rename_part(part).await {
-                Err(error) if self.batch_size().shrinks_after(part.len(), &error) => continue,
-                result => parts.add(part.iter().map(|(url, _)| url.clone()), result)?,
-            }
-            left = rest;
+        if !batch::is_any(RENAME, renames.len())? {
+            return Ok(BatchOutcome::default());
         }
-        parts.finish()
-    }
-
-    async fn rename_part(&self, renames: &[(FileUrl, RemoteName)]) -> Result<BatchOutcome, Error> {
         let rows: Vec<Value> = renames
             .iter()
             .map(|(url, name)| json!({"url": url, "filename": name.as_str()}))
@@ -190,8 +165,7 @@ impl Client {
         Ok(pairs.map(|pair| Copied { from: pair.from_url, to: pair.to_url }).collect())
     }
 
-    /// Removes files, for ever: the service has no trash. Costs one call, or more where the service
-    /// takes fewer at once.
+    /// Removes files, for ever: the service has no trash. Costs one call.
     ///
     /// Listings may show a removed file for some time. What the service says about links that it
     /// does not know is open (docs/api-notes.md, B.8): a single one that it calls unknown is
@@ -201,18 +175,8 @@ impl Client {
     ///
     /// Those of every call.
     pub async fn remove_files(&self, urls: &[FileUrl]) -> Result<BatchOutcome, Error> {
-        batch::is_any(REMOVE, urls.len())?;
-        let (mut parts, mut left) = (Parts::default(), urls);
-        while !left.is_empty() {
-            let (part, rest) = self.batch_size().split(left);
-            let rows = part.iter().map(|url| json!({"url": url})).collect();
-            match self.remove_rows(part, rows).await {
-                Err(error) if self.batch_size().shrinks_after(part.len(), &error) => continue,
-                result => parts.add(part.iter().cloned(), result)?,
-            }
-            left = rest;
-        }
-        parts.finish()
+        let rows = urls.iter().map(|url| json!({"url": url})).collect();
+        self.remove_rows(urls, rows).await
     }
 
     /// Removes files that belong to no account, each by its code.

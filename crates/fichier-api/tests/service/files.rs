@@ -5,7 +5,7 @@ use std::time::Duration;
 use fichier_api::{
     Attributes, ErrorKind, FileUrl, FolderId, MAX_LINKS_PER_CALL, SentBetween, Whirlpool,
 };
-use fichier_emulator::{Action, BatchExcess, RemoveUnknown, Rules};
+use fichier_emulator::{Action, RemoveUnknown, Rules};
 
 use crate::world::{World, name, scripted};
 
@@ -56,23 +56,6 @@ async fn what_a_batch_left_out_is_missing() {
     assert_eq!((outcome.done.len(), outcome.missing.len()), (1, 1));
     assert_eq!(world.paths(), ["/b", "/new/a"]);
     assert_eq!(outcome.missing, [urls[1].clone()]);
-}
-
-#[tokio::test]
-async fn a_batch_that_is_refused_as_too_large_is_sent_in_halves_and_so_are_later_ones() {
-    let (batch_max, batch_excess) = (Some(3), BatchExcess::Refuse);
-    let world = World::with(Rules { batch_max, batch_excess, ..Rules::default() }).await;
-    let into = world.folder("/new");
-    let urls: Vec<_> = (0..7).map(|n| world.file("/", &n.to_string(), b"1")).collect();
-    let outcome = world.client.move_files(&urls, into).await.unwrap();
-    assert_eq!(outcome.done, urls);
-    // Seven at once are refused; then three, three and one.
-    assert_eq!(world.emulator.calls(), 4);
-    let renames: Vec<_> = urls.iter().map(|url| (url.clone(), name("same"))).collect();
-    assert_eq!(world.client.rename_files(&renames).await.unwrap().done, urls);
-    assert_eq!(world.client.remove_files(&urls).await.unwrap().done, urls);
-    assert_eq!(world.emulator.calls(), 4 + 3 + 3);
-    assert!(world.paths().is_empty());
 }
 
 #[tokio::test]
