@@ -94,7 +94,8 @@ fn n02_twins_by_accent_or_case_stay_two_and_a_rename_of_the_case_alone_is_one() 
     let before = world.emulator.calls();
     mirrored(&world);
     let calls = world.emulator.calls_since(before);
-    assert_eq!(calls, ["folder/ls.cgi", "file/rename.cgi"]);
+    let (rename, start) = calls.split_last().unwrap();
+    assert!(World::is_start(start) && rename == "file/rename.cgi", "{calls:?}");
     assert_eq!(world.emulator.bytes_received(), sent);
     is_idle(&world);
     assert_restored_as_it_was(&world);

@@ -6,9 +6,9 @@
 //! invariants must hold. A scenario that fails is run again from its seed exactly as it was, cut
 //! down to a short script, and shown with the requests that were made.
 //!
-//! * `cargo test --test sim`: the same few hundred each time.
+//! * `cargo test --test sim`: the same two thousand each time.
 //! * `SIM_FROM=1000 SIM_SCENARIOS=100000 cargo test --release --test sim`: others, and more.
-//! * `SIM_SECONDS=3600 …`: as many as fit.
+//! * `SIM_SECONDS=3600 …`: as many as fit; `SIM_THREADS=1 …`: on one core.
 //! * `SIM_SEED=4711 …`: one, with all that happened.
 
 #![allow(missing_docs, unreachable_pub, reason = "tests are their own documentation")]
@@ -16,6 +16,7 @@
 #![allow(clippy::print_stdout, reason = "campaigns tell how far they are")]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 mod changes;
@@ -30,7 +31,7 @@ use script::Script;
 use world::World;
 
 /// In the ordinary run.
-const SCENARIOS: u64 = 300;
+const SCENARIOS: u64 = 2_000;
 /// Longer than any scenario takes.
 const FOREVER: Duration = Duration::from_secs(1000 * 24 * 3600);
 /// Runs of ever shorter scripts, once one has failed.
@@ -131,17 +132,27 @@ fn whatever_happens_the_invariants_hold() {
     let many =
         setting("SIM_SCENARIOS").unwrap_or(if seconds.is_some() { u64::MAX } else { SCENARIOS });
     let began = Instant::now();
-    let mut told = 0;
-    for seed in from..from.saturating_add(many) {
-        if seconds.is_some_and(|seconds| began.elapsed() >= seconds) {
-            break;
+    let is_over = || seconds.is_some_and(|seconds| began.elapsed() >= seconds);
+    let next = AtomicU64::new(from);
+    let tell_some = || {
+        let mut told = 0_u32;
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= from.saturating_add(many) || is_over() {
+                return told;
+            }
+            let script = Script::of_seed(seed);
+            assert!(try_tell(&script).wrong.is_none(), "{}", report(&script, false));
+            told += 1;
         }
-        let script = Script::of_seed(seed);
-        assert!(try_tell(&script).wrong.is_none(), "{}", report(&script, false));
-        told += 1;
-    }
-    let per_minute = f64::from(u32::try_from(told).unwrap()) / began.elapsed().as_secs_f64() * 60.0;
-    println!("{told} scenarios from seed {from}, {per_minute:.0} a minute");
+    };
+    let threads = setting("SIM_THREADS").unwrap_or(2);
+    let told: u32 = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(tell_some)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    let per_minute = f64::from(told) / began.elapsed().as_secs_f64() * 60.0;
+    println!("{told} scenarios from seed {from} in {threads} threads, {per_minute:.0} a minute");
 }
 
 #[test]

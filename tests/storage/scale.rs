@@ -83,11 +83,8 @@ fn s02_a_restart_over_very_many_files_sends_nothing_and_needs_little_memory() {
         folders * each,
         memory(&world)
     );
-    assert_eq!(
-        world.emulator.calls_since(calls),
-        &["folder/ls.cgi"],
-        "an idle start costs one look"
-    );
+    let calls = world.emulator.calls_since(calls);
+    assert!(World::is_start(&calls), "an idle start costs three calls: {calls:?}");
     assert!(
         peak_mebibytes(&world) < 64 + 64 * u64::from(cfg!(debug_assertions)),
         "{}",

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use fichier_state::failpoint;
 use tokio::sync::{Semaphore, mpsc, oneshot};
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::account::connect;
@@ -23,7 +23,6 @@ use crate::config::{Config, MirrorConfig};
 use crate::control::{self, Call, Reply};
 use crate::degraded::{self, Episodes};
 use crate::disks::Disks;
-use crate::exit::Exit;
 use crate::fence;
 use crate::mirror::{CycleEnd, MirrorWorker, Shared, Trouble, chain};
 use crate::sandbox;
@@ -36,6 +35,7 @@ use crate::watch::{MountWatch, Watch};
 
 mod answers;
 mod drills;
+mod error;
 mod pulse;
 mod schedule;
 mod seen;
@@ -44,6 +44,7 @@ mod stopping;
 mod waiter;
 
 pub use answers::{Work, approve, why};
+pub use error::DaemonError;
 pub use schedule::{Now, Schedule};
 use waiter::Waiter;
 
@@ -133,64 +134,6 @@ pub struct Daemon {
     pulse: pulse::Pulse,
     /// Whether the service has accepted the key since the start.
     accepted: bool,
-}
-
-/// Why the service could not start, or had to end.
-#[derive(Debug, thiserror::Error)]
-pub enum DaemonError {
-    /// The key, or the program's view of the network.
-    #[error(transparent)]
-    Connect(#[from] crate::account::ConnectError),
-    /// The state file.
-    #[error("cannot use the state file")]
-    State(#[from] fichier_state::Error),
-    /// A mirror's filter.
-    #[error(transparent)]
-    Open(#[from] crate::mirror::OpenError),
-    /// The control socket.
-    #[error("cannot listen on the control socket {path}")]
-    Socket {
-        /// Where.
-        path: String,
-        /// Why not.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The kernel's list of mounts, or the handlers for signals.
-    #[error("cannot set up the service")]
-    Setup(#[source] std::io::Error),
-    /// The key or the account was refused, before anything was ever done: somebody has to look.
-    #[error("{0}")]
-    Refused(String),
-    /// The sandbox, most likely that of the unit, does not let it work.
-    #[error("{0}")]
-    Sandbox(String),
-    /// The state file and the key are of two accounts.
-    #[error("{0}")]
-    OtherAccount(String),
-    /// A part of the service crashed; whatever it did is on disk and will be gone through.
-    #[error("a part of the service crashed")]
-    Crashed(#[source] JoinError),
-}
-
-impl DaemonError {
-    /// The process's exit code.
-    pub fn exit(&self) -> Exit {
-        match self {
-            DaemonError::Connect(error) => error.exit(),
-            DaemonError::State(fichier_state::Error::Locked { .. }) => Exit::TryLater,
-            DaemonError::State(fichier_state::Error::FromTheFuture { .. })
-            | DaemonError::Sandbox(_)
-            | DaemonError::OtherAccount(_)
-            | DaemonError::Open(crate::mirror::OpenError::Filter(_)) => Exit::Config,
-            DaemonError::Refused(_) => Exit::Refused,
-            DaemonError::State(_)
-            | DaemonError::Open(_)
-            | DaemonError::Socket { .. }
-            | DaemonError::Setup(_)
-            | DaemonError::Crashed(_) => Exit::Failed,
-        }
-    }
 }
 
 impl Daemon {
@@ -429,7 +372,9 @@ impl Daemon {
         seat.note_end(&end);
         let is_there = end.trouble.is_none();
         seat.unsettled = end.outcome.unsettled;
-        seat.trouble = end.trouble;
+        // A cycle that asked the service for nothing does not tell that it can be reached again.
+        let still = |was: &Trouble| matches!(was, Trouble::Unreachable(_)) && end.report.calls == 0;
+        seat.trouble = end.trouble.or_else(|| seat.trouble.take().filter(still));
         seat.worker = Some(worker);
         if is_there {
             self.watch_seat(name);
