@@ -85,7 +85,9 @@ impl Look {
                 let moves = showing.contains(content)
                     || bytes.get(path).is_some_and(|bytes| showing.contains(bytes));
                 if is_there && !live.contains_key(path) && !moves {
-                    return Err(format!("T4: `{path}` has no live copy any more"));
+                    let there: Vec<String> =
+                        files.iter().map(|file| format!("{}/{}", file.path, file.name)).collect();
+                    return Err(format!("T4: `{path}` has no live copy any more: {there:#?}"));
                 }
             }
         }

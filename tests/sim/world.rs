@@ -82,7 +82,8 @@ impl Witness for Arc<Mutex<Outside>> {
         }
         let Outside { disk, look, problem, .. } = &mut *outside;
         if problem.is_none() {
-            *problem = look.after_request(disk).err();
+            let wrong = look.after_request(disk).err();
+            *problem = wrong.map(|wrong| format!("{wrong} (after request {answered})"));
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::filter::Filter;
 use crate::gather::{Gathered, gather};
 use crate::guard::{self, Limit};
 use crate::plan::{BatchLimits, Note, Plan, Policy, Step, plan};
+use crate::root::RootTrouble;
 use crate::scan::{Scanner, SeenKind, Trouble};
 use crate::state::{State, blocking};
 use crate::stop::Stop;
@@ -169,6 +170,7 @@ impl Executor {
         loop {
             let paths = request.paths.filter(|_| !everything);
             let seen = look(&self.state, &self.disks, request, paths)?;
+            self.check_place()?;
             // The other half of a rename may lie outside of what was looked at.
             if !everything && loses_a_folder(&seen.changes) {
                 everything = true;
@@ -187,6 +189,18 @@ impl Executor {
             }
             everything = true;
         }
+    }
+
+    /// What was looked at is the folder that was checked before: a mount may have come in between,
+    /// and what is in one must not be recorded as being in the other.
+    fn check_place(&self) -> Result<(), CycleError> {
+        let Some(checked) = &self.identity else { return Ok(()) };
+        let now = self.disks.place(&self.source).map_err(StepError::Root)?;
+        if now.is_same_place(checked) {
+            return Ok(());
+        }
+        let source_path = self.source.clone();
+        Err(StepError::Root(RootTrouble::ChangedMeanwhile { source_path }).into())
     }
 
     /// What cannot be looked at is a problem until it can be, is gone, or is excluded.

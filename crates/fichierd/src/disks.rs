@@ -71,6 +71,11 @@ impl Disks {
         }
     }
 
+    /// [`root::place`].
+    pub(crate) fn place(&self, source: &Path) -> Result<RootIdentity, RootTrouble> {
+        self.model.as_ref().map_or_else(|| root::place(source), |model| model.identity())
+    }
+
     /// [`root::check_root`].
     pub(crate) fn check_root(
         &self,

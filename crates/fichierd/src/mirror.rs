@@ -290,6 +290,8 @@ impl MirrorWorker {
             .check_root(&self.config.source, identity.as_ref(), on_record)
             .map_err(|trouble| Failure::early(StepError::Root(trouble)))?;
         self.remember_root(&shared.state, &row, &found).map_err(Failure::early)?;
+        // Anew: what is written back of it must not undo that.
+        let row = self.row(&shared.state).map_err(Failure::early)?;
         let places = self.places(shared, &row).await.map_err(Failure::target)?;
         let executor = self.executor(shared, places, Some(found)).map_err(Failure::early)?;
         if !executor.is_believed(&shared.stop).await.map_err(Failure::early)? {

@@ -106,6 +106,13 @@ pub enum RootTrouble {
         /// Identifier of the one that is there.
         found: String,
     },
+    /// It was mounted, unmounted or exchanged between two looks.
+    #[error("the source {} became another one while it was looked at, such as by a mount; it is \
+        looked at again by itself", source_path.display())]
+    ChangedMeanwhile {
+        /// The source.
+        source_path: PathBuf,
+    },
     /// It is another folder, with other things in it.
     #[error("the source {} is not the folder it was: of {recorded_names} names at its top, \
         {names_left} are left; put it back, or mount its disk; if it was changed on purpose, run \
@@ -126,6 +133,11 @@ impl RootIdentity {
         serde_json::to_string(self).unwrap_or_default()
     }
 
+    /// Whether both are the same folder of the same file system, whatever is in it.
+    pub(crate) fn is_same_place(&self, other: &RootIdentity) -> bool {
+        (&self.uuid, self.inode) == (&other.uuid, other.inode)
+    }
+
     /// From the text in the state; `None` if it is not one of ours.
     pub fn parse(text: &str) -> Option<RootIdentity> {
         serde_json::from_str(text).ok()
@@ -136,8 +148,19 @@ impl RootIdentity {
 ///
 /// # Errors
 ///
-/// [`RootTrouble::Missing`], [`RootTrouble::NotAFolder`] or [`RootTrouble::Unreadable`].
+/// Those of [`place`].
 pub fn identify(source: &Path) -> Result<RootIdentity, RootTrouble> {
+    let place = place(source)?;
+    let unreadable = |error| RootTrouble::Unreadable { source_path: source.to_owned(), error };
+    Ok(RootIdentity { top: first_names(source).map_err(unreadable)?, ..place })
+}
+
+/// The same without the names in it: which folder it is.
+///
+/// # Errors
+///
+/// [`RootTrouble::Missing`], [`RootTrouble::NotAFolder`] or [`RootTrouble::Unreadable`].
+pub(crate) fn place(source: &Path) -> Result<RootIdentity, RootTrouble> {
     let source_path = || source.to_owned();
     let unreadable = |error| RootTrouble::Unreadable { source_path: source_path(), error };
     let found = match fs::symlink_metadata(source) {
@@ -151,8 +174,8 @@ pub fn identify(source: &Path) -> Result<RootIdentity, RootTrouble> {
         let found = if found.is_symlink() { "a symbolic link" } else { "a file" };
         return Err(RootTrouble::NotAFolder { source_path: source_path(), found });
     }
-    let top = first_names(source).map_err(unreadable)?;
-    Ok(RootIdentity { uuid: file_system::identifier(source, found.dev()), inode: found.ino(), top })
+    let uuid = file_system::identifier(source, found.dev());
+    Ok(RootIdentity { uuid, inode: found.ino(), top: Vec::new() })
 }
 
 /// Checks that `source` is what the records are about, and gives its present identity to keep.

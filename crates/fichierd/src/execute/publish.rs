@@ -35,6 +35,17 @@ pub(super) enum NameTaken {
     MustBeFree,
 }
 
+impl NameTaken {
+    /// As it is kept.
+    fn text(self) -> Option<&'static str> {
+        match self {
+            NameTaken::Unknown => None,
+            NameTaken::Twins => Some("twins"),
+            NameTaken::MustBeFree => Some("must be free"),
+        }
+    }
+}
+
 /// What became of the files of one upload so far.
 #[derive(Debug, Default)]
 struct Published {
@@ -49,6 +60,10 @@ struct Published {
 }
 
 impl Published {
+    fn comes_aside(&self, file: &PendingFile) -> bool {
+        file.url.as_ref().is_some_and(|url| self.under_other_name.contains(url))
+    }
+
     fn misnamed_of(&self, moved: &[&PendingFile], brought: &Brought) -> Vec<(FileUrl, RemoteName)> {
         let misnamed = moved.iter().filter_map(|file| {
             let url = file.url.as_ref().filter(|url| self.under_other_name.contains(*url))?;
@@ -128,7 +143,7 @@ impl Executor {
     ) -> Result<(), StepError> {
         let (row, id) = self.ensure_folder(folder).await?;
         let behaviour = self.name_taken()?;
-        let mut leaving = Vec::new();
+        let (mut leaving, mut in_the_way) = (Vec::new(), Vec::new());
         for (at, file) in files.iter().enumerate() {
             let occupants = self.occupants(row, file)?;
             let is_telling = file.sent_as == file.name && behaviour == NameTaken::Unknown;
@@ -138,13 +153,17 @@ impl Executor {
                 Box::pin(self.publish_into(key, folder, &one, published)).await?;
                 return Box::pin(self.publish_into(key, folder, &others, published)).await;
             }
-            leaving.extend(occupants);
+            // What comes under another name meets nothing, and is renamed when the old copy has
+            // gone: until then one of the two is always there.
+            let meets_it = behaviour != NameTaken::Twins && !published.comes_aside(file);
+            if meets_it { &mut in_the_way } else { &mut leaving }.extend(occupants);
         }
         let is_probe =
             behaviour == NameTaken::Unknown && matches!(files, [file] if file.sent_as == file.name);
-        if !leaving.is_empty() && behaviour != NameTaken::Twins && !is_probe {
-            self.retire_all(std::mem::take(&mut leaving)).await?;
+        if is_probe {
+            leaving.append(&mut in_the_way);
         }
+        self.retire_all(in_the_way).await?;
         let parcels: Vec<Parcel> = files.iter().filter_map(Parcel::of_pending).collect();
         let brought = match self.bring(&parcels, id).await {
             Err(StepError::Api(error)) if super::is_gone(&error) && !folder.is_root() => {
@@ -158,14 +177,18 @@ impl Executor {
         let (mut going, staying): (Vec<Leaving>, Vec<Leaving>) =
             leaving.into_iter().partition(has_moved);
         let mut misnamed = published.misnamed_of(&moved, &brought);
+        let mut learnt = None;
         if is_probe
             && let ([new], [old, ..]) = (moved.as_slice(), going.as_slice())
             && let Some(url) = new.url.as_ref().and_then(|url| brought.url(url))
-            && self.learn_name_taken(url, &new.name, old).await?
         {
-            misnamed.push((url.clone(), new.name.clone()));
+            let (behaviour, has_its_name) = self.learn_name_taken(url, &new.name, old).await?;
+            if !has_its_name {
+                misnamed.push((url.clone(), new.name.clone()));
+            }
+            learnt = Some(behaviour);
         }
-        let renaming = self.confirm(key, row, &moved, &brought, &mut going, &misnamed)?;
+        let renaming = self.confirm(key, row, &moved, &brought, &mut going, (&misnamed, learnt))?;
         published.renaming.extend(renaming);
         published.misnamed.extend(misnamed);
         published.replaced.extend(going);
@@ -208,6 +231,11 @@ impl Executor {
                 occupants.push(Leaving::of_foreign(&file.path, row, other.clone()));
             }
         }
+        // For a file that is gone nothing has to make room, and nothing is replaced (I4).
+        occupants.retain(|old| {
+            let file = left.iter().find(|file| file.path == old.path);
+            file.and_then(|file| file.url.as_ref()).is_some_and(|url| !first.is_gone(url))
+        });
         let mut waiting = left.to_vec();
         let again;
         let mut brought = first;
@@ -220,7 +248,7 @@ impl Executor {
             let (moved, rest): (Vec<_>, Vec<_>) =
                 waiting.into_iter().partition(|file| is_there(file, brought));
             let misnamed = published.misnamed_of(&moved, brought);
-            let renaming = self.confirm(key, row, &moved, brought, &mut [], &misnamed)?;
+            let renaming = self.confirm(key, row, &moved, brought, &mut [], (&misnamed, None))?;
             published.renaming.extend(renaming);
             published.misnamed.extend(misnamed);
             waiting = rest;
@@ -246,7 +274,8 @@ impl Executor {
     }
 
     /// Writes the records of what is in place now (I1), and the intents to retire what was there
-    /// before (I4) and to rename what has another name, in one transaction.
+    /// before (I4) and to rename what has another name, and what was learnt about names, in one
+    /// transaction: a file with a wrong name must not be forgotten over what it has taught.
     fn confirm(
         &self,
         key: UploadKey,
@@ -254,7 +283,7 @@ impl Executor {
         moved: &[&PendingFile],
         brought: &Brought,
         leaving: &mut [Leaving],
-        misnamed: &[(FileUrl, RemoteName)],
+        (misnamed, learnt): (&[(FileUrl, RemoteName)], Option<NameTaken>),
     ) -> Result<Option<IntentId>, StepError> {
         let now_s = self.state.now_s();
         let entries: Vec<(&PendingFile, Entry)> = moved
@@ -270,6 +299,9 @@ impl Executor {
                 w.put_entry(entry)?;
                 w.drop_pending(key, file.seq)?;
                 w.clear_problem(self.mirror, &file.path)?;
+            }
+            if let Some(behaviour) = learnt {
+                w.set_note(NAME_TAKEN, behaviour.text())?;
             }
             if misnamed.is_empty() {
                 return Ok(None);
@@ -356,14 +388,14 @@ impl Executor {
         })?)
     }
 
-    /// Asks about both files, once in the life of a state file: two calls. Returns whether the
-    /// new one got another name than it should have.
+    /// Asks about both files, once in the life of a state file: two calls. Also tells whether the
+    /// new one has the name that it should have.
     async fn learn_name_taken(
         &self,
         new: &FileUrl,
         name: &RemoteName,
         old: &Leaving,
-    ) -> Result<bool, StepError> {
+    ) -> Result<(NameTaken, bool), StepError> {
         let now = self.client.file_info(new).await?;
         let before = match self.client.file_info(&old.url).await {
             Ok(before) => Some(before),
@@ -373,8 +405,7 @@ impl Executor {
         let twins = now.name == *name && before.is_some_and(|file| file.name == *name);
         let behaviour = if twins { NameTaken::Twins } else { NameTaken::MustBeFree };
         tracing::debug!(?behaviour, "learnt what the service does when a name is taken");
-        self.set_name_taken(behaviour)?;
-        Ok(now.name != *name)
+        Ok((behaviour, now.name == *name))
     }
 
     pub(super) fn name_taken(&self) -> Result<NameTaken, StepError> {
@@ -389,12 +420,7 @@ impl Executor {
     }
 
     pub(super) fn set_name_taken(&self, behaviour: NameTaken) -> Result<(), StepError> {
-        let text = match behaviour {
-            NameTaken::Unknown => None,
-            NameTaken::Twins => Some("twins"),
-            NameTaken::MustBeFree => Some("must be free"),
-        };
-        Ok(self.state.write(|w| w.set_note(NAME_TAKEN, text))?)
+        Ok(self.state.write(|w| w.set_note(NAME_TAKEN, behaviour.text()))?)
     }
 }
 

@@ -178,6 +178,7 @@ fn source_kind(trouble: &RootTrouble) -> Kind {
         RootTrouble::Unreadable { .. } => Kind::SourceUnreadable,
         RootTrouble::BecameEmpty { .. } => Kind::SourceEmpty,
         RootTrouble::NotAFolder { .. }
+        | RootTrouble::ChangedMeanwhile { .. }
         | RootTrouble::OtherFileSystem { .. }
         | RootTrouble::Replaced { .. } => Kind::SourceChanged,
     }

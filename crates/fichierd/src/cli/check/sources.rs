@@ -111,6 +111,7 @@ pub(super) fn look(
                 ),
                 RootTrouble::Unreadable { .. } => format!("ls -ld {shown}; dmesg | tail"),
                 RootTrouble::BecameEmpty { .. }
+                | RootTrouble::ChangedMeanwhile { .. }
                 | RootTrouble::OtherFileSystem { .. }
                 | RootTrouble::Replaced { .. } => format!(
                     "findmnt --target {shown}; if it is meant to be so: fichierd approve {name}"

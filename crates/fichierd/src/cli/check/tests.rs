@@ -162,12 +162,21 @@ fn a_source_that_is_another_than_on_record_is_told() {
     store
         .write(|w| {
             let row = w.add_mirror(&mirror.name, &mirror.source, &mirror.target)?;
+            let copy = fichier_state::RemoteCopy {
+                url: "https://1fichier.com/?0123456789abcdefghij".parse().unwrap(),
+                whirlpool: fichier_api::Whirlpool::from_bytes([1; 64]),
+                fingerprint: fichier_api::Fingerprint::from_bytes([1; 32]),
+                remote_name: None,
+                confirmed_s: 1,
+                origin: fichier_state::Origin::Sent,
+                unsettled: false,
+            };
             w.put_entry(&fichier_state::Entry {
                 folder: row.root,
                 name: b"old".to_vec(),
-                stamp: fichier_state::Stamp { size_bytes: 0, mtime_ns: 1, ctime_ns: 1, inode: 1 },
+                stamp: fichier_state::Stamp { size_bytes: 1, mtime_ns: 1, ctime_ns: 1, inode: 1 },
                 metadata: fichier_state::Metadata::default(),
-                content: fichier_state::Content::Empty,
+                content: fichier_state::Content::File(copy),
                 racy: false,
                 unmanaged: false,
             })?;
