@@ -37,5 +37,6 @@ mod signals;
 mod sources;
 mod tree;
 mod verifying;
+mod witness;
 #[allow(dead_code, reason = "some of it is for other test programs")]
 mod world;

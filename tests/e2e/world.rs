@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use crate::command::{Ran, User, hand_over, program};
 use crate::service::Service;
 use crate::tree::{self, Tree};
+use crate::witness;
 
 /// Service time runs this much faster than the clock.
 const TIME_SCALE: u32 = 1_000;
@@ -346,6 +347,20 @@ impl World {
             assert!(!all.contains(&id), "a file link was printed");
         }
     }
+
+    /// Where disk and account are the same, rclone says so too, if there is one.
+    fn assert_rclone_agrees(&self) {
+        let Some(rclone) = witness::rclone() else { return };
+        for (name, _) in &self.mirrors {
+            match self.differences(name).first() {
+                Some(difference) => {
+                    let short: String = difference.chars().take(60).collect();
+                    witness::let_go(name, &format!("not at rest: {short}"));
+                }
+                None => witness::assert_agrees(&rclone, &self.emulator, name, &self.source(name)),
+            }
+        }
+    }
 }
 
 impl Drop for World {
@@ -359,6 +374,7 @@ impl Drop for World {
             eprintln!("{:#?}", self.emulator.violations());
         } else {
             self.assert_no_secret_was_printed();
+            self.assert_rclone_agrees();
         }
     }
 }

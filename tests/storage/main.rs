@@ -28,6 +28,8 @@ mod service;
 #[allow(dead_code, reason = "shared with the e2e tests")]
 #[path = "../e2e/tree.rs"]
 mod tree;
+#[path = "../e2e/witness.rs"]
+mod witness;
 #[allow(dead_code, reason = "shared with the e2e tests")]
 #[path = "../e2e/world.rs"]
 mod world;

@@ -13,7 +13,6 @@ pub(crate) mod placing;
 pub(crate) mod tokens;
 
 use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -32,7 +31,7 @@ use crate::reply::{Answer, Body, Delivery, Reply};
 use crate::requests::Ticket;
 use crate::rules::Offer;
 use crate::spoil;
-use crate::state::{State, World};
+use crate::state::{Caller, State, World};
 
 /// Bodies of calls are small; the service's own limit is not known.
 const MAX_BODY: usize = 16 * 1024 * 1024;
@@ -44,8 +43,7 @@ pub(crate) struct Call<'a> {
     pub(crate) endpoint: &'a str,
     pub(crate) fields: Fields,
     pub(crate) now: Instant,
-    /// Of the client.
-    pub(crate) address: IpAddr,
+    pub(crate) caller: Caller,
     /// The fault that hit this call and concerns what the endpoint does.
     pub(crate) action: Option<Action>,
     ticket: Ticket,
@@ -59,7 +57,7 @@ pub(crate) struct Call<'a> {
 pub(crate) async fn serve<B>(
     world: Arc<World>,
     request: Request<B>,
-    address: IpAddr,
+    caller: Caller,
 ) -> io::Result<Response<Body>>
 where
     B: hyper::body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
@@ -78,7 +76,7 @@ where
             content_type: header(CONTENT_TYPE),
             authorization: header(AUTHORIZATION),
             body: &body,
-            address,
+            caller,
             ticket,
         };
         let answer = answer(&world, &mut state, &call);
@@ -98,7 +96,7 @@ struct Knock<'a> {
     content_type: Option<&'a str>,
     authorization: Option<&'a str>,
     body: &'a [u8],
-    address: IpAddr,
+    caller: Caller,
     ticket: Ticket,
 }
 
@@ -135,7 +133,7 @@ fn answer(world: &World, state: &mut State, knock: &Knock) -> Answer {
         endpoint: knock.endpoint,
         fields,
         now,
-        address: knock.address,
+        caller: knock.caller,
         action,
         ticket: knock.ticket,
     };
@@ -271,7 +269,7 @@ impl Call<'_> {
     /// `upload/get_upload_server.cgi` (docs/api-notes.md, B.2): no `status` on success.
     fn upload_server(&mut self) -> Reply {
         let mut id = self.state.numbers.mixed(10);
-        let mut host = self.world.places.node_host();
+        let mut host = self.caller.places.node_host();
         if let Some(Action::ForeignNode(other)) = &self.action {
             host.clone_from(other);
         }

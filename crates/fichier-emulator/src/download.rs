@@ -142,7 +142,7 @@ fn find(state: &mut State, asked: &Asked) -> Result<Found, (Reply, Delivery)> {
 /// Why the bytes are not given to this client at this moment.
 fn refusal(state: &mut State, asked: &Asked, file: &File, now: Instant) -> Option<Reply> {
     let rules = state.rules.clone();
-    if !state.limits.admit_location(asked.peer.address, &rules, now) {
+    if !state.limits.admit_location(asked.peer.caller.address, &rules, now) {
         return Some(page(&format!("{ONE_LOCATION} #{ONE_LOCATION_NUMBER}")));
     }
     if let Err(refusal) = state.limits.admit_download(file.size, &rules, now) {

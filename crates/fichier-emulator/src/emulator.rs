@@ -16,16 +16,14 @@ use tokio::runtime::{self, Runtime};
 
 use crate::dates::{Clock, instant};
 use crate::faults::Fault;
+use crate::front::{self, Front};
 use crate::habits::Certificate;
 use crate::inside;
 use crate::numbers::Numbers;
-use crate::proxy;
 use crate::requests::Request;
 use crate::rules::{Offer, Rules};
-use crate::server::{self, Door};
 use crate::state::{Places, State, World};
 use crate::storage::Storage;
-use crate::tls::{self, Identity, Wardrobe};
 
 /// How often the index of [`Storage::Folder`] is written, if something has changed.
 const SAVE_EVERY: Duration = Duration::from_millis(200);
@@ -34,9 +32,8 @@ const SAVE_EVERY: Duration = Duration::from_millis(200);
 pub struct Emulator {
     pub(crate) world: Arc<World>,
     key: String,
-    ca_pem: Option<String>,
-    proxy: Option<SocketAddr>,
-    wardrobe: Option<Arc<Wardrobe>>,
+    places: Places,
+    front: Option<Front>,
     engine: Engine,
 }
 
@@ -101,34 +98,16 @@ impl Builder {
         let time_scale = self.time_scale.unwrap_or(self.rules.time_scale);
         let rules = Rules { time_scale, ..self.rules };
         let state = State::open(rules, self.key.clone(), Clock::default(), index.as_deref())?;
-        let host = self.listen.ip();
-        let api = bind(self.listen)?;
-        let node = bind(SocketAddr::new(host, 0))?;
-        let download = bind(SocketAddr::new(host, 0))?;
-        let places = Places {
-            api: api.local_addr()?,
-            node: node.local_addr()?,
-            download: download.local_addr()?,
-            tls: self.tls,
-        };
-        let identity = self.tls.then(|| tls::identity(host)).transpose()?;
-        let world = Arc::new(World::new(state, self.storage, places, false));
+        let world = Arc::new(World::new(state, self.storage, false));
         let engine = Engine::start()?;
-        for (door, listener) in [(Door::Api, api), (Door::Node, node), (Door::Download, download)] {
-            let acceptor = identity.as_ref().map(|identity: &Identity| identity.acceptor.clone());
-            engine.listen(listener, |listener| {
-                server::run(door, listener, acceptor, Arc::clone(&world))
-            })?;
-        }
-        let mut proxy = None;
-        if self.tls {
-            let listener = bind(SocketAddr::new(host, 0))?;
-            proxy = Some(listener.local_addr()?);
-            engine.listen(listener, |listener| proxy::run(listener, Arc::clone(&world)))?;
-        }
+        let (places, front) = if self.tls {
+            let (places, front) = Front::open(self.listen, &engine, &world)?;
+            (places, Some(front))
+        } else {
+            (front::open_plain(self.listen, &engine, &world)?, None)
+        };
         engine.spawn(save_now_and_then(Arc::clone(&world)));
-        let (ca_pem, wardrobe) = identity.map(|i| (i.ca_pem, i.wardrobe)).unzip();
-        Ok(Emulator { world, key: self.key, ca_pem, proxy, wardrobe, engine })
+        Ok(Emulator { world, key: self.key, places, front, engine })
     }
 
     /// The service without sockets, threads and clocks of its own, for simulations: requests are
@@ -143,16 +122,9 @@ impl Builder {
             Rules { time_scale: self.time_scale.unwrap_or(self.rules.time_scale), ..self.rules };
         let clock = Clock { ahead_s: 0, started: Some((start_s, instant())) };
         let state = State::open(rules, self.key.clone(), clock, None)?;
-        let places = inside::places();
-        let world = Arc::new(World::new(state, self.storage, places, true));
-        Ok(Emulator {
-            world,
-            key: self.key,
-            ca_pem: None,
-            proxy: None,
-            wardrobe: None,
-            engine: Engine(None),
-        })
+        let world = Arc::new(World::new(state, self.storage, true));
+        let (places, engine) = (inside::places(), Engine(None));
+        Ok(Emulator { world, key: self.key, places, front: None, engine })
     }
 }
 
@@ -185,8 +157,8 @@ impl Emulator {
 
     /// The address that endpoints are appended to: `http://127.0.0.1:PORT/v1`.
     pub fn api_url(&self) -> String {
-        let scheme = if self.world.places.tls { "https" } else { "http" };
-        format!("{scheme}://{}/v1", self.world.places.api)
+        let scheme = if self.places.tls { "https" } else { "http" };
+        format!("{scheme}://{}/v1", self.places.api)
     }
 
     /// The key the service was started with.
@@ -196,18 +168,30 @@ impl Emulator {
 
     /// The authority to trust, if there is TLS.
     pub fn ca_pem(&self) -> Option<&str> {
-        self.ca_pem.as_deref()
+        self.front.as_ref().map(Front::ca_pem)
     }
 
     /// The proxy that knows the service's host names, if there is TLS.
     pub fn proxy_url(&self) -> Option<String> {
-        self.proxy.map(|address| format!("http://{address}"))
+        self.front.as_ref().map(Front::proxy_url)
+    }
+
+    /// Opens a second front with TLS and a proxy to the same account, so that a client which
+    /// knows the service by its names alone can look at what others reach over plain HTTP. It is
+    /// there until the emulator stops, and whoever comes through it is witnessed like the others.
+    ///
+    /// # Errors
+    ///
+    /// When there is no free port or no certificate can be made.
+    pub fn open_to_others(&self) -> io::Result<Front> {
+        let free = SocketAddr::new(self.places.api.ip(), 0);
+        Front::open(free, &self.engine, &self.world).map(|(_, front)| front)
     }
 
     /// The servers show this certificate to whoever connects from now on, if there is TLS.
     pub fn set_certificate(&self, certificate: Certificate) {
-        if let Some(wardrobe) = &self.wardrobe {
-            wardrobe.show(certificate);
+        if let Some(front) = &self.front {
+            front.show(certificate);
         }
     }
 
@@ -372,7 +356,7 @@ impl Drop for Emulator {
 
 /// The runtime that the service runs on.
 #[derive(Debug)]
-struct Engine(Option<Runtime>);
+pub(crate) struct Engine(Option<Runtime>);
 
 impl Engine {
     fn start() -> io::Result<Engine> {
@@ -384,7 +368,8 @@ impl Engine {
         Ok(Engine(Some(runtime)))
     }
 
-    fn listen<F>(
+    /// Serves a socket until the runtime ends. Inside, where there is none, nothing is served.
+    pub(crate) fn listen<F>(
         &self,
         listener: StdListener,
         serve: impl FnOnce(TcpListener) -> F,
@@ -413,12 +398,6 @@ impl Drop for Engine {
             runtime.shutdown_background();
         }
     }
-}
-
-fn bind(address: SocketAddr) -> io::Result<StdListener> {
-    let listener = StdListener::bind(address)?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
 }
 
 async fn save_now_and_then(world: Arc<World>) {

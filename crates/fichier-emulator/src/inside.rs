@@ -13,7 +13,7 @@ use hyper::{Request, Response};
 
 use crate::receive::Arriving;
 use crate::server::dated;
-use crate::state::{Places, World};
+use crate::state::{Caller, Places, World};
 use crate::{api, node};
 
 const HOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -36,8 +36,9 @@ pub(crate) async fn answer<B: Arriving>(
     world: Arc<World>,
     request: Request<B>,
 ) -> io::Result<Response<Bytes>> {
+    let caller = Caller { address: HOST, places: places() };
     let response = match request.uri().port_u16() {
-        Some(API_PORT) => api::serve(Arc::clone(&world), request, HOST).await?,
+        Some(API_PORT) => api::serve(Arc::clone(&world), request, caller).await?,
         Some(NODE_PORT) => node::serve(Arc::clone(&world), request).await?,
         _ => return Err(io::ErrorKind::ConnectionRefused.into()),
     };

@@ -37,6 +37,7 @@ mod dates;
 mod download;
 mod emulator;
 mod faults;
+mod front;
 mod habits;
 mod inside;
 mod inspect;
@@ -64,6 +65,7 @@ mod traffic;
 pub use damage::Damage;
 pub use emulator::{Builder, Emulator};
 pub use faults::{Action, Fault};
+pub use front::Front;
 pub use habits::{
     AtQuota, BadKeyOnNode, BatchExcess, Certificate, EmptyFile, FolderTaken, FullFolder, LongName,
     NameTaken, ProxyHabit, RemoveUnknown, WhileProcessing,

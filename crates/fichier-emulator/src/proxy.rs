@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::habits::ProxyHabit;
-use crate::state::World;
+use crate::state::{Places, World};
 
 /// The request line and headers of a CONNECT may not be longer.
 const MAX_HEAD: usize = 8 * 1024;
@@ -22,25 +22,25 @@ const PORTAL: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection
     <html><body>Welcome to our network. Please log in.</body></html>\n";
 
 /// Serves every connection until the runtime ends.
-pub(crate) async fn run(listener: TcpListener, world: Arc<World>) {
+pub(crate) async fn run(listener: TcpListener, places: Places, world: Arc<World>) {
     loop {
         let Ok((socket, _)) = listener.accept().await else { continue };
         let world = Arc::clone(&world);
         tokio::spawn(async move {
-            if let Err(error) = tunnel(socket, &world).await {
+            if let Err(error) = tunnel(socket, places, &world).await {
                 tracing::debug!("a tunnel ended: {error}");
             }
         });
     }
 }
 
-async fn tunnel(mut client: TcpStream, world: &World) -> io::Result<()> {
+async fn tunnel(mut client: TcpStream, places: Places, world: &World) -> io::Result<()> {
     let head = read_head(&mut client).await?;
     let line = head.lines().next().unwrap_or_default();
     let Some(target) = line.strip_prefix("CONNECT ").and_then(|rest| rest.split(' ').next()) else {
         return client.write_all(b"HTTP/1.1 405 Method Not Allowed\r\n\r\n").await;
     };
-    let Some(address) = route(target, world) else {
+    let Some(address) = route(target, places) else {
         world.lock().record.violation("proxy", &format!("a connection to `{target}`"));
         return client.write_all(b"HTTP/1.1 403 Forbidden\r\n\r\n").await;
     };
@@ -75,9 +75,8 @@ async fn tunnel(mut client: TcpStream, world: &World) -> io::Result<()> {
     Ok(())
 }
 
-/// Where a `host:port` really is.
-fn route(target: &str, world: &World) -> Option<SocketAddr> {
-    let places = world.places;
+/// Where a `host:port` really is: at the front that the proxy belongs to.
+fn route(target: &str, places: Places) -> Option<SocketAddr> {
     if let Ok(address) = target.parse::<SocketAddr>() {
         return [places.api, places.node, places.download].into_iter().find(|own| *own == address);
     }

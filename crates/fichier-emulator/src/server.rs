@@ -3,7 +3,6 @@
 //! An answer that is an error has no reply: the connection is closed on the client, which is how
 //! a lost reply looks from there.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
 
 use crate::socket::Socket;
-use crate::state::World;
+use crate::state::{Caller, Places, World};
 use crate::{api, download, node};
 
 /// Which of the service's servers listens.
@@ -32,7 +31,7 @@ pub(crate) enum Door {
 /// The other end of a connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
-    pub(crate) address: IpAddr,
+    pub(crate) caller: Caller,
     /// Told when the connection has taken all that was written to it.
     pub(crate) flushed: Arc<Notify>,
 }
@@ -42,6 +41,7 @@ pub(crate) async fn run(
     door: Door,
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
+    places: Places,
     world: Arc<World>,
 ) {
     loop {
@@ -58,7 +58,10 @@ pub(crate) async fn run(
             tracing::debug!("no TCP_NODELAY: {error}");
         }
         let (tls, world) = (tls.clone(), Arc::clone(&world));
-        let peer = Peer { address: address.ip(), flushed: Arc::new(Notify::new()) };
+        let peer = Peer {
+            caller: Caller { address: address.ip(), places },
+            flushed: Arc::new(Notify::new()),
+        };
         tokio::spawn(async move {
             match tls {
                 None => converse(door, socket, peer, world).await,
@@ -80,7 +83,7 @@ where
         let (world, peer) = (Arc::clone(&world), peer.clone());
         async move {
             let answer = match door {
-                Door::Api => api::serve(Arc::clone(&world), request, peer.address).await,
+                Door::Api => api::serve(Arc::clone(&world), request, peer.caller).await,
                 Door::Node => node::serve(Arc::clone(&world), request).await,
                 Door::Download => download::serve(Arc::clone(&world), request, peer).await,
             };

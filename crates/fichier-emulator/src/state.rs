@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -24,18 +24,24 @@ use crate::rules::{Offer, Rules};
 use crate::storage::{Content, Storage};
 use crate::traffic::Traffic;
 
-/// The service: its state, where it keeps contents, and where it can be reached.
+/// The service: its state, and where it keeps contents.
 #[derive(Debug)]
 pub(crate) struct World {
     state: Mutex<State>,
     pub(crate) storage: Storage,
-    pub(crate) places: Places,
     pub(crate) traffic: Traffic,
     /// There are no sockets: bodies are small, and taken in without a thread.
     pub(crate) is_inside: bool,
 }
 
-/// The addresses of the three servers.
+/// Who asks, and where the servers are that this caller came to: it is sent to no others.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Caller {
+    pub(crate) address: IpAddr,
+    pub(crate) places: Places,
+}
+
+/// The addresses of the three servers of one front.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Places {
     pub(crate) api: SocketAddr,
@@ -95,9 +101,9 @@ struct Index<A> {
 }
 
 impl World {
-    pub(crate) fn new(state: State, storage: Storage, places: Places, is_inside: bool) -> World {
+    pub(crate) fn new(state: State, storage: Storage, is_inside: bool) -> World {
         let (state, traffic) = (Mutex::new(state), Traffic::default());
-        World { state, storage, places, traffic, is_inside }
+        World { state, storage, traffic, is_inside }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {

@@ -15,7 +15,7 @@ pub(crate) const ONE_LOCATION_NUMBER: u16 = 887;
 pub(crate) fn give(call: &mut Call) -> Reply {
     let Some(file) = attributes::file_asked_for(call) else { return Reply::not_found() };
     let rules = call.state.rules.clone();
-    if !call.state.limits.admit_location(call.address, &rules, call.now) {
+    if !call.state.limits.admit_location(call.caller.address, &rules, call.now) {
         return Reply::ko(403, ONE_LOCATION, ONE_LOCATION_NUMBER);
     }
     let cdn = call.fields.is_set("cdn");
@@ -38,7 +38,7 @@ pub(crate) fn give(call: &mut Call) -> Reply {
     let inline = call.fields.is_set("inline");
     let url = format!(
         "{}/{name}{}",
-        call.world.places.download_base(),
+        call.caller.places.download_base(),
         if inline { "?inline" } else { "" }
     );
     let single = call.fields.is_set("single");

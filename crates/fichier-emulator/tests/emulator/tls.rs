@@ -11,11 +11,15 @@ use crate::plain::Plain;
 
 /// A client that knows the emulator's proxy, and its authority if told to.
 fn client(emulator: &Emulator, trusting: bool) -> Client {
+    let ca = trusting.then(|| emulator.ca_pem().unwrap());
+    through(emulator, &emulator.proxy_url().unwrap(), ca)
+}
+
+fn through(emulator: &Emulator, proxy: &str, ca: Option<&str>) -> Client {
     Plain::of(emulator);
-    let proxy = Proxy::all(emulator.proxy_url().unwrap()).unwrap();
-    let ca = Trusted::from_pem(emulator.ca_pem().unwrap().as_bytes()).unwrap();
-    let roots = if trusting { vec![ca] } else { vec![] };
-    Client::builder().proxy(proxy).tls_certs_only(roots).build().unwrap()
+    let roots = ca.map(|pem| Trusted::from_pem(pem.as_bytes()).unwrap());
+    let client = Client::builder().proxy(Proxy::all(proxy).unwrap());
+    client.tls_certs_only(roots).build().unwrap()
 }
 
 async fn start() -> Emulator {
@@ -45,6 +49,37 @@ async fn api_node_and_download_are_reached_by_the_services_names() {
     assert!(url.starts_with("https://a-1.1fichier.com/p"), "{url}");
     assert_eq!(http.get(url).send().await.unwrap().text().await.unwrap(), "bytes");
     emulator.assert_no_violations();
+}
+
+#[tokio::test]
+async fn a_plain_service_may_be_opened_to_clients_that_know_it_by_its_names() {
+    let emulator = Emulator::builder().rules(Rules::lenient()).start().await.unwrap();
+    let front = emulator.open_to_others().unwrap();
+    let link = emulator.add_file("/folder", "x", b"bytes");
+    let ask = async |http: &Client, url: String, ask: Value| -> Value {
+        let request = http.post(url).bearer_auth(emulator.api_key());
+        let request = request.header("Content-Type", "application/json").body(ask.to_string());
+        serde_json::from_str(&request.send().await.unwrap().text().await.unwrap()).unwrap()
+    };
+    let other = through(&emulator, &front.proxy_url(), Some(front.ca_pem()));
+    let named = |endpoint: &str| format!("https://api.1fichier.com/v1/{endpoint}");
+    let folder = json!({"folder_id": emulator.folder_id("/folder").unwrap()});
+    let listed = ask(&other, named("file/ls.cgi"), folder).await;
+    assert_eq!(listed["items"][0]["checksum"], emulator.files()[0].whirlpool.as_str());
+    // Each is sent on to servers of its own front.
+    let token = ask(&other, named("download/get_token.cgi"), json!({"url": link})).await;
+    let url = token["url"].as_str().unwrap();
+    assert_eq!(other.get(url).send().await.unwrap().text().await.unwrap(), "bytes");
+    let slot = ask(&other, named("upload/get_upload_server.cgi"), json!({})).await;
+    assert_eq!(slot["url"], "up1.1fichier.com");
+    let plain = Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+    let own = format!("{}/upload/get_upload_server.cgi", emulator.api_url());
+    assert!(emulator.api_url().starts_with("http://127.0.0.1:"));
+    let slot = ask(&plain, own, json!({})).await;
+    assert!(slot["url"].as_str().unwrap().starts_with("127.0.0.1:"), "{slot}");
+    emulator.assert_no_violations();
+    assert!(other.get("https://example.com/").send().await.unwrap_err().is_connect());
+    assert!(emulator.violations()[0].contains("example.com:443"));
 }
 
 #[tokio::test]
