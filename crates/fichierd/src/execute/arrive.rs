@@ -134,7 +134,11 @@ impl Executor {
                     size_bytes: file.size_bytes,
                     whirlpool: file.whirlpool,
                 });
-                let matched = self.settle(upload, links.collect())?;
+                let links: Vec<Arrived> = links.collect();
+                if is_ambiguous(&upload.files, &links) {
+                    return Ok(Heard::Lost);
+                }
+                let matched = self.settle(upload, links)?;
                 self.discard(upload.key, &matched).await?;
                 let left = self.pending(upload.key)?;
                 Ok(Heard::Links { open: left.as_ref().map_or(0, open_files) })
@@ -229,8 +233,11 @@ impl Executor {
         for chunk in urls.chunks(MAX_LINKS_PER_CALL) {
             let intent = Intent::Remove { urls: chunk.to_vec(), paths: Vec::new() };
             let intent = self.state.write(|w| w.begin(self.mirror, &intent))?;
-            self.client.remove_files(chunk).await?;
-            self.state.write(|w| w.resolve(intent))?;
+            let removal = self.remove_all(chunk).await?;
+            // What the service left stays begun, and is removed by a later cycle.
+            if removal.still_there.is_empty() {
+                self.state.write(|w| w.resolve(intent))?;
+            }
         }
         Ok(())
     }
@@ -304,6 +311,19 @@ pub fn match_arrived(pending: &[PendingFile], found: &[Arrived]) -> MatchedFiles
     matched.damaged = missing.into_iter().filter(is_damaged).cloned().collect();
     matched.surplus = free.into_iter().map(|file| file.url.clone()).collect();
     matched
+}
+
+/// Whether a content has more links than it was sent times: one of them leads nowhere, and only a
+/// listing tells which.
+fn is_ambiguous(pending: &[PendingFile], links: &[Arrived]) -> bool {
+    pending.iter().any(|file| {
+        let is_alike = |link: &&Arrived| link.name == file.sent_as && is_content(file, link);
+        let sent = pending.iter().filter(|other| {
+            other.sent_as == file.sent_as
+                && (other.size_bytes, other.whirlpool) == (file.size_bytes, file.whirlpool)
+        });
+        links.iter().filter(is_alike).count() > sent.count()
+    })
 }
 
 /// How many files of an upload have not shown up yet.
