@@ -163,7 +163,8 @@ fn a_source_that_is_another_than_on_record_is_told() {
         .write(|w| {
             let row = w.add_mirror(&mirror.name, &mirror.source, &mirror.target)?;
             let copy = fichier_state::RemoteCopy {
-                url: "https://1fichier.com/?0123456789abcdefghij".parse().unwrap(),
+                url: fichier_api::FileUrl::parse("https://1fichier.com/?0123456789abcdefghij")
+                    .unwrap(),
                 whirlpool: fichier_api::Whirlpool::from_bytes([1; 64]),
                 fingerprint: fichier_api::Fingerprint::from_bytes([1; 32]),
                 remote_name: None,
