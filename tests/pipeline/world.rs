@@ -147,6 +147,9 @@ impl World {
     pub fn put_back_state(self, saved: TempDir) -> World {
         let World { emulator, config, shared, worker, source, state } = self;
         let ahead_s = shared.state.clock().ahead_s();
+        // To put a machine back takes longer than the service's rules reach back, which the copy
+        // does not remember.
+        std::thread::sleep(Duration::from_secs(60) / TIME_SCALE);
         drop((worker, shared, state));
         let shared = open(&emulator, saved.path(), ahead_s);
         let worker = MirrorWorker::open(config.clone(), &shared.state).unwrap();

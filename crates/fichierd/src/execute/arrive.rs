@@ -134,9 +134,10 @@ impl Executor {
                     size_bytes: file.size_bytes,
                     whirlpool: file.whirlpool,
                 });
-                let links: Vec<Arrived> = links.collect();
+                let mut links: Vec<Arrived> = links.collect();
                 if is_ambiguous(&upload.files, &links) {
-                    return Ok(Heard::Lost);
+                    let staged = self.staged().await?;
+                    links.retain(|link| staged.iter().any(|file| file.url == link.url));
                 }
                 let matched = self.settle(upload, links)?;
                 self.discard(upload.key, &matched).await?;
