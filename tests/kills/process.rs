@@ -127,14 +127,16 @@ fn k25_a_program_that_dies_at_every_start_changes_nothing_and_systemd_stops_tryi
     world.run(&["sync"]).expect(0);
     write(&world.source("photos").join("waits"), "content");
     fs::remove_file(world.source("photos").join("0/0")).unwrap();
-    let mark = world.emulator.calls();
+    let (mark, files) = (world.emulator.calls(), world.emulator.files());
     for _ in 0..10 {
         world.environment = vec![("FAILPOINTS", "cycle:begun=return".to_owned())];
         world.launch();
         assert_eq!(world.take_service().ended(), None);
     }
     let calls = world.emulator.calls_since(mark);
-    assert!(calls.iter().all(|call| call == "folder/ls.cgi"), "{calls:?}");
+    // Each start claims the target once (decision 7), in fichierd's own folder there.
+    assert!(calls.chunks(3).all(World::is_start), "{calls:?}");
+    assert_eq!(world.emulator.files(), files);
     world.emulator.assert_no_violations();
     for unit in ["fichierd.service", "fichierd-user.service"] {
         let unit = format!("{}/../../systemd/{unit}", env!("CARGO_MANIFEST_DIR"));
