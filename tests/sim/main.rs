@@ -60,6 +60,7 @@ fn tell(script: &Script) -> Told {
             Ok(outcome) => outcome.err(),
             Err(_) => Some("the program waits for ever".to_owned()),
         };
+        world.end();
         Told { wrong, trace: world.road.trace() }
     })
 }

@@ -15,10 +15,21 @@ use tokio::time::Instant;
 
 use crate::script::Place;
 
+/// Requests after which nothing else is live than before: they look, or bring into staging.
+const LOOKS: [&str; 6] = [
+    "/v1/folder/ls.cgi",
+    "/v1/folder/mkdir.cgi",
+    "/v1/file/info.cgi",
+    "/v1/upload/get_upload_server.cgi",
+    "/upload.cgi",
+    "/end.pl",
+];
+
 /// What is done on the road beside carrying.
 pub trait Witness: Send {
     /// So many requests have been answered since the beginning; looks, and lets the world change.
-    fn after_request(&mut self, answered: u64);
+    /// The last one may have changed what is live.
+    fn after_request(&mut self, answered: u64, changes: bool);
 }
 
 /// The road. Clones are the same one.
@@ -201,7 +212,9 @@ impl Road {
             traffic.answered += 1;
             traffic.answered
         };
-        self.inner.witness.lock().unwrap_or_else(PoisonError::into_inner).after_request(answered);
+        let changes = !LOOKS.contains(&path.as_str());
+        let mut witness = self.inner.witness.lock().unwrap_or_else(PoisonError::into_inner);
+        witness.after_request(answered, changes);
         response
     }
 

@@ -5,6 +5,7 @@
 //! and the road to the service; the service is the emulator. All time is the runtime's, which
 //! stands still but for the waits of those who take part.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -71,7 +72,7 @@ struct Process {
 }
 
 impl Witness for Arc<Mutex<Outside>> {
-    fn after_request(&mut self, answered: u64) {
+    fn after_request(&mut self, answered: u64, changes: bool) {
         let mut outside = self.lock().unwrap_or_else(PoisonError::into_inner);
         let Outside { waiting, .. } = &mut *outside;
         let (now, later): (Vec<_>, Vec<_>) =
@@ -81,7 +82,7 @@ impl Witness for Arc<Mutex<Outside>> {
             outside.change(&change, true);
         }
         let Outside { disk, look, problem, .. } = &mut *outside;
-        if problem.is_none() {
+        if changes && problem.is_none() {
             let wrong = look.after_request(disk).err();
             *problem = wrong.map(|wrong| format!("{wrong} (after request {answered})"));
         }
@@ -98,6 +99,11 @@ impl Outside {
             }
         }
     }
+}
+
+thread_local! {
+    /// A state that a scenario has left, whose statements are prepared.
+    static SPARE: Cell<Option<Store>> = const { Cell::new(None) };
 }
 
 /// Building one opens the list of trusted authorities: once is enough.
@@ -171,7 +177,11 @@ impl World {
             process: None,
             remount_at: None,
         };
-        let mut store = Store::in_memory(fichier_state::Clock::by(clock)).unwrap();
+        let clock = fichier_state::Clock::by(clock);
+        let mut store = match SPARE.take() {
+            Some(store) => store.begin_anew(clock).unwrap(),
+            None => Store::in_memory(clock).unwrap(),
+        };
         store.write(|w| w.set_note("installation", Some("installation-1"))).unwrap();
         world.start(store);
         world
@@ -202,6 +212,16 @@ impl World {
         self.outside().dirty = worker.dirty.clone();
         let schedule = Schedule::starting(Instant::now());
         self.process = Some(Process { shared, worker, schedule });
+    }
+
+    /// The end of a scenario; the next one of this thread begins sooner for it.
+    pub fn end(&mut self) {
+        let store = self.process.take().and_then(|process| {
+            let Process { shared, worker, .. } = process;
+            drop(worker);
+            shared.state.into_store()
+        });
+        SPARE.set(store);
     }
 
     /// The process ends, and another one starts.
