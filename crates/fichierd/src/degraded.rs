@@ -2,7 +2,7 @@
 //!
 //! A state begins and ends once ([`episodes`]): one line in the journal each, an entry in `status`
 //! while it lasts, and a word for `systemctl status`. What is found to be wrong now is decided in
-//! [`found`]; both are pure. A new state is a new [`Kind`], which no `match` here lets anybody
+//! [`found()`]; both are pure. A new state is a new [`Kind`], which no `match` here lets anybody
 //! forget.
 
 mod at_rest;
