@@ -11,7 +11,7 @@ use std::path::Path;
 use fichier_emulator::StoredFile;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 
 use crate::ground::{Image, Mounted, own_mounts};
 use crate::random::Random;
@@ -125,6 +125,7 @@ impl Cutting {
         });
         let service = self.world.take_service();
         service.signal(Signal::STOP);
+        until("all of it has stopped", || has_stopped(service.id()).then_some(()));
         let state = self.world.path("state").join("state.db");
         let acknowledged = read(&state, OpenFlags::SQLITE_OPEN_READ_ONLY);
         let under_way = bytes_under_way(&state);
@@ -201,6 +202,15 @@ fn read(state: &Path, access: OpenFlags) -> Rows {
     let index = fs::read(state.with_extension("db-shm")).unwrap_or_default();
     let frames = index.get(16..20).map_or(0, |at| u32::from_ne_bytes(at.try_into().unwrap()));
     Rows { rows, frames }
+}
+
+/// Whether no thread of a process runs any more.
+fn has_stopped(process: Pid) -> bool {
+    let threads = fs::read_dir(format!("/proc/{}/task", process.as_raw_nonzero())).unwrap();
+    threads.map(|thread| fs::read_to_string(thread.unwrap().path().join("stat")).unwrap()).all(
+        // The state follows the name, which is in parentheses.
+        |stat| stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T')),
+    )
 }
 
 fn bytes_under_way(state: &Path) -> u64 {
