@@ -16,6 +16,7 @@
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 
 mod disk;
+mod endpoints;
 #[path = "../pipeline/exact.rs"]
 #[allow(dead_code, reason = "other tests use the rest of it")]
 mod exact;

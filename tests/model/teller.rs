@@ -14,26 +14,10 @@ use fichierd::mirror::Trouble;
 use fichierd::probe::probe;
 
 use crate::disk::Disk;
+use crate::endpoints::ENDPOINTS;
 use crate::exact::describe;
 use crate::operations::{Habit, Operation, Spoiling, Story};
 use crate::world::{TARGET, World};
-
-/// Requests that a fault may hit.
-const ENDPOINTS: [&str; 13] = [
-    "file/mv.cgi",
-    "upload.cgi",
-    "end.pl",
-    "file/rename.cgi",
-    "folder/mv.cgi",
-    "folder/mkdir.cgi",
-    "file/cp.cgi",
-    "file/rm.cgi",
-    "folder/ls.cgi",
-    "folder/rm.cgi",
-    "upload/get_upload_server.cgi",
-    "file/info.cgi",
-    "*",
-];
 
 /// A mirror that needs more cycles than this to come to rest goes round in circles.
 const MAX_CYCLES: usize = 25;

@@ -21,6 +21,8 @@ use std::time::{Duration, Instant};
 
 mod changes;
 mod disk;
+#[path = "../model/endpoints.rs"]
+mod endpoints;
 mod look;
 mod road;
 mod script;

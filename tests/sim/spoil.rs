@@ -2,24 +2,8 @@
 
 use fichier_emulator::{Action, Emulator, Fault};
 
+use crate::endpoints::ENDPOINTS;
 use crate::script::Spoiling;
-
-/// Requests that a fault may hit.
-const ENDPOINTS: [&str; 13] = [
-    "file/mv.cgi",
-    "upload.cgi",
-    "end.pl",
-    "file/rename.cgi",
-    "folder/mv.cgi",
-    "folder/mkdir.cgi",
-    "file/cp.cgi",
-    "file/rm.cgi",
-    "folder/ls.cgi",
-    "folder/rm.cgi",
-    "upload/get_upload_server.cgi",
-    "file/info.cgi",
-    "*",
-];
 
 pub fn inject(emulator: &Emulator, endpoint: u8, skip: u8, how: Spoiling) {
     let page = || "<html><body>maintenance</body></html>".to_owned();
