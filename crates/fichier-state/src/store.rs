@@ -109,9 +109,7 @@ impl Store {
     ///
     /// [`Error::Storage`] if there is no memory for it.
     pub fn in_memory(clock: Clock) -> Result<Store> {
-        let mut db = Connection::open_in_memory()?;
-        db.set_prepared_statement_cache_capacity(STATEMENTS);
-        db.pragma_update(None, "foreign_keys", true)?;
+        let mut db = connect(Path::new(":memory:"), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         schema::migrate(&mut db, Path::new(""), 0, MIGRATIONS)?;
         db.execute("UPDATE moments SET at_s = ?1, clock_s = ?1", [clock.now_s()])?;
         Ok(Store {
@@ -336,7 +334,6 @@ fn empty(db: &Connection, now_s: i64) -> Result<()> {
         let names = select.query_map([], |row| row.get::<_, String>(0))?;
         names.collect::<rusqlite::Result<Vec<_>>>()?
     };
-    db.pragma_update(None, "foreign_keys", false)?;
     let all = db.unchecked_transaction()?;
     // The later ones first, which belong to earlier ones; and twice: triggers write down in one
     // table what is deleted from another.
@@ -346,7 +343,6 @@ fn empty(db: &Connection, now_s: i64) -> Result<()> {
     db.execute("INSERT INTO ends (id, clean) VALUES (1, 0)", [])?;
     db.execute("INSERT INTO moments (id, at_s, clock_s) VALUES (1, ?1, ?1)", [now_s])?;
     all.commit()?;
-    db.pragma_update(None, "foreign_keys", true)?;
     Ok(())
 }
 
@@ -398,6 +394,9 @@ pub(crate) fn connect(path: &Path, access: OpenFlags) -> Result<Connection> {
     let db = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     db.busy_timeout(BUSY_TIMEOUT)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS);
+    // Else each other value of a LIMIT, or of what a partial index asks for, would have its
+    // statement compiled anew.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     for (name, value) in [
         ("trusted_schema", 0),
         ("cell_size_check", 1),
@@ -449,6 +448,8 @@ fn check(db: &Connection, pragma: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::StatementStatus;
+
     use super::*;
 
     fn setting(db: &Connection, name: &str) -> i64 {
@@ -469,6 +470,48 @@ mod tests {
         assert_eq!(setting(&store.db, "mmap_size"), 0);
         assert_eq!(setting(&store.db, "busy_timeout"), 5000);
         assert_eq!(setting(&store.db, "journal_size_limit"), 64 << 20);
+    }
+
+    #[test]
+    fn another_limit_does_not_compile_the_statement_anew() {
+        let store = Store::in_memory(Clock::default()).unwrap();
+        let mut select = store.db.prepare("SELECT id FROM folders LIMIT ?1").unwrap();
+        for limit in 1..10 {
+            let mut rows = select.query([limit]).unwrap();
+            while rows.next().unwrap().is_some() {}
+        }
+        assert_eq!(select.get_status(StatementStatus::RePrepare), 0);
+    }
+
+    #[test]
+    fn a_state_that_begins_anew_has_what_a_new_one_has_and_its_statements_too() {
+        let counts = |store: &Store| {
+            let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name";
+            let mut select = store.db.prepare(tables).unwrap();
+            let names = select.query_map([], |row| row.get::<_, String>(0)).unwrap();
+            let count = |name: String| {
+                let sql = format!("SELECT count(*) FROM \"{name}\"");
+                let rows: i64 = store.db.query_row(&sql, [], |row| row.get(0)).unwrap();
+                (name, rows)
+            };
+            names.map(|name| count(name.unwrap())).collect::<Vec<_>>()
+        };
+        let mut store = Store::in_memory(Clock::default()).unwrap();
+        let new = counts(&store);
+        store.write(|w| w.add_mirror("photos", Path::new("/source"), "/Backup")).unwrap();
+        store.write(|w| w.set_note("installation", Some("1"))).unwrap();
+        assert_ne!(counts(&store), new);
+
+        let store = store.begin_anew(Clock::default()).unwrap();
+
+        assert_eq!(counts(&store), new);
+        let mut select = store.db.prepare_cached("SELECT 1 FROM folders").unwrap();
+        assert!(!select.exists([]).unwrap());
+        drop(select);
+        let store = store.begin_anew(Clock::default()).unwrap();
+        let mut select = store.db.prepare_cached("SELECT 1 FROM folders").unwrap();
+        assert!(!select.exists([]).unwrap());
+        assert_eq!(select.get_status(StatementStatus::RePrepare), 0);
     }
 
     #[test]
