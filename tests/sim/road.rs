@@ -177,6 +177,7 @@ impl Road {
         request: http::Request<reqwest::Body>,
     ) -> io::Result<http::Response<Bytes>> {
         let path = request.uri().path().to_owned();
+        let call = shown(&path, request.body());
         let (dies, offline, dead) = {
             let traffic = self.traffic();
             let dies = match traffic.dies_at {
@@ -192,21 +193,21 @@ impl Road {
             return std::future::pending().await;
         }
         if offline {
-            self.note(&format!("{path}: offline"));
+            self.note(&format!("{call}: offline"));
             // A little later, as a connection that is refused is: time must go on.
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
         if dies == Some(false) {
-            return self.die(&path).await;
+            return self.die(&call).await;
         }
         tokio::time::sleep(std::time::Duration::from_millis(30)).await;
         let response = self.inner.emulator.answer(request).await;
         if dies == Some(true) {
-            return self.die(&path).await;
+            return self.die(&call).await;
         }
         let status = response.as_ref().map_or(0, |response| response.status().as_u16());
-        self.note(&format!("{path}: {status}"));
+        self.note(&format!("{call}: {status}"));
         let answered = {
             let mut traffic = self.traffic();
             traffic.answered += 1;
@@ -218,8 +219,8 @@ impl Road {
         response
     }
 
-    async fn die(&self, path: &str) -> io::Result<http::Response<Bytes>> {
-        self.note(&format!("{path}: dies"));
+    async fn die(&self, call: &str) -> io::Result<http::Response<Bytes>> {
+        self.note(&format!("{call}: dies"));
         {
             let mut traffic = self.traffic();
             traffic.answered += 1;
@@ -227,6 +228,14 @@ impl Road {
         }
         self.inner.died.notify_waiters();
         std::future::pending().await
+    }
+}
+
+/// A call with what it asks for; of an upload, the address alone.
+fn shown(path: &str, body: &reqwest::Body) -> String {
+    match body.as_bytes() {
+        Some(body) if path.ends_with(".cgi") => format!("{path} {}", String::from_utf8_lossy(body)),
+        _ => path.to_owned(),
     }
 }
 
