@@ -35,6 +35,7 @@ enum End {
 struct Setting {
     on_name_taken: Option<NameTaken>,
     keeps_nothing: bool,
+    links_change: bool,
 }
 
 /// Kills a mirror that carries out `operation` at each of its requests.
@@ -67,6 +68,7 @@ async fn survives_in(setting: Setting, operation: Operation) {
 async fn prepared(setting: Setting, operation: Operation) -> World {
     let rules = |rules: &mut Rules| {
         rules.on_name_taken = setting.on_name_taken.unwrap_or(rules.on_name_taken);
+        rules.mv_changes_link = setting.links_change;
     };
     let mut world = World::with(rules, |config| {
         if setting.keeps_nothing {
@@ -271,4 +273,19 @@ async fn names_that_must_be_free_end_as_on_disk_whenever_the_process_dies() {
 async fn with_nothing_kept_all_ends_as_on_disk_whenever_the_process_dies() {
     let setting = Setting { keeps_nothing: true, ..Setting::default() };
     survives_in(setting, REPLACE_MOVE_AND_DELETE).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_whose_links_change_on_the_way_arrive_whenever_the_process_dies() {
+    let setting = Setting { links_change: true, ..Setting::default() };
+    survives_in(setting, REPLACE_MOVE_AND_DELETE).await;
+    // Neither name is free, so both go there under temporary ones.
+    let operation = Operation {
+        before: |w| w.write_many(["f/a".to_owned(), "f/b".to_owned()]),
+        change: |w| {
+            w.rename("f/a", "g/b");
+            w.rename("f/b", "g/a");
+        },
+    };
+    survives_in(setting, operation).await;
 }

@@ -102,6 +102,9 @@ pub struct Moved {
     pub into: FolderId,
     /// The remote name that it comes to have.
     pub name: RemoteName,
+    /// The temporary name that it may have on its way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meanwhile: Option<RemoteName>,
     /// The path on record.
     pub from: RelPath,
     /// The path afterwards.

@@ -144,7 +144,8 @@ impl Executor {
             self.dirty.mark(moved.to.clone());
             let Some(entry) = self.state.read(|s| s.entry_of_url(&moved.url))? else { continue };
             let moved = self.forwards_or_back(moved, &entry)?;
-            if let Some(parcel) = Parcel::of_entry(&entry, Some(&moved.name)) {
+            let other_names = std::iter::once(&moved.name).chain(&moved.meanwhile);
+            if let Some(parcel) = Parcel::of_entry(&entry, other_names) {
                 by_folder.entry(moved.into).or_default().push((moved, parcel));
             }
         }

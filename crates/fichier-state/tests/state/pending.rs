@@ -100,7 +100,14 @@ fn one_of_each() -> Vec<Intent> {
     let odd = RelPath::parse(b"a/caf\xE9").unwrap();
     let name = RemoteName::from_service("n\"\u{1F600}".to_owned());
     let (id, into) = (FolderId(3), FolderId(4));
-    let moved = Moved { url: url(1), into, name: name.clone(), from: path("a"), to: odd.clone() };
+    let moved = Moved {
+        url: url(1),
+        into,
+        name: name.clone(),
+        meanwhile: Some(name.clone()),
+        from: path("a"),
+        to: odd.clone(),
+    };
     let version = NewVersion {
         mirror: MirrorId(1),
         path: odd.clone(),

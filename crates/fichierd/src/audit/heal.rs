@@ -124,11 +124,12 @@ impl Executor {
                 to: path.join(&entry.name),
                 into: spot.id,
                 name: name_of(entry, copy),
+                meanwhile: None,
             })
             .collect();
         let intent = self.state.write(|w| w.begin(self.mirror, &Intent::Move { then }))?;
         let parcels: Vec<Parcel> =
-            entries.iter().filter_map(|entry| Parcel::of_entry(entry, None)).collect();
+            entries.iter().filter_map(|entry| Parcel::of_entry(entry, [])).collect();
         let brought = self.bring(&parcels, spot.id).await?;
         self.state.write(|w| w.resolve(intent))?;
         Ok(brought)

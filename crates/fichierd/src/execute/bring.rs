@@ -65,13 +65,16 @@ impl Brought {
 }
 
 impl Parcel {
-    /// A file on record, which may have another name when it arrives.
-    pub(crate) fn of_entry(entry: &Entry, other_name: Option<&RemoteName>) -> Option<Parcel> {
+    /// A file on record, which may have one of these other names when it arrives.
+    pub(crate) fn of_entry<'a>(
+        entry: &Entry,
+        other_names: impl IntoIterator<Item = &'a RemoteName>,
+    ) -> Option<Parcel> {
         let copy = entry.remote()?;
         let name = copy.remote_name.clone().unwrap_or_else(|| RemoteName::encode(&entry.name));
         Some(Parcel {
             url: copy.url.clone(),
-            names: [Some(&name), other_name].into_iter().flatten().cloned().collect(),
+            names: std::iter::once(name).chain(other_names.into_iter().cloned()).collect(),
             size_bytes: entry.stamp.size_bytes,
             whirlpool: Some(copy.whirlpool),
         })

@@ -37,7 +37,7 @@ struct Mover {
     route: Route,
     /// It is in the new folder, under whatever name.
     has_arrived: bool,
-    /// The name that it was given for the move.
+    /// The name that it is given before the move.
     early_name: Option<RemoteName>,
 }
 
@@ -63,6 +63,13 @@ impl Executor {
             movers.extend(self.mover(relocation).await?);
         }
         part_ways(&mut movers);
+        for mover in &mut movers {
+            mover.early_name = match mover.route {
+                Route::MoveThenRename => None,
+                Route::RenameThenMove => Some(mover.to_name.clone()),
+                Route::OverTemporaryName => Some(temporary_name(&self.chance)),
+            };
+        }
         let mut leaving = self.in_their_way(&movers)?;
         if self.name_taken()? != NameTaken::Twins {
             self.retire_all(std::mem::take(&mut leaving)).await?;
@@ -82,18 +89,13 @@ impl Executor {
         failpoint::reached("relocate:begun");
         let early: Vec<_> = movers
             .iter()
-            .filter_map(|mover| match mover.route {
-                Route::MoveThenRename => None,
-                Route::RenameThenMove => Some((mover.url.clone(), mover.to_name.clone())),
-                Route::OverTemporaryName => Some((mover.url.clone(), temporary_name(&self.chance))),
-            })
+            .filter_map(|mover| Some((mover.url.clone(), mover.early_name.clone()?)))
             .collect();
         let mut failed = self.give_names(&early).await?;
         let mut by_folder: BTreeMap<FolderId, Vec<Parcel>> = BTreeMap::new();
         for mover in movers.iter().filter(|mover| mover.changes_folder()) {
             if !failed.contains(&mover.url) {
-                let name = early.iter().find(|(url, _)| *url == mover.url).map(|(_, name)| name);
-                let parcel = Parcel::of_entry(&mover.entry, name);
+                let parcel = Parcel::of_entry(&mover.entry, mover.early_name.iter());
                 by_folder.entry(mover.to_folder).or_default().extend(parcel);
             }
         }
@@ -105,8 +107,6 @@ impl Executor {
                 }
                 match brought.url(&mover.url) {
                     Some(now) => {
-                        let name = early.iter().find(|(url, _)| *url == mover.url);
-                        mover.early_name = name.map(|(_, name)| name.clone());
                         mover.url = now.clone();
                         mover.has_arrived = true;
                     }
@@ -239,6 +239,7 @@ impl Executor {
                 to: mover.relocation.to.path.clone(),
                 into: mover.to_folder,
                 name: mover.to_name.clone(),
+                meanwhile: mover.early_name.clone().filter(|name| *name != mover.to_name),
             })
             .collect();
         let intent = Intent::Move { then };
