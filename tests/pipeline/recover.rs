@@ -270,6 +270,19 @@ async fn names_that_must_be_free_end_as_on_disk_whenever_the_process_dies() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_whose_old_name_is_taken_in_its_new_folder_replaces_none_whenever_the_process_dies()
+{
+    let operation = Operation {
+        before: |w| w.write_many(["f/same name".to_owned(), "g/same name".to_owned()]),
+        change: |w| w.rename("f/same name", "g/other name"),
+    };
+    for on_name_taken in [NameTaken::Overwrite, NameTaken::Refuse, NameTaken::Rename] {
+        let setting = Setting { on_name_taken: Some(on_name_taken), ..Setting::default() };
+        survives_in(setting, operation).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn with_nothing_kept_all_ends_as_on_disk_whenever_the_process_dies() {
     let setting = Setting { keeps_nothing: true, ..Setting::default() };
     survives_in(setting, REPLACE_MOVE_AND_DELETE).await;

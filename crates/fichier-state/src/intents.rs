@@ -102,9 +102,9 @@ pub struct Moved {
     pub into: FolderId,
     /// The remote name that it comes to have.
     pub name: RemoteName,
-    /// The temporary name that it may have on its way.
+    /// The name that it is given before it is moved, if its old one is taken in the new folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub meanwhile: Option<RemoteName>,
+    pub early_name: Option<RemoteName>,
     /// The path on record.
     pub from: RelPath,
     /// The path afterwards.

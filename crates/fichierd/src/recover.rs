@@ -14,7 +14,7 @@ use fichier_state::{
     Content, Entry, Intent, IntentId, Moved, Origin, RelPath, RemoteCopy, RemoteSpot, Retired,
 };
 
-use crate::execute::{Executor, Fate, Leaving, Parcel, Removal, StepError, other_name};
+use crate::execute::{Brought, Executor, Fate, Leaving, Parcel, Removal, StepError, other_name};
 
 impl Executor {
     /// Resolves every intent and every pending upload of this mirror.
@@ -144,7 +144,7 @@ impl Executor {
             self.dirty.mark(moved.to.clone());
             let Some(entry) = self.state.read(|s| s.entry_of_url(&moved.url))? else { continue };
             let moved = self.forwards_or_back(moved, &entry)?;
-            let other_names = std::iter::once(&moved.name).chain(&moved.meanwhile);
+            let other_names = std::iter::once(&moved.name).chain(&moved.early_name);
             if let Some(parcel) = Parcel::of_entry(&entry, other_names) {
                 by_folder.entry(moved.into).or_default().push((moved, parcel));
             }
@@ -176,8 +176,17 @@ impl Executor {
         folder: FolderId,
         moves: &[(Moved, Parcel)],
     ) -> Result<(), StepError> {
-        let parcels: Vec<Parcel> = moves.iter().map(|(_, parcel)| parcel.clone()).collect();
-        let brought = match self.bring(&parcels, folder).await {
+        // First, as at the first try: under its old name a file might replace one that is there.
+        let early: Vec<(FileUrl, RemoteName)> = moves
+            .iter()
+            .filter_map(|(moved, _)| Some((moved.url.clone(), moved.early_name.clone()?)))
+            .collect();
+        let unnamed = self.give_names(&early).await?;
+        let (staying, ready): (Vec<Parcel>, Vec<Parcel>) = moves
+            .iter()
+            .map(|(_, parcel)| parcel.clone())
+            .partition(|parcel| unnamed.contains(&parcel.url));
+        let brought = match self.bring_or_find(&ready, &staying, folder).await {
             // The folder is gone: what was to be in it is found missing by the next look.
             Err(StepError::Api(error)) if matches!(error.kind, ErrorKind::NotFound) => {
                 return Ok(());
@@ -196,6 +205,20 @@ impl Executor {
             }
         }
         Ok(())
+    }
+
+    /// Moves those that are `ready`. The others are there already, under new links, or stay.
+    async fn bring_or_find(
+        &self,
+        ready: &[Parcel],
+        staying: &[Parcel],
+        folder: FolderId,
+    ) -> Result<Brought, StepError> {
+        let mut brought = self.bring(ready, folder).await?;
+        if !staying.is_empty() {
+            brought.add(self.find_in(staying, folder).await?);
+        }
+        Ok(brought)
     }
 
     /// The record follows a file, if its new place is free on record. If not, the next plan does

@@ -104,7 +104,7 @@ fn one_of_each() -> Vec<Intent> {
         url: url(1),
         into,
         name: name.clone(),
-        meanwhile: Some(name.clone()),
+        early_name: Some(name.clone()),
         from: path("a"),
         to: odd.clone(),
     };

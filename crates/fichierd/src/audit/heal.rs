@@ -124,7 +124,7 @@ impl Executor {
                 to: path.join(&entry.name),
                 into: spot.id,
                 name: name_of(entry, copy),
-                meanwhile: None,
+                early_name: None,
             })
             .collect();
         let intent = self.state.write(|w| w.begin(self.mirror, &Intent::Move { then }))?;

@@ -41,7 +41,7 @@ pub(crate) struct Brought {
 
 impl Brought {
     /// Takes in what became of others, or of the same at a second try.
-    pub(super) fn add(&mut self, later: Brought) {
+    pub(crate) fn add(&mut self, later: Brought) {
         self.there.extend(later.there);
         self.lookalikes.extend(later.lookalikes);
         self.gone.extend(later.gone);
@@ -154,6 +154,22 @@ impl Executor {
             self.look_for(&open, &listing, none_is_known, &mut brought)?;
         }
         Ok(brought)
+    }
+
+    /// Looks for files in a folder where they may have been brought before.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::bring`].
+    pub(crate) async fn find_in(
+        &self,
+        parcels: &[Parcel],
+        folder: FolderId,
+    ) -> Result<Brought, StepError> {
+        let mut found = Brought::default();
+        let listing = self.client.list_folder(folder).await?;
+        self.look_for(&parcels.iter().collect::<Vec<_>>(), &listing, false, &mut found)?;
+        Ok(found)
     }
 
     fn look_for(

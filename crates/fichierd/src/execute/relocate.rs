@@ -239,7 +239,7 @@ impl Executor {
                 to: mover.relocation.to.path.clone(),
                 into: mover.to_folder,
                 name: mover.to_name.clone(),
-                meanwhile: mover.early_name.clone().filter(|name| *name != mover.to_name),
+                early_name: mover.early_name.clone(),
             })
             .collect();
         let intent = Intent::Move { then };
