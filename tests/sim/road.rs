@@ -15,6 +15,9 @@ use tokio::time::Instant;
 
 use crate::script::Place;
 
+/// What the service answers when it locks an account.
+const LOCKED: u16 = 403;
+
 /// Requests after which nothing else is live than before: they look, or bring into staging.
 const LOOKS: [&str; 6] = [
     "/v1/folder/ls.cgi",
@@ -203,10 +206,11 @@ impl Road {
         }
         tokio::time::sleep(std::time::Duration::from_millis(30)).await;
         let response = self.inner.emulator.answer(request).await;
-        if dies == Some(true) {
+        let status = response.as_ref().map_or(0, |response| response.status().as_u16());
+        // A lock that it does not live to hear of is nothing that the next one could respect.
+        if dies == Some(true) && status != LOCKED {
             return self.die(&call).await;
         }
-        let status = response.as_ref().map_or(0, |response| response.status().as_u16());
         self.note(&format!("{call}: {status}"));
         let answered = {
             let mut traffic = self.traffic();
