@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use fichier_emulator::{Action, Fault, Rules};
+use fichier_emulator::{Action, Fault, NameTaken, Rules};
 use fichierd::mirror::Trouble;
 
 use crate::world::{TARGET, World};
@@ -302,6 +302,22 @@ async fn a_move_that_changes_the_link_is_followed() {
     world.settle().await;
     world.assert_mirrored();
     assert_eq!(world.emulator.bytes_received(), sent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_move_that_changes_link_and_name_is_followed_without_its_reply() {
+    let rules = |rules: &mut Rules| {
+        rules.mv_changes_link = true;
+        rules.on_name_taken = NameTaken::Rename;
+    };
+    let mut world = World::with(rules, |_| {}).await;
+    world.write("folder/photo.jpg", "content");
+    world.settle().await;
+    world.write("folder/photo.jpg", "edited");
+    world.emulator.inject(Fault::once("file/mv.cgi", Action::DoItThenReset));
+    world.settle().await;
+    world.assert_mirrored();
+    assert_eq!(world.versions().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

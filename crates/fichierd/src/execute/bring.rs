@@ -100,12 +100,30 @@ impl Parcel {
         Parcel { url: url.clone(), names, size_bytes, whirlpool }
     }
 
-    fn looks_like(&self, file: &RemoteFile) -> bool {
+    fn is_named(&self, file: &RemoteFile) -> bool {
         self.names.contains(&file.name)
-            && self.size_bytes == file.size_bytes
+    }
+
+    /// Whether it may be one that the service gave another name, because its own was taken.
+    fn may_be_named(&self, file: &RemoteFile) -> bool {
+        self.names.iter().any(|name| is_name_with_more(name.as_str(), file.name.as_str()))
+    }
+
+    fn has_content_of(&self, file: &RemoteFile) -> bool {
+        self.size_bytes == file.size_bytes
             && self.whirlpool.is_some()
             && self.whirlpool == file.whirlpool
     }
+}
+
+/// Whether `other` is the name with something added to it, or to what is before its extension.
+fn is_name_with_more(name: &str, other: &str) -> bool {
+    let (stem, extension) = match name.rfind('.') {
+        Some(dot) if dot > 0 => name.split_at(dot),
+        _ => (name, ""),
+    };
+    let has_more_in_it = other.starts_with(stem) && other.ends_with(extension);
+    other.len() > name.len() && (other.starts_with(name) || has_more_in_it)
 }
 
 impl Executor {
@@ -183,14 +201,24 @@ impl Executor {
             self.state.read(|s| s.known_urls(listing.files.iter().map(|file| &file.url)))?;
         let mut strangers: Vec<&RemoteFile> =
             listing.files.iter().filter(|file| !known.contains(&file.url)).collect();
-        for parcel in parcels {
-            if listing.files.iter().any(|file| file.url == parcel.url) {
-                brought.there.insert(parcel.url.clone(), parcel.url.clone());
-            } else if let Some(at) = strangers.iter().position(|file| parcel.looks_like(file)) {
+        let (there, mut open): (Vec<&Parcel>, Vec<&Parcel>) = parcels
+            .iter()
+            .partition(|parcel| listing.files.iter().any(|file| file.url == parcel.url));
+        brought.there.extend(there.iter().map(|parcel| (parcel.url.clone(), parcel.url.clone())));
+        // Those that have their names first: another one's name may look like theirs with more.
+        for has_name in [Parcel::is_named, Parcel::may_be_named] {
+            open.retain(|parcel| {
+                let is_it =
+                    |file: &&RemoteFile| has_name(parcel, file) && parcel.has_content_of(file);
+                let Some(at) = strangers.iter().position(is_it) else { return true };
                 let found = strangers.swap_remove(at);
                 brought.there.insert(parcel.url.clone(), found.url.clone());
                 brought.lookalikes.insert(parcel.url.clone());
-            } else if none_is_known {
+                false
+            });
+        }
+        for parcel in open {
+            if none_is_known {
                 brought.gone.insert(parcel.url.clone());
             } else {
                 let same_name = |file: &&&RemoteFile| parcel.names.first() == Some(&file.name);
@@ -258,4 +286,20 @@ pub(super) fn is_refusal(error: &fichier_api::Error) -> bool {
             | ErrorKind::NameTaken { .. }
             | ErrorKind::Refused { .. }
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_name_with_more;
+
+    #[test]
+    fn a_name_with_more_has_it_at_its_end_or_before_its_extension() {
+        for other in ["photo (1).jpg", "photo.jpg (1)", "photo_2.jpg", "photo.jpg.1"] {
+            assert!(is_name_with_more("photo.jpg", other), "{other}");
+        }
+        assert!(is_name_with_more("a", "a (1)"));
+        assert!(is_name_with_more(".bashrc", ".bashrc (1)"));
+        assert!(!is_name_with_more("a", "a"));
+        assert!(!is_name_with_more("photo.jpg", "photos.png"));
+    }
 }
