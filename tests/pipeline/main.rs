@@ -14,6 +14,7 @@ mod calls;
 mod drift;
 mod drill;
 mod exact;
+mod exchanged;
 mod expiry;
 mod faults;
 mod fence;
