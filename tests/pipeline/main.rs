@@ -34,6 +34,7 @@ mod removals;
 mod restless;
 mod restore;
 mod snapshots;
+mod staged;
 mod traits;
 mod wire;
 mod world;
