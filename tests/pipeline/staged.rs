@@ -56,7 +56,7 @@ async fn links_of_nothing_in_a_result_are_never_asked_for() {
 /// Only those of the first call went, and the others lay in the staging folder from then on.
 #[tokio::test(flavor = "multi_thread")]
 async fn damaged_copies_go_though_the_service_removes_a_part_of_them_at_a_time() {
-    for refusals in 0..2 {
+    for refusals in 0..3 {
         let mut world = World::with(|rules| rules.batch_max = Some(3), |_| {}).await;
         world.write_many((0..5).map(|n| format!("file-{n}")));
         world.emulator.inject(Fault::once("end.pl", Action::WrongWhirlpool));
@@ -72,6 +72,26 @@ async fn damaged_copies_go_though_the_service_removes_a_part_of_them_at_a_time()
         world.settle().await;
         world.assert_mirrored();
     }
+}
+
+/// It was removed later all the same, because that had been begun.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_looked_damaged_is_not_removed_once_it_is_taken_for_the_file() {
+    let mut world = World::new().await;
+    world.write("file", "content");
+    world.emulator.inject(Fault::once("end.pl", Action::WrongWhirlpool));
+    for _ in 0..2 {
+        world.emulator.inject(Fault::once("file/rm.cgi", Action::Partial(0)));
+    }
+    world.cycle().await;
+    assert_eq!(world.staged(), ["file"]);
+    // It is sent again, that fails, and the listing shows the first one as it should be.
+    world.emulator.inject(Fault::once("upload.cgi", Action::Status(500, String::new())));
+    let end = world.cycle().await;
+    assert_eq!(end.report.uploaded_files, 1, "{end:?}");
+    world.settle().await;
+    world.assert_mirrored();
+    assert_eq!(world.emulator.files().iter().filter(|file| file.name == "file").count(), 1);
 }
 
 /// The old copy made room for one that was not there any more (I4).
