@@ -101,7 +101,7 @@ fn assert_anonymous(world: &World, text: &str) {
 fn a_probe_tells_how_the_service_behaves_and_the_service_keeps_it() {
     for running in [false, true] {
         let mut world = World::new();
-        world.emulator.tolerate_rm_full(true);
+        world.emulator.tolerate_trials(true);
         write(&world.source("photos").join("one.jpg"), "one");
         world.run(&["sync"]).expect(0);
         world.run(&["check"]).expect(0).says("documentation is silent is not known");

@@ -23,7 +23,7 @@ const TIME_SCALE: u32 = 2_000;
 const SLOW_SCALE: u32 = 100;
 
 async fn emulator(rules: impl FnOnce(&mut Rules)) -> Emulator {
-    let mut set = Rules { rm_full_tolerated: true, ..Rules::scaled(TIME_SCALE) };
+    let mut set = Rules { trials_tolerated: true, ..Rules::scaled(TIME_SCALE) };
     rules(&mut set);
     Emulator::builder().rules(set).start().await.unwrap()
 }
@@ -209,9 +209,9 @@ async fn probed(rules: impl FnOnce(&mut Rules)) -> World {
 
 async fn learn(world: &World) {
     let dir = TempDir::new().unwrap();
-    world.emulator.tolerate_rm_full(true);
+    world.emulator.tolerate_trials(true);
     let found = probe(&world.shared.client, dir.path(), 7, &|_| {}).await.unwrap();
-    world.emulator.tolerate_rm_full(false);
+    world.emulator.tolerate_trials(false);
     assert!(found.stopped.is_none() && found.left.is_none(), "{found:?}");
     world.shared.state.write(|w| found.traits.keep(w)).unwrap();
 }

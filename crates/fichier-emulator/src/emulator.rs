@@ -285,10 +285,10 @@ impl Emulator {
         self.world.lock().rules = rules;
     }
 
-    /// Whether removing a folder that is not empty is no violation from now on:
-    /// [`Rules::rm_full_tolerated`].
-    pub fn tolerate_rm_full(&self, tolerated: bool) {
-        self.world.lock().rules.rm_full_tolerated = tolerated;
+    /// Whether what a careful client never does is no violation from now on:
+    /// [`Rules::trials_tolerated`].
+    pub fn tolerate_trials(&self, tolerated: bool) {
+        self.world.lock().rules.trials_tolerated = tolerated;
     }
 
     /// Whether somebody downloads elsewhere from now on: [`Rules::other_location_active`].
