@@ -154,6 +154,7 @@ async fn a_file_that_cannot_be_opened_or_became_shorter_is_named_and_nothing_is_
         name: name("b"),
         size_bytes: 5,
         open: Box::new(|| Err(io::ErrorKind::NotFound.into())),
+        is_trial: false,
     };
     let path = world.local("c", b"123");
     let shorter = UploadFile::new(name("c"), 5, || File::open(path));
@@ -174,6 +175,7 @@ async fn what_the_service_would_not_take_is_not_sent() {
         name: name("a"),
         size_bytes,
         open: Box::new(|| Err(io::ErrorKind::NotFound.into())),
+        is_trial: false,
     };
     let slot = world.client.open_upload().await.unwrap();
     let too_many = (0..=MAX_FILES_PER_UPLOAD).map(|_| file(1)).collect();
@@ -190,6 +192,16 @@ async fn what_the_service_would_not_take_is_not_sent() {
         assert_eq!((found, source.kind()), (index, io::ErrorKind::InvalidInput));
     }
     assert_eq!(world.emulator.calls(), 1);
+}
+
+#[tokio::test]
+async fn an_empty_file_is_sent_by_whoever_says_that_it_is_a_trial() {
+    let world = World::with(Rules { trials_tolerated: true, ..Rules::default() }).await;
+    let empty = UploadFile { is_trial: true, ..world.upload("empty", b"") };
+    let (_, sent) = world.send(FolderId::ROOT, vec![empty]).await;
+    let (error, _, complete) = service(sent);
+    assert!(matches!(error.kind, ErrorKind::NoFileInUpload) && complete, "{error:?}");
+    world.emulator.assert_no_violations();
 }
 
 #[tokio::test]
