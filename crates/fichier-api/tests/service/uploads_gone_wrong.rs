@@ -127,11 +127,15 @@ async fn an_anonymous_upload_is_an_error_and_its_files_are_removed() {
     let sent = wrong.send_files(&slot, folder, files, Arc::new(AtomicU64::new(0))).await.unwrap();
     assert_eq!(world.paths(), ["nobody:/a"]);
 
+    world.fail_once("file/rm.cgi", Action::Partial(0));
     let error = world.client.upload_result(&slot, Some(&sent.xid)).await.unwrap_err();
-    assert!(matches!(error.kind, ErrorKind::Anonymous), "{error:?}");
+    assert!(matches!(error.kind, ErrorKind::Anonymous { left: 1 }), "{error:?}");
+    assert_eq!(world.paths(), ["nobody:/a"]);
+    let error = world.client.upload_result(&slot, Some(&sent.xid)).await.unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::Anonymous { left: 0 }), "{error:?}");
     assert!(world.paths().is_empty());
     let calls = world.emulator.calls_since(2);
-    assert_eq!(calls, ["end.pl", "file/rm.cgi"]);
+    assert_eq!(calls, ["end.pl", "file/rm.cgi", "end.pl", "file/rm.cgi"]);
 }
 
 #[tokio::test]

@@ -146,7 +146,7 @@ impl Executor {
             }
             Ok(UploadResult::BeingScanned) => Ok(Heard::Scanning),
             Ok(UploadResult::Nothing) => Ok(Heard::Nothing),
-            Err(error) if matches!(error.kind, ErrorKind::Anonymous) => {
+            Err(error) if matches!(error.kind, ErrorKind::Anonymous { .. }) => {
                 // Not in the account, and removed again: as if nothing had been sent.
                 self.give_up(upload.key, &upload.files, true)?;
                 Err(error.into())
