@@ -36,5 +36,6 @@ mod restore;
 mod snapshots;
 mod staged;
 mod traits;
+mod trials;
 mod wire;
 mod world;
