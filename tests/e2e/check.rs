@@ -101,7 +101,7 @@ fn assert_anonymous(world: &World, text: &str) {
 fn a_probe_tells_how_the_service_behaves_and_the_service_keeps_it() {
     for running in [false, true] {
         let mut world = World::new();
-        world.emulator.tolerate_rm_full(true);
+        world.emulator.tolerate_trials(true);
         write(&world.source("photos").join("one.jpg"), "one");
         world.run(&["sync"]).expect(0);
         world.run(&["check"]).expect(0).says("documentation is silent is not known");
@@ -116,12 +116,15 @@ fn a_probe_tells_how_the_service_behaves_and_the_service_keeps_it() {
         assert_eq!(report["traits"]["batch"]["is"], 100);
         assert_eq!(report["traits"]["name_taken"]["is"], "twins");
         assert_eq!(report["stopped"], serde_json::Value::Null);
-        ran.says("about 40 calls in 4 min");
+        ran.says("about 70 calls in 5 min");
+        let said = report["said"].as_array().unwrap();
+        let empty = said.iter().find(|said| said["question"] == "an empty file").unwrap();
+        assert!(empty["answer"].as_str().unwrap().contains("found no file"), "{empty}");
         assert_eq!(world.emulator.files(), files, "nothing else is touched, nothing is left");
         world.run(&["check"]).expect(0).says("11 of 11 answers are known");
         let ran = world.run(&["check", "--probe"]).expect(0).says("download to this address");
         let table = ran.stdout.split("ok ").last().unwrap().to_owned();
-        assert!(table.contains("served ("), "{table}");
+        assert!(table.contains("served (") && table.contains("an empty file"), "{table}");
         world.emulator.assert_no_violations();
     }
 }

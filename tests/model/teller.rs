@@ -80,9 +80,9 @@ pub async fn tell(story: &Story) -> Outcome {
 /// Finds out how the service behaves, as `check --probe` does.
 async fn learn_traits(world: &World) -> Outcome {
     let dir = tempfile::TempDir::new().unwrap();
-    world.emulator.tolerate_rm_full(true);
+    world.emulator.tolerate_trials(true);
     let found = probe(&world.shared.client, dir.path(), 0, &|_| {}).await;
-    world.emulator.tolerate_rm_full(false);
+    world.emulator.tolerate_trials(false);
     let found = found.map_err(|error| format!("the probe failed: {error}"))?;
     check(found.stopped.is_none() && found.left.is_none(), || format!("the probe: {found:?}"))?;
     world.shared.state.write(|w| found.traits.keep(w)).map_err(|error| error.to_string())

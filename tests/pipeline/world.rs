@@ -147,10 +147,10 @@ impl World {
     pub fn put_back_state(self, saved: TempDir) -> World {
         let World { emulator, config, shared, worker, source, state } = self;
         let ahead_s = shared.state.clock().ahead_s();
-        // To put a machine back takes longer than the service's rules reach back, which the copy
-        // does not remember.
-        std::thread::sleep(Duration::from_secs(60) / TIME_SCALE);
         drop((worker, shared, state));
+        // The copy does not remember the calls that were made since, and to put a machine back
+        // takes longer than the service's rules reach.
+        emulator.forget_calls();
         let shared = open(&emulator, saved.path(), ahead_s);
         let worker = MirrorWorker::open(config.clone(), &shared.state).unwrap();
         World { emulator, config, shared, worker, source, state: saved }
@@ -407,7 +407,6 @@ impl World {
     }
 }
 
-/// As the process opens it; its clock is so many seconds ahead.
 /// A client whose pacer remembers in a state folder.
 pub fn client(emulator: &Emulator, state_dir: &Path) -> Client {
     let pace = PaceConfig { calls_per_second: 3.0, time_scale: TIME_SCALE };
@@ -429,6 +428,7 @@ pub fn client_with(
     settings(builder).build().unwrap()
 }
 
+/// As the process opens it; its clock is so many seconds ahead.
 fn open(emulator: &Emulator, state_dir: &Path, ahead_s: i64) -> Shared {
     let client = client(emulator, state_dir);
     let mut store = Store::open(state_dir).unwrap();

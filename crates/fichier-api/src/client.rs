@@ -101,6 +101,16 @@ impl Client {
         Client { transport, pacer, ..self.clone() }
     }
 
+    /// The same way to the service with another key.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::Http`] if the key is no header value.
+    pub fn with_key(&self, key: &ApiKey) -> Result<Client, BuildError> {
+        let transport = Arc::new(self.transport.with_key(key)?);
+        Ok(Client { transport, key_digest: key.digest().into(), ..self.clone() })
+    }
+
     /// What spaces this client's calls.
     pub fn pacer(&self) -> &Pacer {
         &self.pacer

@@ -152,7 +152,11 @@ pub enum ErrorKind {
     /// The files went to nobody's account: the node did not accept the key. They were removed
     /// again as far as the service allowed.
     #[error("the upload node did not accept the API key and stored the files anonymously")]
-    Anonymous,
+    Anonymous {
+        /// How many were not removed: the service may not know new links yet. Asking for the
+        /// result again tries again.
+        left: usize,
+    },
     /// What was downloaded is not what was asked for.
     #[error("the downloaded content differs from what the service recorded: {detail}")]
     Corrupt {
@@ -194,7 +198,7 @@ impl ErrorKind {
             | ErrorKind::CustomersOnly
             | ErrorKind::OwnerLocked
             | ErrorKind::AddressRefused
-            | ErrorKind::Anonymous
+            | ErrorKind::Anonymous { .. }
             | ErrorKind::Sink(_)
             | ErrorKind::PaceMemory(_) => Remedy::AskOperator,
             ErrorKind::OneLocation
@@ -239,7 +243,7 @@ impl ErrorKind {
             | ErrorKind::NoFileInUpload
             | ErrorKind::Refused { .. }
             | ErrorKind::InvalidRequest { .. }
-            | ErrorKind::Anonymous
+            | ErrorKind::Anonymous { .. }
             | ErrorKind::Corrupt { .. }
             | ErrorKind::Sink(_)
             | ErrorKind::PaceMemory(_) => false,

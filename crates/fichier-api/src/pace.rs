@@ -320,7 +320,7 @@ impl Pacer {
             | ErrorKind::UnexpectedReply { .. }
             | ErrorKind::Refused { .. }
             | ErrorKind::InvalidRequest { .. }
-            | ErrorKind::Anonymous
+            | ErrorKind::Anonymous { .. }
             | ErrorKind::Corrupt { .. }
             | ErrorKind::Sink(_)
             | ErrorKind::PaceMemory(_) => return,

@@ -183,7 +183,7 @@ impl Reading {
     }
 
     fn file(&mut self, index: usize, file: UploadFile) -> io::Result<SentFile> {
-        let UploadFile { name, size_bytes, open } = file;
+        let UploadFile { name, size_bytes, open, is_trial: _ } = file;
         let mut source = open()?;
         let at_open = source.mark()?;
         self.pending.bytes.extend_from_slice(self.form.opening(index).as_bytes());

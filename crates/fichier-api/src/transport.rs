@@ -52,7 +52,7 @@ pub(crate) struct Settings {
 }
 
 /// The connections to the service.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Transport {
     address: ApiAddress,
     authorization: HeaderValue,
@@ -60,7 +60,7 @@ pub(crate) struct Transport {
     api: reqwest::Client,
     node: reqwest::Client,
     download: reqwest::Client,
-    service_clock: NewestReading,
+    service_clock: Arc<NewestReading>,
     /// Instead of the network.
     carrier: Option<Arc<dyn Carrier>>,
 }
@@ -81,9 +81,7 @@ impl Transport {
         settings: Settings,
         clock: Clock,
     ) -> Result<Transport, BuildError> {
-        let mut authorization = HeaderValue::from_str(&key.bearer())
-            .map_err(|_| BuildError::Http { problem: "the key is no header value".to_owned() })?;
-        authorization.set_sensitive(true);
+        let authorization = authorization(key)?;
         let stall = settings.stall_timeout;
         // One for all, so that they never disagree.
         let resolver = Resolver::new(settings.address_family);
@@ -94,7 +92,7 @@ impl Transport {
             api: finish(start(true)?.gzip(true).read_timeout(stall))?,
             node: finish(fresh)?,
             download: finish(http1()?.read_timeout(stall))?,
-            service_clock: NewestReading::new(clock),
+            service_clock: Arc::new(NewestReading::new(clock)),
             carrier: None,
             address: settings.address,
             authorization,
@@ -104,16 +102,13 @@ impl Transport {
 
     /// The same, over another carrier; shares no reading of the service's clock.
     pub(crate) fn carried_by(&self, carrier: Arc<dyn Carrier>, clock: Clock) -> Transport {
-        Transport {
-            address: self.address.clone(),
-            authorization: self.authorization.clone(),
-            stall_timeout: self.stall_timeout,
-            api: self.api.clone(),
-            node: self.node.clone(),
-            download: self.download.clone(),
-            service_clock: NewestReading::new(clock),
-            carrier: Some(carrier),
-        }
+        let service_clock = Arc::new(NewestReading::new(clock));
+        Transport { service_clock, carrier: Some(carrier), ..self.clone() }
+    }
+
+    /// The same, with another key.
+    pub(crate) fn with_key(&self, key: &ApiKey) -> Result<Transport, BuildError> {
+        Ok(Transport { authorization: authorization(key)?, ..self.clone() })
     }
 
     /// Whether there is a network that takes a body piece by piece.
@@ -221,6 +216,14 @@ impl Transport {
         }
         Ok(reply)
     }
+}
+
+/// The header that shows the key, which no log prints.
+fn authorization(key: &ApiKey) -> Result<HeaderValue, BuildError> {
+    let mut authorization = HeaderValue::from_str(&key.bearer())
+        .map_err(|_| BuildError::Http { problem: "the key is no header value".to_owned() })?;
+    authorization.set_sensitive(true);
+    Ok(authorization)
 }
 
 /// What a failed connection means, without the address it was to: that may be a secret.

@@ -59,6 +59,8 @@ pub struct UploadFile {
     pub size_bytes: u64,
     /// Opens it, in a thread that may block, when its turn comes.
     pub open: Box<dyn FnOnce() -> io::Result<Box<dyn Source>> + Send>,
+    /// It may be empty: whoever sends it wants to know what the service does then.
+    pub is_trial: bool,
 }
 
 impl UploadFile {
@@ -69,7 +71,7 @@ impl UploadFile {
         open: impl FnOnce() -> io::Result<S> + Send + 'static,
     ) -> UploadFile {
         let open = Box::new(move || Ok(Box::new(open()?) as Box<dyn Source>));
-        UploadFile { name, size_bytes, open }
+        UploadFile { name, size_bytes, open, is_trial: false }
     }
 }
 
@@ -262,7 +264,7 @@ fn form(folder: FolderId, files: &[UploadFile]) -> Result<Form, SendError> {
         SendError::File { index, source }
     };
     for (index, file) in files.iter().enumerate() {
-        if file.size_bytes == 0 {
+        if file.size_bytes == 0 && !file.is_trial {
             return Err(refuse(index, "the service takes no empty files"));
         } else if file.size_bytes > MAX_FILE_BYTES {
             return Err(refuse(index, "the service takes no file above 300 GB"));

@@ -100,36 +100,46 @@ impl Client {
             read(&self.transport().ask_node(at.clone()).await?)
         })
         .await?;
-        if let Some(stored) = stored.as_ref().filter(|stored| stored.is_anonymous) {
-            self.disown(&stored.strays).await;
-        }
-        outcome(stored).map_err(|kind| Error { endpoint: RESULT, attempts: 1, kind })
+        let strays = stored.as_ref().filter(|stored| stored.is_anonymous).map(|s| &s.strays);
+        let left = match strays {
+            Some(strays) => self.disown(strays).await,
+            None => 0,
+        };
+        outcome(stored, left).map_err(|kind| Error { endpoint: RESULT, attempts: 1, kind })
     }
 
-    /// Removes what was stored for nobody, as far as the service lets it.
-    async fn disown(&self, strays: &[(FileUrl, RemovalCode)]) {
+    /// Removes what was stored for nobody, as far as the service lets it. How many are left.
+    async fn disown(&self, strays: &[(FileUrl, RemovalCode)]) -> usize {
+        let mut left = 0;
         for some in strays.chunks(crate::MAX_LINKS_PER_CALL) {
             match self.remove_strays(some).await {
                 Ok(outcome) if outcome.missing.is_empty() => {}
-                Ok(outcome) => tracing::warn!(
-                    left = outcome.missing.len(),
-                    "the service did not remove all files of an anonymous upload"
-                ),
-                Err(error) => tracing::warn!(
-                    left = some.len(),
-                    "the files of an anonymous upload could not be removed: {error}: {}",
-                    error.kind
-                ),
+                Ok(outcome) => {
+                    left += outcome.missing.len();
+                    tracing::warn!(
+                        left = outcome.missing.len(),
+                        "the service did not remove all files of an anonymous upload"
+                    );
+                }
+                Err(error) => {
+                    left += some.len();
+                    tracing::warn!(
+                        left = some.len(),
+                        "the files of an anonymous upload could not be removed: {error}: {}",
+                        error.kind
+                    );
+                }
             }
         }
+        left
     }
 }
 
-/// What it means for the caller.
-pub(crate) fn outcome(stored: Option<Stored>) -> Result<UploadResult, ErrorKind> {
+/// What it means for the caller; so many files of nobody are `left`.
+pub(crate) fn outcome(stored: Option<Stored>, left: usize) -> Result<UploadResult, ErrorKind> {
     match stored {
         None => Ok(UploadResult::BeingScanned),
-        Some(stored) if stored.is_anonymous => Err(ErrorKind::Anonymous),
+        Some(stored) if stored.is_anonymous => Err(ErrorKind::Anonymous { left }),
         Some(stored) if stored.files.is_empty() => Ok(UploadResult::Nothing),
         Some(stored) => Ok(UploadResult::Ready(stored.files)),
     }

@@ -219,6 +219,11 @@ impl Call<'_> {
         self.state.record.violation(self.endpoint, broken);
     }
 
+    /// Keeps a broken rule, unless it may be tried: [`State::trial`].
+    pub(crate) fn trial(&mut self, broken: &str) {
+        self.state.trial(self.endpoint, broken);
+    }
+
     /// The file of an id, once calls know it.
     pub(crate) fn known_file(&self, id: &str) -> Option<&File> {
         let file = self.state.account.file(id)?;

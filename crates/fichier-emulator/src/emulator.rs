@@ -274,15 +274,21 @@ impl Emulator {
         self.world.lock().limits.unlock();
     }
 
+    /// As if nobody had called for longer than any rule about the pace of calls reaches back.
+    /// Locks stay.
+    pub fn forget_calls(&self) {
+        self.world.lock().limits.forget_calls();
+    }
+
     /// Other limits and habits from now on. What was counted stays counted.
     pub fn set_rules(&self, rules: Rules) {
         self.world.lock().rules = rules;
     }
 
-    /// Whether removing a folder that is not empty is no violation from now on:
-    /// [`Rules::rm_full_tolerated`].
-    pub fn tolerate_rm_full(&self, tolerated: bool) {
-        self.world.lock().rules.rm_full_tolerated = tolerated;
+    /// Whether what a careful client never does is no violation from now on:
+    /// [`Rules::trials_tolerated`].
+    pub fn tolerate_trials(&self, tolerated: bool) {
+        self.world.lock().rules.trials_tolerated = tolerated;
     }
 
     /// Whether somebody downloads elsewhere from now on: [`Rules::other_location_active`].

@@ -42,6 +42,8 @@ pub enum BatchExcess {
 pub enum EmptyFile {
     /// It is lost; an upload of nothing else is answered with the page for no file at all.
     Lose,
+    /// It is lost, also in an upload of nothing else, whose result then has no link.
+    LoseUnsaid,
     /// It is stored like any other.
     Store,
 }

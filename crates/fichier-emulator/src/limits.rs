@@ -123,6 +123,12 @@ impl Limits {
         self.last_lock = None;
     }
 
+    /// As if nobody had called for longer than any rule reaches back. Locks stay.
+    pub(crate) fn forget_calls(&mut self) {
+        let Limits { lock, last_lock, location, .. } = std::mem::take(self);
+        *self = Limits { lock, last_lock, location, ..Limits::default() };
+    }
+
     /// Admits the listing of a folder; -1 is "all files".
     pub(crate) fn admit_listing(
         &mut self,
@@ -345,6 +351,23 @@ mod tests {
         assert_eq!(limits.admit_listing(7, &rules, at(0)), Ok(()));
         let refusal = limits.admit_listing(8, &rules, at(2_999)).unwrap_err();
         assert_eq!(refusal.broken, "listings follow each other too fast");
+    }
+
+    #[test]
+    fn after_a_long_rest_any_call_may_come_but_for_a_lock() {
+        let (mut limits, at, rules) = (Limits::default(), clock(), Rules::default());
+        for ms in [0, 1, 2] {
+            assert_eq!(limits.admit(&rules, at(ms)), Ok(()));
+        }
+        assert_eq!(limits.admit_listing(7, &rules, at(3)), Ok(()));
+        assert_eq!(limits.admit_account(&rules, at(4)), Ok(()));
+        limits.forget_calls();
+        assert_eq!(limits.admit(&rules, at(5)), Ok(()));
+        assert_eq!(limits.admit_listing(7, &rules, at(6)), Ok(()));
+        assert_eq!(limits.admit_account(&rules, at(7)), Ok(()));
+        limits.lock(LockKind::Flood, &rules, at(8));
+        limits.forget_calls();
+        assert!(limits.is_locked(at(9)));
     }
 
     #[test]

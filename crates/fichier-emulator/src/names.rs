@@ -27,9 +27,9 @@ pub(crate) fn refusal(name: &str) -> Option<&'static str> {
 /// The name that a file called `name` is stored under, and whether a careful client would have
 /// sent another; no name if the file is not taken.
 pub(crate) fn stored(name: &str, rules: &Rules) -> (Option<String>, bool) {
-    let mangled = mangle(name);
-    let careless = mangled != name;
-    let mut stored = if rules.mangle_names { mangled } else { name.to_owned() };
+    let kept = mangled(name);
+    let careless = kept != name;
+    let mut stored = if rules.mangle_names { kept } else { name.to_owned() };
     if rules.compose_names {
         stored = composed(&stored);
     }
@@ -48,7 +48,7 @@ pub(crate) fn composed(name: &str) -> String {
 }
 
 /// The name that the service stores in place of `name`.
-fn mangle(name: &str) -> String {
+pub(crate) fn mangled(name: &str) -> String {
     let mut mangled: String =
         name.trim_matches(' ').chars().map(|c| if is_reserved(c) { '_' } else { c }).collect();
     cut(&mut mangled, MAX_LENGTH);
@@ -73,17 +73,17 @@ mod tests {
     fn an_ordinary_name_is_neither_refused_nor_changed() {
         for name in ["a.txt", "été (1).jpg", "．．", "␠x", "日本"] {
             assert_eq!(refusal(name), None, "{name}");
-            assert_eq!(mangle(name), name);
+            assert_eq!(mangled(name), name);
         }
     }
 
     #[test]
     fn reserved_characters_are_refused_for_folders_and_replaced_for_files() {
         assert_eq!(refusal("it's"), Some("it contains a reserved character"));
-        assert_eq!(mangle(" a<b>$ "), "a_b__");
+        assert_eq!(mangled(" a<b>$ "), "a_b__");
         assert_eq!(refusal(" a"), Some("it begins with a space"));
         assert_eq!(refusal(&"x".repeat(251)), Some("it is longer than 250 characters"));
-        assert_eq!(mangle(&"é".repeat(200)).len(), 250);
+        assert_eq!(mangled(&"é".repeat(200)).len(), 250);
     }
 
     #[test]

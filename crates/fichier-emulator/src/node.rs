@@ -322,14 +322,13 @@ fn refusal(state: &mut State, opening: &Opening, received: &Received) -> Option<
     if (state.upload_forbidden || is_full) && opening.identified == Some(true) {
         return Some(Reply::node_page("Espace de stockage insuffisant"));
     }
-    let are_lost = state.rules.empty_files == EmptyFile::Lose;
-    if are_lost && received.files.iter().any(|(_, stored)| stored.size == 0) {
-        state.record.violation("upload.cgi", "an empty file");
+    let habit = state.rules.empty_files;
+    let mut sizes = received.files.iter().map(|(_, stored)| stored.size);
+    if habit != EmptyFile::Store && sizes.clone().any(|size| size == 0) {
+        state.trial("upload.cgi", "an empty file");
     }
-    if received.files.iter().all(|(_, stored)| are_lost && stored.size == 0) {
-        return Some(Reply::node_page(NOTHING_FOUND));
-    }
-    None
+    let is_nothing = sizes.all(|size| size == 0 && habit == EmptyFile::Lose);
+    is_nothing.then(|| Reply::node_page(NOTHING_FOUND))
 }
 
 /// Puts the files into the account, or beside it when nobody is identified.
@@ -340,12 +339,11 @@ fn keep(state: &mut State, opening: &Opening, received: Received) -> Vec<Entry> 
     let mut seen = HashSet::new();
     let mut entries = Vec::new();
     for (sent, stored) in received.files {
-        if stored.size == 0 && state.rules.empty_files == EmptyFile::Lose {
+        if stored.size == 0 && state.rules.empty_files != EmptyFile::Store {
             continue;
         }
         if !seen.insert(sent.clone()) {
-            let broken = format!("the name `{sent}` twice in one upload");
-            state.record.violation("upload.cgi", &broken);
+            state.trial("upload.cgi", &format!("the name `{sent}` twice in one upload"));
         }
         let Some(name) = stored_name(state, &sent, opening.action.as_ref()) else { continue };
         if state.has_lost_reply_about(&name, &stored.whirlpool) {
@@ -403,7 +401,7 @@ fn folder_of(state: &mut State, did: Option<&str>) -> i64 {
         Ok(id) if state.account.folder(id).is_some() => id,
         _ => {
             let broken = format!("a bad `did`, `{did}`: the files went to the account's root");
-            state.record.violation("upload.cgi", &broken);
+            state.trial("upload.cgi", &broken);
             ROOT
         }
     }
@@ -417,8 +415,7 @@ fn stored_name(state: &mut State, sent: &str, action: Option<&Action>) -> Option
     }
     let (stored, careless) = names::stored(sent, &state.rules);
     if careless {
-        let broken = format!("the name `{sent}` is not one that the service keeps");
-        state.record.violation("upload.cgi", &broken);
+        state.trial("upload.cgi", &format!("the name `{sent}` is not one that the service keeps"));
     }
     stored
 }

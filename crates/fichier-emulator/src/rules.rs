@@ -90,8 +90,13 @@ pub struct Rules {
     pub folder_mv_does_both: bool,
     /// `folder/rm` of a folder with something in it.
     pub rm_full_folder: FullFolder,
-    /// Trying that is no violation: whoever does it wants to know what happens.
-    pub rm_full_tolerated: bool,
+    /// What a careful client never does is no violation, where whoever tries it wants to know what
+    /// happens: `folder/rm` of a full folder, names that are refused or changed, an empty file, one
+    /// name twice in an upload, a `did` of no folder.
+    pub trials_tolerated: bool,
+    /// `folder/mkdir` stores a name that it does not keep changed, as those of files, instead of
+    /// refusing it (F.1).
+    pub mkdir_changes_names: bool,
     /// Stores `a<b` as `a_b`, ` x` as `x`, and the like, when files are uploaded or renamed (F.1).
     pub mangle_names: bool,
     /// Stores names of files and folders in Unicode's composed form, NFC (G.1 row 24).
@@ -187,7 +192,8 @@ impl Default for Rules {
             folders_fold_case: false,
             folder_mv_does_both: false,
             rm_full_folder: FullFolder::Refuse,
-            rm_full_tolerated: false,
+            trials_tolerated: false,
+            mkdir_changes_names: false,
             mangle_names: true,
             compose_names: false,
             name_max: 250,

@@ -131,6 +131,13 @@ impl World {
 }
 
 impl State {
+    /// Keeps a broken rule, unless it may be tried ([`Rules::trials_tolerated`]).
+    pub(crate) fn trial(&mut self, endpoint: &str, broken: &str) {
+        if !self.rules.trials_tolerated {
+            self.record.violation(endpoint, broken);
+        }
+    }
+
     /// A new account, or the one in `index`.
     pub(crate) fn open(
         rules: Rules,

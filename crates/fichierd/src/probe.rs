@@ -2,28 +2,31 @@
 //!
 //! In a folder of its own, at the top of the account, whose random name is on disk before it is
 //! made. Whatever is in a folder of that name is ours; it is removed at the end, and by the next
-//! run if this one dies. Nothing else is touched.
+//! run if this one dies. So is a file of that name in the account's root, where an upload to no
+//! folder may end. Nothing else is touched.
 //!
 //! Costs about [`CALLS`] calls, slowly: listings of one folder are 30 s apart. An answer that is
 //! not clear is none.
 
 mod ask;
 mod clean;
+mod trials;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use fichier_api::names::RemoteName;
 use fichier_api::{Client, Error, FolderId};
+use serde::Serialize;
 
 use self::clean::Journal;
 use crate::traits::Traits;
 
 /// About so many calls are made.
-pub const CALLS: u64 = 40;
+pub const CALLS: u64 = 70;
 
 /// It takes about as long, if nothing lags behind.
-pub const TAKES: Duration = Duration::from_secs(4 * 60);
+pub const TAKES: Duration = Duration::from_secs(5 * 60);
 
 /// Why there are no answers, or not all.
 #[derive(Debug, thiserror::Error)]
@@ -40,14 +43,25 @@ pub enum ProbeError {
 }
 
 /// What came of it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Found {
-    /// The answers.
+    /// The answers that the program makes use of.
     pub traits: Traits,
+    /// The others, for whoever maintains it.
+    pub said: Vec<Said>,
     /// Why there are not more of them.
     pub stopped: Option<ProbeError>,
     /// What could not be removed: the folder's name.
     pub left: Option<String>,
+}
+
+/// An answer on which nothing depends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Said {
+    /// What was tried.
+    pub question: String,
+    /// What came of it, in words.
+    pub answer: String,
 }
 
 /// Asks, and removes what that took. `now_s` dates the answers; `say` tells how far it is.
@@ -66,21 +80,31 @@ pub async fn probe(
     if let Some(name) = journal.read() {
         say("removing what an earlier run has left");
         if !probe.clean_by_name(&name).await? {
-            return Ok(Found { traits: Traits::default(), stopped: None, left: Some(name) });
+            return Ok(Found { left: Some(name), ..Found::default() });
         }
         journal.clear().map_err(ProbeError::Journal)?;
     }
     let name = journal.begin().map_err(ProbeError::Journal)?;
     let scratch =
         client.make_folder(FolderId::ROOT, &RemoteName::encode(name.as_bytes())).await?.id;
-    let mut traits = Traits::default();
-    let stopped = probe.ask(scratch, &mut traits).await.err();
+    let mut found = Found::default();
+    found.stopped = probe.ask(scratch, &mut found).await.err();
     say("removing the test files");
-    let is_clean = probe.clean(scratch).await.unwrap_or(false);
+    let mut is_clean = probe.clean(scratch).await.unwrap_or(false);
+    if is_clean && found.stopped.is_none() {
+        match probe.try_strays(scratch, &name, &mut found.said).await {
+            Ok(is_rest_clean) => is_clean = is_rest_clean,
+            Err(error) => {
+                is_clean = false;
+                found.stopped = Some(error);
+            }
+        }
+    }
     if is_clean {
         journal.clear().map_err(ProbeError::Journal)?;
     }
-    Ok(Found { traits, stopped, left: (!is_clean).then_some(name) })
+    found.left = (!is_clean).then_some(name);
+    Ok(found)
 }
 
 struct Probe<'a> {

@@ -69,8 +69,11 @@ impl Executor {
             Intent::RetireFolder { folder, id: remote, into, until_s } => {
                 self.finish_retiring_folder(id, folder, remote, into, until_s).await
             }
+            Intent::Remove { urls, paths } if paths.is_empty() => {
+                self.finish_clearing(id, urls).await
+            }
             Intent::Remove { urls, .. } => {
-                // What is still there is on record, or nobody's: then it is said so here.
+                // What is still there is on record: then it is said so here.
                 let Removal { still_there, .. } = self.remove_all(&urls).await?;
                 if !still_there.is_empty() {
                     tracing::warn!(files = still_there.len(), "old copies were not removed");
@@ -83,6 +86,25 @@ impl Executor {
                 })?)
             }
         }
+    }
+
+    /// What uploads left in the staging folder is known by this intent alone, so the intent stays
+    /// for what the service leaves. What is on record is none of it: a snapshot, which is removed
+    /// by its row, or a leftover that was found to be a file after all.
+    async fn finish_clearing(&self, id: IntentId, urls: Vec<FileUrl>) -> Result<(), StepError> {
+        let known = self.state.read(|s| s.known_urls(urls.iter()))?;
+        let urls: Vec<FileUrl> = urls.into_iter().filter(|url| !known.contains(url)).collect();
+        let left = self.remove_all(&urls).await?.still_there;
+        if !left.is_empty() {
+            tracing::warn!(files = left.len(), "leftovers of uploads were not removed");
+        }
+        Ok(self.state.write(|w| {
+            w.resolve(id)?;
+            if left.is_empty() {
+                return Ok(());
+            }
+            w.begin(self.mirror, &Intent::Remove { urls: left, paths: Vec::new() }).map(|_| ())
+        })?)
     }
 
     /// A folder that may have been made: it is looked for, since making it again could make a

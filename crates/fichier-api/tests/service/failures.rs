@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use fichier_api::{Error, ErrorKind, FolderId, Remedy};
+use fichier_api::{ApiKey, Error, ErrorKind, FolderId, Remedy};
 use fichier_emulator::{Action, Fault, Offer};
 
 use crate::world::{World, builder, name, printed};
@@ -53,6 +53,18 @@ async fn a_429_is_a_flood_and_its_wish_is_heard() {
     let ErrorKind::Throttled { retry_after } = error.kind else { panic!("{error:?}") };
     assert_eq!(retry_after, Some(Duration::from_secs(300)));
     assert!(world.client.pacer().hold_off().is_some());
+}
+
+#[tokio::test]
+async fn the_same_way_can_be_gone_with_another_key() {
+    let world = World::start().await;
+    let other = world.client.with_key(&ApiKey::new("other").unwrap()).unwrap();
+    assert_ne!(other.key_digest(), world.client.key_digest());
+    any_call(&world).await.unwrap();
+    let error = other.list_folder(FolderId::ROOT).await.unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::KeyRefused), "{error:?}");
+    world.emulator.set_key("other");
+    assert!(other.list_folder(FolderId::ROOT).await.is_ok());
 }
 
 #[tokio::test]

@@ -127,11 +127,15 @@ async fn an_anonymous_upload_is_an_error_and_its_files_are_removed() {
     let sent = wrong.send_files(&slot, folder, files, Arc::new(AtomicU64::new(0))).await.unwrap();
     assert_eq!(world.paths(), ["nobody:/a"]);
 
+    world.fail_once("file/rm.cgi", Action::Partial(0));
     let error = world.client.upload_result(&slot, Some(&sent.xid)).await.unwrap_err();
-    assert!(matches!(error.kind, ErrorKind::Anonymous), "{error:?}");
+    assert!(matches!(error.kind, ErrorKind::Anonymous { left: 1 }), "{error:?}");
+    assert_eq!(world.paths(), ["nobody:/a"]);
+    let error = world.client.upload_result(&slot, Some(&sent.xid)).await.unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::Anonymous { left: 0 }), "{error:?}");
     assert!(world.paths().is_empty());
     let calls = world.emulator.calls_since(2);
-    assert_eq!(calls, ["end.pl", "file/rm.cgi"]);
+    assert_eq!(calls, ["end.pl", "file/rm.cgi", "end.pl", "file/rm.cgi"]);
 }
 
 #[tokio::test]
@@ -154,6 +158,7 @@ async fn a_file_that_cannot_be_opened_or_became_shorter_is_named_and_nothing_is_
         name: name("b"),
         size_bytes: 5,
         open: Box::new(|| Err(io::ErrorKind::NotFound.into())),
+        is_trial: false,
     };
     let path = world.local("c", b"123");
     let shorter = UploadFile::new(name("c"), 5, || File::open(path));
@@ -174,6 +179,7 @@ async fn what_the_service_would_not_take_is_not_sent() {
         name: name("a"),
         size_bytes,
         open: Box::new(|| Err(io::ErrorKind::NotFound.into())),
+        is_trial: false,
     };
     let slot = world.client.open_upload().await.unwrap();
     let too_many = (0..=MAX_FILES_PER_UPLOAD).map(|_| file(1)).collect();
@@ -190,6 +196,16 @@ async fn what_the_service_would_not_take_is_not_sent() {
         assert_eq!((found, source.kind()), (index, io::ErrorKind::InvalidInput));
     }
     assert_eq!(world.emulator.calls(), 1);
+}
+
+#[tokio::test]
+async fn an_empty_file_is_sent_by_whoever_says_that_it_is_a_trial() {
+    let world = World::with(Rules { trials_tolerated: true, ..Rules::default() }).await;
+    let empty = UploadFile { is_trial: true, ..world.upload("empty", b"") };
+    let (_, sent) = world.send(FolderId::ROOT, vec![empty]).await;
+    let (error, _, complete) = service(sent);
+    assert!(matches!(error.kind, ErrorKind::NoFileInUpload) && complete, "{error:?}");
+    world.emulator.assert_no_violations();
 }
 
 #[tokio::test]

@@ -17,13 +17,17 @@ use crate::reply::Reply;
 pub(crate) fn make(call: &mut Call) -> Reply {
     let parent = call.fields.number("folder_id").unwrap_or(ROOT);
     let name = call.fields.text("name").unwrap_or_default().to_owned();
-    if let Some(why) = names::refusal(&name) {
-        call.violation(&format!("folder name `{name}` refused: {why}"));
-        return Reply::ko(200, "Invalid folder name", 543);
+    let refusal = names::refusal(&name);
+    if let Some(why) = refusal {
+        call.trial(&format!("folder name `{name}` refused: {why}"));
+        if !call.state.rules.mkdir_changes_names {
+            return Reply::ko(200, "Invalid folder name", 543);
+        }
     }
     if call.state.account.folder(parent).is_none() {
         return Reply::not_found();
     }
+    let name = if refusal.is_some() { names::mangled(&name) } else { name };
     let name = stored_name(call, name);
     if let Some((id, name)) = occupant(call, parent, &name) {
         match call.state.rules.on_folder_taken {
@@ -87,9 +91,7 @@ pub(crate) fn remove(call: &mut Call) -> Reply {
         return Reply::ko(200, "Folder is not empty", 558);
     }
     if !call.state.account.remove_folder(id) {
-        if !call.state.rules.rm_full_tolerated {
-            call.violation("the folder is not empty");
-        }
+        call.trial("the folder is not empty");
         if call.state.rules.rm_full_folder == FullFolder::Refuse {
             return Reply::ko(200, "Folder is not empty", 558);
         }

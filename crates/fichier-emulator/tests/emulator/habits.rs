@@ -108,11 +108,48 @@ async fn how_large_a_batch_a_careful_client_sends_can_be_said() {
 
 #[tokio::test]
 async fn an_empty_file_is_lost_or_stored() {
-    for (answer, stored, violations) in [(EmptyFile::Lose, 1, 1), (EmptyFile::Store, 2, 0)] {
+    for (answer, stored, alone, violations) in [
+        (EmptyFile::Lose, 1, 200, 2),
+        (EmptyFile::LoseUnsaid, 1, 302, 2),
+        (EmptyFile::Store, 2, 302, 0),
+    ] {
         let (emulator, plain) = with(|rules| rules.empty_files = answer).await;
         let links = plain.upload(0, &[("full", b"1"), ("empty", b"")]).await;
         assert_eq!((links.len(), emulator.files().len()), (stored, stored), "{answer:?}");
+        let (status, _, page) =
+            plain.post(&plain.slot().await, 0, &[("alone", b"")]).await.unwrap();
+        assert_eq!(status, alone, "{answer:?}: {page}");
+        assert_eq!(emulator.files().len(), stored + usize::from(violations == 0), "{answer:?}");
         assert_eq!(emulator.violations().len(), violations, "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_folder_name_that_is_not_kept_is_refused_or_changed() {
+    for (changes, folders) in [(false, vec![]), (true, vec!["/a_b"])] {
+        let (emulator, plain) = with(|rules| rules.mkdir_changes_names = changes).await;
+        let (_, reply) = plain.call("folder/mkdir.cgi", json!({"name": "a<b"})).await;
+        assert_eq!(reply["status"], if changes { "OK" } else { "KO" });
+        assert_eq!(emulator.folders(), folders);
+        assert_eq!(emulator.violations().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_is_tried_on_purpose_is_met_as_ever_and_is_no_violation() {
+    for tolerated in [false, true] {
+        let (emulator, plain) = with(|rules| rules.trials_tolerated = tolerated).await;
+        plain.call("folder/mkdir.cgi", json!({"name": "a<b"})).await;
+        let folder = plain.mkdir(0, "a").await;
+        plain
+            .upload(folder, &[("a<b", b"1"), ("twice", b"22"), ("twice", b"333"), ("x", b"")])
+            .await;
+        plain.call("folder/rm.cgi", json!({"folder_id": folder})).await;
+        plain.upload(folder + 1_000, &[("lost", b"4444")]).await;
+        let mut stored = paths(&emulator);
+        stored.sort();
+        assert_eq!(stored, ["//lost", "/a/a_b", "/a/twice", "/a/twice"]);
+        assert_eq!(emulator.violations().len(), if tolerated { 0 } else { 6 });
     }
 }
 

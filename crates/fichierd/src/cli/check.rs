@@ -39,7 +39,7 @@ pub(crate) struct CheckArgs {
     /// get it back
     #[arg(long)]
     online: bool,
-    /// Also find out how 1fichier behaves where its documentation is silent: about 40 calls in a
+    /// Also find out how 1fichier behaves where its documentation is silent: about 70 calls in a
     /// folder that is removed again, some minutes
     #[arg(long)]
     probe: bool,

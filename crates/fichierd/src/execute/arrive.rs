@@ -146,7 +146,7 @@ impl Executor {
             }
             Ok(UploadResult::BeingScanned) => Ok(Heard::Scanning),
             Ok(UploadResult::Nothing) => Ok(Heard::Nothing),
-            Err(error) if matches!(error.kind, ErrorKind::Anonymous) => {
+            Err(error) if matches!(error.kind, ErrorKind::Anonymous { .. }) => {
                 // Not in the account, and removed again: as if nothing had been sent.
                 self.give_up(upload.key, &upload.files, true)?;
                 Err(error.into())
@@ -235,7 +235,7 @@ impl Executor {
             let intent = Intent::Remove { urls: chunk.to_vec(), paths: Vec::new() };
             let intent = self.state.write(|w| w.begin(self.mirror, &intent))?;
             let removal = self.remove_all(chunk).await?;
-            // What the service left stays begun, and is removed by a later cycle.
+            // What the service left stays begun, and is removed by a later cycle (`recover`).
             if removal.still_there.is_empty() {
                 self.state.write(|w| w.resolve(intent))?;
             }

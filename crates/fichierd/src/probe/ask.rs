@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use fichier_api::names::RemoteName;
 use fichier_api::{
-    ErrorKind, FileUrl, FolderId, FolderListing, MAX_LINKS_PER_CALL, RemoteFile, SendError,
-    UploadFile, UploadResult,
+    Client, ErrorKind, FileUrl, FolderId, FolderListing, MAX_LINKS_PER_CALL, RemoteFile, SendError,
+    UploadFile, UploadResult, UploadSlot, UploadedFile,
 };
 
 use super::clean::{PREFIX, is_gone, is_refused};
-use super::{Probe, ProbeError};
+use super::{Found, Probe, ProbeError};
 use crate::traits::{
     Download, FolderTaken, FullFolder, Learnt, LinkAfterMove, NameTaken, RemoveUnknown, Traits,
 };
@@ -25,17 +25,17 @@ const ALONE: usize = 2;
 const SMALLEST: u64 = 64;
 
 /// Between two looks at something that may come yet.
-const POLL: Duration = Duration::from_secs(15);
-const POLLS: u32 = 20;
+pub(super) const POLL: Duration = Duration::from_secs(15);
+pub(super) const POLLS: u32 = 20;
 /// Listings that are waited for, each 30 s after the one before.
 const LISTINGS: u32 = 6;
 
 impl Probe<'_> {
-    /// Asks everything. What was answered before an error is in `traits`.
+    /// Asks everything. What was answered before an error is in what was found.
     pub(super) async fn ask(
         &self,
         scratch: FolderId,
-        traits: &mut Traits,
+        Found { traits, said, .. }: &mut Found,
     ) -> Result<(), ProbeError> {
         (self.say)("making folders");
         let from = self.make(scratch, "probe-from").await?;
@@ -43,7 +43,10 @@ impl Probe<'_> {
         let into = self.make(scratch, "probe-into").await?;
         (self.say)("sending 102 tiny files");
         let sent = Instant::now();
-        self.upload(from).await?;
+        let files: Vec<_> = (0..ALONE + MAX_LINKS_PER_CALL)
+            .map(|n| (RemoteName::encode(name_of(n).as_bytes()), SMALLEST + n as u64))
+            .collect();
+        self.send(from, &files, POLLS).await?;
         let all = self.listed(from, ALONE + MAX_LINKS_PER_CALL, sent).await?;
         let Some((files, lag_s)) = all else { return Ok(()) };
         traits.upload_lag_s = self.learnt(lag_s);
@@ -52,14 +55,15 @@ impl Probe<'_> {
         self.ask_batch(&files, from, into, traits).await?;
         self.ask_name_taken(from, into, traits).await?;
         self.ask_download(into, traits).await?;
-        self.ask_removals(into, traits).await
+        self.ask_removals(into, traits).await?;
+        self.try_names(scratch, said).await
     }
 
     fn learnt<T>(&self, is: T) -> Option<Learnt<T>> {
         Some(Learnt { is, at_s: self.now_s })
     }
 
-    async fn make(&self, parent: FolderId, name: &str) -> Result<FolderId, ProbeError> {
+    pub(super) async fn make(&self, parent: FolderId, name: &str) -> Result<FolderId, ProbeError> {
         Ok(self.client.make_folder(parent, &RemoteName::encode(name.as_bytes())).await?.id)
     }
 
@@ -93,29 +97,44 @@ impl Probe<'_> {
         Ok(())
     }
 
-    async fn upload(&self, folder: FolderId) -> Result<(), ProbeError> {
-        let files = (0..ALONE + MAX_LINKS_PER_CALL).map(|n| {
-            let mut file = tempfile::tempfile()?;
-            let size_bytes = SMALLEST + n as u64;
-            file.write_all(&vec![b'p'; usize::try_from(size_bytes).unwrap_or_default()])?;
-            file.rewind()?;
-            let name = RemoteName::encode(name_of(n).as_bytes());
-            Ok(UploadFile::new(name, size_bytes, move || Ok(file)))
-        });
-        let files = files.collect::<std::io::Result<Vec<_>>>().map_err(ProbeError::Files)?;
-        let slot = self.client.open_upload().await?;
-        let sent = match self.client.send_files(&slot, folder, files, Arc::default()).await {
-            Ok(sent) => sent,
-            Err(SendError::File { source, .. }) => return Err(ProbeError::Files(source)),
-            Err(SendError::Service { error, .. }) => return Err(error.into()),
-        };
-        for _ in 0..POLLS {
-            match self.client.upload_result(&slot, Some(&sent.xid)).await? {
-                UploadResult::Ready(_) => break,
+    /// Sends files of these names and sizes, and asks so often what came of them.
+    pub(super) async fn send(
+        &self,
+        folder: FolderId,
+        files: &[(RemoteName, u64)],
+        polls: u32,
+    ) -> Result<Vec<UploadedFile>, ProbeError> {
+        let (slot, xid) = self.hand_over(self.client, folder, files).await?;
+        for _ in 0..polls {
+            match self.client.upload_result(&slot, Some(&xid)).await? {
+                UploadResult::Ready(stored) => return Ok(stored),
                 UploadResult::BeingScanned | UploadResult::Nothing => self.wait(POLL).await,
             }
         }
-        Ok(())
+        Ok(Vec::new())
+    }
+
+    /// Sends files of these names and sizes with the key of `sender`.
+    pub(super) async fn hand_over(
+        &self,
+        sender: &Client,
+        folder: FolderId,
+        files: &[(RemoteName, u64)],
+    ) -> Result<(UploadSlot, String), ProbeError> {
+        let files = files.iter().map(|(name, size_bytes)| {
+            let mut file = tempfile::tempfile()?;
+            file.write_all(&vec![b'p'; usize::try_from(*size_bytes).unwrap_or_default()])?;
+            file.rewind()?;
+            let file = UploadFile::new(name.clone(), *size_bytes, move || Ok(file));
+            Ok(UploadFile { is_trial: *size_bytes == 0, ..file })
+        });
+        let files = files.collect::<std::io::Result<Vec<_>>>().map_err(ProbeError::Files)?;
+        let slot = self.client.open_upload().await?;
+        match sender.send_files(&slot, folder, files, Arc::default()).await {
+            Ok(sent) => Ok((slot, sent.xid)),
+            Err(SendError::File { source, .. }) => Err(ProbeError::Files(source)),
+            Err(SendError::Service { error, .. }) => Err(error.into()),
+        }
     }
 
     /// The files of a folder once it shows so many of ours, and how long that took since then.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fichier_api::names::RemoteName;
-use fichier_api::{Error, ErrorKind, FileUrl, FolderId, MAX_LINKS_PER_CALL};
+use fichier_api::{Error, ErrorKind, FileUrl, FolderId, FolderListing, MAX_LINKS_PER_CALL};
 
 use super::Probe;
 
@@ -49,9 +49,10 @@ impl Journal {
 }
 
 impl Probe<'_> {
-    /// The folder of an earlier run. Whether nothing of it is left.
+    /// The folder of an earlier run, and what strayed from it. Whether nothing of it is left.
     pub(super) async fn clean_by_name(&self, name: &str) -> Result<bool, Error> {
         let root = self.client.list_folder(FolderId::ROOT).await?;
+        self.remove_named(&root, &root_file(name)).await?;
         let name = RemoteName::encode(name.as_bytes());
         for folder in root.folders.iter().filter(|folder| folder.name == name) {
             if !self.clean(folder.id).await? {
@@ -69,7 +70,6 @@ impl Probe<'_> {
                 Err(error) if is_gone(&error) => return Ok(true),
                 Err(error) => return Err(error),
             };
-            let ours = |name: &RemoteName| name.as_str().to_lowercase().starts_with(PREFIX);
             let files = listing.files.iter().filter(|file| ours(&file.name));
             self.remove_files(files.map(|file| file.url.clone()).collect()).await?;
             for inner in listing.folders.iter().filter(|inner| ours(&inner.name)) {
@@ -88,6 +88,16 @@ impl Probe<'_> {
             }
         }
         Ok(false)
+    }
+
+    /// Files of this name in the account's root.
+    pub(super) async fn remove_named(
+        &self,
+        root: &FolderListing,
+        name: &RemoteName,
+    ) -> Result<(), Error> {
+        let named = root.files.iter().filter(|file| file.name == *name);
+        self.remove_files(named.map(|file| file.url.clone()).collect()).await
     }
 
     /// However many the service takes at once.
@@ -110,6 +120,18 @@ impl Probe<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether it is a name that we gave, whatever the service has put before it.
+fn ours(name: &RemoteName) -> bool {
+    let name = name.as_str().trim_start_matches(|c: char| !c.is_alphanumeric());
+    name.to_lowercase().starts_with(PREFIX)
+}
+
+/// What a file is called that may get into the account's root, where the folder of the probe has
+/// this name: it is as much its own.
+pub(super) fn root_file(name: &str) -> RemoteName {
+    RemoteName::encode(format!("{name}.txt").as_bytes())
 }
 
 pub(super) fn is_gone(error: &Error) -> bool {

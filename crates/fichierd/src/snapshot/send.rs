@@ -172,7 +172,7 @@ impl Executor {
                     return Ok(Some(files.collect()));
                 }
                 Ok(UploadResult::BeingScanned | UploadResult::Nothing) => {}
-                Err(error) if matches!(error.kind, ErrorKind::Anonymous) => {
+                Err(error) if matches!(error.kind, ErrorKind::Anonymous { .. }) => {
                     // Not in the account, and removed again: as if nothing had been sent.
                     self.give_up_snapshot(RETRY_S)?;
                     return Err(error.into());

@@ -86,7 +86,7 @@ pub(super) async fn run(config: &Config, told: &mut Told) -> anyhow::Result<Exit
 fn refusal(error: &fichier_api::Error) -> Finding {
     let text = chain(error);
     let (about, mend) = match &error.kind {
-        ErrorKind::KeyRefused | ErrorKind::Anonymous => (
+        ErrorKind::KeyRefused | ErrorKind::Anonymous { .. } => (
             "key",
             "write the key from https://1fichier.com/console/params.pl into the key file; then: \
              systemctl restart fichierd",

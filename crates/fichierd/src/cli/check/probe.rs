@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::control::{Reply, Request};
 use crate::exit::Exit;
 use crate::mirror::chain;
-use crate::probe::{self, Found};
+use crate::probe::{self, Found, Said};
 use crate::status::duration;
 use crate::traits::Traits;
 
@@ -22,6 +22,7 @@ struct Report<'a> {
     version: &'static str,
     calls: u64,
     traits: &'a Traits,
+    said: &'a [Said],
     stopped: Option<String>,
 }
 
@@ -52,18 +53,22 @@ pub(super) async fn run(config: &Config, json: bool) -> anyhow::Result<Exit> {
             version: env!("CARGO_PKG_VERSION"),
             calls,
             traits: &found.traits,
+            said: &found.said,
             stopped: stopped.clone(),
         };
         output::line(&serde_json::to_string_pretty(&report)?)?;
     } else {
-        print(&found.traits, calls)?;
+        print(&found, calls)?;
     }
     Ok(end(&found, stopped))
 }
 
-fn print(traits: &Traits, calls: u64) -> anyhow::Result<()> {
-    for (question, answer) in traits.rows() {
+fn print(found: &Found, calls: u64) -> anyhow::Result<()> {
+    for (question, answer) in found.traits.rows() {
         let answer = answer.unwrap_or_else(|| "not known".to_owned());
+        output::line(&format!("{question:<48} {answer}"))?;
+    }
+    for Said { question, answer } in &found.said {
         output::line(&format!("{question:<48} {answer}"))?;
     }
     let version = env!("CARGO_PKG_VERSION");

@@ -1,0 +1,199 @@
+//! What went wrong between the staging folder and a file's place, found by the simulation
+//! (tests/sim); each as small as it can be told.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use fichier_emulator::{Action, Fault, NameTaken};
+use fichierd::state::Access;
+
+use crate::world::{TARGET, World};
+
+impl World {
+    /// Runs a cycle and ends it the hard way when its `n`th transaction (from 0) is on disk.
+    /// Whether it came that far.
+    async fn kill_after_transaction(&mut self, n: usize) -> bool {
+        let written = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&written);
+        let untapped = self.shared.state.clone();
+        self.shared.state = untapped.clone().tapped(Arc::new(move |access| {
+            if access == Access::AfterWrite {
+                count.fetch_add(1, Ordering::SeqCst);
+            }
+            let is_dead = count.load(Ordering::SeqCst) > n;
+            if is_dead { Err(fichier_state::Error::TimeUp) } else { Ok(()) }
+        }));
+        self.cycle().await;
+        self.shared.state = untapped;
+        written.load(Ordering::SeqCst) > n
+    }
+
+    /// Names of what lies in the staging folder.
+    fn staged(&self) -> Vec<String> {
+        let staging = format!("{TARGET}/.fichierd/incoming");
+        let files = self.emulator.files().into_iter();
+        files.filter(|file| file.path.starts_with(&staging)).map(|file| file.name).collect()
+    }
+}
+
+/// One of two alike was taken for the link of nothing, and asked for until the service would have
+/// banned the address.
+#[tokio::test(flavor = "multi_thread")]
+async fn links_of_nothing_in_a_result_are_never_asked_for() {
+    let mut world = World::with(|rules| rules.links_as_sent = true, |_| {}).await;
+    for name in ["a", "b", "c"] {
+        world.write(name, "the same content");
+    }
+    world.emulator.inject(Fault::once("end.pl", Action::ExtraLinks));
+    let end = world.cycle().await;
+    assert_eq!(end.report.uploaded_files, 3, "{:?}", world.problems());
+    let refused = world.emulator.requests().into_iter().filter(|request| request.status == 404);
+    assert_eq!(refused.count(), 0);
+    world.settle().await;
+    world.assert_mirrored();
+}
+
+/// Only those of the first call went, and the others lay in the staging folder from then on.
+#[tokio::test(flavor = "multi_thread")]
+async fn damaged_copies_go_though_the_service_removes_a_part_of_them_at_a_time() {
+    for refusals in 0..3 {
+        let mut world = World::with(|rules| rules.batch_max = Some(3), |_| {}).await;
+        world.write_many((0..5).map(|n| format!("file-{n}")));
+        world.emulator.inject(Fault::once("end.pl", Action::WrongWhirlpool));
+        for _ in 0..refusals {
+            world.emulator.inject(Fault::once("file/rm.cgi", Action::Partial(0)));
+        }
+        let end = world.cycle().await;
+        assert_eq!(end.report.problems, 5, "{end:?}");
+        for _ in 0..refusals {
+            assert_eq!(world.staged().len(), 5);
+            world.cycle().await;
+        }
+        world.settle().await;
+        world.assert_mirrored();
+    }
+}
+
+/// It was removed later all the same, because that had been begun.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_looked_damaged_is_not_removed_once_it_is_taken_for_the_file() {
+    let mut world = World::new().await;
+    world.write("file", "content");
+    world.emulator.inject(Fault::once("end.pl", Action::WrongWhirlpool));
+    for _ in 0..2 {
+        world.emulator.inject(Fault::once("file/rm.cgi", Action::Partial(0)));
+    }
+    world.cycle().await;
+    assert_eq!(world.staged(), ["file"]);
+    // It is sent again, that fails, and the listing shows the first one as it should be.
+    world.emulator.inject(Fault::once("upload.cgi", Action::Status(500, String::new())));
+    let end = world.cycle().await;
+    assert_eq!(end.report.uploaded_files, 1, "{end:?}");
+    world.settle().await;
+    world.assert_mirrored();
+    assert_eq!(world.emulator.files().iter().filter(|file| file.name == "file").count(), 1);
+}
+
+/// The old copy made room for one that was not there any more (I4).
+#[tokio::test(flavor = "multi_thread")]
+async fn the_old_copy_stays_when_the_new_one_is_gone_from_staging() {
+    let mut world = World::new().await;
+    world.write("file", "old");
+    world.settle().await;
+    world.write("file", "new");
+    world.emulator.inject(Fault::always("file/mv.cgi", Action::Reset));
+    world.cycle().await;
+    world.emulator.clear_faults();
+    assert_eq!(world.staged(), ["file"]);
+    let staged = world.emulator.files().into_iter().find(|file| file.path != TARGET).unwrap();
+    world.emulator.remove_file(&staged.link);
+    // At first it may be that the service does not know it yet.
+    let end = world.cycle().await;
+    assert_eq!((end.report.uploads_pending, end.report.retired), (1, 0), "{end:?}");
+    assert_eq!(world.remote()["file"], b"old");
+    world.later(1);
+    let end = world.cycle().await;
+    assert_eq!(end.report.retired, end.report.uploaded_files, "{end:?}");
+    world.settle().await;
+    world.assert_mirrored();
+    assert_eq!(world.versions(), [("file".to_owned(), b"old".to_vec())]);
+}
+
+/// What was learnt was kept first, and the file with the wrong name forgotten when the process
+/// died then: it kept that name for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_the_service_renamed_has_its_name_at_the_end_whenever_the_process_dies() {
+    let mut deaths = tokio::task::JoinSet::new();
+    let mut n = 0;
+    loop {
+        let rules = |rules: &mut fichier_emulator::Rules| rules.on_name_taken = NameTaken::Rename;
+        let mut world = World::with(rules, |_| {}).await;
+        world.write("file", "old");
+        world.settle().await;
+        world.write("file", "new");
+        let reached = world.kill_after_transaction(n).await;
+        deaths.spawn(async move {
+            eprintln!("died after transaction {n}");
+            let mut world = world.restart();
+            world.settle().await;
+            world.assert_mirrored();
+            assert_eq!(world.versions(), [("file".to_owned(), b"old".to_vec())]);
+        });
+        if !reached {
+            break;
+        }
+        n += 1;
+    }
+    assert!(n > 8, "only {n} transactions");
+    while let Some(death) = deaths.join_next().await {
+        death.unwrap();
+    }
+}
+
+/// What travels under another name meets nothing, so nothing has to make room for it: the old copy
+/// went first, and for a while there was neither.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_under_a_temporary_name_lets_the_old_one_stay_until_it_is_there() {
+    for name_taken in [NameTaken::Duplicate, NameTaken::Refuse] {
+        for n in 0.. {
+            let mut world = World::with(|rules| rules.on_name_taken = name_taken, |_| {}).await;
+            let paths = ["a/twin", "b/twin"];
+            paths.iter().for_each(|path| world.write(path, format!("old {path}")));
+            world.settle().await;
+            paths.iter().for_each(|path| world.write(path, format!("new {path}")));
+            let reached = world.kill_at(n, true).await;
+            // The second of one name is the one that travels under another.
+            let shown = world.visible();
+            let has_copy = |content: &str| shown.iter().any(|(_, c)| c == content.as_bytes());
+            assert!(
+                has_copy("old b/twin") || has_copy("new b/twin"),
+                "ended at request {n}: neither copy is in {shown:?}"
+            );
+            if !reached {
+                assert!(n > 5, "only {n} requests");
+                world.settle().await;
+                world.assert_mirrored();
+                break;
+            }
+        }
+    }
+}
+
+/// It was taken for done, and what replaces another file kept its temporary name for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replaced_file_that_kept_its_temporary_name_is_renamed_later_without_being_sent() {
+    let mut world = World::new().await;
+    let paths = ["a/twin", "b/twin"];
+    paths.iter().for_each(|path| world.write(path, format!("old {path}")));
+    world.settle().await;
+    paths.iter().for_each(|path| world.write(path, format!("new {path}")));
+    let sent = world.emulator.bytes_received();
+    world.emulator.inject(Fault::always("file/rename.cgi", Action::Partial(0)));
+    let end = world.cycle().await;
+    assert_eq!(end.report.problems, 1, "{end:?}");
+    world.emulator.clear_faults();
+    world.settle().await;
+    world.assert_mirrored();
+    assert_eq!(world.emulator.bytes_received() - sent, 2 * "new a/twin".len() as u64);
+    assert_eq!(world.problems(), []);
+}
