@@ -33,8 +33,9 @@ pub struct PendingUpload {
     pub node: String,
     /// From the reply; `None` if none came, and the service may still have it all.
     pub xid: Option<String>,
-    /// When it was begun; Unix seconds.
-    pub started_s: i64,
+    /// When it was begun, or, once it was sent, when that was; Unix seconds. Its files show up
+    /// some time after.
+    pub since_s: i64,
     /// Its files that are not settled, by `seq`.
     pub files: Vec<PendingFile>,
 }
@@ -96,7 +97,7 @@ impl Records {
                 slot: row.get(2)?,
                 node: row.get(3)?,
                 xid: row.get(4)?,
-                started_s: row.get(5)?,
+                since_s: row.get(5)?,
                 files: files.query_map([key], read_file)?.collect::<rusqlite::Result<_>>()?,
             })
         })?;
@@ -158,7 +159,8 @@ impl Writing<'_> {
         Ok(())
     }
 
-    /// The POST was answered with `xid`, and these files were read to their end.
+    /// The POST was answered with `xid`, and these files were read to their end. Its files may
+    /// show up from now on, if this is not said again.
     ///
     /// # Errors
     ///
@@ -171,8 +173,12 @@ impl Writing<'_> {
     ) -> Result<()> {
         let rows = self
             .db
-            .prepare_cached("UPDATE pending_uploads SET xid = ?2 WHERE id = ?1")?
-            .execute(params![upload, xid])?;
+            .prepare_cached(
+                "UPDATE pending_uploads
+                SET started_s = CASE WHEN xid IS NULL THEN ?3 ELSE started_s END, xid = ?2
+                WHERE id = ?1",
+            )?
+            .execute(params![upload, xid, self.now_s()])?;
         found(rows, "upload")?;
         self.record_hashes(upload, hashes)
     }

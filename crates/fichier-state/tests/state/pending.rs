@@ -40,7 +40,7 @@ fn an_upload_is_known_from_before_its_first_byte_until_it_is_finished() {
     assert_eq!((begun[0].key, begun[0].mirror, &begun[0].xid), (key, mirror, &None));
     assert_eq!((&begun[0].slot, &begun[0].node), (&slot().slot, &slot().node));
     assert_eq!(begun[0].files, files);
-    assert!(begun[0].started_s > 1_700_000_000);
+    assert!(begun[0].since_s > 1_700_000_000);
 
     fixture.write(|state| {
         state.record_sent(key, "xid1", &[(0, whirlpool(1), fingerprint(1))])?;
@@ -66,6 +66,22 @@ fn an_upload_is_known_from_before_its_first_byte_until_it_is_finished() {
     assert_eq!(fixture.store.uploads(mirror).unwrap(), []);
     let next = fixture.write(|state| state.begin_upload(mirror, &slot(), &[]));
     assert_ne!(next, key, "a key that an intent may name was used again");
+}
+
+#[test]
+fn the_time_of_an_upload_is_when_it_was_sent_and_not_when_that_is_said_again() {
+    let mut fixture = Fixture::new();
+    let mirror = fixture.mirror.id;
+    let key = fixture.write(|state| state.begin_upload(mirror, &slot(), &[pending(0, "x")]));
+    let since = |fixture: &Fixture| fixture.store.uploads(mirror).unwrap()[0].since_s;
+    let begun = since(&fixture);
+    let hour = std::time::Duration::from_secs(3600);
+    fixture.store.clock().advance(hour);
+    fixture.write(|state| state.record_sent(key, "xid", &[]));
+    assert_eq!(since(&fixture), begun + 3600);
+    fixture.store.clock().advance(hour);
+    fixture.write(|state| state.record_sent(key, "xid", &[]));
+    assert_eq!(since(&fixture), begun + 3600);
 }
 
 #[test]

@@ -68,7 +68,7 @@ impl Executor {
                     let Some(left) = self.pending(key)? else { return Ok(Fate::Settled) };
                     let missing = open_files(&left);
                     let arrived = left.files.len() - missing;
-                    Heard::Published { arrived, missing, is_young: self.is_young(left.started_s) }
+                    Heard::Published { arrived, missing, is_young: self.is_young(left.since_s) }
                 }
                 Todo::End(verdict) => return self.conclude(key, verdict),
             };
@@ -96,11 +96,11 @@ impl Executor {
         Ok(verdict.fate)
     }
 
-    /// Whether the service may not know the files of an upload yet that began then (C.5).
-    pub(crate) fn is_young(&self, started_s: i64) -> bool {
-        // Beginnings are recorded in whole seconds: one of those may be nearly over already.
+    /// Whether the service may not know the files of an upload yet that was sent then (C.5).
+    pub(crate) fn is_young(&self, since_s: i64) -> bool {
+        // It is recorded in whole seconds: one of those may be nearly over already.
         let patience = VISIBLE_WITHIN / self.client.pacer().time_scale() + Duration::from_secs(1);
-        let age = Duration::from_secs(u64::try_from(self.state.now_s() - started_s).unwrap_or(0));
+        let age = Duration::from_secs(u64::try_from(self.state.now_s() - since_s).unwrap_or(0));
         age <= patience
     }
 

@@ -29,6 +29,8 @@ pub(super) struct Delivery {
     files: usize,
     /// How many of them have not shown up.
     open: usize,
+    /// The node told what it has.
+    is_told: bool,
     polls: u32,
     wait: Duration,
 }
@@ -76,7 +78,7 @@ pub(super) struct Verdict {
 impl Delivery {
     /// For an upload with so many files on record, of which so many have not shown up.
     pub(super) fn begin(files: usize, open: usize) -> (Delivery, Todo) {
-        let delivery = Delivery { files, open, polls: 1, wait: FIRST_WAIT };
+        let delivery = Delivery { files, open, is_told: false, polls: 1, wait: FIRST_WAIT };
         // With no file left, all have changed while they were read: what arrived has to go.
         let asks = files == 0 || open > 0;
         (delivery, if asks { Todo::AskNode { after: Duration::ZERO } } else { Todo::Publish })
@@ -86,6 +88,7 @@ impl Delivery {
         match heard {
             Heard::Links { open } => {
                 self.open = open;
+                self.is_told = true;
                 self.list_or_publish()
             }
             Heard::Scanning | Heard::Nothing if self.polls < POLLS => {
@@ -110,8 +113,10 @@ impl Delivery {
     }
 
     fn verdict(&self, arrived: usize, missing: usize, is_young: bool) -> Verdict {
-        let may_show_up = missing > 0 && is_young;
-        let gives_up = missing > 0 && !is_young;
+        // Of one with no file left, something to be removed may show up.
+        let is_awaited = missing > 0 || (self.files == 0 && !self.is_told);
+        let may_show_up = is_awaited && is_young;
+        let gives_up = is_awaited && !is_young;
         let fate = if missing > 0 && missing == self.files {
             Fate::NothingCame { given_up: gives_up }
         } else if may_show_up {
@@ -218,5 +223,11 @@ mod tests {
         let (mut delivery, first) = Delivery::begin(0, 0);
         assert_eq!(first, Todo::AskNode { after: Duration::ZERO });
         assert_eq!(delivery.next(Heard::Lost), Todo::Publish);
+        assert_eq!(say(delivery.next(published(0, 0, true))), "Waiting, look again");
+        assert_eq!(say(delivery.next(published(0, 0, false))), "GivenUp, send again");
+
+        let mut told = Delivery::begin(0, 0).0;
+        assert_eq!(told.next(Heard::Links { open: 0 }), Todo::Publish);
+        assert_eq!(say(told.next(published(0, 0, true))), "Settled");
     }
 }

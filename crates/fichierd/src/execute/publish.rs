@@ -253,7 +253,7 @@ impl Executor {
             published.misnamed.extend(misnamed);
             waiting = rest;
         }
-        let is_young = self.pending(key)?.is_some_and(|upload| self.is_young(upload.started_s));
+        let is_young = self.pending(key)?.is_some_and(|upload| self.is_young(upload.since_s));
         for file in waiting {
             if !is_young && file.url.as_ref().is_some_and(|url| brought.is_gone(url)) {
                 self.state.write(|w| {
