@@ -50,7 +50,7 @@ pub(super) struct Folders {
 
 #[derive(Debug)]
 struct Place {
-    name: Box<[u8]>,
+    name: Name,
     inode: u64,
     device: u32,
     above: Number,
@@ -61,10 +61,20 @@ struct Place {
     shard: Option<ShardId>,
 }
 
+/// A name; nearly all are short, and an allocation would be larger than what is in it.
+#[derive(Debug)]
+enum Name {
+    Short(u8, [u8; SHORT]),
+    // Twice, for a length beside the address would make each name longer.
+    Long(Box<Box<[u8]>>),
+}
+
+const SHORT: usize = 14;
+
 impl Folders {
     pub(super) fn new() -> Folders {
         Folders {
-            places: vec![Place::new(Box::default(), NONE)],
+            places: vec![Place::new(b"", NONE)],
             free: NONE,
             by_name: HashTable::new(),
             by_identity: HashTable::new(),
@@ -131,7 +141,7 @@ impl Folders {
             let mut below = self.places[number as usize].first_below;
             while below != NONE {
                 let place = &self.places[below as usize];
-                stack.push((below, path.join(&place.name)));
+                stack.push((below, path.join(place.name.bytes())));
                 below = place.next;
             }
             found.extend(self.watched(number).map(|_| path));
@@ -153,7 +163,7 @@ impl Folders {
             names.push(&place.name);
             at = place.above;
         }
-        names.into_iter().rev().fold(RelPath::root(), |path, name| path.join(name))
+        names.into_iter().rev().fold(RelPath::root(), |path, name| path.join(name.bytes()))
     }
 
     fn find(&self, path: &RelPath) -> Option<Number> {
@@ -163,7 +173,7 @@ impl Folders {
     fn child(&self, above: Number, name: &[u8]) -> Option<Number> {
         let is_it = |number: &Number| {
             let place = &self.places[*number as usize];
-            place.above == above && *place.name == *name
+            place.above == above && place.name.bytes() == name
         };
         self.by_name.find(self.hasher.hash_one((above, name)), is_it).copied()
     }
@@ -189,7 +199,7 @@ impl Folders {
 
     /// A place for `name`, in front of the others that are directly below `above`.
     fn add_place(&mut self, above: Number, name: &[u8]) -> Number {
-        let mut place = Place::new(name.into(), above);
+        let mut place = Place::new(name, above);
         place.next = self.places[above as usize].first_below;
         let next = place.next;
         let number = match self.free {
@@ -211,7 +221,7 @@ impl Folders {
         let Folders { places, by_name, hasher, .. } = self;
         by_name.insert_unique(hasher.hash_one((above, name)), number, |number| {
             let place = &places[*number as usize];
-            hasher.hash_one((place.above, &*place.name))
+            hasher.hash_one((place.above, place.name.bytes()))
         });
         number
     }
@@ -224,7 +234,7 @@ impl Folders {
                 return;
             }
             let (above, next, previous) = (place.above, place.next, place.previous);
-            let hash = self.hasher.hash_one((above, &*place.name));
+            let hash = self.hasher.hash_one((above, place.name.bytes()));
             if let Ok(entry) = self.by_name.find_entry(hash, |found| *found == number) {
                 entry.remove();
             }
@@ -235,8 +245,7 @@ impl Folders {
             if next != NONE {
                 self.places[next as usize].previous = previous;
             }
-            self.places[number as usize] =
-                Place { next: self.free, ..Place::new(Box::default(), NONE) };
+            self.places[number as usize] = Place { next: self.free, ..Place::new(b"", NONE) };
             self.free = number;
             number = above;
         }
@@ -244,9 +253,9 @@ impl Folders {
 }
 
 impl Place {
-    fn new(name: Box<[u8]>, above: Number) -> Place {
+    fn new(name: &[u8], above: Number) -> Place {
         Place {
-            name,
+            name: Name::of(name),
             inode: 0,
             device: 0,
             above,
@@ -260,6 +269,26 @@ impl Place {
     fn identity(&self, devices: &[u64]) -> Identity {
         let device = devices.get(self.device as usize).copied().unwrap_or_default();
         Identity { device, inode: self.inode }
+    }
+}
+
+impl Name {
+    fn of(name: &[u8]) -> Name {
+        let mut short = [0; SHORT];
+        match (u8::try_from(name.len()), short.get_mut(..name.len())) {
+            (Ok(length), Some(room)) => {
+                room.copy_from_slice(name);
+                Name::Short(length, short)
+            }
+            _ => Name::Long(Box::new(name.into())),
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Name::Short(length, bytes) => &bytes[..usize::from(*length)],
+            Name::Long(bytes) => bytes,
+        }
     }
 }
 
@@ -301,7 +330,7 @@ mod tests {
         #[test]
         fn it_does_what_a_map_of_paths_does(
             steps in prop::collection::vec((0..2u8, prop::sample::select(vec![
-                "", "a", "a/a", "a/b", "b", "b/a/a", "b/a/b", "b/a", "a/a/a", "ab",
+                "", "a", "a/a", "a/b", "b", "b/a/a", "b/a/b", "b/a", "a/fourteen bytes", "a/of fourteen b",
             ])), 1..60),
         ) {
             let (mut folders, mut map) = (Folders::new(), BTreeMap::new());
