@@ -123,6 +123,7 @@ pub(crate) fn create(path: &Path) -> Result<Connection> {
 
 pub(crate) fn open(path: &Path, access: OpenFlags) -> Result<Connection> {
     let db = crate::store::connect(path, access | OpenFlags::SQLITE_OPEN_URI)?;
+    crate::store::keep_few_pages(&db, "main")?;
     // A row comes before what it belongs to, or without it: a difference holds changed rows only.
     db.pragma_update(None, "foreign_keys", 0)?;
     if access.contains(OpenFlags::SQLITE_OPEN_READ_WRITE) {

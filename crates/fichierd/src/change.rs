@@ -3,6 +3,9 @@
 //! A change says what was found and what was on record, never what to do about it: that is
 //! decided by `plan`. It carries what was seen, so that nobody looks at the disk a second
 //! time to find out what the first look meant.
+//!
+//! A cycle holds tens of thousands of them, most of which are additions: what is on record is
+//! boxed, so that these do not pay for it.
 
 use fichier_state::{Entry, Folder, FolderFacts, FolderKey, RelPath};
 
@@ -36,42 +39,42 @@ pub enum Change {
         /// Where it was.
         path: RelPath,
         /// Its record.
-        folder: Folder,
+        folder: Box<Folder>,
     },
     /// A recorded folder that an exclude covers now. Not a removal: the copies are kept.
     FolderUnmanaged {
         /// Where.
         path: RelPath,
         /// Its record.
-        folder: Folder,
+        folder: Box<Folder>,
     },
     /// An unmanaged folder that no exclude covers any more and that is on the disk.
     FolderManaged {
         /// Where.
         path: RelPath,
         /// Its record.
-        folder: Folder,
+        folder: Box<Folder>,
     },
     /// A recorded file or link that an exclude covers now. Not a removal.
     Unmanaged {
         /// Where.
         path: RelPath,
         /// Its record.
-        was: Entry,
+        was: Box<Entry>,
     },
     /// An unmanaged file or link that no exclude covers any more, otherwise as recorded.
     Managed {
         /// Where.
         path: RelPath,
         /// Its record.
-        was: Entry,
+        was: Box<Entry>,
     },
     /// A recorded file or link that is not there any more.
     Removed {
         /// Where it was.
         path: RelPath,
         /// Its record.
-        was: Entry,
+        was: Box<Entry>,
     },
     /// A file or link without a record.
     Added {
@@ -88,7 +91,7 @@ pub enum Change {
         /// What was found.
         seen: Seen,
         /// Its record.
-        was: Entry,
+        was: Box<Entry>,
     },
 }
 

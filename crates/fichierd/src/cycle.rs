@@ -220,7 +220,7 @@ impl Executor {
 
     /// Folders on disk are facts and need no call: they are on record before planning.
     fn record_folders(&self, changes: &[Change]) -> Result<(), CycleError> {
-        let folders = changes.iter().filter_map(|change| {
+        let mut folders = changes.iter().filter_map(|change| {
             let (Change::FolderAdded { facts, .. } | Change::FolderTouched { facts, .. }) = change
             else {
                 return None;
@@ -228,16 +228,19 @@ impl Executor {
             let metadata = self.whole_metadata(change.path(), &facts.metadata);
             Some((change, FolderFacts { metadata, ..facts.clone() }))
         });
-        let folders: Vec<(&Change, FolderFacts)> = folders.collect();
-        for chunk in folders.chunks(500) {
+        loop {
+            // Read before the state is locked, and only as many as are written at once.
+            let some: Vec<(&Change, FolderFacts)> = folders.by_ref().take(500).collect();
+            if some.is_empty() {
+                return Ok(());
+            }
             self.state.write(|w| {
-                for (change, facts) in chunk {
+                for (change, facts) in &some {
                     record_folder(w, self.mirror, change, facts)?;
                 }
                 Ok(())
             })?;
         }
-        Ok(())
     }
 
     /// Lists the folders that were there before us and into which something is about to go,
@@ -415,20 +418,23 @@ fn prepare(
     gathered: Gathered,
     keep_versions: bool,
 ) -> Result<Prepared, CycleError> {
+    let mut changes = seen.changes;
     let unread: BTreeSet<&RelPath> = gathered.unread.iter().map(|(path, _)| path).collect();
-    let changes: Vec<Change> =
-        seen.changes.into_iter().filter(|change| !unread.contains(change.path())).collect();
+    changes.retain(|change| !unread.contains(change.path()));
     let waits = request.patient && !(seen.unsettled.is_empty() && unread.is_empty());
     let complete = seen.left_out == 0 && !waits;
-    let mut policy = Policy { removals: complete, keep_versions, limits: request.batch };
-    let mut made = plan(&changes, &gathered.known, &policy);
+    let mut put_off = if complete { Vec::new() } else { removals(&changes) };
+    let loses_found_folder = loses_found_folder(&changes);
+    let policy = Policy { keep_versions, limits: request.batch };
+    let made = plan(changes, gathered.known, &policy);
+    if made.removals == 0 {
+        put_off.clear();
+    }
     let mirror = request.mirror.id;
     let mut held = None;
-    let wanted = made.removals.max(u64::from(loses_found_folder(&changes)));
+    let wanted = made.removals.max(u64::from(loses_found_folder));
     if complete && request.hold_removals && wanted > 0 {
         held = Some(Held { removals: wanted, limit: 0 });
-        policy.removals = false;
-        made = plan(&changes, &gathered.known, &policy);
     } else if complete && made.removals > 0 {
         let recorded = state.read(|s| s.totals(mirror))?.files;
         let now_s = state.now_s();
@@ -437,13 +443,13 @@ fn prepare(
         let verdict = guard::judge(&request.limit, recorded, in_24_h, allowance, made.removals);
         if let guard::Verdict::Held { asked, limit, .. } = verdict {
             held = Some(Held { removals: asked, limit });
-            policy.removals = false;
-            made = plan(&changes, &gathered.known, &policy);
         }
     }
+    let may_remove = complete && held.is_none();
+    let made = if may_remove { made } else { made.without_removals() };
     let outcome = Outcome {
         held,
-        put_off: if complete || made.removals == 0 { Vec::new() } else { removals(&changes) },
+        put_off,
         unsettled: seen.unsettled,
         left_out: seen.left_out,
         trouble: seen.trouble,

@@ -99,7 +99,7 @@ impl Comparison<'_> {
     fn compare_folder(&mut self, folder: &Folder, seen: &Seen) {
         if folder.unmanaged {
             let path = self.path.join(&folder.name);
-            self.changes.push(Change::FolderManaged { path, folder: folder.clone() });
+            self.changes.push(Change::FolderManaged { path, folder: Box::new(folder.clone()) });
         }
         if !seen.is_as_recorded(folder) {
             let (path, facts) = (self.path.join(&folder.name), seen.folder_facts());
@@ -113,7 +113,7 @@ impl Comparison<'_> {
         }
         let excluded = (self.is_excluded)(&folder.name, true);
         let path = self.path.join(&folder.name);
-        let folder = folder.clone();
+        let folder = Box::new(folder.clone());
         if excluded {
             self.changes.push(Change::FolderUnmanaged { path, folder });
         } else if self.complete {
@@ -124,10 +124,10 @@ impl Comparison<'_> {
     fn compare_entry(&mut self, was: &Entry, seen: &Seen) {
         let path = self.path.join(&was.name);
         if was.racy || was.stamp != seen.stamp || !is_same_kind(&was.content, &seen.kind) {
-            let (seen, was) = (seen.clone(), was.clone());
+            let (seen, was) = (seen.clone(), Box::new(was.clone()));
             self.changes.push(Change::Touched { path, seen, was });
         } else if was.unmanaged {
-            self.changes.push(Change::Managed { path, was: was.clone() });
+            self.changes.push(Change::Managed { path, was: Box::new(was.clone()) });
         }
     }
 
@@ -137,7 +137,7 @@ impl Comparison<'_> {
         }
         let excluded = (self.is_excluded)(&was.name, false);
         let path = self.path.join(&was.name);
-        let was = was.clone();
+        let was = Box::new(was.clone());
         if excluded {
             self.changes.push(Change::Unmanaged { path, was });
         } else if self.complete {

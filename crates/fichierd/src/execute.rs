@@ -160,7 +160,7 @@ impl Executor {
     }
 
     async fn step(&self, step: Step) -> Result<(), StepError> {
-        if matches!(step, Step::Retire(_) | Step::RetireFolder(..) | Step::RemoveFolder(..)) {
+        if step.removes() {
             self.check_claim().await?;
         }
         match step {

@@ -178,13 +178,13 @@ fn gone_folder(
     path: &RelPath,
     folder: &Folder,
 ) -> Result<GoneFolder, fichier_state::Error> {
-    let mut entries: Vec<(RelPath, Entry)> = Vec::new();
+    let mut entries: Vec<(RelPath, Box<Entry>)> = Vec::new();
     let mut wholly_ours = true;
     state.read(|s| {
         s.entries_below(folder.key, |entry_path, entry| {
             wholly_ours &= !entry.unmanaged;
             if matches!(entry.content, Content::File(_)) {
-                entries.push((entry_path, entry));
+                entries.push((entry_path, Box::new(entry)));
             }
             ControlFlow::Continue(())
         })
@@ -200,7 +200,7 @@ fn remote_below(
     state: &State,
     path: &RelPath,
     folder: &Folder,
-    found: &mut Vec<(RelPath, Folder)>,
+    found: &mut Vec<(RelPath, Box<Folder>)>,
     wholly_ours: &mut bool,
 ) -> Result<(), fichier_state::Error> {
     for child in state.read(|s| s.subfolders(folder.key))? {
@@ -209,7 +209,7 @@ fn remote_below(
     if let Some(spot) = folder.remote {
         *wholly_ours &= spot.made_by_us && !folder.unmanaged;
         *wholly_ours &= state.read(|s| s.foreign(folder.key))?.is_empty();
-        found.push((path.clone(), folder.clone()));
+        found.push((path.clone(), Box::new(folder.clone())));
     }
     Ok(())
 }

@@ -49,9 +49,9 @@ pub struct GoneFolder {
     /// Its row.
     pub key: FolderKey,
     /// Every file record below it.
-    pub entries: Vec<(RelPath, Entry)>,
+    pub entries: Vec<(RelPath, Box<Entry>)>,
     /// Its folders with a remote counterpart, itself included, children first.
-    pub folders: Vec<(RelPath, Folder)>,
+    pub folders: Vec<(RelPath, Box<Folder>)>,
     /// Whether all of it may be moved at once: we made every folder, and nothing below is
     /// unmanaged or somebody else's.
     pub wholly_ours: bool,
@@ -60,8 +60,6 @@ pub struct GoneFolder {
 /// How a plan is to be made.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// Whether records may lose their live copy (see `guard`).
-    pub removals: bool,
     /// Whether what is replaced or deleted goes to the versions, or away at once.
     pub keep_versions: bool,
     /// Bounds of one upload.
@@ -97,26 +95,26 @@ pub enum Step {
     /// Move superseded and deleted files to the versions, or remove them. One call.
     Retire(Vec<Retirement>),
     /// Move a folder that is gone to the versions, with all that is in it. One call.
-    RetireFolder(RelPath, Folder),
+    RetireFolder(RelPath, Box<Folder>),
     /// Remove a folder that is gone, if a listing shows it empty. Two calls.
-    RemoveFolder(RelPath, Folder),
+    RemoveFolder(RelPath, Box<Folder>),
 }
 
 /// Something to write into the state that costs no call.
 #[derive(Clone, Debug)]
 pub enum Note {
     /// The file is the same as recorded; only its stamp or metadata are new.
-    Refresh(RelPath, Seen, Entry),
+    Refresh(RelPath, Seen, Box<Entry>),
     /// An empty file or a link, which the service cannot hold.
     Unsendable(RelPath, Seen),
     /// An empty file or a link is gone.
-    Forget(RelPath, Entry),
+    Forget(RelPath, Box<Entry>),
     /// A folder is gone that never had a counterpart on the service.
     ForgetFolder(RelPath, FolderKey),
     /// An exclude covers this record now, or does so no longer.
-    Manage(RelPath, Entry, bool),
+    Manage(RelPath, Box<Entry>, bool),
     /// An exclude covers this folder and all below it now, or does so no longer.
-    ManageFolder(RelPath, Folder, bool),
+    ManageFolder(RelPath, Box<Folder>, bool),
 }
 
 /// A local file whose content belongs at `path` on the service.
@@ -136,9 +134,9 @@ pub struct Placement {
 #[derive(Clone, Debug)]
 pub enum Occupant {
     /// Our own earlier copy.
-    Ours(Entry),
+    Ours(Box<Entry>),
     /// A file that was there before us.
-    Foreign(ForeignFile),
+    Foreign(Box<ForeignFile>),
 }
 
 impl Occupant {
@@ -157,7 +155,7 @@ pub struct Relocation {
     /// The path on record.
     pub from: RelPath,
     /// What is on record there.
-    pub was: Entry,
+    pub was: Box<Entry>,
     /// The new place.
     pub to: Placement,
     /// Its name cannot be given at once because a swap occupies it; it waits under a
@@ -171,30 +169,29 @@ pub struct Retirement {
     /// The path it had.
     pub path: RelPath,
     /// The record that goes.
-    pub was: Entry,
+    pub was: Box<Entry>,
     /// Why.
     pub reason: Retired,
     /// What takes the record's place, if an empty file or a link does.
     pub then: Option<Seen>,
 }
 
-/// Decides what to do about `changes`.
-pub fn plan(changes: &[Change], known: &Known, policy: &Policy) -> Plan {
-    let mut sorted = contents::sort(changes, known);
+/// Decides what to do about `changes`. Takes them: of many, a second copy would be as large.
+pub fn plan(changes: Vec<Change>, mut known: Known, policy: &Policy) -> Plan {
+    let gone = std::mem::take(&mut known.gone);
+    let mut sorted = contents::sort(changes, gone, &known);
     let removals = sorted.removals();
     let mut steps = Vec::new();
     if !sorted.notes.is_empty() {
         steps.push(Step::Note(std::mem::take(&mut sorted.notes)));
     }
-    steps.extend(folders_to_make(&sorted, known));
+    steps.extend(folders_to_make(&sorted, &known));
     steps.extend(sorted.adoptions.into_iter().map(|(place, file)| Step::Adopt(place, file)));
     steps.extend(batch::relocations(sorted.relocations).into_iter().map(Step::Relocate));
     steps.extend(sorted.late_adoptions.into_iter().map(|(place, file)| Step::Adopt(place, file)));
     steps.extend(sorted.copies.into_iter().map(|(place, from)| Step::Copy(place, from)));
     steps.extend(batch::uploads(sorted.uploads, &policy.limits).into_iter().map(Step::Upload));
-    if policy.removals {
-        steps.extend(removing(sorted.gone_files, sorted.gone_folders, policy));
-    }
+    steps.extend(removing(sorted.gone_files, sorted.gone_folders, policy));
     Plan { steps, removals }
 }
 
@@ -245,6 +242,31 @@ fn removing(
     let mut steps: Vec<Step> = batch::retirements(files).into_iter().map(Step::Retire).collect();
     steps.extend(last);
     steps
+}
+
+impl Plan {
+    /// The same without what takes something away: records may not lose their live copy now (see
+    /// `guard`).
+    #[must_use]
+    pub fn without_removals(mut self) -> Plan {
+        self.steps.retain(|step| !step.removes());
+        self
+    }
+}
+
+impl Step {
+    /// Whether records lose their live copy by it.
+    pub fn removes(&self) -> bool {
+        match self {
+            Step::Retire(_) | Step::RetireFolder(..) | Step::RemoveFolder(..) => true,
+            Step::Note(_)
+            | Step::MakeFolder(_)
+            | Step::Adopt(..)
+            | Step::Relocate(_)
+            | Step::Copy(..)
+            | Step::Upload(_) => false,
+        }
+    }
 }
 
 impl Placement {

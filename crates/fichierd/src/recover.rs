@@ -307,7 +307,8 @@ impl Executor {
             return Ok(self.state.write(|w| w.resolve(id))?);
         };
         let before = self.state.read(|s| s.entry(folder, to.name()))?;
-        let mut before = before.and_then(|was| Leaving::of_entry(to, was, Retired::Replaced));
+        let mut before =
+            before.and_then(|was| Leaving::of_entry(to, Box::new(was), Retired::Replaced));
         let (name, content) = (to.name().to_vec(), Content::File(copy));
         let row = Entry { folder, name, content, racy: true, unmanaged: false, ..source.clone() };
         self.state.write(|w| {

@@ -30,6 +30,7 @@
 
 mod door;
 mod folder;
+mod folders;
 mod inbox;
 mod keeper;
 mod limits;

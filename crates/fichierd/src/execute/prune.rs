@@ -20,7 +20,7 @@ impl Executor {
         self.state.read(|s| {
             s.entries_below(root, |path, entry| {
                 if entry.unmanaged {
-                    match Leaving::of_entry(&path, entry.clone(), Retired::Deleted) {
+                    match Leaving::of_entry(&path, Box::new(entry.clone()), Retired::Deleted) {
                         Some(left) => leaving.push(left),
                         None => unsendable.push(entry),
                     }

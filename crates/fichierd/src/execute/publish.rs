@@ -343,7 +343,8 @@ impl Executor {
     /// Our earlier copy, or a file that was there before us, where `file` belongs.
     fn occupants(&self, row: FolderKey, file: &PendingFile) -> Result<Vec<Leaving>, StepError> {
         let ours = self.state.read(|s| s.entry(row, file.path.name()))?;
-        let ours = ours.and_then(|was| Leaving::of_entry(&file.path, was, Retired::Replaced));
+        let ours =
+            ours.and_then(|was| Leaving::of_entry(&file.path, Box::new(was), Retired::Replaced));
         let foreign = self.state.read(|s| s.foreign(row))?;
         let foreign = foreign.into_iter().find(|foreign| foreign.name == file.name);
         let foreign = foreign.map(|foreign| Leaving::of_foreign(&file.path, row, foreign));

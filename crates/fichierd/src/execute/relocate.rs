@@ -226,7 +226,7 @@ impl Executor {
     ) -> Option<Leaving> {
         match occupant? {
             Occupant::Ours(was) => Leaving::of_entry(path, was.clone(), Retired::Replaced),
-            Occupant::Foreign(file) => Some(Leaving::of_foreign(path, row, file.clone())),
+            Occupant::Foreign(file) => Some(Leaving::of_foreign(path, row, file.as_ref().clone())),
         }
     }
 

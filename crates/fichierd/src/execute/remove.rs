@@ -63,9 +63,9 @@ enum What {
 
 impl Leaving {
     /// A file on record; nothing if the record has no remote copy.
-    pub(crate) fn of_entry(path: &RelPath, was: Entry, reason: Retired) -> Option<Leaving> {
+    pub(crate) fn of_entry(path: &RelPath, was: Box<Entry>, reason: Retired) -> Option<Leaving> {
         let url = was.remote()?.url.clone();
-        let what = What::Ours(Box::new(was));
+        let what = What::Ours(was);
         Some(Leaving { path: path.clone(), url, what, reason, intent: None })
     }
 

@@ -4,7 +4,7 @@
 //! changed) with the same size and fingerprint. It works across folders and restarts, because
 //! it needs no event, only the two facts.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use fichier_api::Fingerprint;
 use fichier_state::{Content, Entry, ForeignFile, RelPath, Retired};
@@ -69,16 +69,19 @@ impl Sorted {
 }
 
 /// Files that are gone from their path, and what is there now if an empty file or a link is.
-type Lost = BTreeMap<RelPath, (Entry, Option<Seen>)>;
+type Lost = BTreeMap<RelPath, (Box<Entry>, Option<Seen>)>;
 
 /// Content that lost its place on disk and may be wanted elsewhere.
-type Freed = HashMap<(u64, Fingerprint), VecDeque<(RelPath, Entry)>>;
+type Freed = HashMap<(u64, Fingerprint), VecDeque<(RelPath, Box<Entry>)>>;
 
-pub(super) fn sort(changes: &[Change], known: &Known) -> Sorted {
+pub(super) fn sort(
+    changes: Vec<Change>,
+    mut gone: BTreeMap<RelPath, GoneFolder>,
+    known: &Known,
+) -> Sorted {
     let mut sorted = Sorted::default();
     let mut places = Vec::new();
     let mut lost = Lost::new();
-    let mut gone = known.gone.clone();
     for change in changes {
         match change {
             Change::Added { path, seen } => added(path, seen, known, &mut sorted, &mut places),
@@ -87,25 +90,25 @@ pub(super) fn sort(changes: &[Change], known: &Known) -> Sorted {
             }
             Change::Removed { path, was } => match was.content {
                 Content::File(_) => {
-                    lost.insert(path.clone(), (was.clone(), None));
+                    lost.insert(path, (was, None));
                 }
                 Content::Empty | Content::Symlink(_) => {
-                    sorted.notes.push(Note::Forget(path.clone(), was.clone()));
+                    sorted.notes.push(Note::Forget(path, was));
                 }
             },
             Change::Unmanaged { path, was } => {
-                sorted.notes.push(Note::Manage(path.clone(), was.clone(), false));
+                sorted.notes.push(Note::Manage(path, was, false));
             }
             Change::Managed { path, was } => {
-                sorted.notes.push(Note::Manage(path.clone(), was.clone(), true));
+                sorted.notes.push(Note::Manage(path, was, true));
             }
             Change::FolderUnmanaged { path, folder } => {
-                sorted.notes.push(Note::ManageFolder(path.clone(), folder.clone(), false));
+                sorted.notes.push(Note::ManageFolder(path, folder, false));
             }
             Change::FolderManaged { path, folder } => {
-                sorted.notes.push(Note::ManageFolder(path.clone(), folder.clone(), true));
+                sorted.notes.push(Note::ManageFolder(path, folder, true));
             }
-            // Folders on disk are on record before planning; those that are gone are in `known`.
+            // Folders on disk are on record before planning; those that are gone are in `gone`.
             Change::FolderAdded { .. }
             | Change::FolderTouched { .. }
             | Change::FolderRemoved { .. } => {}
@@ -131,24 +134,25 @@ pub(super) fn sort(changes: &[Change], known: &Known) -> Sorted {
 }
 
 fn added(
-    path: &RelPath,
-    seen: &Seen,
+    path: RelPath,
+    seen: Seen,
     known: &Known,
     sorted: &mut Sorted,
     places: &mut Vec<Placement>,
 ) {
-    if is_sendable(seen) {
-        let foreign = known.in_the_way.get(path).cloned().map(Occupant::Foreign);
+    if is_sendable(&seen) {
+        let foreign = known.in_the_way.get(&path).cloned();
+        let foreign = foreign.map(|file| Occupant::Foreign(Box::new(file)));
         places.push(placement(path, seen, known, foreign));
     } else {
-        sorted.notes.push(Note::Unsendable(path.clone(), seen.clone()));
+        sorted.notes.push(Note::Unsendable(path, seen));
     }
 }
 
 fn touched(
-    path: &RelPath,
-    seen: &Seen,
-    was: &Entry,
+    path: RelPath,
+    seen: Seen,
+    was: Box<Entry>,
     known: &Known,
     sorted: &mut Sorted,
     places: &mut Vec<Placement>,
@@ -157,34 +161,34 @@ fn touched(
     let Content::File(copy) = &was.content else {
         return added(path, seen, known, sorted, places);
     };
-    if !is_sendable(seen) {
+    if !is_sendable(&seen) {
         // Emptied, or turned into a link: the record loses its live copy, unless a person has
         // decided that it stays.
         if !was.unmanaged {
-            lost.insert(path.clone(), (was.clone(), Some(seen.clone())));
+            lost.insert(path, (was, Some(seen)));
         }
         return;
     }
-    if known.fingerprints.get(path) == Some(&copy.fingerprint)
+    if known.fingerprints.get(&path) == Some(&copy.fingerprint)
         && seen.stamp.size_bytes == was.stamp.size_bytes
     {
-        sorted.notes.push(Note::Refresh(path.clone(), seen.clone(), was.clone()));
+        sorted.notes.push(Note::Refresh(path, seen, was));
         return;
     }
-    places.push(placement(path, seen, known, Some(Occupant::Ours(was.clone()))));
+    places.push(placement(path, seen, known, Some(Occupant::Ours(was))));
 }
 
-fn placement(path: &RelPath, seen: &Seen, known: &Known, replaces: Option<Occupant>) -> Placement {
-    let fingerprint = known.fingerprints.get(path).copied();
-    Placement { path: path.clone(), seen: seen.clone(), fingerprint, replaces }
+fn placement(path: RelPath, seen: Seen, known: &Known, replaces: Option<Occupant>) -> Placement {
+    let fingerprint = known.fingerprints.get(&path).copied();
+    Placement { path, seen, fingerprint, replaces }
 }
 
 fn is_sendable(seen: &Seen) -> bool {
     matches!(seen.kind, SeenKind::File) && seen.stamp.size_bytes > 0
 }
 
-/// Everything whose path no longer has its content: removed, emptied, below a folder that is
-/// gone, or overwritten.
+/// Of the contents that some place wants, those whose path no longer has them: removed, emptied,
+/// below a folder that is gone, or overwritten.
 fn freed(lost: &Lost, places: &[Placement], gone: &BTreeMap<RelPath, GoneFolder>) -> Freed {
     let removed = lost.iter().map(|(path, (was, _))| (path, was));
     let in_folders =
@@ -193,14 +197,23 @@ fn freed(lost: &Lost, places: &[Placement], gone: &BTreeMap<RelPath, GoneFolder>
         Some(Occupant::Ours(was)) => Some((&place.path, was)),
         Some(Occupant::Foreign(_)) | None => None,
     });
+    let wanted: HashSet<(u64, Fingerprint)> = places.iter().filter_map(content).collect();
     let mut freed = Freed::new();
     for (path, was) in removed.chain(in_folders).chain(overwritten) {
         if let Content::File(copy) = &was.content {
             let content = (was.stamp.size_bytes, copy.fingerprint);
+            if !wanted.contains(&content) {
+                continue;
+            }
             freed.entry(content).or_default().push_back((path.clone(), was.clone()));
         }
     }
     freed
+}
+
+/// What belongs there, if it was read.
+fn content(place: &Placement) -> Option<(u64, Fingerprint)> {
+    place.fingerprint.map(|fingerprint| (place.size_bytes(), fingerprint))
 }
 
 /// Finds the cheapest way to bring the content of `place` to its path.
@@ -208,7 +221,7 @@ fn settle_place(place: Placement, known: &Known, freed: &mut Freed, sorted: &mut
     if known.identical.contains(&place.path) {
         match (&place.replaces, known.in_the_way.get(&place.path)) {
             (Some(Occupant::Foreign(file)), _) => {
-                let file = file.clone();
+                let file = file.as_ref().clone();
                 return sorted.adoptions.push((place, file));
             }
             // The records are older than the service: what they say is there has been replaced.
@@ -218,8 +231,7 @@ fn settle_place(place: Placement, known: &Known, freed: &mut Freed, sorted: &mut
             (Some(Occupant::Ours(_)) | None, _) => {}
         }
     }
-    let content = place.fingerprint.map(|fingerprint| (place.size_bytes(), fingerprint));
-    let Some(content) = content else { return sorted.uploads.push(place) };
+    let Some(content) = content(&place) else { return sorted.uploads.push(place) };
     if let Some((from, was)) = freed.get_mut(&content).and_then(|list| take_best(list, &place)) {
         return sorted.relocations.push(Relocation { from, was, to: place, aside: false });
     }
@@ -233,9 +245,9 @@ fn settle_place(place: Placement, known: &Known, freed: &mut Freed, sorted: &mut
 
 /// Prefers a file of the same name, then one of the same folder: that is the likely rename.
 fn take_best(
-    candidates: &mut VecDeque<(RelPath, Entry)>,
+    candidates: &mut VecDeque<(RelPath, Box<Entry>)>,
     place: &Placement,
-) -> Option<(RelPath, Entry)> {
+) -> Option<(RelPath, Box<Entry>)> {
     let same_name = candidates.iter().position(|(from, _)| from.name() == place.path.name());
     let same_folder = candidates.iter().position(|(from, _)| from.parent() == place.path.parent());
     candidates.remove(same_name.or(same_folder).unwrap_or(0))

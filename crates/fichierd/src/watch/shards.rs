@@ -19,8 +19,9 @@ use notify::{Config, ErrorKind, RecommendedWatcher, RecursiveMode, Watcher};
 
 use super::door::Door;
 
-/// Watches that an instance takes before another is made.
-pub(super) const SHARD_SIZE: usize = 1_000;
+/// Watches that an instance takes before another is made: as many as a hash table of 1,024 places
+/// has room for. `notify` has two of them, and with one watch more each were twice as large.
+pub(super) const SHARD_SIZE: usize = 896;
 
 /// A mirror never takes more instances than this: each has a thread and three descriptors.
 const MAX_SHARDS: usize = 64;
@@ -84,7 +85,7 @@ impl From<notify::Error> for Refusal {
 
 /// Which instance a folder is watched by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ShardId(usize);
+pub(super) struct ShardId(pub(super) u16);
 
 /// The inotify instances of one mirror.
 #[derive(Debug)]
@@ -115,7 +116,7 @@ impl Shards {
     /// Waits for the instance's thread: a few tens of microseconds, or as long as it is busy.
     pub(super) fn watch(&mut self, path: &Path) -> Result<ShardId, Refusal> {
         let id = self.choose()?;
-        let shard = &mut self.shards[id.0];
+        let shard = &mut self.shards[usize::from(id.0)];
         shard.watcher.watch(path, RecursiveMode::NonRecursive)?;
         shard.watches += 1;
         Ok(id)
@@ -123,7 +124,7 @@ impl Shards {
 
     /// Stops watching what was watched as `path`.
     pub(super) fn unwatch(&mut self, ShardId(shard): ShardId, path: &Path) {
-        let shard = &mut self.shards[shard];
+        let shard = &mut self.shards[usize::from(shard)];
         shard.watches -= 1;
         // Fails when `notify` has dropped it already, on an event that we have seen as well.
         drop(shard.watcher.unwatch(path));
@@ -131,7 +132,7 @@ impl Shards {
 
     /// Notes that the kernel and `notify` have dropped a watch by themselves.
     pub(super) fn dropped(&mut self, ShardId(shard): ShardId) {
-        self.shards[shard].watches -= 1;
+        self.shards[usize::from(shard)].watches -= 1;
     }
 
     /// Drops all watches, and waits until they no longer count against the user's limits.
@@ -154,8 +155,9 @@ impl Shards {
     }
 
     fn choose(&mut self) -> Result<ShardId, Refusal> {
-        if let Some(roomy) = self.shards.iter().position(|shard| shard.watches < self.size) {
-            return Ok(ShardId(roomy));
+        let shards = (0..).map(ShardId).zip(&self.shards);
+        if let Some((roomy, _)) = shards.clone().find(|(_, shard)| shard.watches < self.size) {
+            return Ok(roomy);
         }
         if self.shards.len() < self.most {
             // For form's sake: `notify` itself walks only below a recursive watch.
@@ -167,8 +169,9 @@ impl Shards {
                 Err(_) => self.most = self.shards.len(),
             }
         }
-        let emptiest = self.shards.iter().enumerate().min_by_key(|(_, shard)| shard.watches);
-        emptiest.map(|(id, _)| ShardId(id)).ok_or(Refusal::InstanceLimit)
+        let shards = (0..).map(ShardId).zip(&self.shards);
+        let emptiest = shards.min_by_key(|(_, shard)| shard.watches);
+        emptiest.map(|(id, _)| id).ok_or(Refusal::InstanceLimit)
     }
 }
 

@@ -10,10 +10,9 @@
 //! what was made before is in the listing. `mkdir -p a/b/c` is found whole, although only `a` is
 //! reported. The caller marks the folder dirty afterwards, which covers the files.
 //!
-//! Invariant: `folders` and `by_identity` hold the same folders, each once, and each was found
-//! at its path both before and after its watch was set.
+//! Invariant: each of `folders` was found at its path both before and after its watch was set.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,6 +21,7 @@ use fichier_state::RelPath;
 
 use super::IsExcluded;
 use super::folder::{Identity, OpenFolder};
+use super::folders::{Folders, Watched};
 use super::inbox::{Inbox, Look};
 use super::shards::{Refusal, ShardId, Shards};
 
@@ -31,19 +31,12 @@ pub(super) struct Tree {
     is_excluded: IsExcluded,
     inbox: Arc<Inbox>,
     shards: Shards,
-    folders: BTreeMap<Arc<RelPath>, Watched>,
-    by_identity: HashMap<Identity, Arc<RelPath>>,
+    folders: Folders,
     unwatched: BTreeMap<RelPath, Unwatched>,
     // Folders that are to be watched yet, each below a watched one.
     frontier: Vec<RelPath>,
     // No more watches can be had: asking again for each of a million folders helps nobody.
     exhausted: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Watched {
-    identity: Identity,
-    shard: ShardId,
 }
 
 /// A folder without a watch. What is below it has none either.
@@ -66,8 +59,7 @@ impl Tree {
             is_excluded,
             inbox,
             shards,
-            folders: BTreeMap::new(),
-            by_identity: HashMap::new(),
+            folders: Folders::new(),
             unwatched: BTreeMap::new(),
             frontier: Vec::new(),
             exhausted: false,
@@ -86,8 +78,7 @@ impl Tree {
 
     /// Forgets all watches and sets the one of the root; [`Self::grow`] does the rest.
     pub(super) fn plant(&mut self) -> Result<(), Refusal> {
-        self.folders.clear();
-        self.by_identity.clear();
+        self.folders = Folders::new();
         self.unwatched.clear();
         self.frontier.clear();
         self.exhausted = false;
@@ -128,7 +119,7 @@ impl Tree {
             Look::New | Look::Gone | Look::Moved => self.forget_below(path),
         }
         let parent_is_watched =
-            path.parent().is_some_and(|above| self.folders.contains_key(&above));
+            path.parent().is_some_and(|above| self.folders.get(&above).is_some());
         if found.is_none() || !parent_is_watched || (self.is_excluded)(path, true) {
             return false;
         }
@@ -180,8 +171,8 @@ impl Tree {
         {
             return Err(Refusal::SilentFileSystem(name));
         }
-        if let Some(other) = self.by_identity.get(&identity).map(Arc::clone) {
-            if *other != *path && Identity::at(&self.source.join(other.as_path())) == Some(identity)
+        if let Some(other) = self.folders.path_of(identity) {
+            if other != *path && Identity::at(&self.source.join(other.as_path())) == Some(identity)
             {
                 return Err(Refusal::Twice);
             }
@@ -198,10 +189,8 @@ impl Tree {
             self.inbox.look(path.clone(), Look::Moved);
             return Err(Refusal::Gone);
         }
-        let path = Arc::new(path.clone());
-        self.by_identity.insert(identity, Arc::clone(&path));
-        self.folders.insert(Arc::clone(&path), Watched { identity, shard });
-        self.subfolders(&path, folder)
+        self.folders.insert(path, Watched { identity, shard });
+        self.subfolders(path, folder)
     }
 
     /// Those of the folders in `folder` that belong to the mirror. A listing that fails leaves
@@ -244,10 +233,7 @@ impl Tree {
     }
 
     fn forget_below(&mut self, path: &RelPath) {
-        let from = (Bound::Included(path), Bound::Unbounded);
-        let folders = self.folders.range::<RelPath, _>(from).map(|(below, _)| Arc::clone(below));
-        let below: Vec<_> = folders.take_while(|below| below.starts_with(path)).collect();
-        for path in below {
+        for path in self.folders.at_and_below(path) {
             self.forget(&path, |shards, shard, absolute| shards.unwatch(shard, &absolute));
         }
         let from = (Bound::Included(path), Bound::Unbounded);
@@ -261,7 +247,6 @@ impl Tree {
 
     fn forget(&mut self, path: &RelPath, end: impl FnOnce(&mut Shards, ShardId, PathBuf)) {
         if let Some(folder) = self.folders.remove(path) {
-            self.by_identity.remove(&folder.identity);
             end(&mut self.shards, folder.shard, self.source.join(path.as_path()));
         }
     }

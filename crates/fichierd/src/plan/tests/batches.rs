@@ -6,7 +6,7 @@ use crate::plan::Step;
 /// The numbers of files of the uploads, for files of the given sizes.
 fn uploads(limits: BatchLimits, on_disk: &str) -> Vec<usize> {
     let (changes, known) = world("", on_disk);
-    let made = plan(&changes, &known, &Policy { limits, ..policy() });
+    let made = plan(changes, known, &Policy { limits, ..policy() });
     let files = made.steps.iter().filter_map(|step| match step {
         Step::Upload(files) => Some(files.len()),
         Step::Note(_)
@@ -24,7 +24,7 @@ fn uploads(limits: BatchLimits, on_disk: &str) -> Vec<usize> {
 #[track_caller]
 fn costs(recorded: &str, on_disk: &str, calls: u64) {
     let (changes, known) = world(recorded, on_disk);
-    let made = plan(&changes, &known, &policy());
+    let made = plan(changes, known, &policy());
     assert_eq!(made.cost().calls, calls, "\n{made}");
 }
 

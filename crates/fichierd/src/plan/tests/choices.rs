@@ -6,11 +6,11 @@ use super::*;
 use crate::plan::{Note, Occupant, Placement, Step};
 
 fn planned(changes: &[Change], known: &Known) -> String {
-    plan(changes, known, &policy()).to_string()
+    plan(changes.to_vec(), known.clone(), &policy()).to_string()
 }
 
 fn touched(seen: Seen, was: Entry) -> [Change; 1] {
-    [Change::Touched { path: path("a"), seen, was }]
+    [Change::Touched { path: path("a"), seen, was: Box::new(was) }]
 }
 
 #[test]
@@ -33,7 +33,7 @@ fn what_the_service_cannot_hold_is_kept_in_the_state() {
 #[test]
 fn a_plan_with_nothing_to_write_down_has_no_step_for_it() {
     let (changes, known) = world("", "a a5");
-    let made = plan(&changes, &known, &policy());
+    let made = plan(changes, known, &policy());
     assert!(matches!(&made.steps[..], [Step::Upload(_)]), "{made}");
 }
 
@@ -111,19 +111,20 @@ fn a_folder_that_is_gone_is_forgotten_only_if_nothing_of_it_is_anywhere() {
     expect![[r#"
         retire dir/a
     "#]]
-    .assert_eq(&gone(vec![(path("dir/a"), entry("dir/a", "a5"))], Vec::new()));
+    .assert_eq(&gone(vec![(path("dir/a"), Box::new(entry("dir/a", "a5")))], Vec::new()));
 }
 
 #[test]
 fn each_note_says_what_is_written_down() {
-    let (a, dir) = (|| path("a"), || folder("dir"));
+    let (a, dir) = (|| path("a"), || Box::new(folder("dir")));
+    let was = |content| Box::new(entry("a", content));
     let notes = [
-        Note::Refresh(a(), seen("a", "a5"), entry("a", "a5")),
+        Note::Refresh(a(), seen("a", "a5"), was("a5")),
         Note::Unsendable(a(), seen("a", "e0")),
-        Note::Forget(a(), entry("a", "e0")),
+        Note::Forget(a(), was("e0")),
         Note::ForgetFolder(path("dir"), FolderKey(2)),
-        Note::Manage(a(), entry("a", "a5"), true),
-        Note::Manage(a(), entry("a", "a5"), false),
+        Note::Manage(a(), was("a5"), true),
+        Note::Manage(a(), was("a5"), false),
         Note::ManageFolder(path("dir"), dir(), true),
         Note::ManageFolder(path("dir"), dir(), false),
     ];
@@ -144,7 +145,7 @@ fn each_note_says_what_is_written_down() {
 fn what_is_in_the_way_is_known_by_its_link() {
     let was = entry("a", "a5");
     let link = was.remote().unwrap().url.clone();
-    assert_eq!(Occupant::Ours(was.clone()).url(), Some(&link));
+    assert_eq!(Occupant::Ours(Box::new(was.clone())).url(), Some(&link));
     let file = ForeignFile {
         url: link.clone(),
         name: Placement {
@@ -157,7 +158,7 @@ fn what_is_in_the_way_is_known_by_its_link() {
         size_bytes: 5,
         whirlpool: None,
     };
-    assert_eq!(Occupant::Foreign(file).url(), Some(&link));
+    assert_eq!(Occupant::Foreign(Box::new(file)).url(), Some(&link));
     let empty = Entry { content: Content::Empty, ..was };
-    assert_eq!(Occupant::Ours(empty).url(), None);
+    assert_eq!(Occupant::Ours(Box::new(empty)).url(), None);
 }
