@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use fichier_emulator::{Action, Fault, NameTaken};
 use fichierd::state::Access;
@@ -196,4 +197,25 @@ async fn a_replaced_file_that_kept_its_temporary_name_is_renamed_later_without_b
     world.assert_mirrored();
     assert_eq!(world.emulator.bytes_received() - sent, 2 * "new a/twin".len() as u64);
     assert_eq!(world.problems(), []);
+}
+
+/// What had been sent of a file that changed meanwhile was known from the node's result alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_upload_left_goes_though_the_node_never_told_of_it() {
+    let mut world = World::new().await;
+    world.write("before", "content");
+    world.settle().await;
+    let installation = world.shared.state.read(|s| s.installation()).unwrap().unwrap();
+    let staging = format!("{TARGET}/.fichierd/incoming/{installation}");
+    world.emulator.inject(Fault::once("upload.cgi", Action::EmptyLinks(7)));
+    world.write("later", "content of another one");
+    world.emulator.add_file(&staging, "changed while it was read", b"half of it");
+    world.cycle().await;
+    assert_eq!(world.staged(), ["changed while it was read"]);
+
+    world.shared.state.clock().advance(Duration::from_secs(200));
+    world.settle().await;
+    world.assert_mirrored();
+    let calls = world.calls_of_cycle().await;
+    assert!(calls.is_empty(), "nothing is left to look for: {calls:?}");
 }

@@ -48,8 +48,9 @@ mod remove;
 mod upload;
 mod versions;
 
+pub(crate) use arrive::Arrived;
+use arrive::Fate;
 pub use arrive::match_arrived;
-pub(crate) use arrive::{Arrived, Fate};
 pub(crate) use bring::{Brought, Parcel};
 pub use moving::FolderMove;
 pub(crate) use notes::other_name;

@@ -14,7 +14,7 @@ use fichier_state::{
     Content, Entry, Intent, IntentId, Moved, Origin, RelPath, RemoteCopy, RemoteSpot, Retired,
 };
 
-use crate::execute::{Brought, Executor, Fate, Leaving, Parcel, Removal, StepError, other_name};
+use crate::execute::{Brought, Executor, Leaving, Parcel, Removal, StepError, other_name};
 
 impl Executor {
     /// Resolves every intent and every pending upload of this mirror.
@@ -41,12 +41,10 @@ impl Executor {
             }
         }
         self.finish_retiring(retiring).await?;
-        let mut given_up = false;
         for upload in self.state.read(|s| s.uploads(self.mirror))? {
-            let fate = self.finish_upload(upload.key).await?;
-            given_up |= matches!(fate, Fate::GivenUp | Fate::NothingCame { given_up: true });
+            self.finish_upload(upload.key).await?;
         }
-        if given_up && self.state.read(|s| s.uploads(self.mirror))?.is_empty() {
+        if self.state.read(|s| s.uploads(self.mirror))?.is_empty() {
             self.retire_leftovers().await?;
         }
         Ok(())

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fichier_api::names::RemoteName;
 use fichier_api::{ErrorKind, FileUrl, MAX_LINKS_PER_CALL, UploadResult, UploadSlot, Whirlpool};
-use fichier_state::{Intent, PendingFile, PendingUpload, UploadKey, failpoint};
+use fichier_state::{Intent, MirrorId, PendingFile, PendingUpload, UploadKey, failpoint};
 
 use super::delivery::{Delivery, Heard, Todo, Verdict};
 use super::{Executor, Leaving, StepError};
@@ -73,6 +73,9 @@ impl Executor {
                 Todo::End(verdict) => return self.conclude(key, verdict),
             };
             todo = delivery.next(heard);
+            if delivery.goes_on_untold(todo) {
+                self.expect_leftovers(upload.since_s)?;
+            }
             if heard == Heard::Scanning && matches!(todo, Todo::End(_)) {
                 tracing::info!(
                     files,
@@ -163,9 +166,27 @@ impl Executor {
         Ok(self.state.write(|w| w.finish_upload(key))?)
     }
 
-    /// Retires what lies in the staging folder and belongs to no upload: something was sent that
-    /// nobody waits for any more. Only while nothing is under way. Costs one listing.
+    /// Something of an upload that was sent then may show up that is on nobody's record.
+    fn expect_leftovers(&self, since_s: i64) -> Result<(), StepError> {
+        let latest_s = self.leftovers_since_s()?.map_or(since_s, |other| other.max(since_s));
+        let (key, value) = (leftovers_note(self.mirror), latest_s.to_string());
+        Ok(self.state.write(|w| w.set_note(&key, Some(&value)))?)
+    }
+
+    fn leftovers_since_s(&self) -> Result<Option<i64>, StepError> {
+        let note = self.state.read(|s| s.note(&leftovers_note(self.mirror)))?;
+        Ok(note.and_then(|text| text.parse().ok()))
+    }
+
+    /// Retires what lies in the staging folder and belongs to no upload, if there may be something
+    /// and all of it had time to show up. Only while nothing is under way. Costs one listing then.
     pub(crate) async fn retire_leftovers(&self) -> Result<(), StepError> {
+        let Some(since_s) = self.leftovers_since_s()? else { return Ok(()) };
+        if self.is_young(since_s) {
+            // Then the next cycle comes soon.
+            self.report(|report| report.uploads_pending += 1);
+            return Ok(());
+        }
         let listing = self.client.list_folder(self.places.incoming).await?;
         let known =
             self.state.read(|s| s.known_urls(listing.files.iter().map(|file| &file.url)))?;
@@ -180,7 +201,8 @@ impl Executor {
         let leftovers = leftovers
             .into_iter()
             .map(|file| orphan(self.mirror, file, self.places.versions, now_s));
-        self.retire_all(leftovers.map(Leaving::of_version).collect()).await
+        self.retire_all(leftovers.map(Leaving::of_version).collect()).await?;
+        Ok(self.state.write(|w| w.set_note(&leftovers_note(self.mirror), None))?)
     }
 
     /// What lies in the staging folder and is not on record. Costs one listing.
@@ -261,6 +283,12 @@ impl Executor {
         let xid = upload.xid.clone().unwrap_or_else(|| upload.slot.clone());
         Ok(self.state.write(|w| w.record_sent(upload.key, &xid, &hashes))?)
     }
+}
+
+/// The note that holds since when (Unix seconds) something may lie in the staging folder of a
+/// mirror that is on nobody's record.
+fn leftovers_note(mirror: MirrorId) -> String {
+    format!("leftovers of mirror {}", mirror.0)
 }
 
 /// How far an upload came.
