@@ -48,7 +48,7 @@ const STATEMENTS: usize = 150;
 /// walk over a million rows takes as long with twice as many.
 const CACHE_KIB: i64 = 4 * 1024;
 
-/// The same for a file that is gone through from its beginning to its end, once.
+/// The same for those who only look, mostly once and from the beginning to the end.
 const PASSING_KIB: i64 = 1024;
 
 /// The open state file.
@@ -160,7 +160,10 @@ impl Store {
         match i64::try_from(version) {
             Ok(0) => Err(Error::Absent { path }),
             Ok(found) if found < newest => Err(Error::FromThePast { found, newest }),
-            _ => Store::of(db, None, &path),
+            _ => {
+                keep_few_pages(&db, "main")?;
+                Store::of(db, None, &path)
+            }
         }
     }
 

@@ -20,6 +20,10 @@ use whirlpool::Digest as _;
 /// The default of zstd: a higher one saves little, since half of a row is hashes.
 const LEVEL: i32 = 3;
 
+/// How far back it looks for what it has seen: 512 KiB, which it holds in memory. Four times as
+/// much, the default of its level, makes a snapshot one per cent smaller.
+const WINDOW_LOG: u32 = 19;
+
 const BLOCK_BYTES: usize = 256 * 1024;
 
 /// The files of one mirror.
@@ -104,6 +108,7 @@ pub(super) fn pack(
     let file = Hashing::new(BufWriter::new(options.open(&unfinished)?));
     let mut packer = zstd::Encoder::new(file, LEVEL)?;
     packer.include_checksum(true)?;
+    packer.window_log(WINDOW_LOG)?;
     copy(&mut BufReader::new(File::open(from)?), &mut packer, deadline)?;
     let Hashing { inner, size_bytes, whirlpool } = packer.finish()?;
     inner.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
