@@ -63,7 +63,10 @@ fn f02_a_file_that_is_cut_while_it_is_sent_breaks_the_upload_off_and_the_others_
     let requests = world.emulator.requests();
     let uploads: Vec<_> = requests.iter().filter(|r| r.endpoint == "upload.cgi").collect();
     assert_eq!(uploads[0].status, 0, "the first was broken off");
-    assert_eq!(uploads[1].links, 5, "the others went without it");
+    // Those that had not settled by then go a little later.
+    assert!((1..=5).contains(&uploads[1].links), "the others went without it");
+    let whole = uploads[1..].iter().filter(|upload| upload.links == 6).count();
+    assert_eq!(whole, 0, "and were not sent again with it");
 }
 
 #[test]

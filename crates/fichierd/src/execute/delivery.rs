@@ -119,8 +119,10 @@ impl Delivery {
     }
 
     fn verdict(&self, arrived: usize, missing: usize, is_young: bool) -> Verdict {
-        let may_show_up = missing > 0 && is_young;
-        let gives_up = missing > 0 && !is_young;
+        // Of one with no file left, what was sent of them may show up, and has to go.
+        let is_awaited = missing > 0 || (self.files == 0 && !self.is_told);
+        let may_show_up = is_awaited && is_young;
+        let gives_up = is_awaited && !is_young;
         let fate = if missing > 0 && missing == self.files {
             Fate::NothingCame { given_up: gives_up }
         } else if may_show_up {
@@ -227,6 +229,12 @@ mod tests {
         let (mut delivery, first) = Delivery::begin(0, 0);
         assert_eq!(first, Todo::AskNode { after: Duration::ZERO });
         assert_eq!(delivery.next(Heard::Lost), Todo::Publish);
+        assert_eq!(say(delivery.next(published(0, 0, true))), "Waiting, look again");
+        assert_eq!(say(delivery.next(published(0, 0, false))), "GivenUp, send again");
+
+        let mut told = Delivery::begin(0, 0).0;
+        assert_eq!(told.next(Heard::Links { open: 0 }), Todo::Publish);
+        assert_eq!(say(told.next(published(0, 0, true))), "Settled");
     }
 
     #[test]
