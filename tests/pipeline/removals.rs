@@ -1,6 +1,9 @@
 //! What loses its place on disk: the guard, a decision, excludes, and files that turn into other
 //! things. Nothing goes that is not meant to (I6).
 
+use std::time::Duration;
+
+use fichier_emulator::{Action, Fault};
 use fichierd::config::{Keep, MaxRemovals};
 use fichierd::daemon::approve;
 use fichierd::mirror::Trouble;
@@ -208,4 +211,22 @@ async fn with_nothing_kept_deleted_files_and_folders_are_removed() {
     world.assert_mirrored();
     assert_eq!(world.versions().len(), 0);
     assert_eq!(world.remote_folders(), Vec::<String>::new());
+}
+
+/// The record that the file is empty now took the place of the one that knew of its copy.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_emptied_file_whose_copy_the_service_does_not_let_go_at_first_is_let_go_later() {
+    let mut world = World::with(|_| {}, |config| config.keep = Keep::None).await;
+    world.write("kept", "content");
+    world.write("emptied", "content");
+    world.settle().await;
+    world.write("emptied", "");
+    world.emulator.inject(Fault::always("file/rm.cgi", Action::Partial(0)));
+    world.cycle().await;
+    world.emulator.clear_faults();
+    assert_eq!(world.problems().len(), 1, "{:?}", world.problems());
+
+    world.shared.state.clock().advance(Duration::from_secs(24 * 3600));
+    world.settle().await;
+    world.assert_mirrored();
 }

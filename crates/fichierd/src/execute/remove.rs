@@ -17,7 +17,7 @@ use super::bring::{Brought, Parcel, may_be_too_many};
 use super::relocate::temporary_name;
 use super::{Executor, StepError};
 use crate::chance::Chance;
-use crate::plan::Retirement;
+use crate::plan::{Note, Retirement};
 use crate::root::OnRecord;
 use crate::scan::{Seen, SeenKind};
 
@@ -179,15 +179,25 @@ impl Executor {
                 self.dirty.mark(file.path.clone());
                 continue;
             }
+            let left = Leaving::of_entry(&file.path, file.was, file.reason);
             if let Some(then) = file.then {
-                successors.push((file.path.clone(), then));
+                let url = left.as_ref().map(|left| left.url.clone());
+                successors.push((url, Note::Unsendable(file.path, then)));
             }
-            leaving.extend(Leaving::of_entry(&file.path, file.was, file.reason));
+            leaving.extend(left);
         }
         self.count_removals(leaving.len() as u64)?;
         self.retire_all(leaving).await?;
-        let notes = successors.into_iter().map(|(p, s)| crate::plan::Note::Unsendable(p, s));
-        self.note(notes.collect())
+        let mut notes = Vec::new();
+        for (url, note) in successors {
+            // What the service did not let go is known by the row that this would replace.
+            let is_left = match url {
+                Some(url) => self.state.read(|s| s.entry_of_url(&url))?.is_none(),
+                None => true,
+            };
+            notes.extend(is_left.then_some(note));
+        }
+        self.note(notes)
     }
 
     /// Moves files to the versions, or removes them; a hundred in one call.
