@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use fichier_emulator::{Action, Fault};
+use fichier_emulator::{Action, Fault, NameTaken};
 use fichierd::config::{Keep, MaxRemovals};
 use fichierd::daemon::approve;
 use fichierd::mirror::Trouble;
@@ -229,4 +229,24 @@ async fn an_emptied_file_whose_copy_the_service_does_not_let_go_at_first_is_let_
     world.shared.state.clock().advance(Duration::from_secs(24 * 3600));
     world.settle().await;
     world.assert_mirrored();
+}
+
+/// The service said that it knows no such file, and the copy stayed at its path on nobody's record:
+/// the next one got another name beside it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_is_there_though_the_service_denies_it_is_retired_later() {
+    let mut world = World::with(|rules| rules.on_name_taken = NameTaken::Rename, |_| {}).await;
+    world.write("file", "old");
+    world.write("kept", "content");
+    world.settle().await;
+    world.remove("file");
+    world.emulator.inject(Fault::always("file/mv.cgi", Action::Partial(0)));
+    let end = world.cycle().await;
+    assert_eq!((end.report.retired, end.report.problems), (0, 1), "{end:?}");
+    world.emulator.clear_faults();
+    world.write("file", "new!");
+    world.shared.state.clock().advance(Duration::from_secs(24 * 3600));
+    world.settle().await;
+    world.assert_mirrored();
+    assert_eq!(world.versions(), [("file".to_owned(), b"old".to_vec())]);
 }

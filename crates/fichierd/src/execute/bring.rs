@@ -58,6 +58,11 @@ impl Brought {
         self.gone.contains(before)
     }
 
+    /// The service knows one of those that are gone after all: nothing is concluded of any.
+    pub(super) fn doubt_gone(&mut self) {
+        self.gone.clear();
+    }
+
     /// Whether it is known by its content only, and may not be removed as ours (I2).
     pub(crate) fn is_lookalike(&self, before: &FileUrl) -> bool {
         self.lookalikes.contains(before)

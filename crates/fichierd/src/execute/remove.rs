@@ -246,7 +246,8 @@ impl Executor {
     }
 
     /// Moves files to a versions folder. Where the service wants names to be unique, those that
-    /// are taken there get one that is not.
+    /// are taken there get one that is not. What it says not to know is let go only if it says so
+    /// of one of them a second time.
     async fn bring_to_versions(
         &self,
         leaving: &[Leaving],
@@ -273,6 +274,12 @@ impl Executor {
                 .map(|parcel| (parcel.url.clone(), unique_name(parcel, &self.chance)))
                 .collect();
             self.give_names(&names).await?;
+        }
+        let denied = leaving.iter().find(|left| brought.is_gone(&left.url));
+        if let Some(first) = denied
+            && !self.is_lost(&first.url).await?
+        {
+            brought.doubt_gone();
         }
         Ok(brought)
     }
