@@ -3,8 +3,9 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
-use rustix::process::{Resource, Rlimit, prlimit};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, prlimit};
 
+use crate::command::{User, ordinary_user};
 use crate::world::{World, until, write};
 
 /// Runs the program in a user namespace after the shell commands `setup`, which may set limits there. `None`, with
@@ -127,4 +128,49 @@ fn o01_with_few_descriptors_it_is_slower_and_loses_nothing() {
     world.until_mirrored("photos");
     world.run(&["sync"]).expect(0);
     world.assert_mirrored();
+}
+
+#[test]
+fn o01_without_another_thread_a_new_mirror_is_looked_at_and_status_tells_which_setting_to_raise() {
+    let Some(User::Nobody) = ordinary_user() else {
+        eprintln!("skipped: the limit of threads holds for ordinary users, and none can be had");
+        return;
+    };
+    let mut world = World::new();
+    world.user = User::Nobody;
+    world.add_mirror("photos", "rescan = \"1s\"");
+    forty_folders(&world);
+    world.hand_over();
+    world.start();
+    world.until_mirrored("photos");
+    let service = world.service().id();
+    // By the user of the service: only he may, where the tests have no CAP_SYS_RESOURCE.
+    let threads = |most: &str| {
+        let mut set = Command::new("setpriv");
+        set.args(["--reuid=65534", "--regid=65534", "--clear-groups", "prlimit"]);
+        set.arg(format!("--pid={}", service.as_raw_nonzero()));
+        assert!(set.arg(format!("--nproc={most}:")).status().unwrap().success());
+    };
+    let usual =
+        getrlimit(Resource::Nproc).current.map_or("unlimited".to_owned(), |n| n.to_string());
+    threads("1");
+    world.add_mirror("letters", "rescan = \"1s\"");
+    write(&world.source("letters").join("a/b"), "b");
+    world.hand_over();
+    world.service().signal(Signal::HUP);
+    until("the unread file is told of", || {
+        world.log().contains("no thread is left to read it (see `TasksMax`)").then_some(())
+    });
+    assert_eq!(world.mirror("letters")["watch"]["mode"], "off");
+    world.run(&["status"]).expect(0).says("TasksMax");
+    write_everywhere(&world, "second");
+    write(&world.source("letters").join("a/b"), "another");
+    threads(&usual);
+    world.until_mirrored("photos");
+    world.until_mirrored("letters");
+    until("letters are watched", || {
+        (world.mirror("letters")["watch"]["mode"] == "watching").then_some(())
+    });
+    world.assert_mirrored();
+    assert_eq!(world.log().matches("INFO started").count(), 1, "{}", world.log());
 }

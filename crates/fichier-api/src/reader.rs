@@ -111,7 +111,11 @@ pub(crate) fn start(
     let (send, blocks) = mpsc::channel(BLOCKS_AHEAD);
     let findings = Findings::default();
     let mut reading = Reading::new(form, &findings, Outlet::Socket(send));
-    thread::Builder::new().name("fichier-upload".to_owned()).spawn(move || reading.run(files))?;
+    // One of its own: a disk that hangs may keep it, and takes nothing away from the runtime.
+    let thread = thread::Builder::new().name("fichier-upload".to_owned());
+    thread.spawn(move || reading.run(files)).map_err(|error| {
+        io::Error::new(error.kind(), "no thread is left to read it (see `TasksMax`)")
+    })?;
     Ok((blocks, findings))
 }
 

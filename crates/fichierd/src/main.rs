@@ -1,17 +1,31 @@
 //! The program `fichierd`: service and command line.
 
+use std::io;
+use std::num::NonZero;
 use std::process::ExitCode;
+use std::thread::available_parallelism;
+use std::time::Duration;
 
 use clap::Parser;
 use fichierd::cli::{Cli, complain, exit_of};
 use fichierd::crash::end_process_on_panic;
+use tokio::runtime::{Builder, Runtime};
+
+/// The most threads that carry on with what does not block: the line is slower than a few of them.
+const WORKERS: usize = 4;
+/// The most threads that wait for disks at one time: each mirror on a mount that hangs keeps one,
+/// and the others go on. With those that watch and read they stay below the `TasksMax` of the unit.
+const WAIT_FOR_DISKS: usize = 256;
+/// A thread that was had is kept: a system that has come to its limit would not give it again, and
+/// without any the work would have to end (O01).
+const KEEP_THREADS: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 fn main() -> ExitCode {
     end_process_on_panic();
     fichier_state::failpoint::arm();
     // Ends with 2 when the command line makes no sense.
     let cli = Cli::parse();
-    let runtime = match tokio::runtime::Runtime::new() {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
             let error = anyhow::Error::from(error).context("cannot start any thread");
@@ -26,4 +40,15 @@ fn main() -> ExitCode {
     // Threads that still read a file or resolve a name are not worth waiting for.
     runtime.shutdown_background();
     exit.into()
+}
+
+/// As many threads on a machine of a hundred processors as on a small one, nearly.
+fn runtime() -> io::Result<Runtime> {
+    let processors = available_parallelism().map_or(1, NonZero::get);
+    Builder::new_multi_thread()
+        .worker_threads(processors.min(WORKERS))
+        .max_blocking_threads(WAIT_FOR_DISKS)
+        .thread_keep_alive(KEEP_THREADS)
+        .enable_all()
+        .build()
 }

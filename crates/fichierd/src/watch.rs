@@ -121,7 +121,9 @@ pub enum WatchError {
         problem: io::Error,
     },
     /// The system has no thread left.
-    #[error("cannot start the watching thread")]
+    #[error(
+        "no thread is left to watch it: raise `TasksMax` of the unit, see: systemctl edit fichierd"
+    )]
     Thread(#[source] io::Error),
 }
 

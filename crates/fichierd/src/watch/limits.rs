@@ -43,6 +43,10 @@ pub(super) fn advice<'a>(
                 other += folder.folders;
                 last_words = Some("too many open files");
             }
+            Refusal::ThreadLimit => {
+                other += folder.folders;
+                last_words = Some("no thread is left");
+            }
             Refusal::Other(words) => {
                 other += folder.folders;
                 last_words = Some(words);
@@ -90,6 +94,9 @@ pub(super) fn reason(why: &Refusal) -> String {
         Refusal::InstanceLimit => "no more inotify instances can be had: raise \
              fs.inotify.max_user_instances, for example \
              `sysctl -w fs.inotify.max_user_instances=512`, or the limit for open files"
+            .to_owned(),
+        Refusal::ThreadLimit => "no more threads can be had: raise `TasksMax` of the unit, see: \
+             systemctl edit fichierd"
             .to_owned(),
         Refusal::SilentFileSystem(name) => {
             format!("{name} does not report changes that others make")

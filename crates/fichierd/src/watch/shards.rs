@@ -11,11 +11,14 @@
 
 use std::fs;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 use std::time::Duration;
 
-use notify::{Config, ErrorKind, RecommendedWatcher, RecursiveMode, Watcher};
+use notify::{Config, ErrorKind, EventHandler, RecommendedWatcher, RecursiveMode, Watcher};
 
 use super::door::Door;
 
@@ -36,6 +39,8 @@ pub(super) enum Refusal {
     WatchLimit,
     /// The user has no inotify instances left, or this process no descriptors.
     InstanceLimit,
+    /// No thread is left for an instance (`TasksMax` of the unit).
+    ThreadLimit,
     /// This user may not read the folder.
     Denied,
     /// It is not there any more, or not a folder.
@@ -160,11 +165,9 @@ impl Shards {
             return Ok(roomy);
         }
         if self.shards.len() < self.most {
-            // For form's sake: `notify` itself walks only below a recursive watch.
-            let config = Config::default().with_follow_symlinks(false);
-            match RecommendedWatcher::new(self.door.clone(), config) {
+            match instance(self.door.clone()) {
                 Ok(watcher) => self.shards.push(Shard { watcher, watches: 0 }),
-                Err(err) if self.shards.is_empty() => return Err(err.into()),
+                Err(why) if self.shards.is_empty() => return Err(why),
                 // Slower instances are better than unwatched folders.
                 Err(_) => self.most = self.shards.len(),
             }
@@ -173,6 +176,30 @@ impl Shards {
         let emptiest = shards.min_by_key(|(_, shard)| shard.watches);
         emptiest.map(|(id, _)| id).ok_or(Refusal::InstanceLimit)
     }
+}
+
+/// An inotify instance and its thread.
+///
+/// `notify` (8.2.2) does not look whether it got the thread, and panics at the first watch, and when
+/// dropped, if it did not. So a thread is tried first, and what lost its own by bad luck between
+/// is never touched again.
+fn instance(mut door: Door) -> Result<RecommendedWatcher, Refusal> {
+    let tried = thread::Builder::new().spawn(|| ()).map_err(|_| Refusal::ThreadLimit)?;
+    // It does nothing, and so cannot panic.
+    drop(tried.join());
+    // For form's sake: `notify` itself walks only below a recursive watch.
+    let config = Config::default().with_follow_symlinks(false);
+    let lives = Arc::new(());
+    let thread = Arc::downgrade(&lives);
+    let handler = move |event| {
+        let _kept = &lives;
+        door.handle_event(event);
+    };
+    let watcher = ManuallyDrop::new(RecommendedWatcher::new(handler, config)?);
+    if thread.strong_count() == 0 {
+        return Err(Refusal::ThreadLimit);
+    }
+    Ok(ManuallyDrop::into_inner(watcher))
 }
 
 /// A quarter of the instances that a user may have: other mirrors and programs need some too.
