@@ -38,6 +38,8 @@ mod steps;
 #[path = "../e2e/tree.rs"]
 #[allow(dead_code, reason = "the end-to-end tests use the rest")]
 mod tree;
+#[path = "../storage/unit.rs"]
+mod unit;
 #[path = "../e2e/witness.rs"]
 mod witness;
 mod workload;

@@ -46,3 +46,4 @@ mod sources;
 mod state_disk;
 mod state_file;
 mod storms;
+mod unit;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::tree;
+use crate::unit::environment_of_the_unit;
 use crate::world::{World, write};
 
 /// Whether the full sizes are asked for.
@@ -163,14 +164,6 @@ fn patiently(what: &str, mut look: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "it never came to this: {what}");
         std::thread::sleep(Duration::from_millis(200));
     }
-}
-
-/// The variables that the unit sets: the allocator of the C library keeps much more without them.
-fn environment_of_the_unit() -> Vec<(&'static str, String)> {
-    let unit = include_str!("../../systemd/fichierd.service");
-    let lines = unit.lines().filter_map(|line| line.strip_prefix("Environment="));
-    let pairs = lines.flat_map(str::split_whitespace).filter_map(|pair| pair.split_once('='));
-    pairs.map(|(name, value)| (name, value.to_owned())).collect()
 }
 
 /// What the service ever had at once was at most 64 MiB. All of it counts, also the pages of its
