@@ -1,11 +1,13 @@
 //! What went wrong between the staging folder and a file's place, found by the simulation
 //! (tests/sim); each as small as it can be told.
 
+use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use fichier_emulator::{Action, Fault, NameTaken};
+use fichierd::mirror::CycleEnd;
 use fichierd::state::Access;
 
 use crate::world::{TARGET, World};
@@ -14,19 +16,28 @@ impl World {
     /// Runs a cycle and ends it the hard way when its `n`th transaction (from 0) is on disk.
     /// Whether it came that far.
     async fn kill_after_transaction(&mut self, n: usize) -> bool {
+        self.cycle_meeting(|_| {}, n).await.0
+    }
+
+    /// The same; `after` is called with the number of each transaction that is on disk.
+    async fn cycle_meeting(
+        &mut self,
+        after: impl Fn(usize) + Send + Sync + 'static,
+        n: usize,
+    ) -> (bool, CycleEnd) {
         let written = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&written);
         let untapped = self.shared.state.clone();
         self.shared.state = untapped.clone().tapped(Arc::new(move |access| {
             if access == Access::AfterWrite {
-                count.fetch_add(1, Ordering::SeqCst);
+                after(count.fetch_add(1, Ordering::SeqCst));
             }
             let is_dead = count.load(Ordering::SeqCst) > n;
             if is_dead { Err(fichier_state::Error::TimeUp) } else { Ok(()) }
         }));
-        self.cycle().await;
+        let end = self.cycle().await;
         self.shared.state = untapped;
-        written.load(Ordering::SeqCst) > n
+        (written.load(Ordering::SeqCst) > n, end)
     }
 
     /// Names of what lies in the staging folder.
@@ -218,4 +229,48 @@ async fn what_an_upload_left_goes_though_the_node_never_told_of_it() {
     world.assert_mirrored();
     let calls = world.calls_of_cycle().await;
     assert!(calls.is_empty(), "nothing is left to look for: {calls:?}");
+}
+
+/// Two files in one upload, of which `changes` gets another content of the same size when the
+/// `m`th transaction is on disk; the process dies after the `n`th.
+async fn upload_with_a_change(m: usize, n: usize) -> (World, bool, CycleEnd) {
+    let mut world = World::new().await;
+    world.write("before", "content");
+    world.settle().await;
+    world.write("stays", "one");
+    world.write("changes", "two");
+    let path = world.path("changes");
+    let change = move |number| {
+        if number == m {
+            fs::write(&path, "2nd").unwrap();
+        }
+    };
+    let (reached, end) = world.cycle_meeting(change, n).await;
+    (world, reached, end)
+}
+
+/// The links of what did not belong there were known to nobody when the process died between two
+/// transactions, and the files lay in the staging folder for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_sent_of_a_file_that_changed_goes_whenever_the_process_dies() {
+    let mut changed_after = None;
+    for m in 0..20 {
+        let (world, _, end) = upload_with_a_change(m, usize::MAX).await;
+        let sent = world.emulator.bytes_received() - "content".len() as u64;
+        if (sent, end.report.uploaded_files) == (6, 1) {
+            changed_after.get_or_insert(m);
+        }
+    }
+    let m = changed_after.expect("a change is noticed after both files are sent");
+    for n in m.. {
+        let (world, reached, _) = upload_with_a_change(m, n).await;
+        let mut world = world.restart();
+        world.settle().await;
+        assert_eq!(world.staged(), Vec::<String>::new(), "died after transaction {n}");
+        world.assert_mirrored();
+        if !reached {
+            assert!(n > m + 4, "only {n} transactions");
+            break;
+        }
+    }
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use fichier_api::names::RemoteName;
 use fichier_api::{ErrorKind, FileUrl, MAX_LINKS_PER_CALL, UploadResult, UploadSlot, Whirlpool};
-use fichier_state::{Intent, MirrorId, PendingFile, PendingUpload, UploadKey, failpoint};
+use fichier_state::{
+    Intent, IntentId, MirrorId, PendingFile, PendingUpload, UploadKey, Writing, failpoint,
+};
 
 use super::delivery::{Delivery, Heard, Todo, Verdict};
 use super::{Executor, Leaving, StepError};
@@ -58,7 +60,8 @@ impl Executor {
                         // Other uploads have files there too, so what does not match is not ours
                         // to judge here: `recover` does, when nothing else is under way.
                         let listed = self.staged().await?;
-                        self.settle(&upload, listed)?;
+                        let arrived = self.matched(&upload, listed)?.arrived;
+                        self.state.write(|w| w.record_arrived(key, &arrived))?;
                     }
                     Heard::Listed
                 }
@@ -142,8 +145,7 @@ impl Executor {
                     let staged = self.staged().await?;
                     links.retain(|link| staged.iter().any(|file| file.url == link.url));
                 }
-                let matched = self.settle(upload, links)?;
-                self.discard(upload.key, &matched).await?;
+                self.take_in(upload, links).await?;
                 let left = self.pending(upload.key)?;
                 Ok(Heard::Links { open: left.as_ref().map_or(0, open_files) })
             }
@@ -217,8 +219,8 @@ impl Executor {
         Ok(files.collect())
     }
 
-    /// Records what arrived as it was sent, of all that was found.
-    fn settle(
+    /// Which of the found files that are on nobody's record belong to an upload.
+    fn matched(
         &self,
         upload: &PendingUpload,
         found: Vec<Arrived>,
@@ -227,16 +229,21 @@ impl Executor {
         let found: Vec<_> = found.into_iter().filter(|file| !known.contains(&file.url)).collect();
         let open: Vec<PendingFile> =
             upload.files.iter().filter(|file| file.url.is_none()).cloned().collect();
-        let matched = match_arrived(&open, &found);
-        self.state.write(|w| w.record_arrived(upload.key, &matched.arrived))?;
-        Ok(matched)
+        Ok(match_arrived(&open, &found))
     }
 
-    /// What the node tells of an upload and is not as it was sent: damaged, or nobody knows any
-    /// more what was sent, or dropped because the file changed while it was read.
-    async fn discard(&self, key: UploadKey, matched: &MatchedFiles) -> Result<(), StepError> {
-        self.state
-            .write(|w| matched.damaged.iter().try_for_each(|file| w.drop_pending(key, file.seq)))?;
+    /// Records what the node told of an upload, and removes what is not as it was sent: damaged, or
+    /// nobody knows any more what was sent, or dropped because the file changed while it was read.
+    ///
+    /// Both are on record at once: with all files known nobody asks the node again, which alone
+    /// knows of the others.
+    async fn take_in(&self, upload: &PendingUpload, told: Vec<Arrived>) -> Result<(), StepError> {
+        let matched = self.matched(upload, told)?;
+        let clearing = self.state.write(|w| {
+            w.record_arrived(upload.key, &matched.arrived)?;
+            matched.damaged.iter().try_for_each(|file| w.drop_pending(upload.key, file.seq))?;
+            begin_clearing(w, self.mirror, &matched.surplus)
+        })?;
         for file in &matched.damaged {
             if file.whirlpool.is_none() {
                 self.dirty.mark(file.path.clone());
@@ -248,15 +255,18 @@ impl Executor {
                 "the damaged copy is removed, an earlier one is kept; it is sent again",
             )?;
         }
-        self.clear_staged(&matched.surplus).await
+        self.clear_begun(clearing).await
     }
 
     /// Removes what one of our uploads left in the staging folder besides what it should (I2).
     pub(crate) async fn clear_staged(&self, urls: &[FileUrl]) -> Result<(), StepError> {
-        for chunk in urls.chunks(MAX_LINKS_PER_CALL) {
-            let intent = Intent::Remove { urls: chunk.to_vec(), paths: Vec::new() };
-            let intent = self.state.write(|w| w.begin(self.mirror, &intent))?;
-            let removal = self.remove_all(chunk).await?;
+        let clearing = self.state.write(|w| begin_clearing(w, self.mirror, urls))?;
+        self.clear_begun(clearing).await
+    }
+
+    async fn clear_begun(&self, clearing: Vec<(IntentId, &[FileUrl])>) -> Result<(), StepError> {
+        for (intent, urls) in clearing {
+            let removal = self.remove_all(urls).await?;
             // What the service left stays begun, and is removed by a later cycle (`recover`).
             if removal.still_there.is_empty() {
                 self.state.write(|w| w.resolve(intent))?;
@@ -283,6 +293,19 @@ impl Executor {
         let xid = upload.xid.clone().unwrap_or_else(|| upload.slot.clone());
         Ok(self.state.write(|w| w.record_sent(upload.key, &xid, &hashes))?)
     }
+}
+
+/// Writes the intents to remove files from the staging folder, a call's worth in each.
+fn begin_clearing<'a>(
+    w: &mut Writing<'_>,
+    mirror: MirrorId,
+    urls: &'a [FileUrl],
+) -> Result<Vec<(IntentId, &'a [FileUrl])>, fichier_state::Error> {
+    let begin = |urls: &'a [FileUrl]| {
+        let intent = Intent::Remove { urls: urls.to_vec(), paths: Vec::new() };
+        Ok((w.begin(mirror, &intent)?, urls))
+    };
+    urls.chunks(MAX_LINKS_PER_CALL).map(begin).collect()
 }
 
 /// The note that holds since when (Unix seconds) something may lie in the staging folder of a
