@@ -22,6 +22,8 @@ pub struct Look {
     setting: Setting,
     /// Files that were live, with the file on disk that they were the copy of, and their content.
     live: BTreeMap<String, (u64, Vec<u8>)>,
+    /// What each file on disk has had as its content.
+    had: BTreeMap<u64, BTreeSet<Vec<u8>>>,
     /// Every content that was ever live.
     shown: BTreeSet<Vec<u8>>,
     /// Links of files that somebody else put there, with their names.
@@ -34,6 +36,7 @@ impl Look {
             emulator,
             setting,
             live: BTreeMap::new(),
+            had: BTreeMap::new(),
             shown: BTreeSet::new(),
             foreign: BTreeMap::new(),
         }
@@ -59,9 +62,10 @@ impl Look {
         for (path, file) in disk.files() {
             let path = encoded(&path);
             on_disk.insert(path.clone(), file.birth);
+            self.had.entry(file.birth).or_default().insert(file.bytes.clone());
             bytes.insert(path, file.bytes);
         }
-        let (mut live, mut showing) = (BTreeMap::new(), BTreeSet::new());
+        let (mut live, mut showing, mut unnamed) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
         for file in &files {
             let Some(path) = live_path(&file.path, &file.name) else { continue };
             if self.foreign.contains_key(&file.link) {
@@ -72,19 +76,26 @@ impl Look {
                 self.shown.insert(content.clone());
             }
             showing.insert(content.clone());
+            if file.name.starts_with("fichierd-") {
+                unnamed.push((path.rsplit_once('/').map(|at| at.0.to_owned()), content.clone()));
+            }
             if let Some(birth) = on_disk.get(&path) {
                 live.insert(path, (*birth, content));
             }
         }
         // Where a name cannot be taken twice, the old copy goes first, to the versions. And a copy
         // may have become that of another path, which has this content now (a rotated log), or what
-        // belongs here is live elsewhere and on its way.
+        // belongs here is live elsewhere and on its way, or here under another name.
         if self.setting.name_taken == NameTaken::Duplicate {
             for (path, (birth, content)) in &self.live {
                 let is_there = on_disk.get(path) == Some(birth);
                 let moves = showing.contains(content)
                     || bytes.get(path).is_some_and(|bytes| showing.contains(bytes));
-                if is_there && !live.contains_key(path) && !moves {
+                let folder = path.rsplit_once('/').map(|at| at.0.to_owned());
+                let is_to_be_named = || {
+                    unnamed.iter().any(|(at, has)| *at == folder && self.had[birth].contains(has))
+                };
+                if is_there && !live.contains_key(path) && !moves && !is_to_be_named() {
                     let there: Vec<String> =
                         files.iter().map(|file| format!("{}/{}", file.path, file.name)).collect();
                     return Err(format!("T4: `{path}` has no live copy any more: {there:#?}"));
