@@ -4,7 +4,7 @@
 //! used.
 //!
 //! ```text
-//! FICHIERD_SOAK_MINUTES=60 FICHIERD_SEED=1 \
+//! FICHIERD_SOAK_MINUTES=6 FICHIERD_SEED=1 \
 //!   cargo test -p fichierd --features failpoints --test kills -- --ignored --nocapture soak
 //! ```
 //!
