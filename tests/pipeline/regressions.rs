@@ -211,6 +211,25 @@ async fn two_files_swap_their_names_while_their_folder_is_renamed() {
     }
 }
 
+/// The name of one was shortened, and nobody saw that the folder had a file of that name: it was
+/// overwritten on the way.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_a_long_name_passes_another_of_the_same_name_when_it_is_moved_and_renamed() {
+    for name_taken in [NameTaken::Duplicate, NameTaken::Refuse, NameTaken::Overwrite] {
+        let mut world = World::with(|rules| rules.on_name_taken = name_taken, |_| {}).await;
+        let long = "\"".repeat(100);
+        world.write(&long, "one");
+        world.write(&format!("folder/{long}"), "another");
+        world.settle().await;
+        world.rename(&long, "folder/short");
+        let sent = world.emulator.bytes_received();
+        world.settle().await;
+        world.assert_mirrored();
+        assert_eq!(world.emulator.bytes_received(), sent);
+        assert_eq!(world.versions(), []);
+    }
+}
+
 /// Its record stayed at the old path: there a new file of the same content was taken for it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_moved_but_not_renamed_is_renamed_later_without_being_sent() {

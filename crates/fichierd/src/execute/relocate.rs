@@ -179,9 +179,10 @@ impl Executor {
             .unwrap_or_else(|| RemoteName::encode(&entry.name));
         let to_name = relocation.to.remote_name();
         let changes_both = entry.folder != to_row && from_name != to_name;
-        let route = if !changes_both || self.is_free(to_row, &from_name)? {
+        let to_local = relocation.to.path.name();
+        let route = if !changes_both || self.is_free(to_row, &entry.name, &from_name)? {
             Route::MoveThenRename
-        } else if self.is_free(entry.folder, &to_name)? {
+        } else if self.is_free(entry.folder, to_local, &to_name)? {
             Route::RenameThenMove
         } else {
             Route::OverTemporaryName
@@ -200,12 +201,22 @@ impl Executor {
         }))
     }
 
-    /// Whether no file of ours or of somebody else's is known under this name.
-    fn is_free(&self, folder: FolderKey, name: &RemoteName) -> Result<bool, StepError> {
-        let ours = self.state.read(|s| s.entry(folder, &name.decode()))?;
+    /// Whether no file of ours or of somebody else's is known under the name that `local` has at
+    /// the service. A name that was shortened does not tell the local one.
+    fn is_free(
+        &self,
+        folder: FolderKey,
+        local: &[u8],
+        name: &RemoteName,
+    ) -> Result<bool, StepError> {
+        for local in [local, &name.decode()] {
+            let ours = self.state.read(|s| s.entry(folder, local))?;
+            if ours.is_some_and(|entry| entry.remote().is_some()) {
+                return Ok(false);
+            }
+        }
         let foreign = self.state.read(|s| s.foreign(folder))?;
-        Ok(ours.is_none_or(|entry| entry.remote().is_none())
-            && foreign.iter().all(|file| file.name != *name))
+        Ok(foreign.iter().all(|file| file.name != *name))
     }
 
     /// What the plan knows to be replaced at the new paths.
@@ -324,9 +335,13 @@ impl Executor {
         let copy = RemoteCopy { url: mover.url.clone(), ..copy.clone() };
         let (folder, content) = (mover.to_row, Content::File(copy));
         let row = Entry { folder, content, ..mover.entry.clone() };
+        let row = match &mover.early_name {
+            Some(name) => at_name(row, name),
+            None => row,
+        };
         Ok(self.state.write(|w| {
             w.remove_entry(mover.entry.folder, &mover.entry.name)?;
-            w.put_entry(&at_name(row, mover.halfway_name()))
+            w.put_entry(&row)
         })?)
     }
 
@@ -369,11 +384,6 @@ fn part_ways(movers: &mut [Mover]) {
 impl Mover {
     fn changes_folder(&self) -> bool {
         self.entry.folder != self.to_row
-    }
-
-    /// The name that it has in the new folder until it is renamed.
-    fn halfway_name(&self) -> &RemoteName {
-        self.early_name.as_ref().unwrap_or(&self.from_name)
     }
 
     fn changes_name(&self) -> bool {
