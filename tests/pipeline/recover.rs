@@ -302,3 +302,16 @@ async fn files_whose_links_change_on_the_way_arrive_whenever_the_process_dies() 
     };
     survives_in(setting, operation).await;
 }
+
+/// It had its new link, and was looked for in its old folder only, where it was to go back to.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_moved_onto_another_is_there_once_whatever_link_it_has_by_then() {
+    let operation = Operation {
+        before: |w| w.write_many(["f/new".to_owned(), "g/old".to_owned()]),
+        change: |w| w.rename("f/new", "g/old"),
+    };
+    for keeps_nothing in [true, false] {
+        let setting = Setting { links_change: true, keeps_nothing, ..Setting::default() };
+        survives_in(setting, operation).await;
+    }
+}

@@ -158,19 +158,23 @@ impl Executor {
     /// Moves and renames once more, all of them; then the records follow. What would stand beside
     /// another file of ours goes back to where its record is.
     async fn finish_moves(&self, id: IntentId, moves: Vec<Moved>) -> Result<(), StepError> {
-        let mut by_folder: BTreeMap<FolderId, Vec<(Moved, Parcel)>> = BTreeMap::new();
+        let mut by_folders: BTreeMap<(FolderId, FolderId), Vec<(Moved, Parcel)>> = BTreeMap::new();
         for moved in moves {
             self.dirty.mark(moved.from.clone());
             self.dirty.mark(moved.to.clone());
             let Some(entry) = self.state.read(|s| s.entry_of_url(&moved.url))? else { continue };
-            let moved = self.forwards_or_back(moved, &entry)?;
             let other_names = std::iter::once(&moved.name).chain(&moved.early_name);
-            if let Some(parcel) = Parcel::of_entry(&entry, other_names) {
-                by_folder.entry(moved.into).or_default().push((moved, parcel));
+            let parcel = Parcel::of_entry(&entry, other_names);
+            let (went_to, moved) = (moved.into, self.forwards_or_back(moved, &entry)?);
+            if let Some(parcel) = parcel {
+                by_folders.entry((went_to, moved.into)).or_default().push((moved, parcel));
             }
         }
-        for (folder, moves) in by_folder {
-            for chunk in moves.chunks(MAX_LINKS_PER_CALL) {
+        for ((went_to, folder), mut moves) in by_folders {
+            for chunk in moves.chunks_mut(MAX_LINKS_PER_CALL) {
+                if went_to != folder {
+                    self.find_those_that_went(chunk, went_to).await?;
+                }
                 self.finish_moves_into(folder, chunk).await?;
             }
         }
@@ -191,6 +195,27 @@ impl Executor {
         Ok(Moved { into: spot.id, name, ..moved })
     }
 
+    /// Those that go back may be in their new folder by now, under new links. Costs a listing.
+    async fn find_those_that_went(
+        &self,
+        moves: &mut [(Moved, Parcel)],
+        to: FolderId,
+    ) -> Result<(), StepError> {
+        let parcels: Vec<Parcel> = moves.iter().map(|(_, parcel)| parcel.clone()).collect();
+        let found = match self.find_in(&parcels, to).await {
+            Err(StepError::Api(error)) if matches!(error.kind, ErrorKind::NotFound) => {
+                return Ok(());
+            }
+            other => other?,
+        };
+        for (_, parcel) in moves {
+            if let Some(now) = found.url(&parcel.url) {
+                parcel.url = now.clone();
+            }
+        }
+        Ok(())
+    }
+
     async fn finish_moves_into(
         &self,
         folder: FolderId,
@@ -199,7 +224,7 @@ impl Executor {
         // First, as at the first try: under its old name a file might replace one that is there.
         let early: Vec<(FileUrl, RemoteName)> = moves
             .iter()
-            .filter_map(|(moved, _)| Some((moved.url.clone(), moved.early_name.clone()?)))
+            .filter_map(|(moved, parcel)| Some((parcel.url.clone(), moved.early_name.clone()?)))
             .collect();
         let unnamed = self.give_names(&early).await?;
         let (staying, ready): (Vec<Parcel>, Vec<Parcel>) = moves
@@ -213,15 +238,14 @@ impl Executor {
             }
             other => other?,
         };
-        let there = |moved: &Moved| brought.url(&moved.url).cloned();
         let names: Vec<(FileUrl, RemoteName)> = moves
             .iter()
-            .filter_map(|(moved, _)| Some((there(moved)?, moved.name.clone())))
+            .filter_map(|(moved, at)| Some((brought.url(&at.url)?.clone(), moved.name.clone())))
             .collect();
         let unnamed = self.give_names(&names).await?;
-        for (moved, _) in moves {
-            if let Some(url) = there(moved) {
-                self.follow(moved, &url, !unnamed.contains(&url))?;
+        for (moved, at) in moves {
+            if let Some(url) = brought.url(&at.url) {
+                self.follow(moved, url, !unnamed.contains(url))?;
             }
         }
         Ok(())
