@@ -5,12 +5,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use fichier_emulator::{NameTaken, Rules};
+use fichier_emulator::{Action, Fault, FolderTaken, NameTaken, Rules};
+use fichier_state::{Intent, RelPath};
 use fichierd::config::Keep;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::world::World;
+use crate::world::{TARGET, World};
 
 /// One operation on disk: what is there before, and what is done.
 #[derive(Clone, Copy)]
@@ -34,6 +35,7 @@ enum End {
 #[derive(Clone, Copy, Default)]
 struct Setting {
     on_name_taken: Option<NameTaken>,
+    on_folder_taken: Option<FolderTaken>,
     keeps_nothing: bool,
     links_change: bool,
 }
@@ -68,6 +70,7 @@ async fn survives_in(setting: Setting, operation: Operation) {
 async fn prepared(setting: Setting, operation: Operation) -> World {
     let rules = |rules: &mut Rules| {
         rules.on_name_taken = setting.on_name_taken.unwrap_or(rules.on_name_taken);
+        rules.on_folder_taken = setting.on_folder_taken.unwrap_or(rules.on_folder_taken);
         rules.mv_changes_link = setting.links_change;
     };
     let mut world = World::with(rules, |config| {
@@ -144,7 +147,10 @@ async fn a_new_file_arrives_once_whenever_the_process_dies() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_in_new_folders_arrives_once_whenever_the_process_dies() {
     let change = |w: &World| w.write_many((0..50).map(|n| format!("{}/file-{}", n % 3, n / 2)));
-    survives(Operation { before: |_| {}, change }).await;
+    for on_folder_taken in [FolderTaken::Refuse, FolderTaken::Duplicate] {
+        let setting = Setting { on_folder_taken: Some(on_folder_taken), ..Setting::default() };
+        survives_in(setting, Operation { before: |_| {}, change }).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -313,5 +319,63 @@ async fn a_file_moved_onto_another_is_there_once_whatever_link_it_has_by_then() 
     for keeps_nothing in [true, false] {
         let setting = Setting { links_change: true, keeps_nothing, ..Setting::default() };
         survives_in(setting, operation).await;
+    }
+}
+
+/// A process that died when the service had made the folder `new`.
+async fn killed_over_a_folder() -> World {
+    let rules = |rules: &mut Rules| rules.on_folder_taken = FolderTaken::Duplicate;
+    let mut world = World::with(rules, |_| {}).await;
+    world.write("above/file", "content");
+    world.settle().await;
+    world.write("above/new/file", "content of another one");
+    assert!(world.kill_at(0, true).await);
+    assert_eq!(world.remote_folders(), ["above", "above/new"]);
+    world.restart()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_may_have_been_made_is_not_made_while_it_cannot_be_looked_for() {
+    let mut world = killed_over_a_folder().await;
+    world.emulator.inject(Fault::always("folder/ls.cgi", Action::Reset));
+    world.cycle().await;
+    world.emulator.clear_faults();
+    world.settle().await;
+    world.assert_mirrored();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_may_have_been_made_is_made_anew_in_one_that_is_gone() {
+    let mut world = killed_over_a_folder().await;
+    world.emulator.remove_folder(&format!("{TARGET}/above"));
+    world.settle().await;
+    world.assert_mirrored();
+}
+
+/// What a person or a rule decided before the process died is not asked for again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removal_that_was_begun_is_done_and_forgotten_as_far_as_the_service_does_it() {
+    for is_refused in [false, true] {
+        let mut world = World::new().await;
+        for content in ["first", "second"] {
+            world.write("file", content);
+            world.settle().await;
+        }
+        let mirror = world.worker.id;
+        let on_record =
+            |world: &World| world.shared.state.read(|s| s.versions(mirror, None, 10)).unwrap();
+        let urls = on_record(&world).into_iter().map(|version| version.url).collect();
+        let paths = vec![RelPath::parse(b"file").unwrap()];
+        let intent = Intent::Remove { urls, paths };
+        world.shared.state.write(|w| w.begin(mirror, &intent).map(|_| ())).unwrap();
+        if is_refused {
+            world.emulator.inject(Fault::always("file/rm.cgi", Action::Partial(0)));
+        }
+        world.cycle().await;
+        let left = usize::from(is_refused);
+        assert_eq!(world.versions().len(), left);
+        assert_eq!(on_record(&world).len(), left);
+        assert_eq!(world.shared.state.read(|s| s.intents(mirror)).unwrap().len(), 0);
+        world.assert_mirrored();
     }
 }

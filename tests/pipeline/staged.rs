@@ -203,7 +203,11 @@ async fn a_replaced_file_that_kept_its_temporary_name_is_renamed_later_without_b
     world.emulator.inject(Fault::always("file/rename.cgi", Action::Partial(0)));
     let end = world.cycle().await;
     assert_eq!(end.report.problems, 1, "{end:?}");
+    assert_eq!(world.calls_of_cycle().await, ["file/rename.cgi"]);
+    let calls = world.calls_of_cycle().await;
+    assert!(calls.is_empty(), "it is not tried a third time at once: {calls:?}");
     world.emulator.clear_faults();
+    world.shared.state.clock().advance(Duration::from_secs(3600));
     world.settle().await;
     world.assert_mirrored();
     assert_eq!(world.emulator.bytes_received() - sent, 2 * "new a/twin".len() as u64);

@@ -398,6 +398,9 @@ impl World {
         let names = |map: &BTreeMap<String, Vec<u8>>| map.keys().cloned().collect::<Vec<_>>();
         assert_eq!(names(&local), names(&remote));
         assert!(local == remote, "contents differ");
+        let mut folders = self.remote_folders();
+        folders.sort();
+        assert!(folders.windows(2).all(|two| two[0] != two[1]), "one is there twice: {folders:?}");
         let staging = format!("{TARGET}/.fichierd/incoming");
         for file in self.emulator.files().iter().filter(|file| !file.anonymous) {
             assert!(!file.path.starts_with(&staging), "`{}` was left in staging", file.name);

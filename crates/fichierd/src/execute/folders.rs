@@ -60,6 +60,11 @@ impl Executor {
                     return Err(error.into());
                 }
             },
+            Ok(Err(error)) if super::is_gone(&error) && !parent_path.is_root() => {
+                self.state.write(|w| w.resolve(intent))?;
+                self.forget_gone(parent_key, &parent_path)?;
+                return Box::pin(self.ensure_folder(path)).await;
+            }
             Ok(Err(error)) => return Err(error.into()),
         };
         if spot.made_by_us {
@@ -74,6 +79,15 @@ impl Executor {
             w.resolve(intent)
         })?;
         Ok((folder.key, spot.id))
+    }
+
+    /// A folder is gone from the service (X04): it is made again, and what was in it is sent again.
+    pub(super) fn forget_gone(&self, row: FolderKey, folder: &RelPath) -> Result<(), StepError> {
+        tracing::warn!(path = %folder,
+            "folder `{folder}` was removed on 1fichier by somebody else; sending it again");
+        self.state.write(|w| w.forget_remote_below(row))?;
+        self.dirty.mark(folder.clone());
+        Ok(())
     }
 
     /// The row of a folder that may lack a remote counterpart; made when it is missing, which

@@ -198,8 +198,7 @@ impl Executor {
         Ok(())
     }
 
-    /// The folder is gone from the service (X04): it is made again, and what was in it is sent
-    /// again.
+    /// The folder is gone from the service.
     async fn publish_anew(
         &self,
         key: UploadKey,
@@ -208,10 +207,7 @@ impl Executor {
         files: &[PendingFile],
         published: &mut Published,
     ) -> Result<(), StepError> {
-        tracing::warn!(path = %folder,
-            "folder `{folder}` was removed on 1fichier by somebody else; sending it again");
-        self.state.write(|w| w.forget_remote_below(row))?;
-        self.dirty.mark(folder.clone());
+        self.forget_gone(row, folder)?;
         Box::pin(self.publish_into(key, folder, files, published)).await
     }
 
