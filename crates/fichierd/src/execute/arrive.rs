@@ -169,7 +169,7 @@ impl Executor {
     }
 
     /// Something of an upload that was sent then may show up that is on nobody's record.
-    fn expect_leftovers(&self, since_s: i64) -> Result<(), StepError> {
+    pub(super) fn expect_leftovers(&self, since_s: i64) -> Result<(), StepError> {
         let latest_s = self.leftovers_since_s()?.map_or(since_s, |other| other.max(since_s));
         let (key, value) = (leftovers_note(self.mirror), latest_s.to_string());
         Ok(self.state.write(|w| w.set_note(&key, Some(&value)))?)

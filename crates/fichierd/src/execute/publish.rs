@@ -249,9 +249,12 @@ impl Executor {
             published.misnamed.extend(misnamed);
             waiting = rest;
         }
-        let is_young = self.pending(key)?.is_some_and(|upload| self.is_young(upload.since_s));
+        let since_s = self.pending(key)?.map_or(0, |upload| upload.since_s);
+        let is_young = self.is_young(since_s);
         for file in waiting {
             if !is_young && file.url.as_ref().is_some_and(|url| brought.is_gone(url)) {
+                // What has come may have another link than was told.
+                self.expect_leftovers(since_s)?;
                 self.state.write(|w| {
                     w.drop_pending(key, file.seq)?;
                     // A host that removes it again and again is not sent it for ever (X07).
