@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use fichier_emulator::{Action, Fault, NameTaken};
+use fichier_state::RelPath;
 use fichierd::mirror::CycleEnd;
 use fichierd::state::Access;
 
@@ -131,6 +132,24 @@ async fn the_old_copy_stays_when_the_new_one_is_gone_from_staging() {
     assert_eq!(world.versions(), [("file".to_owned(), b"old".to_vec())]);
 }
 
+/// The node had named a file that was gone, and the one that had come lay there for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_instead_of_a_file_that_is_gone_from_staging_goes_too() {
+    let mut world = World::new().await;
+    world.write("before", "content");
+    world.settle().await;
+    world.write("file", "new");
+    world.emulator.inject(Fault::always("file/mv.cgi", Action::Reset));
+    world.cycle().await;
+    world.emulator.clear_faults();
+    let staged = world.emulator.files().into_iter().find(|file| file.path != TARGET).unwrap();
+    world.emulator.remove_file(&staged.link);
+    world.emulator.add_file(&staged.path, "file", b"new");
+    world.later(1);
+    world.settle().await;
+    world.assert_mirrored();
+}
+
 /// What was learnt was kept first, and the file with the wrong name forgotten when the process
 /// died then: it kept that name for ever.
 #[tokio::test(flavor = "multi_thread")]
@@ -203,9 +222,12 @@ async fn a_replaced_file_that_kept_its_temporary_name_is_renamed_later_without_b
     world.emulator.inject(Fault::always("file/rename.cgi", Action::Partial(0)));
     let end = world.cycle().await;
     assert_eq!(end.report.problems, 1, "{end:?}");
-    assert_eq!(world.calls_of_cycle().await, ["file/rename.cgi"]);
+    for _ in 0..5 {
+        world.shared.state.clock().advance(Duration::from_secs(11));
+        world.cycle().await;
+    }
     let calls = world.calls_of_cycle().await;
-    assert!(calls.is_empty(), "it is not tried a third time at once: {calls:?}");
+    assert!(calls.is_empty(), "it is not tried at once after so many times: {calls:?}");
     world.emulator.clear_faults();
     world.shared.state.clock().advance(Duration::from_secs(3600));
     world.settle().await;
@@ -277,4 +299,30 @@ async fn what_was_sent_of_a_file_that_changed_goes_whenever_the_process_dies() {
             break;
         }
     }
+}
+
+/// Nobody knew when it had been tried last, and it was tried with each cycle.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_copy_that_the_service_does_not_let_go_is_asked_for_at_times_only() {
+    let mut world = World::new().await;
+    world.write("file", "old");
+    world.settle().await;
+    world.write("file", "new");
+    let path = RelPath::parse(b"file").unwrap();
+    // The new one is in place then.
+    world.emulator.inject(Fault::always("file/mv.cgi", Action::Partial(0)).after(1));
+    for tries in 1..=6 {
+        // As long as it waits after five of them, on the clock of these tests.
+        world.shared.state.clock().advance(Duration::from_secs(11));
+        world.cycle().await;
+        assert_eq!(world.shared.state.read(|s| s.tries(world.worker.id, &path)).unwrap(), tries);
+    }
+    let calls = world.calls_of_cycle().await;
+    assert!(calls.is_empty(), "it is not tried at once after so many times: {calls:?}");
+    world.emulator.clear_faults();
+    world.shared.state.clock().advance(Duration::from_secs(3600));
+    world.settle().await;
+    world.assert_mirrored();
+    assert_eq!(world.versions(), [("file".to_owned(), b"old".to_vec())]);
+    assert_eq!(world.problems(), []);
 }

@@ -279,8 +279,8 @@ impl Executor {
         }
     }
 
-    /// A problem is none any more where a look finds disk and record the same: the file may be
-    /// gone, or be what it was.
+    /// A problem is none any more where a look finds disk and record the same, and nothing is still
+    /// to be finished: the file may be gone, or be what it was.
     fn forget_solved(&self, request: &CycleRequest<'_>, seen: &Survey) -> Result<(), CycleError> {
         let pending = self.state.read(|s| s.uploads(self.mirror))?;
         if seen.left_out > 0 || !pending.is_empty() {
@@ -304,6 +304,11 @@ impl Executor {
         };
         let mut problems = self.state.read(|s| s.problems(Some(self.mirror)))?;
         problems.retain(|problem| is_solved(&problem.path));
+        if problems.is_empty() {
+            return Ok(());
+        }
+        let begun = self.begun_paths()?;
+        problems.retain(|problem| !begun.contains(&problem.path));
         if problems.is_empty() {
             return Ok(());
         }

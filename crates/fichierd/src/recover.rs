@@ -6,7 +6,7 @@
 //! looked for in a listing first, because a repetition would make a second one. An upload is
 //! asked for at its node, then in the staging folder (I12, `execute::arrive`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fichier_api::names::RemoteName;
 use fichier_api::{ErrorKind, FileUrl, FolderId, MAX_LINKS_PER_CALL};
@@ -139,12 +139,11 @@ impl Executor {
         urls: &[(FileUrl, RemoteName)],
     ) -> Result<(), StepError> {
         let mut names = Vec::new();
-        let now_s = self.state.now_s();
-        let problems = self.state.read(|s| s.problems(Some(self.mirror)))?;
+        let waiting = self.waiting_problems()?;
         for (url, _) in urls {
             if let Some(entry) = self.state.read(|s| s.entry_of_url(url))? {
                 let path = self.state.read(|s| s.path_of(entry.folder))?.join(&entry.name);
-                if problems.iter().any(|p| p.path == path && p.next_try_s > now_s) {
+                if waiting.contains(&path) {
                     return Ok(());
                 }
                 let kept = entry.remote().and_then(|copy| copy.remote_name.clone());
@@ -344,7 +343,10 @@ impl Executor {
         self.retire_all(before.into_iter().collect()).await
     }
 
-    async fn finish_retiring(&self, leaving: Vec<Leaving>) -> Result<(), StepError> {
+    /// Not what waits as a problem, as for names.
+    async fn finish_retiring(&self, mut leaving: Vec<Leaving>) -> Result<(), StepError> {
+        let waiting = self.waiting_problems()?;
+        leaving.retain(|left| !waiting.contains(&left.path));
         for left in &leaving {
             self.dirty.mark(left.path.clone());
         }
@@ -373,5 +375,12 @@ impl Executor {
             self.dirty.mark(path);
         }
         Ok(self.state.write(|w| w.resolve(id))?)
+    }
+    /// The paths that are not to be tried again yet.
+    fn waiting_problems(&self) -> Result<BTreeSet<RelPath>, StepError> {
+        let now_s = self.state.now_s();
+        let problems = self.state.read(|s| s.problems(Some(self.mirror)))?;
+        let waiting = problems.into_iter().filter(|problem| problem.next_try_s > now_s);
+        Ok(waiting.map(|problem| problem.path).collect())
     }
 }

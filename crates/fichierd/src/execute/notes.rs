@@ -1,7 +1,11 @@
 //! Writes down what needs no call: new stamps, and entries that the service cannot hold.
 
+use std::collections::BTreeSet;
+
 use fichier_api::names::RemoteName;
-use fichier_state::{Content, Entry, FolderKey, ForeignFile, Origin, RelPath, RemoteCopy, Retired};
+use fichier_state::{
+    Content, Entry, FolderKey, ForeignFile, Intent, Origin, RelPath, RemoteCopy, Retired,
+};
 
 use super::{Executor, Leaving, StepError};
 use crate::plan::{Note, Occupant, Placement};
@@ -10,6 +14,7 @@ use crate::scan::{Seen, SeenKind};
 impl Executor {
     /// Writes notes, some hundreds in one transaction.
     pub(crate) fn note(&self, notes: Vec<Note>) -> Result<(), StepError> {
+        let begun = self.begun_paths()?;
         for chunk in notes.chunks(500) {
             let mut rows = Vec::new();
             for note in chunk {
@@ -21,7 +26,10 @@ impl Executor {
                         (Note::Refresh(path, seen, was), Some(folder)) => {
                             let content = was.content.clone();
                             w.put_entry(&self.entry(path, *folder, seen, content))?;
-                            w.clear_problem(self.mirror, path)?;
+                            // Else its problem is with what is still to be finished.
+                            if !begun.contains(path) {
+                                w.clear_problem(self.mirror, path)?;
+                            }
                         }
                         (Note::Unsendable(path, seen), Some(folder)) => {
                             let content = unsendable(&seen.kind);
@@ -49,6 +57,34 @@ impl Executor {
             })?;
         }
         Ok(())
+    }
+
+    /// The paths of files that are to get their names, or to leave, as soon as the service lets them.
+    pub(crate) fn begun_paths(&self) -> Result<BTreeSet<RelPath>, StepError> {
+        let mut paths = BTreeSet::new();
+        for (_, intent, _) in self.state.read(|s| s.intents(self.mirror))? {
+            match intent {
+                Intent::Retire { version } => {
+                    paths.insert(version.path);
+                }
+                Intent::Rename { urls } => {
+                    for (url, _) in urls {
+                        let Some(entry) = self.state.read(|s| s.entry_of_url(&url))? else {
+                            continue;
+                        };
+                        let folder = self.state.read(|s| s.path_of(entry.folder))?;
+                        paths.insert(folder.join(&entry.name));
+                    }
+                }
+                Intent::MakeFolder { .. }
+                | Intent::Move { .. }
+                | Intent::MoveFolder { .. }
+                | Intent::Copy { .. }
+                | Intent::RetireFolder { .. }
+                | Intent::Remove { .. } => {}
+            }
+        }
+        Ok(paths)
     }
 
     /// Takes a file on record that was there before us and has the same size and hash. What the
