@@ -26,9 +26,7 @@ impl Executor {
     /// What stops the cycle; the rest stays open.
     pub async fn recover(&self) -> Result<(), StepError> {
         let intents = self.state.read(|s| s.intents(self.mirror))?;
-        if !intents.is_empty() {
-            tracing::info!(count = intents.len(), "finishing what was begun earlier");
-        }
+        say_begun(intents.len());
         // Together, because they are many: one for each file. What is to be renamed may wait for
         // the name of one of them.
         let mut retiring = Vec::new();
@@ -73,9 +71,7 @@ impl Executor {
             Intent::Remove { urls, .. } => {
                 // What is still there is on record: then it is said so here.
                 let Removal { still_there, .. } = self.remove_all(&urls).await?;
-                if !still_there.is_empty() {
-                    tracing::warn!(files = still_there.len(), "old copies were not removed");
-                }
+                say_left(still_there.len(), "old copies");
                 let gone: Vec<FileUrl> =
                     urls.into_iter().filter(|url| !still_there.contains(url)).collect();
                 Ok(self.state.write(|w| {
@@ -93,9 +89,7 @@ impl Executor {
         let known = self.state.read(|s| s.known_urls(urls.iter()))?;
         let urls: Vec<FileUrl> = urls.into_iter().filter(|url| !known.contains(url)).collect();
         let left = self.remove_all(&urls).await?.still_there;
-        if !left.is_empty() {
-            tracing::warn!(files = left.len(), "leftovers of uploads were not removed");
-        }
+        say_left(left.len(), "leftovers of uploads");
         Ok(self.state.write(|w| {
             w.resolve(id)?;
             if left.is_empty() {
@@ -382,5 +376,17 @@ impl Executor {
         let problems = self.state.read(|s| s.problems(Some(self.mirror)))?;
         let waiting = problems.into_iter().filter(|problem| problem.next_try_s > now_s);
         Ok(waiting.map(|problem| problem.path).collect())
+    }
+}
+
+fn say_begun(count: usize) {
+    if count > 0 {
+        tracing::info!(count, "finishing what was begun earlier");
+    }
+}
+
+fn say_left(files: usize, what: &str) {
+    if files > 0 {
+        tracing::warn!(files, "{what} were not removed");
     }
 }
