@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fichier_emulator::{Action, Fault, FolderTaken, NameTaken, Rules};
 use fichier_state::{Intent, RelPath};
@@ -350,6 +351,23 @@ async fn a_folder_that_may_have_been_made_is_made_anew_in_one_that_is_gone() {
     world.emulator.remove_folder(&format!("{TARGET}/above"));
     world.settle().await;
     world.assert_mirrored();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_is_there_though_the_service_denies_it_is_not_sent_again() {
+    let mut world = World::new().await;
+    world.write("above/file", "content");
+    world.settle().await;
+    let sent = world.emulator.bytes_received();
+    world.write("above/new/file", "of another one");
+    world.emulator.inject(Fault::always("folder/mkdir.cgi", Action::Denied));
+    world.cycle().await;
+    assert_eq!(world.problems().len(), 1, "{:?}", world.problems());
+    world.emulator.clear_faults();
+    world.shared.state.clock().advance(Duration::from_secs(60));
+    world.settle().await;
+    world.assert_mirrored();
+    assert_eq!(world.emulator.bytes_received() - sent, "of another one".len() as u64);
 }
 
 /// What a person or a rule decided before the process died is not asked for again.

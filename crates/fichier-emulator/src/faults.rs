@@ -164,6 +164,8 @@ pub enum Action {
     Anonymous,
     /// 401 `Not authenticated`.
     KeyRefused,
+    /// 404 `Resource not found`, of something that is there.
+    Denied,
     /// `get_upload_server` names this host.
     ForeignNode(String),
     /// `get_upload_server` gives this id.

@@ -36,6 +36,7 @@ pub(crate) fn instead(
         }
         Action::RetryAfter(text) => Reply::html(429, "Too Many Requests").with(RETRY_AFTER, text),
         Action::KeyRefused => Reply::not_authenticated(),
+        Action::Denied => Reply::not_found(),
         Action::HugeBody(length) => {
             Reply { payload: Payload::Huge(*length), ..Reply::html(200, "") }
         }

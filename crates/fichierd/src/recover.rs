@@ -339,6 +339,9 @@ impl Executor {
 
     /// Not what waits as a problem, as for names.
     async fn finish_retiring(&self, mut leaving: Vec<Leaving>) -> Result<(), StepError> {
+        if leaving.is_empty() {
+            return Ok(());
+        }
         let waiting = self.waiting_problems()?;
         leaving.retain(|left| !waiting.contains(&left.path));
         for left in &leaving {

@@ -61,6 +61,9 @@ impl Executor {
                 }
             },
             Ok(Err(error)) if super::is_gone(&error) && !parent_path.is_root() => {
+                if !self.is_folder_gone(parent).await? {
+                    return Err(error.into());
+                }
                 self.state.write(|w| w.resolve(intent))?;
                 self.forget_gone(parent_key, &parent_path)?;
                 return Box::pin(self.ensure_folder(path)).await;
@@ -79,6 +82,15 @@ impl Executor {
             w.resolve(intent)
         })?;
         Ok((folder.key, spot.id))
+    }
+
+    /// Whether the service no longer knows a folder. One listing.
+    async fn is_folder_gone(&self, id: FolderId) -> Result<bool, StepError> {
+        match self.client.list_folder(id).await {
+            Ok(_) => Ok(false),
+            Err(error) if super::is_gone(&error) => Ok(true),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// A folder is gone from the service (X04): it is made again, and what was in it is sent again.
