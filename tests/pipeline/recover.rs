@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fichier_emulator::{Action, Fault, FolderTaken, NameTaken, Rules};
-use fichier_state::{Intent, RelPath};
+use fichier_state::{Intent, Origin, RelPath};
 use fichierd::config::Keep;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -354,7 +354,7 @@ async fn a_folder_that_may_have_been_made_is_made_anew_in_one_that_is_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_folder_that_is_there_though_the_service_denies_it_is_not_sent_again() {
+async fn a_folder_that_is_there_though_the_service_denies_it_is_not_forgotten() {
     let mut world = World::new().await;
     world.write("above/file", "content");
     world.settle().await;
@@ -366,6 +366,13 @@ async fn a_folder_that_is_there_though_the_service_denies_it_is_not_sent_again()
     world.emulator.clear_faults();
     world.shared.state.clock().advance(Duration::from_secs(60));
     world.settle().await;
+    let above = RelPath::parse(b"above").unwrap();
+    let file = world.shared.state.read(|s| {
+        let above = s.folder_at(world.worker.id, &above)?.unwrap();
+        s.entry(above.key, b"file")
+    });
+    // It is not one that was found there.
+    assert_eq!(file.unwrap().unwrap().remote().unwrap().origin, Origin::Sent);
     world.assert_mirrored();
     assert_eq!(world.emulator.bytes_received() - sent, "of another one".len() as u64);
 }
