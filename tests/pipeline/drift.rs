@@ -69,6 +69,27 @@ async fn a_folder_removed_on_the_service_is_made_again_with_all_that_was_in_it()
     world.assert_mirrored();
 }
 
+/// A move there was tried with each cycle until the service locked the address; for a copy it was
+/// the source that was taken for lost, and sent again beside itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_moved_or_copied_into_a_folder_removed_on_the_service_makes_it_anew() {
+    let changes: [fn(&World); 4] = [
+        |w| w.rename("a/one", "gone/one"),
+        |w| w.rename("a/one", "gone/file"),
+        |w| w.rename("a", "gone/a"),
+        |w| w.write("gone/copy", vec![7; 5 << 20]),
+    ];
+    for change in changes {
+        let mut world = mirrored(&["a/one", "a/two", "gone/file"]).await;
+        world.write("large", vec![7; 5 << 20]);
+        world.settle().await;
+        world.emulator.remove_folder(&format!("{TARGET}/gone"));
+        change(&world);
+        world.settle().await;
+        world.assert_mirrored();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_folder_removed_on_the_service_may_be_renamed_and_deleted() {
     let mut world = mirrored(&["a/one", "a/two", "b/three", "c/four"]).await;

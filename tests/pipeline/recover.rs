@@ -323,6 +323,29 @@ async fn a_file_moved_onto_another_is_there_once_whatever_link_it_has_by_then() 
     }
 }
 
+/// Its record is at the old place, and so is the file: nothing else would bring it back there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_move_that_is_undone_while_the_process_is_dead_is_undone_on_the_service() {
+    let operation = Operation {
+        before: |w| w.write_many(["f/new".to_owned(), "g/old".to_owned()]),
+        change: |w| w.rename("f/new", "g/old"),
+    };
+    for links_change in [false, true] {
+        for n in 0..2 {
+            let setting = Setting { links_change, ..Setting::default() };
+            let mut world = prepared(setting, operation).await;
+            let before = world.remote();
+            assert!(world.kill_at(n, true).await);
+            world.rename("g/old", "f/new");
+            world.write("g/old", "content of g/old");
+            let mut world = world.restart();
+            world.settle().await;
+            world.assert_mirrored();
+            assert_eq!(world.remote(), before);
+        }
+    }
+}
+
 /// A process that died when the service had made the folder `new`.
 async fn killed_over_a_folder() -> World {
     let rules = |rules: &mut Rules| rules.on_folder_taken = FolderTaken::Duplicate;
@@ -340,6 +363,8 @@ async fn a_folder_that_may_have_been_made_is_not_made_while_it_cannot_be_looked_
     let mut world = killed_over_a_folder().await;
     world.emulator.inject(Fault::always("folder/ls.cgi", Action::Reset));
     world.cycle().await;
+    let begun = world.shared.state.read(|s| s.intents(world.worker.id)).unwrap();
+    assert_eq!(begun.len(), 1, "it is still to be looked for");
     world.emulator.clear_faults();
     world.settle().await;
     world.assert_mirrored();
@@ -402,5 +427,45 @@ async fn a_removal_that_was_begun_is_done_and_forgotten_as_far_as_the_service_do
         assert_eq!(on_record(&world).len(), left);
         assert_eq!(world.shared.state.read(|s| s.intents(mirror)).unwrap().len(), 0);
         world.assert_mirrored();
+    }
+}
+
+/// What was begun there could not be finished, and was tried with each cycle until the service
+/// locked the address.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_begun_in_a_folder_that_is_gone_by_then_is_over_whenever_the_process_dies() {
+    let before = |w: &World| {
+        w.write_many(["f/file", "g/file", "g/other", "h/1/file", "h/2/file"].map(str::to_owned));
+        w.write("large", vec![7; 5 << 20]);
+    };
+    let changes: [fn(&World); 6] = [
+        |w| w.rename("f/file", "g/moved"),
+        |w| w.rename("f/file", "g/file"),
+        |w| w.rename("h/1", "g/moved folder"),
+        |w| w.write("g/copy", vec![7; 5 << 20]),
+        |w| w.write("g/new", "new"),
+        |w| w.remove_tree("h"),
+    ];
+    let mut ends = JoinSet::new();
+    for change in changes {
+        let operation = Operation { before, change };
+        for gone in ["g", ".fichierd/versions", ".fichierd/incoming"] {
+            for n in 0..4 {
+                ends.spawn(async move {
+                    let mut world = prepared(Setting::default(), operation).await;
+                    world.kill_at(n, true).await;
+                    world.emulator.remove_folder(&format!("{TARGET}/{gone}"));
+                    let mut world = world.restart();
+                    eprintln!("died at {n}, without {gone}");
+                    world.settle().await;
+                    let begun = world.shared.state.read(|s| s.intents(world.worker.id)).unwrap();
+                    assert!(begun.is_empty(), "at {n}, without {gone}: {begun:?}");
+                    world.emulator.assert_no_violations();
+                });
+            }
+        }
+    }
+    while let Some(end) = ends.join_next().await {
+        end.unwrap();
     }
 }

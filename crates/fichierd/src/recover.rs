@@ -361,8 +361,12 @@ impl Executor {
         let Some(folder) = self.state.read(|s| s.folder(key))? else {
             return Ok(self.state.write(|w| w.resolve(id))?);
         };
-        let listing = self.client.list_folder(into).await?;
-        if listing.folders.iter().any(|folder| folder.id == remote) {
+        let is_there = match self.client.list_folder(into).await {
+            Ok(listing) => listing.folders.iter().any(|folder| folder.id == remote),
+            Err(error) if matches!(error.kind, ErrorKind::NotFound) => false,
+            Err(error) => return Err(error.into()),
+        };
+        if is_there {
             let name = folder.remote_name.clone();
             let name = name.unwrap_or_else(|| RemoteName::encode(&folder.name));
             let files = self.state.read(|s| s.count_below(key))?.files;

@@ -1,6 +1,6 @@
 //! A second file with content that the service has already: one call, no bytes.
 
-use fichier_api::{ErrorKind, FileUrl};
+use fichier_api::FileUrl;
 use fichier_state::{Content, Entry, Intent, Origin, RemoteCopy};
 
 use super::bring::is_refusal;
@@ -41,7 +41,14 @@ impl Executor {
                 }
                 None => self.dirty.mark(place.path.clone()),
             },
-            Err(error) if matches!(error.kind, ErrorKind::NotFound) => {
+            Err(error) if super::is_gone(&error) && self.is_folder_gone(folder).await? => {
+                if place.folder().is_root() {
+                    return Err(error.into());
+                }
+                self.forget_gone(row, &place.folder())?;
+                self.dirty.mark(place.path.clone());
+            }
+            Err(error) if super::is_gone(&error) => {
                 let path = self.state.read(|s| s.path_of(from.folder))?.join(&from.name);
                 self.forget_lost(from, &path)?;
                 self.dirty.mark(place.path.clone());

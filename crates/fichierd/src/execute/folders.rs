@@ -85,7 +85,7 @@ impl Executor {
     }
 
     /// Whether the service no longer knows a folder. One listing.
-    async fn is_folder_gone(&self, id: FolderId) -> Result<bool, StepError> {
+    pub(super) async fn is_folder_gone(&self, id: FolderId) -> Result<bool, StepError> {
         match self.client.list_folder(id).await {
             Ok(_) => Ok(false),
             Err(error) if super::is_gone(&error) => Ok(true),

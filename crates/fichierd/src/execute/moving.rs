@@ -111,10 +111,16 @@ impl Executor {
         let folder = self.state.read(|s| s.folder(key))?;
         let parent = self.folder_spot(&parent_path)?;
         self.dirty.mark(to.clone());
-        if let (Some(folder), Some((_, parent))) = (&folder, parent)
+        if let (Some(folder), Some((parent_row, parent))) = (&folder, parent)
             && let Some(spot) = folder.remote
         {
-            let listing = self.client.list_folder(parent).await?;
+            let listing = match self.client.list_folder(parent).await {
+                Err(error) if super::is_gone(&error) && !parent_path.is_root() => {
+                    self.forget_gone(parent_row, &parent_path)?;
+                    return Ok(self.state.write(|w| w.resolve(intent))?);
+                }
+                other => other?,
+            };
             let name = RemoteName::encode(to.name());
             if let Some(there) = listing.folders.iter().find(|there| there.id == spot.id) {
                 if there.name != name {

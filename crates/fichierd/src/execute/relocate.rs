@@ -13,7 +13,7 @@ use fichier_state::{
     Content, Entry, FolderKey, Intent, IntentId, Moved, RelPath, RemoteCopy, Retired, failpoint,
 };
 
-use super::bring::Parcel;
+use super::bring::{Brought, Parcel};
 use super::notes::other_name;
 use super::publish::NameTaken;
 use super::remove::Leaving;
@@ -100,7 +100,13 @@ impl Executor {
             }
         }
         for (folder, parcels) in by_folder {
-            let brought = self.bring(&parcels, folder).await?;
+            let brought = match self.bring(&parcels, folder).await {
+                Err(StepError::Api(error)) if super::is_gone(&error) => {
+                    self.forget_new_folder(&movers, folder, error)?;
+                    Brought::default()
+                }
+                other => other?,
+            };
             for mover in movers.iter_mut().filter(|m| m.changes_folder()) {
                 if !parcels.iter().any(|parcel| parcel.url == mover.url) {
                     continue;
@@ -131,6 +137,21 @@ impl Executor {
         failpoint::reached("relocate:confirmed");
         self.explain_stuck(&stuck).await?;
         Ok(replaced)
+    }
+
+    /// The folder that files are to move to is gone: they are moved once it is made anew. Without the
+    /// target itself nothing can be done here: `target` looks into it.
+    fn forget_new_folder(
+        &self,
+        movers: &[Mover],
+        folder: FolderId,
+        error: fichier_api::Error,
+    ) -> Result<(), StepError> {
+        let mover = movers.iter().find(|mover| mover.to_folder == folder);
+        match mover.map(|mover| (mover.to_row, mover.relocation.to.folder())) {
+            Some((row, path)) if !path.is_root() => self.forget_gone(row, &path),
+            _ => Err(error.into()),
+        }
     }
 
     /// In each swap one of the files waits under a temporary name. Its record goes with it, so
