@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fichier_api::FileUrl;
 use fichier_emulator::{Action, Fault, FolderTaken, NameTaken, Rules};
-use fichier_state::{Intent, Origin, RelPath};
+use fichier_state::{Entry, Intent, Origin, RelPath};
 use fichierd::config::Keep;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -109,12 +110,26 @@ async fn ends_at(setting: Setting, operation: Operation, n: usize, end: End) {
     let mut world = if end == End::CutOff { world } else { world.restart() };
     world.settle().await;
     world.assert_mirrored();
+    assert_all_on_record(&world);
     let size: usize = world.local().values().map(Vec::len).sum();
     let sent = world.emulator.bytes_received() - sent_before;
     assert!(sent <= 2 * size as u64, "{sent} bytes were sent for {size}");
     if !setting.keeps_nothing {
         assert_kept(&world, &before, versions);
     }
+}
+
+/// What is there is known by the link that it has.
+fn assert_all_on_record(world: &World) {
+    let hidden = format!("{TARGET}/.fichierd");
+    for file in world.emulator.files().into_iter().filter(|f| !f.path.starts_with(&hidden)) {
+        assert!(on_record(world, &file.link).is_some(), "`{}` is not on record", file.name);
+    }
+}
+
+fn on_record(world: &World, link: &str) -> Option<Entry> {
+    let url = FileUrl::parse(link).unwrap();
+    world.shared.state.read(|s| s.entry_of_url(&url)).unwrap()
 }
 
 /// At no moment is a path that stays without any content (T4), but for the time that its content
@@ -467,5 +482,65 @@ async fn what_was_begun_in_a_folder_that_is_gone_by_then_is_over_whenever_the_pr
     }
     while let Some(end) = ends.join_next().await {
         end.unwrap();
+    }
+}
+
+/// The next plan would do it again, and would end there too: by more calls, and with a version of
+/// what was never replaced.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_carried_out_when_the_process_died_is_on_record_before_the_next_plan() {
+    let before = |w: &World| {
+        w.write_many(["f/file", "f/other", "g/file"].map(str::to_owned));
+        w.write("large", vec![7; 5 << 20]);
+    };
+    let changes: [fn(&World); 3] = [
+        |w| w.rename("f/other", "g/other"),
+        |w| w.rename("f/other", "f/with another name"),
+        |w| w.write("g/copy", vec![7; 5 << 20]),
+    ];
+    for links_change in [false, true] {
+        for change in changes {
+            let setting = Setting { links_change, ..Setting::default() };
+            let mut world = prepared(setting, Operation { before, change }).await;
+            assert!(world.kill_at(0, true).await);
+            let mut world = world.restart();
+            let end = world.cycle().await;
+            let report = &end.report;
+            let done = (report.relocated, report.copied, report.retired, report.uploaded_files);
+            assert_eq!(done, (0, 0, 0, 0), "{end:?}");
+            world.assert_mirrored();
+            assert_all_on_record(&world);
+            for file in world.emulator.files().iter().filter(|file| file.name == "copy") {
+                let copy = on_record(&world, &file.link).unwrap();
+                assert_eq!(copy.remote().unwrap().origin, Origin::Copied);
+            }
+        }
+    }
+}
+
+/// It might be somebody else's, with the name or the content alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_was_not_made_when_the_process_died_is_not_seen_in_another_file() {
+    let others: [(&str, &[u8]); 2] = [("copy", b"of somebody else"), ("other", &[7; 5 << 20])];
+    for (name, content) in others {
+        let operation = Operation {
+            before: |w| {
+                w.write("g/file", "content");
+                w.write("large", vec![7; 5 << 20]);
+            },
+            change: |w| w.write("g/copy", vec![7; 5 << 20]),
+        };
+        let mut world = prepared(Setting::default(), operation).await;
+        assert!(world.kill_at(0, false).await);
+        let other = world.emulator.add_file(&format!("{TARGET}/g"), name, content);
+        let mut world = world.restart();
+        world.settle().await;
+        assert!(on_record(&world, &other).is_none(), "`{name}` is not ours");
+        let path = RelPath::parse(b"g").unwrap();
+        let copy = world.shared.state.read(|s| {
+            let folder = s.folder_at(world.worker.id, &path)?.unwrap();
+            s.entry(folder.key, b"copy")
+        });
+        assert!(copy.unwrap().unwrap().remote().is_some());
     }
 }
