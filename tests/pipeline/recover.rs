@@ -544,3 +544,36 @@ async fn a_copy_that_was_not_made_when_the_process_died_is_not_seen_in_another_f
         assert!(copy.unwrap().unwrap().remote().is_some());
     }
 }
+
+/// What cannot be looked at now is looked at later, and stays begun until then.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_begun_stays_begun_while_the_network_is_away() {
+    let before = |w: &World| {
+        w.write_many(["f/file", "g/file", "h/1/file", "h/2/file"].map(str::to_owned));
+        w.write("large", vec![7; 5 << 20]);
+    };
+    let changes: [fn(&World); 4] = [
+        |w| w.rename("f/file", "g/other"),
+        |w| w.rename("f/file", "g/file"),
+        |w| w.write("g/copy", vec![7; 5 << 20]),
+        |w| w.remove_tree("h/1"),
+    ];
+    for change in changes {
+        let setting = Setting { links_change: true, ..Setting::default() };
+        let mut world = prepared(setting, Operation { before, change }).await;
+        assert!(world.kill_at(0, true).await);
+        let mut world = world.restart();
+        let begun =
+            |world: &World| world.shared.state.read(|s| s.intents(world.worker.id)).unwrap().len();
+        assert_eq!(begun(&world), 1);
+        // Behind the three calls of a start.
+        world.emulator.inject(Fault::always("*", Action::Reset).after(3));
+        let end = world.cycle().await;
+        assert!(end.trouble.is_some(), "{end:?}");
+        assert_eq!(begun(&world), 1);
+        world.emulator.clear_faults();
+        world.settle().await;
+        world.assert_mirrored();
+        assert_all_on_record(&world);
+    }
+}
