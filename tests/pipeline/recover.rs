@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fichier_api::FileUrl;
+use fichier_api::names::RemoteName;
 use fichier_emulator::{Action, Fault, FolderTaken, NameTaken, Rules};
-use fichier_state::{Entry, Intent, Origin, RelPath};
+use fichier_state::{Content, Entry, Intent, Origin, RelPath};
 use fichierd::config::Keep;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -580,4 +581,26 @@ async fn what_was_begun_stays_begun_while_the_network_is_away() {
         world.assert_mirrored();
         assert_all_on_record(&world);
     }
+}
+
+/// A name that somebody else had given it is over with the next one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_known_by_the_name_it_has_when_the_process_died_over_it() {
+    let mut world = World::new().await;
+    world.write("g/file", "content");
+    world.write("odd", "of another one");
+    world.settle().await;
+    let link = world.emulator.files().into_iter().find(|file| file.name == "odd").unwrap().link;
+    world.emulator.rename_file(&link, "given by somebody else");
+    // As the audit records it.
+    let mut entry = on_record(&world, &link).unwrap();
+    let Content::File(copy) = &mut entry.content else { panic!("it is a file") };
+    copy.remote_name = Some(RemoteName::from_service("given by somebody else".to_owned()));
+    world.shared.state.write(|w| w.put_entry(&entry)).unwrap();
+    world.rename("odd", "g/plain");
+    assert!(world.kill_at(1, true).await);
+    let mut world = world.restart();
+    world.cycle().await;
+    assert_eq!(on_record(&world, &link).unwrap().remote().unwrap().remote_name, None);
+    world.assert_mirrored();
 }
