@@ -583,6 +583,17 @@ async fn what_was_begun_stays_begun_while_the_network_is_away() {
     }
 }
 
+/// As the audit does it.
+fn renamed_by_others(world: &World, name: &str) -> String {
+    let link = world.emulator.files().into_iter().find(|file| file.name == name).unwrap().link;
+    world.emulator.rename_file(&link, "given by somebody else");
+    let mut entry = on_record(world, &link).unwrap();
+    let Content::File(copy) = &mut entry.content else { panic!("it is a file") };
+    copy.remote_name = Some(RemoteName::from_service("given by somebody else".to_owned()));
+    world.shared.state.write(|w| w.put_entry(&entry)).unwrap();
+    link
+}
+
 /// A name that somebody else had given it is over with the next one.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_is_known_by_the_name_it_has_when_the_process_died_over_it() {
@@ -590,17 +601,26 @@ async fn a_file_is_known_by_the_name_it_has_when_the_process_died_over_it() {
     world.write("g/file", "content");
     world.write("odd", "of another one");
     world.settle().await;
-    let link = world.emulator.files().into_iter().find(|file| file.name == "odd").unwrap().link;
-    world.emulator.rename_file(&link, "given by somebody else");
-    // As the audit records it.
-    let mut entry = on_record(&world, &link).unwrap();
-    let Content::File(copy) = &mut entry.content else { panic!("it is a file") };
-    copy.remote_name = Some(RemoteName::from_service("given by somebody else".to_owned()));
-    world.shared.state.write(|w| w.put_entry(&entry)).unwrap();
+    let link = renamed_by_others(&world, "odd");
     world.rename("odd", "g/plain");
     assert!(world.kill_at(1, true).await);
     let mut world = world.restart();
     world.cycle().await;
     assert_eq!(on_record(&world, &link).unwrap().remote().unwrap().remote_name, None);
     world.assert_mirrored();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_does_not_inherit_the_name_that_others_gave_to_its_source() {
+    let mut world = World::new().await;
+    world.write("g/file", "content");
+    world.write("odd", vec![7; 5 << 20]);
+    world.settle().await;
+    renamed_by_others(&world, "odd");
+    world.write("g/copy", vec![7; 5 << 20]);
+    assert!(world.kill_at(0, true).await);
+    let mut world = world.restart();
+    world.cycle().await;
+    let copy = world.emulator.files().into_iter().find(|file| file.name == "copy").unwrap();
+    assert_eq!(on_record(&world, &copy.link).unwrap().remote().unwrap().remote_name, None);
 }
