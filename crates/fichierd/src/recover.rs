@@ -377,6 +377,7 @@ impl Executor {
         }
         Ok(self.state.write(|w| w.resolve(id))?)
     }
+
     /// The paths that are not to be tried again yet.
     fn waiting_problems(&self) -> Result<BTreeSet<RelPath>, StepError> {
         let now_s = self.state.now_s();
