@@ -97,9 +97,9 @@ impl World {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_snapshot_costs_five_calls_and_brings_the_canary() {
     let mut world = World::new().await;
-    let config = world.path("../config.toml");
     let secret = world.emulator.api_key().to_owned();
-    let config = config.parent().unwrap().join("fichierd-config.toml");
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("config.toml");
     fs::write(&config, format!("# {secret}\nstate_dir = \"/s\"\n")).unwrap();
     world.shared.state.write(|w| snapshot::remember_config(w, &config)).unwrap();
     world.write("a", "content");
