@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use fichier_emulator::{Action, Fault};
+use fichier_emulator::{Action, Fault, FolderTaken, Rules};
 use fichierd::mirror::Trouble;
 
 use crate::world::{TARGET, World};
@@ -205,5 +205,48 @@ async fn x08_a_listing_that_wrongly_shows_a_part_is_not_believed() {
         assert_eq!(world.remote(), before, "{rows} rows");
         assert_eq!(world.sent_bytes(), sent, "{rows} rows");
         world.assert_mirrored();
+    }
+}
+
+/// A listing alone tells what became of files whose links changed, and of a copy or a folder when
+/// the reply was lost: they were sent, or made, a second time.
+#[tokio::test(flavor = "multi_thread")]
+async fn x08_what_a_listing_wrongly_does_not_show_once_is_not_taken_for_gone() {
+    type Case = (fn(&World), Fault, usize);
+    let cases: [Case; 4] = [
+        (
+            |w| {
+                w.rename("f/a", "g/a");
+                w.rename("f/b", "g/b");
+            },
+            Fault::once("file/mv.cgi", Action::DoItThenReset),
+            0,
+        ),
+        // Shown in its new folder, where it is not, and in its old one.
+        (|w| w.rename("f/a", "g/a"), Fault::once("file/mv.cgi", Action::Partial(0)), 1),
+        (
+            |w| w.write("g/copy", vec![7; 5 << 20]),
+            Fault::once("file/cp.cgi", Action::DoItThenReset),
+            0,
+        ),
+        (|w| w.rename("f/a", "g/new/a"), Fault::once("folder/mkdir.cgi", Action::DoItThenReset), 0),
+    ];
+    for (change, fault, listings) in cases {
+        eprintln!("{fault:?}");
+        let rules = |rules: &mut Rules| {
+            rules.mv_changes_link = true;
+            rules.on_folder_taken = FolderTaken::Duplicate;
+        };
+        let mut world = World::with(rules, |_| {}).await;
+        world.write_many(["f/a", "f/b", "f/stays", "g/c"].map(str::to_owned));
+        world.write("large", vec![7; 5 << 20]);
+        world.settle().await;
+        let sent = world.emulator.bytes_received();
+        change(&world);
+        world.emulator.inject(fault);
+        world.emulator.inject(Fault::once("folder/ls.cgi", Action::EmptyListing).after(listings));
+        world.settle().await;
+        world.assert_mirrored();
+        assert_eq!(world.emulator.bytes_received(), sent);
     }
 }

@@ -298,7 +298,7 @@ impl Executor {
     ) -> Result<(), StepError> {
         self.dirty.mark(to.clone());
         let source = self.state.read(|s| s.entry_of_url(from))?;
-        let listing = match self.client.list_folder(into).await {
+        let listing = match self.look_into(into).await {
             Ok(listing) => listing,
             Err(error) if matches!(error.kind, ErrorKind::NotFound) => {
                 return Ok(self.state.write(|w| w.resolve(id))?);
@@ -361,7 +361,7 @@ impl Executor {
         let Some(folder) = self.state.read(|s| s.folder(key))? else {
             return Ok(self.state.write(|w| w.resolve(id))?);
         };
-        let is_there = match self.client.list_folder(into).await {
+        let is_there = match self.look_into(into).await {
             Ok(listing) => listing.folders.iter().any(|folder| folder.id == remote),
             Err(error) if matches!(error.kind, ErrorKind::NotFound) => false,
             Err(error) => return Err(error.into()),

@@ -173,7 +173,7 @@ impl Executor {
             }
         }
         if !open.is_empty() {
-            let listing = self.client.list_folder(into).await?;
+            let listing = self.look_into(into).await?;
             self.look_for(&open, &listing, none_is_known, &mut brought)?;
         }
         Ok(brought)
@@ -190,7 +190,7 @@ impl Executor {
         folder: FolderId,
     ) -> Result<Brought, StepError> {
         let mut found = Brought::default();
-        let listing = self.client.list_folder(folder).await?;
+        let listing = self.look_into(folder).await?;
         self.look_for(&parcels.iter().collect::<Vec<_>>(), &listing, false, &mut found)?;
         Ok(found)
     }

@@ -84,6 +84,19 @@ impl Executor {
         Ok((folder.key, spot.id))
     }
 
+    /// What is in a folder. One that seems to be empty is looked at twice: a listing may wrongly show
+    /// nothing (X08), and what it does not show is sent or made again. One listing, or two.
+    pub(crate) async fn look_into(
+        &self,
+        folder: FolderId,
+    ) -> Result<FolderListing, fichier_api::Error> {
+        let listing = self.client.list_folder(folder).await?;
+        if listing.files.is_empty() && listing.folders.is_empty() {
+            return self.client.list_folder(folder).await;
+        }
+        Ok(listing)
+    }
+
     /// Whether the service no longer knows a folder. One listing.
     pub(super) async fn is_folder_gone(&self, id: FolderId) -> Result<bool, StepError> {
         match self.client.list_folder(id).await {
@@ -157,7 +170,7 @@ impl Executor {
         if let Some(names) = self.names_there().get(&parent) {
             return Ok(names.get(name).copied());
         }
-        let listing = self.client.list_folder(parent).await?;
+        let listing = self.look_into(parent).await?;
         let names: HashMap<RemoteName, FolderId> =
             listing.folders.into_iter().map(|folder| (folder.name, folder.id)).collect();
         let found = names.get(name).copied();
@@ -177,13 +190,13 @@ impl Executor {
         self.names_there.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks for a sub-folder by name. Costs one listing.
+    /// Looks for a sub-folder by name. Costs one listing, or two.
     pub(crate) async fn find_folder(
         &self,
         parent: FolderId,
         name: &RemoteName,
     ) -> Result<Option<FolderId>, StepError> {
-        let listing = self.client.list_folder(parent).await?;
+        let listing = self.look_into(parent).await?;
         Ok(listing.folders.iter().find(|folder| folder.name == *name).map(|folder| folder.id))
     }
 

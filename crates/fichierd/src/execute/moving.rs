@@ -114,7 +114,7 @@ impl Executor {
         if let (Some(folder), Some((parent_row, parent))) = (&folder, parent)
             && let Some(spot) = folder.remote
         {
-            let listing = match self.client.list_folder(parent).await {
+            let listing = match self.look_into(parent).await {
                 Err(error) if super::is_gone(&error) && !parent_path.is_root() => {
                     self.forget_gone(parent_row, &parent_path)?;
                     return Ok(self.state.write(|w| w.resolve(intent))?);

@@ -370,7 +370,7 @@ impl Executor {
     async fn shown_in(&self, folder: FolderKey) -> Result<Option<FolderListing>, StepError> {
         let row = self.state.read(|s| s.folder(folder))?;
         let Some(spot) = row.and_then(|row| row.remote) else { return Ok(None) };
-        match self.client.list_folder(spot.id).await {
+        match self.look_into(spot.id).await {
             Ok(listing) => Ok(Some(listing)),
             Err(error) if super::is_gone(&error) => Ok(None),
             Err(error) => Err(error.into()),
