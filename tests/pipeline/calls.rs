@@ -1,6 +1,6 @@
 //! What each operation costs in calls.
 
-use crate::world::World;
+use crate::world::{TARGET, World};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_first_mirror_makes_the_folders_and_sends_all_files_in_one_upload() {
@@ -84,6 +84,23 @@ async fn a_deleted_tree_goes_to_the_versions_in_one_call() {
     assert_eq!(world.calls_of_cycle().await, ["folder/mv.cgi"]);
     world.assert_mirrored();
     assert_eq!(world.versions().len(), 40);
+    assert_eq!(world.remote_folders(), Vec::<String>::new());
+}
+
+/// A second listing of the same folder would have to wait for half a minute.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_folder_that_others_made_is_removed_after_one_listing() {
+    let mut world = World::new().await;
+    world.write("other", "stays");
+    world.settle().await;
+    world.emulator.add_folder(&format!("{TARGET}/theirs"));
+    world.write("theirs/file", "content");
+    world.settle().await;
+    world.remove("theirs/file");
+    world.settle().await;
+    world.remove_tree("theirs");
+    assert_eq!(world.calls_of_cycle().await, ["folder/ls.cgi", "folder/rm.cgi"]);
+    world.assert_mirrored();
     assert_eq!(world.remote_folders(), Vec::<String>::new());
 }
 

@@ -5,7 +5,8 @@
 //! for in a listing, by link, or by name, size and hash where the move gave it a new link (B.9).
 //!
 //! Invariant: a file counts as there only if the service names it, and as gone only if the
-//! service says that it knows no such file and the listing does not show it either.
+//! service says that it knows no such file and the listing does not show it either. One that shows
+//! nothing at all is asked for twice (`look_into`).
 
 use std::collections::{HashMap, HashSet};
 

@@ -85,7 +85,8 @@ impl Executor {
     }
 
     /// What is in a folder. One that seems to be empty is looked at twice: a listing may wrongly show
-    /// nothing (X08), and what it does not show is sent or made again. One listing, or two.
+    /// nothing (X08), and what it does not show is sent or made again. One listing, or two, which
+    /// are half a minute apart: not for folders that are often empty.
     pub(crate) async fn look_into(
         &self,
         folder: FolderId,
@@ -158,7 +159,8 @@ impl Executor {
     }
 
     /// The folder of that name that is there already, where a probe has shown that `mkdir` would
-    /// not say so. Costs one listing of each parent in a cycle, and none where we made it just now.
+    /// not say so. Costs one listing of each parent in a cycle, two
+    /// if it is empty, and none where we made it just now.
     async fn found_before(
         &self,
         parent: FolderId,

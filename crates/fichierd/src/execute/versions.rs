@@ -155,7 +155,7 @@ impl Executor {
         if self.state.read(|s| s.count_below(folder.key))?.files > 0 {
             return Ok(());
         }
-        let outcome = match self.look_into(spot.id).await {
+        let outcome = match self.client.list_folder(spot.id).await {
             Ok(listing) if !listing.complete => Ok(()),
             Ok(listing) if listing.files.is_empty() && listing.folders.is_empty() => {
                 self.client.remove_folder(spot.id).await
