@@ -327,17 +327,7 @@ async fn a_copy_is_confirmed_by_its_listing() {
     world.settle().await;
     world.write("a/copy", vec![7; 5 << 20]);
     world.settle().await;
-    let origin = |world: &World| {
-        world
-            .shared
-            .state
-            .read(|s| {
-                let path = fichier_state::RelPath::parse(b"a").unwrap();
-                let folder = s.folder_at(world.worker.id, &path)?.unwrap();
-                Ok(s.entry(folder.key, b"copy")?.unwrap().remote().unwrap().origin)
-            })
-            .unwrap()
-    };
+    let origin = |world: &World| world.record_of("a/copy").unwrap().remote().unwrap().origin;
     assert_eq!(origin(&world), Origin::Copied);
     world.audit().await;
     assert_eq!(origin(&world), Origin::Sent);

@@ -80,11 +80,7 @@ async fn is_sent_as_it_was_read_after_three_tries(write: fn(&File, u64), is_on_r
     assert!(end.trouble.is_none(), "{:?}", end.trouble);
     assert_eq!(end.report.uploaded_files, 1, "{:?}", end.report);
     assert!(!world.worker.dirty.is_empty(), "it is to be looked at again");
-    let record = world.shared.state.read(|s| {
-        let folder = s.folder_at(world.worker.id, &RelPath::root())?.unwrap();
-        s.entry(folder.key, b"log")
-    });
-    assert!(record.unwrap().unwrap().remote().unwrap().unsettled);
+    assert!(world.record_of("log").unwrap().remote().unwrap().unsettled);
     let sent = world.remote();
     assert!(u64::try_from(sent["log"].len()).unwrap() >= SIZE);
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use fichier_api::{ApiKey, Client, ClientBuilder, PaceConfig, Pacer};
 use fichier_emulator::{Action, Emulator, Fault, Rules};
-use fichier_state::{RelPath, Store};
+use fichier_state::{Entry, RelPath, Store};
 use fichierd::chance::Chance;
 use fichierd::config::{Keep, MaxRemovals, MirrorConfig};
 use fichierd::dirty::Due;
@@ -314,6 +314,18 @@ impl World {
     pub fn problems(&self) -> Vec<(String, String)> {
         let problems = self.shared.state.read(|s| s.problems(Some(self.worker.id))).unwrap();
         problems.into_iter().map(|problem| (problem.path.to_string(), problem.what)).collect()
+    }
+
+    /// The record of a file or link.
+    pub fn record_of(&self, path: &str) -> Option<Entry> {
+        let path = RelPath::parse(path.as_bytes()).unwrap();
+        let record = self.shared.state.read(|s| {
+            let Some(folder) = s.folder_at(self.worker.id, &path.parent().unwrap())? else {
+                return Ok(None);
+            };
+            s.entry(folder.key, path.name())
+        });
+        record.unwrap()
     }
 
     /// The calls of one cycle, by endpoint.

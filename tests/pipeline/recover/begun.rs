@@ -79,13 +79,8 @@ async fn a_folder_that_is_there_though_the_service_denies_it_is_not_forgotten() 
     world.emulator.clear_faults();
     world.shared.state.clock().advance(Duration::from_secs(60));
     world.settle().await;
-    let above = RelPath::parse(b"above").unwrap();
-    let file = world.shared.state.read(|s| {
-        let above = s.folder_at(world.worker.id, &above)?.unwrap();
-        s.entry(above.key, b"file")
-    });
-    // It is not one that was found there.
-    assert_eq!(file.unwrap().unwrap().remote().unwrap().origin, Origin::Sent);
+    let file = world.record_of("above/file").unwrap();
+    assert_eq!(file.remote().unwrap().origin, Origin::Sent, "it is not one that was found there");
     world.assert_mirrored();
     assert_eq!(world.emulator.bytes_received() - sent, "of another one".len() as u64);
 }
@@ -209,12 +204,7 @@ async fn a_copy_that_was_not_made_when_the_process_died_is_not_seen_in_another_f
         let mut world = world.restart();
         world.settle().await;
         assert!(on_record(&world, &other).is_none(), "`{name}` is not ours");
-        let path = RelPath::parse(b"g").unwrap();
-        let copy = world.shared.state.read(|s| {
-            let folder = s.folder_at(world.worker.id, &path)?.unwrap();
-            s.entry(folder.key, b"copy")
-        });
-        assert!(copy.unwrap().unwrap().remote().is_some());
+        assert!(world.record_of("g/copy").unwrap().remote().is_some());
     }
 }
 
