@@ -9,9 +9,9 @@ use fichier_emulator::{
 };
 use fichier_state::{Moment, RelPath};
 use fichierd::config::Keep;
-use fichierd::dirty::Due;
+use fichierd::disk::dirty::Due;
 use fichierd::mirror::Trouble;
-use fichierd::probe::probe;
+use fichierd::remote::probe::probe;
 
 use crate::disk::Disk;
 use crate::endpoints::ENDPOINTS;
@@ -85,7 +85,7 @@ async fn learn_traits(world: &World) -> Outcome {
     world.emulator.tolerate_trials(false);
     let found = found.map_err(|error| format!("the probe failed: {error}"))?;
     check(found.stopped.is_none() && found.left.is_none(), || format!("the probe: {found:?}"))?;
-    world.shared.state.write(|w| found.traits.keep(w)).map_err(|error| error.to_string())
+    world.shared.state.write(|w| found.habits.keep(w)).map_err(|error| error.to_string())
 }
 
 struct Teller {

@@ -5,8 +5,8 @@
 use fichier_api::names::RemoteName;
 use fichier_emulator::{Action, Fault};
 use fichierd::config::Keep;
-use fichierd::fence::take_over_note;
 use fichierd::mirror::Trouble;
+use fichierd::remote::claims::take_over_note;
 
 use crate::world::{TARGET, World};
 

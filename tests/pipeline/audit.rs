@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use fichier_emulator::{Action, Fault, Rules};
 use fichier_state::{Origin, ProofKind};
-use fichierd::audit::health;
 use fichierd::mirror::Trouble;
+use fichierd::upkeep::audit::health;
 
 use crate::world::{TARGET, World};
 

@@ -3,7 +3,7 @@
 //! to X05, P09).
 
 use fichierd::mirror::Trouble;
-use fichierd::target::approval_note;
+use fichierd::remote::target::approval_note;
 
 use crate::world::{TARGET, World};
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fichier_emulator::Damage;
 use fichier_state::{Proof, ProofKind};
-use fichierd::drill::{Drill, due_in};
+use fichierd::restore::drill::{Drill, due_in};
 use tempfile::TempDir;
 
 use crate::world::{TARGET, World};
@@ -56,7 +56,7 @@ async fn a_damaged_copy_and_a_failing_disk_are_told_by_name() {
         .write(|w| {
             let root = w.mirror("photos", TARGET)?.unwrap().root;
             let mut entry = w.entry(root, b"rotten")?.unwrap();
-            entry.stamp = fichierd::hash::stamp_of(&stamp);
+            entry.stamp = fichierd::disk::hash::stamp_of(&stamp);
             entry.racy = false;
             w.put_entry(&entry)
         })

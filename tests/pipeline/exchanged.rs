@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use fichierd::base::state::Access;
 use fichierd::mirror::{CycleEnd, Trouble};
-use fichierd::state::Access;
 use tempfile::TempDir;
 
 use crate::world::World;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use fichier_api::{FileUrl, FolderId};
 use fichier_emulator::Rules;
 use fichier_state::{Moment, NewVersion, RelPath, Retired};
-use fichierd::chores::ChoresEnd;
 use fichierd::config::Keep;
+use fichierd::mirror::ChoresEnd;
 
 use tokio::task::JoinSet;
 

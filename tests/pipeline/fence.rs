@@ -7,8 +7,8 @@ use fichier_api::names::RemoteName;
 use fichier_api::{ApiKey, Client};
 use fichier_emulator::{Emulator, FolderTaken, Rules};
 use fichierd::config::Keep;
-use fichierd::fence::{MACHINE_NOTE, left_to_look_at, take_over_note};
 use fichierd::mirror::Trouble;
+use fichierd::remote::claims::{MACHINE_NOTE, left_to_look_at, take_over_note};
 use tempfile::TempDir;
 
 use crate::world::{TARGET, World};

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use fichier_api::{ErrorKind, FolderId};
 use fichier_emulator::{Action, Fault};
-use fichierd::dirty::Due;
+use fichierd::disk::dirty::Due;
 use fichierd::mirror::Trouble;
 use tokio::task::JoinSet;
 

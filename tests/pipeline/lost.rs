@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use fichier_emulator::{Damage, StoredFile};
-use fichierd::recovering::{Order, RecoverError, Recovered, Source, recover};
 use fichierd::restore::Report;
+use fichierd::restore::recovery::{Order, RecoverError, Recovered, Source, recover};
 use tempfile::TempDir;
 
 use crate::exact::{assert_same, describe};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use expect_test::{Expect, expect};
 use fichier_state::{Moment, PastContent, RelPath};
-use fichierd::tree::{Node, Tree, What, differences};
+use fichierd::restore::tree::{Node, Tree, What, differences};
 
 use crate::world::World;
 

@@ -9,11 +9,11 @@ use std::time::Duration;
 use fichier_api::ErrorKind;
 use fichier_emulator::{Action, Damage, Fault};
 use fichier_state::{Proof, ProofKind, Store};
-use fichierd::canary;
-use fichierd::proved::{Broken, Proved, ProvedBy, keep};
-use fichierd::quota;
+use fichierd::remote::ledger;
 use fichierd::restore::Selection;
-use fichierd::verify::{Outcome, Progress, Sample, Share, Verify, Wrong};
+use fichierd::restore::proof::{Broken, Proved, ProvedBy, keep};
+use fichierd::restore::verify::{Outcome, Progress, Sample, Share, Verify, Wrong};
+use fichierd::upkeep::quota;
 
 use crate::world::{TARGET, World};
 
@@ -108,7 +108,7 @@ async fn what_is_damaged_or_missing_is_found_and_sent_again() {
 
     // A damaged copy of a file that is gone here is better than none.
     fs::remove_file(world.path("1/7")).unwrap();
-    let broken = |finding: &fichierd::verify::Finding| Broken {
+    let broken = |finding: &fichierd::restore::verify::Finding| Broken {
         path: finding.wanted.path.clone(),
         whirlpool: finding.wanted.whirlpool,
         is_gone: finding.wrong == Wrong::Missing,
@@ -168,7 +168,7 @@ fn put_canary(world: &World) -> String {
     let link = world.emulator.add_file(&format!("{TARGET}/.fichierd/state"), "canary", b"peep");
     let hash = world.emulator.files().into_iter().find(|f| f.link == link).unwrap().whirlpool;
     let text = format!(r#"{{"link": "{link}", "size": 4, "whirlpool": "{hash}"}}"#);
-    let note = canary::note(world.worker.id);
+    let note = ledger::canary_note(world.worker.id);
     world.shared.state.write(|w| w.set_note(&note, Some(&text))).unwrap();
     link
 }
@@ -215,7 +215,7 @@ async fn an_address_that_may_not_download_is_told_early() {
     let status = world
         .shared
         .state
-        .read(|s| fichierd::view::at_rest(s, std::slice::from_ref(&world.config), None))
+        .read(|s| fichierd::daemon::health::offline(s, std::slice::from_ref(&world.config), None))
         .unwrap();
     let text = fichierd::status::render(&status, jiff::Timestamp::now());
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -233,7 +233,7 @@ async fn a_canary_that_is_gone_is_forgotten() {
     let link = put_canary(&world);
     world.emulator.remove_file(&link);
     world.all_chores().await;
-    let note = world.shared.state.read(|s| s.note(&canary::note(world.worker.id))).unwrap();
+    let note = world.shared.state.read(|s| s.note(&ledger::canary_note(world.worker.id))).unwrap();
     assert_eq!(note, None);
     assert_eq!(world.proofs(ProofKind::Canary), []);
 }

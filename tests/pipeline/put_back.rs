@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fichier_state::{Moment, Store};
+use fichierd::restore::tree::Tree;
 use fichierd::restore::{
     Options, Overwrite, Owners, Plan, Progress, Report, Restore, RestoreError, Selection,
 };
-use fichierd::tree::Tree;
 
 use crate::world::{TARGET, World};
 

@@ -9,9 +9,9 @@ use std::time::Duration;
 use fichier_emulator::{Action, Emulator, Fault, Rules};
 use fichier_state::Store;
 use fichierd::config::MirrorConfig;
-use fichierd::dirty::Due;
+use fichierd::disk::dirty::Due;
 use fichierd::mirror::MirrorWorker;
-use fichierd::recovering::{Order, RecoverError, Recovered, Source, recover};
+use fichierd::restore::recovery::{Order, RecoverError, Recovered, Source, recover};
 use tempfile::TempDir;
 
 use crate::world::{TARGET, World, client};

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use fichier_emulator::{Action, Fault, StoredFile};
 use fichier_state::{SnapshotFacts, examine};
 use fichierd::config::Keep;
-use fichierd::snapshot::{self, CANARY_NAME, CANARY_TEXT};
+use fichierd::remote::ledger::{self, CANARY_NAME};
+use fichierd::upkeep::snapshot::{self, CANARY_TEXT};
 
 use crate::world::{TARGET, World};
 
@@ -114,7 +115,7 @@ async fn the_first_snapshot_costs_five_calls_and_brings_the_canary() {
 
     let [canary] = &world.canaries()[..] else { panic!("{:?}", world.canaries()) };
     assert_eq!(world.emulator.content(&canary.link).unwrap(), CANARY_TEXT);
-    let known = world.shared.state.read(|s| snapshot::canary(s, world.worker.id)).unwrap().unwrap();
+    let known = world.shared.state.read(|s| ledger::canary(s, world.worker.id)).unwrap().unwrap();
     assert_eq!((known.size, known.link.as_str()), (64, &*canary.link));
 
     assert_eq!(world.calls_of_chores().await, Vec::<String>::new());

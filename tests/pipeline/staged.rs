@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use fichier_emulator::{Action, Fault, NameTaken};
 use fichier_state::RelPath;
+use fichierd::base::state::Access;
 use fichierd::mirror::CycleEnd;
-use fichierd::state::Access;
 
 use crate::world::{TARGET, World};
 

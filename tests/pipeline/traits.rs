@@ -9,10 +9,10 @@ use fichier_emulator::{
     BatchExcess, Emulator, FolderTaken as Folders, FullFolder as Full, NameTaken as Names,
     RemoveUnknown as Unknown, Rules,
 };
-use fichierd::probe::{Found, probe};
-use fichierd::traits::{
-    Download, FolderTaken, FullFolder, Learnt, LinkAfterMove, NameTaken, RemoveUnknown, Traits,
+use fichierd::remote::habits::{
+    Download, FolderTaken, FullFolder, Habits, Learnt, LinkAfterMove, NameTaken, RemoveUnknown,
 };
+use fichierd::remote::probe::{Found, probe};
 use tempfile::TempDir;
 
 use crate::world::{TARGET, World};
@@ -36,7 +36,7 @@ pub fn client(emulator: &Emulator, dir: &Path, time_scale: u32) -> Client {
 }
 
 /// Probes an empty account.
-async fn found(rules: impl FnOnce(&mut Rules)) -> Traits {
+async fn found(rules: impl FnOnce(&mut Rules)) -> Habits {
     let mut scale = TIME_SCALE;
     let emulator = emulator(|set| {
         rules(set);
@@ -45,11 +45,11 @@ async fn found(rules: impl FnOnce(&mut Rules)) -> Traits {
     .await;
     let dir = TempDir::new().unwrap();
     let client = client(&emulator, dir.path(), scale);
-    let Found { traits, stopped, left, .. } = probe(&client, dir.path(), 7, &|_| {}).await.unwrap();
+    let Found { habits, stopped, left, .. } = probe(&client, dir.path(), 7, &|_| {}).await.unwrap();
     assert!(stopped.is_none(), "{stopped:?}");
     assert_eq!(left, None);
     assert_clean(&emulator);
-    traits
+    habits
 }
 
 #[track_caller]
@@ -69,21 +69,21 @@ async fn the_assumed_service_is_found_as_it_is_assumed() {
     let dir = TempDir::new().unwrap();
     let found =
         probe(&client(&emulator, dir.path(), TIME_SCALE), dir.path(), 7, &|_| {}).await.unwrap();
-    let traits = found.traits;
-    assert_eq!(is(traits.folder_taken), Some(FolderTaken::Refused));
-    assert_eq!(is(traits.folders_fold_case), Some(false));
-    assert_eq!(is(traits.name_taken), Some(NameTaken::Twins));
-    assert_eq!(is(traits.batch), Some(100));
-    assert_eq!(is(traits.link_after_move), Some(LinkAfterMove::Kept));
-    assert_eq!(is(traits.upload_lag_s), Some(0));
-    assert_eq!(is(traits.link_lag_s), Some(0));
-    assert_eq!(is(traits.move_lag_s), Some(0));
-    assert_eq!(is(traits.full_folder), Some(FullFolder::Refused));
-    assert_eq!(is(traits.remove_unknown), Some(RemoveUnknown::LeftOut));
-    assert_eq!(is(traits.download), Some(Download::Served));
-    assert!(traits.rows().iter().all(|(_, answer)| answer.is_some()));
+    let habits = found.habits;
+    assert_eq!(is(habits.folder_taken), Some(FolderTaken::Refused));
+    assert_eq!(is(habits.folders_fold_case), Some(false));
+    assert_eq!(is(habits.name_taken), Some(NameTaken::Twins));
+    assert_eq!(is(habits.batch), Some(100));
+    assert_eq!(is(habits.link_after_move), Some(LinkAfterMove::Kept));
+    assert_eq!(is(habits.upload_lag_s), Some(0));
+    assert_eq!(is(habits.link_lag_s), Some(0));
+    assert_eq!(is(habits.move_lag_s), Some(0));
+    assert_eq!(is(habits.full_folder), Some(FullFolder::Refused));
+    assert_eq!(is(habits.remove_unknown), Some(RemoveUnknown::LeftOut));
+    assert_eq!(is(habits.download), Some(Download::Served));
+    assert!(habits.rows().iter().all(|(_, answer)| answer.is_some()));
     let calls = emulator.calls();
-    assert!(calls <= usize::try_from(fichierd::probe::CALLS).unwrap(), "{calls} calls");
+    assert!(calls <= usize::try_from(fichierd::remote::probe::CALLS).unwrap(), "{calls} calls");
     assert_clean(&emulator);
 }
 
@@ -94,14 +94,14 @@ async fn each_answer_about_folders_is_found() {
         (Folders::Existing, FolderTaken::Existing),
         (Folders::Duplicate, FolderTaken::Twins),
     ] {
-        let traits = found(|rules| rules.on_folder_taken = switch).await;
-        assert_eq!(is(traits.folder_taken), Some(answer));
-        assert_eq!(traits.mkdir_hides_what_is_there(), answer != FolderTaken::Refused);
+        let habits = found(|rules| rules.on_folder_taken = switch).await;
+        assert_eq!(is(habits.folder_taken), Some(answer));
+        assert_eq!(habits.mkdir_hides_what_is_there(), answer != FolderTaken::Refused);
     }
-    let traits = found(|rules| rules.folders_fold_case = true).await;
-    assert_eq!(is(traits.folders_fold_case), Some(true));
-    let traits = found(|rules| rules.rm_full_folder = Full::Remove).await;
-    assert_eq!(is(traits.full_folder), Some(FullFolder::Removed));
+    let habits = found(|rules| rules.folders_fold_case = true).await;
+    assert_eq!(is(habits.folders_fold_case), Some(true));
+    let habits = found(|rules| rules.rm_full_folder = Full::Remove).await;
+    assert_eq!(is(habits.full_folder), Some(FullFolder::Removed));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,31 +112,31 @@ async fn each_answer_about_names_and_links_is_found() {
         (Names::Rename, NameTaken::Renamed),
         (Names::Overwrite, NameTaken::Overwritten),
     ] {
-        let traits = found(|rules| rules.on_name_taken = switch).await;
-        assert_eq!(is(traits.name_taken), Some(answer));
+        let habits = found(|rules| rules.on_name_taken = switch).await;
+        assert_eq!(is(habits.name_taken), Some(answer));
     }
-    let traits = found(|rules| rules.mv_changes_link = true).await;
-    assert_eq!(is(traits.link_after_move), Some(LinkAfterMove::New));
-    assert_eq!(is(traits.batch), Some(100));
-    let traits = found(|rules| rules.remove_unknown = Unknown::NotFound).await;
-    assert_eq!(is(traits.remove_unknown), Some(RemoveUnknown::NotFound));
-    let traits = found(|rules| rules.downloads_need_cdn = true).await;
-    assert_eq!(is(traits.download), Some(Download::NeedsCredits));
-    let traits = found(|rules| rules.other_location_active = true).await;
-    assert_eq!(is(traits.download), None, "somebody else's download says nothing about ours");
+    let habits = found(|rules| rules.mv_changes_link = true).await;
+    assert_eq!(is(habits.link_after_move), Some(LinkAfterMove::New));
+    assert_eq!(is(habits.batch), Some(100));
+    let habits = found(|rules| rules.remove_unknown = Unknown::NotFound).await;
+    assert_eq!(is(habits.remove_unknown), Some(RemoveUnknown::NotFound));
+    let habits = found(|rules| rules.downloads_need_cdn = true).await;
+    assert_eq!(is(habits.download), Some(Download::NeedsCredits));
+    let habits = found(|rules| rules.other_location_active = true).await;
+    assert_eq!(is(habits.download), None, "somebody else's download says nothing about ours");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_largest_batch_is_found_however_a_larger_one_is_treated() {
     for most in [1, 3, 50, 99, 100] {
         for excess in [BatchExcess::LeaveOut, BatchExcess::Refuse] {
-            let traits = found(|rules| {
+            let habits = found(|rules| {
                 rules.batch_max = Some(most);
                 rules.batch_excess = excess;
             })
             .await;
             // What is left after the search by halves may be too few to tell the last from it.
-            assert_eq!(is(traits.batch), Some(most), "{excess:?}");
+            assert_eq!(is(habits.batch), Some(most), "{excess:?}");
         }
     }
 }
@@ -217,7 +217,7 @@ async fn learn(world: &World) {
     let found = probe(&world.shared.client, dir.path(), 7, &|_| {}).await.unwrap();
     world.emulator.tolerate_trials(false);
     assert!(found.stopped.is_none() && found.left.is_none(), "{found:?}");
-    world.shared.state.write(|w| found.traits.keep(w)).unwrap();
+    world.shared.state.write(|w| found.habits.keep(w)).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

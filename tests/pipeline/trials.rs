@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fichier_emulator::{Action, BadKeyOnNode, EmptyFile, Fault, LongName, Rules};
-use fichierd::probe::probe;
+use fichierd::remote::probe::probe;
 use tempfile::TempDir;
 
 use crate::traits::{TIME_SCALE, assert_clean, client, emulator};
@@ -126,7 +126,7 @@ async fn a_trial_that_locks_the_account_ends_the_probe_and_leaves_the_other_answ
     emulator.inject(Fault::once("upload.cgi", Action::HardLock).after(1));
     let found = probe(&client, dir.path(), 7, &|_| {}).await.unwrap();
     assert!(found.stopped.is_some(), "{found:?}");
-    assert!(found.traits.rows().iter().all(|(_, answer)| answer.is_some()), "{found:?}");
+    assert!(found.habits.rows().iter().all(|(_, answer)| answer.is_some()), "{found:?}");
     assert!(client.pacer().hold_off().is_some());
     let calls = emulator.calls();
     assert!(probe(&client, dir.path(), 7, &|_| {}).await.is_err());

@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 use fichier_api::{ApiKey, Client, ClientBuilder, PaceConfig, Pacer};
 use fichier_emulator::{Action, Emulator, Fault, Rules};
 use fichier_state::{Entry, RelPath, Store};
-use fichierd::chance::Chance;
+use fichierd::base::random::Random;
+use fichierd::base::state::State;
+use fichierd::base::stop::Stop;
 use fichierd::config::{Keep, MaxRemovals, MirrorConfig};
-use fichierd::dirty::Due;
-use fichierd::disks::Disks;
+use fichierd::disk::dirty::Due;
+use fichierd::disk::disks::Disks;
 use fichierd::mirror::{CycleEnd, MirrorWorker, Shared};
-use fichierd::state::State;
-use fichierd::stop::Stop;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
@@ -456,7 +456,7 @@ fn open(emulator: &Emulator, state_dir: &Path, ahead_s: i64) -> Shared {
         parallel_uploads: 2,
         stop: Stop::default(),
         disks: Disks::default(),
-        chance: Chance::default(),
+        chance: Random::default(),
     }
 }
 

@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fichier_api::{Clock, FileMark, Source};
 use fichier_state::{Metadata, RelPath, Stamp};
-use fichierd::disks::DiskModel;
-use fichierd::root::{RootIdentity, RootTrouble};
-use fichierd::scan::{Seen, SeenKind};
+use fichierd::disk::disks::DiskModel;
+use fichierd::disk::root::{RootIdentity, RootTrouble};
+use fichierd::disk::scan::{Seen, SeenKind};
 
 const NS_PER_S: i64 = 1_000_000_000;
 const ROOT: u64 = 2;

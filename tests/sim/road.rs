@@ -143,8 +143,8 @@ impl Road {
     }
 
     /// Sees the transactions of the state; makes them fail, and the process die there.
-    pub fn tap(&self, access: fichierd::state::Access) -> Result<(), fichier_state::Error> {
-        use fichierd::state::Access;
+    pub fn tap(&self, access: fichierd::base::state::Access) -> Result<(), fichier_state::Error> {
+        use fichierd::base::state::Access;
         let mut traffic = self.traffic();
         if traffic.dead {
             return Err(fichier_state::Error::TimeUp);

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use fichier_emulator::{NameTaken, RemoveUnknown};
-use fichierd::chance::Chance;
+use fichierd::base::random::Random;
 
 use crate::disk::Ambush;
 
@@ -157,11 +157,11 @@ pub enum Spoiling {
 }
 
 /// Draws scripts.
-pub struct Dice(Chance);
+pub struct Dice(Random);
 
 impl Script {
     pub fn of_seed(seed: u64) -> Script {
-        let mut dice = Dice(Chance::seeded(seed));
+        let mut dice = Dice(Random::seeded(seed));
         let setting = dice.setting();
         let length = 3 + dice.below(22);
         let events = (0..length).map(|_| dice.event()).collect();

@@ -14,14 +14,14 @@ use std::time::{Duration, SystemTime};
 use fichier_api::{ApiKey, Client, Clock, PaceConfig, Pacer};
 use fichier_emulator::{Emulator, Rules};
 use fichier_state::{RelPath, Store};
-use fichierd::chance::Chance;
+use fichierd::base::random::Random;
+use fichierd::base::state::State;
+use fichierd::base::stop::Stop;
 use fichierd::config::{Keep, MaxRemovals, MirrorConfig};
 use fichierd::daemon::{Now, Schedule};
-use fichierd::dirty::DirtyQueue;
-use fichierd::disks::Disks;
+use fichierd::disk::dirty::DirtyQueue;
+use fichierd::disk::disks::Disks;
 use fichierd::mirror::{CycleEnd, MirrorWorker, Shared};
-use fichierd::state::State;
-use fichierd::stop::Stop;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -59,7 +59,7 @@ pub struct World {
     pub outside: Arc<Mutex<Outside>>,
     config: MirrorConfig,
     pacer: Pacer,
-    chance: Chance,
+    chance: Random,
     process: Option<Process>,
     remount_at: Option<Instant>,
 }
@@ -166,7 +166,7 @@ impl World {
             drill_bytes: 1 << 20,
         };
         let pacer = Pacer::in_memory_at(PaceConfig::default(), clock);
-        let chance = Chance::seeded(script.seed ^ 0x5eed);
+        let chance = Random::seeded(script.seed ^ 0x5eed);
         let mut world = World {
             emulator,
             road,

@@ -101,13 +101,13 @@ fn only_named_files_write_to_the_disk() {
         "crates/fichierd/src/cli/man.rs",   // the manual pages
         "crates/fichierd/src/cli/output.rs", // standard output
         "crates/fichierd/src/cli/remote/download.rs", // where the user says
-        "crates/fichierd/src/control/",     // the control socket
-        "crates/fichierd/src/demo",         // a folder of its own
-        "crates/fichierd/src/drill.rs",     // a folder of its own in the state folder
-        "crates/fichierd/src/probe/clean.rs", // a note in the state folder
-        "crates/fichierd/src/recovering/files.rs", // the state folder
+        "crates/fichierd/src/daemon/control/", // the control socket
+        "crates/fichierd/src/restore/drill.rs", // a folder of its own in the state folder
+        "crates/fichierd/src/remote/probe/clean.rs", // a note in the state folder
+        "crates/fichierd/src/restore/recovery/files.rs", // the state folder
+        "crates/fichierd/src/disk/holes.rs", // punches holes where restore says
         "crates/fichierd/src/restore/",     // the destination of a restore
-        "crates/fichierd/src/snapshot/files.rs", // beside the state
+        "crates/fichierd/src/upkeep/snapshot/files.rs", // beside the state
     ];
     let complaints = complain(&rust_files(), |path, text| {
         let concerned = path.starts_with("crates/fichierd/src/") && !path.contains("tests");
@@ -133,6 +133,30 @@ fn only_the_command_line_prints() {
         let found = ["println!", "eprintln!", "print!(", "dbg!"];
         let found = found.iter().filter(|word| code.iter().any(|line| line.contains(*word)));
         found.map(|word| format!("prints: `{word}`")).collect()
+    });
+    assert!(complaints.is_empty(), "\n{complaints}");
+}
+
+/// The folders of the daemon, from the ground up: each uses only those before it.
+const FLOORS: [&str; 11] = [
+    "base", "config", "status", "disk", "plan", "remote", "upkeep", "mirror", "restore", "daemon",
+    "cli",
+];
+
+#[test]
+fn each_folder_of_the_daemon_uses_only_those_below_it() {
+    let floor = |name: &str| FLOORS.iter().position(|floor| *floor == name);
+    let complaints = complain(&rust_files(), |path, text| {
+        let Some(path) = path.strip_prefix("crates/fichierd/src/") else { return Vec::new() };
+        let own = path.split(['/', '.']).next().unwrap_or_default();
+        // `lib.rs` is the map, `main.rs` the door; tests may look anywhere.
+        let Some(own) = floor(own).filter(|_| !path.contains("tests")) else { return Vec::new() };
+        let code = lines_of_code(text).join("\n");
+        let used = code.split("crate::").skip(1);
+        let used =
+            used.filter_map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next());
+        let above = used.filter(|name| floor(name).is_some_and(|at| at > own));
+        above.map(|name| format!("uses `{name}`, which stands above it")).collect()
     });
     assert!(complaints.is_empty(), "\n{complaints}");
 }

@@ -13,7 +13,7 @@
 #[path = "../../../tests/pipeline/world.rs"]
 mod world;
 
-use fichierd::recovering::{Order, recover};
+use fichierd::restore::recovery::{Order, recover};
 use world::{TARGET, World};
 
 /// One line of the table.

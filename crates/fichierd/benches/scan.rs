@@ -18,10 +18,10 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context as _, Result, ensure};
 use fichier_api::{FileUrl, Fingerprint, Whirlpool};
 use fichier_state::{Content, Entry, Mirror, Origin, RelPath, RemoteCopy, Store, Writing};
-use fichierd::change::Change;
-use fichierd::filter::Filter;
-use fichierd::scan::{Scanner, Seen};
-use fichierd::survey::{Survey, SurveyRequest, survey};
+use fichierd::disk::filter::Filter;
+use fichierd::disk::scan::{Scanner, Seen};
+use fichierd::plan::change::Change;
+use fichierd::plan::survey::{Survey, SurveyRequest, survey};
 
 const ROUNDS: usize = 7;
 

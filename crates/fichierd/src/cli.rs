@@ -5,6 +5,11 @@
 //! everything else to stderr; the exit code is an [`Exit`].
 //!
 //! No option takes the API key: every user of the machine can read a command line.
+//!
+//! Nothing uses it but `main.rs`; it uses everything. Text for people is made here and in `status`.
+
+pub mod crash;
+pub mod log;
 
 mod approve;
 mod beside;
@@ -46,9 +51,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use self::failure::{complain, exit_of};
+use crate::base::exit::Exit;
+use crate::cli::log::{LogFormat, LogLevel};
 use crate::config::Config;
-use crate::exit::Exit;
-use crate::log::{self, LogFormat, LogLevel};
 
 /// Keeps folders of a 1fichier account equal to local folders: a backup to trust.
 #[derive(Debug, Parser)]

@@ -7,8 +7,15 @@
 //!
 //! Invariant: every path in a [`Config`] is absolute, no two mirrors share a file locally or
 //! remotely, and nothing that this program writes lies inside a folder that it watches.
+//!
+//! May be used by everything above it (`status`, `disk`, …, `cli`); uses `base`. [`connect`] makes
+//! the client from a configuration, so that no other folder reads the key.
+
+pub mod connect;
+pub mod key;
 
 mod file;
+mod limits;
 mod message;
 mod mirrors;
 mod rules;
@@ -27,12 +34,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use self::file::ConfigFile;
+pub use self::limits::MaxRemovals;
 use self::message::Complaint;
 pub use self::message::{ConfigError, Drawing};
 pub(crate) use self::surroundings::Surroundings;
-pub(crate) use self::values::parse_duration;
-pub use crate::guard::MaxRemovals;
-use crate::key_source::KeySource;
+use crate::config::key::KeySource;
 
 /// What the program needs to know.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,6 +6,13 @@
 //! changes overtake bulk; all of them share one pacer and one set of upload slots.
 //!
 //! A task that panics ends the process with an error: half a daemon is worse than none (K22).
+//!
+//! May be used by `cli` alone; uses everything below it. No other folder knows that there is a loop.
+
+pub mod control;
+pub mod health;
+pub mod sandbox;
+pub mod systemd;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,22 +23,19 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::account::connect;
-use crate::chance::Chance;
-use crate::chores::ChoresEnd;
+use crate::base::random::Random;
+use crate::base::state::State;
+use crate::base::stop::Stop;
+use crate::base::words::chain;
+use crate::config::connect::connect;
 use crate::config::{Config, MirrorConfig};
-use crate::control::{self, Call, Reply};
-use crate::degraded::{self, Episodes};
-use crate::disks::Disks;
-use crate::fence;
-use crate::mirror::{CycleEnd, MirrorWorker, Shared, Trouble, chain};
-use crate::sandbox;
-use crate::snapshot;
-use crate::state::State;
-use crate::stop::Stop;
-use crate::systemd;
-use crate::view;
-use crate::watch::{MountWatch, Watch};
+use crate::daemon::control::{Call, Reply};
+use crate::daemon::health::Episodes;
+use crate::disk::disks::Disks;
+use crate::disk::watch::{MountWatch, Watch};
+use crate::mirror::{ChoresEnd, CycleEnd, MirrorWorker, Shared, Trouble};
+use crate::remote::claims;
+use crate::upkeep::snapshot;
 
 mod answers;
 mod drills;
@@ -74,7 +78,7 @@ pub(crate) struct Seat {
     /// The mirror itself; away while a cycle runs.
     worker: Option<MirrorWorker>,
     /// What is to be looked at.
-    pub(crate) dirty: crate::dirty::DirtyQueue,
+    pub(crate) dirty: crate::disk::dirty::DirtyQueue,
     /// The watch, if the source could be watched.
     pub(crate) watch: Option<Watch>,
     /// Bytes handed to the network.
@@ -148,7 +152,7 @@ impl Daemon {
         let shared = open_shared(&config)?;
         let (sender, events) = mpsc::channel(1024);
         let mounts = MountWatch::start().map_err(DaemonError::Setup)?;
-        let (paused, known) = shared.state.read(|s| Ok((s.paused()?, degraded::remembered(s))))?;
+        let (paused, known) = shared.state.read(|s| Ok((s.paused()?, health::remembered(s))))?;
         let episodes = Episodes::new(known, config.pace.time_scale);
         let mut daemon = Daemon {
             shared,
@@ -345,10 +349,10 @@ impl Daemon {
     }
 
     fn on_cycle_end(&mut self, name: &str, worker: MirrorWorker, end: CycleEnd) {
-        let summary = view::summary(name, &end);
+        let summary = health::summary(name, &end);
         let state = &self.shared.state;
         let Some(seat) = self.seats.get_mut(name) else { return };
-        view::log_end(name, &end);
+        health::log_end(name, &end);
         if seat.leaving {
             self.seats.remove(name);
             self.add_changed(name);
@@ -541,11 +545,11 @@ impl Daemon {
 pub fn open_shared(config: &Config) -> Result<Shared, DaemonError> {
     let (client, _) = connect(config)?;
     let mut store = fichier_state::Store::open(&config.state_dir)?;
-    let installation = store.installation()?.unwrap_or_else(crate::installation::id);
+    let installation = store.installation()?.unwrap_or_else(crate::base::machine::id);
     store.write(|w| {
         w.set_note("installation", Some(&installation))?;
         // A copied state says where it was: it is told where it is.
-        w.set_note(fence::MACHINE_NOTE, crate::installation::machine().as_deref())?;
+        w.set_note(claims::MACHINE_NOTE, crate::base::machine::machine().as_deref())?;
         snapshot::remember_config(w, &config.path)
     })?;
     Ok(Shared {
@@ -555,6 +559,6 @@ pub fn open_shared(config: &Config) -> Result<Shared, DaemonError> {
         parallel_uploads: config.pace.parallel_uploads,
         stop: Stop::default(),
         disks: Disks::default(),
-        chance: Chance::default(),
+        chance: Random::default(),
     })
 }

@@ -7,8 +7,8 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use clap::Parser;
+use fichierd::cli::crash::end_process_on_panic;
 use fichierd::cli::{Cli, complain, exit_of};
-use fichierd::crash::end_process_on_panic;
 use tokio::runtime::{Builder, Runtime};
 
 /// The most threads that carry on with what does not block: the line is slower than a few of them.

@@ -8,13 +8,21 @@
 //!
 //! The state is only read, so that a restore runs beside the service. What is on the disk already
 //! with the right content is left alone: that is also how a stopped restore goes on.
+//!
+//! May be used by `daemon` and `cli`; uses what stands below it. Writes to the state only through
+//! [`proof`] and [`recovery`], and to a disk only through `dest`.
+
+pub mod drill;
+pub mod proof;
+pub mod recovery;
+pub mod tree;
+pub mod verify;
 
 mod acl;
 mod compare;
 mod dest;
 mod disk;
 mod fetch;
-mod holes;
 mod metadata;
 mod owners;
 mod plan;
@@ -23,9 +31,9 @@ mod run;
 mod select;
 mod sink;
 
+pub use crate::disk::holes::{holes_of, is_sparse, punch_holes};
 pub(crate) use compare::is_content;
 pub use dest::{Dest, Found, InTheWay, Obstacle, Part, STAGING_NAME};
-pub use holes::{holes_of, is_sparse, punch_holes};
 pub use metadata::{MetadataSetter, Missed, Subject, Unset};
 pub use owners::Owners;
 pub use plan::{Content, ContentId, Place, Plan, Totals};

@@ -7,6 +7,11 @@
 //! Every list is bounded by whoever fills it ([`MOST_LISTED`]), and carries its true count: a
 //! million problems must not make the answer a hundred megabytes long. Nothing here can hold
 //! the API key or a file link (invariant I10).
+//!
+//! May be used by everything above it; uses `base` and `config`. Values and their text only: what is
+//! wrong *now* is found in `daemon::health`, which fills these types.
+
+pub mod kind;
 
 #[cfg(test)]
 mod tests;
@@ -17,10 +22,9 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::degraded::Kind;
+use crate::status::kind::Kind;
 
-pub(crate) use self::text::counted;
-pub use self::text::{bytes, count, duration, render};
+pub use self::text::render;
 
 /// The form of [`Status`] in JSON.
 pub const SCHEMA: &str = "fichierd.status/1";
@@ -122,7 +126,7 @@ pub struct MirrorStatus {
     /// As in the configuration.
     pub name: String,
     /// The local folder.
-    #[serde(with = "crate::control::path_text")]
+    #[serde(with = "crate::base::words::path_text")]
     pub source: PathBuf,
     /// The remote folder.
     pub target: String,

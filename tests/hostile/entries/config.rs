@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Component;
 
 use fichierd::config::Config;
-use fichierd::filter::Filter;
+use fichierd::disk::filter::Filter;
 use tempfile::TempDir;
 
 /// A whole file.

@@ -6,7 +6,7 @@ use std::fs;
 use std::sync::Arc;
 
 use fichier_state::RelPath;
-use fichierd::filter::{Filter, Origin, RESERVED_NAME, RULES_FILE, Verdict};
+use fichierd::disk::filter::{Filter, Origin, RESERVED_NAME, RULES_FILE, Verdict};
 use tempfile::TempDir;
 
 /// The patterns as a file in the tree, and as those of the configuration.

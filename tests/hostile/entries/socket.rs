@@ -7,8 +7,8 @@ use std::cell::OnceCell;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use fichierd::control::{Call, Reply, Request, listen, serve};
-use fichierd::proved::MOST_BROKEN;
+use fichierd::daemon::control::{Call, Reply, Request, listen, serve};
+use fichierd::restore::proof::MOST_BROKEN;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;

@@ -3,9 +3,9 @@
 use clap::Args;
 
 use super::{beside, service};
+use crate::base::exit::Exit;
 use crate::config::Config;
-use crate::control::Request;
-use crate::exit::Exit;
+use crate::daemon::control::Request;
 
 #[derive(Args, Debug)]
 pub(crate) struct ApproveArgs {

@@ -8,19 +8,20 @@ use fichier_state::{Error, Store};
 use super::failure::ended;
 use super::service::{self, cycle_line, exit_of_cycles};
 use super::{output, progress};
-use crate::account::hold_off;
+use crate::base::exit::Exit;
+use crate::base::state::State;
+use crate::base::words::{bytes, count, duration};
+use crate::config::connect::hold_off;
 use crate::config::{Config, Keep, MirrorConfig};
-use crate::control::Reply;
+use crate::daemon::control::Reply;
+use crate::daemon::health;
 use crate::daemon::{Work, approve, open_shared, why};
-use crate::dirty::Due;
-use crate::disks::Disks;
-use crate::exit::Exit;
+use crate::disk::dirty::Due;
+use crate::disk::disks::Disks;
 use crate::mirror::{MirrorWorker, Shared, Trouble};
-use crate::proved::{self, Proved};
-use crate::state::State;
-use crate::status::{Status, bytes, count, duration};
-use crate::traits::Traits;
-use crate::view;
+use crate::remote::habits::Habits;
+use crate::restore::proof::{self, Proved};
+use crate::status::Status;
 
 /// In a hold-off of up to this, `sync` waits.
 const WAIT_AT_MOST: Duration = Duration::from_secs(120);
@@ -57,7 +58,7 @@ async fn sync_one(
         let bar = progress::show(worker);
         let end = worker.run(shared, &everything).await;
         bar.finish();
-        let summary = view::summary(&worker.config.name, &end);
+        let summary = health::summary(&worker.config.name, &end);
         total = total.and(summary);
         if let Some(Trouble::HeldOff(until, why)) = &end.trouble {
             let wait = until.duration_since(SystemTime::now()).unwrap_or_default();
@@ -138,10 +139,10 @@ pub(super) fn prune_dry_run(config: &Config, name: &str) -> anyhow::Result<Exit>
 
 /// What the state file says.
 pub(super) fn status(config: &Config) -> anyhow::Result<Status> {
-    let hold_off = hold_off(config).map(view::hold_off_status);
+    let hold_off = hold_off(config).map(health::hold_off_status);
     Ok(match recorded(config)? {
-        Some(store) => view::at_rest(&store, &config.mirrors, hold_off)?,
-        None => view::never(&config.mirrors, hold_off),
+        Some(store) => health::offline(&store, &config.mirrors, hold_off)?,
+        None => health::never(&config.mirrors, hold_off),
     })
 }
 
@@ -165,7 +166,7 @@ pub(super) fn pause(config: &Config, paused: bool) -> anyhow::Result<Exit> {
 pub(super) fn keep_proof(config: &Config, found: &Proved) -> anyhow::Result<u64> {
     let store = Store::open(&config.state_dir)?;
     let state = State::new(store);
-    let sent_again = proved::keep(&state, named(config, &found.mirror)?, None, found)?;
+    let sent_again = proof::keep(&state, named(config, &found.mirror)?, None, found)?;
     if let Some(store) = state.into_store() {
         store.close()?;
     }
@@ -173,9 +174,9 @@ pub(super) fn keep_proof(config: &Config, found: &Proved) -> anyhow::Result<u64>
 }
 
 /// Keeps what a probe has found.
-pub(super) fn keep_traits(config: &Config, traits: &Traits) -> anyhow::Result<()> {
+pub(super) fn keep_habits(config: &Config, habits: &Habits) -> anyhow::Result<()> {
     let mut store = Store::open(&config.state_dir)?;
-    store.write(|w| traits.keep(w))?;
+    store.write(|w| habits.keep(w))?;
     Ok(store.close()?)
 }
 

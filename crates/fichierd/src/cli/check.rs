@@ -23,9 +23,9 @@ use fichier_state::Store;
 use serde::Serialize;
 
 use super::{interruptible, output};
+use crate::base::exit::Exit;
 use crate::config::Config;
-use crate::exit::Exit;
-use crate::traits::Traits;
+use crate::remote::habits::Habits;
 
 /// How wide a line may get.
 const WIDTH: usize = 80;
@@ -55,7 +55,7 @@ pub(crate) async fn run(args: CheckArgs, global: Option<&Path>) -> anyhow::Resul
     for finding in findings(&config, &Host::this()) {
         told.tell(finding)?;
     }
-    if let Some(known) = known_traits(&config).filter(|_| !args.probe) {
+    if let Some(known) = known_habits(&config).filter(|_| !args.probe) {
         told.tell(known)?;
     }
     let mut exit = if told.has_error() { Exit::Config } else { Exit::Done };
@@ -72,9 +72,9 @@ pub(crate) async fn run(args: CheckArgs, global: Option<&Path>) -> anyhow::Resul
 }
 
 /// How much is known of how 1fichier behaves; nothing before there is a state file.
-fn known_traits(config: &Config) -> Option<Finding> {
+fn known_habits(config: &Config) -> Option<Finding> {
     let store = Store::open_read_only(&config.state_dir).ok()?;
-    let rows = Traits::read(&store).ok()?.rows();
+    let rows = Habits::read(&store).ok()?.rows();
     let known = rows.iter().filter(|(_, answer)| answer.is_some()).count();
     Some(Finding::good(
         "traits",

@@ -1,12 +1,20 @@
 //! `fichierd demo`: see the program at work, without an account.
 
+mod album;
+mod paint;
+mod play;
+mod readback;
+mod scenario;
+mod stage;
+mod waiting;
+
 use std::path::PathBuf;
 
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::demo::Demo;
-use crate::exit::Exit;
+use self::play::Demo;
+use crate::base::exit::Exit;
 
 #[derive(Args, Debug)]
 pub(crate) struct DemoArgs {

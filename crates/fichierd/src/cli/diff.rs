@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use super::output;
 use super::past::Recorded;
+use crate::base::exit::Exit;
 use crate::config::Config;
-use crate::exit::Exit;
-use crate::tree::{Difference, Tree, What, differences};
+use crate::restore::tree::{Difference, Tree, What, differences};
 
 #[derive(Args, Debug)]
 pub(crate) struct DiffArgs {

@@ -8,14 +8,13 @@ use serde::Serialize;
 use super::failure::{ended, exit_of_remedy};
 use super::past::Recorded;
 use super::{keep, output, service};
-use crate::account::connect;
+use crate::base::exit::Exit;
+use crate::base::words::{chain, duration};
 use crate::config::Config;
-use crate::drill::Drill;
-use crate::exit::Exit;
-use crate::mirror::chain;
-use crate::proved::{Proved, ProvedBy};
+use crate::config::connect::connect;
 use crate::restore::RestoreError;
-use crate::status::duration;
+use crate::restore::drill::Drill;
+use crate::restore::proof::{Proved, ProvedBy};
 
 #[derive(Args, Debug)]
 pub(crate) struct DrillArgs {

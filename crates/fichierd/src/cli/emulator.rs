@@ -15,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::failure::ended;
 use super::output;
-use crate::exit::Exit;
+use crate::base::exit::Exit;
 
 #[derive(Args, Debug)]
 pub(crate) struct EmulatorArgs {

@@ -6,11 +6,11 @@ use std::io::{self, IsTerminal, Write};
 
 use fichier_api::Remedy;
 
-use crate::account::ConnectError;
+use crate::base::exit::Exit;
+use crate::config::connect::ConnectError;
 use crate::config::{ConfigError, Drawing};
-use crate::control::AskError;
 use crate::daemon::DaemonError;
-use crate::exit::Exit;
+use crate::daemon::control::AskError;
 
 /// A reason to end with a given exit code.
 #[derive(Debug, thiserror::Error)]

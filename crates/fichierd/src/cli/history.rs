@@ -9,10 +9,10 @@ use serde::Serialize;
 
 use super::output;
 use super::past::Recorded;
+use crate::base::exit::Exit;
+use crate::base::when;
+use crate::base::words::{bytes, count, duration};
 use crate::config::Config;
-use crate::exit::Exit;
-use crate::status::{bytes, count, duration};
-use crate::when;
 
 #[derive(Args, Debug)]
 pub(crate) struct HistoryArgs {

@@ -2,8 +2,8 @@
 
 use super::{beside, service};
 use crate::config::Config;
-use crate::control::{Reply, Request};
-use crate::proved::Proved;
+use crate::daemon::control::{Reply, Request};
+use crate::restore::proof::Proved;
 
 /// Has a result kept. Returns how many files are sent again because of it; `None` if it could not
 /// be kept, which is logged: what was found is worth more than that it is remembered.

@@ -11,10 +11,10 @@ use serde::Serialize;
 use super::failure::ended;
 use super::output;
 use super::past::{self, Recorded};
+use crate::base::exit::Exit;
+use crate::base::when;
 use crate::config::Config;
-use crate::exit::Exit;
-use crate::tree::{Node, Tree, is_name};
-use crate::when;
+use crate::restore::tree::{Node, Tree, is_name};
 
 #[derive(Args, Debug)]
 pub(crate) struct LsArgs {

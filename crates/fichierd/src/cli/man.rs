@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::{Args, CommandFactory};
 
 use super::{Cli, output};
-use crate::exit::Exit;
+use crate::base::exit::Exit;
 
 #[derive(Args, Debug)]
 pub(crate) struct ManArgs {

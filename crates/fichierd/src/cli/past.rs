@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::failure::ended;
+use crate::base::exit::Exit;
+use crate::base::when;
 use crate::config::Config;
-use crate::exit::Exit;
-use crate::when;
 
 /// The records of one mirror.
 pub(super) struct Recorded {

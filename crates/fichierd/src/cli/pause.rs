@@ -1,9 +1,9 @@
 //! `fichierd pause`: begin nothing new, also after a restart.
 
 use super::{beside, service};
+use crate::base::exit::Exit;
 use crate::config::Config;
-use crate::control::Request;
-use crate::exit::Exit;
+use crate::daemon::control::Request;
 
 pub(crate) async fn run(config: &Config) -> anyhow::Result<Exit> {
     match service::forward(config, &Request::Pause).await? {

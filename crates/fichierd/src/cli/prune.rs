@@ -3,10 +3,10 @@
 use clap::Args;
 
 use super::{beside, service};
+use crate::base::exit::Exit;
 use crate::config::Config;
-use crate::control::Request;
 use crate::daemon::Work;
-use crate::exit::Exit;
+use crate::daemon::control::Request;
 
 #[derive(Args, Debug)]
 pub(crate) struct PruneArgs {

@@ -7,15 +7,14 @@ use clap::Args;
 
 use super::failure::ended;
 use super::output::{harmless, line};
-use crate::account::connect;
+use crate::base::exit::Exit;
+use crate::base::when;
+use crate::base::words::{bytes, chain, count, counted, duration};
 use crate::config::Config;
-use crate::exit::Exit;
-use crate::mirror::chain;
-use crate::recovering::{
+use crate::config::connect::connect;
+use crate::restore::recovery::{
     Order, RecoverError, Recovered, Sample, Source, Step, Walked, plain_target, recover,
 };
-use crate::status::{bytes, count, counted, duration};
-use crate::when;
 
 /// The service lists no faster (docs/api-notes.md, A.5).
 const LISTING_TAKES: Duration = Duration::from_secs(3);

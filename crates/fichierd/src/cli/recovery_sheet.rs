@@ -5,9 +5,9 @@
 use jiff::Timestamp;
 
 use super::output::{harmless, line};
+use crate::base::exit::Exit;
+use crate::base::when;
 use crate::config::Config;
-use crate::exit::Exit;
-use crate::when;
 
 pub(crate) fn run(config: &Config) -> anyhow::Result<Exit> {
     let store = fichier_state::Store::open_read_only(&config.state_dir).ok();

@@ -29,9 +29,9 @@ use fichier_api::Client;
 
 use self::place::{Place, Tree};
 use super::failure::ended;
-use crate::account::connect;
+use crate::base::exit::Exit;
 use crate::config::Config;
-use crate::exit::Exit;
+use crate::config::connect::connect;
 
 #[derive(Args, Debug)]
 pub(crate) struct RemoteArgs {

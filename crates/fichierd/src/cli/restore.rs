@@ -18,15 +18,15 @@ use serde::Serialize;
 use super::failure::ended;
 use super::output;
 use super::past::Recorded;
-use crate::account::connect;
+use crate::base::exit::Exit;
+use crate::base::when;
+use crate::base::words::{bytes, count, counted, duration};
 use crate::config::Config;
-use crate::exit::Exit;
+use crate::config::connect::connect;
+use crate::restore::tree::Tree;
 use crate::restore::{
     Missed, Options, Overwrite, Owners, Plan, Progress, Report, Restore, RestoreError, Selection,
 };
-use crate::status::{bytes, count, counted, duration};
-use crate::tree::Tree;
-use crate::when;
 
 #[derive(Args, Debug)]
 pub(crate) struct RestoreArgs {
@@ -429,7 +429,7 @@ fn explain(error: RestoreError, download_bytes: &u64) -> anyhow::Error {
                 RestoreError::Service(error) => super::failure::exit_of_remedy(&error.remedy()),
                 RestoreError::Disk { .. } => Exit::Failed,
             };
-            ended(exit, format!("{}; {again}", crate::mirror::chain(&error)))
+            ended(exit, format!("{}; {again}", crate::base::words::chain(&error)))
         }
     }
 }

@@ -1,9 +1,9 @@
 //! `fichierd resume`: go on after a pause.
 
 use super::{beside, service};
+use crate::base::exit::Exit;
 use crate::config::Config;
-use crate::control::Request;
-use crate::exit::Exit;
+use crate::daemon::control::Request;
 
 pub(crate) async fn run(config: &Config) -> anyhow::Result<Exit> {
     match service::forward(config, &Request::Resume).await? {

@@ -1,8 +1,8 @@
 //! `fichierd run`: the service.
 
+use crate::base::exit::Exit;
 use crate::config::Config;
 use crate::daemon::Daemon;
-use crate::exit::Exit;
 
 /// Runs until it is told to stop; SIGTERM and SIGINT end it with [`Exit::Done`].
 pub(crate) async fn run(config: Config) -> anyhow::Result<Exit> {

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use super::failure::ended;
 use super::output;
+use crate::base::exit::Exit;
+use crate::base::words::{bytes, count, duration};
 use crate::config::Config;
-use crate::control::{Reply, Request, ask};
-use crate::exit::Exit;
-use crate::status::{CycleSummary, bytes, count, duration};
+use crate::daemon::control::{Reply, Request, ask};
+use crate::status::CycleSummary;
 
 /// Lets the running service do it and prints what it answers; `None` if no service runs.
 ///

@@ -3,9 +3,9 @@
 use clap::Args;
 
 use super::{beside, output, service};
+use crate::base::exit::Exit;
 use crate::config::Config;
-use crate::control::{Reply, Request};
-use crate::exit::Exit;
+use crate::daemon::control::{Reply, Request};
 use crate::status::{Status, render};
 
 #[derive(Args, Debug)]

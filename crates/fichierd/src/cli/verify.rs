@@ -13,15 +13,14 @@ use serde::Serialize;
 use super::failure::{ended, exit_of_remedy};
 use super::past::Recorded;
 use super::{keep, output, service};
-use crate::account::connect;
-use crate::canary::address_refused;
+use crate::base::exit::Exit;
+use crate::base::words::{bytes, chain, count, duration};
 use crate::config::Config;
-use crate::exit::Exit;
-use crate::mirror::chain;
-use crate::proved::{Broken, MOST_BROKEN, Proved, ProvedBy};
+use crate::config::connect::connect;
 use crate::restore::Selection;
-use crate::status::{bytes, count, duration};
-use crate::verify::{Finding, Outcome, Progress, Sample, Share, Verify, Wrong};
+use crate::restore::proof::{Broken, MOST_BROKEN, Proved, ProvedBy};
+use crate::restore::verify::{Finding, Outcome, Progress, Sample, Share, Verify, Wrong};
+use crate::upkeep::canary::address_refused;
 
 /// Paths that are handed to the service together have at most so many bytes.
 const MOST_PATH_BYTES: usize = 16 * 1024;

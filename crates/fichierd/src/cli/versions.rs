@@ -10,10 +10,10 @@ use serde::Serialize;
 use super::failure::ended;
 use super::output;
 use super::past::Recorded;
+use crate::base::exit::Exit;
+use crate::base::when;
+use crate::base::words::bytes;
 use crate::config::Config;
-use crate::exit::Exit;
-use crate::status::bytes;
-use crate::when;
 
 #[derive(Args, Debug)]
 pub(crate) struct VersionsArgs {

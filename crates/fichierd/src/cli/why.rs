@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{beside, output, service};
+use crate::base::exit::Exit;
 use crate::config::Config;
-use crate::control::{Reply, Request};
-use crate::exit::Exit;
+use crate::daemon::control::{Reply, Request};
 use crate::status::WhyAnswer;
 
 #[derive(Args, Debug)]

@@ -14,7 +14,7 @@ use super::message::Complaint;
 use super::mirrors;
 use super::surroundings::Surroundings;
 use super::{AccountConfig, Config, PaceSettings};
-use crate::key_source::KeySource;
+use crate::config::key::KeySource;
 
 /// The real service.
 const API_URL: &str = "https://api.1fichier.com/v1";

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 use super::{Keep, MaxRemovals};
+use crate::base::span::parse_duration;
 
 /// A duration in its written form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,56 +23,6 @@ pub(super) struct HumanSize(pub(super) u64);
 /// `keep` in its written form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct KeepText(pub(super) Keep);
-
-const MS: u64 = 1;
-const SECOND: u64 = 1_000 * MS;
-const MINUTE: u64 = 60 * SECOND;
-const HOUR: u64 = 60 * MINUTE;
-const DAY: u64 = 24 * HOUR;
-const WEEK: u64 = 7 * DAY;
-
-/// Reads one or more numbers with units, such as `90s`, `1h 30m` or `30 days`.
-///
-/// # Errors
-///
-/// A sentence for the person who wrote it.
-pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
-    let mut rest = text.trim();
-    let mut total_ms: u64 = 0;
-    if rest.is_empty() {
-        return Err("an empty duration".to_owned());
-    }
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-        let (number, after) = rest.split_at(digits);
-        let after = after.trim_start();
-        let letters = after.find(|c: char| !c.is_alphabetic()).unwrap_or(after.len());
-        let (unit, tail) = after.split_at(letters);
-        let count: u64 = number.parse().map_err(|_| format!("`{text}` is not a duration"))?;
-        let part = count
-            .checked_mul(unit_ms(text, number, unit)?)
-            .ok_or_else(|| format!("`{text}` is too long"))?;
-        total_ms = total_ms.checked_add(part).ok_or_else(|| format!("`{text}` is too long"))?;
-        rest = tail.trim_start();
-    }
-    Ok(Duration::from_millis(total_ms))
-}
-
-fn unit_ms(text: &str, number: &str, unit: &str) -> Result<u64, String> {
-    match unit {
-        "ms" => Ok(MS),
-        "s" | "sec" | "second" | "seconds" => Ok(SECOND),
-        "m" | "min" | "minute" | "minutes" => Ok(MINUTE),
-        "h" | "hour" | "hours" => Ok(HOUR),
-        "d" | "day" | "days" => Ok(DAY),
-        "w" | "week" | "weeks" => Ok(WEEK),
-        "" if text.trim() == number => {
-            Err(format!("`{text}` has no unit; did you mean `{number}s` or `{number}m`?"))
-        }
-        "" => Err(format!("`{text}` is not a duration; write whole numbers with units")),
-        _ => Err(format!("`{unit}` is not a unit of time; the units are ms, s, m, h, d and w")),
-    }
-}
 
 /// Reads a whole number with a unit, such as `256 MiB`. A bare letter is refused: nobody knows
 /// whether `M` is a million.

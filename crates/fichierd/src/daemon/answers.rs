@@ -7,18 +7,19 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use super::{Daemon, Ended};
+use crate::base::exit::Exit;
+use crate::base::state::State;
+use crate::base::words::chain;
 use crate::config::MirrorConfig;
-use crate::control::{Call, Reply, Request};
-use crate::exit::Exit;
-use crate::fence::take_over_note;
-use crate::filter::{Filter, Origin, Verdict};
-use crate::mirror::{MirrorWorker, Shared, chain};
-use crate::proved::{self, Proved};
-use crate::recovering;
-use crate::state::State;
+use crate::daemon::control::{Call, Reply, Request};
+use crate::disk::filter::{Filter, Origin, Verdict};
+use crate::mirror::{MirrorWorker, Shared};
+use crate::remote::claims::take_over_note;
+use crate::remote::habits::Habits;
+use crate::remote::target::{TAKE_OVER, approval_note};
+use crate::remote::trust;
+use crate::restore::proof::{self, Proved};
 use crate::status::{CycleSummary, WhyAnswer};
-use crate::target::{TAKE_OVER, approval_note};
-use crate::traits::Traits;
 use tokio::time::Instant;
 
 impl Daemon {
@@ -33,7 +34,7 @@ impl Daemon {
             Request::Reject { mirror } => return self.begin_work(mirror, Work::Reject, reply),
             Request::Prune { mirror } => return self.begin_work(mirror, Work::Prune, reply),
             Request::Proved { proved } => self.keep_proof(&proved),
-            Request::Traits { traits } => self.keep_traits(&traits),
+            Request::Habits { habits } => self.keep_habits(&habits),
             Request::Why { path } => why(Some(&self.shared.state), &self.config.mirrors, &path),
         };
         // Whoever asked may have gone.
@@ -96,14 +97,14 @@ impl Daemon {
     /// What a command beside the service has found; broken files are sent again.
     fn keep_proof(&mut self, found: &Proved) -> Reply {
         let Some(seat) = self.seats.get_mut(&found.mirror) else { return unknown(&found.mirror) };
-        match proved::keep(&self.shared.state, &seat.config, Some(&seat.dirty), found) {
+        match proof::keep(&self.shared.state, &seat.config, Some(&seat.dirty), found) {
             Ok(sent_again) => Reply::Proved { sent_again },
             Err(error) => refused(&chain(&error), Exit::Failed),
         }
     }
 
-    fn keep_traits(&self, traits: &Traits) -> Reply {
-        match self.shared.state.write(|w| traits.keep(w)) {
+    fn keep_habits(&self, habits: &Habits) -> Reply {
+        match self.shared.state.write(|w| habits.keep(w)) {
             Ok(()) => Reply::Done { message: "kept".to_owned() },
             Err(error) => refused(&chain(&error), Exit::Failed),
         }
@@ -201,7 +202,7 @@ pub fn approve(
         } else {
             w.set_note(&approval_note(&config.name), Some("yes"))?;
         }
-        recovering::hold_removals(w, row.id, false)?;
+        trust::hold_removals(w, row.id, false)?;
         w.update_mirror(&Mirror { held: None, identity: None, ..row.clone() })
     })?;
     Ok(Ok(match removals {

@@ -9,9 +9,9 @@ use fichier_state::{Proof, ProofKind};
 use super::Daemon;
 use tokio::time::Instant;
 
-use crate::drill::{Drill, due_in};
-use crate::mirror::chain;
+use crate::base::words::chain;
 use crate::restore::RestoreError;
+use crate::restore::drill::{Drill, due_in};
 
 /// After a drill that came to no result.
 const TRY_AGAIN: Duration = Duration::from_secs(3600);

@@ -2,14 +2,14 @@
 
 use tokio::task::JoinError;
 
-use crate::exit::Exit;
+use crate::base::exit::Exit;
 
 /// Why the service could not start, or had to end.
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
     /// The key, or the program's view of the network.
     #[error(transparent)]
-    Connect(#[from] crate::account::ConnectError),
+    Connect(#[from] crate::config::connect::ConnectError),
     /// The state file.
     #[error("cannot use the state file")]
     State(#[from] fichier_state::Error),

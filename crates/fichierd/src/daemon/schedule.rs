@@ -4,11 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use crate::chance::Chance;
-use crate::chores::ChoresEnd;
+use crate::base::random::Random;
 use crate::config::MirrorConfig;
-use crate::dirty::Due;
-use crate::mirror::{CycleEnd, MirrorWorker, Trouble};
+use crate::disk::dirty::Due;
+use crate::mirror::{ChoresEnd, CycleEnd, MirrorWorker, Trouble};
 
 /// A person has to act; the next look costs no call, or one.
 const HELD_RETRY: Duration = Duration::from_secs(60);
@@ -131,7 +130,7 @@ impl Schedule {
     }
 
     /// What the cycle that begins now looks at.
-    pub fn take(&mut self, now: Instant, worker: &MirrorWorker, chance: &Chance) -> Due {
+    pub fn take(&mut self, now: Instant, worker: &MirrorWorker, chance: &Random) -> Due {
         let config = &worker.config;
         let mut due = worker.dirty.take_settled(config.settle, config.settle_at_most);
         // Small changes go before bulk; but bulk has every second turn.
@@ -154,7 +153,7 @@ impl Schedule {
         problem_in: Option<Duration>,
         time_scale: u32,
         config: &MirrorConfig,
-        chance: &Chance,
+        chance: &Random,
     ) {
         let Now { instant: now, wall } = now;
         let scaled = |wait: Duration| wait / time_scale.max(1);
@@ -193,8 +192,8 @@ impl Schedule {
 mod tests {
     use super::*;
     use crate::config::{Keep, MaxRemovals};
-    use crate::cycle::Outcome;
-    use crate::report::CycleReport;
+    use crate::mirror::Outcome;
+    use crate::remote::report::CycleReport;
 
     fn config() -> MirrorConfig {
         MirrorConfig {
@@ -229,7 +228,7 @@ mod tests {
     #[test]
     fn h01_a_service_out_of_reach_is_tried_less_and_less_often_and_at_least_once_a_minute() {
         let now = Now { instant: Instant::now(), wall: SystemTime::UNIX_EPOCH };
-        let chance = Chance::seeded(1);
+        let chance = Random::seeded(1);
         let mut schedule = Schedule::starting(now.instant);
         let mut waits = Vec::new();
         for _ in 0..200 {

@@ -7,13 +7,15 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{Daemon, Seat};
-use crate::degraded::{Facts, Kind, MirrorFacts, NOTE, News, Remembered, found};
-use crate::mirror::{CycleEnd, Trouble, chain};
-use crate::state::State;
-use crate::status::{DegradedStatus, Status, duration};
-use crate::systemd;
-use crate::view;
-use crate::watch::Watch;
+use crate::base::state::State;
+use crate::base::words::{chain, duration};
+use crate::daemon::health;
+use crate::daemon::health::{Facts, MirrorFacts, NOTE, News, Remembered, found};
+use crate::daemon::systemd;
+use crate::disk::watch::Watch;
+use crate::mirror::{CycleEnd, Trouble};
+use crate::status::kind::Kind;
+use crate::status::{DegradedStatus, Status};
 
 /// The service's time is believed when it was heard so recently: a machine may sleep.
 const JUST_HEARD: Duration = Duration::from_secs(60);
@@ -56,7 +58,7 @@ impl Daemon {
     /// Takes in what is wrong now, and tells what has changed: the journal, the state file and
     /// systemd.
     pub(super) fn tell(&mut self) {
-        let status = view::live(&self.shared, self.seats.values(), self.paused);
+        let status = health::live(&self.shared, self.seats.values(), self.paused);
         let now = Instant::now();
         self.hear_clock();
         let facts = Facts {
@@ -75,7 +77,7 @@ impl Daemon {
         if !news.is_empty() {
             remember(&self.shared.state, &self.episodes.to_remember());
         }
-        let line = view::line(&self.with_degraded(status));
+        let line = health::line(&self.with_degraded(status));
         if line != self.said {
             systemd::status(&line);
             self.said = line;
@@ -84,7 +86,7 @@ impl Daemon {
 
     /// The status with what was found wrong.
     pub(super) fn status(&self) -> Status {
-        self.with_degraded(view::live(&self.shared, self.seats.values(), self.paused))
+        self.with_degraded(health::live(&self.shared, self.seats.values(), self.paused))
     }
 
     fn with_degraded(&self, mut status: Status) -> Status {

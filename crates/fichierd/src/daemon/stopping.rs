@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::{Daemon, DaemonError};
-use crate::{snapshot, systemd};
+use crate::daemon::systemd;
+use crate::upkeep::snapshot;
 
 /// How long an orderly stop may take; what runs longer is left for `recover`.
 const STOP_WITHIN: Duration = Duration::from_secs(8);

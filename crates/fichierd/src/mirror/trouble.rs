@@ -4,13 +4,14 @@ use std::time::SystemTime;
 
 use fichier_api::{ErrorKind, Remedy};
 
-use crate::cycle::{CycleError, Held};
-use crate::degraded::Kind;
-use crate::execute::StepError;
-use crate::report::CycleReport;
-use crate::root::RootTrouble;
-use crate::scan::is_gone;
-use crate::target::TargetError;
+use crate::base::words::chain;
+use crate::disk::root::RootTrouble;
+use crate::disk::scan::is_gone;
+use crate::mirror::cycle::{CycleError, Held};
+use crate::remote::execute::StepError;
+use crate::remote::report::CycleReport;
+use crate::remote::target::TargetError;
+use crate::status::kind::Kind;
 
 /// Why a mirror waits.
 #[derive(Debug)]
@@ -193,18 +194,4 @@ impl Held {
             self.removals, self.limit
         )
     }
-}
-
-/// An error with its causes, each thing said once.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Seek as _, SeekFrom};
 
 use super::plan::{Content, ContentId};
-use crate::hash::hash_file;
+use crate::disk::hash::hash_file;
 
 /// What is at a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

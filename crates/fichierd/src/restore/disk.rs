@@ -14,12 +14,12 @@ use fichier_state::{Metadata, RelPath};
 
 use super::compare::{Standing, is_content};
 use super::dest::{Dest, InTheWay, Part};
-use super::holes::punch_holes;
 use super::metadata::{MetadataSetter, Subject};
 use super::plan::{Content, Place};
 use super::report::{Progress, Report};
 use super::run::{Overwrite, RestoreError};
-use crate::scan::SeenKind;
+use crate::disk::holes::punch_holes;
+use crate::disk::scan::SeenKind;
 
 /// What the downloads share.
 pub(super) struct Shared {

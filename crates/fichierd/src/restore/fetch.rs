@@ -140,7 +140,7 @@ impl Fetcher {
             return Next::Stop(error);
         }
         if !wait.is_zero() {
-            let shown = crate::status::duration(wait);
+            let shown = crate::base::words::duration(wait);
             let text = format!("{said}; going on in {shown}");
             tracing::warn!("{text}");
             self.progress.set_waiting(Some(text));
@@ -169,5 +169,5 @@ fn length(file: &File) -> u64 {
 }
 
 fn chain(error: &dyn std::error::Error) -> String {
-    crate::mirror::chain(error)
+    crate::base::words::chain(error)
 }

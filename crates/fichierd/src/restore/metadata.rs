@@ -21,7 +21,7 @@ use rustix::io::Errno;
 
 use super::acl;
 use super::owners::Owners;
-use crate::scan::{KEPT_XATTRS, proc_path, stamp_in, xattrs, xattrs_of};
+use crate::disk::scan::{KEPT_XATTRS, proc_path, stamp_in, xattrs, xattrs_of};
 
 /// So many paths are named of each kind.
 const NAMED: usize = 5;

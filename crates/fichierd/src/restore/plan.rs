@@ -11,7 +11,7 @@ use fichier_state::{Error, Metadata, PastContent, RelPath, Store, StoredCopy};
 
 use super::dest::STAGING_NAME;
 use super::select::Selection;
-use crate::tree::{Node, Tree};
+use crate::restore::tree::{Node, Tree};
 
 /// More copies of one content are not tried.
 const MOST_COPIES: usize = 4;

@@ -6,7 +6,8 @@ use expect_test::{Expect, expect};
 
 use super::text::WIDTH;
 use super::*;
-use crate::degraded::{Facts, found};
+use crate::base::words::{bytes, count, duration};
+use crate::daemon::health::{Facts, found};
 
 fn now() -> Timestamp {
     "2026-05-04T12:00:00Z".parse().unwrap()

@@ -11,6 +11,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{AccountStatus, DegradedStatus, MirrorState, MirrorStatus, ProblemStatus, Status};
+use crate::base::words::{bytes, count, counted, duration};
 
 /// How wide a line may get; longer paths are still shown whole.
 pub(super) const WIDTH: usize = 80;
@@ -215,57 +216,6 @@ fn line(out: &mut String, indent: usize, text: &str) {
         column += wide;
     }
     out.push('\n');
-}
-
-/// `1 file`, `2 files`, `184,203 files`.
-pub(crate) fn counted(number: u64, noun: &str) -> String {
-    format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
-}
-
-/// A number with commas between the thousands.
-pub fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// A size in binary units with three digits: `0 B`, `1.50 KiB`, `12.3 GiB`.
-pub fn bytes(number: u64) -> String {
-    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    if number < 1024 {
-        return format!("{number} B");
-    }
-    let mut scaled = number;
-    let mut unit = 0;
-    // Integer steps keep 1023.99 KiB from being shown as 1024 KiB.
-    while scaled >= 1024 * 1024 {
-        scaled /= 1024;
-        unit += 1;
-    }
-    let (whole, hundredths) = (scaled / 1024, scaled % 1024 * 100 / 1024);
-    match whole {
-        0..10 => format!("{whole}.{hundredths:02} {}", UNITS[unit]),
-        10..100 => format!("{whole}.{} {}", hundredths / 10, UNITS[unit]),
-        _ => format!("{whole} {}", UNITS[unit]),
-    }
-}
-
-/// A duration in its one or two largest units: `4 s`, `2 min`, `3 h 20 min`, `12 days`.
-pub fn duration(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3_600 => format!("{} min", seconds / 60),
-        3_600..172_800 if seconds % 3_600 < 60 => format!("{} h", seconds / 3_600),
-        3_600..172_800 => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
-        _ => format!("{} days", seconds / 86_400),
-    }
 }
 
 fn day(at: Timestamp) -> String {

@@ -6,9 +6,9 @@ use std::path::Path;
 use rustix::fs::{Access, access, statvfs};
 
 use super::Finding;
+use crate::base::words::{bytes, count, counted};
 use crate::config::Config;
-use crate::key_source::KeyError;
-use crate::status::{bytes, count, counted};
+use crate::config::key::KeyError;
 
 /// Folders that one instance of inotify watches (`watch`).
 const FOLDERS_AN_INSTANCE: u64 = 2_000;

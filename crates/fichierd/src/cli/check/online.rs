@@ -21,12 +21,11 @@ use fichier_state::Store;
 use jiff::Timestamp;
 
 use super::{Finding, Told};
-use crate::account::connect;
+use crate::base::exit::Exit;
+use crate::base::words::{bytes, chain, duration};
 use crate::cli::failure::exit_of_remedy;
 use crate::config::Config;
-use crate::exit::Exit;
-use crate::mirror::chain;
-use crate::status::{bytes, duration};
+use crate::config::connect::connect;
 
 /// How long the service may scan the file for viruses, in polls that are this far apart.
 const POLL: Duration = Duration::from_secs(10);

@@ -5,15 +5,14 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
-use crate::account::connect;
+use crate::base::exit::Exit;
+use crate::base::words::{chain, duration};
 use crate::cli::{beside, output, service};
 use crate::config::Config;
-use crate::control::{Reply, Request};
-use crate::exit::Exit;
-use crate::mirror::chain;
-use crate::probe::{self, Found, Said};
-use crate::status::duration;
-use crate::traits::Traits;
+use crate::config::connect::connect;
+use crate::daemon::control::{Reply, Request};
+use crate::remote::habits::Habits;
+use crate::remote::probe::{self, Found, Said};
 
 /// What `--json` prints: nothing that says whose account it was.
 #[derive(Serialize)]
@@ -21,7 +20,8 @@ struct Report<'a> {
     schema: &'static str,
     version: &'static str,
     calls: u64,
-    traits: &'a Traits,
+    #[serde(rename = "traits")]
+    habits: &'a Habits,
     said: &'a [Said],
     stopped: Option<String>,
 }
@@ -45,14 +45,14 @@ pub(super) async fn run(config: &Config, json: bool) -> anyhow::Result<Exit> {
     let now_s = i64::try_from(now_s)?;
     let found = probe::probe(&client, &config.state_dir, now_s, &say).await?;
     let calls = pacer.calls_made().saturating_sub(before);
-    keep(config, &found.traits).await?;
+    keep(config, &found.habits).await?;
     let stopped = found.stopped.as_ref().map(|error| chain(error));
     if json {
         let report = Report {
             schema: "fichierd.probe/1",
             version: env!("CARGO_PKG_VERSION"),
             calls,
-            traits: &found.traits,
+            habits: &found.habits,
             said: &found.said,
             stopped: stopped.clone(),
         };
@@ -64,7 +64,7 @@ pub(super) async fn run(config: &Config, json: bool) -> anyhow::Result<Exit> {
 }
 
 fn print(found: &Found, calls: u64) -> anyhow::Result<()> {
-    for (question, answer) in found.traits.rows() {
+    for (question, answer) in found.habits.rows() {
         let answer = answer.unwrap_or_else(|| "not known".to_owned());
         output::line(&format!("{question:<48} {answer}"))?;
     }
@@ -92,10 +92,10 @@ fn end(found: &Found, stopped: Option<String>) -> Exit {
 }
 
 /// The running service keeps them, or the command itself.
-async fn keep(config: &Config, traits: &Traits) -> anyhow::Result<()> {
-    match service::reply(config, &Request::Traits { traits: Box::new(traits.clone()) }).await? {
+async fn keep(config: &Config, habits: &Habits) -> anyhow::Result<()> {
+    match service::reply(config, &Request::Habits { habits: Box::new(habits.clone()) }).await? {
         Some(Reply::Done { .. }) => Ok(()),
         Some(other) => Err(service::unexpected(&other)),
-        None => beside::keep_traits(config, traits),
+        None => beside::keep_habits(config, habits),
     }
 }

@@ -12,10 +12,9 @@ use fichier_state::Store;
 
 use super::Finding;
 use super::unit::Unit;
+use crate::base::words::{chain, count};
 use crate::config::{Config, MirrorConfig};
-use crate::mirror::chain;
-use crate::root::{OnRecord, RootIdentity, RootTrouble, check_root};
-use crate::status::count;
+use crate::disk::root::{OnRecord, RootIdentity, RootTrouble, check_root};
 
 /// Entries of a source that are looked at.
 const MOST_LOOKED_AT: u64 = 100_000;

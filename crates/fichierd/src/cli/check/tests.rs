@@ -154,7 +154,7 @@ fn a_source_that_is_another_than_on_record_is_told() {
     let (dir, config) = machine("524288\n");
     let mirror = &config.mirrors[0];
     let mut store = fichier_state::Store::open(&config.state_dir).unwrap();
-    let other = crate::root::RootIdentity {
+    let other = crate::disk::root::RootIdentity {
         uuid: Some("another file system".to_owned()),
         inode: 7,
         top: vec![b"old".to_vec()],
@@ -187,7 +187,7 @@ fn a_source_that_is_another_than_on_record_is_told() {
     store.close().unwrap();
     let found = found(dir.path(), &config);
     let source = found.iter().find(|finding| finding.about == "source").unwrap();
-    let has_id = crate::root::identify(&mirror.source).unwrap().uuid.is_some();
+    let has_id = crate::disk::root::identify(&mirror.source).unwrap().uuid.is_some();
     assert_eq!(source.level == Level::Warning, has_id, "{source:?}");
     if has_id {
         assert!(source.what.contains("on another file system"), "{source:?}");

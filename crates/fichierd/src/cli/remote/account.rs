@@ -5,9 +5,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Remote;
+use crate::base::exit::Exit;
+use crate::base::words::bytes;
 use crate::cli::output;
-use crate::exit::Exit;
-use crate::status::bytes;
 
 #[derive(Serialize)]
 struct AccountDocument {

@@ -7,8 +7,8 @@ use fichier_api::{FileUrl, MAX_LINKS_PER_CALL};
 use super::Remote;
 use super::place::{Place, RemotePath};
 use super::report::{Deed, deeds};
+use crate::base::exit::Exit;
 use crate::cli::output::harmless;
-use crate::exit::Exit;
 
 #[derive(Args, Debug)]
 pub(super) struct CpArgs {

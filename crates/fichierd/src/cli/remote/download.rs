@@ -22,8 +22,8 @@ use tokio::io::AsyncWrite;
 use super::place::Place;
 use super::report::{deeds, done};
 use super::{Remote, progress};
+use crate::base::exit::Exit;
 use crate::cli::failure::ended;
-use crate::exit::Exit;
 
 #[derive(Args, Debug)]
 pub(super) struct DownloadArgs {

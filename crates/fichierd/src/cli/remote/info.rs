@@ -6,8 +6,8 @@ use serde::Serialize;
 use super::Remote;
 use super::ls::FileLine;
 use super::place::{Found, Place, missing};
+use crate::base::exit::Exit;
 use crate::cli::output;
-use crate::exit::Exit;
 
 #[derive(Args, Debug)]
 pub(super) struct InfoArgs {

@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::Remote;
 use super::place::{Place, RemotePath};
+use crate::base::exit::Exit;
 use crate::cli::output;
-use crate::exit::Exit;
 
 #[derive(Args, Debug)]
 pub(super) struct LinkArgs {

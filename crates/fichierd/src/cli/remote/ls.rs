@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::Remote;
 use super::place::{RemotePath, local};
+use crate::base::exit::Exit;
+use crate::base::words::{bytes, count};
 use crate::cli::output;
-use crate::exit::Exit;
-use crate::status::{bytes, count};
 
 #[derive(Args, Debug)]
 pub(super) struct LsArgs {

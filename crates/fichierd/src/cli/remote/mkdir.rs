@@ -7,8 +7,8 @@ use fichier_api::names::RemoteName;
 use super::Remote;
 use super::place::{Found, RemotePath};
 use super::report::{deeds, done};
+use crate::base::exit::Exit;
 use crate::cli::failure::ended;
-use crate::exit::Exit;
 
 #[derive(Args, Debug)]
 pub(super) struct MkdirArgs {

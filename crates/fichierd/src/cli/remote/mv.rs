@@ -7,8 +7,8 @@ use fichier_api::{BatchOutcome, FolderId, RemoteFile};
 use super::Remote;
 use super::place::{Destination, Found, Place, RemotePath, missing};
 use super::report::{Deed, deeds};
+use crate::base::exit::Exit;
 use crate::cli::failure::ended;
-use crate::exit::Exit;
 
 #[derive(Args, Debug)]
 pub(super) struct MvArgs {

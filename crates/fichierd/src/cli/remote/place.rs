@@ -15,9 +15,9 @@ use fichier_api::names::RemoteName;
 use fichier_api::{Client, FileInfo, FileUrl, FolderId, FolderListing, RemoteFile};
 
 use super::progress;
+use crate::base::exit::Exit;
 use crate::cli::failure::ended;
 use crate::cli::output::harmless;
-use crate::exit::Exit;
 
 /// A path in the account; empty for its root.
 #[derive(Clone, Debug, PartialEq, Eq)]

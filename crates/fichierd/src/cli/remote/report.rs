@@ -5,8 +5,8 @@
 
 use serde::Serialize;
 
+use crate::base::exit::Exit;
 use crate::cli::output;
-use crate::exit::Exit;
 
 /// One thing that was to be done.
 #[derive(Debug, Serialize)]

@@ -6,8 +6,8 @@ use fichier_api::{FileUrl, FolderId, MAX_LINKS_PER_CALL};
 use super::Remote;
 use super::place::{Found, Place, RemotePath, missing};
 use super::report::{Deed, deeds, done};
+use crate::base::exit::Exit;
 use crate::cli::failure::ended;
-use crate::exit::Exit;
 
 #[derive(Args, Debug)]
 pub(super) struct RmArgs {

@@ -17,8 +17,8 @@ use fichier_api::{
 use super::place::RemotePath;
 use super::report::{Deed, deeds};
 use super::{Remote, progress};
+use crate::base::exit::Exit;
 use crate::cli::failure::ended;
-use crate::exit::Exit;
 
 /// How long the service may scan an upload for viruses, in polls that are this far apart.
 const POLL: Duration = Duration::from_secs(10);

@@ -8,8 +8,8 @@ use fichier_state::Metadata;
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, XattrFlags};
 
 use super::*;
-use crate::filter::Filter;
-use crate::scan::Scanner;
+use crate::disk::filter::Filter;
+use crate::disk::scan::Scanner;
 
 /// A minimal ACL of the kernel's form: owner rw, user 4711 rwx, group r, mask rwx, others none.
 const ACL: [u8; 44] = [
@@ -341,13 +341,13 @@ fn the_destination_itself_keeps_the_time_it_is_given() {
     world.dest.amend(&root, |folder| setter.set(folder, &recorded, &root)).unwrap();
     let World { dir, dest } = world;
     dest.finish().unwrap();
-    let found = crate::hash::metadata_of(&dir.path().metadata().unwrap());
+    let found = crate::disk::hash::metadata_of(&dir.path().metadata().unwrap());
     assert_eq!(found, recorded);
 }
 
 fn owned_by_us() -> Metadata {
     let dir = tempfile::tempdir().unwrap();
-    crate::hash::metadata_of(&dir.path().metadata().unwrap())
+    crate::disk::hash::metadata_of(&dir.path().metadata().unwrap())
 }
 
 #[test]

@@ -1,0 +1,88 @@
+//! Points in time as people write them for `--at`: a date, a time, or how long ago.
+
+use jiff::civil::{Date, DateTime, Time};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::base::span::parse_duration;
+
+/// Reads a point in time, as seen at `now` in the time zone `zone`; Unix seconds.
+///
+/// `2026-11-24` is the end of that day; `2026-11-24 10:15` and `2026-11-24T10:15:00` are local
+/// times; with `Z` or an offset they are what they say; `3h`, `2d` are that long before now.
+///
+/// # Errors
+///
+/// A sentence for the person who wrote it.
+pub fn parse(text: &str, now: Timestamp, zone: &TimeZone) -> Result<i64, String> {
+    let text = text.trim();
+    let at = if let Ok(at) = text.parse::<Timestamp>() {
+        at
+    } else if let (true, Ok(at)) = (text.contains(':'), text.parse::<DateTime>()) {
+        local(at, zone)?
+    } else if let (false, Ok(date)) = (text.contains(':'), text.parse::<Date>()) {
+        local(date.to_datetime(Time::MAX), zone)?
+    } else {
+        let ago = parse_duration(text.strip_suffix("ago").unwrap_or(text)).map_err(|_| {
+            format!(
+                "`{text}` is no time; write 2026-11-24, \"2026-11-24 10:15\", \
+                 2026-11-24T10:15:00Z, or how long ago: 3h, 2d"
+            )
+        })?;
+        let ago = SignedDuration::try_from(ago).map_err(|_| format!("`{text}` is too long ago"))?;
+        now.checked_sub(ago).map_err(|_| format!("`{text}` is too long ago"))?
+    };
+    if at > now {
+        return Err(format!("`{text}` has not come yet"));
+    }
+    Ok(at.as_second())
+}
+
+fn local(at: DateTime, zone: &TimeZone) -> Result<Timestamp, String> {
+    // A time that the clocks skip is the one after the gap, a doubled one the earlier.
+    let at = at.to_zoned(zone.clone()).map_err(|_| format!("`{at}` is out of range"))?;
+    Ok(at.timestamp())
+}
+
+/// A time for people, in the time zone of this machine: `2026-11-24 10:15:00`.
+pub fn shown(at_s: i64) -> String {
+    let at = Timestamp::from_second(at_s).unwrap_or(Timestamp::UNIX_EPOCH);
+    at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<String, String> {
+        let now: Timestamp = "2026-11-24T12:00:00Z".parse().unwrap();
+        let zone = TimeZone::get("Europe/Paris").unwrap();
+        parse(text, now, &zone).map(|at| Timestamp::from_second(at).unwrap().to_string())
+    }
+
+    #[test]
+    fn times_are_local_unless_they_say_otherwise_and_a_date_is_its_end() {
+        assert_eq!(read("2026-11-20 10:15").unwrap(), "2026-11-20T09:15:00Z");
+        assert_eq!(read("2026-11-20T10:15:30").unwrap(), "2026-11-20T09:15:30Z");
+        assert_eq!(read("2026-11-20T10:15:30Z").unwrap(), "2026-11-20T10:15:30Z");
+        assert_eq!(read("2026-07-01T10:00+01:00").unwrap(), "2026-07-01T09:00:00Z");
+        assert_eq!(read("2026-11-20").unwrap(), "2026-11-20T22:59:59Z");
+    }
+
+    #[test]
+    fn how_long_ago_counts_from_now() {
+        assert_eq!(read("2d").unwrap(), "2026-11-22T12:00:00Z");
+        assert_eq!(read("1h 30m ago").unwrap(), "2026-11-24T10:30:00Z");
+    }
+
+    #[test]
+    fn what_is_no_time_or_has_not_come_is_refused_with_the_ways_to_write_it() {
+        assert_eq!(
+            read("yesterday").unwrap_err(),
+            "`yesterday` is no time; write 2026-11-24, \"2026-11-24 10:15\", \
+             2026-11-24T10:15:00Z, or how long ago: 3h, 2d"
+        );
+        assert_eq!(read("2027-01-01").unwrap_err(), "`2027-01-01` has not come yet");
+        assert_eq!(read("2026-11-24").unwrap_err(), "`2026-11-24` has not come yet");
+    }
+}

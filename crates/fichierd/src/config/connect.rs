@@ -1,0 +1,116 @@
+//! How this program reaches the account: one client, one pacer, for every process.
+//!
+//! The service and the `remote` commands beside it use the same account from the same address,
+//! so they share the pacer's memory: a file in the state folder (invariant I7). There is no
+//! other way to get a client.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use fichier_api::{BuildError, Client, HoldOff, PaceConfig, Pacer};
+
+use crate::base::exit::Exit;
+use crate::config::Config;
+use crate::config::key::KeyError;
+
+/// The pacer's memory, in the state folder.
+const PACE_FILE: &str = "pace";
+
+/// The account cannot be reached from here, and nothing was sent.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// There is no usable key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The extra certificates cannot be read.
+    #[error("ca_file {} cannot be read", path.display())]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The pacer's memory cannot be opened, so that no call may be made.
+    #[error("the state folder {} cannot be used", path.display())]
+    StateDir {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The client refuses these settings.
+    #[error("the connection cannot be set up")]
+    Build(#[from] BuildError),
+}
+
+impl ConnectError {
+    /// What the program ends with.
+    pub fn exit(&self) -> Exit {
+        match self {
+            ConnectError::Key(_) | ConnectError::CaFile { .. } | ConnectError::Build(_) => {
+                Exit::Config
+            }
+            ConnectError::StateDir { .. } => Exit::Failed,
+        }
+    }
+}
+
+/// Makes the client of the configured account and the pacer that it waits for.
+///
+/// Reads the key, now; makes the state folder (mode 0700) when it is missing. Sends nothing.
+///
+/// # Errors
+///
+/// [`ConnectError`].
+pub fn connect(config: &Config) -> Result<(Client, Pacer), ConnectError> {
+    let key = config.account.key.read()?;
+    let state_dir = |source| ConnectError::StateDir { path: config.state_dir.clone(), source };
+    let pacer = pacer(config).map_err(state_dir)?;
+    let mut builder = Client::builder(key, pacer.clone())
+        .api_url(&config.account.api_url)
+        .user_agent(concat!("fichierd/", env!("CARGO_PKG_VERSION")));
+    if let Some(path) = &config.account.ca_file {
+        let ca_file = |source| ConnectError::CaFile { path: path.clone(), source };
+        builder = builder.extra_root_pem(fs::read(path).map_err(ca_file)?);
+    }
+    Ok((builder.build()?, pacer))
+}
+
+/// The hold-off that is in force, if any, for whoever only wants to know. Makes nothing: without
+/// a memory of the pacer, or one that may not be opened, there is none to tell of.
+pub fn hold_off(config: &Config) -> Option<HoldOff> {
+    let path = config.state_dir.join(PACE_FILE);
+    if !path.exists() {
+        return None;
+    }
+    Pacer::at(&path, pace(config)).ok()?.hold_off()
+}
+
+fn pacer(config: &Config) -> io::Result<Pacer> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(&config.state_dir)?;
+    let path = config.state_dir.join(PACE_FILE);
+    let pacer = Pacer::at(&path, pace(config))?;
+    give_to_owner_of_folder(&path, &config.state_dir)?;
+    Ok(pacer)
+}
+
+fn pace(config: &Config) -> PaceConfig {
+    PaceConfig {
+        calls_per_second: config.pace.calls_per_second,
+        time_scale: config.pace.time_scale,
+    }
+}
+
+/// Keeps a command that root runs from locking the service's own user out of its state.
+fn give_to_owner_of_folder(path: &Path, folder: &Path) -> io::Result<()> {
+    if !rustix::process::geteuid().is_root() || !path.exists() {
+        return Ok(());
+    }
+    let (file, folder) = (fs::metadata(path)?, fs::metadata(folder)?);
+    if file.uid() == folder.uid() {
+        return Ok(());
+    }
+    std::os::unix::fs::lchown(path, Some(folder.uid()), Some(folder.gid()))
+}

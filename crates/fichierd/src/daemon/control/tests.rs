@@ -1,0 +1,173 @@
+//! Both sides of the control socket, on a real one.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::sync::mpsc;
+
+use super::*;
+use crate::base::exit::Exit;
+
+/// A service that answers every question with what `answer` makes of it.
+fn service(path: &Path, answer: fn(Request) -> Option<Reply>) {
+    let listener = listen(path).unwrap();
+    let (calls, mut asked) = mpsc::channel::<Call>(4);
+    tokio::spawn(serve(listener, calls));
+    tokio::spawn(async move {
+        while let Some(call) = asked.recv().await {
+            if let Some(reply) = answer(call.request) {
+                call.reply.send(reply).unwrap();
+            }
+        }
+    });
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the form of an answer")]
+fn echo(request: Request) -> Option<Reply> {
+    Some(Reply::Done { message: format!("{request:?}") })
+}
+
+#[tokio::test]
+async fn every_request_arrives_as_it_was_sent() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("run/control.sock");
+    service(&socket, echo);
+    let mirror = || "photos".to_owned();
+    let strange = Path::new(OsStr::from_bytes(b"/srv/caf\xe9")).to_path_buf();
+    for request in [
+        Request::Status,
+        Request::Sync { mirrors: vec![mirror(), "b".to_owned()] },
+        Request::Sync { mirrors: Vec::new() },
+        Request::Pause,
+        Request::Resume,
+        Request::Approve { mirror: mirror(), take_over: false },
+        Request::Approve { mirror: mirror(), take_over: true },
+        Request::Reject { mirror: mirror() },
+        Request::Prune { mirror: mirror() },
+        Request::Why { path: "/srv/photos/a b.jpg".into() },
+        Request::Why { path: strange },
+    ] {
+        let reply = ask(&socket, &request).await.unwrap().unwrap();
+        assert_eq!(reply, Reply::Done { message: format!("{request:?}") });
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_comes_with_its_exit_code() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("control.sock");
+    let refuse = |_| Some(Reply::Refused { message: "held".to_owned(), exit: 4 });
+    service(&socket, refuse);
+    let reply = ask(&socket, &Request::Pause).await.unwrap();
+    assert_eq!(reply, Some(Reply::Refused { message: "held".to_owned(), exit: 4 }));
+}
+
+#[tokio::test]
+async fn a_question_that_is_dropped_is_answered_with_try_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("control.sock");
+    service(&socket, |_| None);
+    let reply = ask(&socket, &Request::Resume).await.unwrap();
+    let message = "the service stopped before it had an answer".to_owned();
+    assert_eq!(reply, Some(Reply::Refused { message, exit: Exit::TryLater.code() }));
+}
+
+#[tokio::test]
+async fn without_a_service_there_is_no_answer_and_no_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("control.sock");
+    assert_eq!(ask(&socket, &Request::Status).await.unwrap(), None);
+    drop(listen(&socket).unwrap());
+    assert!(socket.exists(), "the socket of a killed service stays behind");
+    assert_eq!(ask(&socket, &Request::Status).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_socket_left_behind_is_replaced_and_a_living_one_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("run/control.sock");
+    drop(listen(&socket).unwrap());
+    let living = listen(&socket).unwrap();
+    let before = fs::metadata(&socket).unwrap();
+    assert_eq!(listen(&socket).unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
+    assert_eq!(fs::metadata(&socket).unwrap().ino(), before.ino());
+    drop(living);
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_socket_is_never_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("precious");
+    fs::write(&file, "data").unwrap();
+    assert_eq!(listen(&file).unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "data");
+}
+
+#[tokio::test]
+async fn others_may_not_open_the_socket() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("run/control.sock");
+    let _listener = listen(&socket).unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&socket), 0o660);
+    assert_eq!(mode(socket.parent().unwrap()) & 0o007, 0);
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_long_is_refused_and_the_service_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("control.sock");
+    service(&socket, echo);
+    let huge = Request::Approve { mirror: "x".repeat(70_000), take_over: false };
+    let error = ask(&socket, &huge).await.unwrap_err();
+    assert!(error.to_string().contains("HTTP 413"), "{error}");
+    assert_eq!(error.exit(), Exit::Unavailable);
+    assert!(ask(&socket, &Request::Pause).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn commands_that_wait_do_not_keep_anybody_from_the_status() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("control.sock");
+    let listener = listen(&socket).unwrap();
+    let (calls, mut asked) = mpsc::channel::<Call>(4);
+    tokio::spawn(serve(listener, calls));
+    let sync = Request::Sync { mirrors: Vec::new() };
+    let mut waiting = Vec::new();
+    let mut unanswered = Vec::new();
+    for _ in 0..16 {
+        let (socket, sync) = (socket.clone(), sync.clone());
+        waiting.push(tokio::spawn(async move { ask(&socket, &sync).await }));
+        unanswered.push(asked.recv().await.unwrap());
+    }
+    let refused = ask(&socket, &sync).await.unwrap();
+    let message = "too many commands are waiting for an answer".to_owned();
+    assert_eq!(refused, Some(Reply::Refused { message, exit: Exit::TryLater.code() }));
+    let answering = async {
+        let call = asked.recv().await.unwrap();
+        assert_eq!(call.request, Request::Status);
+        call.reply.send(Reply::Cycle(Vec::new())).unwrap();
+    };
+    let (status, ()) = tokio::join!(ask(&socket, &Request::Status), answering);
+    assert_eq!(status.unwrap(), Some(Reply::Cycle(Vec::new())));
+    drop((waiting, unanswered));
+}
+
+#[tokio::test]
+async fn the_status_can_be_asked_for_without_this_program() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("control.sock");
+    service(&socket, echo);
+    let mut stream = UnixStream::connect(&socket).await.unwrap();
+    let request = "GET /v1/status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).await.unwrap();
+    assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
+    assert!(response.ends_with(r#"{"reply":"done","content":{"message":"Status"}}"#), "{response}");
+}

@@ -1,0 +1,199 @@
+//! What is wrong now: pure, from what the records, the watches and the last cycles tell.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::base::words::{counted, duration};
+use crate::mirror::Trouble;
+use crate::status::kind::{Kind, Weight};
+use crate::status::{DegradedStatus, MirrorStatus, ProofStatus, Status};
+
+/// A subscription that ends sooner is worth a word.
+const ENDS_SOON: Duration = Duration::from_secs(14 * 24 * 3600);
+
+/// How far the clocks may be apart.
+const CLOCKS_AGREE: Duration = Duration::from_secs(3600);
+
+/// A degraded state that is there now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Which.
+    pub kind: Kind,
+    /// Of which mirror; `None` for the service.
+    pub mirror: Option<String>,
+    /// What was met, for people.
+    pub cause: String,
+    /// When it is looked at again.
+    pub next_try: Option<Timestamp>,
+}
+
+impl Found {
+    /// The entry in `status`.
+    pub fn entry(&self, since_s: Option<i64>, now_s: i64) -> DegradedStatus {
+        let about = self.kind.about();
+        DegradedStatus {
+            kind: self.kind,
+            mirror: self.mirror.clone(),
+            title: about.title.to_owned(),
+            cause: self.cause.clone(),
+            what_to_do: self.kind.what_to_do(self.mirror.as_deref()),
+            stops: about.weight == Weight::Stops,
+            since: since_s.and_then(|at_s| Timestamp::from_second(at_s).ok()),
+            since_age_s: since_s.map(|at_s| u64::try_from(now_s - at_s).unwrap_or(0)),
+            next_try: self.next_try,
+        }
+    }
+}
+
+/// What is known besides the [`Status`].
+#[derive(Debug, Default)]
+pub struct Facts<'a> {
+    /// Why the last reload was refused, if it was.
+    pub configuration_refused: Option<&'a str>,
+    /// How far this machine's clock is from the service's, as heard within the last hour.
+    pub clocks_apart: Option<Duration>,
+    /// In the order of [`Status::mirrors`].
+    pub mirrors: Vec<MirrorFacts<'a>>,
+}
+
+/// What is known of one mirror.
+#[derive(Debug, Default)]
+pub struct MirrorFacts<'a> {
+    /// How the last cycle ended, if not well.
+    pub trouble: Option<&'a Trouble>,
+    /// The same for what is done between cycles.
+    pub chores_trouble: Option<&'a Trouble>,
+    /// Why the last uploads were refused, whichever file they brought.
+    pub uploads_refused: Option<&'a str>,
+    /// Events were lost, and not everything was looked at since.
+    pub events_lost: bool,
+    /// Why there is no watch at all.
+    pub not_watched: Option<&'a str>,
+    /// When its next cycle begins, if it waits.
+    pub next_try: Option<Timestamp>,
+}
+
+/// Everything that is wrong at `now`.
+pub fn found(status: &Status, facts: &Facts<'_>, now: Timestamp) -> Vec<Found> {
+    let mut all = of_all(status, facts, now);
+    let none = MirrorFacts::default();
+    for (at, mirror) in status.mirrors.iter().enumerate() {
+        of_mirror(&mut all, mirror, facts.mirrors.get(at).unwrap_or(&none));
+    }
+    all
+}
+
+fn of_all(status: &Status, facts: &Facts<'_>, now: Timestamp) -> Vec<Found> {
+    let mut all = Vec::new();
+    let mut add = |kind, cause: String, next_try| {
+        all.push(Found { kind, mirror: None, cause, next_try });
+    };
+    if let Some(hold_off) = &status.hold_off {
+        add(Kind::HoldOff, hold_off.reason.clone(), Some(hold_off.until));
+    }
+    if status.paused {
+        add(Kind::Paused, "somebody said `fichierd pause`".to_owned(), None);
+    }
+    if let Some(why) = facts.configuration_refused {
+        add(Kind::ConfigurationRefused, why.to_owned(), None);
+    }
+    if let Some(apart) = facts.clocks_apart.filter(|apart| *apart > CLOCKS_AGREE) {
+        let cause = format!("this machine's clock is {} away from 1fichier's", duration(apart));
+        add(Kind::ClockWrong, cause, None);
+    }
+    if let Some(end) = status.account.as_ref().and_then(|account| account.subscription_end)
+        && Duration::try_from(end.duration_since(now)).unwrap_or_default() < ENDS_SOON
+    {
+        let day = end.strftime("%Y-%m-%d");
+        add(Kind::SubscriptionEnding, format!("it was paid until {day}"), None);
+    }
+    if let Some(warning) = status.mirrors.iter().find_map(|it| it.quota_warning.as_ref()) {
+        add(Kind::AccountNearlyFull, warning.clone(), None);
+    }
+    let refused = facts.mirrors.iter().find_map(|it| Some((it.uploads_refused?, it.next_try)));
+    if let Some((why, next_try)) = refused {
+        add(Kind::UploadsRefused, why.to_owned(), next_try);
+    }
+    // One line, however many mirrors met the same; what was heard first is as good as the rest.
+    let troubles = facts.mirrors.iter().flat_map(|it| {
+        [it.trouble, it.chores_trouble].into_iter().flatten().map(|trouble| (trouble, it.next_try))
+    });
+    for (trouble, next_try) in troubles {
+        let kind = trouble.kind();
+        if kind.is_of_all() && all.iter().all(|found| found.kind != kind) {
+            let cause = trouble.text().to_owned();
+            all.push(Found { kind, mirror: None, cause, next_try });
+        }
+    }
+    all
+}
+
+fn of_mirror(all: &mut Vec<Found>, mirror: &MirrorStatus, facts: &MirrorFacts<'_>) {
+    let mut add = |kind, cause: String, next_try| {
+        all.push(Found { kind, mirror: Some(mirror.name.clone()), cause, next_try });
+    };
+    let trouble = facts.trouble.or(facts.chores_trouble).filter(|it| !it.kind().is_of_all());
+    if let Some(trouble) = trouble {
+        let (kind, text) = (trouble.kind(), trouble.text());
+        // What to do is said of every state in the same way; an error's text ends with it.
+        let cause = text.split_once("; ").filter(|_| kind != Kind::SourceUnreadable);
+        add(kind, cause.map_or(text, |(cause, _)| cause).to_owned(), facts.next_try);
+    }
+    if let Some(held) = mirror.held.as_ref().filter(|held| held.removals > 0) {
+        let cause = held.reason.split_once(". If ").map_or(&*held.reason, |(cause, _)| cause);
+        add(Kind::RemovalsHeld, cause.to_owned(), None);
+    }
+    if mirror.removals_wait {
+        let cause = "the records were recovered, and may be older than the disk";
+        add(Kind::RemovalsWait, cause.to_owned(), None);
+    }
+    let advice = || mirror.watch.advice.clone().unwrap_or_default();
+    match (facts.not_watched, mirror.watch.mode.as_str()) {
+        (Some(why), _) => add(Kind::NotWatched, why.to_owned(), facts.next_try),
+        (None, "polling") => add(Kind::Polling, advice(), None),
+        (None, "partly") => add(Kind::PartlyWatched, advice(), None),
+        (None, _) => {}
+    }
+    if facts.events_lost {
+        let cause = "the kernel's queue of events ran over; everything is looked at";
+        add(Kind::EventsLost, cause.to_owned(), None);
+    }
+    if let Some(snapshot) = mirror.snapshot.as_ref().filter(|it| it.overdue_since.is_some()) {
+        let cause = match snapshot.newest_age_s {
+            Some(age_s) => {
+                format!("the newest is of {} ago", duration(Duration::from_secs(age_s)))
+            }
+            None => "there is none".to_owned(),
+        };
+        add(Kind::SnapshotOverdue, cause, None);
+    }
+    if let Some(audit) = mirror.audit.as_ref().filter(|audit| audit.behind) {
+        let folders = counted(audit.folders, "folder");
+        add(Kind::AuditBehind, format!("{} of {folders} so far", audit.compared), None);
+    }
+    let proofs = [
+        (Kind::AuditFailed, &mirror.proofs.audit),
+        (Kind::VerifyFailed, &mirror.proofs.verify),
+        (Kind::DrillFailed, &mirror.proofs.drill),
+        (Kind::DownloadsRefused, &mirror.proofs.canary),
+    ];
+    for (kind, proof) in proofs {
+        if let Some(proof) = proof.as_ref().filter(|proof| !proof.good) {
+            add(kind, proof_cause(proof), None);
+        }
+    }
+    if let Some(first) = mirror.problems.first() {
+        let many = counted(mirror.problem_count, "file");
+        let next_try = mirror.problems.iter().filter_map(|problem| problem.next_try).min();
+        add(Kind::Problems, format!("{many}, such as {}: {}", first.path, first.what), next_try);
+    }
+}
+
+fn proof_cause(proof: &ProofStatus) -> String {
+    let since = match proof.last_good_age_s {
+        Some(age_s) => format!("last good {} ago", duration(Duration::from_secs(age_s))),
+        None => "never good yet".to_owned(),
+    };
+    format!("{} ({since})", proof.detail)
+}

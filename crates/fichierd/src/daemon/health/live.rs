@@ -1,0 +1,92 @@
+//! The status of the running service: the records, and what only this process knows.
+
+use std::sync::atomic::Ordering;
+use std::time::SystemTime;
+
+use super::recorded::{account, blank, empty, hold_off_status, mirror_on_record, timestamp};
+use crate::base::words::{bytes, count};
+use crate::daemon::Seat;
+use crate::disk::watch::WatchMode;
+use crate::mirror::{Shared, Trouble};
+use crate::remote::claims;
+use crate::status::{MOST_LISTED, MirrorState, MirrorStatus, Status, WatchStatus};
+
+/// The status of the running service.
+pub(crate) fn live<'a>(
+    shared: &Shared,
+    seats: impl Iterator<Item = &'a Seat>,
+    paused: bool,
+) -> Status {
+    let mut status = empty(true, paused);
+    status.calls_made = shared.client.pacer().calls_made();
+    status.hold_off = shared.client.pacer().hold_off().map(hold_off_status);
+    status.account = shared.state.read(account).unwrap_or_default();
+    for seat in seats {
+        let recorded = shared.state.read(|s| mirror_on_record(s, &seat.config));
+        let mut mirror = recorded.unwrap_or_else(|_| blank(&seat.config));
+        for path in seat.unsettled.iter().map(ToString::to_string) {
+            if mirror.unsettled.len() < MOST_LISTED && !mirror.unsettled.contains(&path) {
+                mirror.unsettled.push(path);
+            }
+        }
+        mirror.watch = watch_status(seat);
+        (mirror.state, mirror.what) = state_of(seat, &mirror, paused);
+        let left = shared.state.read(|s| claims::left_to_look_at(s, seat.id)).unwrap_or_default();
+        if let (Some(left), None) = (left, &seat.trouble) {
+            mirror.what = format!(
+                "the state file is older than what is on 1fichier: comparing the whole target \
+                 first, {} folders left",
+                count(left)
+            );
+        }
+        status.mirrors.push(mirror);
+    }
+    status
+}
+
+fn watch_status(seat: &Seat) -> WatchStatus {
+    let Some(watch) = &seat.watch else {
+        return WatchStatus { mode: "off".to_owned(), watched: 0, advice: None };
+    };
+    let health = watch.health();
+    let (mode, advice) = match health.mode {
+        WatchMode::Watching => ("watching", None),
+        WatchMode::Partly { advice } => ("partly", Some(advice)),
+        WatchMode::Polling { reason } => ("polling", Some(reason)),
+    };
+    WatchStatus { mode: mode.to_owned(), watched: health.watched_folders, advice }
+}
+
+fn state_of(seat: &Seat, mirror: &MirrorStatus, paused: bool) -> (MirrorState, String) {
+    if seat.is_working() {
+        let sent = seat.sent_bytes.load(Ordering::Relaxed);
+        let what =
+            if sent > 0 { format!("working, {} sent", bytes(sent)) } else { "working".to_owned() };
+        return (MirrorState::Working, what);
+    }
+    match (&seat.trouble, &mirror.held) {
+        (Some(Trouble::Held(why)), _) => (MirrorState::Held, why.text.clone()),
+        (Some(Trouble::HeldOff(until, why)), _) => {
+            (MirrorState::Waiting, format!("{why}; nothing is sent until {}", clock(*until)))
+        }
+        (Some(Trouble::Unreachable(why)), _) => (MirrorState::Waiting, why.clone()),
+        (
+            Some(trouble @ (Trouble::Refused(_) | Trouble::OtherAccount(_) | Trouble::NoState(_))),
+            _,
+        ) => (MirrorState::Problem, trouble.text().to_owned()),
+        (None, Some(held)) => (MirrorState::Held, held.reason.clone()),
+        (None, None) if paused => (MirrorState::Waiting, "paused".to_owned()),
+        (None, None) if mirror.last_success.is_none() => {
+            (MirrorState::Never, "not mirrored yet".to_owned())
+        }
+        (None, None) if !seat.dirty.is_empty() => {
+            (MirrorState::Waiting, "waiting until changes have come to rest".to_owned())
+        }
+        (None, None) => (MirrorState::Idle, "up to date".to_owned()),
+    }
+}
+
+fn clock(at: SystemTime) -> String {
+    let at = timestamp(at).to_zoned(jiff::tz::TimeZone::system());
+    at.strftime("%H:%M:%S").to_string()
+}

@@ -1,0 +1,78 @@
+//! The status while no service runs: what is on record, and what the service remembered last.
+
+use fichier_state::{Clock, Store};
+use jiff::Timestamp;
+
+use super::recorded::{account, blank, empty, mirror_on_record};
+use super::{Facts, Found, Remembered, found};
+use crate::config::MirrorConfig;
+use crate::status::{DegradedStatus, HoldOffStatus, MirrorState, Status};
+
+/// The status as the state file tells it, while no service runs.
+///
+/// # Errors
+///
+/// The state file's.
+pub fn offline(
+    store: &Store,
+    mirrors: &[MirrorConfig],
+    hold_off: Option<HoldOffStatus>,
+) -> Result<Status, fichier_state::Error> {
+    let mut status = empty(false, store.paused()?);
+    status.hold_off = hold_off;
+    status.account = account(store)?;
+    for config in mirrors {
+        let mut mirror = mirror_on_record(store, config)?;
+        (mirror.state, mirror.what) = match (&mirror.held, mirror.last_success) {
+            (Some(held), _) => (MirrorState::Held, held.reason.clone()),
+            (None, None) => (MirrorState::Never, "not mirrored yet".to_owned()),
+            (None, Some(_)) => (MirrorState::Idle, "the service is not running".to_owned()),
+        };
+        status.mirrors.push(mirror);
+    }
+    let remembered = remembered(store);
+    status.degraded = degraded(&status, &remembered, store.clock().now_s());
+    Ok(status)
+}
+
+/// The status of mirrors that nothing is on record of.
+pub fn never(mirrors: &[MirrorConfig], hold_off: Option<HoldOffStatus>) -> Status {
+    let mut status = empty(false, false);
+    status.hold_off = hold_off;
+    status.mirrors = mirrors.iter().map(blank).collect();
+    status.degraded = degraded(&status, &[], Clock::default().now_s());
+    status
+}
+
+/// The note with the episodes that go on, as JSON.
+pub(crate) const NOTE: &str = "degraded";
+
+/// What an earlier process, or this one, remembered.
+pub fn remembered(store: &Store) -> Vec<Remembered> {
+    let text = store.note(NOTE).ok().flatten().unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
+}
+
+/// What is wrong as the state file tells it, while no service runs: what is on record, and what
+/// the service remembered last of everything else.
+fn degraded(status: &Status, remembered: &[Remembered], now_s: i64) -> Vec<DegradedStatus> {
+    let now = Timestamp::from_second(now_s).unwrap_or(Timestamp::UNIX_EPOCH);
+    let since = |found: &Found| {
+        let same = |it: &&Remembered| it.kind == found.kind && it.mirror == found.mirror;
+        remembered.iter().find(same).map(|it| it.since_s)
+    };
+    let on_record = found(status, &Facts::default(), now);
+    let mut all: Vec<DegradedStatus> =
+        on_record.iter().map(|found| found.entry(since(found), now_s)).collect();
+    let is_known = |it: &&Remembered| {
+        let name = it.mirror.as_deref();
+        name.is_none_or(|name| status.mirrors.iter().any(|mirror| mirror.name == name))
+    };
+    for it in remembered.iter().filter(is_known).filter(|it| !it.kind.is_on_record()) {
+        let (kind, mirror, cause) = (it.kind, it.mirror.clone(), it.cause.clone());
+        let found = Found { kind, mirror, cause, next_try: None };
+        all.push(found.entry(Some(it.since_s), now_s));
+    }
+    all.sort_by_key(|it| !it.stops);
+    all
+}

@@ -1,0 +1,124 @@
+//! What the records alone tell of each mirror.
+
+mod proofs;
+
+use fichier_api::HoldOff;
+use fichier_state::{Mirror, Store};
+use jiff::Timestamp;
+use std::time::SystemTime;
+
+pub(super) use self::proofs::account;
+use crate::config::MirrorConfig;
+use crate::remote::trust;
+use crate::status::{
+    HeldStatus, HoldOffStatus, MOST_LISTED, MirrorState, MirrorStatus, ProblemStatus, ProofsStatus,
+    SCHEMA, Status, WatchStatus,
+};
+
+pub(super) fn empty(running: bool, paused: bool) -> Status {
+    Status {
+        schema: SCHEMA.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        running,
+        paused,
+        hold_off: None,
+        account: None,
+        calls_made: 0,
+        mirrors: Vec::new(),
+        degraded: Vec::new(),
+    }
+}
+
+pub(super) fn blank(config: &MirrorConfig) -> MirrorStatus {
+    MirrorStatus {
+        name: config.name.clone(),
+        source: config.source.clone(),
+        target: config.target.clone(),
+        state: MirrorState::Never,
+        what: "not mirrored yet".to_owned(),
+        held: None,
+        last_success: None,
+        last_success_age_s: None,
+        files: 0,
+        bytes: 0,
+        pending_files: 0,
+        pending_bytes: 0,
+        unmanaged: 0,
+        foreign: 0,
+        unsettled: Vec::new(),
+        versions_files: 0,
+        versions_bytes: 0,
+        problems: Vec::new(),
+        problem_count: 0,
+        watch: WatchStatus { mode: "off".to_owned(), watched: 0, advice: None },
+        history_from: None,
+        audit: None,
+        removals_wait: false,
+        proofs: ProofsStatus::default(),
+        snapshot: None,
+        replaced_in_24_h: 0,
+        quota_warning: None,
+    }
+}
+
+pub(super) fn mirror_on_record(
+    store: &Store,
+    config: &MirrorConfig,
+) -> Result<MirrorStatus, fichier_state::Error> {
+    let mut status = blank(config);
+    let Some(row) = store.mirror(&config.name, &config.target)? else { return Ok(status) };
+    let totals = store.totals(row.id)?;
+    let (versions_files, versions_bytes) = store.version_totals(row.id)?;
+    let uploads = store.uploads(row.id)?;
+    let pending = uploads.iter().flat_map(|upload| &upload.files);
+    let problems = store.problems(Some(row.id))?;
+    status.held = held_status(&row, store.clock().now_s());
+    status.removals_wait = trust::holds_removals(store, row.id)?;
+    status.last_success = row.last_success_s.and_then(|at| Timestamp::from_second(at).ok());
+    status.last_success_age_s =
+        row.last_success_s.map(|at| u64::try_from(store.clock().now_s() - at).unwrap_or(0));
+    status.files = totals.files;
+    status.bytes = totals.bytes;
+    status.pending_files = pending.clone().count() as u64;
+    status.pending_bytes = pending.map(|file| file.size_bytes).sum();
+    status.unmanaged = totals.unmanaged_files;
+    status.foreign = totals.foreign;
+    let unsettled = store.unsettled(row.id, u32::try_from(MOST_LISTED).unwrap_or(u32::MAX))?;
+    status.unsettled = unsettled.iter().map(ToString::to_string).collect();
+    status.versions_files = versions_files;
+    status.versions_bytes = versions_bytes;
+    let a_day_ago_s = store.clock().now_s() - 24 * 3600;
+    status.replaced_in_24_h = store.replaced_since(row.id, a_day_ago_s)?;
+    status.problem_count = problems.len() as u64;
+    status.problems = problems
+        .into_iter()
+        .take(MOST_LISTED)
+        .map(|problem| ProblemStatus {
+            path: problem.path.to_string(),
+            what: problem.what,
+            hint: problem.hint,
+            tries: problem.tries,
+            next_try: Timestamp::from_second(problem.next_try_s).ok(),
+        })
+        .collect();
+    proofs::add(&mut status, store, &row, config)?;
+    Ok(status)
+}
+
+fn held_status(row: &Mirror, now_s: i64) -> Option<HeldStatus> {
+    let reason = row.held.clone()?;
+    // The number leads the text of held removals; other reasons have none.
+    let removals = reason.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(0);
+    let since = row.last_success_s.unwrap_or(now_s);
+    let since = Timestamp::from_second(since).unwrap_or(Timestamp::UNIX_EPOCH);
+    Some(HeldStatus { reason, removals, since })
+}
+
+/// Until when nothing is sent, and why.
+pub fn hold_off_status(hold_off: HoldOff) -> HoldOffStatus {
+    HoldOffStatus { until: timestamp(hold_off.until), reason: hold_off.reason }
+}
+
+pub(super) fn timestamp(at: SystemTime) -> Timestamp {
+    Timestamp::try_from(at).unwrap_or(Timestamp::UNIX_EPOCH)
+}

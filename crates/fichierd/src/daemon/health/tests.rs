@@ -1,0 +1,341 @@
+//! Every state of the list is found, told once, shown and ended. Each test goes through
+//! [`Kind::all`], so that a new state fails here until somebody has thought of it.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::*;
+use crate::base::exit::Exit;
+use crate::daemon::health;
+use crate::mirror::{Reason, Trouble};
+use crate::status::kind::{Kind, Weight};
+use crate::status::{
+    AccountStatus, AuditStatus, HeldStatus, HoldOffStatus, MirrorStatus, ProblemStatus,
+    ProofStatus, SCHEMA, SnapshotStatus, Status, WatchStatus,
+};
+
+fn now() -> Timestamp {
+    "2026-05-04T12:00:00Z".parse().unwrap()
+}
+
+fn healthy() -> Status {
+    let mirror = r#"{"name": "photos", "source": "/srv/photos", "target": "/photos",
+        "state": "idle", "what": "", "held": null, "last_success": null, "last_success_age_s": 9,
+        "files": 3, "bytes": 3, "pending_files": 0, "pending_bytes": 0, "unmanaged": 0,
+        "foreign": 0, "unsettled": [], "versions_files": 0, "versions_bytes": 0, "problems": [],
+        "problem_count": 0, "watch": {"mode": "watching", "watched": 3, "advice": null}}"#;
+    Status {
+        schema: SCHEMA.to_owned(),
+        version: "0.1.0".to_owned(),
+        running: true,
+        paused: false,
+        hold_off: None,
+        account: None,
+        calls_made: 1,
+        mirrors: vec![serde_json::from_str(mirror).unwrap()],
+        degraded: Vec::new(),
+    }
+}
+
+fn trouble(kind: Kind) -> Trouble {
+    let reason = || Reason { kind, text: format!("met {}", kind.word()) };
+    if kind == Kind::Unreachable {
+        Trouble::Unreachable(reason().text)
+    } else if kind == Kind::StateUnusable {
+        Trouble::NoState(reason().text)
+    } else if kind == Kind::OtherAccount {
+        Trouble::OtherAccount(reason().text)
+    } else if [Kind::KeyRefused, Kind::NoSubscription, Kind::AccountLocked].contains(&kind) {
+        Trouble::Refused(reason())
+    } else {
+        Trouble::Held(reason())
+    }
+}
+
+fn bad_proof() -> Option<ProofStatus> {
+    Some(ProofStatus {
+        good: false,
+        at: now(),
+        age_s: 60,
+        files: 7,
+        bytes: 7,
+        detail: "1 of 7 files was damaged".to_owned(),
+        last_good: None,
+        last_good_age_s: None,
+    })
+}
+
+/// What is found while exactly this is wrong.
+fn found_when(kind: Kind) -> Vec<Found> {
+    let mut status = healthy();
+    let trouble = trouble(kind);
+    let mut facts = Facts { mirrors: vec![MirrorFacts::default()], ..Facts::default() };
+    let mirror = &mut status.mirrors[0];
+    let of = &mut facts.mirrors[0];
+    match kind {
+        Kind::KeyRefused
+        | Kind::NoSubscription
+        | Kind::AccountLocked
+        | Kind::OtherAccount
+        | Kind::StateUnusable
+        | Kind::Unreachable
+        | Kind::SourceMissing
+        | Kind::SourceEmpty
+        | Kind::SourceChanged
+        | Kind::SourceUnreadable
+        | Kind::TargetTaken
+        | Kind::TargetGone => of.trouble = Some(&trouble),
+        Kind::HoldOff => {
+            status.hold_off = Some(HoldOffStatus { until: now(), reason: "a flood".to_owned() });
+        }
+        Kind::Paused => status.paused = true,
+        Kind::RemovalsHeld => {
+            mirror.held =
+                Some(HeldStatus { reason: "5 …".to_owned(), removals: 5, since: now() });
+        }
+        Kind::RemovalsWait => mirror.removals_wait = true,
+        Kind::UploadsRefused => of.uploads_refused = Some("no space left"),
+        Kind::AccountNearlyFull => mirror.quota_warning = Some("95 of 100 GiB".to_owned()),
+        Kind::SubscriptionEnding => {
+            status.account = Some(AccountStatus {
+                offer: "premium".to_owned(),
+                subscription_end: Some(now() + Duration::from_secs(13 * 24 * 3600)),
+                used_bytes: None,
+                allowed_bytes: None,
+            });
+        }
+        Kind::ConfigurationRefused => facts.configuration_refused = Some("line 3"),
+        Kind::ClockWrong => facts.clocks_apart = Some(Duration::from_secs(3601)),
+        Kind::NotWatched => of.not_watched = Some("no thread left"),
+        Kind::Polling | Kind::PartlyWatched => {
+            let mode = if kind == Kind::Polling { "polling" } else { "partly" };
+            let advice = Some("raise the limit".to_owned());
+            mirror.watch = WatchStatus { mode: mode.to_owned(), watched: 3, advice };
+        }
+        Kind::EventsLost => of.events_lost = true,
+        Kind::SnapshotOverdue => {
+            mirror.snapshot = Some(SnapshotStatus {
+                newest: None,
+                newest_age_s: None,
+                changed_since: None,
+                overdue_since: Some(now()),
+            });
+        }
+        Kind::AuditBehind => {
+            let (folders, compared) = (12, 3);
+            mirror.audit = Some(AuditStatus { folders, compared, since: None, behind: true });
+        }
+        Kind::AuditFailed => mirror.proofs.audit = bad_proof(),
+        Kind::VerifyFailed => mirror.proofs.verify = bad_proof(),
+        Kind::DrillFailed => mirror.proofs.drill = bad_proof(),
+        Kind::DownloadsRefused => mirror.proofs.canary = bad_proof(),
+        Kind::Problems => {
+            mirror.problem_count = 1;
+            mirror.problems = vec![ProblemStatus {
+                path: "a.jpg".to_owned(),
+                what: "permission denied".to_owned(),
+                hint: String::new(),
+                tries: 1,
+                next_try: Some(now()),
+            }];
+        }
+    }
+    found(&status, &facts, now())
+}
+
+#[test]
+fn a_healthy_service_is_in_no_degraded_state() {
+    assert_eq!(found(&healthy(), &Facts::default(), now()), []);
+}
+
+#[test]
+fn each_state_is_found_alone_with_a_cause_and_for_whom() {
+    for kind in Kind::all() {
+        let found = found_when(*kind);
+        let [one] = found.as_slice() else { panic!("{kind:?}: {found:?}") };
+        assert_eq!(one.kind, *kind);
+        assert_eq!(one.mirror.is_none(), kind.is_of_all(), "{kind:?}");
+        assert!(!one.cause.is_empty(), "{kind:?}");
+    }
+}
+
+#[test]
+fn what_several_mirrors_meet_alike_is_one_state_of_the_service() {
+    let mut status = healthy();
+    status.mirrors.push(MirrorStatus { name: "music".to_owned(), ..status.mirrors[0].clone() });
+    let trouble = trouble(Kind::Unreachable);
+    let of = || MirrorFacts { trouble: Some(&trouble), ..MirrorFacts::default() };
+    let facts = Facts { mirrors: vec![of(), of()], ..Facts::default() };
+    assert_eq!(found(&status, &facts, now()).len(), 1);
+    // And what is of a mirror is one of each.
+    let trouble = self::trouble(Kind::SourceMissing);
+    let of = || MirrorFacts { trouble: Some(&trouble), ..MirrorFacts::default() };
+    let facts = Facts { mirrors: vec![of(), of()], ..Facts::default() };
+    assert_eq!(found(&status, &facts, now()).len(), 2);
+}
+
+#[test]
+fn each_state_says_what_to_do_and_ends_the_program_with_a_code_of_the_list() {
+    for kind in Kind::all() {
+        let about = kind.about();
+        assert!(about.title.len() <= 60, "{kind:?}: the title is for one line");
+        assert!(!kind.what_to_do(Some("photos")).contains("MIRROR"), "{kind:?}");
+        assert!(about.what_to_do.len() > 20, "{kind:?}");
+        // What stops everything has a code for scripts; what only limps may end well.
+        assert!(about.exit.is_some() || about.weight == Weight::Limps, "{kind:?}");
+        assert_ne!(about.exit, Some(Exit::Done), "{kind:?}");
+    }
+}
+
+#[test]
+fn the_documents_list_each_state_and_no_other() {
+    let operations = include_str!("../../../../../docs/operations.md");
+    let (_, table) = operations.split_once("## Degraded states").unwrap();
+    let (table, _) = table.split_once("\n## ").unwrap();
+    let row = |line: &'static str| line.strip_prefix("| `")?.split_once("` | ");
+    let mut rows: std::collections::BTreeMap<_, _> = table.lines().filter_map(row).collect();
+    for kind in Kind::all() {
+        let (word, about) = (kind.word(), kind.about());
+        let row = rows.remove(word.as_str());
+        let row = row.unwrap_or_else(|| panic!("`{word}` is missing in docs/operations.md"));
+        assert!(row.contains(about.title), "`{word}`: \"{}\" in {row}", about.title);
+        let what_to_do = row.replace('`', "");
+        assert!(what_to_do.contains(&about.what_to_do.replace('`', "")), "`{word}`: {row}");
+        assert_eq!(row.starts_with("**"), about.weight == Weight::Stops, "`{word}`: {row}");
+    }
+    assert_eq!(rows.into_keys().collect::<Vec<_>>(), [""; 0], "states that are no longer known");
+}
+
+#[test]
+fn each_state_is_in_the_one_line_for_systemd_and_in_what_a_person_reads() {
+    for kind in Kind::all() {
+        let mut status = healthy();
+        let found = &found_when(*kind)[0];
+        status.degraded = vec![found.entry(Some(0), 7_200)];
+        let line = health::line(&status);
+        assert!(line.contains(kind.about().title), "{kind:?}: {line}");
+        assert_eq!(line.starts_with("idle"), !status.degraded[0].stops, "{kind:?}: {line}");
+        let drawn = crate::status::render(&status, now()).replace("\n      ", " ");
+        let drawn = drawn.replace("\n    ", " ");
+        assert!(drawn.contains(kind.about().title), "{kind:?}:\n{drawn}");
+        assert!(drawn.contains("for 2 h"), "{kind:?}:\n{drawn}");
+        let what_to_do = kind.what_to_do(found.mirror.as_deref());
+        assert!(drawn.contains(&what_to_do), "{kind:?}:\n{drawn}\n{what_to_do}");
+        let json = serde_json::to_value(&status.degraded[0]).unwrap();
+        assert_eq!(json["kind"], kind.word());
+        for field in ["mirror", "title", "cause", "what_to_do", "stops", "since", "next_try"] {
+            assert!(json.get(field).is_some(), "{kind:?}: {field}");
+        }
+    }
+}
+
+/// A clock that both hands of are moved by.
+struct Time(Instant, i64);
+
+impl Time {
+    fn start() -> Time {
+        Time(Instant::now(), 1_000_000)
+    }
+
+    fn pass(&mut self, by: Duration) {
+        self.0 += by;
+        self.1 += i64::try_from(by.as_secs()).unwrap();
+    }
+
+    fn now(&self) -> (Instant, i64) {
+        (self.0, self.1)
+    }
+}
+
+fn yes(_: Option<&str>) -> bool {
+    true
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn each_state_is_told_once_when_it_begins_and_once_when_it_is_over() {
+    for kind in Kind::all() {
+        let (mut episodes, mut time) = (Episodes::default(), Time::start());
+        let found = found_when(*kind);
+        let began = episodes.observe(time.now(), found.clone(), yes);
+        assert_eq!(began, [News::Begins(found[0].clone())], "{kind:?}");
+        for _ in 0..90 {
+            time.pass(SECOND);
+            assert_eq!(episodes.observe(time.now(), found.clone(), yes), [], "{kind:?}");
+        }
+        assert_eq!(episodes.current().map(|(it, _)| it.kind).collect::<Vec<_>>(), [*kind]);
+        // It was there for 91 s; nobody can say so before it has been gone for its time.
+        time.pass(SECOND);
+        let mut told = episodes.observe(time.now(), Vec::new(), yes);
+        assert_eq!(episodes.current().count(), 0, "{kind:?}");
+        assert_eq!(told.is_empty(), kind.patience() > Duration::ZERO, "{kind:?}");
+        time.pass(kind.patience());
+        told.extend(episodes.observe(time.now(), Vec::new(), yes));
+        let (mirror, lasted) = (found[0].mirror.clone(), 91 * SECOND);
+        assert_eq!(told, [News::Over { kind: *kind, mirror, lasted }], "{kind:?}");
+        time.pass(kind.patience());
+        assert_eq!(episodes.observe(time.now(), Vec::new(), yes), [], "{kind:?}");
+        assert_eq!(episodes.to_remember(), [], "{kind:?}");
+    }
+}
+
+#[test]
+fn what_flaps_is_one_episode_with_one_line_at_each_end() {
+    let flapping = Kind::all().iter().filter(|kind| kind.patience() > Duration::ZERO);
+    for kind in flapping {
+        let (mut episodes, mut time) = (Episodes::default(), Time::start());
+        let found = found_when(*kind);
+        let mut told = Vec::new();
+        for _ in 0..100 {
+            told.extend(episodes.observe(time.now(), found.clone(), yes));
+            time.pass(5 * SECOND);
+            told.extend(episodes.observe(time.now(), Vec::new(), yes));
+            assert!(episodes.next_end().is_some(), "the loop has to look again");
+            time.pass(kind.patience() - SECOND);
+        }
+        assert_eq!(told.len(), 1, "{kind:?}: {told:?}");
+        time.pass(SECOND);
+        told.extend(episodes.observe(time.now(), Vec::new(), yes));
+        assert_eq!(told.len(), 2, "{kind:?}: {told:?}");
+        assert!(matches!(told[1], News::Over { .. }), "{kind:?}: {told:?}");
+        assert_eq!(episodes.next_end(), None);
+    }
+}
+
+#[test]
+fn an_episode_outlives_the_process_with_its_beginning() {
+    for kind in Kind::all() {
+        let (mut before, mut time) = (Episodes::default(), Time::start());
+        let found = found_when(*kind);
+        before.observe(time.now(), found.clone(), yes);
+        let text = serde_json::to_string(&before.to_remember()).unwrap();
+        time.pass(3_600 * SECOND);
+        let mut after = Episodes::new(serde_json::from_str(&text).unwrap(), 1);
+        // Nobody has looked yet: it goes on, and nothing is said.
+        assert_eq!(after.observe(time.now(), Vec::new(), |_| false), [], "{kind:?}");
+        assert_eq!(after.current().map(|(_, since_s)| since_s).collect::<Vec<_>>(), [1_000_000]);
+        // It is still there: told by the new process, with the old beginning.
+        let told = after.observe(time.now(), found.clone(), yes);
+        assert_eq!(told, [News::Begins(found[0].clone())], "{kind:?}");
+        assert_eq!(after.current().map(|(_, since_s)| since_s).collect::<Vec<_>>(), [1_000_000]);
+        // Or it ended meanwhile: told too, as soon as somebody has looked.
+        let mut after = Episodes::new(serde_json::from_str(&text).unwrap(), 1);
+        let told = after.observe(time.now(), Vec::new(), yes);
+        let (mirror, lasted) = (found[0].mirror.clone(), 3_600 * SECOND);
+        assert_eq!(told, [News::Over { kind: *kind, mirror, lasted }], "{kind:?}");
+    }
+}
+
+#[test]
+fn a_clock_that_jumps_does_not_change_how_long_something_lasted() {
+    let (mut episodes, mut time) = (Episodes::default(), Time::start());
+    episodes.observe(time.now(), found_when(Kind::Paused), yes);
+    time.pass(30 * SECOND);
+    time.1 -= 10 * 365 * 24 * 3_600;
+    let told = episodes.observe(time.now(), Vec::new(), yes);
+    let over = News::Over { kind: Kind::Paused, mirror: None, lasted: 30 * SECOND };
+    assert_eq!(told, [over]);
+}

@@ -1,0 +1,201 @@
+//! What the service tells systemd, and when it may be called alive.
+//!
+//! Does nothing where `$NOTIFY_SOCKET` is not set. A message that cannot be sent is not worth
+//! stopping for: it is logged at debug level, and systemd draws its own conclusions.
+//!
+//! The watchdog is fed only while the main loop ticks: a loop that hangs stops the messages, and
+//! systemd restarts the service. It is *not* tied to the network: an upload of four hours and a
+//! hold-off of an hour are no hang, and the loop ticks through both.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+use tracing::debug;
+
+/// Without a watchdog the loop looks so often whether something is over.
+const LONGEST_TURN: Duration = Duration::from_secs(30);
+
+/// Counts the turns of the main loop. Clones share the count.
+#[derive(Clone, Debug, Default)]
+pub struct Progress(Arc<AtomicU64>);
+
+impl Progress {
+    /// Says that the loop has gone round once more.
+    pub fn tick(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn turns(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Configuration, key and state are good; the service works from here on.
+pub fn ready(status: &str) {
+    send(&[NotifyState::Ready, NotifyState::Status(one_line(status))]);
+}
+
+/// What the service is doing, for `systemctl status`. Only the first line is shown.
+pub fn status(text: &str) {
+    send(&[NotifyState::Status(one_line(text))]);
+}
+
+/// The configuration is being read again; end it with [`ready`].
+///
+/// Both facts go in one datagram, as `Type=notify-reload` demands.
+pub fn reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => send(&[NotifyState::Reloading, now]),
+        Err(error) => debug!(%error, "the monotonic clock cannot be read: {error}"),
+    }
+}
+
+/// The service is about to end.
+pub fn stopping(status: &str) {
+    send(&[NotifyState::Stopping, NotifyState::Status(one_line(status))]);
+}
+
+/// Asks for more time to stop, for a commit that must not be cut short.
+pub fn extend_timeout(by: Duration) {
+    let micros = u32::try_from(by.as_micros()).unwrap_or(u32::MAX);
+    send(&[NotifyState::ExtendTimeoutUsec(micros)]);
+}
+
+/// Feeds the watchdog as often as the unit asks for, while `progress` ticks; never returns.
+///
+/// Without `WatchdogSec=` in the unit it only waits. The loop must tick more than once in every
+/// [`watchdog_interval`] / 2, also when there is nothing to do: [`longest_turn`].
+pub async fn feed_watchdog(progress: Progress) {
+    let Some(interval) = watchdog_interval() else { return std::future::pending().await };
+    let mut feeder = Feeder::default();
+    let mut clock = tokio::time::interval(interval / 2);
+    loop {
+        clock.tick().await;
+        if feeder.is_alive(progress.turns()) {
+            send(&[NotifyState::Watchdog]);
+        }
+    }
+}
+
+/// How long the main loop may wait for an event: half a minute, or less where the unit sets a
+/// shorter watchdog. Half of what feeds the watchdog, so that no turn of the feeder is without one
+/// of the loop, however late the timers are.
+pub fn longest_rest() -> Duration {
+    const REST: Duration = Duration::from_secs(30);
+    watchdog_interval().map_or(REST, |interval| REST.min(interval / 4))
+}
+
+/// How long the unit lets the service be silent, if it sets a watchdog for this process.
+fn watchdog_interval() -> Option<Duration> {
+    sd_notify::watchdog_enabled()
+}
+
+/// How long the main loop may wait for the next event.
+///
+/// A turn that is as long as the feeder's would fall out of step with it and leave one of its
+/// looks without a turn, after days perhaps, and an idle service would be killed (O03).
+pub fn longest_turn() -> Duration {
+    longest_turn_of(watchdog_interval())
+}
+
+fn longest_turn_of(watchdog: Option<Duration>) -> Duration {
+    watchdog.map_or(LONGEST_TURN, |interval| (interval / 6).min(LONGEST_TURN))
+}
+
+/// Tells a loop that turns from one that hangs.
+#[derive(Default)]
+struct Feeder {
+    last: Option<u64>,
+}
+
+impl Feeder {
+    fn is_alive(&mut self, turns: u64) -> bool {
+        self.last.replace(turns) != Some(turns)
+    }
+}
+
+/// A datagram is a list of lines: a status with a line break would be read as another fact.
+fn one_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+fn send(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        debug!(%error, "systemd could not be told: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixDatagram;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    /// The service manager is named by the environment, which a test must not change: so this
+    /// runs in a process of its own.
+    #[test]
+    #[ignore = "run by the_service_manager_is_told_in_whole_datagrams"]
+    fn speak() {
+        ready("idle");
+        reloading();
+        extend_timeout(Duration::from_secs(2));
+        stopping("ended\nREADY=1");
+    }
+
+    #[test]
+    fn the_service_manager_is_told_in_whole_datagrams() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("notify");
+        let manager = UnixDatagram::bind(&path).unwrap();
+        manager.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let spoken = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "daemon::systemd::tests::speak", "--ignored"])
+            .env("NOTIFY_SOCKET", &path)
+            .stdout(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(spoken.success());
+        let heard = || {
+            let mut buffer = [0; 1024];
+            let length = manager.recv(&mut buffer).unwrap();
+            String::from_utf8(buffer[..length].to_vec()).unwrap()
+        };
+        assert_eq!(heard(), "READY=1\nSTATUS=idle\n");
+        let reloading = heard();
+        let clock = reloading.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").unwrap();
+        assert!(clock.trim_end().parse::<u64>().unwrap() > 0, "{reloading}");
+        assert_eq!(heard(), "EXTEND_TIMEOUT_USEC=2000000\n");
+        assert_eq!(heard(), "STOPPING=1\nSTATUS=ended\n");
+    }
+
+    #[test]
+    fn the_watchdog_is_fed_only_while_the_loop_turns() {
+        let progress = Progress::default();
+        let mut feeder = Feeder::default();
+        assert!(feeder.is_alive(progress.turns()), "before the first turn");
+        assert!(!feeder.is_alive(progress.turns()), "no turn since");
+        progress.clone().tick();
+        assert!(feeder.is_alive(progress.turns()), "one turn since");
+        assert!(!feeder.is_alive(progress.turns()), "no turn since");
+    }
+
+    #[test]
+    fn o03_an_idle_loop_turns_in_each_look_of_the_watchdog_however_late_it_is() {
+        for seconds in [1, 5, 60, 600] {
+            let interval = Duration::from_secs(seconds);
+            let turn = longest_turn_of(Some(interval));
+            // The feeder looks every half of the interval; a turn may take twice its time.
+            assert!(turn * 2 < interval / 2, "{interval:?}: {turn:?}");
+        }
+        assert_eq!(longest_turn_of(None), LONGEST_TURN);
+    }
+
+    #[test]
+    fn a_status_cannot_smuggle_in_another_fact() {
+        assert_eq!(one_line("idle\nMAINPID=1"), "idle");
+        assert_eq!(one_line(""), "");
+    }
+}

@@ -1,0 +1,262 @@
+//! Is the source still the folder that the records are about?
+//!
+//! A disk that is not mounted, another one in its place, or an emptied folder look like a user
+//! who deleted everything. So a source is recognised before anything is removed because of
+//! what is in it (invariant I6): by the identifier of its file system and its inode, or else by
+//! its inode and the names at its top. Device numbers change over reboots and prove nothing.
+//!
+//! | file system | inode | names | believed |
+//! |---|---|---|---|
+//! | same | same | any | yes, also if all was renamed |
+//! | same | other | most are there | yes: restored, or rolled back to a snapshot |
+//! | same | other | gone | no: another folder was put in its place |
+//! | other | any | any | no: another disk is mounted |
+//! | not known | any | most are there | yes |
+//! | not known | any | gone | no |
+
+mod file_system;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::disk::filter::RESERVED_NAME;
+
+/// Names kept of the top of a source: enough to tell folders apart, in a few kilobytes.
+const MAX_TOP_NAMES: usize = 64;
+
+/// What a freshly made file system holds by itself.
+const NO_CONTENT: [&[u8]; 2] = [b"lost+found", RESERVED_NAME];
+
+/// By what a source is recognised.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RootIdentity {
+    /// Identifier of the file system, the same after a reboot; `None` where there is none, as
+    /// on network file systems.
+    pub uuid: Option<String>,
+    /// The folder's inode.
+    pub inode: u64,
+    /// The first of the names in it, in the order of their bytes.
+    pub top: Vec<Vec<u8>>,
+}
+
+/// What is at stake if a source is not what it was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OnRecord {
+    /// Everything on record in it, not only what has a copy.
+    pub files: u64,
+    /// Somebody has approved removals: it may have been emptied or replaced on purpose.
+    pub approved: bool,
+}
+
+/// Why nothing may be removed because of what a source looks like now.
+///
+/// Each message says what to do: it is read at night.
+#[derive(Debug, thiserror::Error)]
+pub enum RootTrouble {
+    /// There is nothing at its path.
+    #[error("the source {} does not exist; mount its disk, or correct `source` in the config",
+        source_path.display())]
+    Missing {
+        /// The source.
+        source_path: PathBuf,
+    },
+    /// It is something else than a folder; a link to one does not count.
+    #[error("the source {} is {found}, not a folder; put the folder back, or correct `source` in \
+        the config", source_path.display())]
+    NotAFolder {
+        /// The source.
+        source_path: PathBuf,
+        /// What it is.
+        found: &'static str,
+    },
+    /// It cannot be read.
+    #[error("the source {} cannot be read; look at its permissions and at its disk",
+        source_path.display())]
+    Unreadable {
+        /// The source.
+        source_path: PathBuf,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
+    /// It is empty, and files are on record.
+    #[error("the source {} is empty, but {recorded_files} files of it are on record; mount its \
+        disk; if it was emptied on purpose, run `fichierd approve`", source_path.display())]
+    BecameEmpty {
+        /// The source.
+        source_path: PathBuf,
+        /// How many are on record.
+        recorded_files: u64,
+    },
+    /// Another file system is there.
+    #[error("the source {} is on another file system ({found}) than before ({recorded}); mount \
+        the right one; if this one is meant to take its place, run `fichierd approve`",
+        source_path.display())]
+    OtherFileSystem {
+        /// The source.
+        source_path: PathBuf,
+        /// Identifier of the one on record.
+        recorded: String,
+        /// Identifier of the one that is there.
+        found: String,
+    },
+    /// It was mounted, unmounted or exchanged between two looks.
+    #[error("the source {} became another one while it was looked at, such as by a mount; it is \
+        looked at again by itself", source_path.display())]
+    ChangedMeanwhile {
+        /// The source.
+        source_path: PathBuf,
+    },
+    /// It is another folder, with other things in it.
+    #[error("the source {} is not the folder it was: of {recorded_names} names at its top, \
+        {names_left} are left; put it back, or mount its disk; if it was changed on purpose, run \
+        `fichierd approve`", source_path.display())]
+    Replaced {
+        /// The source.
+        source_path: PathBuf,
+        /// Names on record.
+        recorded_names: usize,
+        /// How many of them are there.
+        names_left: usize,
+    },
+}
+
+impl RootIdentity {
+    /// As text for the state.
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Whether both are the same folder of the same file system, whatever is in it.
+    pub(crate) fn is_same_place(&self, other: &RootIdentity) -> bool {
+        (&self.uuid, self.inode) == (&other.uuid, other.inode)
+    }
+
+    /// From the text in the state; `None` if it is not one of ours.
+    pub fn parse(text: &str) -> Option<RootIdentity> {
+        serde_json::from_str(text).ok()
+    }
+}
+
+/// What `source` can be recognised by now. Lists the source once.
+///
+/// # Errors
+///
+/// Those of [`place`].
+pub fn identify(source: &Path) -> Result<RootIdentity, RootTrouble> {
+    let place = place(source)?;
+    let unreadable = |error| RootTrouble::Unreadable { source_path: source.to_owned(), error };
+    Ok(RootIdentity { top: first_names(source).map_err(unreadable)?, ..place })
+}
+
+/// The same without the names in it: which folder it is.
+///
+/// # Errors
+///
+/// [`RootTrouble::Missing`], [`RootTrouble::NotAFolder`] or [`RootTrouble::Unreadable`].
+pub(crate) fn place(source: &Path) -> Result<RootIdentity, RootTrouble> {
+    let source_path = || source.to_owned();
+    let unreadable = |error| RootTrouble::Unreadable { source_path: source_path(), error };
+    let found = match fs::symlink_metadata(source) {
+        Ok(found) => found,
+        Err(error) if crate::disk::scan::is_gone(&error) => {
+            return Err(RootTrouble::Missing { source_path: source_path() });
+        }
+        Err(error) => return Err(unreadable(error)),
+    };
+    if !found.is_dir() {
+        let found = if found.is_symlink() { "a symbolic link" } else { "a file" };
+        return Err(RootTrouble::NotAFolder { source_path: source_path(), found });
+    }
+    let uuid = file_system::identifier(source, found.dev());
+    Ok(RootIdentity { uuid, inode: found.ino(), top: Vec::new() })
+}
+
+/// Checks that `source` is what the records are about, and gives its present identity to keep.
+///
+/// # Errors
+///
+/// [`RootTrouble`]: nothing may be removed, and nothing that is absent means anything.
+pub fn check_root(
+    source: &Path,
+    recorded: Option<&RootIdentity>,
+    on_record: OnRecord,
+) -> Result<RootIdentity, RootTrouble> {
+    let now = identify(source)?;
+    let is_there =
+        |name: &[u8]| fs::symlink_metadata(source.join(std::ffi::OsStr::from_bytes(name))).is_ok();
+    judge(source, now, recorded, on_record, is_there)
+}
+
+/// Whether what `source` looks like `now` is what the records are about. Pure, but for the
+/// question whether a name is there.
+///
+/// # Errors
+///
+/// [`RootTrouble`]: nothing may be removed, and nothing that is absent means anything.
+pub(crate) fn judge(
+    source: &Path,
+    now: RootIdentity,
+    recorded: Option<&RootIdentity>,
+    on_record: OnRecord,
+    is_there: impl Fn(&[u8]) -> bool,
+) -> Result<RootIdentity, RootTrouble> {
+    let source_path = || source.to_owned();
+    let recorded_files = if on_record.approved { 0 } else { on_record.files };
+    if now.top.is_empty() && recorded_files > 0 {
+        return Err(RootTrouble::BecameEmpty { source_path: source_path(), recorded_files });
+    }
+    let Some(recorded) = recorded else { return Ok(now) };
+    // With nothing on record nothing is at stake: the service was started before the disk was
+    // mounted, most likely.
+    if on_record.files == 0 {
+        return Ok(now);
+    }
+    match (&recorded.uuid, &now.uuid) {
+        (Some(before), Some(found)) if before != found => {
+            return Err(RootTrouble::OtherFileSystem {
+                source_path: source_path(),
+                recorded: before.clone(),
+                found: found.clone(),
+            });
+        }
+        (Some(_), Some(_)) if recorded.inode == now.inode => return Ok(now),
+        _ => {}
+    }
+    // One that cannot be looked at does not count.
+    let names_left = recorded.top.iter().filter(|name| is_there(name)).count();
+    let recorded_names = recorded.top.len();
+    if recorded_files > 0 && names_left * 2 < recorded_names {
+        return Err(RootTrouble::Replaced {
+            source_path: source_path(),
+            recorded_names,
+            names_left,
+        });
+    }
+    Ok(now)
+}
+
+/// The first names in a folder, without those that every new file system has.
+fn first_names(folder: &Path) -> io::Result<Vec<Vec<u8>>> {
+    let mut first = BTreeSet::new();
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name().into_vec();
+        if NO_CONTENT.contains(&name.as_slice()) {
+            continue;
+        }
+        first.insert(name);
+        if first.len() > MAX_TOP_NAMES {
+            first.pop_last();
+        }
+    }
+    Ok(first.into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests;

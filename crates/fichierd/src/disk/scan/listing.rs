@@ -1,0 +1,258 @@
+//! Reads one open folder: its names, what they are, and the patterns that are written there.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt as _;
+use std::sync::Arc;
+
+use fichier_state::{Folder, FolderFacts, RelPath, Xattrs};
+use rustix::fs::{FileType, RawDir, SeekFrom};
+use rustix::io::Errno;
+
+use super::{
+    FolderScan, KEPT_XATTRS, Seen, SeenKind, Trouble, is_gone, look_at, open_regular, proc_path,
+};
+use crate::disk::disks::DiskModel;
+use crate::disk::filter::{self, FolderFilter, RESERVED_NAME, RULES_FILE, Rules};
+
+/// One `getdents` call: about a thousand names.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// A listing in the making.
+struct Reading<'a> {
+    fd: BorrowedFd<'a>,
+    folder: &'a RelPath,
+    found: FolderScan,
+}
+
+/// What is in the folder `fd`, and the filter for it.
+pub(super) fn read(
+    fd: BorrowedFd<'_>,
+    folder: &RelPath,
+    filter: FolderFilter,
+    buffer: &mut Vec<u8>,
+) -> io::Result<(FolderScan, FolderFilter)> {
+    let names = names(fd, buffer);
+    let mut reading =
+        Reading { fd, folder, found: FolderScan { complete: true, ..FolderScan::default() } };
+    let names = names.unwrap_or_else(|error| {
+        reading.give_up(folder.clone(), error);
+        Vec::new()
+    });
+    let has_rules = names.iter().any(|(name, _)| name == RULES_FILE);
+    let filter = if has_rules { reading.own_rules(filter) } else { filter };
+    if reading.found.complete {
+        reading.look_at_all(names, &filter);
+    }
+    Ok((reading.found, filter))
+}
+
+/// What is in a folder of a model, which has no patterns in its folders.
+pub(super) fn of_model(
+    model: &dyn DiskModel,
+    folder: &RelPath,
+    filter: &FolderFilter,
+) -> io::Result<FolderScan> {
+    let mut found = FolderScan { complete: true, ..FolderScan::default() };
+    let mut names = model.names(folder)?;
+    names.sort_unstable();
+    for name in names {
+        let path = folder.join(&name);
+        match model.look(&path) {
+            Ok(Some(seen)) if !filter.is_excluded(&name, seen.is_folder()) => {
+                found.entries.push(seen);
+            }
+            Ok(_) => {}
+            Err(error) => {
+                found.complete = false;
+                found.trouble.push(Trouble { path, error });
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// `filter` with the patterns in the folder `fd`.
+pub(super) fn with_own_rules(
+    fd: BorrowedFd<'_>,
+    folder: &RelPath,
+    filter: FolderFilter,
+) -> io::Result<(FolderFilter, Vec<Trouble>)> {
+    let (rules, bad) = match read_rules(fd) {
+        Err(error) if is_gone(&error) => return Ok((filter, Vec::new())),
+        rules => rules?,
+    };
+    let path = folder.join(RULES_FILE);
+    let trouble = bad
+        .into_iter()
+        .map(|bad| Trouble { path: path.clone(), error: io::Error::other(bad) })
+        .collect();
+    Ok((filter.with_rules(rules), trouble))
+}
+
+/// The extended attributes of `name` that are worth keeping, of the link itself if it is one.
+pub(crate) fn xattrs(folder: BorrowedFd<'_>, name: &[u8]) -> io::Result<Xattrs> {
+    let path = proc_path(folder, name);
+    let path = OsStr::from_bytes(&path);
+    kept_xattrs(
+        |list| rustix::fs::llistxattr(path, list),
+        |name, value| rustix::fs::lgetxattr(path, name, value),
+    )
+}
+
+/// The extended attributes of an open file or folder that are worth keeping.
+pub(crate) fn xattrs_of(open: BorrowedFd<'_>) -> io::Result<Xattrs> {
+    kept_xattrs(
+        |list| rustix::fs::flistxattr(open, list),
+        |name, value| rustix::fs::fgetxattr(open, name, value),
+    )
+}
+
+fn kept_xattrs(
+    list: impl FnMut(&mut [u8]) -> rustix::io::Result<usize>,
+    get: impl Fn(&[u8], &mut [u8]) -> rustix::io::Result<usize>,
+) -> io::Result<Xattrs> {
+    let names = match sized(list) {
+        Err(Errno::OPNOTSUPP) => return Ok(Xattrs::default()),
+        names => names?,
+    };
+    let mut kept = Vec::new();
+    for name in names.split(|byte| *byte == 0) {
+        if !KEPT_XATTRS.iter().any(|prefix| name.starts_with(prefix)) {
+            continue;
+        }
+        match sized(|value| get(name, value)) {
+            // Removed since it was listed.
+            Err(Errno::NODATA) => {}
+            value => kept.push((name.to_vec(), value?)),
+        }
+    }
+    kept.sort();
+    Ok(kept)
+}
+
+impl Reading<'_> {
+    /// The filter with the patterns here. If they cannot be read, nothing in this folder is
+    /// looked at: what should have been left out must not be sent by mistake.
+    fn own_rules(&mut self, filter: FolderFilter) -> FolderFilter {
+        match with_own_rules(self.fd, self.folder, filter.clone()) {
+            Ok((filter, mut trouble)) => {
+                self.found.trouble.append(&mut trouble);
+                filter
+            }
+            Err(error) => {
+                self.give_up(self.folder.join(RULES_FILE), error);
+                filter
+            }
+        }
+    }
+
+    fn look_at_all(&mut self, mut names: Vec<(Vec<u8>, FileType)>, filter: &FolderFilter) {
+        names.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        self.found.entries.reserve_exact(names.len());
+        for (name, kind) in names {
+            self.report_reserved(&name, filter);
+            // Not every file system tells the kind; then it is known only after a look.
+            let excluded = |is_dir| filter.is_excluded(&name, is_dir);
+            if kind != FileType::Unknown && excluded(kind == FileType::Directory) {
+                continue;
+            }
+            match look_at(self.fd, &name) {
+                Ok(seen) if kind == FileType::Unknown && excluded(seen.is_folder()) => {}
+                Ok(seen) => self.found.entries.push(seen),
+                Err(error) if is_gone(&error) => {}
+                Err(error) => self.give_up(self.folder.join(&name), error),
+            }
+        }
+    }
+
+    fn report_reserved(&mut self, name: &[u8], filter: &FolderFilter) {
+        if filter.is_reserved(name) {
+            let error = io::Error::other(
+                "the name is reserved for the target's own folder; rename it to have it mirrored",
+            );
+            let path = self.folder.join(RESERVED_NAME);
+            self.found.trouble.push(Trouble { path, error });
+        }
+    }
+
+    fn give_up(&mut self, path: RelPath, error: io::Error) {
+        self.found.complete = false;
+        self.found.trouble.push(Trouble { path, error });
+    }
+}
+
+impl Seen {
+    /// Whether it is a folder.
+    pub fn is_folder(&self) -> bool {
+        self.kind == SeenKind::Folder
+    }
+
+    /// What is to be kept of it, if it is a folder; without extended attributes.
+    pub fn folder_facts(&self) -> FolderFacts {
+        FolderFacts {
+            device: self.device,
+            inode: self.stamp.inode,
+            ctime_ns: self.stamp.ctime_ns,
+            metadata: self.metadata.clone(),
+        }
+    }
+
+    /// Whether a folder is as it is on record. By the time of its inode also changes of its
+    /// extended attributes are noticed.
+    pub fn is_as_recorded(&self, folder: &Folder) -> bool {
+        folder.device == self.device
+            && folder.inode == self.stamp.inode
+            && folder.ctime_ns == self.stamp.ctime_ns
+            && super::has_same_facts(&folder.metadata, &self.metadata)
+    }
+}
+
+/// All names in the folder, unsorted, with their kind where the file system tells it.
+fn names(fd: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> io::Result<Vec<(Vec<u8>, FileType)>> {
+    // The folder may have been read before through the same descriptor.
+    rustix::fs::seek(fd, SeekFrom::Start(0))?;
+    buffer.clear();
+    buffer.reserve(BUFFER_BYTES);
+    let mut names = Vec::new();
+    let mut entries = RawDir::new(fd, buffer.spare_capacity_mut());
+    while let Some(entry) = entries.next() {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if name != b"." && name != b".." {
+            names.push((name.to_vec(), entry.file_type()));
+        }
+    }
+    Ok(names)
+}
+
+/// The patterns in the folder; none in a `.fichierignore` that is not a regular file.
+fn read_rules(
+    fd: BorrowedFd<'_>,
+) -> io::Result<(Option<Arc<Rules>>, Vec<impl std::error::Error + Send + Sync + 'static>)> {
+    let file = match open_regular(fd, RULES_FILE) {
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Ok((None, Vec::new())),
+        file => file?,
+    };
+    let (rules, bad) = Rules::parse(&filter::read_rules(file)?);
+    Ok((Some(Arc::new(rules)), bad))
+}
+
+/// Calls until the answer fits: the list may have grown since its length was asked for.
+fn sized(
+    mut call: impl FnMut(&mut [u8]) -> rustix::io::Result<usize>,
+) -> rustix::io::Result<Vec<u8>> {
+    /// The kernel's own limit for a list and for a value.
+    const MOST_BYTES: usize = 64 * 1024;
+    let mut answer = vec![0; 256];
+    loop {
+        match call(&mut answer) {
+            Err(Errno::RANGE) if answer.len() < MOST_BYTES => answer.resize(MOST_BYTES, 0),
+            length => {
+                answer.truncate(length?);
+                return Ok(answer);
+            }
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! The thread that keeps the watches of one mirror right.
+//!
+//! It alone sets and ends watches. It sleeps until the todo has something, or until it is
+//! time to look at what cannot be watched; with all folders watched it never wakes by itself.
+//!
+//! Lost events make it start over: all watches are dropped and set anew, and everything is marked dirty.
+//! That is dear (a second for 10,000 folders) but has no special cases. In a storm that keeps
+//! losing events it spends at most a tenth of its time on that.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use fichier_state::failpoint;
+
+use super::mounts::{MountView, MountWatch};
+use super::todo::{Todo, Work};
+use super::tree::Tree;
+use super::{Refusal, WatchHealth, WatchMode, limits};
+use crate::disk::dirty::DirtyQueue;
+
+/// Starting over may not happen again for this many times as long as it took.
+const REST_AFTER_START: u32 = 10;
+
+/// ... and not for this long, however quick it was.
+const LEAST_REST: Duration = Duration::from_secs(1);
+
+pub(super) struct Worker {
+    source: Arc<PathBuf>,
+    tree: Tree,
+    todo: Arc<Todo>,
+    dirty: DirtyQueue,
+    mounts: MountWatch,
+    view: MountView,
+    poll: Duration,
+    refused: Option<Refusal>,
+    // When to start over, and when it is allowed again.
+    start_over_at: Option<Instant>,
+    rest_until: Instant,
+    next_poll: Instant,
+    health: Arc<Mutex<WatchHealth>>,
+}
+
+impl Worker {
+    pub(super) fn new(
+        source: Arc<PathBuf>,
+        tree: Tree,
+        todo: Arc<Todo>,
+        dirty: DirtyQueue,
+        mounts: MountWatch,
+        poll: Duration,
+    ) -> Worker {
+        let now = Instant::now();
+        mounts.tell(&todo);
+        let view = mounts.concerning(&source);
+        let health = WatchHealth {
+            watched_folders: 0,
+            unwatched_folders: 0,
+            mode: WatchMode::Watching,
+            overflows: 0,
+            ready: false,
+        };
+        Worker {
+            source,
+            tree,
+            todo,
+            dirty,
+            mounts,
+            view,
+            poll,
+            refused: None,
+            start_over_at: None,
+            rest_until: now,
+            next_poll: now + poll,
+            health: Arc::new(Mutex::new(health)),
+        }
+    }
+
+    /// Watches the root, or finds out why that is impossible. Returns where the health is published.
+    pub(super) fn plant(&mut self) -> Arc<Mutex<WatchHealth>> {
+        self.refused = self.tree.plant().err();
+        self.publish(false);
+        Arc::clone(&self.health)
+    }
+
+    /// Works until the todo says stop. To be called after [`Self::plant`].
+    pub(super) fn run(mut self) {
+        self.grow(Instant::now());
+        while let Some(work) = self.todo.wait(self.wake_at()) {
+            failpoint::reached("watch:work");
+            self.do_work(&work);
+            if self.start_over_at.is_some_and(|at| at <= Instant::now()) {
+                self.start_over();
+            } else if self.must_poll() && self.next_poll <= Instant::now() {
+                self.poll();
+            }
+            self.publish(true);
+        }
+    }
+
+    fn wake_at(&self) -> Option<Instant> {
+        let poll = self.must_poll().then_some(self.next_poll);
+        self.start_over_at.into_iter().chain(poll).min()
+    }
+
+    fn must_poll(&self) -> bool {
+        self.refused.is_some() || !self.tree.unwatched().is_empty()
+    }
+
+    fn do_work(&mut self, work: &Work) {
+        if work.start_over {
+            self.start_over_at.get_or_insert(self.rest_until);
+        }
+        if work.mounts_changed {
+            let view = self.mounts.concerning(&self.source);
+            if view != self.view {
+                self.view = view;
+                self.dirty.mark_everything();
+                // Watches end silently with their mount, so this cannot wait.
+                self.start_over_at = Some(Instant::now());
+            }
+        }
+        // What is below comes first: a deleted folder is empty then.
+        for (path, look) in work.looks.iter().rev() {
+            if self.tree.look(path, *look) {
+                self.dirty.mark(path.clone());
+            }
+        }
+    }
+
+    fn start_over(&mut self) {
+        let started = Instant::now();
+        self.start_over_at = None;
+        // Marked before as well: what has been lost should not wait for the watches.
+        self.dirty.mark_everything();
+        self.plant();
+        self.grow(started);
+    }
+
+    fn grow(&mut self, started: Instant) {
+        let health = Arc::clone(&self.health);
+        self.tree.grow(|tree| {
+            let mut health = health.lock().unwrap_or_else(PoisonError::into_inner);
+            health.watched_folders = tree.watched();
+        });
+        let now = Instant::now();
+        self.rest_until = now + (now - started) * REST_AFTER_START + LEAST_REST;
+        self.next_poll = now + self.poll;
+        self.dirty.mark_everything();
+        self.publish(true);
+    }
+
+    fn poll(&mut self) {
+        if self.refused.is_some() {
+            return self.start_over();
+        }
+        for path in self.tree.retry() {
+            self.dirty.mark(path);
+        }
+        self.next_poll = Instant::now() + self.poll;
+    }
+
+    /// Tells those who ask.
+    fn publish(&mut self, ready: bool) {
+        let mode = self.mode();
+        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        *health = WatchHealth {
+            watched_folders: self.tree.watched(),
+            unwatched_folders: self.tree.unwatched().values().map(|folder| folder.folders).sum(),
+            mode,
+            overflows: health.overflows,
+            ready,
+        };
+    }
+
+    fn mode(&self) -> WatchMode {
+        let unwatched = self.tree.unwatched();
+        match &self.refused {
+            Some(why) => WatchMode::Polling { reason: limits::reason(why) },
+            None if unwatched.is_empty() => WatchMode::Watching,
+            None => {
+                let limit = limits::max_user_watches();
+                let watched = self.tree.watched();
+                let advice = limits::advice(unwatched.values(), watched, limit, self.poll);
+                WatchMode::Partly { advice }
+            }
+        }
+    }
+}

@@ -1,0 +1,592 @@
+//! One run of the pipeline for one mirror: look, compare, read, plan, execute.
+//!
+//! Everything that makes a cycle special (start, timed rescan, overflow, a path that is due
+//! again, `--dry-run`) is only another input, or leaves out the last verb.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use fichier_state::{Content, FolderFacts, Mirror, MirrorId, RelPath, Writing, failpoint};
+
+use crate::base::state::{State, blocking};
+use crate::base::stop::Stop;
+use crate::disk::disks::Disks;
+use crate::disk::filter::Filter;
+use crate::disk::root::RootTrouble;
+use crate::disk::scan::{Scanner, SeenKind, Trouble};
+use crate::plan::change::Change;
+use crate::plan::decide::{BatchLimits, Policy, plan};
+use crate::plan::gather::{Gathered, gather};
+use crate::plan::guard::{self, Limit};
+use crate::plan::steps::{Note, Plan, Step};
+use crate::plan::survey::{Survey, SurveyError, SurveyRequest, survey};
+use crate::remote::execute::{Executor, FolderMove, StepError};
+use crate::remote::target::TargetError;
+
+/// Additions that one cycle takes on; the rest is left for the next, so that memory stays
+/// bounded and small changes get their turn in between.
+pub const MAX_ADDITIONS: usize = 20_000;
+
+/// By this hint the problems are known that a look has found, and another look may clear.
+const UNSEEN_HINT: &str = "nothing below it is removed; it is looked at again by itself";
+/// Of a mount point below the source (R06).
+const UNMOUNTED: &str = "the file system that was here is not mounted, or another one is";
+const UNMOUNTED_HINT: &str = "mount it again; nothing in it is removed meanwhile. If it is gone for \
+                              good, remove the folder it was mounted on";
+
+/// What one cycle is to do.
+pub struct CycleRequest<'a> {
+    /// The mirror's row.
+    pub mirror: &'a Mirror,
+    /// The watched folder.
+    pub source: &'a Path,
+    /// Which entries count.
+    pub filter: Arc<Filter>,
+    /// Where to look; nothing means everywhere.
+    pub paths: Option<&'a [RelPath]>,
+    /// How long a file must have been quiet.
+    pub settle: Duration,
+    /// Files that are read although they are not quiet.
+    pub force: &'a BTreeSet<RelPath>,
+    /// The bound on removals.
+    pub limit: Limit,
+    /// Whether removals wait for a file that is not quiet yet; it may be what was renamed.
+    pub patient: bool,
+    /// Whether every removal waits for a decision: the records were recovered, and may be older
+    /// than the disk.
+    pub hold_removals: bool,
+    /// Bounds of one upload.
+    pub batch: BatchLimits,
+    /// Additions and touched files to take on: [`MAX_ADDITIONS`].
+    pub max_additions: usize,
+}
+
+/// Removals that wait for a decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Records that would lose their live copy.
+    pub removals: u64,
+    /// How many may go within a day.
+    pub limit: u64,
+}
+
+/// What a cycle came to, besides the counts in the executor's report.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Removals that the guard holds back.
+    pub held: Option<Held>,
+    /// Changed files that are not quiet yet.
+    pub unsettled: Vec<RelPath>,
+    /// Additions beyond [`MAX_ADDITIONS`]: the cycle is to be repeated.
+    pub left_out: u64,
+    /// Removals that were put off because of a file that is not quiet yet, or of what is left
+    /// out: to be looked at again.
+    pub put_off: Vec<RelPath>,
+    /// Folders and files that could not be looked at.
+    pub trouble: Vec<Trouble>,
+}
+
+/// Why a cycle did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum CycleError {
+    /// A step.
+    #[error(transparent)]
+    Step(#[from] StepError),
+    /// The walk through the watched folder.
+    #[error("cannot look through the watched folder")]
+    Survey(#[from] SurveyError),
+    /// The watched folder cannot be opened.
+    #[error("cannot open the watched folder")]
+    Source(#[source] std::io::Error),
+}
+
+impl From<fichier_state::Error> for CycleError {
+    fn from(error: fichier_state::Error) -> Self {
+        CycleError::Step(error.into())
+    }
+}
+
+impl From<TargetError> for CycleError {
+    fn from(error: TargetError) -> Self {
+        CycleError::Step(match error {
+            TargetError::Step(error) => error,
+            other @ (TargetError::OwnedByAnother { .. }
+            | TargetError::OtherMachine { .. }
+            | TargetError::OtherCopy { .. }
+            | TargetError::OtherAccount
+            | TargetError::Gone { .. }) => StepError::Target(Box::new(other)),
+        })
+    }
+}
+
+/// A plan, and what was learnt on the way to it.
+#[derive(Debug)]
+pub struct Prepared {
+    /// What to do.
+    pub plan: Plan,
+    /// What to tell.
+    pub outcome: Outcome,
+}
+
+impl Executor {
+    /// Runs one cycle to its end.
+    ///
+    /// # Errors
+    ///
+    /// [`CycleError`]; what was done until then is on record, and the next cycle goes on.
+    pub async fn cycle(
+        &self,
+        request: &CycleRequest<'_>,
+        stop: &Stop,
+    ) -> Result<Outcome, CycleError> {
+        failpoint::reached("cycle:begun");
+        self.recover().await?;
+        let mut seen = self.survey_and_follow(request).await?;
+        self.forget_solved(request, &seen)?;
+        self.note_trouble(&seen)?;
+        self.leave_out_pending(&mut seen)?;
+        self.leave_out_given_up(&mut seen)?;
+        self.record_folders(&seen.changes)?;
+        self.explore_new(&seen.changes).await?;
+        let gathered = blocking(|| {
+            gather(&self.state, &self.scanner, self.mirror, &seen.changes, &self.restless)
+        })?;
+        self.leave_out_unread(&gathered)?;
+        let prepared = prepare(&self.state, request, seen, gathered, self.keep_versions)?;
+        self.planned_bytes.store(prepared.plan.cost().bytes, Ordering::Relaxed);
+        self.execute(prepared.plan, stop).await?;
+        Ok(prepared.outcome)
+    }
+
+    /// Surveys until no folder has moved any more: children of a moved folder are compared under
+    /// its new path.
+    async fn survey_and_follow(&self, request: &CycleRequest<'_>) -> Result<Survey, CycleError> {
+        let mut everything = request.paths.is_none();
+        // Each is followed once: what moves again meanwhile is mirrored file by file.
+        let mut followed_before = BTreeSet::new();
+        loop {
+            let paths = request.paths.filter(|_| !everything);
+            let seen = look(&self.state, &self.disks, request, paths)?;
+            self.check_place()?;
+            // The other half of a rename may lie outside of what was looked at.
+            if !everything && loses_a_folder(&seen.changes) {
+                everything = true;
+                continue;
+            }
+            let moves = folder_moves(&self.state, &self.scanner, &seen.changes)?;
+            let mut followed = false;
+            for moved in moves {
+                if followed_before.insert(moved.key) {
+                    followed |= self.move_folder(&moved).await?;
+                }
+            }
+            if !followed {
+                self.report(|report| report.looked_at = seen.looked_at);
+                return Ok(seen);
+            }
+            everything = true;
+        }
+    }
+
+    /// What was looked at is the folder that was checked before: a mount may have come in between,
+    /// and what is in one must not be recorded as being in the other.
+    fn check_place(&self) -> Result<(), CycleError> {
+        let Some(checked) = &self.identity else { return Ok(()) };
+        let now = self.disks.place(&self.source).map_err(StepError::Root)?;
+        if now.is_same_place(checked) {
+            return Ok(());
+        }
+        let source_path = self.source.clone();
+        Err(StepError::Root(RootTrouble::ChangedMeanwhile { source_path }).into())
+    }
+
+    /// What cannot be looked at is a problem until it can be, is gone, or is excluded.
+    fn note_trouble(&self, seen: &Survey) -> Result<(), CycleError> {
+        for Trouble { path, error } in &seen.trouble {
+            let what = match error.raw_os_error() {
+                Some(_) => format!("cannot be looked at: {error}"),
+                None => error.to_string(),
+            };
+            self.problem(path, &what, UNSEEN_HINT)?;
+        }
+        for path in &seen.unavailable {
+            self.problem(path, UNMOUNTED, UNMOUNTED_HINT)?;
+        }
+        Ok(())
+    }
+
+    /// Folders on disk are facts and need no call: they are on record before planning.
+    fn record_folders(&self, changes: &[Change]) -> Result<(), CycleError> {
+        let mut folders = changes.iter().filter_map(|change| {
+            let (Change::FolderAdded { facts, .. } | Change::FolderTouched { facts, .. }) = change
+            else {
+                return None;
+            };
+            let metadata = self.whole_metadata(change.path(), &facts.metadata);
+            Some((change, FolderFacts { metadata, ..facts.clone() }))
+        });
+        loop {
+            // Read before the state is locked, and only as many as are written at once.
+            let some: Vec<(&Change, FolderFacts)> = folders.by_ref().take(500).collect();
+            if some.is_empty() {
+                return Ok(());
+            }
+            self.state.write(|w| {
+                for (change, facts) in &some {
+                    record_folder(w, self.mirror, change, facts)?;
+                }
+                Ok(())
+            })?;
+        }
+    }
+
+    /// Lists the folders that were there before us and into which something is about to go,
+    /// parents first: each listing tells the ids of its sub-folders.
+    async fn explore_new(&self, changes: &[Change]) -> Result<(), CycleError> {
+        let mut folders = BTreeSet::new();
+        for change in changes {
+            if let Change::Added { path, .. } | Change::Touched { path, .. } = change {
+                let mut folder = path.parent();
+                while let Some(path) = folder {
+                    folder = path.parent();
+                    if !folders.insert(path) {
+                        break;
+                    }
+                }
+            }
+        }
+        // A listing that shows nothing is looked at twice, with the others in between: the
+        // service lists no folder twice within 30 s.
+        let mut shown_empty = BTreeSet::new();
+        loop {
+            let before = shown_empty.len();
+            for path in &folders {
+                self.find_hidden(path).await?;
+                let row = self.state.read(|s| s.folder_at(self.mirror, path))?;
+                if let Some(row) = row
+                    && row.remote.is_some_and(|spot| !spot.listed)
+                    && !self.explore(&row, path, shown_empty.contains(path)).await?
+                {
+                    shown_empty.insert(path.clone());
+                }
+            }
+            if shown_empty.len() == before {
+                return Ok(());
+            }
+        }
+    }
+
+    /// A problem is none any more where a look finds disk and record the same, and nothing is still
+    /// to be finished: the file may be gone, or be what it was.
+    fn forget_solved(&self, request: &CycleRequest<'_>, seen: &Survey) -> Result<(), CycleError> {
+        let pending = self.state.read(|s| s.uploads(self.mirror))?;
+        if seen.left_out > 0 || !pending.is_empty() {
+            return Ok(());
+        }
+        let looked_at: Option<BTreeSet<&RelPath>> = request.paths.map(|p| p.iter().collect());
+        // A folder's own facts are noted without fail; they are no reason to go on complaining.
+        let changes = seen.changes.iter().filter(|c| !matches!(c, Change::FolderTouched { .. }));
+        let open: BTreeSet<&RelPath> = (changes.map(Change::path))
+            .chain(seen.trouble.iter().map(|trouble| &trouble.path))
+            .chain(seen.unsettled.iter().chain(&seen.skipped))
+            .chain(seen.incomplete.iter().chain(&seen.unavailable))
+            .collect();
+        let is_solved = |path: &RelPath| {
+            let was_looked_at = looked_at.as_ref().is_none_or(|all| is_covered(all, path));
+            // The problem of a folder may be with something in it.
+            let below = open.range::<RelPath, _>(path..).next();
+            was_looked_at
+                && !is_covered(&open, path)
+                && !below.is_some_and(|below| below.starts_with(path))
+        };
+        let mut problems = self.state.read(|s| s.problems(Some(self.mirror)))?;
+        problems.retain(|problem| is_solved(&problem.path));
+        if problems.is_empty() {
+            return Ok(());
+        }
+        let begun = self.begun_paths()?;
+        problems.retain(|problem| !begun.contains(&problem.path));
+        if problems.is_empty() {
+            return Ok(());
+        }
+        Ok(self.state.write(|w| {
+            problems.iter().try_for_each(|problem| w.clear_problem(self.mirror, &problem.path))
+        })?)
+    }
+
+    /// What is sent already, and not in place yet, is not sent a second time: what has changed
+    /// since is seen once it is in place.
+    fn leave_out_pending(&self, seen: &mut Survey) -> Result<(), CycleError> {
+        let uploads = self.state.read(|s| s.uploads(self.mirror))?;
+        let pending: BTreeSet<RelPath> =
+            uploads.into_iter().flat_map(|upload| upload.files).map(|file| file.path).collect();
+        seen.changes.retain(|change| {
+            let may_be_sent = matches!(change, Change::Added { .. } | Change::Touched { .. });
+            !may_be_sent || !pending.contains(change.path())
+        });
+        for path in pending {
+            self.dirty.mark(path);
+        }
+        Ok(())
+    }
+
+    fn leave_out_unread(&self, gathered: &Gathered) -> Result<(), CycleError> {
+        for (path, error) in &gathered.unread {
+            match error {
+                Some(error) if error.kind() != std::io::ErrorKind::NotFound => self.problem(
+                    path,
+                    &format!("cannot be read: {error}"),
+                    "check its permissions and the disk; it is tried again by itself",
+                )?,
+                Some(_) | None => {
+                    self.dirty.mark(path.clone());
+                    self.report(|report| {
+                        report.restless.insert(path.clone());
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Looks and plans without calling the service or changing anything: `--dry-run`.
+///
+/// # Errors
+///
+/// [`CycleError`].
+pub fn preview(
+    (state, disks): (&State, &Disks),
+    scanner: &Scanner,
+    request: &CycleRequest<'_>,
+    keep_versions: bool,
+) -> Result<(Vec<FolderMove>, Prepared), CycleError> {
+    let mut seen = look(state, disks, request, None)?;
+    let moves = folder_moves(state, scanner, &seen.changes)?;
+    // What lies in a moved folder is compared only once it has moved.
+    let is_in_moved = |path: &RelPath| {
+        moves.iter().any(|moved| path.starts_with(&moved.from) || path.starts_with(&moved.to))
+    };
+    seen.changes.retain(|change| !is_in_moved(change.path()));
+    let gathered = gather(state, scanner, request.mirror.id, &seen.changes, &BTreeSet::new())?;
+    Ok((moves, prepare(state, request, seen, gathered, keep_versions)?))
+}
+
+fn look(
+    state: &State,
+    disks: &Disks,
+    request: &CycleRequest<'_>,
+    paths: Option<&[RelPath]>,
+) -> Result<Survey, CycleError> {
+    let scanner = disks.scanner(request.source, Arc::clone(&request.filter));
+    let mut scanner = scanner.map_err(CycleError::Source)?;
+    let tried = tried_lately(state, request, paths)?;
+    let survey_request = SurveyRequest {
+        mirror: request.mirror,
+        paths,
+        settle: request.settle,
+        now: state.clock().wall(),
+        force: &|path| request.force.contains(path),
+        skip: &|path| tried.contains(path),
+        max_additions: request.max_additions,
+    };
+    Ok(blocking(|| survey(&mut scanner, state.mutex(), &survey_request))?)
+}
+
+/// Paths whose problems are not due yet, if there are so many that they would leave no room for
+/// others: each of them differs from its record and would be taken on in every cycle.
+fn tried_lately(
+    state: &State,
+    request: &CycleRequest<'_>,
+    paths: Option<&[RelPath]>,
+) -> Result<BTreeSet<RelPath>, CycleError> {
+    if paths.is_some() {
+        return Ok(BTreeSet::new());
+    }
+    let problems = state.read(|s| s.problems(Some(request.mirror.id)))?;
+    if problems.len() < request.max_additions / 2 {
+        return Ok(BTreeSet::new());
+    }
+    let now_s = state.now_s();
+    let waiting = problems.into_iter().filter(|problem| problem.next_try_s > now_s);
+    Ok(waiting.map(|problem| problem.path).collect())
+}
+
+/// Plans with the guard's leave.
+fn prepare(
+    state: &State,
+    request: &CycleRequest<'_>,
+    seen: Survey,
+    gathered: Gathered,
+    keep_versions: bool,
+) -> Result<Prepared, CycleError> {
+    let mut changes = seen.changes;
+    let unread: BTreeSet<&RelPath> = gathered.unread.iter().map(|(path, _)| path).collect();
+    changes.retain(|change| !unread.contains(change.path()));
+    let waits = request.patient && !(seen.unsettled.is_empty() && unread.is_empty());
+    let complete = seen.left_out == 0 && !waits;
+    let mut put_off = if complete { Vec::new() } else { removals(&changes) };
+    let loses_found_folder = loses_found_folder(&changes);
+    let policy = Policy { keep_versions, limits: request.batch };
+    let made = plan(changes, gathered.known, &policy);
+    if made.removals == 0 {
+        put_off.clear();
+    }
+    let mirror = request.mirror.id;
+    let mut held = None;
+    let wanted = made.removals.max(u64::from(loses_found_folder));
+    if complete && request.hold_removals && wanted > 0 {
+        held = Some(Held { removals: wanted, limit: 0 });
+    } else if complete && made.removals > 0 {
+        let recorded = state.read(|s| s.totals(mirror))?.files;
+        let now_s = state.now_s();
+        let in_24_h = state.read(|s| s.removals_since(mirror, now_s - 24 * 3600))?;
+        let allowance = state.read(|s| s.allowance(mirror))?;
+        let verdict = guard::judge(&request.limit, recorded, in_24_h, allowance, made.removals);
+        if let guard::Verdict::Held { asked, limit, .. } = verdict {
+            held = Some(Held { removals: asked, limit });
+        }
+    }
+    let may_remove = complete && held.is_none();
+    let made = if may_remove { made } else { made.without_removals() };
+    let outcome = Outcome {
+        held,
+        put_off,
+        unsettled: seen.unsettled,
+        left_out: seen.left_out,
+        trouble: seen.trouble,
+    };
+    Ok(Prepared { plan: made, outcome })
+}
+
+/// The paths of all that may be a removal.
+fn removals(changes: &[Change]) -> Vec<RelPath> {
+    let is_removal = |change: &&Change| {
+        if let Change::Touched { seen, was, .. } = change {
+            let has_bytes = matches!(seen.kind, SeenKind::File) && seen.stamp.size_bytes > 0;
+            return was.remote().is_some() && !has_bytes;
+        }
+        matches!(change, Change::Removed { .. } | Change::FolderRemoved { .. })
+    };
+    changes.iter().filter(is_removal).map(|change| change.path().clone()).collect()
+}
+
+fn record_folder(
+    w: &mut Writing<'_>,
+    mirror: MirrorId,
+    change: &Change,
+    facts: &FolderFacts,
+) -> Result<(), fichier_state::Error> {
+    if let Change::FolderAdded { path, .. } = change {
+        let parent = w.folder_at(mirror, &path.parent().unwrap_or_else(RelPath::root))?;
+        if let Some(parent) = parent {
+            w.add_folder(mirror, parent.key, path.name(), facts)?;
+        }
+    } else if let Change::FolderTouched { key, .. } = change {
+        w.set_folder_facts(*key, facts)?;
+    }
+    Ok(())
+}
+
+/// Whether `path`, or a folder above it, is one of `paths`.
+fn is_covered(paths: &BTreeSet<&RelPath>, path: &RelPath) -> bool {
+    let mut at = Some(path.clone());
+    while let Some(path) = at {
+        if paths.contains(&path) {
+            return true;
+        }
+        at = path.parent();
+    }
+    false
+}
+
+fn loses_a_folder(changes: &[Change]) -> bool {
+    changes.iter().any(|change| matches!(change, Change::FolderRemoved { .. }))
+}
+
+/// Whether a folder would go that was found at the service: nothing else tells what was in it.
+fn loses_found_folder(changes: &[Change]) -> bool {
+    changes.iter().any(|change| {
+        let Change::FolderRemoved { folder, .. } = change else { return false };
+        folder.remote.is_some_and(|spot| !spot.made_by_us)
+    })
+}
+
+/// Folders that are gone from one path and found under another: the same inode, and most of
+/// what was recorded in it.
+fn folder_moves(
+    state: &State,
+    scanner: &Scanner,
+    changes: &[Change],
+) -> Result<Vec<FolderMove>, CycleError> {
+    let added: HashMap<u64, &RelPath> = changes
+        .iter()
+        .filter_map(|change| {
+            let Change::FolderAdded { path, facts } = change else { return None };
+            (facts.inode != 0).then_some((facts.inode, path))
+        })
+        .collect();
+    let mut moves = Vec::new();
+    for change in changes {
+        let Change::FolderRemoved { path: from, folder } = change else { continue };
+        let found = added.get(&folder.inode).copied();
+        let Some(to) = found else { continue };
+        if is_same_folder(state, scanner, folder.key, to)? && !to.starts_with(from) {
+            moves.push(FolderMove { key: folder.key, from: from.clone(), to: to.clone() });
+        }
+    }
+    // One may have moved into another: that one has to be there by then.
+    moves.sort_by(|one, other| one.to.cmp(&other.to));
+    Ok(moves)
+}
+
+/// An inode number is used again after a removal; what was in the folder is not.
+fn is_same_folder(
+    state: &State,
+    scanner: &Scanner,
+    key: fichier_state::FolderKey,
+    now_at: &RelPath,
+) -> Result<bool, CycleError> {
+    const LOOK_AT: usize = 20;
+    let (mut looked_at, mut found) = (0, 0);
+    state.read(|s| {
+        let base = s.path_of(key)?;
+        s.entries_below(key, |path, entry| {
+            let below = path.strip_prefix(&base);
+            let path = below.map(|below| below.components().fold(now_at.clone(), |p, c| p.join(c)));
+            looked_at += 1;
+            if let Some(Ok(Some(seen))) = path.map(|path| scanner.look(&path)) {
+                let same = seen.stamp.inode == entry.stamp.inode;
+                found += usize::from(same || matches!(entry.content, Content::Empty));
+            }
+            if looked_at < LOOK_AT { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })
+    })?;
+    Ok(looked_at > 0 && found * 2 >= looked_at)
+}
+
+/// Turns the removals of a plan into notes that keep the copies: `reject`.
+pub fn keep_instead(plan: Plan) -> Vec<Note> {
+    let mut notes = Vec::new();
+    for step in plan.steps {
+        match step {
+            Step::Retire(files) => {
+                notes.extend(files.into_iter().map(|file| Note::Manage(file.path, file.was, false)))
+            }
+            Step::RetireFolder(path, folder) | Step::RemoveFolder(path, folder) => {
+                notes.push(Note::ManageFolder(path, folder, false));
+            }
+            Step::Note(_)
+            | Step::MakeFolder(_)
+            | Step::Adopt(..)
+            | Step::Relocate(_)
+            | Step::Copy(..)
+            | Step::Upload(_) => {}
+        }
+    }
+    notes
+}

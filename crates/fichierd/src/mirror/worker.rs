@@ -1,0 +1,535 @@
+//! One mirror between its cycles: what it remembers in memory, and what it does about errors.
+//!
+//! Repeating *work* lives here (minutes, for ever); repeating a *call* lives in `fichier-api`.
+//! An error is of one of three radii. Of a file: a problem in the state, tried again at its
+//! time. Of the mirror: [`Trouble`], the mirror waits and the others go on. Of the process: the
+//! daemon ends.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use fichier_api::Client;
+use fichier_state::{Cycle, Mirror, MirrorId, RelPath};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use crate::base::random::Random;
+use crate::base::state::State;
+use crate::base::stop::Stop;
+use crate::config::{Keep, MaxRemovals, MirrorConfig};
+use crate::disk::dirty::{DirtyQueue, Due};
+use crate::disk::disks::Disks;
+use crate::disk::filter::{Filter, FilterError};
+use crate::disk::root::{OnRecord, RootIdentity};
+use crate::disk::scan::Scanner;
+use crate::mirror::cycle::{
+    CycleError, CycleRequest, MAX_ADDITIONS, Outcome, Prepared, keep_instead, preview,
+};
+use crate::mirror::restless::RestlessFiles;
+use crate::mirror::trouble::{Failure, FailureKind, Trouble};
+use crate::plan::decide::BatchLimits;
+use crate::plan::guard::Limit;
+use crate::remote::execute::{BANDWIDTH, Executor, FolderMove, Places, STUCK, StepError};
+use crate::remote::report::CycleReport;
+use crate::remote::target::{self, TargetError};
+use crate::remote::trust;
+use crate::upkeep::chores::{self, CHORES, Situation};
+use crate::upkeep::snapshot;
+
+/// Removals wait at most this many cycles for files that are not quiet.
+const MAX_PUT_OFFS: u32 = 3;
+
+/// A batch is to take about this long, so that one failure does not waste much.
+const BATCH_SECONDS: u64 = 60;
+
+/// What all mirrors share.
+#[derive(Clone)]
+pub struct Shared {
+    /// The service.
+    pub client: Client,
+    /// The state file.
+    pub state: State,
+    /// Uploads that may run at once.
+    pub slots: Arc<Semaphore>,
+    /// The same as a number.
+    pub parallel_uploads: usize,
+    /// Set when the process is to stop.
+    pub stop: Stop,
+    /// Where the sources lie.
+    pub disks: Disks,
+    /// For what must not repeat, nor happen everywhere at once.
+    pub chance: Random,
+}
+
+/// One mirror.
+pub struct MirrorWorker {
+    /// As configured.
+    pub config: MirrorConfig,
+    /// Its row in the state.
+    pub id: MirrorId,
+    /// Paths to look at.
+    pub dirty: DirtyQueue,
+    /// Which entries count.
+    pub filter: Arc<Filter>,
+    /// Bytes handed to the network, for progress.
+    pub sent_bytes: Arc<AtomicU64>,
+    /// Bytes that the cycle under way has to send.
+    pub planned_bytes: Arc<AtomicU64>,
+    /// What one cycle takes on: [`MAX_ADDITIONS`].
+    pub max_additions: usize,
+    places: Option<Places>,
+    /// Tells the key with which the target was looked at.
+    prepared_with: String,
+    /// This process has claimed the target.
+    has_claimed: bool,
+    restless: RestlessFiles,
+    put_offs: u32,
+}
+
+/// How a cycle ended.
+#[derive(Debug)]
+pub struct CycleEnd {
+    /// What was done.
+    pub report: CycleReport,
+    /// What is left.
+    pub outcome: Outcome,
+    /// Why it stopped early.
+    pub trouble: Option<Trouble>,
+    /// The whole mirror was looked at, not single paths.
+    pub everything: bool,
+    /// There is more of the same to do: the next cycle is to follow at once.
+    pub more: bool,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// How a round of chores ended.
+#[derive(Debug)]
+pub struct ChoresEnd {
+    /// Why it stopped early.
+    pub trouble: Option<Trouble>,
+    /// When something is due again.
+    pub next: Duration,
+}
+
+impl MirrorWorker {
+    /// Opens a mirror: finds its row in the state, or makes it.
+    ///
+    /// # Errors
+    ///
+    /// A filter pattern that cannot be read, or the state file's.
+    pub fn open(config: MirrorConfig, state: &State) -> Result<MirrorWorker, OpenError> {
+        let filter = Arc::new(Filter::new(&config.source, &config.exclude)?);
+        let row = state.read(|s| s.mirror(&config.name, &config.target))?;
+        let row = match row {
+            Some(row) if row.source == config.source => row,
+            Some(row) => {
+                // Another folder under the same name: compared anew, nothing is sent that is
+                // there (C06).
+                let row = Mirror { source: config.source.clone(), identity: None, ..row };
+                state.write(|w| w.update_mirror(&row))?;
+                row
+            }
+            None => state.write(|w| w.add_mirror(&config.name, &config.source, &config.target))?,
+        };
+        trust::doubt_a_copy(&row, state)?;
+        let restless = RestlessFiles::new(config.settle_at_most);
+        Ok(MirrorWorker {
+            config,
+            id: row.id,
+            dirty: DirtyQueue::default(),
+            filter,
+            sent_bytes: Arc::default(),
+            planned_bytes: Arc::default(),
+            max_additions: MAX_ADDITIONS,
+            places: None,
+            prepared_with: String::new(),
+            has_claimed: false,
+            restless,
+            put_offs: 0,
+        })
+    }
+
+    /// Runs one cycle over what is due, and notes it in the history.
+    pub async fn run(&mut self, shared: &Shared, due: &Due) -> CycleEnd {
+        let (began, started_s) = (Instant::now(), shared.state.now_s());
+        let calls = shared.client.pacer().calls_made();
+        let mut end = match self.try_run(shared, due).await {
+            Ok((report, outcome)) => CycleEnd {
+                report,
+                outcome,
+                trouble: None,
+                more: false,
+                everything: false,
+                took: began.elapsed(),
+            },
+            Err(Failure { report, error }) => {
+                self.mark_again(due);
+                if error.doubts_the_target() {
+                    self.places = None;
+                }
+                CycleEnd {
+                    report,
+                    outcome: Outcome::default(),
+                    trouble: Some(Trouble::judge(error, shared.state.clock().wall())),
+                    more: false,
+                    everything: false,
+                    took: began.elapsed(),
+                }
+            }
+        };
+        end.everything = due.everything;
+        end.more = end.outcome.left_out > 0 || end.report.left_for_later > 0;
+        end.report.calls = shared.client.pacer().calls_made().saturating_sub(calls);
+        self.remember(&end);
+        if let Err(error) = self.note_end(shared, &end, started_s) {
+            end.trouble.get_or_insert(Trouble::NoState(error.to_string()));
+        }
+        end
+    }
+
+    /// What a cycle would do now, without a call and without changing anything.
+    ///
+    /// # Errors
+    ///
+    /// As a cycle's.
+    pub fn preview(
+        &self,
+        state: &State,
+        disks: &Disks,
+    ) -> Result<(Vec<FolderMove>, Prepared), CycleError> {
+        let row = self.row(state)?;
+        let scanner = self.scanner(disks)?;
+        let force = BTreeSet::new();
+        let mut request = self.request(&row, None, &force, state)?;
+        // `sync` waits for what is being written.
+        request.settle = Duration::ZERO;
+        preview((state, disks), &scanner, &request, self.keeps_versions())
+    }
+
+    /// Keeps on 1fichier what is held for removal: it becomes unmanaged. Returns how much.
+    ///
+    /// # Errors
+    ///
+    /// As a cycle's.
+    pub async fn reject(&mut self, shared: &Shared) -> Result<usize, CycleError> {
+        let (_, prepared) = {
+            let row = self.row(&shared.state)?;
+            let scanner = self.scanner(&shared.disks)?;
+            let force = BTreeSet::new();
+            let mut request = self.request(&row, None, &force, &shared.state)?;
+            // Files that are being written do not put it off.
+            request.patient = false;
+            request.limit = Limit { share: MaxRemovals::Files(u64::MAX), floor: u64::MAX };
+            preview((&shared.state, &shared.disks), &scanner, &request, self.keeps_versions())?
+        };
+        let executor = self.executor(shared, Places::default(), None)?;
+        let notes = keep_instead(prepared.plan);
+        let kept = notes.len();
+        executor.note(notes)?;
+        self.set_held(shared, None)?;
+        Ok(kept)
+    }
+
+    /// Removes, or retires, what a newer exclude left unmanaged. Returns how many files.
+    ///
+    /// # Errors
+    ///
+    /// As a cycle's.
+    pub async fn prune(&mut self, shared: &Shared) -> Result<u64, CycleError> {
+        let row = self.row(&shared.state)?;
+        let places = self.places(shared, &row).await?;
+        let executor = self.executor(shared, places, None)?;
+        Ok(executor.prune(row.root).await?)
+    }
+
+    /// Does what is due between cycles.
+    pub async fn chores(&mut self, shared: &Shared) -> ChoresEnd {
+        match self.try_chores(shared).await {
+            Ok(next) => ChoresEnd { trouble: None, next },
+            Err(Failure { error, .. }) => {
+                if error.doubts_the_target() {
+                    self.places = None;
+                }
+                ChoresEnd {
+                    trouble: Some(Trouble::judge(error, shared.state.clock().wall())),
+                    next: chores::LOOK_AGAIN,
+                }
+            }
+        }
+    }
+
+    async fn try_chores(&mut self, shared: &Shared) -> Result<Duration, Failure> {
+        let mut next = chores::LOOK_AGAIN;
+        for chore in CHORES {
+            let row = self.row(&shared.state).map_err(Failure::early)?;
+            let config = self.config.clone();
+            let at = Situation { state: &shared.state, mirror: &row, config: &config };
+            if chore.due_in(at).map_err(Failure::early)? == Some(Duration::ZERO) {
+                let places = self.places(shared, &row).await.map_err(Failure::target)?;
+                let executor = self.executor(shared, places, None).map_err(Failure::early)?;
+                chore.run(&executor, at).await.map_err(Failure::early)?;
+            }
+            if let Some(due_in) = chore.due_in(at).map_err(Failure::early)? {
+                next = next.min(due_in);
+            }
+        }
+        Ok(next)
+    }
+
+    async fn try_run(
+        &mut self,
+        shared: &Shared,
+        due: &Due,
+    ) -> Result<(CycleReport, Outcome), Failure> {
+        let row = self.row(&shared.state).map_err(Failure::early)?;
+        let files = shared.state.read(|s| s.totals(self.id)).map_err(Failure::early)?.files;
+        let approved = shared.state.read(|s| s.allowance(self.id)).map_err(Failure::early)? > 0;
+        let on_record = OnRecord { files, approved };
+        let identity = row.identity.as_deref().and_then(RootIdentity::parse);
+        let found = shared
+            .disks
+            .check_root(&self.config.source, identity.as_ref(), on_record)
+            .map_err(|trouble| Failure::early(StepError::Root(trouble)))?;
+        self.remember_root(&shared.state, &row, &found).map_err(Failure::early)?;
+        // Anew: what is written back of it must not undo that.
+        let row = self.row(&shared.state).map_err(Failure::early)?;
+        let places = self.places(shared, &row).await.map_err(Failure::target)?;
+        let executor = self.executor(shared, places, Some(found)).map_err(Failure::early)?;
+        if !executor.is_believed(&shared.stop).await.map_err(Failure::early)? {
+            // There is all of it to do, after the next start.
+            return Ok((CycleReport::default(), Outcome { left_out: 1, ..Outcome::default() }));
+        }
+        // While something is held, what is said about it is to stay true.
+        let all = Due { everything: true, paths: Vec::new() };
+        let due = if row.held.is_some() { &all } else { due };
+        let paths = self.paths(&shared.state, due).map_err(Failure::early)?;
+        let force = self.restless.forced();
+        let request =
+            self.request(&row, paths.as_deref(), &force, &shared.state).map_err(Failure::early)?;
+        let outcome = executor.cycle(&request, &shared.stop).await;
+        let report = executor.report.into_inner().unwrap_or_else(PoisonError::into_inner);
+        match outcome {
+            Ok(outcome) => Ok((report, outcome)),
+            Err(error) => Err(Failure { report, error: FailureKind::Cycle(error) }),
+        }
+    }
+
+    /// What is due, with the problems whose time has come; nothing for everything.
+    fn paths(&self, state: &State, due: &Due) -> Result<Option<Vec<RelPath>>, CycleError> {
+        if due.everything {
+            return Ok(None);
+        }
+        let now_s = state.now_s();
+        let mut paths = due.paths.clone();
+        let problems = state.read(|s| s.problems(Some(self.id)))?;
+        if problems.iter().any(|problem| problem.next_try_s <= now_s && problem.what == STUCK) {
+            return Ok(None);
+        }
+        paths.extend(state.read(|s| s.problems_due(self.id, now_s))?);
+        paths.sort();
+        paths.dedup();
+        Ok(Some(paths))
+    }
+
+    fn request<'a>(
+        &'a self,
+        row: &'a Mirror,
+        paths: Option<&'a [RelPath]>,
+        force: &'a BTreeSet<RelPath>,
+        state: &State,
+    ) -> Result<CycleRequest<'a>, CycleError> {
+        Ok(CycleRequest {
+            mirror: row,
+            source: &self.config.source,
+            filter: Arc::clone(&self.filter),
+            paths,
+            settle: self.config.settle,
+            force,
+            limit: Limit { share: self.config.max_removals, floor: self.config.removals_floor },
+            patient: self.put_offs < MAX_PUT_OFFS,
+            hold_removals: state.read(|s| trust::holds_removals(s, self.id))?,
+            batch: batch_limits(state)?,
+            max_additions: self.max_additions,
+        })
+    }
+
+    fn executor(
+        &self,
+        shared: &Shared,
+        places: Places,
+        identity: Option<RootIdentity>,
+    ) -> Result<Executor, CycleError> {
+        Ok(Executor {
+            client: shared.client.clone(),
+            state: shared.state.clone(),
+            mirror: self.id,
+            source: self.config.source.clone(),
+            identity,
+            places,
+            scanner: Arc::new(self.scanner(&shared.disks)?),
+            disks: shared.disks.clone(),
+            chance: shared.chance.clone(),
+            slots: Arc::clone(&shared.slots),
+            parallel_uploads: shared.parallel_uploads,
+            dirty: self.dirty.clone(),
+            keep_versions: self.keeps_versions(),
+            restless: self.restless.unsettled(),
+            names_there: Mutex::default(),
+            started: shared.state.clock().wall(),
+            report: Mutex::default(),
+            sent_bytes: Arc::clone(&self.sent_bytes),
+            settle: (self.config.settle, self.config.settle_at_most),
+            planned_bytes: Arc::clone(&self.planned_bytes),
+        })
+    }
+
+    fn remember(&mut self, end: &CycleEnd) {
+        self.restless.remember(&end.outcome.unsettled, &end.report.restless);
+        if !end.outcome.put_off.is_empty() {
+            self.put_offs += 1;
+        } else if end.trouble.is_none() {
+            self.put_offs = 0;
+        }
+        for path in end.outcome.unsettled.iter().chain(&end.outcome.put_off) {
+            self.dirty.mark(path.clone());
+        }
+    }
+
+    fn mark_again(&self, due: &Due) {
+        if due.everything {
+            self.dirty.mark_everything();
+        }
+        for path in &due.paths {
+            self.dirty.mark(path.clone());
+        }
+    }
+
+    async fn places(&mut self, shared: &Shared, row: &Mirror) -> Result<Places, TargetError> {
+        // Another key may be that of another account (C02, D06).
+        let key = shared.client.key_digest();
+        if let Some(places) = self.places.filter(|_| self.prepared_with == key) {
+            return Ok(places);
+        }
+        let places = target::prepare(&shared.client, &shared.state, row, !self.has_claimed).await?;
+        self.has_claimed = true;
+        key.clone_into(&mut self.prepared_with);
+        self.places = Some(places);
+        Ok(places)
+    }
+
+    fn row(&self, state: &State) -> Result<Mirror, CycleError> {
+        let row = state.read(|s| s.mirror(&self.config.name, &self.config.target))?;
+        row.ok_or(CycleError::Step(StepError::State(fichier_state::Error::Missing("mirror"))))
+    }
+
+    fn scanner(&self, disks: &Disks) -> Result<Scanner, CycleError> {
+        let scanner = disks.scanner(&self.config.source, Arc::clone(&self.filter));
+        scanner.map_err(CycleError::Source)
+    }
+
+    fn keeps_versions(&self) -> bool {
+        self.config.keep != Keep::None
+    }
+
+    /// The identity is refreshed while all is well: top-level entries come and go.
+    fn remember_root(
+        &self,
+        state: &State,
+        row: &Mirror,
+        found: &RootIdentity,
+    ) -> Result<(), CycleError> {
+        let text = found.to_text();
+        if row.identity.as_deref() != Some(&text) {
+            let row = Mirror { identity: Some(text), ..row.clone() };
+            state.write(|w| w.update_mirror(&row))?;
+        }
+        Ok(())
+    }
+
+    fn set_held(&self, shared: &Shared, held: Option<String>) -> Result<(), CycleError> {
+        let row = Mirror { held, ..self.row(&shared.state)? };
+        Ok(shared.state.write(|w| w.update_mirror(&row))?)
+    }
+
+    /// Writes the history, the time of the last success, and what is held.
+    fn note_end(&self, shared: &Shared, end: &CycleEnd, started_s: i64) -> Result<(), CycleError> {
+        let row = self.row(&shared.state)?;
+        let held = match (&end.outcome.held, &end.trouble) {
+            (Some(held), _) => Some(held.text(&self.config.name)),
+            (None, Some(Trouble::Held(why))) => Some(why.text.clone()),
+            (None, Some(_)) => row.held.clone(),
+            (None, None) => None,
+        };
+        let success = end.trouble.is_none();
+        let last_success_s = if success { Some(shared.state.now_s()) } else { row.last_success_s };
+        let is_news = end.report.changed_something() || !success;
+        // Disk and records have been found the same, as after a recovery they have to be.
+        let outcome = &end.outcome;
+        let is_same = success && end.everything && !end.more && !end.has_restless();
+        let is_same = is_same && outcome.held.is_none() && outcome.put_off.is_empty();
+        let cycle = self.history_row(end, started_s, shared.state.now_s());
+        Ok(shared.state.write(|w| {
+            let row = Mirror { held, last_success_s, ..row.clone() };
+            w.update_mirror(&row)?;
+            snapshot::sent_by_cycle(w, self.id, end.report.uploaded_bytes)?;
+            if is_same && trust::holds_removals(w, self.id)? {
+                trust::hold_removals(w, self.id, false)?;
+            }
+            if is_news { w.add_cycle(&cycle) } else { Ok(()) }
+        })?)
+    }
+
+    fn history_row(&self, end: &CycleEnd, started_s: i64, ended_s: i64) -> Cycle {
+        let outcome = match &end.trouble {
+            Some(trouble) => trouble.text().to_owned(),
+            None => "done".to_owned(),
+        };
+        Cycle {
+            mirror: self.id,
+            started_s,
+            ended_s,
+            outcome,
+            looked_at: end.report.looked_at,
+            uploaded_files: end.report.uploaded_files,
+            uploaded_bytes: end.report.uploaded_bytes,
+            relocated: end.report.relocated + end.report.moved_folders,
+            copied: end.report.copied,
+            retired: end.report.retired,
+            problems: end.report.problems,
+            calls: end.report.calls,
+        }
+    }
+}
+
+impl CycleEnd {
+    /// Whether some files were left out, or doubted, because they are being written.
+    pub fn has_restless(&self) -> bool {
+        !self.outcome.unsettled.is_empty() || !self.report.restless.is_empty()
+    }
+}
+
+/// Why a mirror could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// An exclude pattern.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    /// The state file.
+    #[error("cannot use the state file")]
+    State(#[from] fichier_state::Error),
+}
+
+fn batch_limits(state: &State) -> Result<BatchLimits, CycleError> {
+    let measured = state.read(|s| s.note(BANDWIDTH))?.and_then(|text| text.parse::<u64>().ok());
+    let limits = BatchLimits::default();
+    Ok(match measured {
+        Some(per_second) => {
+            let bytes = per_second.saturating_mul(BATCH_SECONDS).clamp(16 << 20, 64 << 30);
+            BatchLimits { bytes, ..limits }
+        }
+        None => limits,
+    })
+}

@@ -1,0 +1,129 @@
+//! Decides which calls mirror a set of changes.
+//!
+//! Pure: no I/O and no clock. Everything that the decision must know about the world is gathered
+//! beforehand into [`Known`]; what comes out is a [`Plan`], whose order is safe to stop at any
+//! point.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use fichier_api::Fingerprint;
+use fichier_state::{Entry, Folder, FolderKey, ForeignFile, RelPath, Retired};
+
+use crate::plan::change::Change;
+use crate::plan::steps::{Plan, Retirement, Step};
+
+mod batch;
+mod contents;
+#[cfg(test)]
+mod tests;
+
+pub use batch::BatchLimits;
+
+/// What the plan rests on besides the changes themselves.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// Fingerprints of the files that were read before planning, because some record has
+    /// their size. A path that is missing here has content that no record has.
+    pub fingerprints: HashMap<RelPath, Fingerprint>,
+    /// One live remote copy for each content that is on record, to copy from.
+    pub copies: HashMap<(u64, Fingerprint), Entry>,
+    /// Remote files that are not ours but stand where one of the added files belongs.
+    pub in_the_way: HashMap<RelPath, ForeignFile>,
+    /// Those of `in_the_way` whose size and Whirlpool hash equal the local file's.
+    pub identical: BTreeSet<RelPath>,
+    /// Folders that are there on the service already.
+    pub remote_folders: BTreeSet<RelPath>,
+    /// The records below each folder that is gone, by the folder's path.
+    pub gone: BTreeMap<RelPath, GoneFolder>,
+}
+
+/// What the state knows of a folder that is no longer on disk.
+#[derive(Clone, Debug)]
+pub struct GoneFolder {
+    /// Its row.
+    pub key: FolderKey,
+    /// Every file record below it.
+    pub entries: Vec<(RelPath, Box<Entry>)>,
+    /// Its folders with a remote counterpart, itself included, children first.
+    pub folders: Vec<(RelPath, Box<Folder>)>,
+    /// Whether all of it may be moved at once: we made every folder, and nothing below is
+    /// unmanaged or somebody else's.
+    pub wholly_ours: bool,
+}
+
+/// How a plan is to be made.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// Whether what is replaced or deleted goes to the versions, or away at once.
+    pub keep_versions: bool,
+    /// Bounds of one upload.
+    pub limits: BatchLimits,
+}
+
+/// Decides what to do about `changes`. Takes them: of many, a second copy would be as large.
+pub fn plan(changes: Vec<Change>, mut known: Known, policy: &Policy) -> Plan {
+    let gone = std::mem::take(&mut known.gone);
+    let mut sorted = contents::sort(changes, gone, &known);
+    let removals = sorted.removals();
+    let mut steps = Vec::new();
+    if !sorted.notes.is_empty() {
+        steps.push(Step::Note(std::mem::take(&mut sorted.notes)));
+    }
+    steps.extend(folders_to_make(&sorted, &known));
+    steps.extend(sorted.adoptions.into_iter().map(|(place, file)| Step::Adopt(place, file)));
+    steps.extend(batch::relocations(sorted.relocations).into_iter().map(Step::Relocate));
+    steps.extend(sorted.late_adoptions.into_iter().map(|(place, file)| Step::Adopt(place, file)));
+    steps.extend(sorted.copies.into_iter().map(|(place, from)| Step::Copy(place, from)));
+    steps.extend(batch::uploads(sorted.uploads, &policy.limits).into_iter().map(Step::Upload));
+    steps.extend(removing(sorted.gone_files, sorted.gone_folders, policy));
+    Plan { steps, removals }
+}
+
+/// The folders that something goes into and that are not there yet, parents first.
+fn folders_to_make(sorted: &contents::Sorted, known: &Known) -> Vec<Step> {
+    let mut missing = BTreeSet::new();
+    for place in sorted.placements() {
+        let mut folder = place.path.parent();
+        while let Some(path) = folder {
+            if path.is_root() || known.remote_folders.contains(&path) {
+                break;
+            }
+            folder = path.parent();
+            if !missing.insert(path) {
+                break;
+            }
+        }
+    }
+    // `RelPath` sorts a folder directly before its contents, so parents come first.
+    missing.into_iter().map(Step::MakeFolder).collect()
+}
+
+/// Retires or removes what is gone: files first, then folders, children before parents.
+fn removing(
+    files: Vec<Retirement>,
+    folders: Vec<(RelPath, GoneFolder)>,
+    policy: &Policy,
+) -> Vec<Step> {
+    let mut files = files;
+    let mut last = Vec::new();
+    for (path, gone) in folders {
+        let top = gone.folders.last().filter(|(top, _)| *top == path);
+        match top {
+            Some((path, folder)) if gone.wholly_ours && policy.keep_versions => {
+                last.push(Step::RetireFolder(path.clone(), folder.clone()));
+            }
+            Some(_) | None => {
+                files.extend(gone.entries.into_iter().map(|(path, was)| Retirement {
+                    path,
+                    was,
+                    reason: Retired::Deleted,
+                    then: None,
+                }));
+                last.extend(gone.folders.into_iter().map(|(path, f)| Step::RemoveFolder(path, f)));
+            }
+        }
+    }
+    let mut steps: Vec<Step> = batch::retirements(files).into_iter().map(Step::Retire).collect();
+    steps.extend(last);
+    steps
+}

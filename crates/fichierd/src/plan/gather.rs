@@ -1,0 +1,215 @@
+//! Collects what a plan must know besides the changes: contents that had to be read, records
+//! that may be moved or copied, files that were on the service before us.
+//!
+//! Reads the disk only where a call can be saved by it: a file is hashed before it is sent if
+//! some record has its size (it may be a rename, a copy, or unchanged after all), or if a file
+//! of its name and size is on the service already.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::ControlFlow;
+
+use fichier_api::Whirlpool;
+use fichier_api::names::RemoteName;
+use fichier_state::{Content, Entry, Folder, ForeignFile, MirrorId, RelPath};
+
+use crate::base::state::State;
+use crate::disk::hash::{Hashed, hash_file};
+use crate::disk::scan::{Scanner, Seen, SeenKind};
+use crate::plan::change::Change;
+use crate::plan::decide::{GoneFolder, Known};
+
+/// What was gathered, and what could not be.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    /// For the plan.
+    pub known: Known,
+    /// Files that changed while they were read, or could not be: they are left out this time.
+    pub unread: Vec<(RelPath, Option<std::io::Error>)>,
+}
+
+/// Gathers for the changes of one mirror. Blocks while it reads files; not those in `restless`,
+/// which never stay as they are for long enough and are sent as they will be read then.
+///
+/// # Errors
+///
+/// The state file's.
+pub fn gather(
+    state: &State,
+    scanner: &Scanner,
+    mirror: MirrorId,
+    changes: &[Change],
+    restless: &BTreeSet<RelPath>,
+) -> Result<Gathered, fichier_state::Error> {
+    let mut gathered = Gathered::default();
+    let known = &mut gathered.known;
+    for change in changes {
+        if let Change::FolderRemoved { path, folder } = change {
+            known.gone.insert(path.clone(), gone_folder(state, path, folder)?);
+        }
+    }
+    let sendable: Vec<(&RelPath, &Seen)> = changes.iter().filter_map(sendable).collect();
+    known.remote_folders = remote_folders(state, mirror, &sendable)?;
+    known.in_the_way = in_the_way(state, mirror, &sendable)?;
+    let sizes: Vec<u64> = sendable.iter().map(|(_, seen)| seen.stamp.size_bytes).collect();
+    let sizes = state.read(|s| s.has_size(mirror, &sizes))?;
+    for (path, seen) in sendable {
+        let maybe_identical = known
+            .in_the_way
+            .get(path)
+            .filter(|file| file.size_bytes == seen.stamp.size_bytes)
+            .and_then(|file| file.whirlpool);
+        let saves_a_call = maybe_identical.is_some() || sizes.contains(&seen.stamp.size_bytes);
+        if !saves_a_call || restless.contains(path) {
+            continue;
+        }
+        match read(scanner, path, seen, maybe_identical.is_some()) {
+            Ok(Some(hashed)) => remember(state, mirror, known, path, &hashed, maybe_identical)?,
+            Ok(None) => gathered.unread.push((path.clone(), None)),
+            Err(error) => gathered.unread.push((path.clone(), Some(error))),
+        }
+    }
+    Ok(gathered)
+}
+
+fn remember(
+    state: &State,
+    mirror: MirrorId,
+    known: &mut Known,
+    path: &RelPath,
+    hashed: &Hashed,
+    maybe_identical: Option<Whirlpool>,
+) -> Result<(), fichier_state::Error> {
+    known.fingerprints.insert(path.clone(), hashed.fingerprint);
+    if maybe_identical.is_some() && maybe_identical == hashed.whirlpool {
+        known.identical.insert(path.clone());
+    }
+    let content = (hashed.size_bytes, hashed.fingerprint);
+    if !known.copies.contains_key(&content) {
+        let alike = state.read(|s| s.with_content(mirror, content.0, &content.1, 1))?;
+        known.copies.extend(alike.into_iter().map(|entry| (content, entry)));
+    }
+    Ok(())
+}
+
+/// Reads a file; nothing if it is not, or does not stay, what the scan saw.
+fn read(
+    scanner: &Scanner,
+    path: &RelPath,
+    seen: &Seen,
+    with_whirlpool: bool,
+) -> std::io::Result<Option<Hashed>> {
+    let file = scanner.open_file(path)?;
+    let hashed = hash_file(file, with_whirlpool)?;
+    let same = hashed.stamp_before == seen.stamp && hashed.stamp_after == seen.stamp;
+    Ok(same.then_some(hashed))
+}
+
+fn sendable(change: &Change) -> Option<(&RelPath, &Seen)> {
+    match change {
+        Change::Added { path, seen } | Change::Touched { path, seen, .. } => {
+            let has_bytes = matches!(seen.kind, SeenKind::File) && seen.stamp.size_bytes > 0;
+            has_bytes.then_some((path, seen))
+        }
+        Change::FolderAdded { .. }
+        | Change::FolderTouched { .. }
+        | Change::FolderRemoved { .. }
+        | Change::FolderUnmanaged { .. }
+        | Change::FolderManaged { .. }
+        | Change::Unmanaged { .. }
+        | Change::Managed { .. }
+        | Change::Removed { .. } => None,
+    }
+}
+
+/// Of the folders that something may go into, those that are on the service.
+fn remote_folders(
+    state: &State,
+    mirror: MirrorId,
+    sendable: &[(&RelPath, &Seen)],
+) -> Result<BTreeSet<RelPath>, fichier_state::Error> {
+    let (mut there, mut looked_at) = (BTreeSet::new(), HashSet::new());
+    for (path, _) in sendable {
+        let mut folder = path.parent();
+        while let Some(path) = folder {
+            if !looked_at.insert(path.clone()) {
+                break;
+            }
+            let row = state.read(|s| s.folder_at(mirror, &path))?;
+            if row.is_some_and(|row| row.remote.is_some()) {
+                there.insert(path.clone());
+            }
+            folder = path.parent();
+        }
+    }
+    Ok(there)
+}
+
+/// Files that are not ours and have the name of one that is to be sent.
+fn in_the_way(
+    state: &State,
+    mirror: MirrorId,
+    sendable: &[(&RelPath, &Seen)],
+) -> Result<HashMap<RelPath, ForeignFile>, fichier_state::Error> {
+    let mut by_folder: BTreeMap<RelPath, Vec<(&RelPath, u64)>> = BTreeMap::new();
+    for (path, seen) in sendable {
+        let folder = path.parent().unwrap_or_else(RelPath::root);
+        by_folder.entry(folder).or_default().push((path, seen.stamp.size_bytes));
+    }
+    let mut found = HashMap::new();
+    for (folder, files) in by_folder {
+        let Some(row) = state.read(|s| s.folder_at(mirror, &folder))? else { continue };
+        let mut foreign: HashMap<RemoteName, Vec<ForeignFile>> = HashMap::new();
+        for file in state.read(|s| s.foreign(row.key))? {
+            foreign.entry(file.name.clone()).or_default().push(file);
+        }
+        for (path, size) in files {
+            if let Some(twins) = foreign.get_mut(&RemoteName::encode(path.name())) {
+                // Of several with the same name the one of the right size may be identical.
+                let best = twins.iter().position(|file| file.size_bytes == size).unwrap_or(0);
+                found.insert(path.clone(), twins[best].clone());
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn gone_folder(
+    state: &State,
+    path: &RelPath,
+    folder: &Folder,
+) -> Result<GoneFolder, fichier_state::Error> {
+    let mut entries: Vec<(RelPath, Box<Entry>)> = Vec::new();
+    let mut wholly_ours = true;
+    state.read(|s| {
+        s.entries_below(folder.key, |entry_path, entry| {
+            wholly_ours &= !entry.unmanaged;
+            if matches!(entry.content, Content::File(_)) {
+                entries.push((entry_path, Box::new(entry)));
+            }
+            ControlFlow::Continue(())
+        })
+    })?;
+    let mut folders = Vec::new();
+    remote_below(state, path, folder, &mut folders, &mut wholly_ours)?;
+    entries.retain(|(_, entry)| !entry.unmanaged);
+    Ok(GoneFolder { key: folder.key, entries, folders, wholly_ours })
+}
+
+/// The folders on the service below one that is gone, children first.
+fn remote_below(
+    state: &State,
+    path: &RelPath,
+    folder: &Folder,
+    found: &mut Vec<(RelPath, Box<Folder>)>,
+    wholly_ours: &mut bool,
+) -> Result<(), fichier_state::Error> {
+    for child in state.read(|s| s.subfolders(folder.key))? {
+        remote_below(state, &path.join(&child.name), &child, found, wholly_ours)?;
+    }
+    if let Some(spot) = folder.remote {
+        *wholly_ours &= spot.made_by_us && !folder.unmanaged;
+        *wholly_ours &= state.read(|s| s.foreign(folder.key))?.is_empty();
+        found.push((path.clone(), Box::new(folder.clone())));
+    }
+    Ok(())
+}

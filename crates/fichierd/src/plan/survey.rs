@@ -1,0 +1,335 @@
+//! The walk of a mirror: the disk beside the records, folder by folder.
+//!
+//! A walk needs no list of all files: each folder's listing is merged with its own records, so
+//! memory follows the number of *changes*, and the state is locked for one folder at a time.
+//! Additions and touched files are collected up to a bound; the others stay different from
+//! their records, and the next survey finds them.
+//!
+//! Invariants (I6): nothing at or below a folder that could not be read is removed, and nothing
+//! at or below a mount point whose file system is gone or was replaced.
+
+mod mounts;
+mod single;
+
+use std::io;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use fichier_state::{Entry, Folder, FolderKey, Mirror, RelPath, Stamp, Store, failpoint};
+
+use crate::disk::filter::FolderFilter;
+use crate::disk::hash::system_time_ns;
+use crate::disk::scan::{FolderScan, Scanner, Seen, SeenKind, Trouble, is_gone};
+use crate::plan::change::Change;
+use crate::plan::diff::diff_folder;
+use mounts::Devices;
+
+/// What a survey found.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// The differences, in path order. A path that changed its kind is there twice: what was
+    /// removed before what was added.
+    pub changes: Vec<Change>,
+    /// Additions, touched and unsettled files beyond the bound, which were only counted. While
+    /// there are any, a removal may be one half of a rename whose other half is among them.
+    pub left_out: u64,
+    /// Entries of folders that were looked at.
+    pub looked_at: u64,
+    /// Files that differ but were written less than `settle` ago; they are not in `changes`.
+    pub unsettled: Vec<RelPath>,
+    /// Files that differ but were tried lately.
+    pub skipped: Vec<RelPath>,
+    /// What could not be looked at or cannot be mirrored, and why.
+    pub trouble: Vec<Trouble>,
+    /// Paths that could not be listed or looked at: nothing there or below is removed.
+    pub incomplete: Vec<RelPath>,
+    /// Mount points whose file system is gone or was replaced: nothing below is touched.
+    pub unavailable: Vec<RelPath>,
+    /// FIFOs, sockets and devices that were seen.
+    pub specials: u64,
+}
+
+/// What to look at, and how.
+pub struct SurveyRequest<'a> {
+    /// The mirror, whose source the scanner has open.
+    pub mirror: &'a Mirror,
+    /// Where to look: each path and all that is below it. `None` is everything. A path may well
+    /// be gone, or have no record yet.
+    pub paths: Option<&'a [RelPath]>,
+    /// How long a file must have been left alone.
+    pub settle: Duration,
+    /// The time of the survey.
+    pub now: SystemTime,
+    /// Files to take even if they have not settled.
+    pub force: &'a dyn Fn(&RelPath) -> bool,
+    /// Added and touched files to leave out: they were tried lately and could not be mirrored.
+    pub skip: &'a dyn Fn(&RelPath) -> bool,
+    /// The bound for additions and touched files together, and for unsettled files.
+    pub max_additions: usize,
+}
+
+/// Why a survey could not be made at all.
+#[derive(Debug, thiserror::Error)]
+pub enum SurveyError {
+    /// The records could not be read.
+    #[error("the state could not be read")]
+    Store(#[from] fichier_state::Error),
+    /// The source itself could not be looked at.
+    #[error("the source could not be looked at")]
+    Source(#[source] io::Error),
+    /// The mirror has no root folder on record.
+    #[error("the mirror is not on record")]
+    UnknownMirror,
+}
+
+/// Compares the disk with the records. Blocks; about 2 µs an entry with all in memory.
+///
+/// # Errors
+///
+/// [`SurveyError`]. Folders that cannot be read are no error: see [`Survey::incomplete`].
+pub fn survey(
+    scanner: &mut Scanner,
+    store: &Mutex<Store>,
+    request: &SurveyRequest<'_>,
+) -> Result<Survey, SurveyError> {
+    scanner.forget_trail();
+    let mut walk = Walk { scanner, store, request, survey: Survey::default(), additions: 0 };
+    let result = match request.paths {
+        None => walk.everything(),
+        Some(paths) => walk.paths(paths),
+    };
+    let Walk { scanner, mut survey, .. } = walk;
+    scanner.forget_trail();
+    // Stable: of two changes of one path, the removal stays first.
+    survey.changes.sort_by(|one, other| one.path().cmp(other.path()));
+    // Paths that were looked at singly have met in the folders above them.
+    survey.changes.dedup();
+    result.map(|()| survey)
+}
+
+struct Walk<'a> {
+    scanner: &'a mut Scanner,
+    store: &'a Mutex<Store>,
+    request: &'a SurveyRequest<'a>,
+    survey: Survey,
+    additions: usize,
+}
+
+/// A folder that is to be walked.
+struct Place {
+    path: RelPath,
+    /// Its record; none if it is new, and then all below it is new too.
+    key: Option<FolderKey>,
+    devices: Devices,
+    /// Without the patterns that are written in the folder itself.
+    filter: FolderFilter,
+}
+
+/// A folder whose sub-folders are being walked.
+struct Frame {
+    path: RelPath,
+    devices: Devices,
+    filter: FolderFilter,
+    subfolders: std::vec::IntoIter<Subfolder>,
+}
+
+struct Subfolder {
+    name: Vec<u8>,
+    device: u64,
+    /// Its record, with the device number in it.
+    record: Option<(FolderKey, u64)>,
+}
+
+impl Walk<'_> {
+    fn everything(&mut self) -> Result<(), SurveyError> {
+        let (root, found) = self.root()?;
+        self.report_root(&root, &found);
+        let place = self.root_place(&root, &found);
+        self.walk(place)
+    }
+
+    /// The record of the source, and what it is now.
+    fn root(&mut self) -> Result<(Folder, Seen), SurveyError> {
+        let key = self.request.mirror.root;
+        let root = self.lock_store().folder(key)?.ok_or(SurveyError::UnknownMirror)?;
+        let gone = || io::Error::from(io::ErrorKind::NotFound);
+        let seen = self.scanner.look(&RelPath::root()).and_then(|seen| seen.ok_or_else(gone));
+        Ok((root, seen.map_err(SurveyError::Source)?))
+    }
+
+    fn root_place(&mut self, root: &Folder, found: &Seen) -> Place {
+        Place {
+            path: RelPath::root(),
+            key: Some(root.key),
+            devices: Devices::of_root(root.device, found.device),
+            filter: self.scanner.bare_filter(),
+        }
+    }
+
+    /// The source's own facts belong to a restore, and its device number tells mount points.
+    fn report_root(&mut self, root: &Folder, found: &Seen) {
+        if !found.is_as_recorded(root) {
+            let (path, facts) = (RelPath::root(), found.folder_facts());
+            self.survey.changes.push(Change::FolderTouched { path, key: root.key, facts });
+        }
+    }
+
+    /// Walks `start` and all that is below it. Not recursive: a tree may be of any depth.
+    fn walk(&mut self, start: Place) -> Result<(), SurveyError> {
+        let mut frames: Vec<Frame> = self.visit(start)?.into_iter().collect();
+        while let Some(frame) = frames.last_mut() {
+            let Some(subfolder) = frame.subfolders.next() else {
+                frames.pop();
+                continue;
+            };
+            let place = Place {
+                path: frame.path.join(&subfolder.name),
+                key: subfolder.record.map(|(key, _)| key),
+                devices: frame.devices.below(subfolder.record.map(|(_, d)| d), subfolder.device),
+                filter: frame.filter.below(&subfolder.name),
+            };
+            frames.extend(self.visit(place)?);
+        }
+        Ok(())
+    }
+
+    /// Compares one folder with its records; `None` if there is nothing to do below it.
+    fn visit(&mut self, place: Place) -> Result<Option<Frame>, SurveyError> {
+        let Place { path, key, devices, filter } = place;
+        failpoint::reached("scan:folder");
+        let (mut found, filter) = match self.scanner.read_with(&path, filter) {
+            Ok(read) => read,
+            // Gone since its parent was listed: whoever did that will be noticed.
+            Err(error) if is_gone(&error) => return Ok(None),
+            Err(error) => {
+                self.give_up(path, error);
+                return Ok(None);
+            }
+        };
+        self.survey.trouble.append(&mut found.trouble);
+        let (folders, entries) = self.records(key)?;
+        if devices.mount_changed() && !mounts::is_familiar(&folders, &entries, &found) {
+            self.leave_unavailable(path);
+            return Ok(None);
+        }
+        if !found.complete {
+            self.survey.incomplete.push(path.clone());
+        }
+        self.count(&found);
+        let is_excluded = |name: &[u8], is_dir| filter.is_excluded(name, is_dir);
+        self.collect(diff_folder(&path, &folders, &entries, &found, &is_excluded));
+        let subfolders = subfolders(&folders, &entries, &found).into_iter();
+        Ok(Some(Frame { path, devices, filter, subfolders }))
+    }
+
+    /// What is on record for a folder; nothing for a new one, without asking.
+    fn records(&self, key: Option<FolderKey>) -> Result<(Vec<Folder>, Vec<Entry>), SurveyError> {
+        let Some(key) = key else { return Ok((Vec::new(), Vec::new())) };
+        let store = self.lock_store();
+        Ok((store.subfolders(key)?, store.entries(key)?))
+    }
+
+    fn count(&mut self, found: &FolderScan) {
+        let specials = found.entries.iter().filter(|seen| seen.kind == SeenKind::Special).count();
+        self.survey.looked_at += found.entries.len() as u64;
+        self.survey.specials += specials as u64;
+    }
+
+    fn collect(&mut self, changes: Vec<Change>) {
+        for change in changes {
+            match &change {
+                Change::Added { path, seen } | Change::Touched { path, seen, .. } => {
+                    if (self.request.skip)(path) {
+                        self.survey.skipped.push(path.clone());
+                        continue;
+                    }
+                    if seen.kind == SeenKind::File
+                        && !self.has_settled(&seen.stamp)
+                        && !(self.request.force)(path)
+                    {
+                        self.collect_unsettled(path.clone());
+                    } else {
+                        self.collect_bounded(change);
+                    }
+                }
+                Change::FolderAdded { .. } => self.collect_bounded(change),
+                Change::FolderTouched { .. }
+                | Change::FolderRemoved { .. }
+                | Change::FolderUnmanaged { .. }
+                | Change::FolderManaged { .. }
+                | Change::Unmanaged { .. }
+                | Change::Managed { .. }
+                | Change::Removed { .. } => self.survey.changes.push(change),
+            }
+        }
+    }
+
+    /// Once the bound is reached nothing more is added, so no file is ever collected without
+    /// its new folder.
+    fn collect_bounded(&mut self, change: Change) {
+        if self.additions < self.request.max_additions {
+            self.additions += 1;
+            self.survey.changes.push(change);
+        } else {
+            self.survey.left_out += 1;
+        }
+    }
+
+    fn collect_unsettled(&mut self, path: RelPath) {
+        if self.survey.unsettled.len() < self.request.max_additions {
+            self.survey.unsettled.push(path);
+        } else {
+            self.survey.left_out += 1;
+        }
+    }
+
+    /// Whether a file was left alone for long enough. Times in the future say nothing about
+    /// that, and waiting for them to come could take years; a file that is being written shows
+    /// it by a stamp that changes while it is read.
+    fn has_settled(&self, stamp: &Stamp) -> bool {
+        let now_ns = system_time_ns(self.request.now);
+        let times = [stamp.mtime_ns, stamp.ctime_ns];
+        let Some(latest) = times.into_iter().filter(|time| *time <= now_ns).max() else {
+            return true;
+        };
+        u128::from(now_ns.abs_diff(latest)) >= self.request.settle.as_nanos()
+    }
+
+    fn give_up(&mut self, path: RelPath, error: io::Error) {
+        self.survey.incomplete.push(path.clone());
+        self.survey.trouble.push(Trouble { path, error });
+    }
+
+    /// Leaves a mount point as it is on record. Its new facts must not get there: with them
+    /// the folder below the mount would look like the real thing the next time.
+    fn leave_unavailable(&mut self, path: RelPath) {
+        let is_its_touch = |change: &Change| matches!(change, Change::FolderTouched { path: touched, .. } if *touched == path);
+        if let Some(at) = self.survey.changes.iter().rposition(is_its_touch) {
+            self.survey.changes.remove(at);
+        }
+        self.survey.unavailable.push(path);
+    }
+
+    fn lock_store(&self) -> std::sync::MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The folders in `found` to go on with, each with its record.
+fn subfolders(folders: &[Folder], entries: &[Entry], found: &FolderScan) -> Vec<Subfolder> {
+    let mut subfolders = Vec::new();
+    for seen in found.entries.iter().filter(|seen| seen.is_folder()) {
+        let at = folders.binary_search_by(|folder| folder.name.cmp(&seen.name));
+        let record = at.ok().map(|at| (folders[at].key, folders[at].device));
+        // A file became a folder, but its removal has to wait for a complete listing.
+        let waits =
+            !found.complete && entries.binary_search_by(|entry| entry.name.cmp(&seen.name)).is_ok();
+        if record.is_some() || !waits {
+            subfolders.push(Subfolder { name: seen.name.clone(), device: seen.device, record });
+        }
+    }
+    subfolders
+}
+
+#[cfg(test)]
+mod tests;

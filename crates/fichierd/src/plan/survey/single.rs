@@ -1,0 +1,137 @@
+//! The survey of single paths, as the watcher names them.
+//!
+//! A path is compared in its folder by one `lstat`; no listing is read for it. The walk goes
+//! down from the source, because what is above decides: a pattern may exclude it, a folder may
+//! be new or gone, a mount may be missing. At the first such thing the comparison is made
+//! there, for all that is below.
+
+use fichier_state::{Entry, Folder, FolderKey, RelPath};
+
+use super::{FolderScan, Place, SurveyError, Walk};
+use crate::disk::filter::RULES_FILE;
+use crate::disk::scan::{Seen, is_gone};
+use crate::plan::change::Change;
+use crate::plan::diff::diff_folder;
+
+impl Walk<'_> {
+    pub(super) fn paths(&mut self, paths: &[RelPath]) -> Result<(), SurveyError> {
+        let mut covered: Option<RelPath> = None;
+        for path in topmost(paths) {
+            if covered.as_ref().is_some_and(|covered| path.starts_with(covered)) {
+                continue;
+            }
+            covered = Some(self.path(&path)?);
+        }
+        Ok(())
+    }
+
+    /// Compares `path` and all that is below it, or a folder above it instead; says which.
+    fn path(&mut self, path: &RelPath) -> Result<RelPath, SurveyError> {
+        if path.is_root() {
+            self.everything()?;
+            return Ok(RelPath::root());
+        }
+        let (root, found) = self.root()?;
+        self.report_root(&root, &found);
+        let mut place = self.root_place(&root, &found);
+        let mut names = path.components().peekable();
+        while let Some(name) = names.next() {
+            match self.step(place, name, names.peek().is_none())? {
+                Step::Down(next) => place = next,
+                Step::Done(at) => return Ok(at),
+            }
+        }
+        Ok(path.clone())
+    }
+
+    /// Goes from `place` to the entry `name`, and compares it if there is no going on.
+    fn step(&mut self, place: Place, name: &[u8], is_last: bool) -> Result<Step, SurveyError> {
+        let Place { path: folder, key, devices, filter } = place;
+        let at = folder.join(name);
+        let looked = self
+            .scanner
+            .with_own_rules(&folder, filter)
+            .and_then(|ruled| Ok((ruled, self.scanner.look_in(&folder, name)?)));
+        let ((filter, mut trouble), seen) = match looked {
+            Ok(looked) => looked,
+            // Its folder went away this moment; that will be noticed.
+            Err(error) if is_gone(&error) => return Ok(Step::Done(at)),
+            Err(error) => {
+                self.give_up(at.clone(), error);
+                return Ok(Step::Done(at));
+            }
+        };
+        let excluded = seen.as_ref().is_some_and(|seen| filter.is_excluded(name, seen.is_folder()));
+        let seen = seen.filter(|_| !excluded);
+        let (folders, entries) = self.records_of(key, &at)?;
+        let record = folders.first().map(|folder| (folder.key, folder.device));
+        let below = seen.as_ref().filter(|seen| seen.is_folder()).map(|seen| Place {
+            path: at.clone(),
+            key: record.map(|(key, _)| key),
+            devices: devices.below(record.map(|(_, device)| device), seen.device),
+            filter: filter.below(name),
+        });
+        match below {
+            Some(below) if !is_last && below.key.is_some() && !below.devices.mount_changed() => {
+                self.report_touched(&at, folders.first(), seen.as_ref());
+                return Ok(Step::Down(below));
+            }
+            below => {
+                self.survey.trouble.append(&mut trouble);
+                let entries_found = seen.into_iter().collect();
+                let found =
+                    FolderScan { entries: entries_found, complete: true, trouble: Vec::new() };
+                self.count(&found);
+                let is_excluded = |name: &[u8], is_dir| filter.is_excluded(name, is_dir);
+                self.collect(diff_folder(&folder, &folders, &entries, &found, &is_excluded));
+                if let Some(below) = below {
+                    self.walk(below)?;
+                }
+            }
+        }
+        Ok(Step::Done(at))
+    }
+
+    /// The facts of a folder on the way: what was done in it has changed its times.
+    fn report_touched(&mut self, at: &RelPath, record: Option<&Folder>, seen: Option<&Seen>) {
+        if let (Some(folder), Some(seen)) = (record, seen)
+            && !seen.is_as_recorded(folder)
+        {
+            let (path, facts) = (at.clone(), seen.folder_facts());
+            self.survey.changes.push(Change::FolderTouched { path, key: folder.key, facts });
+        }
+    }
+
+    /// What is on record for the one path `at` in the folder `key`.
+    fn records_of(
+        &self,
+        key: Option<FolderKey>,
+        at: &RelPath,
+    ) -> Result<(Vec<Folder>, Vec<Entry>), SurveyError> {
+        let Some(key) = key else { return Ok((Vec::new(), Vec::new())) };
+        let store = self.lock_store();
+        let folder = store.folder_at(self.request.mirror.id, at)?;
+        let entry = store.entry(key, at.name())?;
+        Ok((folder.into_iter().collect(), entry.into_iter().collect()))
+    }
+}
+
+/// What came of one step down.
+enum Step {
+    /// A recorded folder: further on.
+    Down(Place),
+    /// Compared here, with all that is below.
+    Done(RelPath),
+}
+
+/// The paths without those below others. New patterns concern all that is in their folder.
+fn topmost(paths: &[RelPath]) -> Vec<RelPath> {
+    let widen = |path: &RelPath| match path.parent() {
+        Some(folder) if path.name() == RULES_FILE => folder,
+        _ => path.clone(),
+    };
+    let mut paths: Vec<RelPath> = paths.iter().map(widen).collect();
+    paths.sort();
+    paths.dedup_by(|path, kept| path.starts_with(kept));
+    paths
+}

@@ -1,0 +1,414 @@
+//! Whether this state is the newest one that works on a target (C08, P09).
+//!
+//! At each start a folder `.fichierd/epoch/<n+1>` is made, with the number after the newest that
+//! the state knows. A number that is there and not in the state was made by somebody else, or by
+//! this very installation later than the state is from: a file put back from a backup, a virtual
+//! machine set back to a snapshot. The rows of such a state are stale, and nothing may leave the
+//! target because of them: the whole target is looked at first (`look`).
+//!
+//! That names of folders are unique in their parent is likely and not certain, so the folder is
+//! listed before each claim, and again before removals that come later than [`LOOK_AGAIN_S`]:
+//! whoever finds a newer claim than the one it made itself while it ran has been replaced.
+//!
+//! Costs two calls at a start (a listing and a `mkdir`), one before removals within each hour,
+//! and two for each old claim that is tidied away; nothing in between.
+//!
+//! Invariants: each claim is on disk before it is asked for (I3), and killed at any point the next
+//! start ends the same; what is in doubt stays so, over restarts, until all of it was looked at.
+
+mod judge;
+mod look;
+
+use fichier_api::names::RemoteName;
+use fichier_api::{Client, ErrorKind, FolderId};
+use fichier_state::{Mirror, MirrorId, Records, Writing};
+use serde::{Deserialize, Serialize};
+
+use self::judge::{Claims, Verdict, host_name};
+use crate::base::state::State;
+use crate::remote::execute::{Executor, StepError};
+use crate::remote::ledger;
+use crate::remote::target::{OWN_FOLDER, TargetError};
+
+/// The folder of the claims, in `.fichierd`.
+pub(crate) const EPOCH_FOLDER: &str = "epoch";
+
+/// Removals later than this after the last look at the claims are preceded by another.
+const LOOK_AGAIN_S: i64 = 3600;
+
+/// An older state noticed again within this time is not one that was put back twice: two states
+/// take turns.
+const TAKE_TURNS_S: i64 = 30 * 24 * 3600;
+
+/// The note that says which machine this is: see [`crate::base::machine::machine`].
+pub const MACHINE_NOTE: &str = "machine";
+
+/// What a state knows of the claims on a mirror's target.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Fence {
+    /// The newest that it has made, or seen.
+    epoch: u64,
+    /// About to be made.
+    claiming: Option<u64>,
+    /// The folder of the claims.
+    folder: Option<FolderId>,
+    /// When it was last listed; Unix seconds.
+    looked_s: i64,
+    /// Nothing was on record of the target before: whatever is there is taken as it is.
+    is_new: bool,
+    /// When an older state was last noticed; Unix seconds.
+    noticed_s: Option<i64>,
+    /// The whole target is to be looked at.
+    doubt: Option<Doubt>,
+    /// Somebody else works on the target.
+    lost: Option<Lost>,
+    /// Claims that are over, to be tidied away.
+    pub(crate) old: Vec<FolderId>,
+}
+
+/// Why the records are not believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Doubt {
+    /// Since when; Unix seconds. Folders that were compared later are done.
+    since_s: i64,
+}
+
+/// Who else works on the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Lost {
+    /// Another machine.
+    ToMachine,
+    /// A copy of this state.
+    ToCopy,
+}
+
+impl Fence {
+    pub(crate) fn read(records: &Records, mirror: MirrorId) -> fichier_state::Result<Fence> {
+        let note = records.note(&key(mirror))?;
+        Ok(note.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+    }
+
+    pub(crate) fn change<R>(
+        w: &mut Writing<'_>,
+        mirror: MirrorId,
+        change: impl FnOnce(&mut Fence) -> R,
+    ) -> fichier_state::Result<R> {
+        let mut fence = Fence::read(w, mirror)?;
+        let done = change(&mut fence);
+        let text = serde_json::to_string(&fence).unwrap_or_default();
+        w.set_note(&key(mirror), Some(&text))?;
+        Ok(done)
+    }
+}
+
+fn key(mirror: MirrorId) -> String {
+    format!("claims on the target of mirror {}", mirror.0)
+}
+
+/// Nothing is on record of the target, or it was recovered from there: the claims that are found
+/// there are no news.
+pub(crate) fn begin_anew(w: &mut Writing<'_>, mirror: MirrorId) -> fichier_state::Result<()> {
+    Fence::change(w, mirror, |fence| *fence = Fence { is_new: true, ..Fence::default() })
+}
+
+/// The folder of the claims, as a listing of `.fichierd` shows it.
+pub(crate) fn remember_folder(
+    w: &mut Writing<'_>,
+    mirror: MirrorId,
+    folder: Option<FolderId>,
+) -> fichier_state::Result<()> {
+    Fence::change(w, mirror, |fence| fence.folder = folder)
+}
+
+/// How many folders are still to be looked at before the records are believed; nothing if they
+/// are.
+///
+/// # Errors
+///
+/// The state file's.
+pub fn left_to_look_at(records: &Records, mirror: MirrorId) -> fichier_state::Result<Option<u64>> {
+    let Some(doubt) = Fence::read(records, mirror)?.doubt else { return Ok(None) };
+    let folders = records.oldest_audit(mirror)?.map_or(0, |(_, folders)| folders);
+    let done = records.audited_since(mirror, doubt.since_s + 1)?;
+    Ok(Some(folders.saturating_sub(done)))
+}
+
+/// The note that lets a mirror go on with a target on which somebody else works, once.
+pub fn take_over_note(mirror: &str) -> String {
+    format!("take over the target of {mirror}")
+}
+
+/// Refuses a target that is known to be somebody else's, without a call.
+pub(crate) fn check_known(state: &State, mirror: &Mirror) -> Result<(), TargetError> {
+    let lost = state.read(|s| Ok((Fence::read(s, mirror.id)?.lost, is_taken_over(s, mirror)?)))?;
+    match lost {
+        (Some(lost), false) => Err(lost.error(&mirror.name)),
+        (Some(_) | None, _) => Ok(()),
+    }
+}
+
+/// Claims the target for this start. `made` is the folder of the claims if it was made just now,
+/// so that nothing can be in it.
+///
+/// # Errors
+///
+/// [`TargetError::OtherMachine`] and [`TargetError::OtherCopy`] need a decision.
+pub(crate) async fn claim(
+    client: &Client,
+    state: &State,
+    mirror: &Mirror,
+    target: FolderId,
+    made: Option<FolderId>,
+) -> Result<(), TargetError> {
+    let machine = state.read(|s| machine(s))?;
+    Claiming { client, state, mirror, machine }.run(target, made).await
+}
+
+/// Which machine this is; on one without an identity of its own, which installation.
+fn machine(records: &Records) -> fichier_state::Result<String> {
+    Ok(match records.note(MACHINE_NOTE)? {
+        Some(machine) => machine,
+        None => records.installation()?.unwrap_or_default(),
+    })
+}
+
+struct Claiming<'a> {
+    client: &'a Client,
+    state: &'a State,
+    mirror: &'a Mirror,
+    machine: String,
+}
+
+impl Claiming<'_> {
+    async fn run(&self, target: FolderId, made: Option<FolderId>) -> Result<(), TargetError> {
+        let mut made = made;
+        // A claim that is refused has been made meanwhile: the next listing shows whose it is.
+        for _ in 0..3 {
+            let (folder, claims) = match made.take() {
+                Some(folder) => (folder, Claims::default()),
+                None => self.claims(target).await?,
+            };
+            let next = self.decide(&claims)?;
+            self.name_machine(folder, &claims).await?;
+            if self.make(folder, next).await? {
+                return self.confirm(next, &claims);
+            }
+        }
+        self.lose(Lost::ToCopy)
+    }
+
+    /// The folder of the claims and what is in it. A listing, or a call that makes it.
+    async fn claims(&self, target: FolderId) -> Result<(FolderId, Claims), TargetError> {
+        let (known, own) = self
+            .state
+            .read(|s| Ok((self.fence(s)?.folder, ledger::own_folder(s, self.mirror.id)?)))?;
+        if let Some(folder) = known {
+            match self.client.list_folder(folder).await {
+                Ok(listing) => return Ok((folder, Claims::of(&listing))),
+                Err(error) if matches!(error.kind, ErrorKind::NotFound) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let own = match own {
+            Some(own) => own,
+            None => self.folder_in(target, OWN_FOLDER).await?,
+        };
+        let folder = self.folder_in(own, EPOCH_FOLDER).await?;
+        let made = self.client.list_folder(folder).await?;
+        self.state.write(|w| remember_folder(w, self.mirror.id, Some(folder)))?;
+        Ok((folder, Claims::of(&made)))
+    }
+
+    /// A sub-folder by name; made if it is not there.
+    async fn folder_in(&self, parent: FolderId, name: &str) -> Result<FolderId, TargetError> {
+        let name = RemoteName::encode(name.as_bytes());
+        let listing = self.client.list_folder(parent).await?;
+        match listing.folders.iter().find(|folder| folder.name == name) {
+            Some(folder) => Ok(folder.id),
+            None => Ok(self.client.make_folder(parent, &name).await?.id),
+        }
+    }
+
+    /// What the claims mean, written down; the number of the next.
+    fn decide(&self, claims: &Claims) -> Result<u64, TargetError> {
+        let (fence, taken_over) =
+            self.state.read(|s| Ok((self.fence(s)?, is_taken_over(s, self.mirror)?)))?;
+        let verdict = if fence.is_new {
+            Verdict::Newest
+        } else {
+            claims.judge(fence.epoch, fence.claiming, &self.machine)
+        };
+        let now_s = self.state.now_s();
+        let lately = |at_s: i64| (0..TAKE_TURNS_S).contains(&(now_s - at_s));
+        let in_turns = fence.noticed_s.is_some_and(lately);
+        let lost = match verdict {
+            Verdict::OtherMachine => Some(Lost::ToMachine),
+            Verdict::Twice => Some(Lost::ToCopy),
+            Verdict::Older if in_turns => Some(Lost::ToCopy),
+            Verdict::Newest | Verdict::PerhapsOurs | Verdict::Older => None,
+        };
+        if let Some(lost) = lost.or(fence.lost).filter(|_| !taken_over) {
+            return self.lose(lost);
+        }
+        let doubts = taken_over || verdict != Verdict::Newest;
+        let known = fence.epoch.max(claims.newest());
+        self.state.write(|w| {
+            if doubts {
+                w.doubt_listings(self.mirror.id)?;
+                w.set_note(&take_over_note(&self.mirror.name), None)?;
+            }
+            Fence::change(w, self.mirror.id, |fence| {
+                if doubts {
+                    fence.doubt = Some(Doubt { since_s: now_s });
+                    fence.lost = None;
+                }
+                if verdict == Verdict::Older && !taken_over {
+                    fence.noticed_s = Some(now_s);
+                } else if taken_over {
+                    fence.noticed_s = None;
+                }
+                fence.epoch = known;
+                fence.claiming = Some(known + 1);
+                fence.is_new = false;
+                fence.looked_s = now_s;
+            })
+        })?;
+        if doubts {
+            self.say(verdict, &fence, known);
+        }
+        Ok(known + 1)
+    }
+
+    fn say(&self, verdict: Verdict, before: &Fence, known: u64) {
+        let name = &self.mirror.name;
+        let why = match verdict {
+            Verdict::PerhapsOurs => {
+                "an earlier start was cut short, and whether it reached 1fichier is not known"
+                    .to_owned()
+            }
+            Verdict::Older => format!(
+                "the state file is older than what is on 1fichier (it knows of start {}, and there \
+                 were {known}): it was put back from a backup or a snapshot, or a copy of it is in \
+                 use elsewhere",
+                before.epoch
+            ),
+            Verdict::Newest | Verdict::OtherMachine | Verdict::Twice => {
+                "the target is taken over".to_owned()
+            }
+        };
+        tracing::warn!(mirror = %name, "`{name}`: {why}. Nothing is sent or removed until its \
+            whole target was compared with the records, one call for each folder; then it goes on \
+            by itself");
+    }
+
+    /// Somebody else works on the target; nothing more is done there.
+    fn lose<T>(&self, lost: Lost) -> Result<T, TargetError> {
+        lose(self.state, self.mirror.id, lost)?;
+        Err(lost.error(&self.mirror.name))
+    }
+
+    /// A call only where the state has come to another machine.
+    async fn name_machine(&self, folder: FolderId, claims: &Claims) -> Result<(), TargetError> {
+        if claims.hosts.iter().any(|(host, _)| *host == self.machine) {
+            return Ok(());
+        }
+        let name = RemoteName::encode(host_name(&self.machine).as_bytes());
+        match self.client.make_folder(folder, &name).await {
+            Ok(_) => Ok(()),
+            Err(error) if matches!(error.kind, ErrorKind::NameTaken { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether the claim was made. One that was refused may be ours, if an earlier call for it was
+    /// not answered.
+    async fn make(&self, folder: FolderId, epoch: u64) -> Result<bool, TargetError> {
+        let name = RemoteName::encode(epoch.to_string().as_bytes());
+        match self.client.make_folder(folder, &name).await {
+            Ok(_) => Ok(true),
+            Err(error) if matches!(error.kind, ErrorKind::NameTaken { .. }) => {
+                self.state
+                    .write(|w| Fence::change(w, self.mirror.id, |fence| fence.claiming = None))?;
+                Ok(false)
+            }
+            Err(error) => {
+                if !error.outcome_unknown() {
+                    self.state.write(|w| {
+                        Fence::change(w, self.mirror.id, |fence| fence.claiming = None)
+                    })?;
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    fn confirm(&self, epoch: u64, claims: &Claims) -> Result<(), TargetError> {
+        let old = claims.epochs.iter().map(|(_, id)| *id);
+        let others = claims.hosts.iter().filter(|(host, _)| *host != self.machine);
+        let old: Vec<FolderId> = old.chain(others.map(|(_, id)| *id)).collect();
+        Ok(self.state.write(|w| {
+            Fence::change(w, self.mirror.id, |fence| {
+                fence.epoch = epoch;
+                fence.claiming = None;
+                fence.old = old;
+            })
+        })?)
+    }
+
+    fn fence(&self, records: &Records) -> fichier_state::Result<Fence> {
+        Fence::read(records, self.mirror.id)
+    }
+}
+
+impl Lost {
+    fn error(self, mirror: &str) -> TargetError {
+        let mirror = mirror.to_owned();
+        match self {
+            Lost::ToMachine => TargetError::OtherMachine { mirror },
+            Lost::ToCopy => TargetError::OtherCopy { mirror },
+        }
+    }
+}
+
+fn lose(state: &State, mirror: MirrorId, lost: Lost) -> fichier_state::Result<()> {
+    state.write(|w| Fence::change(w, mirror, |fence| fence.lost = Some(lost)))
+}
+
+fn is_taken_over(records: &Records, mirror: &Mirror) -> fichier_state::Result<bool> {
+    Ok(records.note(&take_over_note(&mirror.name))?.is_some())
+}
+
+impl Executor {
+    /// Before removals: whether nobody else has claimed the target meanwhile. Costs a listing, at
+    /// most once an hour.
+    pub(crate) async fn check_claim(&self) -> Result<(), StepError> {
+        let fence = self.state.read(|s| Fence::read(s, self.mirror))?;
+        let now_s = self.state.now_s();
+        let Some(folder) = fence.folder else { return Ok(()) };
+        if (0..LOOK_AGAIN_S).contains(&(now_s - fence.looked_s)) {
+            return Ok(());
+        }
+        let claims = match self.client.list_folder(folder).await {
+            Ok(listing) => Claims::of(&listing),
+            // Somebody removed it; the next start makes it again.
+            Err(error) if matches!(error.kind, ErrorKind::NotFound) => Claims::default(),
+            Err(error) => return Err(error.into()),
+        };
+        let machine = self.state.read(|s| machine(s))?;
+        let lost = match claims.judge(fence.epoch, None, &machine) {
+            Verdict::Newest => {
+                return Ok(self
+                    .state
+                    .write(|w| Fence::change(w, self.mirror, |fence| fence.looked_s = now_s))?);
+            }
+            Verdict::OtherMachine => Lost::ToMachine,
+            // This process has made the newest that it knows: it is no older state.
+            Verdict::PerhapsOurs | Verdict::Older | Verdict::Twice => Lost::ToCopy,
+        };
+        lose(&self.state, self.mirror, lost)?;
+        let rows = self.state.read(|s| s.mirrors())?;
+        let name = rows.into_iter().find(|row| row.id == self.mirror).map(|row| row.name);
+        Err(StepError::Target(Box::new(lost.error(&name.unwrap_or_default()))))
+    }
+}

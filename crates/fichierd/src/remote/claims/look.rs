@@ -1,0 +1,195 @@
+//! The look at a whole target, after which stale records are none any more.
+//!
+//! Each remote folder on record is listed. A record whose file is not in its folder as it was
+//! confirmed, at two looks (X08), is forgotten: what is on disk is then compared as if it were
+//! new, and adopted where the service has the same under its path. Nothing is changed at the
+//! service. Folders that were compared since the doubt began are done, so that a look that was cut
+//! short goes on where it was.
+//!
+//! Costs a call for each folder, and another for those that differ from the records, 30 s later.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use fichier_api::names::RemoteName;
+use fichier_api::{FileUrl, FolderListing, RemoteFile, RemoteFolder};
+use fichier_state::{Entry, Folder, FolderKey, RelPath, RemoteSpot};
+
+use super::{Doubt, Fence};
+use crate::base::stop::Stop;
+use crate::base::words::count;
+use crate::remote::execute::{Executor, StepError, is_gone};
+use crate::remote::layout::name_of;
+use crate::remote::target::OWN_FOLDER;
+
+/// How a look went.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    folders: u64,
+    files: u64,
+    stale: u64,
+}
+
+/// What a listing does not show as recorded, by its local name.
+type Odd = BTreeMap<FolderKey, BTreeSet<Vec<u8>>>;
+
+impl Executor {
+    /// Whether the records can be believed; where they are in doubt, after the whole target was
+    /// compared with them. `false` when the process is to stop before that is done.
+    pub(crate) async fn is_believed(&self, stop: &Stop) -> Result<bool, StepError> {
+        let fence = self.state.read(|s| Fence::read(s, self.mirror))?;
+        let Some(doubt) = fence.doubt else { return Ok(true) };
+        self.recover().await?;
+        let (mut tally, mut odd) = (Tally::default(), Odd::new());
+        while let Some(folder) = self.next_folder(doubt, &odd)? {
+            if stop.is_set() {
+                return Ok(false);
+            }
+            self.look_at_folder(&folder, doubt, &mut odd, &mut tally).await?;
+        }
+        self.state.write(|w| Fence::change(w, self.mirror, |fence| fence.doubt = None))?;
+        tracing::info!(
+            folders = tally.folders,
+            files = tally.files,
+            stale = tally.stale,
+            "the whole target was compared with the records: {} of {} files were not as recorded; \
+             removals go on",
+            count(tally.stale),
+            count(tally.files)
+        );
+        Ok(true)
+    }
+
+    /// One that has not been compared yet; those with odd files wait until the others are done.
+    fn next_folder(&self, doubt: Doubt, odd: &Odd) -> Result<Option<Folder>, StepError> {
+        let due =
+            self.state.read(|s| s.audits_due(self.mirror, doubt.since_s + 1, odd.len() + 1))?;
+        let first = due.iter().find(|key| !odd.contains_key(key)).or(due.first());
+        let Some(key) = first else { return Ok(None) };
+        Ok(self.state.read(|s| s.folder(*key))?)
+    }
+
+    async fn look_at_folder(
+        &self,
+        folder: &Folder,
+        doubt: Doubt,
+        odd: &mut Odd,
+        tally: &mut Tally,
+    ) -> Result<(), StepError> {
+        let Some(spot) = folder.remote else { return Ok(()) };
+        let path = self.state.read(|s| s.path_of(folder.key))?;
+        let listing = match self.client.list_folder_whole(spot.id).await {
+            Ok(listing) => listing,
+            Err(error) if is_gone(&error) && !path.is_root() => {
+                tally.folders += 1;
+                return Ok(self.state.write(|w| w.forget_remote_below(folder.key))?);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let missing = self.missing(folder, &listing)?;
+        let before = odd.remove(&folder.key);
+        if !missing.is_empty() && before.is_none() {
+            odd.insert(folder.key, missing);
+            return Ok(());
+        }
+        let stale: BTreeSet<&Vec<u8>> = match &before {
+            Some(before) => missing.iter().filter(|name| before.contains(*name)).collect(),
+            None => BTreeSet::new(),
+        };
+        tally.folders += 1;
+        tally.files += self.state.read(|s| s.entries(folder.key))?.len() as u64;
+        tally.stale += self.forget_stale(folder, &path, &stale)?;
+        self.learn(folder, &path, spot, &listing)?;
+        let at_s = self.state.now_s().max(doubt.since_s + 1);
+        let has_new = self.has_new_folders(folder, &path, &listing)?;
+        Ok(self.state.write(|w| {
+            if has_new {
+                // They are looked for by name once they have a record.
+                let unlisted = RemoteSpot { listed: false, ..spot };
+                w.set_folder_remote(folder.key, Some(unlisted), folder.remote_name.as_ref())?;
+            }
+            w.clear_missed(folder.key)?;
+            w.set_audited(folder.key, at_s)
+        })?)
+    }
+
+    /// The names of files and folders on record that the listing does not show as they are there.
+    fn missing(
+        &self,
+        folder: &Folder,
+        listing: &FolderListing,
+    ) -> Result<BTreeSet<Vec<u8>>, StepError> {
+        if !listing.complete {
+            // What it does not show may well be there (I11).
+            return Ok(BTreeSet::new());
+        }
+        let (entries, children) =
+            self.state.read(|s| Ok((s.entries(folder.key)?, s.subfolders(folder.key)?)))?;
+        let shown: HashMap<&FileUrl, &RemoteFile> =
+            listing.files.iter().map(|file| (&file.url, file)).collect();
+        let files = entries.iter().filter(|entry| !is_shown(entry, &shown));
+        let folders = children.iter().filter(|child| {
+            let name = child.remote_name.clone();
+            let name = name.unwrap_or_else(|| RemoteName::encode(&child.name));
+            let is_it = |shown: &RemoteFolder, id| shown.id == id && shown.name == name;
+            child.remote.is_some_and(|spot| !listing.folders.iter().any(|f| is_it(f, spot.id)))
+        });
+        let names = files.map(|entry| entry.name.clone());
+        Ok(names.chain(folders.map(|folder| folder.name.clone())).collect())
+    }
+
+    /// Whether the service has folders there that are not on record.
+    fn has_new_folders(
+        &self,
+        folder: &Folder,
+        path: &RelPath,
+        listing: &FolderListing,
+    ) -> Result<bool, StepError> {
+        let children = self.state.read(|s| s.subfolders(folder.key))?;
+        let is_known = |shown: &RemoteFolder| {
+            children.iter().any(|child| child.remote.is_some_and(|spot| spot.id == shown.id))
+                || path.is_root() && shown.name.as_str() == OWN_FOLDER
+        };
+        Ok(!listing.folders.iter().all(is_known))
+    }
+
+    /// Returns how many files they were.
+    fn forget_stale(
+        &self,
+        folder: &Folder,
+        path: &RelPath,
+        stale: &BTreeSet<&Vec<u8>>,
+    ) -> Result<u64, StepError> {
+        if stale.is_empty() {
+            return Ok(0);
+        }
+        let (entries, children) =
+            self.state.read(|s| Ok((s.entries(folder.key)?, s.subfolders(folder.key)?)))?;
+        let (mut files, mut folders) = (0, 0);
+        self.state.write(|w| {
+            for entry in entries.iter().filter(|entry| stale.contains(&entry.name)) {
+                w.remove_entry(entry.folder, &entry.name)?;
+                files += 1;
+            }
+            for child in children.iter().filter(|child| stale.contains(&child.name)) {
+                w.forget_remote_below(child.key)?;
+                folders += 1;
+            }
+            Ok(())
+        })?;
+        for name in stale {
+            self.dirty.mark(path.join(name));
+        }
+        tracing::debug!(path = %path, files, folders, "forgot records that were stale");
+        Ok(files)
+    }
+}
+
+/// Whether the listing shows the copy as it was confirmed. What is not a file has no copy.
+fn is_shown(entry: &Entry, shown: &HashMap<&FileUrl, &RemoteFile>) -> bool {
+    let Some(copy) = entry.remote() else { return true };
+    shown.get(&copy.url).is_some_and(|file| {
+        file.name == name_of(entry, copy)
+            && file.size_bytes == entry.stamp.size_bytes
+            && file.whirlpool.is_none_or(|hash| hash == copy.whirlpool)
+    })
+}

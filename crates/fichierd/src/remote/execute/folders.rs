@@ -1,0 +1,281 @@
+//! Folders on the service: made when something first goes into them, adopted when they are there.
+
+use std::collections::HashMap;
+use std::sync::{MutexGuard, PoisonError};
+
+use fichier_api::names::RemoteName;
+use fichier_api::{ErrorKind, FolderId, FolderListing};
+use fichier_state::{
+    Folder, FolderFacts, FolderKey, ForeignFile, Intent, Metadata, RelPath, RemoteSpot, failpoint,
+};
+
+use super::{Executor, StepError};
+use crate::remote::habits::Habits;
+
+impl Executor {
+    /// Makes the folder `path`, whose parent is there.
+    pub(super) async fn make_folder(&self, path: &RelPath) -> Result<(), StepError> {
+        match self.ensure_folder(path).await {
+            Ok(_) => Ok(()),
+            Err(StepError::Api(error)) if Executor::is_local(&error) => {
+                self.problem(path, &error.to_string(), "the folder cannot be made; see the message")
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The row and the remote id of a folder, which is made if need be, parents first.
+    pub(super) async fn ensure_folder(
+        &self,
+        path: &RelPath,
+    ) -> Result<(FolderKey, FolderId), StepError> {
+        if let Some(found) = self.folder_spot(path)? {
+            return Ok(found);
+        }
+        let parent_path = path.parent().unwrap_or_else(RelPath::root);
+        let (parent_key, parent) = Box::pin(self.ensure_folder(&parent_path)).await?;
+        let folder = self.folder_row(path, parent_key)?;
+        let name = RemoteName::encode(path.name());
+        failpoint::reached("folder:planned");
+        let intent = Intent::MakeFolder { parent, name: name.clone(), path: path.clone() };
+        let intent = self.state.write(|w| w.begin(self.mirror, &intent))?;
+        failpoint::reached("folder:begun");
+        let there = self.found_before(parent, &name).await?;
+        let made = match there {
+            // It is older than us, or somebody else's: what is in it is looked at first.
+            Some(id) => Err(id),
+            None => Ok(self.client.make_folder(parent, &name).await),
+        };
+        let (spot, name) = match made {
+            Err(id) => (RemoteSpot { id, made_by_us: false, listed: false }, name),
+            Ok(Ok(made)) => {
+                failpoint::reached("folder:made");
+                (RemoteSpot { id: made.id, made_by_us: true, listed: true }, made.name)
+            }
+            Ok(Err(error)) if may_exist(&error) => match self.find_folder(parent, &name).await? {
+                // Whether it is ours or older than us cannot be told: treat it as not ours.
+                Some(id) => (RemoteSpot { id, made_by_us: false, listed: false }, name),
+                None => {
+                    self.state.write(|w| w.resolve(intent))?;
+                    return Err(error.into());
+                }
+            },
+            Ok(Err(error)) if super::is_gone(&error) && !parent_path.is_root() => {
+                if !self.is_folder_gone(parent).await? {
+                    return Err(error.into());
+                }
+                self.state.write(|w| w.resolve(intent))?;
+                self.forget_gone(parent_key, &parent_path)?;
+                return Box::pin(self.ensure_folder(path)).await;
+            }
+            Ok(Err(error)) => return Err(error.into()),
+        };
+        if spot.made_by_us {
+            self.remember_made(parent, spot.id, &name);
+        }
+        let other_name = (name != RemoteName::encode(path.name())).then_some(name);
+        self.state.write(|w| {
+            w.set_folder_remote(folder.key, Some(spot), other_name.as_ref())?;
+            if spot.listed {
+                w.set_audited(folder.key, w.now_s())?;
+            }
+            w.resolve(intent)
+        })?;
+        Ok((folder.key, spot.id))
+    }
+
+    /// What is in a folder. One that seems to be empty is looked at twice: a listing may wrongly show
+    /// nothing (X08), and what it does not show is sent or made again. One listing, or two, which
+    /// are half a minute apart: not for folders that are often empty.
+    pub(crate) async fn look_into(
+        &self,
+        folder: FolderId,
+    ) -> Result<FolderListing, fichier_api::Error> {
+        let listing = self.client.list_folder(folder).await?;
+        if listing.files.is_empty() && listing.folders.is_empty() {
+            return self.client.list_folder(folder).await;
+        }
+        Ok(listing)
+    }
+
+    /// Whether the service no longer knows a folder. One listing.
+    pub(super) async fn is_folder_gone(&self, id: FolderId) -> Result<bool, StepError> {
+        match self.client.list_folder(id).await {
+            Ok(_) => Ok(false),
+            Err(error) if super::is_gone(&error) => Ok(true),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// A folder is gone from the service (X04): it is made again, and what was in it is sent again.
+    pub(super) fn forget_gone(&self, row: FolderKey, folder: &RelPath) -> Result<(), StepError> {
+        tracing::warn!(path = %folder,
+            "folder `{folder}` was removed on 1fichier by somebody else; sending it again");
+        self.state.write(|w| w.forget_remote_below(row))?;
+        self.dirty.mark(folder.clone());
+        Ok(())
+    }
+
+    /// The row of a folder that may lack a remote counterpart; made when it is missing, which
+    /// happens when an upload outlives its local folder.
+    fn folder_row(&self, path: &RelPath, parent: FolderKey) -> Result<Folder, StepError> {
+        if let Some(folder) = self.state.read(|s| s.folder_at(self.mirror, path))? {
+            return Ok(folder);
+        }
+        let key = self.state.write(|w| {
+            w.add_folder(
+                self.mirror,
+                parent,
+                path.name(),
+                // Not on disk any more: nothing to say about it.
+                &FolderFacts { device: 0, inode: 0, ctime_ns: 0, metadata: Metadata::default() },
+            )
+        })?;
+        let folder = self.state.read(|s| s.folder(key))?;
+        folder.ok_or(StepError::State(fichier_state::Error::Missing("folder")))
+    }
+
+    /// The row and remote id of a folder that is there already.
+    pub(super) fn folder_spot(
+        &self,
+        path: &RelPath,
+    ) -> Result<Option<(FolderKey, FolderId)>, StepError> {
+        let folder = self.state.read(|s| s.folder_at(self.mirror, path))?;
+        Ok(folder.and_then(|folder| folder.remote.map(|spot| (folder.key, spot.id))))
+    }
+
+    /// Finds a folder that is there already and not on record, where `mkdir` would not say so:
+    /// what is in it has to be known before something goes there.
+    pub(crate) async fn find_hidden(&self, path: &RelPath) -> Result<(), StepError> {
+        let Some(above) = path.parent() else { return Ok(()) };
+        let row = self.state.read(|s| s.folder_at(self.mirror, path))?;
+        let Some(row) = row.filter(|row| row.remote.is_none()) else { return Ok(()) };
+        let Some((_, parent)) = self.folder_spot(&above)? else { return Ok(()) };
+        if let Some(id) = self.found_before(parent, &RemoteName::encode(path.name())).await? {
+            let spot = RemoteSpot { id, made_by_us: false, listed: false };
+            self.state.write(|w| w.set_folder_remote(row.key, Some(spot), None))?;
+        }
+        Ok(())
+    }
+
+    /// The folder of that name that is there already, where a probe has shown that `mkdir` would
+    /// not say so. Costs one listing of each parent in a cycle, two
+    /// if it is empty, and none where we made it just now.
+    async fn found_before(
+        &self,
+        parent: FolderId,
+        name: &RemoteName,
+    ) -> Result<Option<FolderId>, StepError> {
+        if !self.state.read(|s| Habits::read(s))?.mkdir_hides_what_is_there() {
+            return Ok(None);
+        }
+        if let Some(names) = self.names_there().get(&parent) {
+            return Ok(names.get(name).copied());
+        }
+        let listing = self.look_into(parent).await?;
+        let names: HashMap<RemoteName, FolderId> =
+            listing.folders.into_iter().map(|folder| (folder.name, folder.id)).collect();
+        let found = names.get(name).copied();
+        self.names_there().insert(parent, names);
+        Ok(found)
+    }
+
+    fn remember_made(&self, parent: FolderId, made: FolderId, name: &RemoteName) {
+        let mut there = self.names_there();
+        if let Some(names) = there.get_mut(&parent) {
+            names.insert(name.clone(), made);
+        }
+        there.insert(made, HashMap::new());
+    }
+
+    fn names_there(&self) -> MutexGuard<'_, HashMap<FolderId, HashMap<RemoteName, FolderId>>> {
+        self.names_there.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks for a sub-folder by name. Costs one listing, or two.
+    pub(crate) async fn find_folder(
+        &self,
+        parent: FolderId,
+        name: &RemoteName,
+    ) -> Result<Option<FolderId>, StepError> {
+        let listing = self.look_into(parent).await?;
+        Ok(listing.folders.iter().find(|folder| folder.name == *name).map(|folder| folder.id))
+    }
+
+    /// Reads the contents of a folder that was there before us, so that identical files can be
+    /// adopted and sub-folders used. Costs one listing. Nothing is ever removed because of it
+    /// (I11). Returns whether the listing was believed: one that shows nothing is so only if
+    /// `even_empty` (X08).
+    ///
+    /// # Errors
+    ///
+    /// What the listing meets.
+    pub async fn explore(
+        &self,
+        folder: &Folder,
+        path: &RelPath,
+        even_empty: bool,
+    ) -> Result<bool, StepError> {
+        let Some(spot) = folder.remote else { return Ok(true) };
+        let listing = match self.client.list_folder(spot.id).await {
+            Ok(listing) => listing,
+            Err(error) if matches!(error.kind, ErrorKind::NotFound) => {
+                // Gone since: it is made again when something goes there.
+                self.state.write(|w| w.forget_remote_below(folder.key))?;
+                return Ok(true);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if listing.files.is_empty() && listing.folders.is_empty() && !even_empty {
+            return Ok(false);
+        }
+        self.learn(folder, path, spot, &listing).map(|()| true)
+    }
+
+    /// Writes down what a listing showed of a folder, besides the records of our own files.
+    pub(crate) fn learn(
+        &self,
+        folder: &Folder,
+        path: &RelPath,
+        spot: RemoteSpot,
+        listing: &FolderListing,
+    ) -> Result<(), StepError> {
+        // Also what is on record elsewhere: somebody may have moved it here.
+        let ours = self.state.read(|s| s.known_urls(listing.files.iter().map(|file| &file.url)))?;
+        let foreign: Vec<ForeignFile> = listing
+            .files
+            .iter()
+            .filter(|file| !ours.contains(&file.url))
+            .map(|file| ForeignFile {
+                url: file.url.clone(),
+                name: file.name.clone(),
+                size_bytes: file.size_bytes,
+                whirlpool: file.whirlpool,
+            })
+            .collect();
+        let children = self.state.read(|s| s.subfolders(folder.key))?;
+        self.state.write(|w| {
+            w.set_foreign(folder.key, &foreign)?;
+            for child in children.iter().filter(|child| child.remote.is_none()) {
+                let name = RemoteName::encode(&child.name);
+                if let Some(found) = listing.folders.iter().find(|found| found.name == name) {
+                    let spot = RemoteSpot { id: found.id, made_by_us: false, listed: false };
+                    w.set_folder_remote(child.key, Some(spot), None)?;
+                }
+            }
+            // An incomplete listing proves nothing about what it does not show.
+            let known = RemoteSpot { listed: listing.complete, ..spot };
+            if listing.complete {
+                w.set_audited(folder.key, w.now_s())?;
+            }
+            w.set_folder_remote(folder.key, Some(known), folder.remote_name.as_ref())
+        })?;
+        tracing::debug!(path = %path, files = foreign.len(), "listed a folder that was there before");
+        Ok(())
+    }
+}
+
+/// Whether a refusal or a lost reply leaves open that the folder is there now (K13, U15).
+fn may_exist(error: &fichier_api::Error) -> bool {
+    matches!(error.kind, ErrorKind::NameTaken { .. }) || error.outcome_unknown()
+}

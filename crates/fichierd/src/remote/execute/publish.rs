@@ -1,0 +1,429 @@
+//! Makes verified files visible: from the staging folder into their folders, one call a folder.
+//!
+//! What a file replaces is looked up here, in the state, and not handed down from the plan, so
+//! that an upload which a crash interrupted is published by the very same code.
+//!
+//! What the service does when a name is taken is not documented. The first time it happens both
+//! files are asked about, and the answer is remembered: if old and new can stand side by side,
+//! the old copy goes afterwards; if not, it goes to the versions first, where it is safe.
+
+use std::collections::{BTreeMap, HashSet};
+
+use fichier_api::names::RemoteName;
+use fichier_api::{FileUrl, FolderId, MAX_LINKS_PER_CALL};
+use fichier_state::{
+    Content, Entry, FolderKey, Intent, IntentId, Origin, PendingFile, RelPath, RemoteCopy, Retired,
+    UploadKey, failpoint,
+};
+
+use super::bring::{Brought, Parcel};
+use super::records::other_name;
+use super::remove::Leaving;
+use super::{Executor, StepError};
+use crate::remote::habits::{self, Habits};
+
+/// The note that remembers what the service does when a name is taken.
+const NAME_TAKEN: &str = "name_taken";
+
+/// What happens when a file is given a name that its folder has already (G.1, 12).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NameTaken {
+    Unknown,
+    /// Both stand side by side.
+    Twins,
+    /// Refused, renamed or overwritten: the name must be free first.
+    MustBeFree,
+}
+
+impl NameTaken {
+    /// As it is kept.
+    fn text(self) -> Option<&'static str> {
+        match self {
+            NameTaken::Unknown => None,
+            NameTaken::Twins => Some("twins"),
+            NameTaken::MustBeFree => Some("must be free"),
+        }
+    }
+}
+
+/// What became of the files of one upload so far.
+#[derive(Debug, Default)]
+struct Published {
+    /// Files that still have temporary names.
+    under_other_name: HashSet<FileUrl>,
+    /// Those of them that are in place, by their present links, and the names they should have.
+    misnamed: Vec<(FileUrl, RemoteName)>,
+    /// The intents to rename them.
+    renaming: Vec<IntentId>,
+    /// What they replaced.
+    replaced: Vec<Leaving>,
+}
+
+impl Published {
+    fn comes_aside(&self, file: &PendingFile) -> bool {
+        file.url.as_ref().is_some_and(|url| self.under_other_name.contains(url))
+    }
+
+    fn misnamed_of(&self, moved: &[&PendingFile], brought: &Brought) -> Vec<(FileUrl, RemoteName)> {
+        let misnamed = moved.iter().filter_map(|file| {
+            let url = file.url.as_ref().filter(|url| self.under_other_name.contains(*url))?;
+            Some((brought.url(url)?.clone(), file.name.clone()))
+        });
+        misnamed.collect()
+    }
+}
+
+impl Executor {
+    /// Publishes what has arrived of an upload, and retires what it replaces.
+    pub(super) async fn publish(&self, key: UploadKey) -> Result<(), StepError> {
+        let Some(upload) = self.pending(key)? else { return Ok(()) };
+        let arrived: Vec<PendingFile> =
+            upload.files.into_iter().filter(|file| file.url.is_some()).collect();
+        let mut folders: BTreeMap<RelPath, Vec<PendingFile>> = BTreeMap::new();
+        for file in arrived {
+            let folder = file.path.parent().unwrap_or_else(RelPath::root);
+            folders.entry(folder).or_default().push(file);
+        }
+        let mut published = Published {
+            under_other_name: self.give_final_names(folders.values().flatten()).await?,
+            ..Published::default()
+        };
+        for (folder, files) in folders {
+            for files in files.chunks(MAX_LINKS_PER_CALL) {
+                match self.publish_into(key, &folder, files, &mut published).await {
+                    Ok(()) => {}
+                    // Without the target itself nothing can be done here: `target` looks into it.
+                    Err(StepError::Api(error))
+                        if Executor::is_local(&error)
+                            && !(folder.is_root() && super::is_gone(&error)) =>
+                    {
+                        self.problem(
+                            &folder,
+                            &format!("its new files are sent but not in place: {error}"),
+                            "they are put in place as soon as the folder takes them",
+                        )?;
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        failpoint::reached("publish:confirmed");
+        // In this order: the right name may be free only once the old copy has gone.
+        self.retire_all(published.replaced).await?;
+        self.rename_misnamed(&published.misnamed, &published.renaming).await
+    }
+
+    /// Renames twins that travelled under temporary names. Returns those that are to be renamed in
+    /// their own folders, because in the staging folder their names may be taken.
+    async fn give_final_names<'a>(
+        &self,
+        files: impl Iterator<Item = &'a PendingFile>,
+    ) -> Result<HashSet<FileUrl>, StepError> {
+        let twins: Vec<(FileUrl, RemoteName)> = files
+            .filter(|file| file.sent_as != file.name)
+            .filter_map(|file| Some((file.url.clone()?, file.name.clone())))
+            .collect();
+        if self.name_taken()? != NameTaken::Twins {
+            return Ok(twins.into_iter().map(|(url, _)| url).collect());
+        }
+        let mut left = HashSet::new();
+        for chunk in twins.chunks(MAX_LINKS_PER_CALL) {
+            left.extend(self.give_names(chunk).await?);
+        }
+        Ok(left)
+    }
+
+    /// Moves files of one upload into one folder.
+    async fn publish_into(
+        &self,
+        key: UploadKey,
+        folder: &RelPath,
+        files: &[PendingFile],
+        published: &mut Published,
+    ) -> Result<(), StepError> {
+        let (row, id) = self.ensure_folder(folder).await?;
+        let behaviour = self.name_taken()?;
+        let (mut leaving, mut in_the_way) = (Vec::new(), Vec::new());
+        for (at, file) in files.iter().enumerate() {
+            let occupants = self.occupants(row, file)?;
+            let is_telling = file.sent_as == file.name && behaviour == NameTaken::Unknown;
+            if !occupants.is_empty() && is_telling && files.len() > 1 {
+                // What happens is found out with one file alone.
+                let (one, others) = ([file.clone()], [&files[..at], &files[at + 1..]].concat());
+                Box::pin(self.publish_into(key, folder, &one, published)).await?;
+                return Box::pin(self.publish_into(key, folder, &others, published)).await;
+            }
+            // What comes under another name meets nothing, and is renamed when the old copy has
+            // gone: until then one of the two is always there.
+            let meets_it = behaviour != NameTaken::Twins && !published.comes_aside(file);
+            if meets_it { &mut in_the_way } else { &mut leaving }.extend(occupants);
+        }
+        let is_probe =
+            behaviour == NameTaken::Unknown && matches!(files, [file] if file.sent_as == file.name);
+        if is_probe {
+            leaving.append(&mut in_the_way);
+        }
+        self.retire_all(in_the_way).await?;
+        let parcels: Vec<Parcel> = files.iter().filter_map(Parcel::of_pending).collect();
+        let brought = match self.bring(&parcels, id).await {
+            Err(StepError::Api(error)) if super::is_gone(&error) && !folder.is_root() => {
+                return self.publish_anew(key, row, folder, files, published).await;
+            }
+            other => other?,
+        };
+        let (moved, left): (Vec<&PendingFile>, Vec<&PendingFile>) =
+            files.iter().partition(|file| is_there(file, &brought));
+        let has_moved = |left: &Leaving| moved.iter().any(|file| file.path == left.path);
+        let (mut going, staying): (Vec<Leaving>, Vec<Leaving>) =
+            leaving.into_iter().partition(has_moved);
+        let mut misnamed = published.misnamed_of(&moved, &brought);
+        let mut learnt = None;
+        if is_probe
+            && let ([new], [old, ..]) = (moved.as_slice(), going.as_slice())
+            && let Some(url) = new.url.as_ref().and_then(|url| brought.url(url))
+        {
+            let (behaviour, has_its_name) = self.learn_name_taken(url, &new.name, old).await?;
+            if !has_its_name {
+                misnamed.push((url.clone(), new.name.clone()));
+            }
+            learnt = Some(behaviour);
+        }
+        let renaming = self.confirm(key, row, &moved, &brought, &mut going, (&misnamed, learnt))?;
+        published.renaming.extend(renaming);
+        published.misnamed.extend(misnamed);
+        published.replaced.extend(going);
+        if !left.is_empty() {
+            self.publish_left(key, row, id, &left, staying, (&brought, published)).await?;
+        }
+        Ok(())
+    }
+
+    /// The folder is gone from the service.
+    async fn publish_anew(
+        &self,
+        key: UploadKey,
+        row: FolderKey,
+        folder: &RelPath,
+        files: &[PendingFile],
+        published: &mut Published,
+    ) -> Result<(), StepError> {
+        self.forget_gone(row, folder)?;
+        Box::pin(self.publish_into(key, folder, files, published)).await
+    }
+
+    /// Some files did not move. Where a name was taken it is freed first; what is gone from the
+    /// staging folder is sent again; the rest waits there.
+    async fn publish_left(
+        &self,
+        key: UploadKey,
+        row: FolderKey,
+        id: FolderId,
+        left: &[&PendingFile],
+        mut occupants: Vec<Leaving>,
+        (first, published): (&Brought, &mut Published),
+    ) -> Result<(), StepError> {
+        for (url, other) in &first.in_the_way {
+            if let Some(file) = left.iter().find(|file| file.url.as_ref() == Some(url)) {
+                occupants.push(Leaving::of_foreign(&file.path, row, other.clone()));
+            }
+        }
+        // For a file that is gone nothing has to make room, and nothing is replaced (I4).
+        occupants.retain(|old| {
+            let file = left.iter().find(|file| file.path == old.path);
+            file.and_then(|file| file.url.as_ref()).is_some_and(|url| !first.is_gone(url))
+        });
+        let mut waiting = left.to_vec();
+        let again;
+        let mut brought = first;
+        if !occupants.is_empty() {
+            self.set_name_taken(NameTaken::MustBeFree)?;
+            self.retire_all(occupants).await?;
+            let parcels: Vec<_> = left.iter().filter_map(|file| Parcel::of_pending(file)).collect();
+            again = self.bring(&parcels, id).await?;
+            brought = &again;
+            let (moved, rest): (Vec<_>, Vec<_>) =
+                waiting.into_iter().partition(|file| is_there(file, brought));
+            let misnamed = published.misnamed_of(&moved, brought);
+            let renaming = self.confirm(key, row, &moved, brought, &mut [], (&misnamed, None))?;
+            published.renaming.extend(renaming);
+            published.misnamed.extend(misnamed);
+            waiting = rest;
+        }
+        let since_s = self.pending(key)?.map_or(0, |upload| upload.since_s);
+        let is_young = self.is_young(since_s);
+        for file in waiting {
+            if !is_young && file.url.as_ref().is_some_and(|url| brought.is_gone(url)) {
+                // What has come may have another link than was told.
+                self.expect_leftovers(since_s)?;
+                self.state.write(|w| {
+                    w.drop_pending(key, file.seq)?;
+                    // A host that removes it again and again is not sent it for ever (X07).
+                    w.count_lost(self.mirror, &file.path, &file.stamp)
+                })?;
+                self.dirty.mark(file.path.clone());
+                continue;
+            }
+            self.problem(
+                &file.path,
+                "it is sent, but the service did not put it in its place",
+                "it is put there as soon as the service does it",
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Writes the records of what is in place now (I1), and the intents to retire what was there
+    /// before (I4) and to rename what has another name, and what was learnt about names, in one
+    /// transaction: a file with a wrong name must not be forgotten over what it has taught.
+    fn confirm(
+        &self,
+        key: UploadKey,
+        row: FolderKey,
+        moved: &[&PendingFile],
+        brought: &Brought,
+        leaving: &mut [Leaving],
+        (misnamed, learnt): (&[(FileUrl, RemoteName)], Option<NameTaken>),
+    ) -> Result<Option<IntentId>, StepError> {
+        let now_s = self.state.now_s();
+        let entries: Vec<(&PendingFile, Entry)> = moved
+            .iter()
+            .filter_map(|file| Some((*file, self.confirmed_entry(file, row, brought, now_s)?)))
+            .collect();
+        let renaming = self.state.write(|w| {
+            for left in leaving.iter_mut() {
+                left.begin(w, self.mirror, self.places.versions)?;
+                left.forget(w)?;
+            }
+            for (file, entry) in &entries {
+                w.put_entry(entry)?;
+                w.drop_pending(key, file.seq)?;
+                w.clear_problem(self.mirror, &file.path)?;
+            }
+            if let Some(behaviour) = learnt {
+                w.set_note(NAME_TAKEN, behaviour.text())?;
+            }
+            if misnamed.is_empty() {
+                return Ok(None);
+            }
+            w.begin(self.mirror, &Intent::Rename { urls: misnamed.to_vec() }).map(Some)
+        })?;
+        self.report(|report| {
+            report.uploaded_files += entries.len() as u64;
+            report.uploaded_bytes += entries.iter().map(|(file, _)| file.size_bytes).sum::<u64>();
+        });
+        Ok(renaming)
+    }
+
+    fn confirmed_entry(
+        &self,
+        file: &PendingFile,
+        folder: FolderKey,
+        brought: &Brought,
+        now_s: i64,
+    ) -> Option<Entry> {
+        let url = file.url.as_ref()?;
+        let origin = if brought.is_lookalike(url) { Origin::Adopted } else { Origin::Sent };
+        let copy = RemoteCopy {
+            url: brought.url(url)?.clone(),
+            whirlpool: file.whirlpool?,
+            fingerprint: file.fingerprint?,
+            remote_name: other_name(&file.name, &file.path),
+            confirmed_s: now_s,
+            origin,
+            unsettled: file.unsettled,
+        };
+        let metadata = self.whole_metadata(&file.path, &file.metadata);
+        let racy = crate::disk::hash::is_racy(&file.stamp, self.started);
+        let (name, stamp) = (file.path.name().to_vec(), file.stamp);
+        let content = Content::File(copy);
+        Some(Entry { folder, name, stamp, metadata, content, racy, unmanaged: false })
+    }
+
+    /// Our earlier copy, or a file that was there before us, where `file` belongs.
+    fn occupants(&self, row: FolderKey, file: &PendingFile) -> Result<Vec<Leaving>, StepError> {
+        let ours = self.state.read(|s| s.entry(row, file.path.name()))?;
+        let ours =
+            ours.and_then(|was| Leaving::of_entry(&file.path, Box::new(was), Retired::Replaced));
+        let foreign = self.state.read(|s| s.foreign(row))?;
+        let foreign = foreign.into_iter().find(|foreign| foreign.name == file.name);
+        let foreign = foreign.map(|foreign| Leaving::of_foreign(&file.path, row, foreign));
+        Ok(ours.into_iter().chain(foreign).collect())
+    }
+
+    async fn rename_misnamed(
+        &self,
+        names: &[(FileUrl, RemoteName)],
+        intents: &[IntentId],
+    ) -> Result<(), StepError> {
+        self.rename_as_recorded(names, intents).await
+    }
+
+    /// Gives files their names; those that the service does not name now are left on record as
+    /// begun, and are named by a later cycle.
+    pub(crate) async fn rename_as_recorded(
+        &self,
+        names: &[(FileUrl, RemoteName)],
+        intents: &[IntentId],
+    ) -> Result<(), StepError> {
+        let mut left = Vec::new();
+        for chunk in names.chunks(MAX_LINKS_PER_CALL) {
+            let unnamed = self.give_names(chunk).await?;
+            left.extend(chunk.iter().filter(|(url, _)| unnamed.contains(url)).cloned());
+        }
+        for (url, _) in &left {
+            let Some(entry) = self.state.read(|s| s.entry_of_url(url))? else { continue };
+            let path = self.state.read(|s| s.path_of(entry.folder))?.join(&entry.name);
+            self.problem(
+                &path,
+                "it is on 1fichier under a temporary name, and the service did not rename it",
+                "it is renamed as soon as the service does it",
+            )?;
+        }
+        Ok(self.state.write(|w| {
+            intents.iter().try_for_each(|intent| w.resolve(*intent))?;
+            if left.is_empty() {
+                return Ok(());
+            }
+            w.begin(self.mirror, &Intent::Rename { urls: left }).map(|_| ())
+        })?)
+    }
+
+    /// Asks about both files, once in the life of a state file: two calls. Also tells whether the
+    /// new one has the name that it should have.
+    async fn learn_name_taken(
+        &self,
+        new: &FileUrl,
+        name: &RemoteName,
+        old: &Leaving,
+    ) -> Result<(NameTaken, bool), StepError> {
+        let now = self.client.file_info(new).await?;
+        let before = match self.client.file_info(&old.url).await {
+            Ok(before) => Some(before),
+            Err(error) if super::is_gone(&error) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let twins = now.name == *name && before.is_some_and(|file| file.name == *name);
+        let behaviour = if twins { NameTaken::Twins } else { NameTaken::MustBeFree };
+        tracing::debug!(?behaviour, "learnt what the service does when a name is taken");
+        Ok((behaviour, now.name == *name))
+    }
+
+    pub(super) fn name_taken(&self) -> Result<NameTaken, StepError> {
+        let (note, habits) = self.state.read(|s| Ok((s.note(NAME_TAKEN)?, Habits::read(s)?)))?;
+        Ok(match (note.as_deref(), habits.name_taken.map(|taken| taken.is)) {
+            // What was met in the work itself counts for more than what a probe has met.
+            (Some("must be free"), _) => NameTaken::MustBeFree,
+            (Some("twins"), _) | (None, Some(habits::NameTaken::Twins)) => NameTaken::Twins,
+            (None, Some(_)) => NameTaken::MustBeFree,
+            (Some(_) | None, _) => NameTaken::Unknown,
+        })
+    }
+
+    pub(super) fn set_name_taken(&self, behaviour: NameTaken) -> Result<(), StepError> {
+        Ok(self.state.write(|w| w.set_note(NAME_TAKEN, behaviour.text()))?)
+    }
+}
+
+fn is_there(file: &PendingFile, brought: &Brought) -> bool {
+    file.url.as_ref().is_some_and(|url| brought.url(url).is_some())
+}

@@ -1,0 +1,174 @@
+//! Writes down what needs no call: new stamps, and entries that the service cannot hold.
+
+use std::collections::BTreeSet;
+
+use fichier_api::names::RemoteName;
+use fichier_state::{
+    Content, Entry, FolderKey, ForeignFile, Intent, Origin, RelPath, RemoteCopy, Retired,
+};
+
+use super::{Executor, Leaving, StepError};
+use crate::disk::scan::{Seen, SeenKind};
+use crate::plan::steps::{Note, Occupant, Placement};
+
+impl Executor {
+    /// Writes notes, some hundreds in one transaction.
+    pub(crate) fn note(&self, notes: Vec<Note>) -> Result<(), StepError> {
+        let begun = self.begun_paths()?;
+        for chunk in notes.chunks(500) {
+            let mut rows = Vec::new();
+            for note in chunk {
+                rows.push((note, self.folder_of(note_path(note))?));
+            }
+            self.state.write(|w| {
+                for (note, folder) in &rows {
+                    match (note, folder) {
+                        (Note::Refresh(path, seen, was), Some(folder)) => {
+                            let content = was.content.clone();
+                            w.put_entry(&self.entry(path, *folder, seen, content))?;
+                            // Else its problem is with what is still to be finished.
+                            if !begun.contains(path) {
+                                w.clear_problem(self.mirror, path)?;
+                            }
+                        }
+                        (Note::Unsendable(path, seen), Some(folder)) => {
+                            let content = unsendable(&seen.kind);
+                            w.put_entry(&self.entry(path, *folder, seen, content))?;
+                            w.clear_problem(self.mirror, path)?;
+                        }
+                        (Note::Forget(path, was), _) => {
+                            w.remove_entry(was.folder, &was.name)?;
+                            w.clear_problem(self.mirror, path)?;
+                        }
+                        (Note::ForgetFolder(_, key), _) => w.remove_folder(*key)?,
+                        (Note::Manage(_, was, managed), _) => {
+                            w.set_unmanaged(was.folder, &was.name, !managed)?;
+                        }
+                        (Note::ManageFolder(_, folder, managed), _) => {
+                            w.set_folder_unmanaged(folder.key, !managed)?;
+                        }
+                        // Its folder went away meanwhile: the next look finds out.
+                        (Note::Refresh(path, ..) | Note::Unsendable(path, ..), None) => {
+                            self.dirty.mark(path.clone());
+                        }
+                    }
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The paths of files that are to get their names, or to leave, as soon as the service lets them.
+    pub(crate) fn begun_paths(&self) -> Result<BTreeSet<RelPath>, StepError> {
+        let mut paths = BTreeSet::new();
+        for (_, intent, _) in self.state.read(|s| s.intents(self.mirror))? {
+            match intent {
+                Intent::Retire { version } => {
+                    paths.insert(version.path);
+                }
+                Intent::Rename { urls } => {
+                    for (url, _) in urls {
+                        let Some(entry) = self.state.read(|s| s.entry_of_url(&url))? else {
+                            continue;
+                        };
+                        let folder = self.state.read(|s| s.path_of(entry.folder))?;
+                        paths.insert(folder.join(&entry.name));
+                    }
+                }
+                Intent::MakeFolder { .. }
+                | Intent::Move { .. }
+                | Intent::MoveFolder { .. }
+                | Intent::Copy { .. }
+                | Intent::RetireFolder { .. }
+                | Intent::Remove { .. } => {}
+            }
+        }
+        Ok(paths)
+    }
+
+    /// Takes a file on record that was there before us and has the same size and hash. What the
+    /// record said before, and is not wanted elsewhere, is retired.
+    pub(super) async fn adopt(
+        &self,
+        place: &Placement,
+        file: ForeignFile,
+    ) -> Result<(), StepError> {
+        let (Some(folder), Some(fingerprint), Some(whirlpool)) =
+            (self.folder_of(&place.path)?, place.fingerprint, file.whirlpool)
+        else {
+            self.dirty.mark(place.path.clone());
+            return Ok(());
+        };
+        let copy = RemoteCopy {
+            url: file.url.clone(),
+            whirlpool,
+            fingerprint,
+            remote_name: other_name(&file.name, &place.path),
+            confirmed_s: self.state.now_s(),
+            origin: Origin::Adopted,
+            unsettled: false,
+        };
+        let entry = self.entry(&place.path, folder, &place.seen, Content::File(copy));
+        let before = match &place.replaces {
+            Some(Occupant::Ours(was)) => {
+                Leaving::of_entry(&place.path, was.clone(), Retired::Replaced)
+            }
+            Some(Occupant::Foreign(_)) | None => None,
+        };
+        let mut before: Vec<Leaving> = before.into_iter().collect();
+        self.state.write(|w| {
+            for left in &mut before {
+                left.begin(w, self.mirror, self.places.versions)?;
+            }
+            w.remove_foreign(folder, &file.url)?;
+            w.put_entry(&entry)?;
+            w.clear_problem(self.mirror, &place.path)
+        })?;
+        self.report(|report| report.adopted += 1);
+        self.retire_all(before).await
+    }
+
+    /// A row for what was seen at `path`, with the extended attributes it has now.
+    pub(crate) fn entry(
+        &self,
+        path: &RelPath,
+        folder: FolderKey,
+        seen: &Seen,
+        content: Content,
+    ) -> Entry {
+        let metadata = self.whole_metadata(path, &seen.metadata);
+        // Nothing was read before the cycle began, so this errs towards reading once more.
+        let racy = crate::disk::hash::is_racy(&seen.stamp, self.started);
+        let name = path.name().to_vec();
+        Entry { folder, name, stamp: seen.stamp, metadata, content, racy, unmanaged: false }
+    }
+
+    pub(crate) fn folder_of(&self, path: &RelPath) -> Result<Option<FolderKey>, StepError> {
+        let parent = path.parent().unwrap_or_else(RelPath::root);
+        Ok(self.state.read(|s| s.folder_at(self.mirror, &parent))?.map(|folder| folder.key))
+    }
+}
+
+fn note_path(note: &Note) -> &RelPath {
+    match note {
+        Note::Refresh(path, ..)
+        | Note::Unsendable(path, _)
+        | Note::Forget(path, _)
+        | Note::ForgetFolder(path, _)
+        | Note::Manage(path, ..)
+        | Note::ManageFolder(path, ..) => path,
+    }
+}
+
+fn unsendable(kind: &SeenKind) -> Content {
+    match kind {
+        SeenKind::Symlink(target) => Content::Symlink(target.clone()),
+        SeenKind::File | SeenKind::Folder | SeenKind::Special => Content::Empty,
+    }
+}
+
+/// The name to remember, if the service has another one than ours would be.
+pub(crate) fn other_name(name: &RemoteName, path: &RelPath) -> Option<RemoteName> {
+    (*name != RemoteName::encode(path.name())).then(|| name.clone())
+}

@@ -1,0 +1,427 @@
+//! Known content gets a new path without sending a byte: a batched rename, a batched move, or
+//! both.
+//!
+//! Between the two a file has its old name in the new folder, or its new name in the old one;
+//! whichever of them is free is taken, and if neither is, a temporary one.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as MapEntry;
+
+use fichier_api::names::RemoteName;
+use fichier_api::{FileUrl, FolderId, FolderListing};
+use fichier_state::{
+    Content, Entry, FolderKey, Intent, IntentId, Moved, RelPath, RemoteCopy, Retired, failpoint,
+};
+
+use super::bring::{Brought, Parcel};
+use super::publish::NameTaken;
+use super::records::other_name;
+use super::remove::Leaving;
+use super::{Executor, StepError};
+use crate::base::random::Random;
+use crate::plan::steps::{Occupant, Relocation};
+
+/// The problem of a file that is not where it should be on the service. The rest of its way is
+/// found only by a look at all paths: its record is elsewhere.
+pub(crate) const STUCK: &str = "the service did not move or rename the file";
+
+/// One file on its way, with all that the calls need.
+struct Mover {
+    url: FileUrl,
+    entry: Entry,
+    relocation: Relocation,
+    from_name: RemoteName,
+    to_name: RemoteName,
+    to_row: FolderKey,
+    to_folder: FolderId,
+    route: Route,
+    /// It is in the new folder, under whatever name.
+    has_arrived: bool,
+    /// The name that it is given before the move.
+    early_name: Option<RemoteName>,
+}
+
+/// How many names a file passes through.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Route {
+    /// Only the name, or only the folder, changes; or the old name is free in the new folder.
+    MoveThenRename,
+    /// The new name is free in the old folder.
+    RenameThenMove,
+    /// Neither is free.
+    OverTemporaryName,
+}
+
+impl Executor {
+    /// Carries out one round of relocations, whose new paths are free or about to be.
+    pub(super) async fn relocate(&self, files: Vec<Relocation>) -> Result<(), StepError> {
+        if files.iter().any(|file| file.aside) {
+            return self.step_aside(&files).await;
+        }
+        let mut movers = Vec::new();
+        for relocation in files {
+            movers.extend(self.mover(relocation).await?);
+        }
+        part_ways(&mut movers);
+        for mover in &mut movers {
+            mover.early_name = match mover.route {
+                Route::MoveThenRename => None,
+                Route::RenameThenMove => Some(mover.to_name.clone()),
+                Route::OverTemporaryName => Some(temporary_name(&self.chance)),
+            };
+        }
+        let mut leaving = self.in_their_way(&movers)?;
+        if self.name_taken()? != NameTaken::Twins {
+            self.retire_all(std::mem::take(&mut leaving)).await?;
+        }
+        let replaced = self.move_all(movers, leaving).await?;
+        self.retire_all(replaced).await
+    }
+
+    /// Moves and renames. Returns those of `leaving` whose places are taken now.
+    async fn move_all(
+        &self,
+        mut movers: Vec<Mover>,
+        leaving: Vec<Leaving>,
+    ) -> Result<Vec<Leaving>, StepError> {
+        failpoint::reached("relocate:planned");
+        let intent = self.begin_moving(&movers)?;
+        failpoint::reached("relocate:begun");
+        let early: Vec<_> = movers
+            .iter()
+            .filter_map(|mover| Some((mover.url.clone(), mover.early_name.clone()?)))
+            .collect();
+        let mut failed = self.give_names(&early).await?;
+        let mut by_folder: BTreeMap<FolderId, Vec<Parcel>> = BTreeMap::new();
+        for mover in movers.iter().filter(|mover| mover.changes_folder()) {
+            if !failed.contains(&mover.url) {
+                let parcel = Parcel::of_entry(&mover.entry, mover.early_name.iter());
+                by_folder.entry(mover.to_folder).or_default().extend(parcel);
+            }
+        }
+        for (folder, parcels) in by_folder {
+            let brought = match self.bring(&parcels, folder).await {
+                Err(StepError::Api(error)) if super::is_gone(&error) => {
+                    self.forget_new_folder(&movers, folder, error)?;
+                    Brought::default()
+                }
+                other => other?,
+            };
+            for mover in movers.iter_mut().filter(|m| m.changes_folder()) {
+                if !parcels.iter().any(|parcel| parcel.url == mover.url) {
+                    continue;
+                }
+                match brought.url(&mover.url) {
+                    Some(now) => {
+                        mover.url = now.clone();
+                        mover.has_arrived = true;
+                    }
+                    None => {
+                        failed.insert(mover.url.clone());
+                    }
+                }
+            }
+        }
+        let late: Vec<_> = movers
+            .iter()
+            .filter(|mover| mover.route != Route::RenameThenMove && !failed.contains(&mover.url))
+            .filter(|mover| mover.changes_name() || mover.route == Route::OverTemporaryName)
+            .map(|mover| (mover.url.clone(), mover.to_name.clone()))
+            .collect();
+        failed.extend(self.give_names(&late).await?);
+        let (moved, stuck): (Vec<Mover>, Vec<Mover>) =
+            movers.into_iter().partition(|mover| !failed.contains(&mover.url));
+        let has_moved = |left: &Leaving| moved.iter().any(|m| m.relocation.to.path == left.path);
+        let mut replaced: Vec<Leaving> = leaving.into_iter().filter(has_moved).collect();
+        self.confirm_moved(intent, &moved, &mut replaced)?;
+        failpoint::reached("relocate:confirmed");
+        self.explain_stuck(&stuck).await?;
+        Ok(replaced)
+    }
+
+    /// The folder that files are to move to is gone: they are moved once it is made anew. Without the
+    /// target itself nothing can be done here: `target` looks into it.
+    fn forget_new_folder(
+        &self,
+        movers: &[Mover],
+        folder: FolderId,
+        error: fichier_api::Error,
+    ) -> Result<(), StepError> {
+        let mover = movers.iter().find(|mover| mover.to_folder == folder);
+        match mover.map(|mover| (mover.to_row, mover.relocation.to.folder())) {
+            Some((row, path)) if !path.is_root() => self.forget_gone(row, &path),
+            _ => Err(error.into()),
+        }
+    }
+
+    /// In each swap one of the files waits under a temporary name. Its record goes with it, so
+    /// that a crash in between leaves a file that belongs elsewhere, and a record that knows it.
+    async fn step_aside(&self, files: &[Relocation]) -> Result<(), StepError> {
+        let copies = files.iter().filter_map(|file| file.was.remote());
+        let names: Vec<(FileUrl, RemoteName)> =
+            copies.map(|copy| (copy.url.clone(), temporary_name(&self.chance))).collect();
+        let intent = Intent::Rename { urls: names.clone() };
+        let intent = self.state.write(|w| w.begin(self.mirror, &intent))?;
+        let refused = self.give_names(&names).await?;
+        Ok(self.state.write(|w| {
+            for (url, name) in names.iter().filter(|(url, _)| !refused.contains(url)) {
+                if let Some(entry) = w.entry_of_url(url)? {
+                    w.remove_entry(entry.folder, &entry.name)?;
+                    w.put_entry(&at_name(entry, name))?;
+                }
+            }
+            w.resolve(intent)
+        })?)
+    }
+
+    async fn mover(&self, relocation: Relocation) -> Result<Option<Mover>, StepError> {
+        // By its link: in a swap it may be under a temporary name by now.
+        let planned = relocation.was.remote().map(|copy| copy.url.clone());
+        let found = match &planned {
+            Some(url) => self.state.read(|s| s.entry_of_url(url))?,
+            None => None,
+        };
+        let (Some(entry), Some(url)) = (found, planned) else {
+            self.dirty.mark(relocation.to.path.clone());
+            return Ok(None);
+        };
+        let (to_row, to_folder) = self.ensure_folder(&relocation.to.folder()).await?;
+        let replaces = relocation.to.replaces.as_ref().and_then(Occupant::url);
+        let there = self.state.read(|s| s.entry(to_row, relocation.to.path.name()))?;
+        let there = there.as_ref().and_then(Entry::remote).map(|copy| &copy.url);
+        if there.is_some_and(|there| *there != url && Some(there) != replaces) {
+            // What was to leave this path did not: its record must not be lost.
+            self.dirty.mark(relocation.to.path.clone());
+            return Ok(None);
+        }
+        let from_name = entry
+            .remote()
+            .and_then(|copy| copy.remote_name.clone())
+            .unwrap_or_else(|| RemoteName::encode(&entry.name));
+        let to_name = relocation.to.remote_name();
+        let changes_both = entry.folder != to_row && from_name != to_name;
+        let to_local = relocation.to.path.name();
+        let route = if !changes_both || self.is_free(to_row, &entry.name, &from_name)? {
+            Route::MoveThenRename
+        } else if self.is_free(entry.folder, to_local, &to_name)? {
+            Route::RenameThenMove
+        } else {
+            Route::OverTemporaryName
+        };
+        Ok(Some(Mover {
+            url,
+            entry,
+            relocation,
+            from_name,
+            to_name,
+            to_row,
+            to_folder,
+            route,
+            has_arrived: false,
+            early_name: None,
+        }))
+    }
+
+    /// Whether no file of ours or of somebody else's is known under the name that `local` has at
+    /// the service. A name that was shortened does not tell the local one.
+    fn is_free(
+        &self,
+        folder: FolderKey,
+        local: &[u8],
+        name: &RemoteName,
+    ) -> Result<bool, StepError> {
+        for local in [local, &name.decode()] {
+            let ours = self.state.read(|s| s.entry(folder, local))?;
+            if ours.is_some_and(|entry| entry.remote().is_some()) {
+                return Ok(false);
+            }
+        }
+        let foreign = self.state.read(|s| s.foreign(folder))?;
+        Ok(foreign.iter().all(|file| file.name != *name))
+    }
+
+    /// What the plan knows to be replaced at the new paths.
+    fn in_their_way(&self, movers: &[Mover]) -> Result<Vec<Leaving>, StepError> {
+        let mut leaving = Vec::new();
+        for mover in movers {
+            let path = &mover.relocation.to.path;
+            leaving.extend(self.leaving(path, mover.to_row, mover.relocation.to.replaces.as_ref()));
+        }
+        Ok(leaving)
+    }
+
+    pub(super) fn leaving(
+        &self,
+        path: &RelPath,
+        row: FolderKey,
+        occupant: Option<&Occupant>,
+    ) -> Option<Leaving> {
+        match occupant? {
+            Occupant::Ours(was) => Leaving::of_entry(path, was.clone(), Retired::Replaced),
+            Occupant::Foreign(file) => Some(Leaving::of_foreign(path, row, file.as_ref().clone())),
+        }
+    }
+
+    fn begin_moving(&self, movers: &[Mover]) -> Result<fichier_state::IntentId, StepError> {
+        let then = movers
+            .iter()
+            .map(|mover| Moved {
+                url: mover.url.clone(),
+                from: mover.relocation.from.clone(),
+                to: mover.relocation.to.path.clone(),
+                into: mover.to_folder,
+                name: mover.to_name.clone(),
+                early_name: mover.early_name.clone(),
+            })
+            .collect();
+        let intent = Intent::Move { then };
+        Ok(self.state.write(|w| w.begin(self.mirror, &intent))?)
+    }
+
+    /// Writes the records of what has moved, and the intents to retire what it replaced.
+    fn confirm_moved(
+        &self,
+        intent: IntentId,
+        moved: &[Mover],
+        replaced: &mut [Leaving],
+    ) -> Result<(), StepError> {
+        let rows: Vec<(&Mover, Entry)> = moved
+            .iter()
+            .filter_map(|mover| {
+                let mut copy = mover.entry.remote()?.clone();
+                copy.url = mover.url.clone();
+                copy.remote_name = other_name(&mover.to_name, &mover.relocation.to.path);
+                let to = &mover.relocation.to;
+                Some((mover, self.entry(&to.path, mover.to_row, &to.seen, Content::File(copy))))
+            })
+            .collect();
+        self.state.write(|w| {
+            for left in replaced.iter_mut() {
+                left.begin(w, self.mirror, self.places.versions)?;
+                left.forget(w)?;
+            }
+            for (mover, _) in &rows {
+                w.remove_entry(mover.entry.folder, &mover.entry.name)?;
+            }
+            for (mover, row) in &rows {
+                w.put_entry(row)?;
+                w.clear_problem(self.mirror, &mover.relocation.to.path)?;
+            }
+            w.resolve(intent)
+        })?;
+        for (mover, _) in &rows {
+            // An empty file or a link may stand at the old path now.
+            self.dirty.mark(mover.relocation.from.clone());
+        }
+        self.report(|report| report.relocated += rows.len() as u64);
+        Ok(())
+    }
+
+    /// Files that the service did not move or rename: gone there, and sent again, or in need of
+    /// a look by a person. Costs a listing for each folder that they are in.
+    async fn explain_stuck(&self, stuck: &[Mover]) -> Result<(), StepError> {
+        let mut shown: BTreeMap<FolderKey, Option<FolderListing>> = BTreeMap::new();
+        for mover in stuck {
+            if mover.has_arrived {
+                self.follow_halfway(mover)?;
+                self.explain(mover)?;
+                continue;
+            }
+            let folder = mover.entry.folder;
+            let listing = match shown.entry(folder) {
+                MapEntry::Occupied(known) => known.into_mut(),
+                MapEntry::Vacant(free) => free.insert(self.shown_in(folder).await?),
+            };
+            let is_lost = listing.as_ref().is_none_or(|listing| {
+                listing.complete && !listing.files.iter().any(|file| file.url == mover.url)
+            });
+            if is_lost {
+                self.forget_lost(&mover.entry, &mover.relocation.from)?;
+                self.dirty.mark(mover.relocation.to.path.clone());
+                continue;
+            }
+            self.explain(mover)?;
+        }
+        Ok(())
+    }
+
+    fn explain(&self, mover: &Mover) -> Result<(), StepError> {
+        self.problem(&mover.relocation.to.path, STUCK, "it is tried again by itself")
+    }
+
+    /// The file is in its new folder, but not under its new name: so is its record. The next plan
+    /// finds it to be in the wrong place, and does the rest.
+    fn follow_halfway(&self, mover: &Mover) -> Result<(), StepError> {
+        let Content::File(copy) = &mover.entry.content else { return Ok(()) };
+        let copy = RemoteCopy { url: mover.url.clone(), ..copy.clone() };
+        let (folder, content) = (mover.to_row, Content::File(copy));
+        let row = Entry { folder, content, ..mover.entry.clone() };
+        let row = match &mover.early_name {
+            Some(name) => at_name(row, name),
+            None => row,
+        };
+        Ok(self.state.write(|w| {
+            w.remove_entry(mover.entry.folder, &mover.entry.name)?;
+            w.put_entry(&row)
+        })?)
+    }
+
+    /// What the service shows in a folder of ours; nothing if the folder is gone.
+    async fn shown_in(&self, folder: FolderKey) -> Result<Option<FolderListing>, StepError> {
+        let row = self.state.read(|s| s.folder(folder))?;
+        let Some(spot) = row.and_then(|row| row.remote) else { return Ok(None) };
+        match self.look_into(spot.id).await {
+            Ok(listing) => Ok(Some(listing)),
+            Err(error) if super::is_gone(&error) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Sends files over temporary names that would meet under one name on their way: two that swap
+/// their names and move to another folder are in that folder under each other's names.
+fn part_ways(movers: &mut [Mover]) {
+    let meets = |one: &Mover, other: &Mover| match one.route {
+        Route::MoveThenRename => {
+            one.changes_folder()
+                && one.changes_name()
+                && one.to_row == other.to_row
+                && (one.from_name == other.to_name || one.from_name == other.from_name)
+        }
+        Route::RenameThenMove => {
+            one.entry.folder == other.entry.folder && one.to_name == other.to_name
+        }
+        Route::OverTemporaryName => false,
+    };
+    let meeting: Vec<bool> = movers
+        .iter()
+        .map(|one| movers.iter().any(|other| one.url != other.url && meets(one, other)))
+        .collect();
+    for (mover, _) in movers.iter_mut().zip(meeting).filter(|(_, meets)| *meets) {
+        mover.route = Route::OverTemporaryName;
+    }
+}
+
+impl Mover {
+    fn changes_folder(&self) -> bool {
+        self.entry.folder != self.to_row
+    }
+
+    fn changes_name(&self) -> bool {
+        self.from_name != self.to_name
+    }
+}
+
+/// The record of a file that has another name for a while.
+fn at_name(entry: Entry, name: &RemoteName) -> Entry {
+    let content = match entry.content {
+        Content::File(copy) => Content::File(RemoteCopy { remote_name: None, ..copy }),
+        other @ (Content::Empty | Content::Symlink(_)) => other,
+    };
+    Entry { name: name.decode(), content, ..entry }
+}
+
+/// A name that nothing else has; it is given for the time of a call or two.
+pub(super) fn temporary_name(chance: &Random) -> RemoteName {
+    RemoteName::from_service(format!("fichierd-{:016x}", chance.number()))
+}

@@ -1,0 +1,459 @@
+//! Files that leave their place: to the versions, or away with `keep = "0"`.
+//!
+//! Nothing is taken on trust here: before each batch of removals the watched folder is checked
+//! again, and every path is looked at once more (I6). What was there before us is never removed,
+//! only retired (I2).
+
+use std::collections::HashSet;
+
+use fichier_api::names::RemoteName;
+use fichier_api::{FileUrl, FolderId, MAX_LINKS_PER_CALL, Whirlpool};
+use fichier_state::{
+    Content, Entry, FolderKey, ForeignFile, Intent, IntentId, MirrorId, NewVersion, Origin,
+    RelPath, Retired, Writing, failpoint,
+};
+
+use super::bring::{Brought, Parcel, may_be_too_many};
+use super::relocate::temporary_name;
+use super::{Executor, StepError};
+use crate::base::random::Random;
+use crate::disk::root::OnRecord;
+use crate::disk::scan::{Seen, SeenKind};
+use crate::plan::steps::{Note, Retirement};
+
+/// What became of files that were to be removed.
+#[derive(Debug, Default)]
+pub(crate) struct Removal {
+    /// Those that the service did not remove.
+    pub(crate) still_there: Vec<FileUrl>,
+    /// How many the service did not know: asking for such counts towards a ban (A.5).
+    pub(crate) unknown: usize,
+}
+
+impl Removal {
+    fn unknown(links: Vec<FileUrl>) -> Removal {
+        Removal { still_there: Vec::new(), unknown: links.len() }
+    }
+
+    fn add(&mut self, other: Removal) {
+        self.still_there.extend(other.still_there);
+        self.unknown += other.unknown;
+    }
+}
+
+/// A remote file on its way out.
+#[derive(Clone, Debug)]
+pub(crate) struct Leaving {
+    /// The path it had.
+    pub(crate) path: RelPath,
+    /// Its link.
+    pub(crate) url: FileUrl,
+    what: What,
+    reason: Retired,
+    intent: Option<IntentId>,
+}
+
+#[derive(Clone, Debug)]
+enum What {
+    Ours(Box<Entry>),
+    Foreign(FolderKey, ForeignFile),
+    /// As an intent describes it that an earlier run left behind.
+    Version(Box<NewVersion>),
+}
+
+impl Leaving {
+    /// A file on record; nothing if the record has no remote copy.
+    pub(crate) fn of_entry(path: &RelPath, was: Box<Entry>, reason: Retired) -> Option<Leaving> {
+        let url = was.remote()?.url.clone();
+        let what = What::Ours(was);
+        Some(Leaving { path: path.clone(), url, what, reason, intent: None })
+    }
+
+    /// A file that an earlier run was about to retire.
+    pub(crate) fn of_version(version: NewVersion) -> Leaving {
+        let (path, url, reason) = (version.path.clone(), version.url.clone(), version.reason);
+        Leaving { path, url, what: What::Version(Box::new(version)), reason, intent: None }
+    }
+
+    /// A file that was there before us and stands where one of ours belongs.
+    pub(super) fn of_foreign(path: &RelPath, folder: FolderKey, file: ForeignFile) -> Leaving {
+        let url = file.url.clone();
+        let what = What::Foreign(folder, file);
+        Leaving { path: path.clone(), url, what, reason: Retired::Foreign, intent: None }
+    }
+
+    /// Writes the intent to retire it, so that a crash before the call loses nothing of it.
+    pub(crate) fn begin(
+        &mut self,
+        w: &mut Writing<'_>,
+        mirror: MirrorId,
+        into: FolderId,
+    ) -> Result<(), fichier_state::Error> {
+        let intent = Intent::Retire { version: self.version(mirror, into, w.now_s()) };
+        self.intent = Some(w.begin(mirror, &intent)?);
+        Ok(())
+    }
+
+    /// One whose intent is on disk already.
+    pub(crate) fn begun(self, intent: IntentId) -> Leaving {
+        Leaving { intent: Some(intent), ..self }
+    }
+
+    fn parcel(&self) -> Parcel {
+        let (size_bytes, whirlpool) = match &self.what {
+            What::Ours(entry) => {
+                (entry.stamp.size_bytes, entry.remote().map(|copy| copy.whirlpool))
+            }
+            What::Foreign(_, file) => (file.size_bytes, file.whirlpool),
+            What::Version(version) => (version.size_bytes, version.whirlpool),
+        };
+        let name = match &self.what {
+            What::Ours(entry) => entry.remote().and_then(|copy| copy.remote_name.clone()),
+            What::Foreign(_, file) => Some(file.name.clone()),
+            What::Version(_) => None,
+        };
+        let name = name.unwrap_or_else(|| RemoteName::encode(self.path.name()));
+        Parcel::new(&self.url, vec![name], size_bytes, whirlpool)
+    }
+
+    /// Takes it off the record of its place.
+    pub(crate) fn forget(&self, w: &mut Writing<'_>) -> Result<(), fichier_state::Error> {
+        match &self.what {
+            What::Ours(entry) => w.remove_entry(entry.folder, &entry.name).map(|_| ()),
+            What::Foreign(folder, file) => w.remove_foreign(*folder, &file.url),
+            What::Version(version) => match w.entry_of_url(&version.url)? {
+                Some(entry) => w.remove_entry(entry.folder, &entry.name).map(|_| ()),
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// Whether it may be removed at once: only what we sent or copied there ourselves.
+    fn is_ours(&self) -> bool {
+        match &self.what {
+            What::Ours(entry) => entry.remote().is_some_and(|copy| copy.origin != Origin::Adopted),
+            What::Foreign(..) | What::Version(_) => false,
+        }
+    }
+
+    fn version(&self, mirror: MirrorId, into: FolderId, until_s: i64) -> NewVersion {
+        let (size_bytes, whirlpool, fingerprint, metadata, from_s) = match &self.what {
+            What::Ours(entry) => {
+                let copy = entry.remote();
+                let size_bytes = entry.stamp.size_bytes;
+                let (hash, fingerprint) =
+                    copy.map_or((None, None), |c| (Some(c.whirlpool), Some(c.fingerprint)));
+                let from_s = copy.map_or(0, |copy| copy.confirmed_s);
+                (size_bytes, hash, fingerprint, Some(entry.metadata.clone()), from_s)
+            }
+            What::Version(version) => return NewVersion { folder: into, ..(**version).clone() },
+            What::Foreign(_, file) => {
+                let hash: Option<Whirlpool> = file.whirlpool;
+                (file.size_bytes, hash, None, None, 0)
+            }
+        };
+        NewVersion {
+            mirror,
+            path: self.path.clone(),
+            url: self.url.clone(),
+            size_bytes,
+            whirlpool,
+            fingerprint,
+            metadata,
+            folder: into,
+            current_from_s: from_s,
+            current_until_s: until_s,
+            reason: self.reason,
+        }
+    }
+}
+
+impl Executor {
+    /// Retires files that are gone from disk, after one more look at each.
+    pub(super) async fn retire(&self, files: Vec<Retirement>) -> Result<(), StepError> {
+        self.check_root()?;
+        let mut leaving = Vec::new();
+        let mut successors = Vec::new();
+        for file in files {
+            if !self.is_still_gone(&file)? {
+                self.dirty.mark(file.path.clone());
+                continue;
+            }
+            let left = Leaving::of_entry(&file.path, file.was, file.reason);
+            if let Some(then) = file.then {
+                let url = left.as_ref().map(|left| left.url.clone());
+                successors.push((url, Note::Unsendable(file.path, then)));
+            }
+            leaving.extend(left);
+        }
+        self.count_removals(leaving.len() as u64)?;
+        self.retire_all(leaving).await?;
+        let mut notes = Vec::new();
+        for (url, note) in successors {
+            // What the service did not let go is known by the row that this would replace.
+            let is_left = match url {
+                Some(url) => self.state.read(|s| s.entry_of_url(&url))?.is_none(),
+                None => true,
+            };
+            notes.extend(is_left.then_some(note));
+        }
+        self.note(notes)
+    }
+
+    /// Moves files to the versions, or removes them; a hundred in one call.
+    pub(crate) async fn retire_all(&self, all: Vec<Leaving>) -> Result<(), StepError> {
+        let (to_remove, to_keep): (Vec<Leaving>, Vec<Leaving>) =
+            all.into_iter().partition(|left| !self.keep_versions && left.is_ours());
+        for chunk in to_keep.chunks(MAX_LINKS_PER_CALL) {
+            self.move_to_versions(chunk).await?;
+        }
+        for chunk in to_remove.chunks(MAX_LINKS_PER_CALL) {
+            self.remove_for_good(chunk).await?;
+        }
+        Ok(())
+    }
+
+    async fn move_to_versions(&self, chunk: &[Leaving]) -> Result<(), StepError> {
+        failpoint::reached("retire:planned");
+        let into = self.versions_folder(chunk.len(), None).await?;
+        let mut leaving = chunk.to_vec();
+        self.state.write(|w| {
+            for left in leaving.iter_mut().filter(|left| left.intent.is_none()) {
+                left.begin(w, self.mirror, into)?;
+            }
+            Ok(())
+        })?;
+        failpoint::reached("retire:begun");
+        let brought = self.bring_to_versions(&leaving, into).await?;
+        let stuck = self.confirm_in_versions(&leaving, &brought, into)?;
+        failpoint::reached("retire:confirmed");
+        let (mut begun_here, mut retired) = (Vec::new(), leaving.len() as u64);
+        for (left, before) in
+            leaving.iter().zip(chunk).filter(|(left, _)| stuck.contains(&left.url))
+        {
+            retired -= 1;
+            begun_here.extend(left.intent.filter(|_| before.intent.is_none()));
+            self.problem(
+                &left.path,
+                "the service did not move an old copy to the versions",
+                "it is tried again by itself",
+            )?;
+        }
+        // While a file is on record, the next plan retires it; others are known by their intent.
+        self.state.write(|w| begun_here.iter().try_for_each(|intent| w.resolve(*intent)))?;
+        self.report(|report| report.retired += retired);
+        Ok(())
+    }
+
+    /// Moves files to a versions folder. Where the service wants names to be unique, those that
+    /// are taken there get one that is not. What it says not to know is let go only if it says so
+    /// of one of them a second time.
+    async fn bring_to_versions(
+        &self,
+        leaving: &[Leaving],
+        into: FolderId,
+    ) -> Result<Brought, StepError> {
+        let mut parcels: Vec<Parcel> = leaving.iter().map(Leaving::parcel).collect();
+        let mut brought = Brought::default();
+        for try_again in [true, false] {
+            let moved = match self.bring(&parcels, into).await {
+                Err(StepError::Api(error)) if super::is_gone(&error) => {
+                    // The versions folder was removed: the next try makes another.
+                    self.versions_folder_is_gone(into)?;
+                    return Err(error.into());
+                }
+                other => other?,
+            };
+            brought.add(moved);
+            parcels.retain(|p| brought.url(&p.url).is_none() && !brought.is_gone(&p.url));
+            if parcels.is_empty() || !try_again {
+                break;
+            }
+            let names: Vec<_> = parcels
+                .iter()
+                .map(|parcel| (parcel.url.clone(), unique_name(parcel, &self.chance)))
+                .collect();
+            self.give_names(&names).await?;
+        }
+        let denied = leaving.iter().find(|left| brought.is_gone(&left.url));
+        if let Some(first) = denied
+            && !self.is_lost(&first.url).await?
+        {
+            brought.doubt_gone();
+        }
+        Ok(brought)
+    }
+
+    /// Writes down what has arrived. Returns the links of what has not.
+    fn confirm_in_versions(
+        &self,
+        leaving: &[Leaving],
+        brought: &Brought,
+        into: FolderId,
+    ) -> Result<HashSet<FileUrl>, StepError> {
+        let now_s = self.state.now_s();
+        let (mut moved, mut gone, mut stuck) = (0, 0, HashSet::new());
+        self.state.write(|w| {
+            for left in leaving {
+                if let Some(url) = brought.url(&left.url) {
+                    let url = url.clone();
+                    let version = NewVersion { url, ..left.version(self.mirror, into, now_s) };
+                    w.add_version(&version)?;
+                    moved += 1;
+                } else if brought.is_gone(&left.url) {
+                    gone += 1;
+                } else {
+                    stuck.insert(left.url.clone());
+                    continue;
+                }
+                left.forget_if_current(w)?;
+                if let Some(intent) = left.intent {
+                    w.resolve(intent)?;
+                }
+            }
+            w.count_retired(into, moved, None)
+        })?;
+        if gone > 0 {
+            // What had to leave has left.
+            tracing::warn!(files = gone, "replaced or deleted files were no longer on 1fichier");
+        }
+        Ok(stuck)
+    }
+
+    async fn remove_for_good(&self, chunk: &[Leaving]) -> Result<(), StepError> {
+        let urls: Vec<FileUrl> = chunk.iter().map(|left| left.url.clone()).collect();
+        let paths = chunk.iter().map(|left| left.path.clone()).collect();
+        let intent = Intent::Remove { urls: urls.clone(), paths };
+        let intent = self.state.write(|w| w.begin(self.mirror, &intent))?;
+        failpoint::reached("remove:begun");
+        let Removal { still_there, .. } = self.remove_all(&urls).await?;
+        failpoint::reached("remove:confirmed");
+        let is_removed = |left: &&Leaving| !still_there.contains(&left.url);
+        self.state.write(|w| {
+            for left in chunk.iter().filter(is_removed) {
+                left.forget_if_current(w)?;
+                if let Some(intent) = left.intent {
+                    w.resolve(intent)?;
+                }
+            }
+            w.resolve(intent)
+        })?;
+        // While a file is on record, the next plan removes it; others are known by their intent.
+        for left in chunk.iter().filter(|left| !is_removed(left)) {
+            let what = "the service did not remove an old copy";
+            self.problem(&left.path, what, "it is tried again by itself")?;
+        }
+        self.report(|report| report.retired += (chunk.len() - still_there.len()) as u64);
+        Ok(())
+    }
+
+    /// Removes files, as many in one call as the service is known to take.
+    pub(crate) async fn remove_all(&self, urls: &[FileUrl]) -> Result<Removal, StepError> {
+        let mut removal = Removal::default();
+        for batch in urls.chunks(self.links_per_call()?) {
+            removal.add(self.remove_batch(batch).await?);
+        }
+        Ok(removal)
+    }
+
+    /// Asks again while the service carries out a part. What it then does not name, it does not
+    /// know (B.8), if that is true of one of them; else these files are still there. A batch that
+    /// is refused is halved: it may be too large (G.1 row 1).
+    async fn remove_batch(&self, urls: &[FileUrl]) -> Result<Removal, StepError> {
+        let mut open = urls.to_vec();
+        while let Some(first) = open.first() {
+            let outcome = match self.client.remove_files(&open).await {
+                Ok(outcome) => outcome,
+                Err(error) if super::is_gone(&error) => return Ok(Removal::unknown(open)),
+                Err(error) if may_be_too_many(&error) && open.len() > 1 => {
+                    let rest = open.split_off(open.len() / 2);
+                    let mut removal = Box::pin(self.remove_batch(&open)).await?;
+                    removal.add(Box::pin(self.remove_batch(&rest)).await?);
+                    return Ok(removal);
+                }
+                Err(error) => return Err(error.into()),
+            };
+            failpoint::reached("files:removed");
+            if !outcome.done.is_empty() {
+                open = outcome.missing;
+            } else if self.is_lost(first).await? {
+                return Ok(Removal::unknown(open));
+            } else {
+                return Ok(Removal { still_there: open, unknown: 0 });
+            }
+        }
+        Ok(Removal::default())
+    }
+
+    /// Whether the service no longer knows a link. One call, and one that may not be made often.
+    async fn is_lost(&self, url: &FileUrl) -> Result<bool, StepError> {
+        match self.client.file_info(url).await {
+            Ok(_) => Ok(false),
+            Err(error) if super::is_gone(&error) => Ok(true),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether nothing has come back at the path since it was found gone.
+    fn is_still_gone(&self, file: &Retirement) -> Result<bool, StepError> {
+        let now = self.look(&file.path)?;
+        Ok(match (&now, &file.then) {
+            (None, None) => true,
+            (Some(now), Some(then)) => same_unsendable(now, then),
+            // A folder or a device where a file was: the file is gone all the same.
+            (Some(now), None) => !matches!(now.kind, SeenKind::File | SeenKind::Symlink(_)),
+            (None, Some(_)) => false,
+        })
+    }
+
+    /// Approved removals use up their approval; others count against the limit for a day (I6).
+    pub(super) fn count_removals(&self, count: u64) -> Result<(), StepError> {
+        let approved = self.state.read(|s| s.allowance(self.mirror))?.min(count);
+        Ok(self.state.write(|w| {
+            w.spend_allowance(self.mirror, approved)?;
+            w.log_removals(self.mirror, w.now_s(), count - approved)
+        })?)
+    }
+
+    pub(super) fn check_root(&self) -> Result<(), StepError> {
+        let approved = self.state.read(|s| s.allowance(self.mirror))? > 0;
+        let files = self.state.read(|s| s.totals(self.mirror))?.files;
+        let on_record = OnRecord { files, approved };
+        self.disks.check_root(&self.source, self.identity.as_ref(), on_record)?;
+        Ok(())
+    }
+}
+
+impl Leaving {
+    /// A replaced file's row holds its successor by now, and must stay.
+    fn forget_if_current(&self, w: &mut Writing<'_>) -> Result<(), fichier_state::Error> {
+        match &self.what {
+            What::Ours(entry) => {
+                let now = w.entry(entry.folder, &entry.name)?;
+                let is_current = now.is_some_and(|now| match now.content {
+                    Content::File(copy) => copy.url == self.url,
+                    Content::Empty | Content::Symlink(_) => false,
+                });
+                if is_current { self.forget(w) } else { Ok(()) }
+            }
+            What::Foreign(..) | What::Version(_) => self.forget(w),
+        }
+    }
+}
+
+/// A name that nothing else in a versions folder has; the record knows the right one.
+fn unique_name(parcel: &Parcel, chance: &Random) -> RemoteName {
+    /// With the rest well below what the service takes (F.1).
+    const MAX_NAME_BYTES: usize = 180;
+    let unique = temporary_name(chance);
+    match parcel.names.first() {
+        Some(name) if name.as_str().len() <= MAX_NAME_BYTES => {
+            RemoteName::from_service(format!("{}-{}", unique.as_str(), name.as_str()))
+        }
+        Some(_) | None => unique,
+    }
+}
+
+fn same_unsendable(now: &Seen, then: &Seen) -> bool {
+    now.kind == then.kind && (now.stamp.size_bytes == 0 || matches!(now.kind, SeenKind::Symlink(_)))
+}

@@ -1,0 +1,298 @@
+//! Sends a batch of files into the staging folder.
+//!
+//! Three calls however many files there are: node, files, result. What has arrived and been
+//! verified is then published. A batch that the service refuses as a whole is halved until the
+//! file at fault is alone.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fichier_api::{ErrorKind, MAX_FILE_BYTES, SendError, SentFile, UploadFile, UploadSlot};
+use fichier_state::{PendingFile, RelPath, Stamp, UploadKey, UploadSlotRow, failpoint};
+
+use super::{Executor, Fate, StepError};
+use tokio::time::Instant;
+
+use crate::base::random::Random;
+use crate::base::words::chain;
+use crate::disk::hash::stamp_of_mark;
+use crate::plan::steps::Placement;
+
+/// A batch with one file at fault is down to that file after this many refusals in a row.
+const MAX_FAILURES: u32 = 12;
+
+/// Below this a transfer says more about delays than about bandwidth.
+const MEASURE_FROM_BYTES: u64 = 4 << 20;
+
+/// What came of one attempt, if it does not end the cycle.
+enum Attempt {
+    /// What is known of the files is on record.
+    Settled,
+    /// One file could not be read; these are to be sent without it.
+    Without(Vec<Placement>),
+    /// The service refused this batch.
+    Refused(fichier_api::Error),
+}
+
+impl Executor {
+    /// Sends `files`, publishes what arrived, and retires what it replaced.
+    pub(super) async fn upload(&self, files: Vec<Placement>) -> Result<(), StepError> {
+        let mut waiting = vec![self.within_limit(files)?];
+        // The whole batch gets a second try with another node before it is taken apart.
+        let mut second_try = true;
+        let mut failures = 0;
+        while let Some(files) = waiting.pop() {
+            let files = self.still_as_seen(files);
+            if files.is_empty() {
+                continue;
+            }
+            let error = match self.upload_once(&files).await? {
+                Attempt::Settled => {
+                    failures = 0;
+                    continue;
+                }
+                Attempt::Without(rest) => {
+                    waiting.push(rest);
+                    continue;
+                }
+                Attempt::Refused(error) => error,
+            };
+            failures += 1;
+            if failures > MAX_FAILURES {
+                // No single file can be at fault: full storage, perhaps (U12).
+                self.report(|report| report.uploads_refused = Some(chain(&error)));
+                for file in waiting.drain(..).flatten().chain(files) {
+                    self.problem(&file.path, &chain(&error), "it is tried again by itself")?;
+                }
+                break;
+            }
+            tracing::debug!(files = files.len(), "an upload was refused: {error}");
+            if std::mem::take(&mut second_try) {
+                waiting.push(files);
+            } else if let [file] = files.as_slice() {
+                self.problem(&file.path, &chain(&error), "it is tried again by itself")?;
+            } else {
+                let mut first = files;
+                let second = first.split_off(first.len() / 2);
+                waiting.extend([second, first]);
+            }
+        }
+        Ok(())
+    }
+
+    /// One attempt. Takes one of the slots, and no second one while it has it: with all of them
+    /// taken so, nobody would ever get one again.
+    async fn upload_once(&self, files: &[Placement]) -> Result<Attempt, StepError> {
+        let Ok(_permit) = self.slots.acquire().await else { return Ok(Attempt::Settled) };
+        failpoint::reached("upload:planned");
+        let slot = self.client.open_upload().await?;
+        failpoint::reached("upload:slot");
+        let pending = pending_files(files, &self.restless, &self.chance);
+        let row = UploadSlotRow { slot: slot.id.clone(), node: slot.node.clone() };
+        let key = self.state.write(|w| w.begin_upload(self.mirror, &row, &pending))?;
+        failpoint::reached("upload:begun");
+        let began = Instant::now();
+        let progress = Arc::clone(&self.sent_bytes);
+        let bodies = self.bodies(&pending);
+        match self.client.send_files(&slot, self.places.incoming, bodies, progress).await {
+            Ok(sent) => {
+                failpoint::reached("upload:replied");
+                self.measure(&pending, began.elapsed())?;
+                self.record_sent(key, &sent.xid, &sent.files)?;
+                self.drop_restless(key, &pending, &sent.files)?;
+                self.finish_upload(key).await?;
+                Ok(Attempt::Settled)
+            }
+            Err(SendError::File { index, source }) => {
+                self.state.write(|w| w.finish_upload(key))?;
+                self.unreadable(&files[index], &source)?;
+                let rest = files.iter().enumerate().filter(|(i, _)| *i != index);
+                Ok(Attempt::Without(rest.map(|(_, file)| file.clone()).collect()))
+            }
+            Err(SendError::Service { error, sent, complete }) => {
+                let refusal = self.broken_off(key, &slot, error, &sent, complete).await?;
+                Ok(refusal.map_or(Attempt::Settled, Attempt::Refused))
+            }
+        }
+    }
+
+    /// The request ended with an error. Whatever the service may hold is asked for first (I12).
+    async fn broken_off(
+        &self,
+        key: UploadKey,
+        slot: &UploadSlot,
+        error: fichier_api::Error,
+        sent: &[SentFile],
+        complete: bool,
+    ) -> Result<Option<fichier_api::Error>, StepError> {
+        if !complete || refused_whole(&error) {
+            // Cut before its closing boundary, or refused with a page that says so: nothing is
+            // stored (C.3, C.6).
+            self.state.write(|w| w.finish_upload(key))?;
+        } else {
+            self.record_sent(key, &slot.id, sent)?;
+            let is_lost = matches!(error.kind, ErrorKind::Unreachable(_));
+            match self.finish_upload(key).await? {
+                // It did answer, and has nothing: there is no reply to wait for.
+                Fate::NothingCame { given_up } if !is_lost => {
+                    if !given_up {
+                        self.forget_upload(key)?;
+                    }
+                }
+                Fate::NothingCame { .. } | Fate::Settled | Fate::Waiting | Fate::GivenUp => {
+                    return Ok(None);
+                }
+            }
+        }
+        if super::stops_everything(&error) { Err(error.into()) } else { Ok(Some(error)) }
+    }
+
+    fn record_sent(&self, key: UploadKey, xid: &str, sent: &[SentFile]) -> Result<(), StepError> {
+        let hashes: Vec<_> =
+            (0u32..).zip(sent).map(|(seq, file)| (seq, file.whirlpool, file.fingerprint)).collect();
+        Ok(self.state.write(|w| w.record_sent(key, xid, &hashes))?)
+    }
+
+    /// Files that changed while they were read are not published, unless they never rest.
+    fn drop_restless(
+        &self,
+        key: UploadKey,
+        pending: &[PendingFile],
+        sent: &[SentFile],
+    ) -> Result<(), StepError> {
+        for (file, sent) in pending.iter().zip(sent) {
+            let (before, after) = (stamp_of_mark(&sent.at_open), stamp_of_mark(&sent.at_end));
+            if is_same_file(&file.stamp, &before) && before == after && sent.at_end_of_file {
+                continue;
+            }
+            self.dirty.mark(file.path.clone());
+            self.report(|report| {
+                report.restless.insert(file.path.clone());
+            });
+            if !file.unsettled {
+                self.state.write(|w| w.drop_pending(key, file.seq))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves out what the service would not take (F09): nothing is asked of it for that.
+    fn within_limit(&self, files: Vec<Placement>) -> Result<Vec<Placement>, StepError> {
+        let (within, above): (Vec<_>, Vec<_>) =
+            files.into_iter().partition(|file| file.size_bytes() <= MAX_FILE_BYTES);
+        for file in above {
+            self.problem(
+                &file.path,
+                "the service takes no file above 300 GB",
+                "split it, or exclude it",
+            )?;
+        }
+        Ok(within)
+    }
+
+    /// Leaves out what has changed or gone since it was found; it is dirty again.
+    fn still_as_seen(&self, files: Vec<Placement>) -> Vec<Placement> {
+        let (same, other): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| {
+            self.restless.contains(&file.path)
+                || self
+                    .scanner
+                    .look(&file.path)
+                    .ok()
+                    .flatten()
+                    .is_some_and(|seen| seen.stamp == file.seen.stamp)
+        });
+        for file in other {
+            self.dirty.mark(file.path.clone());
+            self.report(|report| {
+                report.restless.insert(file.path);
+            });
+        }
+        same
+    }
+
+    fn unreadable(&self, file: &Placement, source: &std::io::Error) -> Result<(), StepError> {
+        use std::io::ErrorKind::{NotFound, UnexpectedEof};
+        if matches!(source.kind(), NotFound | UnexpectedEof) {
+            // It went away or shrank under our hands: whoever did that marks it dirty.
+            self.dirty.mark(file.path.clone());
+            return Ok(());
+        }
+        self.problem(
+            &file.path,
+            &format!("cannot be read: {source}"),
+            "check its permissions and the disk; it is tried again by itself",
+        )
+    }
+
+    fn bodies(&self, pending: &[PendingFile]) -> Vec<UploadFile> {
+        let body = |file: &PendingFile| {
+            let (scanner, path) = (Arc::clone(&self.scanner), file.path.clone());
+            let open = move || {
+                failpoint::reached("upload:opens");
+                scanner.open_file(&path)
+            };
+            UploadFile::new(file.sent_as.clone(), file.size_bytes, open)
+        };
+        pending.iter().map(body).collect()
+    }
+
+    /// Keeps a running mean of the bandwidth, which bounds the batches to come.
+    fn measure(&self, pending: &[PendingFile], took: Duration) -> Result<(), StepError> {
+        let bytes: u64 = pending.iter().map(|file| file.size_bytes).sum();
+        if bytes < MEASURE_FROM_BYTES {
+            return Ok(());
+        }
+        let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX).max(1);
+        let now = bytes.saturating_mul(1000) / millis;
+        let before = self.state.read(|s| s.note(BANDWIDTH))?.and_then(|text| text.parse().ok());
+        let mean = before.map_or(now, |before: u64| (before.saturating_mul(3) + now) / 4);
+        Ok(self.state.write(|w| w.set_note(BANDWIDTH, Some(&mean.to_string())))?)
+    }
+}
+
+/// The note that holds the measured bandwidth, in bytes a second.
+pub(crate) const BANDWIDTH: &str = "bandwidth";
+
+/// The node said that it took nothing (C.3): not a doubt, whatever the reply's form.
+fn refused_whole(error: &fichier_api::Error) -> bool {
+    matches!(error.kind, ErrorKind::NodeStorage | ErrorKind::NoFileInUpload)
+}
+
+/// Rows for the files of one upload. Names in one upload are unique: a twin travels under a
+/// temporary name and gets its own before it is published.
+fn pending_files(
+    files: &[Placement],
+    restless: &std::collections::BTreeSet<RelPath>,
+    chance: &Random,
+) -> Vec<PendingFile> {
+    let mut taken = HashSet::new();
+    let mut rows = Vec::with_capacity(files.len());
+    for (seq, file) in (0u32..).zip(files) {
+        let name = file.remote_name();
+        let sent_as = if taken.insert(name.clone()) {
+            name.clone()
+        } else {
+            super::relocate::temporary_name(chance)
+        };
+        rows.push(PendingFile {
+            seq,
+            path: file.path.clone(),
+            sent_as,
+            name,
+            stamp: file.seen.stamp,
+            metadata: file.seen.metadata.clone(),
+            size_bytes: file.size_bytes(),
+            whirlpool: None,
+            fingerprint: None,
+            url: None,
+            unsettled: restless.contains(&file.path),
+        });
+    }
+    rows
+}
+
+/// Reading a file changes nothing that a stamp holds, so any difference is somebody's change.
+fn is_same_file(planned: &Stamp, opened: &Stamp) -> bool {
+    planned == opened
+}

@@ -1,0 +1,400 @@
+//! Finishes what an earlier run, or an earlier cycle, began: every intent on disk is looked into
+//! before anything new is planned.
+//!
+//! Each kind of call has its own proof. Moves, renames and removals by link are simply repeated:
+//! the service answers them the same way twice (B.0). A folder, a copy and a folder move are
+//! looked for in a listing first, because a repetition would make a second one. An upload is
+//! asked for at its node, then in the staging folder (I12, `execute::arrive`).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fichier_api::names::RemoteName;
+use fichier_api::{ErrorKind, FileUrl, FolderId, MAX_LINKS_PER_CALL};
+use fichier_state::{
+    Content, Entry, Intent, IntentId, Moved, Origin, RelPath, RemoteCopy, RemoteSpot, Retired,
+};
+
+use crate::remote::execute::{Brought, Executor, Leaving, Parcel, Removal, StepError, other_name};
+
+impl Executor {
+    /// Resolves every intent and every pending upload of this mirror.
+    ///
+    /// Costs no call when nothing is open.
+    ///
+    /// # Errors
+    ///
+    /// What stops the cycle; the rest stays open.
+    pub async fn recover(&self) -> Result<(), StepError> {
+        let intents = self.state.read(|s| s.intents(self.mirror))?;
+        say_begun(intents.len());
+        // Together, because they are many: one for each file. What is to be renamed may wait for
+        // the name of one of them.
+        let mut retiring = Vec::new();
+        for (id, intent, _) in intents {
+            if let Intent::Retire { version } = intent {
+                retiring.push(Leaving::of_version(version).begun(id));
+            } else {
+                self.finish_retiring(std::mem::take(&mut retiring)).await?;
+                self.finish(id, intent).await?;
+            }
+        }
+        self.finish_retiring(retiring).await?;
+        for upload in self.state.read(|s| s.uploads(self.mirror))? {
+            self.finish_upload(upload.key).await?;
+        }
+        if self.state.read(|s| s.uploads(self.mirror))?.is_empty() {
+            self.retire_leftovers().await?;
+        }
+        Ok(())
+    }
+
+    async fn finish(&self, id: IntentId, intent: Intent) -> Result<(), StepError> {
+        match intent {
+            Intent::MakeFolder { parent, name, path } => {
+                self.finish_folder(id, parent, &name, path).await
+            }
+            Intent::MoveFolder { folder, to, .. } => self.finish_folder_move(id, folder, &to).await,
+            Intent::Rename { urls } => self.give_names_back(id, &urls).await,
+            Intent::Move { then } => self.finish_moves(id, then).await,
+            Intent::Copy { from, into, name, to } => {
+                self.finish_copy(id, &from, into, &name, &to).await
+            }
+            Intent::Retire { version } => {
+                self.finish_retiring(vec![Leaving::of_version(version).begun(id)]).await
+            }
+            Intent::RetireFolder { folder, id: remote, into, until_s } => {
+                self.finish_retiring_folder(id, folder, remote, into, until_s).await
+            }
+            Intent::Remove { urls, paths } if paths.is_empty() => {
+                self.finish_clearing(id, urls).await
+            }
+            Intent::Remove { urls, .. } => {
+                // What is still there is on record: then it is said so here.
+                let Removal { still_there, .. } = self.remove_all(&urls).await?;
+                say_left(still_there.len(), "old copies");
+                let gone: Vec<FileUrl> =
+                    urls.into_iter().filter(|url| !still_there.contains(url)).collect();
+                Ok(self.state.write(|w| {
+                    w.forget_versions_at(&gone)?;
+                    w.resolve(id)
+                })?)
+            }
+        }
+    }
+
+    /// What uploads left in the staging folder is known by this intent alone, so the intent stays
+    /// for what the service leaves. What is on record is none of it: a snapshot, which is removed
+    /// by its row, or a leftover that was found to be a file after all.
+    async fn finish_clearing(&self, id: IntentId, urls: Vec<FileUrl>) -> Result<(), StepError> {
+        let known = self.state.read(|s| s.known_urls(urls.iter()))?;
+        let urls: Vec<FileUrl> = urls.into_iter().filter(|url| !known.contains(url)).collect();
+        let left = self.remove_all(&urls).await?.still_there;
+        say_left(left.len(), "leftovers of uploads");
+        Ok(self.state.write(|w| {
+            w.resolve(id)?;
+            if left.is_empty() {
+                return Ok(());
+            }
+            w.begin(self.mirror, &Intent::Remove { urls: left, paths: Vec::new() }).map(|_| ())
+        })?)
+    }
+
+    /// A folder that may have been made: it is looked for, since making it again could make a
+    /// second one (G.1 row 9). Whether it is ours cannot be told.
+    async fn finish_folder(
+        &self,
+        id: IntentId,
+        parent: FolderId,
+        name: &RemoteName,
+        path: RelPath,
+    ) -> Result<(), StepError> {
+        let found = match self.find_folder(parent, name).await {
+            Ok(found) => found,
+            Err(StepError::Api(error)) if matches!(error.kind, ErrorKind::NotFound) => None,
+            Err(error) => return Err(error),
+        };
+        let row = self.state.read(|s| s.folder_at(self.mirror, &path))?;
+        self.state.write(|w| {
+            if let (Some(found), Some(row)) = (found, row.filter(|row| row.remote.is_none())) {
+                let spot = RemoteSpot { id: found, made_by_us: false, listed: false };
+                w.set_folder_remote(row.key, Some(spot), None)?;
+            }
+            w.resolve(id)
+        })?;
+        self.dirty.mark(path);
+        Ok(())
+    }
+
+    /// A file that stepped aside in a swap, or waits under a temporary name, gets the name that
+    /// its record has. Not while it waits as a problem: refusals in a row lead to a ban (A.5).
+    async fn give_names_back(
+        &self,
+        id: IntentId,
+        urls: &[(FileUrl, RemoteName)],
+    ) -> Result<(), StepError> {
+        let mut names = Vec::new();
+        let waiting = self.waiting_problems()?;
+        for (url, _) in urls {
+            if let Some(entry) = self.state.read(|s| s.entry_of_url(url))? {
+                let path = self.state.read(|s| s.path_of(entry.folder))?.join(&entry.name);
+                if waiting.contains(&path) {
+                    return Ok(());
+                }
+                let kept = entry.remote().and_then(|copy| copy.remote_name.clone());
+                let name = kept.unwrap_or_else(|| RemoteName::encode(&entry.name));
+                names.push((url.clone(), name));
+            }
+        }
+        self.rename_as_recorded(&names, &[id]).await
+    }
+
+    /// Moves and renames once more, all of them; then the records follow. What would stand beside
+    /// another file of ours goes back to where its record is.
+    async fn finish_moves(&self, id: IntentId, moves: Vec<Moved>) -> Result<(), StepError> {
+        let mut by_folders: BTreeMap<(FolderId, FolderId), Vec<(Moved, Parcel)>> = BTreeMap::new();
+        for moved in moves {
+            self.dirty.mark(moved.from.clone());
+            self.dirty.mark(moved.to.clone());
+            let Some(entry) = self.state.read(|s| s.entry_of_url(&moved.url))? else { continue };
+            let other_names = std::iter::once(&moved.name).chain(&moved.early_name);
+            let parcel = Parcel::of_entry(&entry, other_names);
+            let (went_to, moved) = (moved.into, self.forwards_or_back(moved, &entry)?);
+            if let Some(parcel) = parcel {
+                by_folders.entry((went_to, moved.into)).or_default().push((moved, parcel));
+            }
+        }
+        for ((went_to, folder), mut moves) in by_folders {
+            for chunk in moves.chunks_mut(MAX_LINKS_PER_CALL) {
+                if went_to != folder {
+                    self.find_those_that_went(chunk, went_to).await?;
+                }
+                self.finish_moves_into(folder, chunk).await?;
+            }
+        }
+        Ok(self.state.write(|w| w.resolve(id))?)
+    }
+
+    fn forwards_or_back(&self, moved: Moved, entry: &Entry) -> Result<Moved, StepError> {
+        let there = match self.folder_of(&moved.to)? {
+            Some(folder) => self.state.read(|s| s.entry(folder, moved.to.name()))?,
+            None => None,
+        };
+        let folder = self.state.read(|s| s.folder(entry.folder))?;
+        let Some((_, spot)) = there.zip(folder.and_then(|folder| folder.remote)) else {
+            return Ok(moved);
+        };
+        let name = entry.remote().and_then(|copy| copy.remote_name.clone());
+        let name = name.unwrap_or_else(|| RemoteName::encode(&entry.name));
+        Ok(Moved { into: spot.id, name, ..moved })
+    }
+
+    /// Those that go back may be in their new folder by now, under new links. Costs a listing.
+    async fn find_those_that_went(
+        &self,
+        moves: &mut [(Moved, Parcel)],
+        to: FolderId,
+    ) -> Result<(), StepError> {
+        let parcels: Vec<Parcel> = moves.iter().map(|(_, parcel)| parcel.clone()).collect();
+        let found = match self.find_in(&parcels, to).await {
+            Err(StepError::Api(error)) if matches!(error.kind, ErrorKind::NotFound) => {
+                return Ok(());
+            }
+            other => other?,
+        };
+        for (_, parcel) in moves {
+            if let Some(now) = found.url(&parcel.url) {
+                parcel.url = now.clone();
+            }
+        }
+        Ok(())
+    }
+
+    async fn finish_moves_into(
+        &self,
+        folder: FolderId,
+        moves: &[(Moved, Parcel)],
+    ) -> Result<(), StepError> {
+        // First, as at the first try: under its old name a file might replace one that is there.
+        let early: Vec<(FileUrl, RemoteName)> = moves
+            .iter()
+            .filter_map(|(moved, parcel)| Some((parcel.url.clone(), moved.early_name.clone()?)))
+            .collect();
+        let unnamed = self.give_names(&early).await?;
+        let (staying, ready): (Vec<Parcel>, Vec<Parcel>) = moves
+            .iter()
+            .map(|(_, parcel)| parcel.clone())
+            .partition(|parcel| unnamed.contains(&parcel.url));
+        let brought = match self.bring_or_find(&ready, &staying, folder).await {
+            // The folder is gone: what was to be in it is found missing by the next look.
+            Err(StepError::Api(error)) if matches!(error.kind, ErrorKind::NotFound) => {
+                return Ok(());
+            }
+            other => other?,
+        };
+        let names: Vec<(FileUrl, RemoteName)> = moves
+            .iter()
+            .filter_map(|(moved, at)| Some((brought.url(&at.url)?.clone(), moved.name.clone())))
+            .collect();
+        let unnamed = self.give_names(&names).await?;
+        for (moved, at) in moves {
+            if let Some(url) = brought.url(&at.url) {
+                self.follow(moved, url, !unnamed.contains(url))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves those that are `ready`. The others are there already, under new links, or stay.
+    async fn bring_or_find(
+        &self,
+        ready: &[Parcel],
+        staying: &[Parcel],
+        folder: FolderId,
+    ) -> Result<Brought, StepError> {
+        let mut brought = self.bring(ready, folder).await?;
+        if !staying.is_empty() {
+            brought.add(self.find_in(staying, folder).await?);
+        }
+        Ok(brought)
+    }
+
+    /// The record follows a file, if its new place is free on record. If not, the next plan does
+    /// the same move, and what is in the way is retired by it.
+    fn follow(&self, moved: &Moved, url: &FileUrl, is_named: bool) -> Result<(), StepError> {
+        let Some(entry) = self.state.read(|s| s.entry_of_url(&moved.url))? else { return Ok(()) };
+        let Content::File(copy) = &entry.content else { return Ok(()) };
+        let copy = RemoteCopy { url: url.clone(), ..copy.clone() };
+        let row = self.folder_of(&moved.to)?;
+        let is_free = match row {
+            Some(row) => self.state.read(|s| s.entry(row, moved.to.name()))?.is_none(),
+            None => false,
+        };
+        let at_new_place = match row {
+            Some(folder) if is_free && is_named => {
+                let copy =
+                    RemoteCopy { remote_name: other_name(&moved.name, &moved.to), ..copy.clone() };
+                let (name, content) = (moved.to.name().to_vec(), Content::File(copy));
+                Some(Entry { folder, name, content, ..entry.clone() })
+            }
+            _ => None,
+        };
+        let row =
+            at_new_place.unwrap_or_else(|| Entry { content: Content::File(copy), ..entry.clone() });
+        Ok(self.state.write(|w| {
+            w.remove_entry(entry.folder, &entry.name)?;
+            w.put_entry(&row)
+        })?)
+    }
+
+    /// A copy is not repeated blindly: it is looked for under its name and hash. If it is there,
+    /// its record says that the file has to be read again, and what stood there before goes.
+    async fn finish_copy(
+        &self,
+        id: IntentId,
+        from: &FileUrl,
+        into: FolderId,
+        name: &RemoteName,
+        to: &RelPath,
+    ) -> Result<(), StepError> {
+        self.dirty.mark(to.clone());
+        let source = self.state.read(|s| s.entry_of_url(from))?;
+        let listing = match self.look_into(into).await {
+            Ok(listing) => listing,
+            Err(error) if matches!(error.kind, ErrorKind::NotFound) => {
+                return Ok(self.state.write(|w| w.resolve(id))?);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let known =
+            self.state.read(|s| s.known_urls(listing.files.iter().map(|file| &file.url)))?;
+        let found = source.as_ref().zip(source.as_ref().and_then(Entry::remote)).and_then(
+            |(entry, source)| {
+                let file = listing.files.iter().find(|file| {
+                    file.name == *name
+                        && file.whirlpool == Some(source.whirlpool)
+                        && !known.contains(&file.url)
+                })?;
+                let (url, origin) = (file.url.clone(), Origin::Copied);
+                Some((entry, RemoteCopy { url, origin, remote_name: None, ..source.clone() }))
+            },
+        );
+        let (Some((source, copy)), Some(folder)) = (found, self.folder_of(to)?) else {
+            return Ok(self.state.write(|w| w.resolve(id))?);
+        };
+        let before = self.state.read(|s| s.entry(folder, to.name()))?;
+        let mut before =
+            before.and_then(|was| Leaving::of_entry(to, Box::new(was), Retired::Replaced));
+        let (name, content) = (to.name().to_vec(), Content::File(copy));
+        let row = Entry { folder, name, content, racy: true, unmanaged: false, ..source.clone() };
+        self.state.write(|w| {
+            if let Some(before) = &mut before {
+                before.begin(w, self.mirror, self.places.versions)?;
+                before.forget(w)?;
+            }
+            w.put_entry(&row)?;
+            w.resolve(id)
+        })?;
+        self.retire_all(before.into_iter().collect()).await
+    }
+
+    /// Not what waits as a problem, as for names.
+    async fn finish_retiring(&self, mut leaving: Vec<Leaving>) -> Result<(), StepError> {
+        if leaving.is_empty() {
+            return Ok(());
+        }
+        let waiting = self.waiting_problems()?;
+        leaving.retain(|left| !waiting.contains(&left.path));
+        for left in &leaving {
+            self.dirty.mark(left.path.clone());
+        }
+        self.retire_all(leaving).await
+    }
+
+    async fn finish_retiring_folder(
+        &self,
+        id: IntentId,
+        key: fichier_state::FolderKey,
+        remote: fichier_api::FolderId,
+        into: fichier_api::FolderId,
+        until_s: i64,
+    ) -> Result<(), StepError> {
+        let Some(folder) = self.state.read(|s| s.folder(key))? else {
+            return Ok(self.state.write(|w| w.resolve(id))?);
+        };
+        let is_there = match self.look_into(into).await {
+            Ok(listing) => listing.folders.iter().any(|folder| folder.id == remote),
+            Err(error) if matches!(error.kind, ErrorKind::NotFound) => false,
+            Err(error) => return Err(error.into()),
+        };
+        if is_there {
+            let name = folder.remote_name.clone();
+            let name = name.unwrap_or_else(|| RemoteName::encode(&folder.name));
+            let files = self.state.read(|s| s.count_below(key))?.files;
+            self.confirm_retired_folder(&folder, &name, into, until_s, files)?;
+        } else {
+            let path = self.state.read(|s| s.path_of(key))?;
+            self.dirty.mark(path);
+        }
+        Ok(self.state.write(|w| w.resolve(id))?)
+    }
+
+    /// The paths that are not to be tried again yet.
+    fn waiting_problems(&self) -> Result<BTreeSet<RelPath>, StepError> {
+        let now_s = self.state.now_s();
+        let problems = self.state.read(|s| s.problems(Some(self.mirror)))?;
+        let waiting = problems.into_iter().filter(|problem| problem.next_try_s > now_s);
+        Ok(waiting.map(|problem| problem.path).collect())
+    }
+}
+
+fn say_begun(count: usize) {
+    if count > 0 {
+        tracing::info!(count, "finishing what was begun earlier");
+    }
+}
+
+fn say_left(files: usize, what: &str) {
+    if files > 0 {
+        tracing::warn!(files, "{what} were not removed");
+    }
+}

@@ -1,0 +1,230 @@
+//! What the service does where its documentation is silent, as `check --probe` has found out.
+//!
+//! Pure, but for the note that keeps it. Each answer has a date. One that is not known is not
+//! guessed: whoever asks takes the cautious choice then, which is what the program did before
+//! there were answers (docs/api-notes.md, G.1).
+//!
+//! Nothing in it says whose account it was: it can be sent to whoever maintains the program.
+
+use fichier_api::MAX_LINKS_PER_CALL;
+use fichier_state::{Records, Writing};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The note that keeps them.
+const NOTE: &str = "traits of the service";
+
+/// An answer, and when it was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Learnt<T> {
+    /// What it is.
+    pub is: T,
+    /// Since when it is known; Unix seconds.
+    pub at_s: i64,
+}
+
+/// What `folder/mkdir` does about a name that is in use (G.1 row 9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FolderTaken {
+    /// It refuses.
+    Refused,
+    /// It answers with the folder that is there.
+    Existing,
+    /// It makes a second one.
+    Twins,
+}
+
+/// What `file/mv` does about a name that is in use (G.1 row 12).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NameTaken {
+    /// Both stand side by side.
+    Twins,
+    /// The file stays where it was.
+    Refused,
+    /// It gets another name.
+    Renamed,
+    /// The file that was there is gone.
+    Overwritten,
+}
+
+/// What happens to a link when its file is moved (B.9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LinkAfterMove {
+    /// It stays good.
+    Kept,
+    /// There is a new one.
+    New,
+}
+
+/// What `folder/rm` does with a folder that has something in it (G.1 row 10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FullFolder {
+    /// It refuses.
+    Refused,
+    /// It removes all of it.
+    Removed,
+}
+
+/// What `file/rm` says of links that it does not know (B.8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RemoveUnknown {
+    /// `OK`, and it leaves them out.
+    LeftOut,
+    /// That there are none.
+    NotFound,
+}
+
+/// Whether a file can be downloaded from this address (section D).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Download {
+    /// Yes.
+    Served,
+    /// Only for CDN credits.
+    NeedsCredits,
+}
+
+/// All of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Habits {
+    /// `mkdir` of a name in use.
+    pub folder_taken: Option<Learnt<FolderTaken>>,
+    /// Whether folder names that differ in case only are the same.
+    pub folders_fold_case: Option<Learnt<bool>>,
+    /// `mv` of a file onto a name in use.
+    pub name_taken: Option<Learnt<NameTaken>>,
+    /// The most links that one call carries out; a hundred were asked for.
+    pub batch: Option<Learnt<usize>>,
+    /// Links after a move.
+    pub link_after_move: Option<Learnt<LinkAfterMove>>,
+    /// Seconds until a listing showed an uploaded file, at most.
+    pub upload_lag_s: Option<Learnt<u64>>,
+    /// Seconds until calls knew the link of an uploaded file, at most.
+    pub link_lag_s: Option<Learnt<u64>>,
+    /// Seconds until a listing showed a moved file, at most.
+    pub move_lag_s: Option<Learnt<u64>>,
+    /// `folder/rm` of a folder with content.
+    pub full_folder: Option<Learnt<FullFolder>>,
+    /// `file/rm` of unknown links.
+    pub remove_unknown: Option<Learnt<RemoveUnknown>>,
+    /// A test download.
+    pub download: Option<Learnt<Download>>,
+}
+
+impl Habits {
+    /// What is on record.
+    ///
+    /// # Errors
+    ///
+    /// The state file's.
+    pub fn read(records: &Records) -> fichier_state::Result<Habits> {
+        let note = records.note(NOTE)?;
+        Ok(note.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+    }
+
+    /// Adds newer answers to those that are on record.
+    ///
+    /// # Errors
+    ///
+    /// The state file's.
+    pub fn keep(&self, w: &mut Writing<'_>) -> fichier_state::Result<()> {
+        let all = Habits::read(w)?.and(self.clone());
+        w.set_note(NOTE, Some(&serde_json::to_string(&all).unwrap_or_default()))
+    }
+
+    /// The later answers, and of the earlier those to which there is no later one.
+    fn and(self, later: Habits) -> Habits {
+        Habits {
+            folder_taken: later.folder_taken.or(self.folder_taken),
+            folders_fold_case: later.folders_fold_case.or(self.folders_fold_case),
+            name_taken: later.name_taken.or(self.name_taken),
+            batch: later.batch.or(self.batch),
+            link_after_move: later.link_after_move.or(self.link_after_move),
+            upload_lag_s: later.upload_lag_s.or(self.upload_lag_s),
+            link_lag_s: later.link_lag_s.or(self.link_lag_s),
+            move_lag_s: later.move_lag_s.or(self.move_lag_s),
+            full_folder: later.full_folder.or(self.full_folder),
+            remove_unknown: later.remove_unknown.or(self.remove_unknown),
+            download: later.download.or(self.download),
+        }
+    }
+
+    /// How many links to put into one call.
+    pub fn links_per_call(&self) -> usize {
+        self.batch.map_or(MAX_LINKS_PER_CALL, |batch| batch.is.clamp(1, MAX_LINKS_PER_CALL))
+    }
+
+    /// Whether `mkdir` may answer with a folder that was there before, or make a second one: then
+    /// its parent has to be listed first.
+    pub fn mkdir_hides_what_is_there(&self) -> bool {
+        self.folder_taken.is_some_and(|taken| taken.is != FolderTaken::Refused)
+    }
+
+    /// Within how many seconds a listing shows what is new: `assumed_s`, or four times what was
+    /// measured if that is longer.
+    pub fn listed_within_s(&self, assumed_s: i64) -> i64 {
+        let measured = [self.upload_lag_s, self.move_lag_s].into_iter().flatten();
+        let longest = measured.map(|lag| lag.is).max().unwrap_or(0);
+        i64::try_from(longest.saturating_mul(4)).unwrap_or(i64::MAX).max(assumed_s)
+    }
+
+    /// Each question, with its answer and the day of it, for people.
+    pub fn rows(&self) -> Vec<(&'static str, Option<String>)> {
+        vec![
+            ("mkdir of a name in use", answer(self.folder_taken)),
+            ("folder names that differ in case are one", answer(self.folders_fold_case)),
+            ("mv of a file onto a name in use", answer(self.name_taken)),
+            ("links in one call (100 were tried)", answer(self.batch)),
+            ("link after a move", answer(self.link_after_move)),
+            ("seconds until an upload is listed", answer(self.upload_lag_s)),
+            ("seconds until the link of an upload is known", answer(self.link_lag_s)),
+            ("seconds until a moved file is listed", answer(self.move_lag_s)),
+            ("rm of a folder with content", answer(self.full_folder)),
+            ("rm of links that are not known", answer(self.remove_unknown)),
+            ("download to this address", answer(self.download)),
+        ]
+    }
+}
+
+fn answer<T: Serialize>(learnt: Option<Learnt<T>>) -> Option<String> {
+    let Learnt { is, at_s } = learnt?;
+    let day = Timestamp::from_second(at_s).unwrap_or_default().strftime("%Y-%m-%d");
+    let is = serde_json::to_string(&is).unwrap_or_default();
+    Some(format!("{} ({day})", is.trim_matches('"').replace('_', " ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_is_the_cautious_choice() {
+        let none = Habits::default();
+        assert_eq!(none.links_per_call(), 100);
+        assert!(!none.mkdir_hides_what_is_there());
+        assert_eq!(none.listed_within_s(600), 600);
+        assert!(none.rows().iter().all(|(_, answer)| answer.is_none()));
+    }
+
+    #[test]
+    fn later_answers_replace_earlier_ones_and_leave_the_others() {
+        let batch = |is, at_s| Habits { batch: Some(Learnt { is, at_s }), ..Habits::default() };
+        let download = Some(Learnt { is: Download::Served, at_s: 5 });
+        let both = batch(3, 1).and(Habits { download, ..batch(7, 9) }).and(Habits::default());
+        assert_eq!(both, Habits { download, ..batch(7, 9) });
+        assert_eq!(both.links_per_call(), 7);
+        assert_eq!(batch(0, 1).links_per_call(), 1);
+        assert_eq!(batch(1_000, 1).links_per_call(), 100);
+        let lag = |is| Habits { move_lag_s: Some(Learnt { is, at_s: 1 }), ..Habits::default() };
+        assert_eq!(lag(20).listed_within_s(600), 600, "never less than what is assumed");
+        assert_eq!(lag(200).listed_within_s(600), 800);
+        let rows = both.rows();
+        assert_eq!(rows.last().unwrap().1.as_deref(), Some("served (1970-01-01)"));
+    }
+}

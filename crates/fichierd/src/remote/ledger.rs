@@ -1,0 +1,168 @@
+//! What is remembered of a mirror's snapshots besides their rows: one note in the state.
+//!
+//! Also where the one under way stands: it is the intent (I3) of its upload and of the move that
+//! follows. It is written before the first byte is sent, and gone when the file is in its place.
+
+use fichier_api::names::RemoteName;
+use fichier_api::{FileUrl, FolderId, Whirlpool};
+use fichier_state::{MirrorId, Moment, Records, Result, SnapshotId, Writing};
+use serde::{Deserialize, Serialize};
+
+/// The folder of the snapshots, in `.fichierd`.
+pub const STATE_FOLDER: &str = "state";
+
+/// The name of the tiny file beside them.
+pub const CANARY_NAME: &str = "canary.txt";
+
+/// The file, as a note tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Canary {
+    /// Its link.
+    pub link: FileUrl,
+    /// Its length.
+    pub size: u64,
+    /// Its hash.
+    pub whirlpool: Whirlpool,
+}
+
+/// A packed file that waits to be sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Made {
+    pub(crate) name: String,
+    /// The whole one that it is laid over.
+    pub(crate) base: Option<SnapshotId>,
+    pub(crate) made_s: i64,
+    pub(crate) moment: Moment,
+    pub(crate) size_bytes: u64,
+    pub(crate) whirlpool: Whirlpool,
+    pub(crate) digest: u64,
+}
+
+/// The note that tells of the canary of a mirror, as JSON: see [`Canary`].
+pub fn canary_note(mirror: MirrorId) -> String {
+    format!("canary of mirror {}", mirror.0)
+}
+
+/// The tiny file of a mirror, once the service has confirmed it ([`crate::upkeep::canary`]).
+///
+/// # Errors
+///
+/// The state file's.
+pub fn canary(records: &Records, mirror: MirrorId) -> Result<Option<Canary>> {
+    let note = records.note(&canary_note(mirror))?;
+    Ok(note.and_then(|text| serde_json::from_str(&text).ok()))
+}
+
+/// Remembers the tiny file of a mirror.
+pub(crate) fn remember_canary(
+    w: &mut Writing<'_>,
+    mirror: MirrorId,
+    canary: &Canary,
+) -> Result<()> {
+    let text = serde_json::to_string(canary).unwrap_or_default();
+    w.set_note(&canary_note(mirror), Some(&text))
+}
+
+/// Remembers `.fichierd` and, if it is there, `state` in it: whoever looked there has seen them.
+pub(crate) fn remember_folders(
+    w: &mut Writing<'_>,
+    mirror: MirrorId,
+    own: fichier_api::FolderId,
+    state: Option<fichier_api::FolderId>,
+) -> Result<()> {
+    Ledger::change(w, mirror, |ledger| {
+        ledger.own_folder = Some(own);
+        ledger.state_folder = state;
+    })
+}
+
+/// `.fichierd`, if somebody has looked there.
+pub(crate) fn own_folder(
+    records: &Records,
+    mirror: MirrorId,
+) -> fichier_state::Result<Option<fichier_api::FolderId>> {
+    Ok(Ledger::read(records, mirror)?.own_folder)
+}
+
+/// Whether a file in the staging folder is a snapshot of ours, or the tiny file beside it, whose
+/// arrival is not on record yet: nobody else's to judge.
+pub(crate) fn is_awaited(
+    records: &Records,
+    mirror: MirrorId,
+    name: &fichier_api::names::RemoteName,
+) -> Result<bool> {
+    let under_way = Ledger::read(records, mirror)?.under_way;
+    Ok(under_way
+        .is_some_and(|on| on.name() == *name || on.with_canary && name.as_str() == CANARY_NAME))
+}
+
+/// The note of one mirror.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Ledger {
+    /// Bytes of files sent so far.
+    pub(crate) sent_bytes: u64,
+    /// Bytes of snapshots sent so far.
+    pub(crate) spent_bytes: u64,
+    /// How large the last one was.
+    pub(crate) last_bytes: u64,
+    /// What the last one told.
+    pub(crate) last_digest: Option<u64>,
+    /// Up to this moment nothing has changed that a snapshot would have to tell; and when that was
+    /// seen, Unix seconds.
+    pub(crate) looked_at: Option<(Moment, i64)>,
+    /// Nothing is tried before this; Unix seconds.
+    pub(crate) not_before_s: Option<i64>,
+    /// `.fichierd`, and `state` in it, at the service.
+    pub(crate) own_folder: Option<FolderId>,
+    pub(crate) state_folder: Option<FolderId>,
+    /// Written at a stop, and not sent yet.
+    pub(crate) written: Option<Made>,
+    pub(crate) under_way: Option<UnderWay>,
+}
+
+/// A snapshot on its way.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct UnderWay {
+    pub(crate) id: SnapshotId,
+    pub(crate) made: Made,
+    /// The canary goes with it.
+    pub(crate) with_canary: bool,
+    pub(crate) slot: String,
+    pub(crate) node: String,
+    pub(crate) xid: Option<String>,
+    pub(crate) since_s: i64,
+    /// Confirmed by the service, and still in staging.
+    pub(crate) has_arrived: bool,
+}
+
+impl UnderWay {
+    pub(crate) fn name(&self) -> RemoteName {
+        RemoteName::encode(self.made.name.as_bytes())
+    }
+}
+
+impl Ledger {
+    pub(crate) fn read(records: &Records, mirror: MirrorId) -> Result<Ledger> {
+        let note = records.note(&key(mirror))?;
+        // One that cannot be read is begun anew: nothing in it is needed to be safe.
+        Ok(note.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+    }
+
+    /// Changes the note, within a transaction.
+    pub(crate) fn change<R>(
+        w: &mut Writing<'_>,
+        mirror: MirrorId,
+        change: impl FnOnce(&mut Ledger) -> R,
+    ) -> Result<R> {
+        let mut ledger = Ledger::read(w, mirror)?;
+        let done = change(&mut ledger);
+        let text = serde_json::to_string(&ledger).unwrap_or_default();
+        w.set_note(&key(mirror), Some(&text))?;
+        Ok(done)
+    }
+}
+
+fn key(mirror: MirrorId) -> String {
+    format!("snapshots of mirror {}", mirror.0)
+}

@@ -1,0 +1,80 @@
+//! Whose account the records are of (D06).
+//!
+//! A state file that comes from another account knows of folders and files that are not there, or
+//! worse, of numbers that are somebody else's. So the state remembers which key has shown what is
+//! on record, and which account that key was for, both as digests: neither can be read back.
+//!
+//! With the same key nothing is asked. With another one the account is read, once: a new key for
+//! the same account is remembered, another account is refused. The account becomes known with its
+//! first daily reading; before that a new key has to show that the target is where it was.
+
+use fichier_api::Client;
+use fichier_state::{Records, Writing};
+use serde::{Deserialize, Serialize};
+
+use crate::base::state::State;
+use crate::remote::target::TargetError;
+
+/// The note.
+const NOTE: &str = "account of the records";
+
+/// Digests of a key, and of the account that it is for, once that is known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Owner {
+    key: String,
+    account: Option<String>,
+}
+
+fn owner(records: &Records) -> fichier_state::Result<Option<Owner>> {
+    Ok(records.note(NOTE)?.and_then(|text| serde_json::from_str(&text).ok()))
+}
+
+fn set(w: &mut Writing<'_>, owner: &Owner) -> fichier_state::Result<()> {
+    w.set_note(NOTE, Some(&serde_json::to_string(owner).unwrap_or_default()))
+}
+
+/// Whether some key has shown what is on record.
+pub(crate) fn is_known(records: &Records) -> fichier_state::Result<bool> {
+    Ok(owner(records)?.is_some())
+}
+
+/// The records are of the account with this address.
+pub(crate) fn remember(
+    w: &mut Writing<'_>,
+    client: &Client,
+    email: &str,
+) -> fichier_state::Result<()> {
+    set(w, &Owner { key: client.key_digest().to_owned(), account: Some(digest(email)) })
+}
+
+/// This key has shown what is on record.
+pub(crate) fn prove(w: &mut Writing<'_>, client: &Client) -> fichier_state::Result<()> {
+    let key = client.key_digest();
+    match owner(w)? {
+        Some(owner) if owner.key == key => Ok(()),
+        Some(_) | None => set(w, &Owner { key: key.to_owned(), account: None }),
+    }
+}
+
+/// Refuses to go on with the records of another account. Whether the key is known to be theirs;
+/// if not, it has to show that they are right. Costs a call when the key is a new one.
+pub(crate) async fn check(client: &Client, state: &State) -> Result<bool, TargetError> {
+    let Some(owner) = state.read(|s| owner(s))? else { return Ok(true) };
+    if owner.key == client.key_digest() {
+        return Ok(true);
+    }
+    let Some(recorded) = owner.account else { return Ok(false) };
+    let account = client.account().await?;
+    if recorded != digest(&account.email) {
+        return Err(TargetError::OtherAccount);
+    }
+    state.write(|w| remember(w, client, &account.email))?;
+    Ok(true)
+}
+
+/// Sixteen hex digits: enough to tell accounts apart, and of no use to whoever finds them.
+fn digest(email: &str) -> String {
+    let email = email.trim().to_lowercase();
+    let hash = blake3::derive_key("fichierd, which account this is, v1", email.as_bytes());
+    blake3::Hash::from_bytes(hash).to_hex().chars().take(16).collect()
+}

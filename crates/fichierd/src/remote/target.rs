@@ -1,0 +1,401 @@
+//! Prepares a mirror's target folder: finds it or makes it, and makes sure that it is ours.
+//!
+//! `.fichierd/incoming/<installation>/` is both the staging folder and the sign of ownership: a
+//! second installation that finds another one's name there stops before it does any harm (C08).
+//! The staging folder's id is looked at whenever the service starts, because the service puts
+//! files with a bad folder id into the account's root without a word (C.3).
+//!
+//! Costs one call when everything is as recorded, and about ten the first time.
+
+use fichier_api::names::RemoteName;
+use fichier_api::{Client, ErrorKind, FolderId, FolderListing};
+use fichier_state::{Mirror, MirrorId, NewVersion, RelPath, RemoteSpot, Retired, failpoint};
+
+use crate::base::state::State;
+use crate::remote::claims::{self, EPOCH_FOLDER, take_over_note};
+use crate::remote::execute::{Places, StepError, utc_day};
+use crate::remote::ledger;
+use crate::remote::owner;
+
+/// The folder, at the top of a target, that holds what is not the mirror itself.
+pub const OWN_FOLDER: &str = ".fichierd";
+
+/// What the message of each target that is somebody else's contains.
+pub const TAKE_OVER: &str = "fichierd approve --take-over";
+
+/// Why a target cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    /// Another installation mirrors to the same folder.
+    #[error(
+        "the target belongs to another installation of fichierd ({other}); if that one is gone \
+         for good, take the target over with: fichierd approve --take-over {mirror}"
+    )]
+    OwnedByAnother {
+        /// Its installation id.
+        other: String,
+        /// The mirror's name.
+        mirror: String,
+    },
+    /// Another machine has worked on the target since this state did.
+    #[error(
+        "another machine works on the target, and has been further than this state: nothing is \
+         sent and nothing is removed. If that machine is gone for good, or this one replaces it: \
+         fichierd approve --take-over {mirror}. The whole target is then compared with the records \
+         before anything is removed"
+    )]
+    OtherMachine {
+        /// The mirror's name.
+        mirror: String,
+    },
+    /// Two processes work on the target, each with a copy of this state.
+    #[error(
+        "two copies of this installation work on the target, such as a machine and its clone: \
+         this one sends and removes nothing. Stop one of them, and give it a target of its own; to \
+         go on with this one: fichierd approve --take-over {mirror}. The whole target is then \
+         compared with the records before anything is removed"
+    )]
+    OtherCopy {
+        /// The mirror's name.
+        mirror: String,
+    },
+    /// The folder that was there is gone (X05).
+    #[error(
+        "the target folder is no longer on 1fichier; if that was you, start it anew (everything \
+         is sent again) with: fichierd approve {mirror}"
+    )]
+    Gone {
+        /// The mirror's name.
+        mirror: String,
+    },
+    /// The records are of another account (D06).
+    #[error(
+        "the state file was made with another 1fichier account than the one of this API key: \
+         nothing is done with it. Give the key of its account, or move the state folder away to \
+         begin anew with this one"
+    )]
+    OtherAccount,
+    /// A call, or the state file.
+    #[error(transparent)]
+    Step(#[from] StepError),
+}
+
+impl From<fichier_api::Error> for TargetError {
+    fn from(error: fichier_api::Error) -> Self {
+        TargetError::Step(error.into())
+    }
+}
+
+impl From<fichier_state::Error> for TargetError {
+    fn from(error: fichier_state::Error) -> Self {
+        TargetError::Step(error.into())
+    }
+}
+
+/// Looks at the target of `mirror`, and makes what is missing. The first time of a process it
+/// claims the target (`claims`).
+///
+/// # Errors
+///
+/// [`TargetError::OwnedByAnother`], [`TargetError::OtherMachine`], [`TargetError::OtherCopy`] and
+/// [`TargetError::Gone`] need a decision; others pass.
+pub async fn prepare(
+    client: &Client,
+    state: &State,
+    mirror: &Mirror,
+    claims: bool,
+) -> Result<Places, TargetError> {
+    let is_proven = owner::check(client, state).await?;
+    claims::check_known(state, mirror)?;
+    let preparing = Preparing { client, state, mirror, is_proven };
+    let Prepared { places, staging, claims: folder } = preparing.places().await?;
+    if claims {
+        claims::claim(
+            client,
+            state,
+            mirror,
+            places.root,
+            folder.filter(|(_, made)| *made).map(|(id, _)| id),
+        )
+        .await?;
+    }
+    if let Some(staging) = staging {
+        preparing.retire_orphans(&staging, places.versions).await?;
+    }
+    Ok(places)
+}
+
+/// A target that is there.
+struct Prepared {
+    places: Places,
+    /// What lies in the staging folder, if it was there before.
+    staging: Option<FolderListing>,
+    /// The folder of the claims, if it was looked for, and whether it was made just now.
+    claims: Option<(FolderId, bool)>,
+}
+
+struct Preparing<'a> {
+    client: &'a Client,
+    state: &'a State,
+    mirror: &'a Mirror,
+    /// The key is known to be of the account that the records are of.
+    is_proven: bool,
+}
+
+impl Preparing<'_> {
+    async fn places(&self) -> Result<Prepared, TargetError> {
+        let root = self.state.read(|s| s.folder(self.mirror.root))?.and_then(|row| row.remote);
+        if let (Some(root), Some(incoming), Some(versions)) =
+            (root, self.mirror.incoming, self.mirror.versions)
+        {
+            match self.client.list_folder(incoming).await {
+                Ok(listing) if listing.name == self.installation()? => {
+                    self.prove_key()?;
+                    let places = Places { root: root.id, incoming, versions };
+                    return Ok(Prepared { places, staging: Some(listing), claims: None });
+                }
+                Ok(_) => {}
+                Err(error) if matches!(error.kind, ErrorKind::NotFound) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if let Some(root) = root
+            && !self.is_proven
+            && !self.is_approved()?
+            && !self.leads_to(root.id).await?
+        {
+            return Err(TargetError::OtherAccount);
+        }
+        self.find_or_make(root).await
+    }
+
+    /// Whether the target's path leads to the folder on record. Makes nothing.
+    async fn leads_to(&self, recorded: FolderId) -> Result<bool, TargetError> {
+        let mut here = FolderId::ROOT;
+        for name in self.mirror.target.split('/').filter(|part| !part.is_empty()) {
+            let name = RemoteName::encode(name.as_bytes());
+            let listing = self.client.list_folder(here).await?;
+            let Some(found) = listing.folders.iter().find(|folder| folder.name == name) else {
+                return Ok(false);
+            };
+            here = found.id;
+        }
+        Ok(here == recorded)
+    }
+
+    /// What is on record is there: the key is of the account that the records are of.
+    fn prove_key(&self) -> Result<(), TargetError> {
+        Ok(self.state.write(|w| owner::prove(w, self.client))?)
+    }
+
+    /// Walks down from the account's root.
+    async fn find_or_make(&self, recorded: Option<RemoteSpot>) -> Result<Prepared, TargetError> {
+        let mut here = Found::Listed(self.client.list_folder(FolderId::ROOT).await?);
+        let mut made_by_us = false;
+        for name in self.mirror.target.split('/').filter(|part| !part.is_empty()) {
+            (here, made_by_us) = self.step_into(here, name).await?;
+        }
+        let was = recorded.map(|spot| spot.id);
+        if was.is_some() && was != Some(here.id()) {
+            if !self.is_approved()? {
+                return Err(TargetError::Gone { mirror: self.mirror.name.clone() });
+            }
+            self.state.write(|w| w.forget_remote_below(self.mirror.root))?;
+        }
+        let root = here.id();
+        let spot = match recorded.filter(|spot| spot.id == root) {
+            Some(spot) => spot,
+            None => RemoteSpot { id: root, made_by_us, listed: made_by_us },
+        };
+        let prepared = self.own_folders(here, root).await?;
+        let places = prepared.places;
+        let mirror = Mirror {
+            incoming: Some(places.incoming),
+            versions: Some(places.versions),
+            ..self.mirror.clone()
+        };
+        self.state.write(|w| {
+            w.set_folder_remote(self.mirror.root, Some(spot), None)?;
+            if made_by_us {
+                w.set_audited(self.mirror.root, w.now_s())?;
+            }
+            w.set_note(&self.approval_note(), None)?;
+            if self.mirror.incoming.is_none() {
+                claims::begin_anew(w, self.mirror.id)?;
+            }
+            claims::remember_folder(w, self.mirror.id, prepared.claims.map(|(id, _)| id))?;
+            // A new mirror says nothing about those that are on record already.
+            if was.is_some() || !owner::is_known(w)? {
+                owner::prove(w, self.client)?;
+            }
+            w.update_mirror(&mirror)
+        })?;
+        Ok(prepared)
+    }
+
+    async fn own_folders(&self, target: Found, root: FolderId) -> Result<Prepared, TargetError> {
+        let (own, _) = self.step_into(target, OWN_FOLDER).await?;
+        let own = self.listed(own).await?;
+        let state = own.folders.iter().find(|folder| folder.name.as_str() == ledger::STATE_FOLDER);
+        let (own_id, state) = (own.id, state.map(|folder| folder.id));
+        self.state.write(|w| ledger::remember_folders(w, self.mirror.id, own_id, state))?;
+        let (incoming, _) = self.step_into(Found::Listed(own.clone()), "incoming").await?;
+        let incoming = self.listed(incoming).await?;
+        let installation = self.installation()?;
+        let other = incoming.folders.iter().find(|folder| folder.name.as_str() != installation);
+        if let Some(other) = other
+            && !self.is_taken_over()?
+            && !incoming.folders.iter().any(|folder| folder.name.as_str() == installation)
+        {
+            return Err(TargetError::OwnedByAnother {
+                other: other.name.as_str().to_owned(),
+                mirror: self.mirror.name.clone(),
+            });
+        }
+        let (staging, made) = self.step_into(Found::Listed(incoming), &installation).await?;
+        let (versions, _) = self.step_into(Found::Listed(own.clone()), "versions").await?;
+        let (claims, claims_made) = self.step_into(Found::Listed(own), EPOCH_FOLDER).await?;
+        let places = Places { root, incoming: staging.id(), versions: versions.id() };
+        self.day_folder(versions).await?;
+        let staging =
+            if made { None } else { Some(self.client.list_folder(places.incoming).await?) };
+        Ok(Prepared { places, staging, claims: Some((claims.id(), claims_made)) })
+    }
+
+    /// Today's versions folder, so that the first edit costs no more than later ones.
+    async fn day_folder(&self, versions: Found) -> Result<(), TargetError> {
+        let day = utc_day(self.state.now_s());
+        if self.state.read(|s| s.retired_room(self.mirror.id, &day))?.is_empty() {
+            let (folder, _) = self.step_into(versions, &day).await?;
+            self.state.write(|w| w.add_versions_folder(self.mirror.id, &day, 1, folder.id()))?;
+        }
+        Ok(())
+    }
+
+    /// What lies in the staging folder and belongs to no upload that is still open goes to the
+    /// versions: it may be all that is left of something.
+    async fn retire_orphans(
+        &self,
+        staging: &FolderListing,
+        versions: FolderId,
+    ) -> Result<(), TargetError> {
+        let known =
+            self.state.read(|s| s.known_urls(staging.files.iter().map(|file| &file.url)))?;
+        let open = self.state.read(|s| s.uploads(self.mirror.id))?;
+        if !open.is_empty() {
+            return Ok(());
+        }
+        let mut orphans = Vec::new();
+        for file in staging.files.iter().filter(|file| !known.contains(&file.url)) {
+            // A snapshot whose arrival is not on record yet is looked for by name.
+            if !self.state.read(|s| ledger::is_awaited(s, self.mirror.id, &file.name))? {
+                orphans.push(file);
+            }
+        }
+        for chunk in orphans.chunks(fichier_api::MAX_LINKS_PER_CALL) {
+            let urls: Vec<_> = chunk.iter().map(|file| file.url.clone()).collect();
+            let outcome = self.client.move_files(&urls, versions).await?;
+            self.state.write(|w| {
+                for file in chunk.iter().filter(|file| !outcome.missing.contains(&file.url)) {
+                    w.add_version(&orphan(self.mirror.id, file, versions, w.now_s()))?;
+                }
+                Ok(())
+            })?;
+            tracing::info!(files = urls.len(), "moved leftovers of broken uploads to the versions");
+        }
+        Ok(())
+    }
+
+    /// A sub-folder by name, made if it is not there. Whether it was made.
+    async fn step_into(&self, parent: Found, name: &str) -> Result<(Found, bool), TargetError> {
+        let name = RemoteName::encode(name.as_bytes());
+        let parent = match parent {
+            Found::Empty(id) => id,
+            Found::Unread(_) | Found::Listed(_) => {
+                let listing = self.listed(parent).await?;
+                if let Some(found) = listing.folders.iter().find(|folder| folder.name == name) {
+                    return Ok((Found::Unread(found.id), false));
+                }
+                listing.id
+            }
+        };
+        let made = self.client.make_folder(parent, &name).await?;
+        failpoint::reached("target:made");
+        Ok((Found::Empty(made.id), true))
+    }
+
+    async fn listed(&self, folder: Found) -> Result<FolderListing, TargetError> {
+        Ok(match folder {
+            Found::Listed(listing) => listing,
+            Found::Unread(id) => self.client.list_folder(id).await?,
+            Found::Empty(id) => FolderListing {
+                id,
+                name: String::new(),
+                folders: Vec::new(),
+                files: Vec::new(),
+                complete: true,
+            },
+        })
+    }
+
+    fn installation(&self) -> Result<String, TargetError> {
+        Ok(self.state.read(|s| s.installation())?.unwrap_or_default())
+    }
+
+    fn is_approved(&self) -> Result<bool, TargetError> {
+        Ok(self.state.read(|s| s.note(&self.approval_note()))?.is_some())
+    }
+
+    fn is_taken_over(&self) -> Result<bool, TargetError> {
+        Ok(self.state.read(|s| s.note(&take_over_note(&self.mirror.name)))?.is_some())
+    }
+
+    fn approval_note(&self) -> String {
+        approval_note(&self.mirror.name)
+    }
+}
+
+/// The note that lets a mirror start anew a target that is gone, once.
+pub fn approval_note(mirror: &str) -> String {
+    format!("approved target of {mirror}")
+}
+
+enum Found {
+    /// Made just now: nothing can be in it.
+    Empty(FolderId),
+    /// There already, contents not read.
+    Unread(FolderId),
+    /// There already, contents read.
+    Listed(FolderListing),
+}
+
+impl Found {
+    fn id(&self) -> FolderId {
+        match self {
+            Found::Empty(id) | Found::Unread(id) => *id,
+            Found::Listed(listing) => listing.id,
+        }
+    }
+}
+
+/// A file in the staging folder that nobody waits for, as a version.
+pub(crate) fn orphan(
+    mirror: MirrorId,
+    file: &fichier_api::RemoteFile,
+    folder: FolderId,
+    until_s: i64,
+) -> NewVersion {
+    NewVersion {
+        mirror,
+        path: RelPath::root().join(&file.name.decode()),
+        url: file.url.clone(),
+        size_bytes: file.size_bytes,
+        whirlpool: file.whirlpool,
+        fingerprint: None,
+        metadata: None,
+        folder,
+        current_from_s: 0,
+        current_until_s: until_s,
+        reason: Retired::Orphan,
+    }
+}

@@ -1,0 +1,65 @@
+//! What of the records is not believed: after a recovery, and after a state file was put back.
+
+use fichier_state::{Mirror, MirrorId, Records, Writing};
+
+use crate::base::state::State;
+
+/// Whether the mirror was recovered, and its disk and records have not been found the same since.
+///
+/// # Errors
+///
+/// The state file's.
+pub fn holds_removals(records: &Records, mirror: MirrorId) -> Result<bool, fichier_state::Error> {
+    Ok(records.note(&holding_note(mirror))?.is_some())
+}
+
+/// Removals are held from now on, or not any more: a person has decided, or a cycle over
+/// everything has found nothing to remove.
+pub(crate) fn hold_removals(
+    w: &mut Writing<'_>,
+    mirror: MirrorId,
+    hold: bool,
+) -> Result<(), fichier_state::Error> {
+    w.set_note(&holding_note(mirror), hold.then_some("yes"))
+}
+
+fn holding_note(mirror: MirrorId) -> String {
+    format!("removals of mirror {} are held after a recovery", mirror.0)
+}
+
+/// A state file that was put back from a backup may be older than what is on the service (P09):
+/// the folders are listed again before anything goes there, so that what is there is adopted.
+pub(crate) fn doubt_a_copy(row: &Mirror, state: &State) -> Result<(), fichier_state::Error> {
+    let note = state_file_note(&row.name);
+    let now = state.read(|s| Ok(s.inode()))?.to_string();
+    let before = state.read(|s| s.note(&note))?;
+    if before.as_ref() == Some(&now) {
+        return Ok(());
+    }
+    if before.is_some() {
+        tracing::warn!(
+            mirror = %row.name,
+            "the state file is a copy, which may be older than what is on 1fichier; `{}` looks \
+             into its remote folders again before it sends anything there",
+            row.name
+        );
+    }
+    state.write(|w| {
+        w.doubt_listings(row.id)?;
+        w.set_note(&note, Some(&now))
+    })
+}
+
+/// The contents of the mirror's remote folders are known, from listings that this very state file
+/// has seen.
+pub(crate) fn trust_listings(
+    w: &mut fichier_state::Writing<'_>,
+    name: &str,
+    inode: u64,
+) -> Result<(), fichier_state::Error> {
+    w.set_note(&state_file_note(name), Some(&inode.to_string()))
+}
+
+fn state_file_note(name: &str) -> String {
+    format!("state file of mirror {name}")
+}

@@ -1,0 +1,148 @@
+//! What a proof beside the service has found, on its way into the state.
+//!
+//! `verify` and `drill` only read the state, so that they may run beside the service; what they
+//! found is handed to it, or written by the command itself when no service runs. Files that are
+//! damaged or gone lose their records (I1) and are sent again, if the local file is still as it
+//! was recorded: a damaged copy of something that is nowhere else stays on record.
+//!
+//! No link travels (I10): a file is named by path and hash, and counts only while its record has
+//! that hash.
+
+use std::os::unix::fs::MetadataExt as _;
+
+use fichier_api::Whirlpool;
+use fichier_api::names::RemoteName;
+use fichier_state::{Entry, ForeignFile, MirrorId, Proof, ProofKind, RelPath};
+use serde::{Deserialize, Serialize};
+
+use crate::base::state::State;
+use crate::config::MirrorConfig;
+use crate::disk::dirty::DirtyQueue;
+
+/// The files of one result that are sent again; the rest is found by the next proof.
+pub const MOST_BROKEN: usize = 100;
+
+/// The result of one proof.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proved {
+    /// Of which mirror.
+    pub mirror: String,
+    /// What proved it.
+    pub by: ProvedBy,
+    /// Whether everything was as recorded.
+    pub good: bool,
+    /// Files that were looked at.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// For people.
+    pub detail: String,
+    /// Files that are damaged or gone; at most [`MOST_BROKEN`].
+    #[serde(default)]
+    pub broken: Vec<Broken>,
+}
+
+/// Which command proved something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProvedBy {
+    /// `fichierd verify`.
+    Verify,
+    /// `fichierd drill`.
+    Drill,
+}
+
+/// One file that is not as recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Broken {
+    /// Which.
+    pub path: RelPath,
+    /// The hash that its record has.
+    pub whirlpool: Whirlpool,
+    /// The service does not know it, or has other bytes.
+    pub is_gone: bool,
+}
+
+/// Keeps a result, and has broken files sent again. Returns how many.
+///
+/// # Errors
+///
+/// The state file's.
+pub fn keep(
+    state: &State,
+    config: &MirrorConfig,
+    dirty: Option<&DirtyQueue>,
+    proved: &Proved,
+) -> Result<u64, fichier_state::Error> {
+    let Some(row) = state.read(|s| s.mirror(&config.name, &config.target))? else { return Ok(0) };
+    let kind = match proved.by {
+        ProvedBy::Verify => ProofKind::Verify,
+        ProvedBy::Drill => ProofKind::Drill,
+    };
+    let proof = Proof {
+        good: proved.good,
+        at_s: state.now_s(),
+        files: proved.files,
+        bytes: proved.bytes,
+        detail: proved.detail.clone(),
+    };
+    state.write(|w| w.put_proof(row.id, kind, &proof))?;
+    let mut again = 0;
+    for broken in proved.broken.iter().take(MOST_BROKEN) {
+        if send_again(state, config, row.id, broken)? {
+            again += 1;
+            tracing::warn!(mirror = %config.name, path = %broken.path,
+                "`{}` is {} on 1fichier; sending it again", broken.path,
+                if broken.is_gone { "no longer" } else { "damaged" });
+            if let Some(dirty) = dirty {
+                dirty.mark(broken.path.clone());
+            }
+        }
+    }
+    Ok(again)
+}
+
+fn send_again(
+    state: &State,
+    config: &MirrorConfig,
+    mirror: MirrorId,
+    broken: &Broken,
+) -> Result<bool, fichier_state::Error> {
+    let parent = broken.path.parent().unwrap_or_else(RelPath::root);
+    let entry = state.read(|s| match s.folder_at(mirror, &parent)? {
+        Some(folder) => s.entry(folder.key, broken.path.name()),
+        None => Ok(None),
+    })?;
+    let Some(entry) = entry else { return Ok(false) };
+    let Some(copy) = entry.remote().filter(|copy| copy.whirlpool == broken.whirlpool) else {
+        return Ok(false);
+    };
+    if entry.unmanaged || !is_here(config, &broken.path, &entry) {
+        return Ok(false);
+    }
+    // Kept from being taken for the right one: its hash is not the one that the service tells.
+    let odd = ForeignFile {
+        url: copy.url.clone(),
+        name: copy.remote_name.clone().unwrap_or_else(|| RemoteName::encode(&entry.name)),
+        size_bytes: entry.stamp.size_bytes,
+        whirlpool: None,
+    };
+    state.write(|w| {
+        w.remove_entry(entry.folder, &entry.name)?;
+        if broken.is_gone {
+            w.count_lost(mirror, &broken.path, &entry.stamp).map(|_| ())
+        } else {
+            w.add_foreign(entry.folder, &odd)
+        }
+    })?;
+    Ok(true)
+}
+
+/// Whether the local file is still what was sent, as far as a look can tell.
+fn is_here(config: &MirrorConfig, path: &RelPath, entry: &Entry) -> bool {
+    let Ok(found) = std::fs::symlink_metadata(config.source.join(path.as_path())) else {
+        return false;
+    };
+    let mtime_ns = found.mtime().saturating_mul(1_000_000_000).saturating_add(found.mtime_nsec());
+    found.is_file() && found.len() == entry.stamp.size_bytes && mtime_ns == entry.stamp.mtime_ns
+}

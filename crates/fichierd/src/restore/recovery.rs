@@ -1,0 +1,254 @@
+//! Recovery: a state file from nothing but the key and the name of a target folder.
+//!
+//! The newest sound snapshot in `.fichierd/state` is laid into the state; where none is left, the
+//! remote folders are walked, one call for each. Either way nothing is removed, and nothing is
+//! sent, because of what was found here: what the records say about the disk is not believed (the
+//! next cycle compares by content), and removals are held until a cycle has found disk and
+//! records the same, or a person has said so ([`crate::remote::trust`]).
+//!
+//! Invariants: a damaged state file is moved aside and never deleted; a sound one that knows the
+//! mirror is left alone. Killed at any point, recovery goes on, or begins anew, and ends the same.
+
+mod check;
+mod fetch;
+mod files;
+mod find;
+mod lay;
+mod walk;
+
+use std::path::{Path, PathBuf};
+
+use fichier_api::Client;
+use fichier_state::{Mirror, Store, Writing};
+use serde::{Deserialize, Serialize};
+
+pub use self::check::Sample;
+use self::find::Place;
+pub use self::walk::Walked;
+
+/// What is to be recovered, and into which state.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// The remote folder.
+    pub target: String,
+    /// Where the state is to be.
+    pub state_dir: PathBuf,
+    /// Move a sound state aside that knows the mirror already.
+    pub replace: bool,
+    /// List the remote folders, whatever snapshots there are.
+    pub walk: bool,
+    /// Name and source, where a configuration, or the user, gives them.
+    pub name: Option<String>,
+    /// See `name`.
+    pub source: Option<PathBuf>,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub struct Recovered {
+    /// The mirror, as it is on record now.
+    pub mirror: Mirror,
+    /// Where the records are from.
+    pub from: Source,
+    /// Snapshots that could not be used, and why.
+    pub unusable: Vec<(String, String)>,
+    /// Where the state file that was there before is now.
+    pub aside: Option<PathBuf>,
+    /// Where the configuration was written.
+    pub config: Option<PathBuf>,
+    /// How the records compare with a look at the service.
+    pub sample: Option<Sample>,
+}
+
+/// Where records are from.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Source {
+    /// A snapshot.
+    Snapshot {
+        /// Its name.
+        name: String,
+        /// When it was made; Unix seconds.
+        made_s: i64,
+        /// Which version of the program made it.
+        program: String,
+    },
+    /// The remote folders themselves.
+    Walk(Walked),
+}
+
+/// How far it is, for whoever waits.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// This snapshot is being read.
+    Reading(String, u64),
+    /// This one cannot be used, and why.
+    Unusable(String, String),
+    /// Remote folders are being listed: so many are done, so many known ones are left.
+    Walking {
+        /// Done.
+        listed: u64,
+        /// Known and not done.
+        left: u64,
+        /// Files found so far.
+        files: u64,
+    },
+}
+
+/// Why it did not come about.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoverError {
+    /// The state knows the mirror already.
+    #[error(
+        "the mirror `{mirror}` to {target} is on record in {} already; start the service, or \
+         restore from it. To recover anew from 1fichier, and move this state aside: --replace",
+        state_dir.display()
+    )]
+    Known {
+        /// Its name.
+        mirror: String,
+        /// Its target.
+        target: String,
+        /// Where.
+        state_dir: PathBuf,
+    },
+    /// There is no such folder.
+    #[error("there is no folder {0} in this account; look with: fichierd remote ls /")]
+    NoTarget(String),
+    /// Whether there is one cannot be known.
+    #[error("{0} was not found, but the service did not list everything; try again later")]
+    Unclear(String),
+    /// The snapshot was made by a newer program.
+    #[error(
+        "the snapshot {name} was made by a newer fichierd; install that version, or a later one, \
+         and recover with it"
+    )]
+    Newer {
+        /// Its name.
+        name: String,
+    },
+    /// The service.
+    #[error(transparent)]
+    Api(#[from] fichier_api::Error),
+    /// The state file.
+    #[error(transparent)]
+    State(#[from] fichier_state::Error),
+    /// A file in the state folder.
+    #[error("cannot write to {}", path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// Recovers one mirror. With a snapshot it costs a listing for each folder of the path and two
+/// more, one call for each part of the snapshot, and one listing to compare with.
+///
+/// # Errors
+///
+/// [`RecoverError`]. What was there before is there still.
+pub async fn recover(
+    client: &Client,
+    order: &Order,
+    say: &mut (dyn FnMut(Step) + Send),
+) -> Result<Recovered, RecoverError> {
+    let (store, aside) = files::open_state(order)?;
+    let place = find::walk_down(client, &order.target).await?;
+    let mut recovering = Recovering { client, order, store, place };
+    let done = recovering.run(say).await;
+    let Recovering { store, .. } = recovering;
+    store.close()?;
+    Ok(Recovered { aside, ..done? })
+}
+
+struct Recovering<'a> {
+    client: &'a Client,
+    order: &'a Order,
+    store: Store,
+    place: Place,
+}
+
+impl Recovering<'_> {
+    async fn run(&mut self, say: &mut (dyn FnMut(Step) + Send)) -> Result<Recovered, RecoverError> {
+        let (mut unusable, mut from) = (Vec::new(), self.begun()?);
+        if from.is_none() && !self.order.walk {
+            from = self.lay_newest(&mut unusable, say).await?;
+        }
+        let from = match from {
+            Some(from @ Source::Snapshot { .. }) => from,
+            Some(Source::Walk(_)) | None => Source::Walk(self.walk(say).await?),
+        };
+        let mirror = files::known(&self.store, &self.order.target)?;
+        let mirror = mirror.ok_or(fichier_state::Error::Missing("mirror"))?;
+        let sample = match &from {
+            Source::Snapshot { .. } => self.check_sample(&mirror).await?,
+            Source::Walk(_) => None,
+        };
+        self.store.write(|w| w.set_note(&begun_note(&mirror.target), None))?;
+        files::clear_work(&self.order.state_dir);
+        let config = files::config_path(&self.order.state_dir);
+        let config = config.exists().then_some(config);
+        Ok(Recovered { mirror, from, unusable, aside: None, config, sample })
+    }
+
+    /// What an earlier run has begun, and did not end.
+    fn begun(&self) -> Result<Option<Source>, fichier_state::Error> {
+        let note = self.store.note(&begun_note(&self.order.target))?;
+        Ok(note.and_then(|text| serde_json::from_str(&text).ok()))
+    }
+}
+
+/// Remembers that the recovery of a target has begun, and from what.
+fn note_begun(
+    w: &mut Writing<'_>,
+    target: &str,
+    from: &Source,
+) -> Result<(), fichier_state::Error> {
+    let text = serde_json::to_string(from).unwrap_or_default();
+    w.set_note(&begun_note(target), Some(&text))
+}
+
+fn begun_note(target: &str) -> String {
+    format!("recovery of {target}")
+}
+
+/// The path of a target as the configuration would have it: no empty names, no `/` at the end.
+#[must_use]
+pub fn plain_target(typed: &str) -> Option<String> {
+    let names: Vec<&str> = typed.split('/').filter(|name| !name.is_empty()).collect();
+    let is_plain = typed.starts_with('/') && !names.iter().any(|name| matches!(*name, "." | ".."));
+    (is_plain && !names.is_empty()).then(|| format!("/{}", names.join("/")))
+}
+
+/// A name for a mirror of which nothing is known but its target.
+fn name_for(target: &str) -> String {
+    let last = target.rsplit('/').next().unwrap_or_default().to_lowercase();
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c);
+    let name: String = last.chars().map(|c| if fits(c) { c } else { '-' }).take(64).collect();
+    if name.is_empty() { "recovered".to_owned() } else { name }
+}
+
+fn work_dir(state_dir: &Path) -> PathBuf {
+    state_dir.join("recover")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_written_as_in_a_configuration() {
+        assert_eq!(plain_target("//a//b/").as_deref(), Some("/a/b"));
+        for wrong in ["/", "", "a/b", "/a/../b"] {
+            assert_eq!(plain_target(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_mirror_without_a_name_gets_one_that_a_configuration_takes() {
+        assert_eq!(name_for("/backup/Photos 2026"), "photos-2026");
+        assert_eq!(name_for("/été"), "-t-");
+    }
+}

@@ -1,0 +1,140 @@
+//! Downloads a snapshot and looks whether it is sound. What is here already, from an earlier run,
+//! is not downloaded again.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use fichier_api::{Client, ErrorKind, RemoteFile};
+use fichier_state::{Error, SnapshotFacts, examine, lay_over};
+
+use super::RecoverError;
+use super::files::create;
+use crate::base::words::chain;
+use crate::upkeep::snapshot::{hash_file, unpack};
+
+/// Why a snapshot was not taken.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// It is damaged, or incomplete: an older one may do.
+    Unusable(String),
+    /// Nothing else can do either, for now.
+    Stop(RecoverError),
+}
+
+/// A snapshot that is whole: itself, or laid over the one that it belongs to.
+pub(super) struct Whole {
+    pub(super) path: PathBuf,
+    pub(super) facts: SnapshotFacts,
+    /// The files that it is made of, the whole one first.
+    pub(super) parts: Vec<(RemoteFile, SnapshotFacts)>,
+}
+
+/// Reads `file`, and the one among `all` that it is to be laid over. Costs a call for each.
+pub(super) async fn fetch(
+    client: &Client,
+    file: &RemoteFile,
+    all: &[RemoteFile],
+    work: &Path,
+) -> Result<Whole, Refused> {
+    let (path, facts) = fetch_one(client, file, work).await?;
+    let Some(base) = facts.base.clone() else {
+        return Ok(Whole { path, facts: facts.clone(), parts: vec![(file.clone(), facts)] });
+    };
+    let below = all.iter().find(|other| name_of(other) == base);
+    let below = below
+        .ok_or_else(|| Refused::Unusable(format!("{base}, which it belongs to, is not there")))?;
+    let (base_path, base_facts) = match fetch_one(client, below, work).await {
+        Err(Refused::Unusable(why)) => {
+            return Err(Refused::Unusable(format!("{base}, which it belongs to: {why}")));
+        }
+        other => other?,
+    };
+    let laid = work.join("laid.db");
+    let whole = blocking(|| lay_over(&base_path, &path, &laid)).map_err(judge_state)?;
+    let parts = vec![(below.clone(), base_facts), (file.clone(), facts)];
+    Ok(Whole { path: laid, facts: whole, parts })
+}
+
+async fn fetch_one(
+    client: &Client,
+    file: &RemoteFile,
+    work: &Path,
+) -> Result<(PathBuf, SnapshotFacts), Refused> {
+    let name = name_of(file);
+    // The name comes from the account; it becomes one in our folder.
+    if name.contains('/') || name.starts_with('.') {
+        return Err(Refused::Unusable("no snapshot has such a name".to_owned()));
+    }
+    let (packed, path) = (work.join(&name), work.join(format!("{name}.db")));
+    if !blocking(|| is_here(&packed, file)) {
+        download(client, file, &packed).await?;
+    }
+    let facts = blocking(|| -> Result<SnapshotFacts, Refused> {
+        unpack(&packed, &path).map_err(|source| judge_io(&path, source))?;
+        examine(&path).map_err(|error| {
+            if matches!(error, Error::FromTheFuture { .. }) {
+                return Refused::Stop(RecoverError::Newer { name: name.clone() });
+            }
+            judge_state(error)
+        })
+    })?;
+    if facts.name == name {
+        Ok((path, facts))
+    } else {
+        Err(Refused::Unusable(format!("it calls itself {}", facts.name)))
+    }
+}
+
+async fn download(client: &Client, file: &RemoteFile, to: &Path) -> Result<(), Refused> {
+    let expect = file.whirlpool.map(|hash| (file.size_bytes, hash));
+    let opened = create(to).map_err(|source| judge_io(to, source))?;
+    let mut sink = tokio::fs::File::from_std(opened);
+    match client.download(&file.url, expect, &mut sink).await {
+        Ok(_) => Ok(()),
+        Err(error) if is_the_files_fault(&error.kind) => Err(Refused::Unusable(chain(&error))),
+        Err(error) => Err(Refused::Stop(error.into())),
+    }
+}
+
+/// Whether an older snapshot may do. What passes, or needs a person, is waited for: an older one is
+/// not taken because of it.
+fn is_the_files_fault(kind: &ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::Corrupt { .. }
+            | ErrorKind::NotFound
+            | ErrorKind::NotAllowed
+            | ErrorKind::Refused { .. }
+    )
+}
+
+fn is_here(packed: &Path, file: &RemoteFile) -> bool {
+    let here = hash_file(packed).ok();
+    here.is_some_and(|(size, hash)| size == file.size_bytes && file.whirlpool == Some(hash))
+}
+
+/// A disk that is full is not the snapshot's fault; what cannot be unpacked has no such cause.
+fn judge_io(path: &Path, source: io::Error) -> Refused {
+    match source.raw_os_error() {
+        Some(_) => Refused::Stop(RecoverError::Io { path: path.to_owned(), source }),
+        None => Refused::Unusable(format!("it cannot be unpacked: {source}")),
+    }
+}
+
+fn judge_state(error: Error) -> Refused {
+    if let Error::Corrupt { detail } = error {
+        return Refused::Unusable(detail);
+    }
+    if matches!(error, Error::NotOurs { .. } | Error::Sqlite(_)) {
+        return Refused::Unusable("it is no snapshot of fichierd".to_owned());
+    }
+    Refused::Stop(error.into())
+}
+
+pub(super) fn name_of(file: &RemoteFile) -> String {
+    String::from_utf8_lossy(&file.name.decode()).into_owned()
+}
+
+fn blocking<R>(work: impl FnOnce() -> R) -> R {
+    tokio::task::block_in_place(work)
+}

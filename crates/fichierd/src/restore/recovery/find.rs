@@ -1,0 +1,51 @@
+//! Finds the target folder and what is in its `.fichierd`: one listing for each name.
+
+use fichier_api::names::RemoteName;
+use fichier_api::{Client, FolderId, FolderListing};
+
+use super::RecoverError;
+use crate::remote::ledger::STATE_FOLDER;
+use crate::remote::target::OWN_FOLDER;
+
+/// Where things are at the service.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// The target itself.
+    pub(super) target: FolderListing,
+    /// `.fichierd`, if it is there.
+    pub(super) own: Option<FolderListing>,
+    /// `.fichierd/state`, if it is there.
+    pub(super) state: Option<FolderListing>,
+}
+
+impl Place {
+    /// A folder in `.fichierd`.
+    pub(super) fn own_folder(&self, name: &str) -> Option<FolderId> {
+        folder_in(self.own.as_ref()?, name)
+    }
+}
+
+/// Walks down from the account's root.
+pub(super) async fn walk_down(client: &Client, target: &str) -> Result<Place, RecoverError> {
+    let mut here = client.list_folder(FolderId::ROOT).await?;
+    for name in target.split('/').filter(|name| !name.is_empty()) {
+        here = match folder_in(&here, name) {
+            Some(id) => client.list_folder_whole(id).await?,
+            None if here.complete => return Err(RecoverError::NoTarget(target.to_owned())),
+            None => return Err(RecoverError::Unclear(target.to_owned())),
+        };
+    }
+    let mut place = Place { target: here, own: None, state: None };
+    if let Some(own) = folder_in(&place.target, OWN_FOLDER) {
+        place.own = Some(client.list_folder(own).await?);
+    }
+    if let Some(state) = place.own_folder(STATE_FOLDER) {
+        place.state = Some(client.list_folder(state).await?);
+    }
+    Ok(place)
+}
+
+fn folder_in(listing: &FolderListing, name: &str) -> Option<FolderId> {
+    let name = RemoteName::encode(name.as_bytes());
+    listing.folders.iter().find(|folder| folder.name == name).map(|folder| folder.id)
+}

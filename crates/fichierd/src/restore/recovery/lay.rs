@@ -1,0 +1,120 @@
+//! Lays the newest sound snapshot into the state.
+
+use fichier_api::RemoteFile;
+use fichier_state::{Mirror, Writing};
+
+use super::fetch::{Refused, Whole, fetch, name_of};
+use super::{RecoverError, Recovering, Source, Step, files, note_begun};
+use crate::remote::ledger::{self, CANARY_NAME, Canary};
+use crate::remote::{claims, trust};
+use crate::upkeep::snapshot::{self, CANARY_TEXT, Found, canary_hash};
+
+impl Recovering<'_> {
+    /// Tries one after the other, the newest first. `None`: none of them can be used.
+    pub(super) async fn lay_newest(
+        &mut self,
+        unusable: &mut Vec<(String, String)>,
+        say: &mut (dyn FnMut(Step) + Send),
+    ) -> Result<Option<Source>, RecoverError> {
+        let listed = self.place.state.as_ref().map(|state| state.files.clone());
+        let all: Vec<RemoteFile> = listed.unwrap_or_default();
+        let mut newest_first: Vec<&RemoteFile> =
+            all.iter().filter(|file| name_of(file).ends_with(".zst")).collect();
+        // Their names begin with the time at which they were made.
+        newest_first.sort_by_key(|file| std::cmp::Reverse(name_of(file)));
+        let work = files::make_work(&self.order.state_dir)?;
+        for file in newest_first {
+            say(Step::Reading(name_of(file), file.size_bytes));
+            match fetch(self.client, file, &all, &work).await {
+                Ok(whole) => return self.lay(&whole, &all).map(Some),
+                Err(Refused::Stop(error)) => return Err(error),
+                Err(Refused::Unusable(why)) => {
+                    say(Step::Unusable(name_of(file), why.clone()));
+                    unusable.push((name_of(file), why));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn lay(&mut self, whole: &Whole, all: &[RemoteFile]) -> Result<Source, RecoverError> {
+        if let Some(config) = &whole.facts.config {
+            files::write_config(&self.order.state_dir, config)?;
+        }
+        let from = Source::Snapshot {
+            name: whole.facts.name.clone(),
+            made_s: whole.facts.made_s,
+            program: whole.facts.program.clone(),
+        };
+        let Recovering { order, store, place, .. } = self;
+        let done = tokio::task::block_in_place(|| {
+            store.import(&whole.path, |w, mirror| {
+                // The folder may have got another name at the service, or in the configuration.
+                let source = order.source.clone().unwrap_or_else(|| mirror.source.clone());
+                let name = order.name.clone().unwrap_or_else(|| mirror.name.clone());
+                let target = order.target.clone();
+                w.update_mirror(&Mirror { name, source, target, ..mirror.clone() })?;
+                if w.installation()?.is_none() {
+                    w.set_note("installation", whole.facts.installation.as_deref())?;
+                }
+                note_begun(w, &order.target, &from)?;
+                trust::hold_removals(w, mirror.id, true)?;
+                claims::begin_anew(w, mirror.id)?;
+                if let Some(own) = &place.own {
+                    let state = place.state.as_ref().map(|state| state.id);
+                    ledger::remember_folders(w, mirror.id, own.id, state)?;
+                }
+                adopt_snapshots(w, mirror, whole, all)
+            })
+        });
+        match done {
+            Ok(()) => Ok(from),
+            Err(fichier_state::Error::AlreadyHere { mirror, target }) => {
+                let state_dir = self.order.state_dir.clone();
+                Err(RecoverError::Known { mirror, target, state_dir })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// The snapshots that are there are on record again: those that were read, and those that the
+/// records knew under the same name, size and hash. Others are left alone (I2).
+fn adopt_snapshots(
+    w: &mut Writing<'_>,
+    mirror: &Mirror,
+    whole: &Whole,
+    all: &[RemoteFile],
+) -> Result<(), fichier_state::Error> {
+    for row in w.snapshots(mirror.id)?.iter().filter(|row| row.url.is_none()) {
+        let there = all.iter().find(|file| {
+            name_of(file) == row.name
+                && file.size_bytes == row.size_bytes
+                && file.whirlpool == Some(row.whirlpool)
+        });
+        match there {
+            Some(file) => w.confirm_snapshot(row.id, &file.url)?,
+            None => w.forget_snapshots(&[row.id])?,
+        }
+    }
+    let mut base = None;
+    for (file, facts) in &whole.parts {
+        if let Some(whirlpool) = file.whirlpool {
+            let (name, url) = (facts.name.clone(), file.url.clone());
+            let (made_s, size_bytes) = (facts.made_s, file.size_bytes);
+            let found = Found { name, made_s, url, size_bytes, whirlpool };
+            base = Some(snapshot::adopt(w, mirror.id, &found, base)?);
+        }
+    }
+    let canary = all.iter().find(|file| {
+        file.name.as_str() == CANARY_NAME
+            && file.size_bytes == CANARY_TEXT.len() as u64
+            && file.whirlpool == Some(canary_hash())
+    });
+    if let Some(file) = canary {
+        let (link, size) = (file.url.clone(), file.size_bytes);
+        let canary = Canary { link, size, whirlpool: canary_hash() };
+        ledger::remember_canary(w, mirror.id, &canary)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,290 @@
+//! Without a snapshot: the remote folders are walked, one listing for each.
+//!
+//! Folders and files become what a first look at an older target makes of them: folders that were
+//! there before, and foreign files with their hashes. A mirror adopts those that it finds on disk;
+//! a restore takes them as they are. What is in the versions becomes versions.
+//!
+//! How far it is, the state says: folders whose contents are not known are still to be listed, and
+//! each listing is one transaction.
+
+use std::collections::HashSet;
+
+use fichier_api::names::RemoteName;
+use fichier_api::{ErrorKind, FolderId, FolderListing};
+use fichier_state::{
+    FolderFacts, FolderKey, ForeignFile, Metadata, Mirror, NewVersion, RelPath, RemoteSpot,
+    Retired, Writing,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{RecoverError, Recovering, Source, Step, files, name_for, note_begun};
+use crate::remote::target::OWN_FOLDER;
+use crate::remote::{claims, ledger, trust};
+
+/// What a walk found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Walked {
+    /// Folders, without the target itself.
+    pub folders: u64,
+    /// Files in them.
+    pub files: u64,
+    /// Files in the versions.
+    pub versions: u64,
+    /// Folders that the service would not list whole.
+    pub incomplete: u64,
+    /// Names that no file system could take, and that are left alone.
+    pub refused_names: u64,
+}
+
+impl Recovering<'_> {
+    /// Lists every remote folder that is not known yet.
+    pub(super) async fn walk(
+        &mut self,
+        say: &mut (dyn FnMut(Step) + Send),
+    ) -> Result<Walked, RecoverError> {
+        let mirror = match files::known(&self.store, &self.order.target)? {
+            Some(mirror) => mirror,
+            None => self.begin_walk().await?,
+        };
+        let mut walked = Walked::default();
+        let mut given_up = HashSet::new();
+        loop {
+            let unlisted = self.store.unlisted_folders(mirror.id, given_up.len() + 1)?;
+            let Some(&key) = unlisted.iter().find(|key| !given_up.contains(*key)) else { break };
+            if !self.list_one(&mirror, key, &mut walked).await? {
+                given_up.insert(key);
+            }
+            let (known, left) = self.store.count_unlisted(mirror.id)?;
+            let files = self.store.totals(mirror.id)?.foreign;
+            say(Step::Walking { listed: known - left, left, files });
+        }
+        self.walk_versions(&mirror, &mut walked).await?;
+        walked.incomplete = given_up.len() as u64;
+        walked.folders = self.store.count_unlisted(mirror.id)?.0.saturating_sub(1);
+        walked.files = self.store.totals(mirror.id)?.foreign;
+        walked.versions = self.store.version_totals(mirror.id)?.0;
+        let inode = self.store.inode();
+        self.store.write(|w| crate::remote::trust::trust_listings(w, &mirror.name, inode))?;
+        Ok(walked)
+    }
+
+    /// The mirror, with its root; what it was called nobody knows any more.
+    async fn begin_walk(&mut self) -> Result<Mirror, RecoverError> {
+        let order = self.order;
+        let installation = self.only_installation().await?;
+        let name = order.name.clone().unwrap_or_else(|| name_for(&order.target));
+        let source = order.source.clone().unwrap_or_else(|| format!("/srv/{name}").into());
+        if order.source.is_none() {
+            let text = format!(
+                "# Made by `fichierd recover`: no snapshot was left. Correct `source`.\n\n\
+                 [[mirror]]\nname = \"{name}\"\nsource = \"{}\"\ntarget = {}\n",
+                source.display(),
+                toml::Value::String(order.target.clone())
+            );
+            files::write_config(&order.state_dir, &text)?;
+        }
+        let (root, versions) = (self.place.target.id, self.place.own_folder("versions"));
+        let own = self.place.own.as_ref().map(|own| own.id);
+        let state = self.place.state.as_ref().map(|state| state.id);
+        let incoming = installation.as_ref().map(|(_, folder)| *folder);
+        Ok(self.store.write(|w| {
+            let mirror = w.add_mirror(&name, &source, &order.target)?;
+            let spot = RemoteSpot { id: root, made_by_us: false, listed: false };
+            w.set_folder_remote(mirror.root, Some(spot), None)?;
+            if w.installation()?.is_none()
+                && let Some((installation, _)) = &installation
+            {
+                w.set_note("installation", Some(installation))?;
+            }
+            if let Some(own) = own {
+                ledger::remember_folders(w, mirror.id, own, state)?;
+            }
+            trust::hold_removals(w, mirror.id, true)?;
+            claims::begin_anew(w, mirror.id)?;
+            note_begun(w, &order.target, &Source::Walk(Walked::default()))?;
+            let mirror = Mirror { incoming, versions, ..mirror };
+            w.update_mirror(&mirror)?;
+            Ok(mirror)
+        })?)
+    }
+
+    /// The installation whose staging folder is there, if it is the only one. Costs one listing.
+    async fn only_installation(&self) -> Result<Option<(String, FolderId)>, RecoverError> {
+        let Some(incoming) = self.place.own_folder("incoming") else { return Ok(None) };
+        let listing = self.client.list_folder(incoming).await?;
+        Ok(match &listing.folders[..] {
+            [only] if listing.complete => Some((only.name.as_str().to_owned(), only.id)),
+            _ => None,
+        })
+    }
+
+    /// Whether the folder's contents are known now.
+    async fn list_one(
+        &mut self,
+        mirror: &Mirror,
+        key: FolderKey,
+        walked: &mut Walked,
+    ) -> Result<bool, RecoverError> {
+        let folder = self.store.folder(key)?.ok_or(fichier_state::Error::Missing("folder"))?;
+        let Some(spot) = folder.remote else { return Ok(true) };
+        let listing = if spot.id == self.place.target.id {
+            self.place.target.clone()
+        } else {
+            match self.client.list_folder_whole(spot.id).await {
+                Ok(listing) => listing,
+                // Gone since its parent was listed.
+                Err(error) if matches!(error.kind, ErrorKind::NotFound) => {
+                    self.store.write(|w| w.set_folder_remote(key, None, None))?;
+                    return Ok(true);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        };
+        let is_root = folder.parent.is_none();
+        self.store.write(|w| {
+            walked.refused_names += learn(w, mirror, key, &listing, is_root)?;
+            let spot = RemoteSpot { listed: listing.complete, ..spot };
+            w.set_folder_remote(key, Some(spot), folder.remote_name.as_ref())
+        })?;
+        Ok(listing.complete)
+    }
+
+    /// The days of the versions; one that is on record has been walked.
+    async fn walk_versions(
+        &mut self,
+        mirror: &Mirror,
+        walked: &mut Walked,
+    ) -> Result<(), RecoverError> {
+        let Some(versions) = self.place.own_folder("versions") else { return Ok(()) };
+        let listing = self.client.list_folder(versions).await?;
+        for folder in &listing.folders {
+            let Some((day, seq)) = day_of(folder.name.as_str()) else { continue };
+            let known = self.store.retired_room(mirror.id, &day)?;
+            if known.iter().any(|room| room.id == folder.id) {
+                continue;
+            }
+            let mut found = Vec::new();
+            let mut items = 0;
+            let mut open = vec![(folder.id, RelPath::root())];
+            // Folders that were retired whole have others in them.
+            while let Some((id, below)) = open.pop() {
+                let listing = self.client.list_folder_whole(id).await?;
+                if below.is_root() {
+                    items = listing.files.len() + listing.folders.len();
+                }
+                for inside in &listing.folders {
+                    match named(&inside.name) {
+                        Some(name) => open.push((inside.id, below.join(&name))),
+                        None => walked.refused_names += 1,
+                    }
+                }
+                found.extend(listing.files.into_iter().map(|file| (below.clone(), id, file)));
+            }
+            self.store.write(|w| {
+                w.add_versions_folder(mirror.id, &day, seq, folder.id)?;
+                w.count_retired(folder.id, u32::try_from(items).unwrap_or(u32::MAX), None)?;
+                for (below, id, file) in &found {
+                    let Some(name) = named(&file.name) else {
+                        walked.refused_names += 1;
+                        continue;
+                    };
+                    w.add_version(&NewVersion {
+                        mirror: mirror.id,
+                        path: below.join(&name),
+                        url: file.url.clone(),
+                        size_bytes: file.size_bytes,
+                        whirlpool: file.whirlpool,
+                        fingerprint: None,
+                        metadata: None,
+                        folder: *id,
+                        current_from_s: 0,
+                        current_until_s: w.now_s(),
+                        reason: Retired::Orphan,
+                    })?;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Puts on record what a listing showed; returns how many names were refused.
+fn learn(
+    w: &mut Writing<'_>,
+    mirror: &Mirror,
+    key: FolderKey,
+    listing: &FolderListing,
+    is_root: bool,
+) -> Result<u64, fichier_state::Error> {
+    let mut refused = 0;
+    let mut taken: HashSet<Vec<u8>> =
+        w.subfolders(key)?.into_iter().map(|folder| folder.name).collect();
+    for folder in &listing.folders {
+        if is_root && folder.name.as_str() == OWN_FOLDER {
+            continue;
+        }
+        let Some(name) = named(&folder.name).filter(|name| taken.insert(name.clone())) else {
+            refused += 1;
+            continue;
+        };
+        // What it was like on disk is not known.
+        let facts = FolderFacts { device: 0, inode: 0, ctime_ns: 0, metadata: Metadata::default() };
+        let child = w.add_folder(mirror.id, key, &name, &facts)?;
+        let spot = RemoteSpot { id: folder.id, made_by_us: false, listed: false };
+        let other = (RemoteName::encode(&name) != folder.name).then_some(&folder.name);
+        w.set_folder_remote(child, Some(spot), other)?;
+    }
+    let files: Vec<ForeignFile> = listing
+        .files
+        .iter()
+        .map(|file| ForeignFile {
+            url: file.url.clone(),
+            name: file.name.clone(),
+            size_bytes: file.size_bytes,
+            whirlpool: file.whirlpool,
+        })
+        .collect();
+    w.set_foreign(key, &files)?;
+    Ok(refused)
+}
+
+/// The local name that a remote one stands for, if a file can have it.
+fn named(name: &RemoteName) -> Option<Vec<u8>> {
+    let local = name.decode();
+    let is_one = RelPath::parse(&local).is_ok_and(|path| path.depth() == 1);
+    is_one.then_some(local)
+}
+
+/// The day and the number of a versions folder: `2026-11-24`, `2026-11-24.2`.
+fn day_of(name: &str) -> Option<(String, u32)> {
+    let (day, seq) = match name.split_once('.') {
+        Some((day, seq)) => (day, seq.parse().ok()?),
+        None => (name, 1),
+    };
+    day.parse::<jiff::civil::Date>().ok()?;
+    Some((day.to_owned(), seq))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_folders_are_known_by_their_names() {
+        assert_eq!(day_of("2026-11-24"), Some(("2026-11-24".to_owned(), 1)));
+        assert_eq!(day_of("2026-11-24.3"), Some(("2026-11-24".to_owned(), 3)));
+        for other in ["notes", "2026-13-40", "2026-11-24.x", ""] {
+            assert_eq!(day_of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_leads_elsewhere_is_none() {
+        let decoded = |name: &str| named(&RemoteName::from_service(name.to_owned()));
+        assert_eq!(decoded("a b").as_deref(), Some(&b"a b"[..]));
+        for evil in ["／etc／passwd", "．．", "．", "a\u{2400}b", ""] {
+            assert_eq!(decoded(evil), None, "{evil}");
+        }
+    }
+}

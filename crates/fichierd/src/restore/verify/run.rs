@@ -1,0 +1,188 @@
+//! Downloads the contents of a sample, some at a time, and keeps what was wrong.
+//!
+//! What concerns one file is a finding, and the rest goes on; a content that comes damaged is
+//! downloaded once more before it is called so. What concerns the account, the address or the
+//! network ends the run: nothing else can come either.
+
+use crate::base::words::chain;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use fichier_api::{Client, Error, ErrorKind, Remedy};
+use fichier_state::RelPath;
+use futures_util::{StreamExt as _, stream};
+use tokio::io::AsyncWrite;
+
+use super::sample::{Sample, Wanted};
+
+/// Asking for more files that are gone than this leads to a ban (docs/api-notes.md, A.5).
+const MOST_MISSING: usize = 10;
+
+/// A verification that is about to run.
+#[derive(Debug)]
+pub struct Verify {
+    /// The service.
+    pub client: Client,
+    /// Downloads at one time.
+    pub parallel: usize,
+    /// For whoever watches.
+    pub progress: Arc<Progress>,
+}
+
+/// How far it is.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Bytes that came.
+    pub bytes: AtomicU64,
+    /// Contents that are done.
+    pub contents: AtomicU64,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Files whose content was compared, equal or not.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Downloads that came to an end.
+    pub downloads: u64,
+    /// What is not as recorded, by path.
+    pub findings: Vec<Finding>,
+    /// Why it ended early.
+    pub stopped: Option<Error>,
+}
+
+/// One file that is not as recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Which.
+    pub wanted: Wanted,
+    /// In what way.
+    pub wrong: Wrong,
+    /// For people.
+    pub what: String,
+}
+
+/// What is wrong with a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// Its content came twice, and not as recorded.
+    Damaged,
+    /// The service does not know it.
+    Missing,
+    /// The service does not give it out.
+    Refused,
+}
+
+/// What became of one content.
+enum Came {
+    Whole,
+    Not(Wrong, String),
+    Stopped(Error),
+    /// Something else had ended the run.
+    NotTried,
+}
+
+impl Verify {
+    /// Downloads all of `sample`.
+    pub async fn run(self, sample: Sample) -> Outcome {
+        let stop = AtomicBool::new(false);
+        let one = async |wanted: Wanted| {
+            if stop.load(Ordering::Relaxed) {
+                return (wanted, Came::NotTried);
+            }
+            let came = self.compare(&wanted).await;
+            if matches!(came, Came::Stopped(_)) {
+                stop.store(true, Ordering::Relaxed);
+            }
+            self.progress.contents.fetch_add(1, Ordering::Relaxed);
+            (wanted, came)
+        };
+        let mut outcome = Outcome::default();
+        let contents = stream::iter(sample.contents).map(one);
+        let mut running = contents.buffer_unordered(self.parallel.max(1));
+        while let Some((wanted, came)) = running.next().await {
+            outcome.take(wanted, came);
+            let is_missing = |finding: &&Finding| finding.wrong == Wrong::Missing;
+            if outcome.findings.iter().filter(is_missing).count() >= MOST_MISSING {
+                stop.store(true, Ordering::Relaxed);
+            }
+        }
+        drop(running);
+        outcome.findings.sort_by(|one, other| one.wanted.path.cmp(&other.wanted.path));
+        outcome
+    }
+
+    async fn compare(&self, wanted: &Wanted) -> Came {
+        let expect = Some((wanted.size_bytes, wanted.whirlpool));
+        let mut tries = 0;
+        loop {
+            let mut nothing = Nothing(&self.progress.bytes);
+            let Err(error) = self.client.download(&wanted.url, expect, &mut nothing).await else {
+                return Came::Whole;
+            };
+            tries += 1;
+            return match (&error.kind, error.remedy()) {
+                (ErrorKind::Corrupt { .. }, _) if tries == 1 => continue,
+                (ErrorKind::Corrupt { .. }, _) => Came::Not(Wrong::Damaged, chain(&error)),
+                (ErrorKind::NotFound, _) => Came::Not(Wrong::Missing, chain(&error)),
+                (_, Remedy::GiveUp) => Came::Not(Wrong::Refused, chain(&error)),
+                (_, Remedy::TryAgain | Remedy::HoldOff(_) | Remedy::AskOperator) => {
+                    Came::Stopped(error)
+                }
+            };
+        }
+    }
+}
+
+impl Outcome {
+    fn take(&mut self, wanted: Wanted, came: Came) {
+        let (files, bytes) = (wanted.files, wanted.files * wanted.size_bytes);
+        match came {
+            Came::Whole => self.downloads += 1,
+            Came::Not(wrong, what) => {
+                self.downloads += u64::from(wrong == Wrong::Damaged);
+                self.findings.push(Finding { wanted, wrong, what });
+            }
+            Came::Stopped(error) => {
+                self.stopped.get_or_insert(error);
+                return;
+            }
+            Came::NotTried => return,
+        }
+        self.files += files;
+        self.bytes += bytes;
+    }
+
+    /// The paths that are wrong in this way.
+    pub fn paths(&self, wrong: Wrong) -> impl Iterator<Item = &RelPath> {
+        let of_kind = self.findings.iter().filter(move |finding| finding.wrong == wrong);
+        of_kind.map(|finding| &finding.wanted.path)
+    }
+}
+
+/// Takes bytes, and only counts them.
+struct Nothing<'a>(&'a AtomicU64);
+
+impl AsyncWrite for Nothing<'_> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.0.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

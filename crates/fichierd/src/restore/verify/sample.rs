@@ -1,0 +1,185 @@
+//! Which files are verified: all, or some by chance.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::str::FromStr;
+
+use fichier_api::{FileUrl, Whirlpool};
+use fichier_state::{Mirror, RelPath, Store};
+
+use crate::restore::Selection;
+
+/// How much of a mirror is verified.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Share {
+    /// Everything.
+    Full,
+    /// So many of a hundred files, at least one; above 0, at most 100.
+    Percent(f64),
+}
+
+/// The contents to download.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sample {
+    /// Each content once.
+    pub contents: Vec<Wanted>,
+    /// The files that have them.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// One content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// A file with it.
+    pub path: RelPath,
+    /// The link of that file.
+    pub url: FileUrl,
+    /// As recorded.
+    pub size_bytes: u64,
+    /// As recorded.
+    pub whirlpool: Whirlpool,
+    /// How many chosen files have it.
+    pub files: u64,
+}
+
+impl Sample {
+    /// Chooses among the current files of a mirror that `selection` wants. Every file is as
+    /// likely as another.
+    ///
+    /// # Errors
+    ///
+    /// The state file's.
+    pub fn choose(
+        store: &Store,
+        mirror: &Mirror,
+        selection: &Selection,
+        share: Share,
+    ) -> Result<Sample, fichier_state::Error> {
+        let mut left = 0_u64;
+        each_file(store, mirror, selection, |_| left += 1)?;
+        let mut needed = share.of(left);
+        let mut chance = Random::new();
+        let mut sample = Sample::default();
+        let mut known: HashMap<(u64, Whirlpool), usize> = HashMap::new();
+        each_file(store, mirror, selection, |file| {
+            // So many of those that are left: each choice of files is as likely as another.
+            let take = chance.below(left) < needed;
+            left = left.saturating_sub(1);
+            if !take {
+                return;
+            }
+            needed -= 1;
+            sample.files += 1;
+            sample.bytes += file.size_bytes;
+            match known.get(&(file.size_bytes, file.whirlpool)) {
+                Some(at) => sample.contents[*at].files += 1,
+                None => {
+                    known.insert((file.size_bytes, file.whirlpool), sample.contents.len());
+                    sample.contents.push(file);
+                }
+            }
+        })?;
+        Ok(sample)
+    }
+
+    /// Bytes to download.
+    pub fn download_bytes(&self) -> u64 {
+        self.contents.iter().map(|content| content.size_bytes).sum()
+    }
+}
+
+fn each_file(
+    store: &Store,
+    mirror: &Mirror,
+    selection: &Selection,
+    mut show: impl FnMut(Wanted),
+) -> Result<(), fichier_state::Error> {
+    store.entries_below(mirror.root, |path, entry| {
+        if let Some(copy) = entry.remote()
+            && !entry.unmanaged
+            && selection.wants(&path, false)
+        {
+            let (url, whirlpool) = (copy.url.clone(), copy.whirlpool);
+            show(Wanted { path, url, size_bytes: entry.stamp.size_bytes, whirlpool, files: 1 });
+        }
+        ControlFlow::Continue(())
+    })
+}
+
+impl Share {
+    fn of(self, files: u64) -> u64 {
+        match self {
+            Share::Full => files,
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a share of a count of files"
+            )]
+            Share::Percent(percent) => {
+                ((files as f64 * percent / 100.0).ceil() as u64).clamp(files.min(1), files)
+            }
+        }
+    }
+}
+
+impl FromStr for Share {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Share, String> {
+        let number = text.strip_suffix('%').unwrap_or(text).trim().parse::<f64>();
+        match number {
+            Ok(percent) if percent > 0.0 && percent <= 100.0 => Ok(Share::Percent(percent)),
+            Ok(_) | Err(_) => Err(format!("`{text}` is not a share such as 5%")),
+        }
+    }
+}
+
+/// Random numbers, good enough to choose files by.
+struct Random(u64);
+
+impl Random {
+    fn new() -> Random {
+        let mut seed = [0; 8];
+        // Without the kernel's random numbers another file is chosen at another time all the same.
+        if getrandom::fill(&mut seed).is_err() {
+            seed = fichier_state::Clock::default().now_s().to_le_bytes();
+        }
+        Random(u64::from_le_bytes(seed) | 1)
+    }
+
+    /// A number below `end`; 0 if that is 0.
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        ((u128::from(self.0) * u128::from(end)) >> 64) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_at_least_one_file_and_at_most_all() {
+        let of = |text: &str, files| text.parse::<Share>().unwrap().of(files);
+        assert_eq!([of("5%", 0), of("5%", 1), of("5%", 100), of("0.1%", 7)], [0, 1, 5, 1]);
+        assert_eq!([of("100", 7), Share::Full.of(9)], [7, 9]);
+        for bad in ["0%", "101%", "-1", "half", "", "NaN"] {
+            assert!(bad.parse::<Share>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn chance_stays_below_its_end() {
+        let mut chance = Random::new();
+        let mut seen = [0; 4];
+        for _ in 0..400 {
+            seen[usize::try_from(chance.below(4)).unwrap()] += 1;
+        }
+        assert!(seen.iter().all(|times| *times > 40), "{seen:?}");
+        assert_eq!(chance.below(0), 0);
+    }
+}

@@ -1,0 +1,12 @@
+//! The work between cycles, so that copies stay a backup.
+//!
+//! May be used by `mirror` and what stands above it; uses `remote` and what stands below it. Each
+//! chore is bounded, costs no call while nothing is due, and never touches the watched folders.
+
+pub mod audit;
+pub mod canary;
+pub mod chores;
+pub mod expiry;
+pub mod old_claims;
+pub mod quota;
+pub mod snapshot;

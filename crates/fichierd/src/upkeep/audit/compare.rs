@@ -1,0 +1,134 @@
+//! What a folder's listing shows, beside what is on record of it.
+//!
+//! Pure. A file is told by its link. What is odd is only that: whether it is believed, and what
+//! is done about it, is decided elsewhere.
+
+use std::collections::{HashMap, HashSet};
+
+use fichier_api::names::RemoteName;
+use fichier_api::{FileUrl, FolderListing, RemoteFile};
+use fichier_state::{Content, Entry, Folder, ForeignFile, Origin, RemoteCopy};
+
+use crate::remote::layout::name_of;
+
+/// A file that was confirmed so recently may not be listed yet, where nothing else is known.
+pub(super) const FRESH_S: i64 = 10 * 60;
+
+/// What is not as recorded, each by its local name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Compared {
+    /// Not shown.
+    pub(super) missing: Vec<Entry>,
+    /// Shown with another size or hash.
+    pub(super) changed: Vec<(Entry, RemoteFile)>,
+    /// Shown under another name.
+    pub(super) renamed: Vec<Entry>,
+    /// Beside one of ours stands a file on nobody's record that has the same name and content.
+    pub(super) surplus: Vec<(Entry, RemoteFile)>,
+    /// Folders that are not shown, or under another name.
+    pub(super) misplaced: Vec<Folder>,
+    /// Records of copies whose hash is shown as it was inherited, marked as confirmed.
+    pub(super) confirmed: Vec<Entry>,
+    /// On nobody's record.
+    pub(super) foreign: Vec<ForeignFile>,
+    /// Files on record, and their bytes.
+    pub(super) files: u64,
+    pub(super) bytes: u64,
+}
+
+/// Compares a complete listing with the records of its folder. `known` are the links in it that
+/// are on record anywhere. A file that was confirmed less than `fresh_s` ago may not be shown yet.
+pub(super) fn compare(
+    entries: &[Entry],
+    children: &[Folder],
+    listing: &FolderListing,
+    known: &HashSet<FileUrl>,
+    now_s: i64,
+    fresh_s: i64,
+) -> Compared {
+    let by_url: HashMap<&FileUrl, &RemoteFile> =
+        listing.files.iter().map(|file| (&file.url, file)).collect();
+    let strangers = || listing.files.iter().filter(|file| !known.contains(&file.url));
+    let mut found = Compared { foreign: strangers().map(foreign).collect(), ..Compared::default() };
+    let mut twins: HashMap<(&RemoteName, u64), Vec<&RemoteFile>> = HashMap::new();
+    for file in strangers() {
+        twins.entry((&file.name, file.size_bytes)).or_default().push(file);
+    }
+    for (entry, copy) in entries.iter().filter_map(|entry| Some((entry, entry.remote()?))) {
+        found.files += 1;
+        found.bytes += entry.stamp.size_bytes;
+        let Some(file) = by_url.get(&copy.url) else {
+            if !(0..fresh_s).contains(&(now_s - copy.confirmed_s)) {
+                found.missing.push(entry.clone());
+            }
+            continue;
+        };
+        let name = name_of(entry, copy);
+        let is_same = file.size_bytes == entry.stamp.size_bytes
+            && file.whirlpool.is_none_or(|hash| hash == copy.whirlpool);
+        if !is_same {
+            found.changed.push((entry.clone(), (*file).clone()));
+        } else if file.name != name {
+            found.renamed.push(entry.clone());
+        } else if copy.origin == Origin::Copied && file.whirlpool.is_some() {
+            found.confirmed.push(confirmed(entry, copy));
+        }
+        // What was there before us is left as it was found.
+        let beside = twins.get(&(&name, entry.stamp.size_bytes)).into_iter().flatten();
+        let same = beside.filter(|file| file.whirlpool == Some(copy.whirlpool));
+        let same = same.filter(|_| is_same && copy.origin != Origin::Adopted);
+        found.surplus.extend(same.map(|file| (entry.clone(), (*file).clone())));
+    }
+    for child in children {
+        let Some(spot) = child.remote else { continue };
+        let name = child.remote_name.clone().unwrap_or_else(|| RemoteName::encode(&child.name));
+        let shown = listing.folders.iter().find(|folder| folder.id == spot.id);
+        if shown.is_none_or(|folder| folder.name != name) {
+            found.misplaced.push(child.clone());
+        }
+    }
+    found
+}
+
+impl Compared {
+    /// The local names of all that is odd; one may come several times.
+    pub(super) fn odd_names(&self) -> impl Iterator<Item = &[u8]> {
+        let files = self.missing.iter().chain(&self.renamed);
+        let files = files.chain(self.changed.iter().chain(&self.surplus).map(|(entry, _)| entry));
+        let folders = self.misplaced.iter().map(|folder| folder.name.as_slice());
+        files.map(|entry| entry.name.as_slice()).chain(folders)
+    }
+
+    /// What is odd about these names alone.
+    pub(super) fn only(&self, is_sure: impl Fn(&[u8]) -> bool) -> Compared {
+        let of = |entries: &[Entry]| {
+            entries.iter().filter(|entry| is_sure(&entry.name)).cloned().collect()
+        };
+        let with_file = |entries: &[(Entry, RemoteFile)]| {
+            entries.iter().filter(|(entry, _)| is_sure(&entry.name)).cloned().collect()
+        };
+        Compared {
+            missing: of(&self.missing),
+            renamed: of(&self.renamed),
+            changed: with_file(&self.changed),
+            surplus: with_file(&self.surplus),
+            misplaced: self.misplaced.iter().filter(|f| is_sure(&f.name)).cloned().collect(),
+            ..Compared::default()
+        }
+    }
+}
+
+/// A listing has shown the hash: the copy is as good as sent.
+fn confirmed(entry: &Entry, copy: &RemoteCopy) -> Entry {
+    let copy = RemoteCopy { origin: Origin::Sent, ..copy.clone() };
+    Entry { content: Content::File(copy), ..entry.clone() }
+}
+
+pub(super) fn foreign(file: &RemoteFile) -> ForeignFile {
+    ForeignFile {
+        url: file.url.clone(),
+        name: file.name.clone(),
+        size_bytes: file.size_bytes,
+        whirlpool: file.whirlpool,
+    }
+}

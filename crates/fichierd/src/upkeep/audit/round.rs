@@ -1,0 +1,119 @@
+//! What a round of the audit has found so far: kept in the state, told when it is complete.
+
+use crate::base::words::{bytes, count};
+use fichier_state::Proof;
+use serde::{Deserialize, Serialize};
+
+/// One comparison of all folders.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Round {
+    /// Unix seconds.
+    pub(super) begun_s: i64,
+    /// Up to this time the measure of listings is used up; Unix seconds.
+    pub(super) paced_s: i64,
+    /// Compared: folders, files on record in them, and their bytes.
+    pub(super) folders: u64,
+    pub(super) files: u64,
+    pub(super) bytes: u64,
+    /// Files that were gone, and are sent again.
+    pub(super) lost: u64,
+    /// Files that two listings did not show in their place, and that are there now.
+    pub(super) put_back: u64,
+    /// Files that had another name, and have their own again.
+    pub(super) renamed: u64,
+    /// Files that had other contents, and are sent again.
+    pub(super) changed: u64,
+    /// Second copies of files of ours, now among the versions.
+    pub(super) surplus: u64,
+    /// Folders that were gone.
+    pub(super) lost_folders: u64,
+    /// Folders that somebody renamed or moved.
+    pub(super) misplaced: u64,
+    /// What was found and could not be mended.
+    pub(super) unhealed: u64,
+    /// Listings that do not show everything.
+    pub(super) unreadable: u64,
+}
+
+impl Round {
+    /// What cannot be read is a round that began before everything.
+    pub(super) fn parse(text: &str) -> Round {
+        serde_json::from_str(text).unwrap_or_default()
+    }
+
+    pub(super) fn text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// The result, when every folder was compared. What is merely put back was perhaps never
+    /// away.
+    pub(super) fn proof(&self, now_s: i64) -> Proof {
+        let found = self.lost
+            + self.renamed
+            + self.changed
+            + self.surplus
+            + self.lost_folders
+            + self.misplaced
+            + self.unhealed;
+        Proof {
+            good: found == 0,
+            at_s: now_s,
+            files: self.files,
+            bytes: self.bytes,
+            detail: self.detail(),
+        }
+    }
+
+    fn detail(&self) -> String {
+        let found = [
+            (self.lost, "gone, and sent again"),
+            (self.changed, "with other contents, and sent again"),
+            (self.lost_folders, "folders gone, and made again"),
+            (self.renamed, "renamed by somebody, and named as here again"),
+            (self.put_back, "not shown in their place, and there again"),
+            (self.surplus, "second copies, moved to the versions"),
+            (self.misplaced, "folders renamed or moved by somebody, see the log"),
+            (self.unhealed, "not as recorded, and not mended, see the log"),
+            (self.unreadable, "folders that 1fichier does not list whole"),
+        ];
+        let found = found.into_iter().filter(|(number, _)| *number > 0);
+        let found: Vec<_> =
+            found.map(|(number, what)| format!("{} {what}", count(number))).collect();
+        let compared = format!(
+            "the listings of {} folders were compared with the records of {} files ({})",
+            count(self.folders),
+            count(self.files),
+            bytes(self.bytes)
+        );
+        if found.is_empty() {
+            return format!("{compared}: all is as recorded");
+        }
+        format!("{compared}: {}", found.join("; "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_is_good_when_nothing_was_wrong() {
+        let round = Round { folders: 1_200, files: 3, bytes: 3 << 20, ..Round::default() };
+        let proof = round.proof(7);
+        assert!(proof.good);
+        assert_eq!(
+            proof.detail,
+            "the listings of 1,200 folders were compared with the records of 3 files (3.00 MiB): \
+             all is as recorded"
+        );
+        let proof = Round { lost: 2, put_back: 1, ..round.clone() }.proof(7);
+        assert!(!proof.good);
+        assert!(
+            proof
+                .detail
+                .ends_with(": 2 gone, and sent again; 1 not shown in their place, and there again")
+        );
+        assert_eq!(Round::parse(&round.text()), round);
+    }
+}

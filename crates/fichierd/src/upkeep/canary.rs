@@ -1,0 +1,109 @@
+//! A tiny file of ours is downloaded once a week: does this address get its backup back?
+//!
+//! The service refuses downloads to addresses that it takes for a data centre's, unless they are
+//! paid for with CDN credits (docs/api-notes.md, D). Uploads work all the same, so that a server
+//! may mirror for years before its owner learns that it cannot restore. The file is sent with the
+//! first snapshot; without one there is nothing to do.
+
+use std::time::Duration;
+
+use fichier_api::{Error, ErrorKind};
+use fichier_state::{MirrorId, Proof, ProofKind};
+
+use crate::base::words::{bytes, chain};
+use crate::remote::execute::{Executor, StepError, is_gone};
+use crate::remote::ledger::{Canary, canary_note};
+use crate::upkeep::chores::Situation;
+
+const DAY_S: i64 = 24 * 3600;
+const WEEK_S: i64 = 7 * DAY_S;
+
+/// While somebody downloads elsewhere nothing is learnt; not asked again before this.
+const BUSY_S: i64 = 3600;
+
+/// How long until the canary is to be downloaded; nothing while there is none.
+pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, StepError> {
+    let (canary, last, busy) = at.state.read(|s| {
+        Ok((
+            s.note(&canary_note(at.mirror.id))?,
+            s.proofs(at.mirror.id, ProofKind::Canary)?.into_iter().next(),
+            s.note(&busy_note(at.mirror.id))?,
+        ))
+    })?;
+    if canary.is_none_or(|text| serde_json::from_str::<Canary>(&text).is_err()) {
+        return Ok(None);
+    }
+    let now_s = at.state.now_s();
+    let next_s =
+        last.map_or(now_s, |last| last.at_s.min(now_s) + if last.good { WEEK_S } else { DAY_S });
+    let busy_s = busy.and_then(|text| text.parse::<i64>().ok()).unwrap_or(i64::MIN);
+    let next_s = next_s.max(busy_s.saturating_add(BUSY_S).min(now_s + BUSY_S));
+    Ok(Some(Duration::from_secs(u64::try_from(next_s - now_s).unwrap_or(0))))
+}
+
+impl Executor {
+    /// Downloads the canary, and keeps the result.
+    pub(crate) async fn ask_canary(&self, at: Situation<'_>) -> Result<(), StepError> {
+        let text = self.state.read(|s| s.note(&canary_note(self.mirror)))?;
+        let canary = text.and_then(|text| serde_json::from_str::<Canary>(&text).ok());
+        let Some(canary) = canary else { return Ok(()) };
+        let expect = Some((canary.size, canary.whirlpool));
+        let came = self.client.download(&canary.link, expect, &mut tokio::io::sink()).await;
+        let (good, detail) = match came {
+            Ok(_) => (true, "a small file came as it was sent".to_owned()),
+            Err(error) => match self.what_it_means(at, error)? {
+                Some(detail) => (false, detail),
+                None => return Ok(()),
+            },
+        };
+        let proof = Proof { good, at_s: self.state.now_s(), files: 1, bytes: canary.size, detail };
+        Ok(self.state.write(|w| {
+            w.set_note(&busy_note(self.mirror), None)?;
+            w.put_proof(self.mirror, ProofKind::Canary, &proof)
+        })?)
+    }
+
+    /// What a failure says about a restore; nothing if it says nothing.
+    fn what_it_means(&self, at: Situation<'_>, error: Error) -> Result<Option<String>, StepError> {
+        if matches!(error.kind, ErrorKind::AddressRefused) {
+            let current = self.state.read(|s| s.totals(self.mirror))?.bytes;
+            return Ok(Some(address_refused(current)));
+        }
+        let is_telling = matches!(
+            error.kind,
+            ErrorKind::CustomersOnly | ErrorKind::NotAllowed | ErrorKind::Corrupt { .. }
+        );
+        if is_telling {
+            return Ok(Some(format!("a restore would fail from here: {}", chain(&error))));
+        }
+        if matches!(error.kind, ErrorKind::OneLocation) {
+            let now_s = self.state.now_s().to_string();
+            self.state.write(|w| w.set_note(&busy_note(self.mirror), Some(&now_s)))?;
+            return Ok(None);
+        }
+        if is_gone(&error) {
+            let name = &at.config.name;
+            tracing::info!(mirror = %name,
+                "`{name}`: the small file that downloads are tried with is gone; the next \
+                 snapshot brings another");
+            self.state.write(|w| w.set_note(&canary_note(self.mirror), None))?;
+            return Ok(None);
+        }
+        Err(error.into())
+    }
+}
+
+/// What it means, and costs, that downloads to this address are refused.
+pub fn address_refused(needs_bytes: u64) -> String {
+    format!(
+        "a restore from this address needs CDN credits or a GOLD subscription: 1fichier takes it \
+         for a data centre's or a VPN's (#913). Credits pay for 1 GB of downloads each GB, here \
+         {}; use them with --use-cdn. Or restore from another address, such as a line at home. \
+         Test page: https://1fichier.com/network.html",
+        bytes(needs_bytes)
+    )
+}
+
+fn busy_note(mirror: MirrorId) -> String {
+    format!("canary of mirror {} was put off", mirror.0)
+}

@@ -1,0 +1,264 @@
+//! Lets go, once a day, of what the retention (`keep`, `keep_versions`) covers no more.
+//!
+//! Versions are removed from the service first, a hundred in one call, and the trees that needed
+//! them are forgotten after that: what is told of the past can be restored. Only links on our own
+//! records go, none that is current and none that was foreign (I2); each batch is an intent first
+//! (I3), which `recover` finishes. Folders of past days that are empty by then go last.
+//!
+//! Invariant: a clock that is wrong removes nothing. Nothing goes unless the service's clock
+//! agrees with ours (`expiry/clock.rs`), and not more in a day than [`MOST_A_DAY`] or a fifth of
+//! all versions, so that even two wrong clocks leave time to notice.
+
+use std::time::Duration;
+
+use fichier_api::MAX_LINKS_PER_CALL;
+use fichier_state::{Intent, Mirror, MirrorId, Version};
+use serde::{Deserialize, Serialize};
+
+use crate::base::words::count;
+use crate::config::{Keep, MirrorConfig};
+use crate::remote::execute::{Executor, Removal, StepError};
+use crate::upkeep::chores::Situation;
+
+mod clock;
+mod folders;
+
+const DAY_S: i64 = 24 * 3600;
+
+/// Calls in one run, after which changes on disk get their turn.
+const MAX_CALLS: usize = 20;
+
+/// Versions that one day removes, unless a fifth of all of them is more.
+const MOST_A_DAY: u64 = 10_000;
+
+/// Batches with links that the service does not know, in a day: somebody removed the versions. A
+/// client that asks for what is not there is banned (docs/api-notes.md, A.5).
+const MOST_REFUSED: u32 = 10;
+
+/// How far the work of a day has come; a note in the state.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Day {
+    begun_s: i64,
+    is_done: bool,
+    removed: u64,
+    most: u64,
+    /// Batches of which the service did not know some.
+    #[serde(default)]
+    refused: u32,
+}
+
+/// What is over, by the configuration and the clock.
+#[derive(Clone, Copy, Debug)]
+struct Over {
+    /// Before this time nothing is kept; Unix seconds.
+    before_s: Option<i64>,
+    /// How many versions of a path are kept.
+    per_path: Option<u32>,
+}
+
+/// Why no more versions were removed.
+enum Ended {
+    NothingLeft,
+    OutOfCalls,
+    /// The day's measure is full, or the service removes none of those that are asked for.
+    ForToday,
+}
+
+/// How long until the day's expiry is due.
+pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, StepError> {
+    let (day, now_s) = (read_day(at)?, at.state.now_s());
+    // A time in the future was written while the clock was wrong.
+    let is_due = !day.is_done || day.begun_s > now_s;
+    let wait_s = if is_due { 0 } else { day.begun_s + DAY_S - now_s };
+    Ok(Some(Duration::from_secs(u64::try_from(wait_s).unwrap_or(0))))
+}
+
+impl Executor {
+    /// Does a part of the day's expiry.
+    pub(crate) async fn expire(&self, at: Situation<'_>) -> Result<(), StepError> {
+        let over = Over::of(at.config, self.state.now_s());
+        let mut day = self.day(at)?;
+        // A mirror without anything to let go of makes no call.
+        if self.is_anything_over(over)? && self.clock_agrees().await? {
+            let mended = self.state.write(|w| w.believe_clock())?;
+            if mended > 0 {
+                tracing::info!(moments = mended, "times that the clock had wrong were mended");
+            }
+            let mut calls = MAX_CALLS;
+            match self.remove_expired(at.mirror, over, &mut day, &mut calls).await? {
+                Ended::NothingLeft => self.forget_past(over)?,
+                Ended::OutOfCalls => return Ok(()),
+                Ended::ForToday if day.removed >= day.most => {
+                    self.say_what_is_left(at.config, over, &day)?;
+                }
+                Ended::ForToday => {}
+            }
+            if !self.remove_emptied_folders(&mut calls).await? {
+                return Ok(());
+            }
+        }
+        if day.removed > 0 {
+            let name = &at.config.name;
+            let removed = count(day.removed);
+            tracing::info!(mirror = %name, files = day.removed,
+                "`{name}`: {removed} versions whose time is over were removed");
+        }
+        day.is_done = true;
+        Ok(self.state.write(|w| w.set_note(&note(at.mirror.id), Some(&day.text())))?)
+    }
+
+    /// The work that an earlier run left, or that of a new day.
+    fn day(&self, at: Situation<'_>) -> Result<Day, StepError> {
+        let (day, now_s) = (read_day(at)?, self.state.now_s());
+        if !day.is_done && (day.begun_s..day.begun_s + DAY_S).contains(&now_s) {
+            return Ok(day);
+        }
+        let (versions, _) = self.state.read(|s| s.version_totals(self.mirror))?;
+        let most = MOST_A_DAY.max(versions / 5);
+        let day = Day { begun_s: now_s, most, ..Day::default() };
+        self.state.write(|w| w.set_note(&note(at.mirror.id), Some(&day.text())))?;
+        Ok(day)
+    }
+
+    fn is_anything_over(&self, over: Over) -> Result<bool, StepError> {
+        let today = crate::remote::execute::utc_day(self.state.now_s());
+        let now_s = self.state.now_s();
+        Ok(self.state.read(|s| {
+            let has_past = match over.before_s {
+                Some(before_s) => s.has_past_before(self.mirror, before_s)?,
+                None => false,
+            };
+            let newest_s = s.time_of(s.newest_moment()?)?;
+            Ok(has_past
+                || newest_s.is_some_and(|newest_s| newest_s > now_s)
+                || !over.versions(s, self.mirror, 1)?.is_empty()
+                || !s.emptied_versions_folders(self.mirror, &today, 1)?.is_empty())
+        })?)
+    }
+
+    async fn remove_expired(
+        &self,
+        mirror: &Mirror,
+        over: Over,
+        day: &mut Day,
+        calls: &mut usize,
+    ) -> Result<Ended, StepError> {
+        let room = usize::try_from(day.most.saturating_sub(day.removed)).unwrap_or(usize::MAX);
+        let limit = room.min(*calls * MAX_LINKS_PER_CALL);
+        let expired = self.state.read(|s| over.versions(s, self.mirror, limit))?;
+        for batch in expired.chunks(MAX_LINKS_PER_CALL) {
+            *calls = calls.saturating_sub(1);
+            let removed = self.remove_versions(mirror, batch, day).await?;
+            if removed == 0 || day.refused >= MOST_REFUSED {
+                tracing::warn!(
+                    "1fichier does not remove old versions, or does not know them any \
+                    more; it is asked again tomorrow"
+                );
+                return Ok(Ended::ForToday);
+            }
+        }
+        if day.removed >= day.most {
+            Ok(Ended::ForToday)
+        } else if self.state.read(|s| over.versions(s, self.mirror, 1))?.is_empty() {
+            Ok(Ended::NothingLeft)
+        } else {
+            Ok(Ended::OutOfCalls)
+        }
+    }
+
+    /// Removes at most a hundred, and counts them. What the service does not know is removed.
+    async fn remove_versions(
+        &self,
+        mirror: &Mirror,
+        versions: &[Version],
+        day: &mut Day,
+    ) -> Result<usize, StepError> {
+        let urls: Vec<_> = versions.iter().map(|version| version.url.clone()).collect();
+        let paths = versions.iter().map(|version| version.path.clone()).collect();
+        let intent = Intent::Remove { urls: urls.clone(), paths };
+        let intent = self.state.write(|w| w.begin(self.mirror, &intent))?;
+        let Removal { still_there, unknown } = self.remove_all(&urls).await?;
+        day.refused += u32::from(unknown > 0);
+        let gone: Vec<_> = versions
+            .iter()
+            .filter(|version| !still_there.contains(&version.url))
+            .map(|version| version.id)
+            .collect();
+        day.removed += gone.len() as u64;
+        self.state.write(|w| {
+            w.forget_versions(&gone)?;
+            w.set_note(&note(mirror.id), Some(&day.text()))?;
+            w.resolve(intent)
+        })?;
+        Ok(gone.len())
+    }
+
+    fn forget_past(&self, over: Over) -> Result<(), StepError> {
+        if let Some(before_s) = over.before_s {
+            self.state.write(|w| w.forget_past(self.mirror, before_s))?;
+        }
+        Ok(())
+    }
+
+    fn say_what_is_left(
+        &self,
+        config: &MirrorConfig,
+        over: Over,
+        day: &Day,
+    ) -> Result<(), StepError> {
+        let left =
+            self.state.read(|s| s.count_expired(self.mirror, over.before(), over.per_path))?;
+        let (name, removed, left) = (&config.name, count(day.removed), count(left));
+        tracing::warn!(mirror = %name,
+            "`{name}`: {removed} versions whose time is over were removed, which is the most for \
+             one day; {left} are left for the days to come. If that is more than you expect, look \
+             at the clock and at `keep` now");
+        Ok(())
+    }
+}
+
+/// Before which time nothing is kept; `None` if everything is.
+pub(crate) fn horizon_s(config: &MirrorConfig, now_s: i64) -> Option<i64> {
+    match config.keep {
+        Keep::Forever => None,
+        Keep::None => Some(now_s),
+        Keep::For(keep) => {
+            Some(now_s.saturating_sub(i64::try_from(keep.as_secs()).unwrap_or(i64::MAX)))
+        }
+    }
+}
+
+impl Over {
+    fn of(config: &MirrorConfig, now_s: i64) -> Over {
+        Over { before_s: horizon_s(config, now_s), per_path: config.keep_versions }
+    }
+
+    fn before(self) -> i64 {
+        self.before_s.unwrap_or(i64::MIN)
+    }
+
+    fn versions(
+        self,
+        s: &fichier_state::Records,
+        mirror: MirrorId,
+        limit: usize,
+    ) -> Result<Vec<Version>, fichier_state::Error> {
+        s.expired_versions(mirror, self.before(), self.per_path, limit)
+    }
+}
+
+impl Day {
+    fn text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// What cannot be read was never written: the day's work is due.
+fn read_day(at: Situation<'_>) -> Result<Day, StepError> {
+    let text = at.state.read(|s| s.note(&note(at.mirror.id)))?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+}
+
+fn note(mirror: MirrorId) -> String {
+    format!("expiry of mirror {}", mirror.0)
+}

@@ -1,0 +1,120 @@
+//! Versions folders of past days that no version is in any more, removed with what is left of
+//! the folders that were moved there whole.
+//!
+//! A folder is removed only when a listing just showed it empty (I2). One that holds something
+//! is looked at again a day later, because listings show removed files for a while; what is in it
+//! then was not put there by us. The folder stays, and is nobody's business any more.
+
+use fichier_api::FolderId;
+use fichier_state::VersionsFolder;
+
+use super::DAY_S;
+use crate::remote::execute::{Executor, StepError, is_gone};
+
+/// How many emptied folders are known at one time.
+const MOST_KNOWN: usize = 1_000;
+
+/// What became of a folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Gone,
+    HoldsSomething,
+    OutOfCalls,
+}
+
+/// What one run may do, and has done.
+struct Run<'a> {
+    calls: &'a mut usize,
+    removed: usize,
+}
+
+impl Executor {
+    /// Removes emptied versions folders. Whether that is all that can be done today.
+    pub(super) async fn remove_emptied_folders(
+        &self,
+        calls: &mut usize,
+    ) -> Result<bool, StepError> {
+        let (now_s, today) =
+            (self.state.now_s(), crate::remote::execute::utc_day(self.state.now_s()));
+        let emptied =
+            self.state.read(|s| s.emptied_versions_folders(self.mirror, &today, MOST_KNOWN))?;
+        let mut run = Run { calls, removed: 0 };
+        for folder in emptied {
+            let seen_s = self.held_something_at(&folder)?;
+            if seen_s.is_some_and(|seen_s| (seen_s..seen_s + DAY_S / 2).contains(&now_s)) {
+                continue;
+            }
+            let is_over = match self.clear(folder.id, &mut run).await? {
+                Fate::Gone => true,
+                Fate::HoldsSomething if seen_s.is_some() => {
+                    tracing::info!(
+                        "the versions folder of {} holds things that fichierd did not put there, \
+                         and stays",
+                        folder.day
+                    );
+                    true
+                }
+                Fate::HoldsSomething => false,
+                // A tree so deep that a run does not come to its leaves waits for tomorrow.
+                Fate::OutOfCalls => return Ok(run.removed == 0),
+            };
+            let seen = (!is_over).then(|| now_s.to_string());
+            self.state.write(|w| {
+                w.set_note(&note(&folder), seen.as_deref())?;
+                if is_over { w.forget_versions_folder(folder.id) } else { Ok(()) }
+            })?;
+        }
+        Ok(true)
+    }
+
+    /// Removes a folder with its sub-folders, as far as listings show them empty.
+    async fn clear(&self, id: FolderId, run: &mut Run<'_>) -> Result<Fate, StepError> {
+        // A second look comes after its sub-folders are gone: it has to show so.
+        for _ in 0..2 {
+            if *run.calls < 2 {
+                return Ok(Fate::OutOfCalls);
+            }
+            *run.calls -= 1;
+            let listing = match self.client.list_folder(id).await {
+                Ok(listing) => listing,
+                Err(error) if is_gone(&error) => return Ok(Fate::Gone),
+                Err(error) => return Err(error.into()),
+            };
+            if !listing.complete || !listing.files.is_empty() {
+                return Ok(Fate::HoldsSomething);
+            }
+            if listing.folders.is_empty() {
+                return self.remove_empty(id, run).await;
+            }
+            for inside in &listing.folders {
+                match Box::pin(self.clear(inside.id, run)).await? {
+                    Fate::Gone => {}
+                    other @ (Fate::HoldsSomething | Fate::OutOfCalls) => return Ok(other),
+                }
+            }
+        }
+        Ok(Fate::HoldsSomething)
+    }
+
+    async fn remove_empty(&self, id: FolderId, run: &mut Run<'_>) -> Result<Fate, StepError> {
+        *run.calls = run.calls.saturating_sub(1);
+        match self.client.remove_folder(id).await {
+            Ok(()) => {}
+            Err(error) if is_gone(&error) => {}
+            // The service counts files for a while that are gone.
+            Err(error) if Executor::is_local(&error) => return Ok(Fate::HoldsSomething),
+            Err(error) => return Err(error.into()),
+        }
+        run.removed += 1;
+        Ok(Fate::Gone)
+    }
+
+    fn held_something_at(&self, folder: &VersionsFolder) -> Result<Option<i64>, StepError> {
+        let text = self.state.read(|s| s.note(&note(folder)))?;
+        Ok(text.and_then(|text| text.parse().ok()))
+    }
+}
+
+fn note(folder: &VersionsFolder) -> String {
+    format!("versions folder {} held something", folder.id)
+}

@@ -1,0 +1,51 @@
+//! Old claims are removed when some have piled up, between cycles: empty folders that were made
+//! here, each listed first (I2). What somebody has put something into stays.
+
+use std::time::Duration;
+
+use fichier_api::FolderId;
+
+use crate::remote::claims::Fence;
+use crate::remote::execute::{Executor, StepError, is_gone};
+use crate::upkeep::chores::Situation;
+
+/// So many may lie about.
+const MOST_OLD: usize = 8;
+
+/// Now, if there are too many; else never as things are.
+pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, StepError> {
+    let fence = at.state.read(|s| Fence::read(s, at.mirror.id))?;
+    Ok((fence.old.len() >= MOST_OLD).then_some(Duration::ZERO))
+}
+
+impl Executor {
+    /// Removes those that are over. Two calls for each.
+    pub(crate) async fn tidy_claims(&self) -> Result<(), StepError> {
+        let fence = self.state.read(|s| Fence::read(s, self.mirror))?;
+        for folder in fence.old {
+            if self.gives_way() {
+                return Ok(());
+            }
+            self.remove_claim(folder).await?;
+            self.state.write(|w| {
+                Fence::change(w, self.mirror, |fence| fence.old.retain(|old| *old != folder))
+            })?;
+        }
+        Ok(())
+    }
+
+    async fn remove_claim(&self, folder: FolderId) -> Result<(), StepError> {
+        let done = match self.client.list_folder(folder).await {
+            Ok(found) if found.complete && found.files.is_empty() && found.folders.is_empty() => {
+                self.client.remove_folder(folder).await
+            }
+            Ok(_) => return Ok(()),
+            Err(error) => Err(error),
+        };
+        match done {
+            Err(error) if !is_gone(&error) && !Executor::is_local(&error) => Err(error.into()),
+            // One that is refused is listed, and tried, again at the next start.
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+}

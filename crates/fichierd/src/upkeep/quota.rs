@@ -1,0 +1,151 @@
+//! How full the account is, read at most once a day, and a warning before it is full.
+//!
+//! The reading is shared by all mirrors and kept in the state, for `status`. It is due only when
+//! something was sent since the last one: an idle service makes no call. Nothing is removed
+//! early because of it; whoever reads the warning decides.
+
+use std::time::Duration;
+
+use fichier_api::{Account, Offer};
+use fichier_state::{Mirror, Moment, Records};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::base::words::bytes;
+use crate::remote::execute::{Executor, StepError};
+use crate::remote::owner;
+use crate::upkeep::chores::Situation;
+
+const DAY_S: i64 = 24 * 3600;
+
+/// From this share of the quota on there is a warning.
+const NEARLY_FULL: (u64, u64) = (9, 10);
+
+const NOTE: &str = "account";
+
+/// What the account said when it was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Reading {
+    /// Unix seconds.
+    pub read_s: i64,
+    /// What is paid for.
+    pub offer: String,
+    /// Until when.
+    pub subscription_end: Option<Timestamp>,
+    /// Cold storage, which is where uploads go: used …
+    pub used_bytes: Option<u64>,
+    /// … and allowed.
+    pub allowed_bytes: Option<u64>,
+    /// More is stored than is allowed, or uploads are refused.
+    pub is_full: bool,
+}
+
+/// The last reading.
+///
+/// # Errors
+///
+/// The state file's.
+pub fn reading(s: &Records) -> Result<Option<Reading>, fichier_state::Error> {
+    Ok(s.note(NOTE)?.and_then(|text| serde_json::from_str(&text).ok()))
+}
+
+/// What to tell about a mirror while the account is nearly full.
+///
+/// # Errors
+///
+/// The state file's.
+pub fn warning(s: &Records, mirror: &Mirror) -> Result<Option<String>, fichier_state::Error> {
+    let Some(full) = reading(s)?.and_then(|reading| reading.how_full()) else { return Ok(None) };
+    let current = s.totals(mirror.id)?.bytes;
+    let (_, versions) = s.version_totals(mirror.id)?;
+    Ok(Some(format!(
+        "{full}. The current files of this mirror take {}, its earlier versions {}, of which a \
+         shorter `keep` would let go",
+        bytes(current),
+        bytes(versions)
+    )))
+}
+
+/// How long until the account is to be read; nothing while nothing is sent.
+pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, StepError> {
+    let (last, cycles, begun_s) = at.state.read(|s| {
+        Ok((reading(s)?, s.cycles(None, 1)?, s.time_of(Moment(1))?.unwrap_or_default()))
+    })?;
+    let now_s = at.state.now_s();
+    let Some(cycle) = cycles.first() else { return Ok(None) };
+    let last_s = match last {
+        Some(last) if cycle.ended_s <= last.read_s => return Ok(None),
+        Some(last) => last.read_s,
+        // Not on the first day: the account was looked at when it was set up.
+        None => begun_s,
+    };
+    let wait_s = last_s.min(now_s) + DAY_S - now_s;
+    Ok(Some(Duration::from_secs(u64::try_from(wait_s).unwrap_or(0))))
+}
+
+impl Executor {
+    /// Reads the account.
+    pub(crate) async fn read_account(&self) -> Result<(), StepError> {
+        let account = self.client.account().await?;
+        let reading = Reading::of(&account, self.state.now_s());
+        let text = serde_json::to_string(&reading).unwrap_or_default();
+        Ok(self.state.write(|w| {
+            w.set_note(NOTE, Some(&text))?;
+            owner::remember(w, &self.client, &account.email)
+        })?)
+    }
+}
+
+impl Reading {
+    fn of(account: &Account, read_s: i64) -> Reading {
+        let offer = match account.offer {
+            Offer::None => "none",
+            Offer::Premium => "premium",
+            Offer::Access => "access",
+            Offer::Gold => "gold",
+            Offer::Other(_) => "other",
+        };
+        Reading {
+            read_s,
+            offer: offer.to_owned(),
+            subscription_end: account.subscription_end,
+            used_bytes: account.cold_storage_bytes,
+            allowed_bytes: account.allowed_cold_storage_bytes,
+            is_full: account.overquota || account.upload_forbidden,
+        }
+    }
+
+    /// For people, if it is nearly full.
+    fn how_full(&self) -> Option<String> {
+        match (self.used_bytes, self.allowed_bytes) {
+            (Some(used), Some(allowed))
+                if self.is_full || used / NEARLY_FULL.0 >= allowed / NEARLY_FULL.1 =>
+            {
+                Some(format!("{} of {} are used", bytes(used), bytes(allowed)))
+            }
+            _ if self.is_full => Some("1fichier takes no more uploads".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nine_tenths_are_nearly_full() {
+        let full = |used, allowed| {
+            Reading { used_bytes: used, allowed_bytes: allowed, ..Reading::default() }.how_full()
+        };
+        assert_eq!(full(Some(89 << 30), Some(100 << 30)), None);
+        assert_eq!(
+            full(Some(90 << 30), Some(100 << 30)).as_deref(),
+            Some("90.0 GiB of 100 GiB are used")
+        );
+        assert_eq!(full(Some(1 << 30), None), None);
+        let refused = Reading { is_full: true, ..Reading::default() };
+        assert_eq!(refused.how_full().as_deref(), Some("1fichier takes no more uploads"));
+    }
+}

@@ -1,0 +1,281 @@
+//! Snapshots: copies of a mirror's records, kept at the service beside what they describe.
+//!
+//! The service holds bytes; names, times, modes, owners, links and empty files are in the records
+//! alone. So a copy of them goes to `<target>/.fichierd/state/`, packed, whenever it has something
+//! new to tell, as often as that costs little ([`due`]). `docs/decisions/0006-snapshots.md` says
+//! why it is made as it is.
+//!
+//! A snapshot takes the way of every file: its row is on disk before its first byte is sent (I3),
+//! it lands in the staging folder, is compared with what was sent, and only then moved to its
+//! place. After a lost reply the node is asked, then the staging folder is listed, and only then
+//! another one is made, under another name (I12).
+//!
+//! Invariant: no snapshot holds the API key, and of those at the service only what is in our own
+//! records is ever removed (I2).
+
+mod at_stop;
+mod due;
+mod files;
+mod health;
+mod keep;
+mod make;
+mod owners;
+mod place;
+mod send;
+
+use std::time::Duration;
+
+use fichier_api::{Client, FileUrl, Whirlpool};
+use fichier_state::{
+    Counts, Mirror, MirrorId, Moment, Records, SnapshotFacts, SnapshotId, Writing,
+};
+
+pub use self::at_stop::{sent_by_cycle, write_at_stop};
+use self::due::{AT_MOST_EVERY_S, Need, due_in_s};
+use self::files::Files;
+pub(crate) use self::files::{hash_file, unpack};
+pub use self::health::{Health, health};
+use self::make::{MakeError, Order, Outcome};
+pub(crate) use self::send::canary_hash;
+use crate::base::state::State;
+use crate::base::words::chain;
+use crate::remote::execute::{Executor, StepError};
+use crate::remote::ledger::{Ledger, Made};
+use crate::upkeep::chores::Situation;
+
+/// What is in it.
+pub const CANARY_TEXT: &[u8] = b"fichierd fetches this file now and then: can we still download?\n";
+
+/// The note that says where the configuration file is.
+const CONFIG_NOTE: &str = "configuration file";
+
+/// A copy that was found at the service and read: it is ours, and may be removed in its time.
+pub(crate) fn adopt(
+    w: &mut Writing<'_>,
+    mirror: MirrorId,
+    found: &Found,
+    base: Option<SnapshotId>,
+) -> Result<SnapshotId, fichier_state::Error> {
+    let known = w.snapshots(mirror)?.into_iter().find(|row| row.name == found.name);
+    let id = match known {
+        Some(row) => row.id,
+        None => {
+            let moment = w.newest_moment()?;
+            let (name, made_s) = (&found.name, found.made_s);
+            w.add_snapshot(mirror, base, name, made_s, moment, found.size_bytes, &found.whirlpool)?
+        }
+    };
+    w.confirm_snapshot(id, &found.url)?;
+    Ok(id)
+}
+
+/// A snapshot as the service has it.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub(crate) name: String,
+    pub(crate) made_s: i64,
+    pub(crate) url: FileUrl,
+    pub(crate) size_bytes: u64,
+    pub(crate) whirlpool: Whirlpool,
+}
+
+/// Remembers which configuration file goes into the snapshots.
+///
+/// # Errors
+///
+/// The state file's.
+pub fn remember_config(w: &mut Writing<'_>, path: &std::path::Path) -> fichier_state::Result<()> {
+    w.set_note(CONFIG_NOTE, path.to_str())
+}
+
+/// How long until a snapshot is due.
+pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, StepError> {
+    let need = at.state.read(|s| {
+        // The next one may be a day away: the first one waits for something to tell.
+        let is_first = s.newest_snapshot(at.mirror.id)?.is_none();
+        if is_first && s.count_below(at.mirror.root)? == Counts::default() {
+            return Ok(None);
+        }
+        need(s, at.mirror.id, s.clock().now_s()).map(Some)
+    })?;
+    let Some(need) = need else { return Ok(None) };
+    Ok(due_in_s(&need).map(|s| Duration::from_secs(u64::try_from(s).unwrap_or(0))))
+}
+
+fn need(records: &Records, mirror: MirrorId, now_s: i64) -> Result<Need, fichier_state::Error> {
+    let ledger = Ledger::read(records, mirror)?;
+    let last = records.newest_snapshot(mirror)?;
+    let newest = records.newest_moment()?;
+    // A moment is a second, and what was made within it may not know all of it.
+    let newest_s = records.time_of(newest)?.unwrap_or_default();
+    let tells_all = |(moment, at_s): (Moment, i64)| moment >= newest && at_s > newest_s;
+    let has_changed = last.as_ref().is_none_or(|last| {
+        !tells_all((last.moment, last.made_s)) && !ledger.looked_at.is_some_and(tells_all)
+    });
+    // What is laid over another one is at most a quarter of it.
+    let expected_bytes = match &last {
+        Some(last) if last.base.is_none() => last.size_bytes / 4,
+        _ => ledger.last_bytes,
+    };
+    Ok(Need {
+        now_s,
+        last_s: last.map(|last| last.made_s),
+        has_changed,
+        is_under_way: ledger.under_way.is_some(),
+        is_written: ledger.written.is_some_and(|made| tells_all((made.moment, made.made_s))),
+        not_before_s: ledger.not_before_s,
+        sent_bytes: ledger.sent_bytes,
+        spent_bytes: ledger.spent_bytes,
+        expected_bytes,
+    })
+}
+
+impl Executor {
+    /// Finishes the snapshot that is under way, or makes and sends one; then lets go of those
+    /// that are not needed any more. Costs five calls, and one more now and then.
+    pub(crate) async fn snapshot(&self, at: Situation<'_>) -> Result<(), StepError> {
+        let ledger = self.state.read(|s| Ledger::read(s, self.mirror))?;
+        if ledger.under_way.is_some() {
+            self.finish_snapshot().await?;
+        } else if let Some(made) = self.made_snapshot(at, ledger).await? {
+            let folder = self.state_folder().await?;
+            self.send_snapshot(made, folder).await?;
+        }
+        self.remove_snapshots(at).await
+    }
+
+    /// The one that was written at the last stop, if nothing has changed since, or a new one.
+    async fn made_snapshot(
+        &self,
+        at: Situation<'_>,
+        ledger: Ledger,
+    ) -> Result<Option<Made>, StepError> {
+        let files = self.snapshot_files(at.mirror)?;
+        if let Some(made) = ledger.written {
+            let now_s = self.state.now_s();
+            let is_all = self.state.read(|s| need(s, self.mirror, now_s))?.is_written;
+            let length = std::fs::metadata(files.packed()).map_or(0, |found| found.len());
+            let has_base = match made.base {
+                Some(base) => {
+                    self.state.read(|s| s.snapshots(self.mirror))?.iter().any(|row| row.id == base)
+                }
+                None => true,
+            };
+            if is_all && length == made.size_bytes && has_base {
+                return Ok(Some(made));
+            }
+        }
+        let config = config_text(&self.state, &self.client)?;
+        let order = order(&self.state, at.mirror, config)?;
+        let made_s = order.facts.made_s;
+        let state = self.state.clone();
+        let made = tokio::task::spawn_blocking(move || {
+            owners::refresh(&state, order.mirror)?;
+            order.carry_out()
+        });
+        match made.await {
+            Ok(Ok(Outcome::Made(made))) => Ok(Some(made)),
+            Ok(Ok(Outcome::NothingNew(moment))) => {
+                self.state.write(|w| {
+                    Ledger::change(w, self.mirror, |ledger| {
+                        ledger.looked_at = Some((moment, made_s));
+                    })
+                })?;
+                self.try_snapshot_later(AT_MOST_EVERY_S)?;
+                Ok(None)
+            }
+            Ok(Err(MakeError::State(error))) => Err(error.into()),
+            Ok(Err(error @ MakeError::Io { .. })) => {
+                tracing::warn!(mirror = %at.mirror.name, "{}", chain(&error));
+                self.try_snapshot_later(AT_MOST_EVERY_S)?;
+                Ok(None)
+            }
+            Err(crashed) => std::panic::resume_unwind(crashed.into_panic()),
+        }
+    }
+
+    fn snapshot_files(&self, mirror: &Mirror) -> Result<Files, StepError> {
+        Ok(Files::new(&self.state.read(|s| Ok(s.dir()))?, &mirror.name))
+    }
+
+    /// Nothing is tried for a while.
+    fn try_snapshot_later(&self, wait_s: i64) -> Result<(), StepError> {
+        Ok(self.state.write(|w| {
+            let at_s = w.now_s() + wait_s.max(1);
+            Ledger::change(w, self.mirror, |ledger| ledger.not_before_s = Some(at_s))
+        })?)
+    }
+}
+
+/// What is to be made of a mirror's records as they are.
+fn order(
+    state: &State,
+    mirror: &Mirror,
+    config: Option<String>,
+) -> Result<Order, fichier_state::Error> {
+    state.read(|s| {
+        let ledger = Ledger::read(s, mirror.id)?;
+        let rows = s.snapshots(mirror.id)?;
+        let last_digest = rows.iter().any(|row| row.url.is_some()).then_some(ledger.last_digest);
+        Ok(Order {
+            files: Files::new(&s.dir(), &mirror.name),
+            state_dir: s.dir(),
+            mirror: mirror.id,
+            id: s.next_snapshot()?,
+            facts: SnapshotFacts {
+                name: String::new(),
+                base: None,
+                mirror: mirror.name.clone(),
+                source: mirror.source.clone(),
+                target: mirror.target.clone(),
+                installation: None,
+                made_s: s.clock().now_s(),
+                moment: Moment(0),
+                config,
+                program: env!("CARGO_PKG_VERSION").to_owned(),
+            },
+            rows,
+            last_digest: last_digest.flatten(),
+            deadline: None,
+        })
+    })
+}
+
+/// The configuration file, with stars in place of the key, should somebody have left it there.
+fn config_text(state: &State, client: &Client) -> Result<Option<String>, fichier_state::Error> {
+    let Some(path) = state.read(|s| s.note(CONFIG_NOTE))? else { return Ok(None) };
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) => {
+            tracing::debug!("the configuration is not in the snapshot: {path}: {error}");
+            return Ok(None);
+        }
+    };
+    Ok(Some(without_key(&text, |word| client.is_key(word))))
+}
+
+fn without_key(text: &str, is_key: impl Fn(&str) -> bool) -> String {
+    let ends_word = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '=' | ',' | ':' | '#');
+    let masked = text.split_inclusive(ends_word).map(|piece| {
+        let word = piece.trim_end_matches(ends_word);
+        if is_key(word) { piece.replace(word, "***") } else { piece.to_owned() }
+    });
+    masked.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_in_the_configuration_stays_at_home() {
+        let text = "# api_key=SECRET\nname = \"SECRET\" # 'SECRET',SECRET\nsource = \"/a/b\"\n";
+        let masked = without_key(text, |word| word == "SECRET");
+        assert_eq!(masked, "# api_key=***\nname = \"***\" # '***',***\nsource = \"/a/b\"\n");
+    }
+
+    #[test]
+    fn the_tiny_file_is_one() {
+        assert_eq!(CANARY_TEXT.len(), 64);
+    }
+}

@@ -1,0 +1,69 @@
+//! What snapshots need at the end of a cycle, and at the end of the service.
+
+use std::time::Instant;
+
+use fichier_api::Client;
+use fichier_state::{Mirror, MirrorId, Writing};
+
+use super::make::Outcome;
+use super::{config_text, order};
+use crate::base::state::State;
+use crate::base::words::chain;
+use crate::remote::ledger::Ledger;
+
+/// So many bytes of files were sent: snapshots may cost a part of that.
+///
+/// # Errors
+///
+/// The state file's.
+pub fn sent_by_cycle(
+    w: &mut Writing<'_>,
+    mirror: MirrorId,
+    bytes: u64,
+) -> Result<(), fichier_state::Error> {
+    if bytes == 0 {
+        return Ok(());
+    }
+    Ledger::change(w, mirror, |ledger| {
+        ledger.sent_bytes = ledger.sent_bytes.saturating_add(bytes);
+    })
+}
+
+/// Writes a snapshot beside the state, if there is something new and it is done by `deadline`. It
+/// is sent at the next start, unless there is something newer by then. Blocks.
+pub fn write_at_stop(state: &State, client: &Client, mirror: &Mirror, deadline: Instant) {
+    if let Err(error) = try_write(state, client, mirror, deadline) {
+        tracing::info!(
+            mirror = %mirror.name,
+            "`{}`: no snapshot was written at the stop, one is sent after the next start: {}",
+            mirror.name,
+            chain(&*error)
+        );
+    }
+}
+
+fn try_write(
+    state: &State,
+    client: &Client,
+    mirror: &Mirror,
+    deadline: Instant,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let now_s = state.now_s();
+    let need = state.read(|s| super::need(s, mirror.id, now_s))?;
+    // Before its first success a mirror has nothing to tell of.
+    if mirror.last_success_s.is_none() || !need.has_changed || need.is_under_way || need.is_written
+    {
+        return Ok(());
+    }
+    let mut order = order(state, mirror, config_text(state, client)?)?;
+    order.deadline = Some(deadline);
+    let written = match order.carry_out()? {
+        Outcome::Made(made) => Some(made),
+        Outcome::NothingNew(moment) => {
+            state
+                .write(|w| Ledger::change(w, mirror.id, |l| l.looked_at = Some((moment, now_s))))?;
+            return Ok(());
+        }
+    };
+    Ok(state.write(|w| Ledger::change(w, mirror.id, |ledger| ledger.written = written))?)
+}

@@ -1,0 +1,43 @@
+//! Whether the records are safe too: how old the newest snapshot is, and whether it should be
+//! newer by now.
+
+use fichier_state::{Error, Mirror, Records};
+
+use super::due::AT_LEAST_EVERY_S;
+use crate::remote::ledger::Ledger;
+
+/// One that is due may take this long before it is a degraded state.
+const PATIENCE_S: i64 = 24 * 3600;
+
+/// The state of a mirror's snapshots.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// When the newest one at the service was made; Unix seconds.
+    pub newest_s: Option<i64>,
+    /// Since when there are changes that none at the service tells of; Unix seconds.
+    pub changed_since_s: Option<i64>,
+    /// Since when none could be sent although one was due for a day: a degraded state.
+    pub overdue_since_s: Option<i64>,
+}
+
+/// Looks at the records only.
+///
+/// # Errors
+///
+/// The state file's.
+pub fn health(records: &Records, mirror: &Mirror, now_s: i64) -> Result<Health, Error> {
+    let last = records.newest_snapshot(mirror.id)?;
+    let newest_s = last.as_ref().map(|last| last.made_s);
+    let looked_at = Ledger::read(records, mirror.id)?.looked_at;
+    let told =
+        last.as_ref().map(|last| looked_at.map_or(last.moment, |(at, _)| at.max(last.moment)));
+    let changed_since_s = match told {
+        // Without a first success there is nothing to tell of yet.
+        None => mirror.last_success_s.map(|_| mirror.created_s),
+        Some(told) => records.time_of(fichier_state::Moment(told.0 + 1))?,
+    };
+    let due_s = changed_since_s
+        .map(|changed_s| newest_s.map_or(changed_s, |s| changed_s.max(s + AT_LEAST_EVERY_S)));
+    let overdue_since_s = due_s.map(|due_s| due_s + PATIENCE_S).filter(|at_s| *at_s <= now_s);
+    Ok(Health { newest_s, changed_since_s, overdue_since_s })
+}

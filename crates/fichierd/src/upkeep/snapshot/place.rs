@@ -1,0 +1,177 @@
+//! Where snapshots lie at the service: `.fichierd/state`, its making, the move there, and the end
+//! of those that are not needed any more.
+
+use fichier_api::names::RemoteName;
+use fichier_api::{ErrorKind, FileUrl, FolderId, MAX_LINKS_PER_CALL};
+use fichier_state::{Intent, SnapshotRow};
+
+use super::keep::removable;
+use crate::remote::execute::{Executor, StepError};
+use crate::remote::ledger::{self, STATE_FOLDER};
+use crate::remote::ledger::{Ledger, UnderWay};
+use crate::remote::target::OWN_FOLDER;
+use crate::upkeep::chores::Situation;
+use crate::upkeep::expiry::horizon_s;
+
+/// So many are removed together …
+const WORTH_A_CALL: usize = 10;
+
+/// … or those that have been too many for so long.
+const REMOVED_WITHIN_S: i64 = 24 * 3600;
+
+/// Until a move is tried again that did not come about.
+const MOVE_AGAIN_S: i64 = 60;
+
+impl Executor {
+    /// The folder of the snapshots, made if it is not there. Costs a call the first time.
+    pub(super) async fn state_folder(&self) -> Result<FolderId, StepError> {
+        let ledger = self.state.read(|s| Ledger::read(s, self.mirror))?;
+        if let Some(folder) = ledger.state_folder {
+            return Ok(folder);
+        }
+        let own = match ledger.own_folder {
+            Some(own) => own,
+            None => self.folder_in(self.places.root, OWN_FOLDER).await?,
+        };
+        let folder = match self.folder_in(own, STATE_FOLDER).await {
+            // Somebody removed `.fichierd`; the next look at the target makes it again.
+            Err(StepError::Api(error)) if matches!(error.kind, ErrorKind::NotFound) => {
+                self.forget_state_folder()?;
+                return Err(error.into());
+            }
+            other => other?,
+        };
+        self.state.write(|w| {
+            Ledger::change(w, self.mirror, |ledger| ledger.state_folder = Some(folder))
+        })?;
+        Ok(folder)
+    }
+
+    /// Makes a folder, or finds it if it is there.
+    async fn folder_in(&self, parent: FolderId, name: &str) -> Result<FolderId, StepError> {
+        let name = RemoteName::encode(name.as_bytes());
+        let error = match self.client.make_folder(parent, &name).await {
+            Ok(made) => return Ok(made.id),
+            Err(error) => error,
+        };
+        if !matches!(error.kind, ErrorKind::NameTaken { .. }) && !error.outcome_unknown() {
+            return Err(error.into());
+        }
+        let listing = self.client.list_folder(parent).await?;
+        let found = listing.folders.iter().find(|folder| folder.name == name);
+        found.map(|folder| folder.id).ok_or(error.into())
+    }
+
+    fn forget_state_folder(&self) -> Result<(), StepError> {
+        Ok(self.state.write(|w| {
+            Ledger::change(w, self.mirror, |ledger| {
+                ledger.state_folder = None;
+                ledger.own_folder = None;
+            })
+        })?)
+    }
+
+    /// Moves what has arrived out of the staging folder. The way on disk is the intent: after a
+    /// crash the move is simply made again.
+    pub(super) async fn place_snapshot(
+        &self,
+        on: &UnderWay,
+        folder: FolderId,
+    ) -> Result<(), StepError> {
+        let rows = self.state.read(|s| s.snapshots(self.mirror))?;
+        let url = rows.into_iter().find(|row| row.id == on.id).and_then(|row| row.url);
+        let Some(url) = url else { return self.give_up_snapshot(0) };
+        let canary = self.state.read(|s| ledger::canary(s, self.mirror))?;
+        let canary = canary.filter(|_| on.with_canary).map(|canary| canary.link);
+        let urls: Vec<FileUrl> = [url.clone()].into_iter().chain(canary).collect();
+        match self.client.move_files(&urls, folder).await {
+            Ok(outcome) if !outcome.missing.contains(&url) => {
+                let url = outcome.new_urls.get(&url).unwrap_or(&url);
+                self.snapshot_is_placed(on, url)
+            }
+            Ok(_) => self.look_for_snapshot(on, folder).await,
+            Err(error) if matches!(error.kind, ErrorKind::NotFound) => {
+                self.look_for_snapshot(on, folder).await
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn snapshot_is_placed(&self, on: &UnderWay, url: &FileUrl) -> Result<(), StepError> {
+        self.state.write(|w| {
+            w.confirm_snapshot(on.id, url)?;
+            Ledger::change(w, self.mirror, |ledger| {
+                ledger.under_way = None;
+                ledger.not_before_s = None;
+            })
+        })?;
+        let rows = self.state.read(|s| s.mirrors())?;
+        if let Some(row) = rows.iter().find(|row| row.id == self.mirror) {
+            let files = self.snapshot_files(row)?;
+            let whole = fichier_state::facts_of(&files.whole());
+            if on.made.base.is_none()
+                && whole.is_ok_and(|facts| facts.name == on.made.name)
+                && let Err(error) = files.keep_as_base()
+            {
+                tracing::debug!("the next snapshot will be a whole one: {error}");
+            }
+            files.clear(true);
+        }
+        tracing::debug!(name = %on.made.name, bytes = on.made.size_bytes, "sent a snapshot");
+        Ok(())
+    }
+
+    /// The service did not say that it moved the file: somebody may have removed the folder, or
+    /// the file, or it is there all the same.
+    async fn look_for_snapshot(&self, on: &UnderWay, folder: FolderId) -> Result<(), StepError> {
+        let listing = match self.client.list_folder(folder).await {
+            Ok(listing) => listing,
+            Err(error) if matches!(error.kind, ErrorKind::NotFound) => {
+                self.forget_state_folder()?;
+                return self.try_snapshot_later(MOVE_AGAIN_S);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let is_it = |name: &RemoteName, size: u64| *name == on.name() && size == on.made.size_bytes;
+        if let Some(file) = listing.files.iter().find(|file| is_it(&file.name, file.size_bytes)) {
+            return self.snapshot_is_placed(on, &file.url);
+        }
+        let staged = self.staged().await?;
+        if staged.iter().any(|file| is_it(&file.name, file.size_bytes)) || !listing.complete {
+            return self.try_snapshot_later(MOVE_AGAIN_S);
+        }
+        if self.is_young(on.since_s) {
+            return self.try_snapshot_later(MOVE_AGAIN_S);
+        }
+        tracing::warn!("a snapshot was removed on 1fichier by somebody else; another one is sent");
+        self.give_up_snapshot(0)
+    }
+
+    /// Lets go of those that are not needed any more, some at a time.
+    pub(super) async fn remove_snapshots(&self, at: Situation<'_>) -> Result<(), StepError> {
+        let rows = self.state.read(|s| s.snapshots(self.mirror))?;
+        let now_s = self.state.now_s();
+        let removable = removable(&rows, horizon_s(at.config, now_s));
+        let going: Vec<&SnapshotRow> =
+            removable.iter().filter_map(|id| rows.iter().find(|row| row.id == *id)).collect();
+        let is_late = going.first().is_some_and(|row| row.made_s < now_s - REMOVED_WITHIN_S);
+        if going.len() < WORTH_A_CALL && !is_late {
+            return Ok(());
+        }
+        for chunk in going.chunks(MAX_LINKS_PER_CALL) {
+            let urls: Vec<FileUrl> = chunk.iter().filter_map(|row| row.url.clone()).collect();
+            let intent = Intent::Remove { urls: urls.clone(), paths: Vec::new() };
+            let intent = self.state.write(|w| w.begin(self.mirror, &intent))?;
+            let still_there = self.remove_all(&urls).await?.still_there;
+            let gone = chunk
+                .iter()
+                .filter(|row| row.url.as_ref().is_none_or(|url| !still_there.contains(url)));
+            let gone: Vec<_> = gone.map(|row| row.id).collect();
+            self.state.write(|w| {
+                w.forget_snapshots(&gone)?;
+                w.resolve(intent)
+            })?;
+        }
+        Ok(())
+    }
+}
