@@ -1,8 +1,9 @@
 //! `fichierd emulator`: an imitation of 1fichier on this machine.
 //!
-//! For trying a configuration, and other programs, without an account. It keeps the files in a
-//! folder, so that it can be stopped and started again. Only on loopback: its key is no secret.
-//! At its end it says how often it was asked for what, and which of the service's rules were broken.
+//! It is for trying a configuration, and other programs, without an account. It keeps the files in
+//! a folder, so that it can be stopped and started again, and it listens on loopback only, because
+//! its key is no secret. It prints the part of a configuration that leads to it. When it ends it
+//! prints how often each call was made, and each broken rule of the service.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -31,7 +32,8 @@ pub(crate) struct EmulatorArgs {
     /// Let any number of calls through, for programs that ignore the published limits
     #[arg(long)]
     no_limits: bool,
-    /// Run the service's clock this many times faster: limits, locks, lifetimes
+    /// Run the service's clock this many times faster: limits, locks, lifetimes; the `[pace]`
+    /// block that fichierd needs for it is printed
     #[arg(long, value_name = "N", default_value_t = 1, hide_default_value = true)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
     time_scale: u32,
@@ -59,7 +61,7 @@ pub(crate) async fn run(args: EmulatorArgs) -> anyhow::Result<Exit> {
         .start()
         .await
         .context("the emulator cannot start")?;
-    output::line(&introduction(&emulator, &dir)?)?;
+    output::line(&introduction(&emulator, &dir, args.time_scale)?)?;
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted?,
         _ = terminated.recv() => {}
@@ -84,8 +86,8 @@ fn summary(requests: &[Request]) -> String {
     format!("requests: {} ({})", requests.len(), output::harmless(&parts.join(", ")))
 }
 
-/// How to reach it, as a piece of configuration that can be copied.
-fn introduction(emulator: &Emulator, dir: &Path) -> anyhow::Result<String> {
+/// How to reach it: the blocks of a configuration, to be copied, and what TLS needs besides.
+fn introduction(emulator: &Emulator, dir: &Path, time_scale: u32) -> anyhow::Result<String> {
     let key = write_beside(dir, "api_key", emulator.api_key())?;
     let mut text = format!(
         "An imitation of 1fichier is running; Ctrl-C stops it. Its files: {}\n\n\
@@ -94,16 +96,22 @@ fn introduction(emulator: &Emulator, dir: &Path) -> anyhow::Result<String> {
         emulator.api_url(),
         key.display()
     );
+    let mut hint = String::new();
     if let (Some(pem), Some(proxy)) = (emulator.ca_pem(), emulator.proxy_url()) {
         let ca = write_beside(dir, "ca.pem", pem)?;
         let (ca, key) = (ca.display(), key.display());
-        text += &format!(
-            "ca_file = \"{ca}\"\n\nIts nodes have the names of the real ones; to reach them, start \
-             fichierd with\n  HTTPS_PROXY={proxy} NO_PROXY=127.0.0.1\nand rclone (key: {key}) \
-             with\n  HTTPS_PROXY={proxy} rclone --ca-cert {ca} …\n"
+        text += &format!("ca_file = \"{ca}\"\n");
+        hint = format!(
+            "\nIts nodes have the names of the real ones; to reach them, start fichierd with\n  \
+             HTTPS_PROXY={proxy} NO_PROXY=127.0.0.1\nand rclone (key: {key}) with\n  \
+             HTTPS_PROXY={proxy} rclone --ca-cert {ca} …\n"
         );
     }
-    Ok(text)
+    // A client that counts in real seconds would wait for limits that ended long ago.
+    if time_scale != 1 {
+        text += &format!("\n[pace]\ntime_scale = {time_scale}\n");
+    }
+    Ok(text + &hint)
 }
 
 /// Writes a small file that only its owner can read.
@@ -125,6 +133,31 @@ fn write_beside(dir: &Path, name: &str, text: &str) -> anyhow::Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
+
+    /// What the emulator prints, as far as it is configuration, read as fichierd reads it.
+    async fn printed_at(time_scale: u32) -> (String, Config) {
+        let dir = tempfile::tempdir().unwrap();
+        let emulator = Emulator::builder().time_scale(time_scale).start().await.unwrap();
+        let printed = introduction(&emulator, dir.path(), time_scale).unwrap();
+        let (_, blocks) = printed.split_once("\n\n").unwrap();
+        let file = dir.path().join("config.toml");
+        std::fs::write(&file, blocks).unwrap();
+        let config = Config::load(Some(&file)).unwrap();
+        assert_eq!(config.account.api_url, emulator.api_url());
+        emulator.stop().await;
+        (printed, config)
+    }
+
+    #[tokio::test]
+    async fn what_is_printed_is_the_configuration_for_its_clock() {
+        let (printed, config) = printed_at(20).await;
+        assert!(printed.ends_with("\n\n[pace]\ntime_scale = 20\n"), "{printed}");
+        assert_eq!(config.pace.time_scale, 20);
+        let (printed, config) = printed_at(1).await;
+        assert!(!printed.contains("[pace]"), "{printed}");
+        assert_eq!(config.pace.time_scale, 1);
+    }
 
     #[tokio::test]
     async fn the_end_says_how_often_what_was_asked_for() {
