@@ -1,7 +1,7 @@
 //! What the program's exit code says to scripts and to systemd.
 //!
-//! The numbers are a promise (docs/configuration.md lists them): 69 to 78 are those of
-//! `sysexits.h`, and the unit does not restart on 77 and 78, since only a person can mend those.
+//! The numbers are a promise (docs/operations.md lists them): 69 to 78 are those of
+//! `sysexits.h`, and the unit does not restart on 77 and 78, since only a person can fix those.
 
 use std::process::ExitCode;
 
