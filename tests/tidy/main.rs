@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 mod catalogue;
 mod documents;
+mod readable;
 
 /// Longer files are hard to read in one sitting, tests included.
 const MAX_LINES: usize = 600;
