@@ -29,48 +29,28 @@
 //! # }
 //! ```
 
-mod account;
 mod api;
-mod bomb;
-mod damage;
-mod dates;
+mod base;
 mod download;
-mod emulator;
 mod faults;
-mod front;
 mod habits;
-mod inside;
-mod inspect;
-mod json;
-mod limits;
-mod multipart;
-mod names;
+mod harness;
+mod net;
 mod node;
-mod numbers;
-mod proxy;
-mod receive;
 mod reply;
-mod requests;
-mod results;
 mod rules;
-mod send;
-mod server;
-mod socket;
-mod spoil;
-mod state;
 mod storage;
-mod tls;
-mod traffic;
+mod world;
 
-pub use damage::Damage;
-pub use emulator::{Builder, Emulator};
 pub use faults::{Action, Fault};
-pub use front::Front;
 pub use habits::{
     AtQuota, BadKeyOnNode, BatchExcess, Certificate, EmptyFile, FolderTaken, FullFolder, LongName,
     NameTaken, ProxyHabit, RemoveUnknown, WhileProcessing,
 };
-pub use inspect::StoredFile;
-pub use requests::Request;
-pub use rules::{Offer, Rules};
+pub use harness::damage::Damage;
+pub use harness::emulator::{Builder, Emulator};
+pub use harness::inspect::StoredFile;
+pub use net::front::Front;
+pub use rules::switches::{Offer, Rules};
 pub use storage::{ContentReader, Storage};
+pub use world::requests::Request;

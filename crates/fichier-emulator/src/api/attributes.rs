@@ -3,10 +3,11 @@
 
 use serde_json::{Value, json};
 
-use super::{Call, link_id, listings};
-use crate::account::File;
-use crate::dates;
-use crate::reply::Reply;
+use super::listings;
+use super::serve::{Call, link_id};
+use crate::base::dates;
+use crate::reply::answer::Reply;
+use crate::world::account::File;
 
 /// `file/info.cgi`: no `status` on success.
 pub(crate) fn info(call: &mut Call) -> Reply {

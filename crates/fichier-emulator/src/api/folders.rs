@@ -6,12 +6,12 @@
 
 use serde_json::json;
 
-use super::Call;
-use crate::account::ROOT;
+use super::serve::Call;
 use crate::faults::Action;
 use crate::habits::{FolderTaken, FullFolder};
-use crate::names;
-use crate::reply::Reply;
+use crate::reply::answer::Reply;
+use crate::rules::names;
+use crate::world::account::ROOT;
 
 /// `folder/mkdir.cgi`: a name exists once in a folder.
 pub(crate) fn make(call: &mut Call) -> Reply {

@@ -6,11 +6,11 @@
 
 use serde_json::{Value, json};
 
-use super::Call;
-use crate::account::{File, Folder, ROOT};
-use crate::dates;
+use super::serve::Call;
+use crate::base::dates;
 use crate::faults::Action;
-use crate::reply::Reply;
+use crate::reply::answer::Reply;
+use crate::world::account::{File, Folder, ROOT};
 
 /// The number that stands for all files of the account.
 const ALL_FILES: i64 = -1;

@@ -5,9 +5,9 @@
 
 use serde_json::{Value, json};
 
-use super::Call;
-use crate::dates;
-use crate::reply::Reply;
+use super::serve::Call;
+use crate::base::dates;
+use crate::reply::answer::Reply;
 
 /// What these endpoints remember.
 #[derive(Debug, Default)]

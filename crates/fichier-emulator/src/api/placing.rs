@@ -6,11 +6,11 @@
 
 use serde_json::{Value, json};
 
-use super::{Call, link_id};
-use crate::account::{File, ROOT};
+use super::serve::{Call, link_id};
 use crate::habits::{NameTaken, RemoveUnknown};
-use crate::names;
-use crate::reply::Reply;
+use crate::reply::answer::Reply;
+use crate::rules::names;
+use crate::world::account::{File, ROOT};
 
 /// `file/rm.cgi`.
 pub(crate) fn remove(call: &mut Call) -> Reply {

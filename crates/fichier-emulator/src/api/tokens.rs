@@ -2,10 +2,11 @@
 
 use serde_json::json;
 
-use super::{Call, attributes};
-use crate::download::Token;
-use crate::reply::Reply;
-use crate::rules::Offer;
+use super::attributes;
+use super::serve::Call;
+use crate::download::serve::Token;
+use crate::reply::answer::Reply;
+use crate::rules::switches::Offer;
 
 /// To whoever downloads elsewhere than the last one (section D), as KO or in a page.
 pub(crate) const ONE_LOCATION: &str = "Only 1 location allowed at a time";

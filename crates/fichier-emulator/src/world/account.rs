@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use crate::numbers::Numbers;
+use crate::base::numbers::Numbers;
 use crate::storage::Content;
 
 /// The folder that always exists.

@@ -6,7 +6,7 @@
 
 use std::io::Read;
 
-use crate::emulator::Emulator;
+use crate::harness::emulator::Emulator;
 use crate::storage::Stored;
 
 const BLOCK: usize = 256 * 1024;

@@ -7,12 +7,12 @@ use std::time::Instant;
 
 use hyper::header::{LOCATION, RETRY_AFTER};
 
-use crate::bomb;
 use crate::faults::Action;
-use crate::limits::LockKind;
-use crate::reply::{Delivery, Payload, Reply};
-use crate::state::State;
+use crate::reply::answer::{Delivery, Payload, Reply};
+use crate::reply::bomb;
+use crate::rules::limits::LockKind;
 use crate::storage::Storage;
+use crate::world::state::State;
 
 /// The answer that takes the place of any work, if the fault has one.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the other faults let the work be done")]

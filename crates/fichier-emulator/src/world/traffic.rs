@@ -5,8 +5,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-use crate::rules::Rules;
-use crate::state::World;
+use crate::rules::switches::Rules;
+use crate::world::state::World;
 
 /// Counters that only grow, except for the downloads of this moment.
 #[derive(Debug, Default)]

@@ -14,16 +14,16 @@ use bytes::Bytes;
 use tokio::net::TcpListener;
 use tokio::runtime::{self, Runtime};
 
-use crate::dates::{Clock, instant};
+use crate::base::dates::{Clock, instant};
+use crate::base::numbers::Numbers;
 use crate::faults::Fault;
-use crate::front::{self, Front};
 use crate::habits::Certificate;
-use crate::inside;
-use crate::numbers::Numbers;
-use crate::requests::Request;
-use crate::rules::{Offer, Rules};
-use crate::state::{Places, State, World};
+use crate::net::front::{self, Front};
+use crate::net::inside;
+use crate::rules::switches::{Offer, Rules};
 use crate::storage::Storage;
+use crate::world::requests::Request;
+use crate::world::state::{Places, State, World};
 
 /// How often the index of [`Storage::Folder`] is written, if something has changed.
 const SAVE_EVERY: Duration = Duration::from_millis(200);

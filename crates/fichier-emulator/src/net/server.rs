@@ -16,9 +16,11 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
 
-use crate::socket::Socket;
-use crate::state::{Caller, Places, World};
-use crate::{api, download, node};
+use crate::api::serve as api;
+use crate::download::serve as download;
+use crate::net::socket::Socket;
+use crate::node::upload as node;
+use crate::world::state::{Caller, Places, World};
 
 /// Which of the service's servers listens.
 #[derive(Clone, Copy, Debug)]

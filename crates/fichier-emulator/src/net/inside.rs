@@ -11,10 +11,11 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::{Request, Response};
 
-use crate::receive::Arriving;
-use crate::server::dated;
-use crate::state::{Caller, Places, World};
-use crate::{api, node};
+use crate::api::serve as api;
+use crate::net::server::dated;
+use crate::node::receive::Arriving;
+use crate::node::upload as node;
+use crate::world::state::{Caller, Places, World};
 
 const HOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// Ports that tell the servers apart; nothing listens there.

@@ -11,18 +11,18 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use crate::account::Account;
 use crate::api::other::Extras;
-use crate::dates::Clock;
-use crate::download::Token;
+use crate::base::dates::Clock;
+use crate::base::numbers::Numbers;
+use crate::download::serve::Token;
 use crate::faults::Faults;
-use crate::limits::Limits;
-use crate::node::Upload;
-use crate::numbers::Numbers;
-use crate::requests::Record;
-use crate::rules::{Offer, Rules};
+use crate::node::upload::Upload;
+use crate::rules::limits::Limits;
+use crate::rules::switches::{Offer, Rules};
 use crate::storage::{Content, Storage};
-use crate::traffic::Traffic;
+use crate::world::account::Account;
+use crate::world::requests::Record;
+use crate::world::traffic::Traffic;
 
 /// The service: its state, and where it keeps contents.
 #[derive(Debug)]

@@ -5,13 +5,13 @@
 
 use std::io::Read;
 
-use crate::account::{File, ROOT};
-use crate::api::link_id;
-use crate::damage::Damage;
-use crate::dates;
-use crate::dates::instant;
-use crate::emulator::Emulator;
+use crate::api::serve::link_id;
+use crate::base::dates;
+use crate::base::dates::instant;
+use crate::harness::damage::Damage;
+use crate::harness::emulator::Emulator;
 use crate::storage::{ContentReader, Stored};
+use crate::world::account::{File, ROOT};
 
 /// A file as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,14 +8,14 @@ use std::io;
 use hyper::{Request, Response};
 use serde_json::{Value, json};
 
-use crate::dates::instant;
+use crate::base::dates::instant;
 use crate::faults::{Action, Subject};
 use crate::habits::WhileProcessing;
-use crate::node::{Entry, Upload, header, query};
-use crate::reply::{Body, Delivery, Payload, Reply};
-use crate::requests::Ticket;
-use crate::spoil;
-use crate::state::{State, World};
+use crate::node::upload::{Entry, Upload, header, query};
+use crate::reply::answer::{Body, Delivery, Payload, Reply};
+use crate::reply::spoil;
+use crate::world::requests::Ticket;
+use crate::world::state::{State, World};
 
 const SCANNING: &str = "<html><body><div class=\"bloc2\">Veuillez patienter. Please wait until the \
     file has been scanned by our anti-virus</div></body></html>\n";

@@ -3,7 +3,7 @@
 use icu_normalizer::ComposingNormalizerBorrowed;
 
 use crate::habits::LongName;
-use crate::rules::Rules;
+use crate::rules::switches::Rules;
 
 const RESERVED: [char; 9] = ['\\', '<', '>', '\'', '$', '`', '/', '"', '\u{7f}'];
 /// The documented limit of folder names, and the assumed one of file names (G.1 row 23).

@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use tokio_rustls::TlsAcceptor;
 
-use crate::emulator::Engine;
 use crate::habits::Certificate;
-use crate::proxy;
-use crate::server::{self, Door};
-use crate::state::{Places, World};
-use crate::tls::{self, Wardrobe};
+use crate::harness::emulator::Engine;
+use crate::net::proxy;
+use crate::net::server::{self, Door};
+use crate::net::tls::{self, Wardrobe};
+use crate::world::state::{Places, World};
 
 /// Servers with TLS under the service's own names, and the proxy that leads there.
 #[derive(Debug)]

@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::numbers::Numbers;
+use crate::base::numbers::Numbers;
 
 /// Writes `value` with the keys of every object shuffled.
 pub(crate) fn write(value: &Value, numbers: &mut Numbers, pretty: bool) -> String {

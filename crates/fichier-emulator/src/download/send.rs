@@ -10,9 +10,9 @@ use hyper::body::Frame;
 use tokio::sync::{Notify, mpsc};
 
 use crate::faults::Action;
-use crate::reply::Body;
+use crate::reply::answer::Body;
 use crate::storage::ContentReader;
-use crate::traffic::Passage;
+use crate::world::traffic::Passage;
 
 const BLOCK: usize = 256 * 1024;
 

@@ -44,7 +44,7 @@ pub(crate) struct Record {
 impl Record {
     pub(crate) fn new() -> Record {
         Record {
-            started: crate::dates::instant(),
+            started: crate::base::dates::instant(),
             requests: Vec::new(),
             downloads: Vec::new(),
             violations: Vec::new(),

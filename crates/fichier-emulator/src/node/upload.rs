@@ -1,0 +1,421 @@
+//! The upload nodes: `upload.cgi` takes files, `end.pl` tells what became of them
+//! (docs/api-notes.md, section C).
+//!
+//! A body that ends before its closing boundary stores nothing. A second POST of the same files
+//! makes second files, as the service does; that it happened is a violation.
+//!
+//! Nodes count towards the limits, but a lock of the API does not stop an upload that has begun:
+//! only *beginning* one while locked is a violation.
+
+use std::collections::HashSet;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, LOCATION};
+use hyper::{Request, Response};
+
+use crate::base::dates::instant;
+use crate::faults::{Action, Subject};
+use crate::habits::{AtQuota, BadKeyOnNode, EmptyFile};
+use crate::node::receive::{self, Arriving, Received};
+use crate::node::results;
+use crate::reply::answer::{Body, Delivery, Reply};
+use crate::reply::spoil;
+use crate::rules::names;
+use crate::world::account::{File, ROOT};
+use crate::world::requests::Ticket;
+use crate::world::state::{State, World};
+
+/// Limits of one request (docs/api-notes.md, C.1).
+const MAX_FILES: usize = 500;
+const MAX_BODY: u64 = 500_000_000_000;
+/// How long a file stays hidden whose result nobody asks for: longer than any emulator runs.
+const NEVER_ASKED: Duration = Duration::from_secs(10 * 365 * 86_400);
+const NOTHING_FOUND: &str = "Pas de fichier trouvé dans l'envoi";
+
+/// One upload id, from `get_upload_server` to the end of its result.
+#[derive(Debug, Default)]
+pub(crate) struct Upload {
+    /// When `get_upload_server` gave the id.
+    given: Option<Instant>,
+    /// How many bodies came under this id.
+    posts: usize,
+    /// When the files were stored, and what `end.pl` tells about them.
+    pub(crate) result: Option<(Instant, Vec<Entry>)>,
+    /// How many more times `end.pl` says that the antivirus is at work.
+    pub(crate) scanning: usize,
+    /// How many more times `end.pl` shows no links.
+    pub(crate) empty: usize,
+    /// The files were stored but the client was not told, and has not asked since.
+    pub(crate) reply_lost: bool,
+}
+
+impl Upload {
+    /// An id that nothing was sent under yet.
+    pub(crate) fn given_at(now: Instant) -> Upload {
+        Upload { given: Some(now), ..Upload::default() }
+    }
+}
+
+/// One file in the result of an upload.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) id: String,
+    pub(crate) folder: i64,
+    pub(crate) name: String,
+    pub(crate) size: u64,
+    pub(crate) whirlpool: String,
+    /// Empty when the upload belongs to an account.
+    pub(crate) removal_code: String,
+}
+
+/// Answers one request to a node.
+///
+/// # Errors
+///
+/// When the client's body cannot be read, and to have the connection closed.
+pub(crate) async fn serve<B: Arriving>(
+    world: Arc<World>,
+    request: Request<B>,
+) -> io::Result<Response<Body>> {
+    let endpoint = request.uri().path().trim_start_matches('/').to_owned();
+    let ticket = world.lock().record.request(&endpoint, request.method().as_str());
+    match endpoint.as_str() {
+        "upload.cgi" => upload(&world, request, ticket).await,
+        "end.pl" => results::tell(&world, &request, ticket).await,
+        _ => {
+            let answer = {
+                let mut state = world.lock();
+                state.record.violation(&endpoint, "a node does not know this");
+                Reply::html(404, "Not Found").write(&mut state, false, Delivery::Send)
+            };
+            answer.deliver().await
+        }
+    }
+}
+
+/// The value of a query field.
+pub(crate) fn query<'a, B>(request: &'a Request<B>, name: &str) -> Option<&'a str> {
+    let fields = request.uri().query()?.split('&');
+    fields.filter_map(|field| field.split_once('=')).find(|(key, _)| *key == name).map(|(_, v)| v)
+}
+
+/// The value of a header, if it is text.
+pub(crate) fn header<B>(request: &Request<B>, name: impl Into<HeaderName>) -> Option<&str> {
+    request.headers().get(name.into()).and_then(|value| value.to_str().ok())
+}
+
+/// What is known about an upload before its body.
+struct Opening {
+    id: String,
+    boundary: String,
+    /// Whether the key is the account's; `None` if there is none at all.
+    identified: Option<bool>,
+    action: Option<Action>,
+    ticket: Ticket,
+}
+
+async fn upload<B: Arriving>(
+    world: &Arc<World>,
+    request: Request<B>,
+    ticket: Ticket,
+) -> io::Result<Response<Body>> {
+    let opening = open(&mut world.lock(), &request, ticket);
+    let opening = match opening {
+        Ok(opening) => opening,
+        Err(reply) => {
+            let answer = reply.write(&mut world.lock(), false, Delivery::Send);
+            return answer.deliver().await;
+        }
+    };
+    let most = match opening.action {
+        Some(Action::Reset) => return Err(io::ErrorKind::ConnectionReset.into()),
+        Some(Action::ResetAfter(bytes) | Action::StallBody(bytes)) => bytes,
+        _ => usize::MAX,
+    };
+    let mut body = request.into_body();
+    let rate = match opening.action {
+        Some(Action::ReadSlowly(rate)) => Some(rate),
+        _ => None,
+    };
+    let pace = receive::Pace { most, rate };
+    let received = receive::receive(world, &opening.boundary, &mut body, pace).await;
+    if matches!(opening.action, Some(Action::StallBody(_))) && received.is_err() {
+        std::future::pending::<()>().await;
+    }
+    let received = received?;
+    let answer = {
+        let mut state = world.lock();
+        let (reply, delivery) = close(world, &mut state, &opening, received);
+        let answer = reply.write(&mut state, false, delivery);
+        if let Some(note) = state.record.note(ticket) {
+            note.status = answer.status();
+        }
+        if matches!(answer.status(), 0 | 500..)
+            && let Some(upload) = state.uploads.get_mut(&opening.id)
+        {
+            upload.reply_lost = upload.result.is_some();
+        }
+        answer
+    };
+    answer.deliver().await
+}
+
+fn open<B>(state: &mut State, request: &Request<B>, ticket: Ticket) -> Result<Opening, Reply> {
+    note_pace(state, instant());
+    let id = query(request, "id").unwrap_or_default().to_owned();
+    note_id(state, &id);
+    let boundary = boundary(state, request);
+    let length = header(request, CONTENT_LENGTH).and_then(|text| text.parse::<u64>().ok());
+    if let Some(note) = state.record.note(ticket) {
+        note.bytes = length.unwrap_or(0);
+    }
+    let refused = if request.method() != hyper::Method::POST {
+        Some((405, "Method Not Allowed", "not a POST"))
+    } else if length.is_none() {
+        Some((411, "Length Required", "no Content-Length"))
+    } else if length > Some(MAX_BODY) {
+        Some((413, "Request Entity Too Large", "more than 500 GB"))
+    } else {
+        None
+    };
+    if let Some((status, page, broken)) = refused {
+        state.record.violation("upload.cgi", broken);
+        return Err(Reply::html(status, page));
+    }
+    if state.is_too_old(&id, instant()) {
+        // The node's own words are not recorded.
+        return Err(Reply::node_page("Identifiant d'envoi inconnu"));
+    }
+    let authorization = header(request, AUTHORIZATION);
+    Ok(Opening {
+        id,
+        boundary,
+        identified: authorization.map(|_| state.accepts(authorization)),
+        action: state.faults.take("upload.cgi", Subject::default()),
+        ticket,
+    })
+}
+
+fn note_pace(state: &mut State, now: Instant) {
+    let rules = state.rules.clone();
+    if state.limits.is_locked(now) {
+        state.record.violation("upload.cgi", "an upload was begun while locked");
+    }
+    if let Err(refusal) = state.limits.admit_node(&rules, now) {
+        state.record.violation("upload.cgi", &refusal.broken);
+    }
+}
+
+impl State {
+    /// Whether an id has waited too long for its files.
+    fn is_too_old(&self, id: &str, now: Instant) -> bool {
+        let given = self.uploads.get(id).and_then(|upload| upload.given);
+        let kept = self.rules.upload_id_kept.map(|kept| self.rules.real(kept));
+        given.zip(kept).is_some_and(|(given, kept)| now - given >= kept)
+    }
+
+    /// Whether the account has no room for what came.
+    fn is_too_much(&self, received: &Received) -> bool {
+        let more: u64 = received.files.iter().map(|(_, stored)| stored.size).sum();
+        self.account.used_bytes() + more > self.rules.quota_bytes
+    }
+}
+
+/// An id is good for one upload (docs/api-notes.md, B.2); the node takes any all the same.
+fn note_id(state: &mut State, id: &str) {
+    let is_known = state.uploads.contains_key(id);
+    let upload = state.uploads.entry(id.to_owned()).or_default();
+    upload.posts += 1;
+    if !is_known {
+        state.record.violation("upload.cgi", "an upload under an id that was never given out");
+    } else if upload.posts > 1 {
+        state.record.violation("upload.cgi", "a second upload under one id");
+    }
+}
+
+/// The boundary as it is written, quotes and all: the service takes off nothing.
+fn boundary<B>(state: &mut State, request: &Request<B>) -> String {
+    let kind = header(request, CONTENT_TYPE).unwrap_or_default();
+    let boundary = kind.strip_prefix("multipart/form-data").and_then(|rest| {
+        let (_, boundary) = rest.split_once("boundary=")?;
+        Some(boundary.split(';').next().unwrap_or_default().trim().to_owned())
+    });
+    match boundary {
+        Some(boundary) => {
+            if boundary.contains('"') {
+                state.record.violation("upload.cgi", "a quoted boundary");
+            }
+            boundary
+        }
+        None => {
+            state.record.violation("upload.cgi", &format!("the Content-Type is `{kind}`"));
+            // No body has a line like this: nothing will be found in it.
+            "\u{0}".to_owned()
+        }
+    }
+}
+
+/// The reply to a body that has been read to its end.
+fn close(
+    world: &World,
+    state: &mut State,
+    opening: &Opening,
+    received: Received,
+) -> (Reply, Delivery) {
+    let now = instant();
+    for broken in &received.broken {
+        state.record.violation("upload.cgi", broken);
+    }
+    if let Some(note) = state.record.note(opening.ticket) {
+        note.links = received.files.len();
+        note.folder_id = received.did.as_ref().and_then(|did| did.trim().parse().ok());
+    }
+    let instead = opening.action.as_ref().and_then(|action| spoil::instead(action, state, now));
+    let instead = match instead {
+        Some(instead) => Some(instead),
+        None => refusal(state, opening, &received).map(|reply| (reply, Delivery::Send)),
+    };
+    if let Some(instead) = instead {
+        receive::discard(world, &received);
+        return instead;
+    }
+    let entries = if opening.identified == Some(true) && state.is_too_much(&received) {
+        receive::discard(world, &received);
+        Vec::new()
+    } else {
+        keep(state, opening, received)
+    };
+    let xid = if opening.action == Some(Action::XidDiffers) {
+        state.numbers.mixed(10)
+    } else {
+        opening.id.clone()
+    };
+    let upload = state.uploads.entry(xid.clone()).or_default();
+    upload.result.get_or_insert_with(|| (now, Vec::new())).1.extend(entries);
+    results::prepare(upload, opening.action.as_ref());
+    state.changed = true;
+    let place = format!("/end.pl?xid={xid}");
+    let page = format!("<html><body><a href=\"{place}\">302 Found</a></body></html>\n");
+    (Reply::html(302, page).with(LOCATION, place), spoil::delivery(opening.action.as_ref()))
+}
+
+/// Why the node stores nothing of an upload.
+fn refusal(state: &mut State, opening: &Opening, received: &Received) -> Option<Reply> {
+    let names: Vec<&str> = received.files.iter().map(|(name, _)| name.as_str()).collect();
+    if !received.closed {
+        state.record.violation("upload.cgi", "the body has no closing boundary");
+        return Some(Reply::node_page(NOTHING_FOUND));
+    }
+    if state.faults.poisons("upload.cgi", &names) {
+        return Some(Reply::html(500, "<html><body>Internal Server Error</body></html>"));
+    }
+    if opening.identified == Some(false) && state.rules.bad_key_on_node == BadKeyOnNode::Refuse {
+        return Some(Reply::not_authenticated());
+    }
+    if names.len() > MAX_FILES {
+        state.record.violation("upload.cgi", &format!("{} files in one upload", names.len()));
+        return Some(Reply::node_page("Trop de fichiers"));
+    }
+    let is_full = state.rules.at_quota == AtQuota::Refuse && state.is_too_much(received);
+    if (state.upload_forbidden || is_full) && opening.identified == Some(true) {
+        return Some(Reply::node_page("Espace de stockage insuffisant"));
+    }
+    let habit = state.rules.empty_files;
+    let mut sizes = received.files.iter().map(|(_, stored)| stored.size);
+    if habit != EmptyFile::Store && sizes.clone().any(|size| size == 0) {
+        state.trial("upload.cgi", "an empty file");
+    }
+    let is_nothing = sizes.all(|size| size == 0 && habit == EmptyFile::Lose);
+    is_nothing.then(|| Reply::node_page(NOTHING_FOUND))
+}
+
+/// Puts the files into the account, or beside it when nobody is identified.
+fn keep(state: &mut State, opening: &Opening, received: Received) -> Vec<Entry> {
+    let anonymous = opening.identified != Some(true) || opening.action == Some(Action::Anonymous);
+    let into_root = anonymous || opening.action == Some(Action::IntoRoot);
+    let folder = if into_root { ROOT } else { folder_of(state, received.did.as_deref()) };
+    let mut seen = HashSet::new();
+    let mut entries = Vec::new();
+    for (sent, stored) in received.files {
+        if stored.size == 0 && state.rules.empty_files != EmptyFile::Store {
+            continue;
+        }
+        if !seen.insert(sent.clone()) {
+            state.trial("upload.cgi", &format!("the name `{sent}` twice in one upload"));
+        }
+        let Some(name) = stored_name(state, &sent, opening.action.as_ref()) else { continue };
+        if state.has_lost_reply_about(&name, &stored.whirlpool) {
+            let broken = format!("`{name}` was sent again before asking whether it had arrived");
+            state.record.violation("upload.cgi", &broken);
+        }
+        let file = File {
+            id: state.numbers.lower(20),
+            folder,
+            name: name.clone(),
+            size: stored.size,
+            whirlpool: stored.whirlpool.clone(),
+            date: state.clock.now(),
+            content: stored.content,
+            anonymous,
+            removal_code: state.numbers.mixed(8),
+            description: String::new(),
+            password: String::new(),
+            no_ssl: false,
+            inline: false,
+            cdn: false,
+            hidden_until: hidden_until(state),
+            unknown_until: unknown_until(state),
+        };
+        entries.push(Entry {
+            id: file.id.clone(),
+            folder,
+            name,
+            size: stored.size,
+            whirlpool: stored.whirlpool,
+            removal_code: if anonymous { file.removal_code.clone() } else { String::new() },
+        });
+        state.account.add_file(file);
+    }
+    entries
+}
+
+/// When a new file is to be seen in listings.
+fn hidden_until(state: &State) -> Option<Instant> {
+    let lag = if state.rules.appears_after_result { NEVER_ASKED } else { Duration::ZERO };
+    let lag = lag + state.rules.real(state.rules.listing_lag);
+    (!lag.is_zero()).then(|| instant() + lag)
+}
+
+/// When calls know the link of a new file.
+fn unknown_until(state: &State) -> Option<Instant> {
+    let lag = state.rules.real(state.rules.new_link_lag);
+    (!lag.is_zero()).then(|| instant() + lag)
+}
+
+/// A bad `did` is the root, silently (docs/api-notes.md, C.3).
+fn folder_of(state: &mut State, did: Option<&str>) -> i64 {
+    let Some(did) = did else { return ROOT };
+    match did.trim().parse::<i64>() {
+        Ok(id) if state.account.folder(id).is_some() => id,
+        _ => {
+            let broken = format!("a bad `did`, `{did}`: the files went to the account's root");
+            state.trial("upload.cgi", &broken);
+            ROOT
+        }
+    }
+}
+
+fn stored_name(state: &mut State, sent: &str, action: Option<&Action>) -> Option<String> {
+    if let Some(Action::StoreAs(from, to)) = action
+        && from == sent
+    {
+        return Some(to.clone());
+    }
+    let (stored, careless) = names::stored(sent, &state.rules);
+    if careless {
+        state.trial("upload.cgi", &format!("the name `{sent}` is not one that the service keeps"));
+    }
+    stored
+}

@@ -1,0 +1,9 @@
+//! All that the emulated service knows, behind one lock.
+//!
+//! May use `rules`, `habits`, `faults`, `storage` and `base`. Replies, servers and the harness use
+//! it; it knows none of them.
+
+pub(crate) mod account;
+pub(crate) mod requests;
+pub(crate) mod state;
+pub(crate) mod traffic;
