@@ -4,10 +4,11 @@
 use serde_json::{Value, json};
 
 use super::listings;
-use super::serve::{Call, link_id};
+use super::serve::Call;
 use crate::base::dates;
 use crate::reply::answer::Reply;
-use crate::world::account::File;
+use crate::world::file::File;
+use crate::world::file::link_id;
 
 /// `file/info.cgi`: no `status` on success.
 pub(crate) fn info(call: &mut Call) -> Reply {

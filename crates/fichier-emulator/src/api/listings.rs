@@ -10,7 +10,8 @@ use super::serve::Call;
 use crate::base::dates;
 use crate::faults::Action;
 use crate::reply::answer::Reply;
-use crate::world::account::{File, Folder, ROOT};
+use crate::world::account::{Folder, ROOT};
+use crate::world::file::File;
 
 /// The number that stands for all files of the account.
 const ALL_FILES: i64 = -1;
@@ -39,7 +40,7 @@ pub(crate) fn folder(call: &mut Call) -> Reply {
             "size": null, "sub_folders": []});
         return unknown_folder(call, nothing);
     };
-    call.state.forget_lost_replies(id);
+    call.state.uploads.forget_lost_replies(id);
     let visible = call.state.account.visible_in(id, call.now);
     let total: u64 = visible.iter().map(|file| file.size).sum();
     let count = visible.len();
@@ -95,7 +96,7 @@ fn rows(call: &mut Call, folder: i64) -> Vec<Value> {
         return Vec::new();
     }
     if folder != ALL_FILES {
-        call.state.forget_lost_replies(folder);
+        call.state.uploads.forget_lost_replies(folder);
     }
     let after = call.fields.text("sent_after").and_then(dates::read).unwrap_or(i64::MIN);
     let before = call.fields.text("sent_before").and_then(dates::read).unwrap_or(i64::MAX);

@@ -9,15 +9,6 @@ use super::serve::Call;
 use crate::base::dates;
 use crate::reply::answer::Reply;
 
-/// What these endpoints remember.
-#[derive(Debug, Default)]
-pub(crate) struct Extras {
-    /// (date, addresses); the id is the position plus one.
-    remote: Vec<(i64, Vec<Value>)>,
-    /// (user, folder).
-    ftp_users: Vec<(String, i64)>,
-}
-
 /// The reply, if there is such an endpoint.
 pub(crate) fn answer(call: &mut Call) -> Option<Reply> {
     Some(match call.endpoint {

@@ -6,11 +6,13 @@
 
 use serde_json::{Value, json};
 
-use super::serve::{Call, link_id};
+use super::serve::Call;
 use crate::habits::{NameTaken, RemoveUnknown};
 use crate::reply::answer::Reply;
 use crate::rules::names;
-use crate::world::account::{File, ROOT};
+use crate::world::account::ROOT;
+use crate::world::file::File;
+use crate::world::file::link_id;
 
 /// `file/rm.cgi`.
 pub(crate) fn remove(call: &mut Call) -> Reply {

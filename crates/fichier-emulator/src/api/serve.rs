@@ -17,14 +17,15 @@ use super::{account_info, attributes, folders, listings, other, placing, tokens}
 use crate::base::dates::instant;
 use crate::faults::{Action, Subject};
 use crate::habits::BatchExcess;
-use crate::node::upload::Upload;
 use crate::reply::answer::{Answer, Body, Delivery, Reply};
 use crate::reply::json::Fields;
 use crate::reply::spoil;
 use crate::rules::switches::Offer;
-use crate::world::account::File;
+use crate::world::file::{File, link_id};
+use crate::world::places::Caller;
 use crate::world::requests::Ticket;
-use crate::world::state::{Caller, State, World};
+use crate::world::shared::World;
+use crate::world::state::State;
 
 /// Bodies of calls are small; the service's own limit is not known.
 const MAX_BODY: usize = 16 * 1024 * 1024;
@@ -274,14 +275,7 @@ impl Call<'_> {
         if let Some(Action::BadUploadId(other)) = &self.action {
             id.clone_from(other);
         }
-        self.state.uploads.insert(id.clone(), Upload::given_at(self.now));
+        self.state.uploads.give(id.clone(), self.now);
         Reply::ok(json!({"url": host, "id": id}))
     }
-}
-
-/// The id in a link, if it is a link: `https://<domain>/?<id>`, suffixes dropped (A.7).
-pub(crate) fn link_id(link: &str) -> Option<&str> {
-    let (_, id) = link.strip_prefix("https://1fichier.com/")?.split_once('?')?;
-    let id = id.split('&').next().unwrap_or_default();
-    (5..=20).contains(&id.len()).then_some(id)
 }

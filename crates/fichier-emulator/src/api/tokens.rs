@@ -4,9 +4,9 @@ use serde_json::json;
 
 use super::attributes;
 use super::serve::Call;
-use crate::download::serve::Token;
 use crate::reply::answer::Reply;
 use crate::rules::switches::Offer;
+use crate::world::tokens::Token;
 
 /// To whoever downloads elsewhere than the last one (section D), as KO or in a page.
 pub(crate) const ONE_LOCATION: &str = "Only 1 location allowed at a time";
@@ -43,6 +43,7 @@ pub(crate) fn give(call: &mut Call) -> Reply {
         if inline { "?inline" } else { "" }
     );
     let single = call.fields.is_set("single");
-    call.state.tokens.insert(name, Token::new(file.id, single, inline, cdn, call.now));
+    let token = Token { file: file.id, single, inline, cdn, given: call.now, used: None };
+    call.state.tokens.insert(name, token);
     Reply::ok(json!({"status": "OK", "url": url}))
 }

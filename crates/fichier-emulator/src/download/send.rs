@@ -12,7 +12,7 @@ use tokio::sync::{Notify, mpsc};
 use crate::faults::Action;
 use crate::reply::answer::Body;
 use crate::storage::ContentReader;
-use crate::world::traffic::Passage;
+use crate::world::passage::Passage;
 
 const BLOCK: usize = 256 * 1024;
 

@@ -6,7 +6,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use hyper::body::Incoming;
 use hyper::header::{
@@ -21,39 +21,10 @@ use crate::faults::{Action, Subject};
 use crate::net::server::Peer;
 use crate::reply::answer::{Body, Delivery, Reply, full};
 use crate::reply::spoil;
-use crate::world::account::File;
-use crate::world::state::{State, World};
-use crate::world::traffic::Passage;
-
-const START_WITHIN: Duration = Duration::from_secs(5 * 60);
-const RESUME_WITHIN: Duration = Duration::from_secs(30 * 60);
-
-/// A right to download one file.
-#[derive(Debug)]
-pub(crate) struct Token {
-    file: String,
-    single: bool,
-    inline: bool,
-    cdn: bool,
-    given: Instant,
-    /// Of the first GET.
-    used: Option<Instant>,
-}
-
-impl Token {
-    pub(crate) fn new(file: String, single: bool, inline: bool, cdn: bool, now: Instant) -> Token {
-        Token { file, single, inline, cdn, given: now, used: None }
-    }
-
-    /// Whether it still opens anything.
-    fn is_good(&self, state: &State, now: Instant, sends_body: bool) -> bool {
-        match self.used {
-            None => now - self.given < state.rules.real(START_WITHIN),
-            Some(_) if self.single && sends_body => false,
-            Some(used) => now - used < state.rules.real(RESUME_WITHIN),
-        }
-    }
-}
+use crate::world::file::File;
+use crate::world::passage::Passage;
+use crate::world::shared::World;
+use crate::world::state::State;
 
 /// A request to a download server.
 struct Asked<'a> {
@@ -111,7 +82,7 @@ pub(crate) async fn serve(
 fn find(state: &mut State, asked: &Asked) -> Result<Found, (Reply, Delivery)> {
     let now = instant();
     let token = state.tokens.get(asked.token);
-    let good = token.filter(|token| token.is_good(state, now, asked.is_get));
+    let good = token.filter(|token| token.is_good(&state.rules, now, asked.is_get));
     let good = good.map(|token| (token.inline, token.cdn));
     let file = token.and_then(|token| state.account.file(&token.file)).cloned();
     // Rules and faults are for those who want the bytes.

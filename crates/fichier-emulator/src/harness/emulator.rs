@@ -22,8 +22,10 @@ use crate::net::front::{self, Front};
 use crate::net::inside;
 use crate::rules::switches::{Offer, Rules};
 use crate::storage::Storage;
+use crate::world::places::Places;
 use crate::world::requests::Request;
-use crate::world::state::{Places, State, World};
+use crate::world::shared::World;
+use crate::world::state::State;
 
 /// How often the index of [`Storage::Folder`] is written, if something has changed.
 const SAVE_EVERY: Duration = Duration::from_millis(200);

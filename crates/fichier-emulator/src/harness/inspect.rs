@@ -5,13 +5,14 @@
 
 use std::io::Read;
 
-use crate::api::serve::link_id;
 use crate::base::dates;
 use crate::base::dates::instant;
 use crate::harness::damage::Damage;
 use crate::harness::emulator::Emulator;
 use crate::storage::{ContentReader, Stored};
-use crate::world::account::{File, ROOT};
+use crate::world::account::ROOT;
+use crate::world::file::File;
+use crate::world::file::link_id;
 
 /// A file as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]

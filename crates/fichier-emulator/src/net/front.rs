@@ -14,7 +14,8 @@ use crate::harness::emulator::Engine;
 use crate::net::proxy;
 use crate::net::server::{self, Door};
 use crate::net::tls::{self, Wardrobe};
-use crate::world::state::{Places, World};
+use crate::world::places::Places;
+use crate::world::shared::World;
 
 /// Servers with TLS under the service's own names, and the proxy that leads there.
 #[derive(Debug)]

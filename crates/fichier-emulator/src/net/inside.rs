@@ -15,7 +15,8 @@ use crate::api::serve as api;
 use crate::net::server::dated;
 use crate::node::receive::Arriving;
 use crate::node::upload as node;
-use crate::world::state::{Caller, Places, World};
+use crate::world::places::{Caller, Places};
+use crate::world::shared::World;
 
 const HOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// Ports that tell the servers apart; nothing listens there.

@@ -12,7 +12,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::habits::ProxyHabit;
-use crate::world::state::{Places, World};
+use crate::world::places::Places;
+use crate::world::shared::World;
 
 /// The request line and headers of a CONNECT may not be longer.
 const MAX_HEAD: usize = 8 * 1024;

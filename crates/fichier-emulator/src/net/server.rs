@@ -20,7 +20,8 @@ use crate::api::serve as api;
 use crate::download::serve as download;
 use crate::net::socket::Socket;
 use crate::node::upload as node;
-use crate::world::state::{Caller, Places, World};
+use crate::world::places::{Caller, Places};
+use crate::world::shared::World;
 
 /// Which of the service's servers listens.
 #[derive(Clone, Copy, Debug)]

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 use crate::node::multipart::{Event, Reader};
 use crate::storage::{Sink, Stored};
-use crate::world::state::World;
+use crate::world::shared::World;
 
 /// Chunks in flight between socket and thread; hyper's are at most about 400 KiB.
 const CHUNKS: usize = 16;

@@ -11,11 +11,13 @@ use serde_json::{Value, json};
 use crate::base::dates::instant;
 use crate::faults::{Action, Subject};
 use crate::habits::WhileProcessing;
-use crate::node::upload::{Entry, Upload, header, query};
+use crate::node::upload::{header, query};
 use crate::reply::answer::{Body, Delivery, Payload, Reply};
 use crate::reply::spoil;
 use crate::world::requests::Ticket;
-use crate::world::state::{State, World};
+use crate::world::shared::World;
+use crate::world::state::State;
+use crate::world::uploads::Entry;
 
 const SCANNING: &str = "<html><body><div class=\"bloc2\">Veuillez patienter. Please wait until the \
     file has been scanned by our anti-virus</div></body></html>\n";
@@ -61,33 +63,6 @@ pub(crate) async fn tell<B>(
     answer.deliver().await
 }
 
-/// What a fault on `upload.cgi` or `end.pl` means for the polls to come.
-pub(crate) fn prepare(upload: &mut Upload, action: Option<&Action>) {
-    match action {
-        Some(Action::Scanning(polls)) => upload.scanning = *polls,
-        Some(Action::EmptyLinks(polls)) => upload.empty = *polls,
-        _ => {}
-    }
-}
-
-impl State {
-    /// Whether a file like this was stored by an upload whose client was not told.
-    pub(crate) fn has_lost_reply_about(&self, name: &str, whirlpool: &str) -> bool {
-        self.uploads.values().filter(|upload| upload.reply_lost).any(|upload| {
-            let entries = upload.result.iter().flat_map(|(_, entries)| entries);
-            entries.into_iter().any(|e| e.name == name && e.whirlpool == whirlpool)
-        })
-    }
-
-    /// Listing the folder of an upload is another way to ask what arrived.
-    pub(crate) fn forget_lost_replies(&mut self, folder: i64) {
-        for upload in self.uploads.values_mut().filter(|upload| upload.reply_lost) {
-            let entries = upload.result.iter().flat_map(|(_, entries)| entries);
-            upload.reply_lost = !entries.into_iter().any(|entry| entry.folder == folder);
-        }
-    }
-}
-
 fn answer(world: &World, state: &mut State, xid: &str, form: Form) -> (Reply, Delivery) {
     let now = instant();
     let rules = state.rules.clone();
@@ -105,7 +80,7 @@ fn answer(world: &World, state: &mut State, xid: &str, form: Form) -> (Reply, De
     let kept = rules.real(rules.result_kept);
     let mut entries = Vec::new();
     if let Some(upload) = state.uploads.get_mut(xid) {
-        prepare(upload, action.as_ref());
+        upload.prepare(action.as_ref());
         if upload.scanning > 0 {
             upload.scanning -= 1;
             return (Reply::html(200, SCANNING), delivery);

@@ -23,9 +23,12 @@ use crate::node::results;
 use crate::reply::answer::{Body, Delivery, Reply};
 use crate::reply::spoil;
 use crate::rules::names;
-use crate::world::account::{File, ROOT};
+use crate::world::account::ROOT;
+use crate::world::file::File;
 use crate::world::requests::Ticket;
-use crate::world::state::{State, World};
+use crate::world::shared::World;
+use crate::world::state::State;
+use crate::world::uploads::Entry;
 
 /// Limits of one request (docs/api-notes.md, C.1).
 const MAX_FILES: usize = 500;
@@ -33,42 +36,6 @@ const MAX_BODY: u64 = 500_000_000_000;
 /// How long a file stays hidden whose result nobody asks for: longer than any emulator runs.
 const NEVER_ASKED: Duration = Duration::from_secs(10 * 365 * 86_400);
 const NOTHING_FOUND: &str = "Pas de fichier trouvé dans l'envoi";
-
-/// One upload id, from `get_upload_server` to the end of its result.
-#[derive(Debug, Default)]
-pub(crate) struct Upload {
-    /// When `get_upload_server` gave the id.
-    given: Option<Instant>,
-    /// How many bodies came under this id.
-    posts: usize,
-    /// When the files were stored, and what `end.pl` tells about them.
-    pub(crate) result: Option<(Instant, Vec<Entry>)>,
-    /// How many more times `end.pl` says that the antivirus is at work.
-    pub(crate) scanning: usize,
-    /// How many more times `end.pl` shows no links.
-    pub(crate) empty: usize,
-    /// The files were stored but the client was not told, and has not asked since.
-    pub(crate) reply_lost: bool,
-}
-
-impl Upload {
-    /// An id that nothing was sent under yet.
-    pub(crate) fn given_at(now: Instant) -> Upload {
-        Upload { given: Some(now), ..Upload::default() }
-    }
-}
-
-/// One file in the result of an upload.
-#[derive(Clone, Debug)]
-pub(crate) struct Entry {
-    pub(crate) id: String,
-    pub(crate) folder: i64,
-    pub(crate) name: String,
-    pub(crate) size: u64,
-    pub(crate) whirlpool: String,
-    /// Empty when the upload belongs to an account.
-    pub(crate) removal_code: String,
-}
 
 /// Answers one request to a node.
 ///
@@ -225,8 +192,8 @@ impl State {
 
 /// An id is good for one upload (docs/api-notes.md, B.2); the node takes any all the same.
 fn note_id(state: &mut State, id: &str) {
-    let is_known = state.uploads.contains_key(id);
-    let upload = state.uploads.entry(id.to_owned()).or_default();
+    let is_known = state.uploads.get(id).is_some();
+    let upload = state.uploads.of(id);
     upload.posts += 1;
     if !is_known {
         state.record.violation("upload.cgi", "an upload under an id that was never given out");
@@ -292,9 +259,9 @@ fn close(
     } else {
         opening.id.clone()
     };
-    let upload = state.uploads.entry(xid.clone()).or_default();
+    let upload = state.uploads.of(&xid);
     upload.result.get_or_insert_with(|| (now, Vec::new())).1.extend(entries);
-    results::prepare(upload, opening.action.as_ref());
+    upload.prepare(opening.action.as_ref());
     state.changed = true;
     let place = format!("/end.pl?xid={xid}");
     let page = format!("<html><body><a href=\"{place}\">302 Found</a></body></html>\n");
@@ -346,7 +313,7 @@ fn keep(state: &mut State, opening: &Opening, received: Received) -> Vec<Entry> 
             state.trial("upload.cgi", &format!("the name `{sent}` twice in one upload"));
         }
         let Some(name) = stored_name(state, &sent, opening.action.as_ref()) else { continue };
-        if state.has_lost_reply_about(&name, &stored.whirlpool) {
+        if state.uploads.has_lost_reply_about(&name, &stored.whirlpool) {
             let broken = format!("`{name}` was sent again before asking whether it had arrived");
             state.record.violation("upload.cgi", &broken);
         }

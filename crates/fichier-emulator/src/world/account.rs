@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+use super::file::File;
 use crate::base::numbers::Numbers;
 use crate::storage::Content;
 
@@ -28,41 +29,6 @@ pub(crate) struct Folder {
     pub(crate) created: i64,
     /// The public address, if shared.
     pub(crate) shared: Option<String>,
-}
-
-/// A file, in the account or anonymous.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct File {
-    /// 20 lower-case letters and digits; the link is `https://1fichier.com/?<id>`.
-    pub(crate) id: String,
-    pub(crate) folder: i64,
-    pub(crate) name: String,
-    pub(crate) size: u64,
-    /// Lower-case hex.
-    pub(crate) whirlpool: String,
-    /// Time of the upload in Unix seconds.
-    pub(crate) date: i64,
-    pub(crate) content: Content,
-    pub(crate) anonymous: bool,
-    /// What the removal link ends in.
-    pub(crate) removal_code: String,
-    pub(crate) description: String,
-    pub(crate) password: String,
-    pub(crate) no_ssl: bool,
-    pub(crate) inline: bool,
-    pub(crate) cdn: bool,
-    /// Not in listings before this moment.
-    #[serde(skip)]
-    pub(crate) hidden_until: Option<Instant>,
-    /// Not known to calls by its link before this moment.
-    #[serde(skip)]
-    pub(crate) unknown_until: Option<Instant>,
-}
-
-impl File {
-    pub(crate) fn link(&self) -> String {
-        format!("https://1fichier.com/?{}", self.id)
-    }
 }
 
 /// Folders and files.

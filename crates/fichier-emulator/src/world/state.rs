@@ -1,70 +1,24 @@
-//! All that the emulated service knows, behind one lock.
+//! The state: what changes from call to call, and how it is opened and saved.
 //!
-//! The lock is a std mutex, held while one request is answered and never across an `.await`:
-//! answering is a pure computation on [`State`], waiting and sending happen outside.
+//! It is reached through the lock of `shared`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use crate::api::other::Extras;
+use super::account::Account;
+use super::extras::Extras;
+use super::requests::Record;
+use super::tokens::Token;
+use super::uploads::Uploads;
 use crate::base::dates::Clock;
 use crate::base::numbers::Numbers;
-use crate::download::serve::Token;
 use crate::faults::Faults;
-use crate::node::upload::Upload;
 use crate::rules::limits::Limits;
 use crate::rules::switches::{Offer, Rules};
 use crate::storage::{Content, Storage};
-use crate::world::account::Account;
-use crate::world::requests::Record;
-use crate::world::traffic::Traffic;
-
-/// The service: its state, and where it keeps contents.
-#[derive(Debug)]
-pub(crate) struct World {
-    state: Mutex<State>,
-    pub(crate) storage: Storage,
-    pub(crate) traffic: Traffic,
-    /// There are no sockets: bodies are small, and taken in without a thread.
-    pub(crate) is_inside: bool,
-}
-
-/// Who asks, and where the servers are that this caller came to: it is sent to no others.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Caller {
-    pub(crate) address: IpAddr,
-    pub(crate) places: Places,
-}
-
-/// The addresses of the three servers of one front.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Places {
-    pub(crate) api: SocketAddr,
-    pub(crate) node: SocketAddr,
-    pub(crate) download: SocketAddr,
-    pub(crate) tls: bool,
-}
-
-impl Places {
-    /// The bare host that `get_upload_server` names.
-    pub(crate) fn node_host(&self) -> String {
-        if self.tls { "up1.1fichier.com".to_owned() } else { self.node.to_string() }
-    }
-
-    /// What a download token is appended to.
-    pub(crate) fn download_base(&self) -> String {
-        if self.tls {
-            "https://a-1.1fichier.com".to_owned()
-        } else {
-            format!("http://{}", self.download)
-        }
-    }
-}
 
 /// What changes from call to call.
 #[derive(Debug)]
@@ -84,7 +38,8 @@ pub(crate) struct State {
     pub(crate) email: String,
     pub(crate) offer: Offer,
     pub(crate) upload_forbidden: bool,
-    pub(crate) uploads: HashMap<String, Upload>,
+    pub(crate) uploads: Uploads,
+    /// By the name in the token's address.
     pub(crate) tokens: HashMap<String, Token>,
     /// Settings of the account by their name in `user/info`.
     pub(crate) settings: BTreeMap<String, i64>,
@@ -98,36 +53,6 @@ pub(crate) struct State {
 struct Index<A> {
     account: A,
     numbers: Numbers,
-}
-
-impl World {
-    pub(crate) fn new(state: State, storage: Storage, is_inside: bool) -> World {
-        let (state, traffic) = (Mutex::new(state), Traffic::default());
-        World { state, storage, traffic, is_inside }
-    }
-
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Writes the index if anything has changed since the last time.
-    pub(crate) fn save(&self) -> io::Result<()> {
-        if !self.storage.is_kept() {
-            return Ok(());
-        }
-        let index = {
-            let mut state = self.lock();
-            if !state.changed {
-                return Ok(());
-            }
-            state.changed = false;
-            serde_json::to_string(&Index {
-                account: &state.account,
-                numbers: state.numbers.clone(),
-            })?
-        };
-        self.storage.save(&index)
-    }
 }
 
 impl State {
@@ -164,12 +89,18 @@ impl State {
             email: "someone@example.com".to_owned(),
             offer: Offer::Premium,
             upload_forbidden: false,
-            uploads: HashMap::new(),
+            uploads: Uploads::default(),
             tokens: HashMap::new(),
             settings: BTreeMap::new(),
             extras: Extras::default(),
             changed: true,
         })
+    }
+
+    /// What survives a restart, as JSON; [`State::open`] reads it.
+    pub(crate) fn index(&self) -> io::Result<String> {
+        let index = Index { account: &self.account, numbers: self.numbers.clone() };
+        Ok(serde_json::to_string(&index)?)
     }
 
     /// Removes a file for good; listings may show it a little longer.

@@ -2,11 +2,9 @@
 //!
 //! Apart from the state and its lock, since it changes with every block.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use crate::rules::switches::Rules;
-use crate::world::state::World;
 
 /// Counters that only grow, except for the downloads of this moment.
 #[derive(Debug, Default)]
@@ -37,34 +35,23 @@ impl Traffic {
     pub(crate) fn most_downloads(&self) -> usize {
         self.most_downloads.load(Relaxed)
     }
-}
 
-/// One download under way, until this is dropped.
-#[derive(Debug)]
-pub(crate) struct Passage {
-    world: Arc<World>,
-    cdn: bool,
-}
-
-impl Passage {
-    pub(crate) fn begin(world: Arc<World>, cdn: bool) -> Passage {
-        let traffic = &world.traffic;
-        let downloads = 1 + traffic.downloads.fetch_add(1, Relaxed);
-        traffic.most_downloads.fetch_max(downloads, Relaxed);
-        Passage { world, cdn }
+    /// One more download is under way.
+    pub(super) fn begin_download(&self) {
+        let downloads = 1 + self.downloads.fetch_add(1, Relaxed);
+        self.most_downloads.fetch_max(downloads, Relaxed);
     }
 
-    /// Counts bytes as sent.
-    pub(crate) fn count(&self, bytes: u64) {
-        self.world.traffic.sent.fetch_add(bytes, Relaxed);
-        if self.cdn {
-            self.world.traffic.cdn.fetch_add(bytes, Relaxed);
+    /// One download less is under way.
+    pub(super) fn end_download(&self) {
+        self.downloads.fetch_sub(1, Relaxed);
+    }
+
+    /// Counts file bytes as sent; with `cdn`, they use up credit.
+    pub(super) fn count_sent(&self, bytes: u64, cdn: bool) {
+        self.sent.fetch_add(bytes, Relaxed);
+        if cdn {
+            self.cdn.fetch_add(bytes, Relaxed);
         }
-    }
-}
-
-impl Drop for Passage {
-    fn drop(&mut self) {
-        self.world.traffic.downloads.fetch_sub(1, Relaxed);
     }
 }

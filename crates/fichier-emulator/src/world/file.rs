@@ -1,0 +1,49 @@
+//! A file of the service, and its link.
+
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use crate::storage::Content;
+
+/// A file, in the account or anonymous.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct File {
+    /// 20 lower-case letters and digits; the link is `https://1fichier.com/?<id>`.
+    pub(crate) id: String,
+    pub(crate) folder: i64,
+    pub(crate) name: String,
+    pub(crate) size: u64,
+    /// Lower-case hex.
+    pub(crate) whirlpool: String,
+    /// Time of the upload in Unix seconds.
+    pub(crate) date: i64,
+    pub(crate) content: Content,
+    pub(crate) anonymous: bool,
+    /// What the removal link ends in.
+    pub(crate) removal_code: String,
+    pub(crate) description: String,
+    pub(crate) password: String,
+    pub(crate) no_ssl: bool,
+    pub(crate) inline: bool,
+    pub(crate) cdn: bool,
+    /// Not in listings before this moment.
+    #[serde(skip)]
+    pub(crate) hidden_until: Option<Instant>,
+    /// Not known to calls by its link before this moment.
+    #[serde(skip)]
+    pub(crate) unknown_until: Option<Instant>,
+}
+
+impl File {
+    pub(crate) fn link(&self) -> String {
+        format!("https://1fichier.com/?{}", self.id)
+    }
+}
+
+/// The id in a link, if it is a link: `https://<domain>/?<id>`, suffixes dropped (A.7).
+pub(crate) fn link_id(link: &str) -> Option<&str> {
+    let (_, id) = link.strip_prefix("https://1fichier.com/")?.split_once('?')?;
+    let id = id.split('&').next().unwrap_or_default();
+    (5..=20).contains(&id.len()).then_some(id)
+}
