@@ -1,13 +1,18 @@
 //! The API: one front end for all calls, and a file for each group of endpoints
 //! (docs/api-notes.md, section B).
 //!
-//! May use `reply` and what is below it, not the other servers. `net` uses it.
+//! May use `reply` and all below it, not the other servers. `net` uses this.
 
-pub(crate) mod account_info;
-pub(crate) mod attributes;
-pub(crate) mod folders;
-pub(crate) mod listings;
-pub(crate) mod other;
-pub(crate) mod placing;
-pub(crate) mod serve;
-pub(crate) mod tokens;
+mod account_info;
+mod attributes;
+mod call;
+mod fields;
+mod folders;
+mod listings;
+mod other;
+mod placing;
+mod serve;
+mod tokens;
+mod upload_server;
+
+pub(crate) use serve::serve;

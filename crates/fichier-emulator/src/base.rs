@@ -1,6 +1,10 @@
-//! What knows nothing of the service: time, and numbers that look random.
+//! What knows nothing of the service: time, dates, and numbers that look random.
 //!
 //! Every folder may use it; it uses none.
 
+mod clock;
 pub(crate) mod dates;
-pub(crate) mod numbers;
+mod numbers;
+
+pub(crate) use clock::{Clock, instant};
+pub(crate) use numbers::Numbers;

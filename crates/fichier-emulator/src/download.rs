@@ -1,6 +1,10 @@
 //! The download servers: the bytes of a file for a token (docs/api-notes.md, section D).
 //!
-//! May use `reply` and what is below it, not the other servers. `net` uses it.
+//! May use `reply` and all below it, not the other servers. `net` uses this.
 
-pub(crate) mod send;
-pub(crate) mod serve;
+mod peer;
+mod send;
+mod serve;
+
+pub(crate) use peer::Peer;
+pub(crate) use serve::serve;

@@ -1,7 +1,16 @@
-//! What a test holds in its hands: it starts the service, watches it, and meddles with it.
+//! What a test holds in its hands: it starts the service, watches it and meddles with it.
 //!
-//! May use every other folder; none uses it. What is public here is the crate's interface.
+//! May use every other folder; none uses this.
 
-pub(crate) mod damage;
-pub(crate) mod emulator;
-pub(crate) mod inspect;
+mod builder;
+mod control;
+mod damage;
+mod emulator;
+mod inspect;
+mod meddle;
+mod watch;
+
+pub use builder::Builder;
+pub use damage::Damage;
+pub use emulator::Emulator;
+pub use inspect::StoredFile;

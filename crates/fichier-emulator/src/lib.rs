@@ -47,10 +47,8 @@ pub use habits::{
     AtQuota, BadKeyOnNode, BatchExcess, Certificate, EmptyFile, FolderTaken, FullFolder, LongName,
     NameTaken, ProxyHabit, RemoveUnknown, WhileProcessing,
 };
-pub use harness::damage::Damage;
-pub use harness::emulator::{Builder, Emulator};
-pub use harness::inspect::StoredFile;
-pub use net::front::Front;
-pub use rules::switches::{Offer, Rules};
+pub use harness::{Builder, Damage, Emulator, StoredFile};
+pub use net::Front;
+pub use rules::{Offer, Rules};
 pub use storage::{ContentReader, Storage};
-pub use world::requests::Request;
+pub use world::Request;

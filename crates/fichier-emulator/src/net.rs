@@ -1,10 +1,15 @@
 //! The ways to the servers: sockets, TLS and the proxy, and one without sockets.
 //!
-//! May use the servers and all that is below them. Only `harness` uses it.
+//! May use the servers and all below them. Only `harness` uses this.
 
-pub(crate) mod front;
+mod engine;
+mod front;
 pub(crate) mod inside;
-pub(crate) mod proxy;
-pub(crate) mod server;
-pub(crate) mod socket;
-pub(crate) mod tls;
+mod proxy;
+mod server;
+mod socket;
+mod tls;
+
+pub(crate) use engine::Engine;
+pub use front::Front;
+pub(crate) use front::open_plain;

@@ -1,9 +1,14 @@
 //! The upload nodes: `upload.cgi` takes files, `end.pl` tells what became of them
 //! (docs/api-notes.md, section C).
 //!
-//! May use `reply` and what is below it, not the other servers. `net` uses it.
+//! May use `reply` and all below it, not the other servers. `net` uses this.
 
-pub(crate) mod multipart;
-pub(crate) mod receive;
-pub(crate) mod results;
-pub(crate) mod upload;
+mod multipart;
+mod query;
+mod receive;
+mod results;
+mod serve;
+mod upload;
+
+pub(crate) use receive::Arriving;
+pub(crate) use serve::serve;

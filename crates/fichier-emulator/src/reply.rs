@@ -1,8 +1,12 @@
 //! Replies in the service's own words, how they are written, and how they are spoiled or lost.
 //!
-//! May use `world` and what is below it. The servers use it.
+//! May use `world` and all below it. The servers and `net` use this.
 
-pub(crate) mod answer;
-pub(crate) mod bomb;
-pub(crate) mod json;
+mod answer;
+mod bomb;
+mod json;
 pub(crate) mod spoil;
+mod words;
+
+pub(crate) use answer::{Answer, Body, Delivery, dated, full};
+pub(crate) use words::{ONE_LOCATION, ONE_LOCATION_NUMBER, Payload, Reply};

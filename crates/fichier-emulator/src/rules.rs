@@ -1,8 +1,13 @@
 //! What the service allows: its limits, its names, and the switches for its unknown habits.
 //!
-//! Pure: nothing here keeps a clock or asks anyone. May use `base` and the folders beside it;
-//! `world` and all that is above it may use this.
+//! Pure: nothing here reads a clock or keeps a byte. May use `habits` and `base`; every folder from
+//! `world` up may use this.
 
-pub(crate) mod limits;
+mod limits;
 pub(crate) mod names;
-pub(crate) mod switches;
+mod offer;
+mod switches;
+
+pub(crate) use limits::{Limits, LockKind};
+pub use offer::Offer;
+pub use switches::Rules;

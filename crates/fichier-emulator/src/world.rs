@@ -1,16 +1,28 @@
-//! All that the emulated service knows, behind one lock.
+//! All that the emulated service knows, behind one lock: the account, the ids and tokens that were
+//! given out, the requests that came.
 //!
-//! May use `rules`, `habits`, `faults`, `storage` and `base`. Replies, servers and the harness use
-//! it; it knows none of them.
+//! May use `rules`, `habits`, `faults`, `storage` and `base`. Every folder from `reply` up may use
+//! this; it knows neither replies nor servers.
 
-pub(crate) mod account;
-pub(crate) mod extras;
-pub(crate) mod file;
-pub(crate) mod passage;
-pub(crate) mod places;
-pub(crate) mod requests;
-pub(crate) mod shared;
-pub(crate) mod state;
-pub(crate) mod tokens;
-pub(crate) mod traffic;
-pub(crate) mod uploads;
+mod account;
+mod extras;
+mod file;
+mod passage;
+mod places;
+mod requests;
+mod shared;
+mod state;
+mod tokens;
+mod traffic;
+mod uploads;
+
+pub(crate) use account::{Folder, ROOT};
+pub(crate) use file::{File, link_id};
+pub(crate) use passage::Passage;
+pub(crate) use places::{Caller, Places};
+pub use requests::Request;
+pub(crate) use requests::Ticket;
+pub(crate) use shared::World;
+pub(crate) use state::State;
+pub(crate) use tokens::Token;
+pub(crate) use uploads::Entry;

@@ -3,10 +3,10 @@
 
 use serde_json::json;
 
-use super::serve::Call;
+use super::call::Call;
 use crate::base::dates;
-use crate::reply::answer::Reply;
-use crate::rules::switches::Offer;
+use crate::reply::Reply;
+use crate::rules::Offer;
 
 const YEAR_S: i64 = 365 * 86_400;
 const SETTINGS: [&str; 10] = [

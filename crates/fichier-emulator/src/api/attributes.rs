@@ -3,12 +3,11 @@
 
 use serde_json::{Value, json};
 
+use super::call::Call;
 use super::listings;
-use super::serve::Call;
 use crate::base::dates;
-use crate::reply::answer::Reply;
-use crate::world::file::File;
-use crate::world::file::link_id;
+use crate::reply::Reply;
+use crate::world::{File, link_id};
 
 /// `file/info.cgi`: no `status` on success.
 pub(crate) fn info(call: &mut Call) -> Reply {

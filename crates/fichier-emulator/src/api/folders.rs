@@ -6,12 +6,12 @@
 
 use serde_json::json;
 
-use super::serve::Call;
+use super::call::Call;
 use crate::faults::Action;
 use crate::habits::{FolderTaken, FullFolder};
-use crate::reply::answer::Reply;
+use crate::reply::Reply;
 use crate::rules::names;
-use crate::world::account::ROOT;
+use crate::world::ROOT;
 
 /// `folder/mkdir.cgi`: a name exists once in a folder.
 pub(crate) fn make(call: &mut Call) -> Reply {

@@ -6,12 +6,11 @@
 
 use serde_json::{Value, json};
 
-use super::serve::Call;
+use super::call::Call;
 use crate::base::dates;
 use crate::faults::Action;
-use crate::reply::answer::Reply;
-use crate::world::account::{Folder, ROOT};
-use crate::world::file::File;
+use crate::reply::Reply;
+use crate::world::{File, Folder, ROOT};
 
 /// The number that stands for all files of the account.
 const ALL_FILES: i64 = -1;

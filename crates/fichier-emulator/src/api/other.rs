@@ -5,9 +5,9 @@
 
 use serde_json::{Value, json};
 
-use super::serve::Call;
+use super::call::Call;
 use crate::base::dates;
-use crate::reply::answer::Reply;
+use crate::reply::Reply;
 
 /// The reply, if there is such an endpoint.
 pub(crate) fn answer(call: &mut Call) -> Option<Reply> {

@@ -6,13 +6,11 @@
 
 use serde_json::{Value, json};
 
-use super::serve::Call;
+use super::call::Call;
 use crate::habits::{NameTaken, RemoveUnknown};
-use crate::reply::answer::Reply;
+use crate::reply::Reply;
 use crate::rules::names;
-use crate::world::account::ROOT;
-use crate::world::file::File;
-use crate::world::file::link_id;
+use crate::world::{File, ROOT, link_id};
 
 /// `file/rm.cgi`.
 pub(crate) fn remove(call: &mut Call) -> Reply {

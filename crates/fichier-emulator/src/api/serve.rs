@@ -11,37 +11,18 @@ use std::time::Instant;
 use http_body_util::{BodyExt, Limited};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
 use hyper::{Request, Response};
-use serde_json::{Value, json};
 
-use super::{account_info, attributes, folders, listings, other, placing, tokens};
-use crate::base::dates::instant;
+use super::call::Call;
+use super::fields::Fields;
+use super::{account_info, attributes, folders, listings, other, placing, tokens, upload_server};
+use crate::base::instant;
 use crate::faults::{Action, Subject};
-use crate::habits::BatchExcess;
-use crate::reply::answer::{Answer, Body, Delivery, Reply};
-use crate::reply::json::Fields;
-use crate::reply::spoil;
-use crate::rules::switches::Offer;
-use crate::world::file::{File, link_id};
-use crate::world::places::Caller;
-use crate::world::requests::Ticket;
-use crate::world::shared::World;
-use crate::world::state::State;
+use crate::reply::{Answer, Body, Delivery, Reply, spoil};
+use crate::rules::Offer;
+use crate::world::{Caller, State, Ticket, World, link_id};
 
 /// Bodies of calls are small; the service's own limit is not known.
 const MAX_BODY: usize = 16 * 1024 * 1024;
-
-/// One call on its way through an endpoint.
-pub(crate) struct Call<'a> {
-    pub(crate) state: &'a mut State,
-    pub(crate) world: &'a World,
-    pub(crate) endpoint: &'a str,
-    pub(crate) fields: Fields,
-    pub(crate) now: Instant,
-    pub(crate) caller: Caller,
-    /// The fault that hit this call and concerns what the endpoint does.
-    pub(crate) action: Option<Action>,
-    ticket: Ticket,
-}
 
 /// Answers one request to the API.
 ///
@@ -132,7 +113,7 @@ fn answer(world: &World, state: &mut State, knock: &Knock) -> Answer {
         ticket: knock.ticket,
     };
     call.note_subject();
-    let reply = call.dispatch();
+    let reply = dispatch(&mut call);
     if let Some(before) = before {
         state.account = before;
     }
@@ -179,103 +160,30 @@ fn count_refusal(state: &mut State, endpoint: &str, status: u16, now: Instant) {
     }
 }
 
-impl Call<'_> {
-    fn dispatch(&mut self) -> Reply {
-        if self.is_batch_refused() {
-            return Reply::ko(400, "Too many links", 577);
-        }
-        match self.endpoint {
-            "upload/get_upload_server.cgi" => self.upload_server(),
-            "download/get_token.cgi" => tokens::give(self),
-            "file/ls.cgi" => listings::files(self),
-            "folder/ls.cgi" => listings::folder(self),
-            "file/info.cgi" => attributes::info(self),
-            "file/scan.cgi" => attributes::scan(self),
-            "file/chattr.cgi" => attributes::change(self),
-            "file/rm.cgi" => placing::remove(self),
-            "file/mv.cgi" => placing::move_files(self),
-            "file/rename.cgi" => placing::rename(self),
-            "file/cp.cgi" => placing::copy(self),
-            "folder/mkdir.cgi" => folders::make(self),
-            "folder/mv.cgi" => folders::move_or_rename(self),
-            "folder/rm.cgi" => folders::remove(self),
-            "folder/share.cgi" => folders::share(self),
-            "user/info.cgi" => account_info::read_or_set(self),
-            _ => other::answer(self).unwrap_or_else(|| {
-                self.violation("no such endpoint");
-                Reply::html(404, "<html><body><h1>Not Found</h1></body></html>")
-            }),
-        }
+fn dispatch(call: &mut Call) -> Reply {
+    if call.is_batch_refused() {
+        return Reply::ko(400, "Too many links", 577);
     }
-
-    /// Keeps a broken rule of the service.
-    pub(crate) fn violation(&mut self, broken: &str) {
-        self.state.record.violation(self.endpoint, broken);
-    }
-
-    /// Keeps a broken rule, unless it may be tried: [`State::trial`].
-    pub(crate) fn trial(&mut self, broken: &str) {
-        self.state.trial(self.endpoint, broken);
-    }
-
-    /// The file of an id, once calls know it.
-    pub(crate) fn known_file(&self, id: &str) -> Option<&File> {
-        let file = self.state.account.file(id)?;
-        file.unknown_until.is_none_or(|until| self.now >= until).then_some(file)
-    }
-
-    /// The elements of a batch that will be carried out.
-    pub(crate) fn batch(&mut self, name: &str) -> Vec<Value> {
-        let items = self.fields.list(name).to_vec();
-        if items.is_empty() {
-            self.violation(&format!("`{name}` is empty or missing"));
-        }
-        if items.len() > self.state.rules.batch_tolerated {
-            self.violation(&format!("{} links in one call", items.len()));
-        }
-        let mut most = self.state.rules.batch_max.unwrap_or(usize::MAX);
-        if let Some(Action::Partial(first)) = self.action {
-            most = most.min(first);
-        }
-        items.into_iter().take(most).collect()
-    }
-
-    /// Whether the call names more links than are taken at once. The service's words for that are
-    /// not recorded.
-    fn is_batch_refused(&self) -> bool {
-        let rules = &self.state.rules;
-        let links =
-            ["urls", "files"].iter().map(|name| self.fields.list(name).len()).sum::<usize>();
-        rules.batch_excess == BatchExcess::Refuse
-            && self.endpoint.starts_with("file/")
-            && rules.batch_max.is_some_and(|most| links > most)
-    }
-
-    /// Records what the call is about.
-    fn note_subject(&mut self) {
-        let folder = ["folder_id", "destination_folder_id"]
-            .iter()
-            .rev()
-            .find_map(|name| self.fields.number(name));
-        let links = ["urls", "files"].iter().map(|name| self.fields.list(name).len()).sum();
-        let one = usize::from(self.fields.has("url"));
-        if let Some(note) = self.state.record.note(self.ticket) {
-            note.folder_id = folder;
-            note.links = if links > 0 { links } else { one };
-        }
-    }
-
-    /// `upload/get_upload_server.cgi` (docs/api-notes.md, B.2): no `status` on success.
-    fn upload_server(&mut self) -> Reply {
-        let mut id = self.state.numbers.mixed(10);
-        let mut host = self.caller.places.node_host();
-        if let Some(Action::ForeignNode(other)) = &self.action {
-            host.clone_from(other);
-        }
-        if let Some(Action::BadUploadId(other)) = &self.action {
-            id.clone_from(other);
-        }
-        self.state.uploads.give(id.clone(), self.now);
-        Reply::ok(json!({"url": host, "id": id}))
+    match call.endpoint {
+        "upload/get_upload_server.cgi" => upload_server::give(call),
+        "download/get_token.cgi" => tokens::give(call),
+        "file/ls.cgi" => listings::files(call),
+        "folder/ls.cgi" => listings::folder(call),
+        "file/info.cgi" => attributes::info(call),
+        "file/scan.cgi" => attributes::scan(call),
+        "file/chattr.cgi" => attributes::change(call),
+        "file/rm.cgi" => placing::remove(call),
+        "file/mv.cgi" => placing::move_files(call),
+        "file/rename.cgi" => placing::rename(call),
+        "file/cp.cgi" => placing::copy(call),
+        "folder/mkdir.cgi" => folders::make(call),
+        "folder/mv.cgi" => folders::move_or_rename(call),
+        "folder/rm.cgi" => folders::remove(call),
+        "folder/share.cgi" => folders::share(call),
+        "user/info.cgi" => account_info::read_or_set(call),
+        _ => other::answer(call).unwrap_or_else(|| {
+            call.violation("no such endpoint");
+            Reply::html(404, "<html><body><h1>Not Found</h1></body></html>")
+        }),
     }
 }

@@ -3,14 +3,10 @@
 use serde_json::json;
 
 use super::attributes;
-use super::serve::Call;
-use crate::reply::answer::Reply;
-use crate::rules::switches::Offer;
-use crate::world::tokens::Token;
-
-/// To whoever downloads elsewhere than the last one (section D), as KO or in a page.
-pub(crate) const ONE_LOCATION: &str = "Only 1 location allowed at a time";
-pub(crate) const ONE_LOCATION_NUMBER: u16 = 887;
+use super::call::Call;
+use crate::reply::{ONE_LOCATION, ONE_LOCATION_NUMBER, Reply};
+use crate::rules::Offer;
+use crate::world::Token;
 
 /// Gives a token, or one of the refusals that belong to downloads.
 pub(crate) fn give(call: &mut Call) -> Reply {

@@ -10,9 +10,9 @@ use hyper::body::Frame;
 use tokio::sync::{Notify, mpsc};
 
 use crate::faults::Action;
-use crate::reply::answer::Body;
+use crate::reply::Body;
 use crate::storage::ContentReader;
-use crate::world::passage::Passage;
+use crate::world::Passage;
 
 const BLOCK: usize = 256 * 1024;
 

@@ -14,17 +14,12 @@ use hyper::header::{
 };
 use hyper::{Method, Request, Response};
 
-use crate::api::tokens::{ONE_LOCATION, ONE_LOCATION_NUMBER};
-use crate::base::dates::instant;
-use crate::download::send::{self, Part};
+use super::peer::Peer;
+use super::send::{self, Part};
+use crate::base::instant;
 use crate::faults::{Action, Subject};
-use crate::net::server::Peer;
-use crate::reply::answer::{Body, Delivery, Reply, full};
-use crate::reply::spoil;
-use crate::world::file::File;
-use crate::world::passage::Passage;
-use crate::world::shared::World;
-use crate::world::state::State;
+use crate::reply::{Body, Delivery, ONE_LOCATION, ONE_LOCATION_NUMBER, Reply, full, spoil};
+use crate::world::{File, Passage, State, World};
 
 /// A request to a download server.
 struct Asked<'a> {

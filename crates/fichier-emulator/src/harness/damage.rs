@@ -1,12 +1,11 @@
-//! Damage to what is stored, by accident or by others: [`Emulator::truncate_content`] and
-//! [`Emulator::damage_content`].
+//! Damage to what is stored, by accident or by others: [`Emulator::truncate_content`],
+//! [`Emulator::damage_content`] and [`Emulator::replace_content`].
 //!
-//! What is lost as a whole is in `inspect`: a file or a folder that was removed, or that got
-//! another content.
+//! Files and folders that are lost as a whole are in `meddle`.
 
 use std::io::Read;
 
-use crate::harness::emulator::Emulator;
+use super::emulator::Emulator;
 use crate::storage::Stored;
 
 const BLOCK: usize = 256 * 1024;
@@ -49,6 +48,15 @@ impl Emulator {
         self.swap_content(link, stored, damage);
     }
 
+    /// Changes the bytes of a file and keeps its link, name and date.
+    ///
+    /// # Panics
+    ///
+    /// When there is none of this link, or the storage cannot be written.
+    pub fn replace_content(&self, link: &str, bytes: &[u8]) {
+        self.swap_content(link, self.store(bytes), Damage::Noticed);
+    }
+
     fn content_length(&self, link: &str) -> u64 {
         let reader = self.open_content(link);
         reader.and_then(|reader| reader.length().ok()).unwrap_or(0)
@@ -75,7 +83,7 @@ impl Emulator {
     }
 
     /// Gives a file another content, and frees the one that it had.
-    pub(crate) fn swap_content(&self, link: &str, mut stored: Stored, damage: Damage) {
+    fn swap_content(&self, link: &str, mut stored: Stored, damage: Damage) {
         self.change(link, |file| {
             if damage == Damage::Noticed {
                 file.size = stored.size;

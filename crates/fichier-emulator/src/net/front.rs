@@ -9,13 +9,12 @@ use std::sync::Arc;
 
 use tokio_rustls::TlsAcceptor;
 
+use super::engine::Engine;
+use super::proxy;
+use super::server::{self, Door};
+use super::tls::{self, Wardrobe};
 use crate::habits::Certificate;
-use crate::harness::emulator::Engine;
-use crate::net::proxy;
-use crate::net::server::{self, Door};
-use crate::net::tls::{self, Wardrobe};
-use crate::world::places::Places;
-use crate::world::shared::World;
+use crate::world::{Places, World};
 
 /// Servers with TLS under the service's own names, and the proxy that leads there.
 #[derive(Debug)]

@@ -11,12 +11,11 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::{Request, Response};
 
-use crate::api::serve as api;
-use crate::net::server::dated;
-use crate::node::receive::Arriving;
-use crate::node::upload as node;
-use crate::world::places::{Caller, Places};
-use crate::world::shared::World;
+use crate::api;
+use crate::node;
+use crate::node::Arriving;
+use crate::reply::dated;
+use crate::world::{Caller, Places, World};
 
 const HOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// Ports that tell the servers apart; nothing listens there.

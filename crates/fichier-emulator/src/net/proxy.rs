@@ -12,8 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::habits::ProxyHabit;
-use crate::world::places::Places;
-use crate::world::shared::World;
+use crate::world::{Places, World};
 
 /// The request line and headers of a CONNECT may not be longer.
 const MAX_HEAD: usize = 8 * 1024;

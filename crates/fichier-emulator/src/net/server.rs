@@ -6,8 +6,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::Response;
-use hyper::header::{DATE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -16,12 +14,13 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
 
-use crate::api::serve as api;
-use crate::download::serve as download;
-use crate::net::socket::Socket;
-use crate::node::upload as node;
-use crate::world::places::{Caller, Places};
-use crate::world::shared::World;
+use super::socket::Socket;
+use crate::api;
+use crate::download;
+use crate::download::Peer;
+use crate::node;
+use crate::reply::dated;
+use crate::world::{Caller, Places, World};
 
 /// Which of the service's servers listens.
 #[derive(Clone, Copy, Debug)]
@@ -29,14 +28,6 @@ pub(crate) enum Door {
     Api,
     Node,
     Download,
-}
-
-/// The other end of a connection.
-#[derive(Clone, Debug)]
-pub(crate) struct Peer {
-    pub(crate) caller: Caller,
-    /// Told when the connection has taken all that was written to it.
-    pub(crate) flushed: Arc<Notify>,
 }
 
 /// Serves every connection until the runtime ends.
@@ -97,12 +88,4 @@ where
     {
         tracing::debug!("a connection ended: {error}");
     }
-}
-
-/// With the service's own time; hyper would write that of this machine.
-pub(crate) fn dated<B>(mut response: Response<B>, world: &World) -> Response<B> {
-    if let Ok(date) = HeaderValue::try_from(world.lock().clock.header()) {
-        response.headers_mut().insert(DATE, date);
-    }
-    response
 }

@@ -13,9 +13,9 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use tokio::sync::mpsc;
 
-use crate::node::multipart::{Event, Reader};
+use super::multipart::{Event, Reader};
 use crate::storage::{Sink, Stored};
-use crate::world::shared::World;
+use crate::world::World;
 
 /// Chunks in flight between socket and thread; hyper's are at most about 400 KiB.
 const CHUNKS: usize = 16;

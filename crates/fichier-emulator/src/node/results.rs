@@ -8,16 +8,12 @@ use std::io;
 use hyper::{Request, Response};
 use serde_json::{Value, json};
 
-use crate::base::dates::instant;
+use super::query::{header, query};
+use crate::base::instant;
 use crate::faults::{Action, Subject};
 use crate::habits::WhileProcessing;
-use crate::node::upload::{header, query};
-use crate::reply::answer::{Body, Delivery, Payload, Reply};
-use crate::reply::spoil;
-use crate::world::requests::Ticket;
-use crate::world::shared::World;
-use crate::world::state::State;
-use crate::world::uploads::Entry;
+use crate::reply::{Body, Delivery, Payload, Reply, spoil};
+use crate::world::{Entry, State, Ticket, World};
 
 const SCANNING: &str = "<html><body><div class=\"bloc2\">Veuillez patienter. Please wait until the \
     file has been scanned by our anti-virus</div></body></html>\n";

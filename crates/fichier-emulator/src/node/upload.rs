@@ -1,5 +1,4 @@
-//! The upload nodes: `upload.cgi` takes files, `end.pl` tells what became of them
-//! (docs/api-notes.md, section C).
+//! `upload.cgi`: takes the files of an upload (docs/api-notes.md, C.1 to C.3 and C.7).
 //!
 //! A body that ends before its closing boundary stores nothing. A second POST of the same files
 //! makes second files, as the service does; that it happened is a violation.
@@ -12,23 +11,17 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, LOCATION};
+use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use hyper::{Request, Response};
 
-use crate::base::dates::instant;
+use super::query::{header, query};
+use super::receive::{self, Arriving, Received};
+use crate::base::instant;
 use crate::faults::{Action, Subject};
 use crate::habits::{AtQuota, BadKeyOnNode, EmptyFile};
-use crate::node::receive::{self, Arriving, Received};
-use crate::node::results;
-use crate::reply::answer::{Body, Delivery, Reply};
-use crate::reply::spoil;
+use crate::reply::{Body, Delivery, Reply, spoil};
 use crate::rules::names;
-use crate::world::account::ROOT;
-use crate::world::file::File;
-use crate::world::requests::Ticket;
-use crate::world::shared::World;
-use crate::world::state::State;
-use crate::world::uploads::Entry;
+use crate::world::{Entry, File, ROOT, State, Ticket, World};
 
 /// Limits of one request (docs/api-notes.md, C.1).
 const MAX_FILES: usize = 500;
@@ -36,42 +29,6 @@ const MAX_BODY: u64 = 500_000_000_000;
 /// How long a file stays hidden whose result nobody asks for: longer than any emulator runs.
 const NEVER_ASKED: Duration = Duration::from_secs(10 * 365 * 86_400);
 const NOTHING_FOUND: &str = "Pas de fichier trouvé dans l'envoi";
-
-/// Answers one request to a node.
-///
-/// # Errors
-///
-/// When the client's body cannot be read, and to have the connection closed.
-pub(crate) async fn serve<B: Arriving>(
-    world: Arc<World>,
-    request: Request<B>,
-) -> io::Result<Response<Body>> {
-    let endpoint = request.uri().path().trim_start_matches('/').to_owned();
-    let ticket = world.lock().record.request(&endpoint, request.method().as_str());
-    match endpoint.as_str() {
-        "upload.cgi" => upload(&world, request, ticket).await,
-        "end.pl" => results::tell(&world, &request, ticket).await,
-        _ => {
-            let answer = {
-                let mut state = world.lock();
-                state.record.violation(&endpoint, "a node does not know this");
-                Reply::html(404, "Not Found").write(&mut state, false, Delivery::Send)
-            };
-            answer.deliver().await
-        }
-    }
-}
-
-/// The value of a query field.
-pub(crate) fn query<'a, B>(request: &'a Request<B>, name: &str) -> Option<&'a str> {
-    let fields = request.uri().query()?.split('&');
-    fields.filter_map(|field| field.split_once('=')).find(|(key, _)| *key == name).map(|(_, v)| v)
-}
-
-/// The value of a header, if it is text.
-pub(crate) fn header<B>(request: &Request<B>, name: impl Into<HeaderName>) -> Option<&str> {
-    request.headers().get(name.into()).and_then(|value| value.to_str().ok())
-}
 
 /// What is known about an upload before its body.
 struct Opening {
@@ -83,7 +40,12 @@ struct Opening {
     ticket: Ticket,
 }
 
-async fn upload<B: Arriving>(
+/// Takes the files of one `upload.cgi`.
+///
+/// # Errors
+///
+/// When the client's body cannot be read, and to have the connection closed.
+pub(crate) async fn take<B: Arriving>(
     world: &Arc<World>,
     request: Request<B>,
     ticket: Ticket,

@@ -1,7 +1,4 @@
-//! What is sent back: replies in the service's own words, and how they are delivered or lost.
-//!
-//! The number behind each message is the newest one seen and may drift; clients must match the
-//! text (docs/api-notes.md, section E).
+//! An answer on its way to the client: delivered, cut, delayed or lost.
 
 use std::io;
 use std::time::Duration;
@@ -12,36 +9,15 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::Response;
 use hyper::body::Frame;
-use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
-use serde_json::{Value, json};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderName, HeaderValue};
 
-use crate::reply::json;
-use crate::rules::limits::LockKind;
-use crate::world::state::State;
+use crate::world::World;
 
 pub(crate) const JSON: &str = "application/json; charset=utf-8";
 pub(crate) const HTML: &str = "text/html; charset=utf-8";
 
 /// The body of every response.
 pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
-
-/// A reply before it is written down.
-#[derive(Debug)]
-pub(crate) struct Reply {
-    pub(crate) status: u16,
-    pub(crate) headers: Vec<(HeaderName, String)>,
-    pub(crate) payload: Payload,
-}
-
-#[derive(Debug)]
-pub(crate) enum Payload {
-    Json(Value),
-    Text(&'static str, String),
-    /// A JSON object of this many bytes.
-    Huge(u64),
-    /// JSON, as gzip.
-    Gzip(Bytes),
-}
 
 /// What becomes of a reply on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,86 +41,13 @@ pub(crate) enum Delivery {
 /// A reply that is ready to go, written while the state was locked.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    status: u16,
-    headers: Vec<(HeaderName, String)>,
-    kind: &'static str,
-    text: String,
-    huge: u64,
-    gzip: Option<Bytes>,
-    delivery: Delivery,
-}
-
-impl Reply {
-    pub(crate) fn ok(value: Value) -> Reply {
-        Reply { status: 200, headers: Vec::new(), payload: Payload::Json(value) }
-    }
-
-    pub(crate) fn html(status: u16, text: impl Into<String>) -> Reply {
-        Reply { status, headers: Vec::new(), payload: Payload::Text(HTML, text.into()) }
-    }
-
-    /// A node's error page: the message is in the first `bloc2` (docs/api-notes.md, C.3).
-    pub(crate) fn node_page(message: &str) -> Reply {
-        Reply::html(
-            200,
-            format!(
-                "<!DOCTYPE html>\n<html lang=\"fr\"><head><title>1fichier.com</title></head><body>\n\
-                 <div class=\"bloc2\">{message}</div>\n</body></html>\n"
-            ),
-        )
-    }
-
-    /// A refusal: `{"status":"KO","message":"… #n"}`.
-    pub(crate) fn ko(status: u16, message: &str, number: u16) -> Reply {
-        let value = json!({"status": "KO", "message": format!("{message} #{number}")});
-        Reply { status, headers: Vec::new(), payload: Payload::Json(value) }
-    }
-
-    pub(crate) fn locked(kind: LockKind) -> Reply {
-        match kind {
-            LockKind::Flood => Reply::ko(403, "Flood detected: IP Locked", 412),
-            LockKind::Address => Reply::ko(403, "IP Locked", 412),
-            LockKind::Owner => Reply::ko(403, "Owner locked", 649),
-        }
-    }
-
-    pub(crate) fn not_authenticated() -> Reply {
-        Reply::ko(401, "Not authenticated", 247)
-    }
-
-    pub(crate) fn not_found() -> Reply {
-        Reply::ko(404, "Resource not found", 469)
-    }
-
-    pub(crate) fn with(mut self, name: HeaderName, value: impl Into<String>) -> Reply {
-        self.headers.push((name, value.into()));
-        self
-    }
-
-    /// Writes the reply down.
-    pub(crate) fn write(self, state: &mut State, pretty: bool, delivery: Delivery) -> Answer {
-        let mut gzip = None;
-        let (kind, text, huge) = match self.payload {
-            Payload::Json(mut value) => {
-                if state.rules.numbers_drift {
-                    drift(&mut value, state);
-                }
-                (JSON, json::write(&value, &mut state.shuffler, pretty), 0)
-            }
-            Payload::Text(kind, text) => (kind, text, 0),
-            Payload::Huge(length) => (JSON, String::new(), length),
-            Payload::Gzip(bytes) => {
-                gzip = Some(bytes);
-                (JSON, String::new(), 0)
-            }
-        };
-        let (status, kind, text) = if let Delivery::Page(status) = delivery {
-            (status, HTML, "<html><body>nginx</body></html>".to_owned())
-        } else {
-            (if delivery == Delivery::Nothing { 200 } else { self.status }, kind, text)
-        };
-        Answer { status, headers: self.headers, kind, text, huge, gzip, delivery }
-    }
+    pub(super) status: u16,
+    pub(super) headers: Vec<(HeaderName, String)>,
+    pub(super) kind: &'static str,
+    pub(super) text: String,
+    pub(super) huge: u64,
+    pub(super) gzip: Option<Bytes>,
+    pub(super) delivery: Delivery,
 }
 
 impl Answer {
@@ -236,10 +139,10 @@ fn huge_body(length: u64) -> Body {
     StreamBody::new(blocks).boxed_unsync()
 }
 
-fn drift(value: &mut Value, state: &mut State) {
-    if let Some(message) = value.get("message").and_then(Value::as_str)
-        && let Some((text, _)) = message.rsplit_once(" #")
-    {
-        value["message"] = format!("{text} #{}", 1 + state.shuffler.below(998)).into();
+/// With the service's own time; hyper would write that of this machine.
+pub(crate) fn dated<B>(mut response: Response<B>, world: &World) -> Response<B> {
+    if let Ok(date) = HeaderValue::try_from(world.lock().clock.header()) {
+        response.headers_mut().insert(DATE, date);
     }
+    response
 }

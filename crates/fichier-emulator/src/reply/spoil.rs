@@ -7,12 +7,13 @@ use std::time::Instant;
 
 use hyper::header::{LOCATION, RETRY_AFTER};
 
+use super::answer::Delivery;
+use super::bomb;
+use super::words::{Payload, Reply};
 use crate::faults::Action;
-use crate::reply::answer::{Delivery, Payload, Reply};
-use crate::reply::bomb;
-use crate::rules::limits::LockKind;
+use crate::rules::LockKind;
 use crate::storage::Storage;
-use crate::world::state::State;
+use crate::world::State;
 
 /// The answer that takes the place of any work, if the fault has one.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the other faults let the work be done")]

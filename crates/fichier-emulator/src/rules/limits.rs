@@ -10,7 +10,7 @@ use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use crate::rules::switches::Rules;
+use super::switches::Rules;
 
 /// How long a ban after too many refusals, or a hard lock, lasts (docs/api-notes.md, A.5).
 const BAN: Duration = Duration::from_secs(3600);

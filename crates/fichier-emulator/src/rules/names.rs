@@ -2,8 +2,8 @@
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 
+use super::switches::Rules;
 use crate::habits::LongName;
-use crate::rules::switches::Rules;
 
 const RESERVED: [char; 9] = ['\\', '<', '>', '\'', '$', '`', '/', '"', '\u{7f}'];
 /// The documented limit of folder names, and the assumed one of file names (G.1 row 23).

@@ -13,7 +13,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use super::file::File;
-use crate::base::numbers::Numbers;
+use crate::base::Numbers;
 use crate::storage::Content;
 
 /// The folder that always exists.

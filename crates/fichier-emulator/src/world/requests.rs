@@ -5,6 +5,8 @@
 
 use std::time::Instant;
 
+use crate::base::instant;
+
 /// One request as the service received it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
@@ -44,7 +46,7 @@ pub(crate) struct Record {
 impl Record {
     pub(crate) fn new() -> Record {
         Record {
-            started: crate::base::dates::instant(),
+            started: instant(),
             requests: Vec::new(),
             downloads: Vec::new(),
             violations: Vec::new(),

@@ -13,11 +13,9 @@ use super::extras::Extras;
 use super::requests::Record;
 use super::tokens::Token;
 use super::uploads::Uploads;
-use crate::base::dates::Clock;
-use crate::base::numbers::Numbers;
+use crate::base::{Clock, Numbers};
 use crate::faults::Faults;
-use crate::rules::limits::Limits;
-use crate::rules::switches::{Offer, Rules};
+use crate::rules::{Limits, Offer, Rules};
 use crate::storage::{Content, Storage};
 
 /// What changes from call to call.

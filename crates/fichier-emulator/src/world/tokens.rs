@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::rules::switches::Rules;
+use crate::rules::Rules;
 
 /// A token that was not used for this long after it was given opens nothing.
 const START_WITHIN: Duration = Duration::from_secs(5 * 60);

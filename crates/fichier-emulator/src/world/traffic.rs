@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-use crate::rules::switches::Rules;
+use crate::rules::Rules;
 
 /// Counters that only grow, except for the downloads of this moment.
 #[derive(Debug, Default)]
