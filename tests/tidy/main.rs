@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 mod catalogue;
 mod documents;
 mod readable;
+mod emulator_floors;
 
 /// Longer files are hard to read in one sitting, tests included.
 const MAX_LINES: usize = 600;

@@ -6,8 +6,8 @@
 //!
 //! It is strict: the published limits are enforced, and a broken rule is answered as the service
 //! answers it *and* kept in [`Emulator::violations`]. It records every request, so that tests can
-//! assert how many a piece of work costs. It fails on command ([`Fault`]), and it lets tests look
-//! inside and meddle without calls.
+//! assert how many requests a piece of work costs. It fails on command ([`Fault`]), and it lets
+//! tests look into the account and change it without calls.
 //!
 //! ```text
 //!   client ──► API ────► limits, key, faults ──► endpoint ──┐
@@ -15,8 +15,8 @@
 //!          ──► download ◄── token ──────────────────────────┘
 //! ```
 //!
-//! With TLS it serves the service's own host names behind an HTTP CONNECT proxy, so that clients
-//! that nobody changed for it, such as rclone, work against it.
+//! With TLS it serves the service's own host names behind an HTTP CONNECT proxy, so that unchanged
+//! clients, such as rclone, work against it.
 //!
 //! ```
 //! # async fn example() -> std::io::Result<()> {
@@ -28,6 +28,26 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # The folders
+//!
+//! A folder uses only folders of the floors below its own, which `tests/tidy` checks, and of those
+//! only what their root file names.
+//!
+//! | floor | folder | what is there |
+//! |---|---|---|
+//! | 8 | `harness` | starts the service, watches it and changes it: the interface for tests |
+//! | 7 | `net` | the ways to the servers: sockets, TLS, the proxy, and one without sockets |
+//! | 6 | `api` | the calls of the API, a file for each group of endpoints |
+//! | 6 | `node` | the upload nodes: `upload.cgi` and `end.pl` |
+//! | 6 | `download` | the download servers |
+//! | 5 | `reply` | replies in the service's words; how they are delivered, spoiled or lost |
+//! | 4 | `world` | all that the service knows, behind one lock: account, uploads, tokens |
+//! | 3 | `rules` | limits, names, and the switches for unknown habits |
+//! | 2 | `habits` | the answers to each question that the documentation leaves open |
+//! | 2 | `faults` | what goes wrong because a test asked for it |
+//! | 2 | `storage` | the bytes of files: in memory, in a folder, or hashed only |
+//! | 1 | `base` | clock, dates, and numbers that look random |
 
 mod api;
 mod base;
