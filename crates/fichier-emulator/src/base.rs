@@ -1,4 +1,4 @@
-//! What knows nothing of the service: time, dates, and numbers that look random.
+//! Tools that know nothing of the service: time, dates, and numbers that look random.
 //!
 //! Every folder may use it; it uses none.
 

@@ -5,8 +5,7 @@
 //! other; downloads are no calls and are only recorded. Several faults may wait for the same
 //! endpoint; the first that is due is taken.
 //!
-//! What an action means for a reply is in `reply::spoil`, and for the work in the server that it
-//! concerns. Every folder from `world` up may use this; it uses none.
+//! `reply::spoil` applies an action to a reply, and each server applies those that concern its work. Every folder from `world` up may use this; it uses none.
 
 mod action;
 mod fault;

@@ -1,5 +1,5 @@
-//! What the service may do where its documentation is silent (docs/api-notes.md, G.1): one type
-//! for each question with more answers than yes and no.
+//! Habits that the service may have where its documentation is silent (docs/api-notes.md, G.1): one
+//! type for each question with more answers than yes and no.
 //!
 //! The first answer of each is the cautious assumption, which [`crate::Rules`] begins with. Every
 //! folder but `base`, `faults` and `storage` may use this; it uses none.

@@ -1,4 +1,4 @@
-//! What a test holds in its hands: it starts the service, watches it and meddles with it.
+//! The interface for tests: it starts the service, watches it and changes it.
 //!
 //! May use every other folder; none uses this.
 

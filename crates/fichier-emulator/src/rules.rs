@@ -1,6 +1,6 @@
-//! What the service allows: its limits, its names, and the switches for its unknown habits.
+//! The rules of the service: its limits, its names, and the switches for its unknown habits.
 //!
-//! Pure: nothing here reads a clock or keeps a byte. May use `habits` and `base`; every folder from
+//! Pure: nothing here reads a clock or stores anything. May use `habits` and `base`; every folder from
 //! `world` up may use this.
 
 mod limits;

@@ -1,8 +1,8 @@
-//! Where the bytes of uploaded files go.
+//! The place that the bytes of uploaded files go to.
 //!
-//! In memory for tests; in a folder, with an index as JSON beside them, for an emulator that
-//! survives a restart; or nowhere, when only hash and size matter. The memory used by an upload
-//! does not grow with it in the last two.
+//! It is memory for tests; a folder, with an index as JSON beside them, for an emulator that
+//! survives a restart; or none, when only hash and size matter. With the last two, memory use does
+//! not grow with an upload.
 //!
 //! A [`Sink`] hashes while it writes, so that a file is read once. Every folder from `world` up may
 //! use this; it uses none.

@@ -22,7 +22,7 @@ const SETTINGS: [&str; 10] = [
     "download_menu",
 ];
 
-/// Reads the account; sets what is given first.
+/// Sets the settings that the call names, then tells all about the account.
 pub(crate) fn read_or_set(call: &mut Call) -> Reply {
     let rules = call.state.rules.clone();
     if let Err(refusal) = call.state.limits.admit_account(&rules, call.now) {

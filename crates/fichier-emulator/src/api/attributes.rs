@@ -1,4 +1,4 @@
-//! What is known about one file: `file/info`, `file/scan` and `file/chattr`
+//! The attributes of one file: `file/info`, `file/scan` and `file/chattr`
 //! (docs/api-notes.md, B.6, B.7 and B.12).
 
 use serde_json::{Value, json};
@@ -40,7 +40,7 @@ pub(crate) fn scan(call: &mut Call) -> Reply {
     }
 }
 
-/// `file/chattr.cgi`: sets what is given, for each of the links.
+/// `file/chattr.cgi`: sets the attributes that the call names, for each of its links.
 pub(crate) fn change(call: &mut Call) -> Reply {
     let links = call.batch("urls");
     let fields = std::mem::take(&mut call.fields);

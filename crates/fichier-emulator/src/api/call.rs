@@ -23,17 +23,17 @@ pub(crate) struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Keeps a broken rule of the service.
+    /// Records that the call broke a rule of the service.
     pub(crate) fn violation(&mut self, broken: &str) {
         self.state.record.violation(self.endpoint, broken);
     }
 
-    /// Keeps a broken rule, unless it may be tried: [`State::trial`].
+    /// Records a broken rule, unless clients may try this: [`State::trial`].
     pub(crate) fn trial(&mut self, broken: &str) {
         self.state.trial(self.endpoint, broken);
     }
 
-    /// The file of an id, once calls know it.
+    /// The file of an id; `None` while calls do not know a new link yet.
     pub(crate) fn known_file(&self, id: &str) -> Option<&File> {
         let file = self.state.account.file(id)?;
         file.unknown_until.is_none_or(|until| self.now >= until).then_some(file)
@@ -55,8 +55,8 @@ impl Call<'_> {
         items.into_iter().take(most).collect()
     }
 
-    /// Whether the call names more links than are taken at once. The service's words for that are
-    /// not recorded.
+    /// Whether the call is refused because it names too many links. The service's words for that
+    /// are not recorded.
     pub(super) fn is_batch_refused(&self) -> bool {
         let rules = &self.state.rules;
         let links =
@@ -66,7 +66,7 @@ impl Call<'_> {
             && rules.batch_max.is_some_and(|most| links > most)
     }
 
-    /// Records what the call is about.
+    /// Records the folder and the number of links that the call names.
     pub(super) fn note_subject(&mut self) {
         let folder = ["folder_id", "destination_folder_id"]
             .iter()

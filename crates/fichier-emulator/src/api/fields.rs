@@ -8,7 +8,11 @@ use serde_json::{Map, Value};
 pub(crate) struct Fields(pub(crate) Map<String, Value>);
 
 impl Fields {
-    /// An empty body is an empty object (A.2); anything else than an object is an error.
+    /// Reads a body. An empty one is an empty object (A.2).
+    ///
+    /// # Errors
+    ///
+    /// A text for people, when the body is not a JSON object.
     pub(crate) fn parse(body: &[u8]) -> Result<Fields, String> {
         if body.iter().all(u8::is_ascii_whitespace) {
             return Ok(Fields::default());

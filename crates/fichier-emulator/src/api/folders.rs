@@ -80,13 +80,14 @@ pub(crate) fn move_or_rename(call: &mut Call) -> Reply {
     Reply::ok(json!({"status": "OK", "old_name": folder.name, "new_name": rename}))
 }
 
-/// `folder/rm.cgi`: only an empty folder goes.
+/// `folder/rm.cgi`: removes an empty folder; a switch says what happens to a full one.
 pub(crate) fn remove(call: &mut Call) -> Reply {
     let id = call.fields.number("folder_id").unwrap_or(ROOT);
     if id == ROOT || call.state.account.folder(id).is_none() {
         return Reply::not_found();
     }
-    // A removal takes its time, and the folder is not empty before (docs/api-notes.md, B.17).
+    // Removing files takes a while; until it is done, their folder is not empty
+    // (docs/api-notes.md, B.17).
     if call.state.account.is_haunted(id, call.now) {
         return Reply::ko(200, "Folder is not empty", 558);
     }

@@ -1,8 +1,8 @@
 //! Listings: `file/ls.cgi` and `folder/ls.cgi` (docs/api-notes.md, B.5 and B.13).
 //!
 //! Rows come in no meaningful order and are cut at the cap without a word, as the service does.
-//! A listing shows what is visible: with `listing_lag`, new files are missing for a while and
-//! removed ones are still there.
+//! With `listing_lag`, new files are missing in a listing for a while and removed ones are still
+//! in it.
 
 use serde_json::{Value, json};
 
@@ -150,7 +150,7 @@ fn create_date(call: &Call, folder: &Folder) -> String {
     dates::write(folder.created)
 }
 
-/// What the service would guess from the name.
+/// The media type that the service would guess from the name.
 pub(crate) fn content_type(name: &str) -> &'static str {
     match name.rsplit_once('.').map(|(_, extension)| extension) {
         Some("txt") => "text/plain",

@@ -1,4 +1,4 @@
-//! The endpoints beside the mirror's needs: remote upload, FTP users, vouchers
+//! The endpoints that a mirror does not need: remote upload, FTP users, vouchers
 //! (docs/api-notes.md, B.19 to B.21).
 //!
 //! They keep what they are told and never fetch anything: a remote upload stays pending.
@@ -9,7 +9,7 @@ use super::call::Call;
 use crate::base::dates;
 use crate::reply::Reply;
 
-/// The reply, if there is such an endpoint.
+/// The reply; `None` if there is no such endpoint.
 pub(crate) fn answer(call: &mut Call) -> Option<Reply> {
     Some(match call.endpoint {
         "remote/request.cgi" => request(call),
@@ -46,7 +46,7 @@ fn jobs(call: &mut Call) -> Reply {
     Reply::ok(json!({"status": "OK", "data": jobs}))
 }
 
-/// No `status` on success.
+/// `remote/info.cgi`: no `status` on success.
 fn job(call: &mut Call) -> Reply {
     let id = call.fields.number("id").unwrap_or(0);
     let position = usize::try_from(id - 1).ok();

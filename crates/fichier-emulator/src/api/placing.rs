@@ -1,8 +1,8 @@
-//! Files that go elsewhere, get another name, a copy, or go away: `file/mv`, `file/rename`,
+//! Files are moved, renamed, copied and removed: `file/mv`, `file/rename`,
 //! `file/cp`, `file/rm` (docs/api-notes.md, B.8 to B.11).
 //!
-//! Batches are carried out link by link; the reply counts those that were done and lists them.
-//! What a name in use means is a switch, [`NameTaken`].
+//! Batches are carried out link by link; the reply counts and lists the links that were done. A
+//! switch says what happens when a name is in use: [`NameTaken`].
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ use crate::reply::Reply;
 use crate::rules::names;
 use crate::world::{File, ROOT, link_id};
 
-/// `file/rm.cgi`.
+/// `file/rm.cgi`: removes files; an anonymous one needs the code of its removal link.
 pub(crate) fn remove(call: &mut Call) -> Reply {
     let asked = call.batch("files");
     let mut removed = Vec::new();
@@ -31,7 +31,7 @@ pub(crate) fn remove(call: &mut Call) -> Reply {
     Reply::ok(json!({"status": "OK", "removed": removed.len(), "urls": removed}))
 }
 
-/// `file/mv.cgi`.
+/// `file/mv.cgi`: moves files, and renames a single one on the way.
 pub(crate) fn move_files(call: &mut Call) -> Reply {
     let links = call.batch("urls");
     let Some(folder) = call.fields.number("destination_folder_id") else {
@@ -78,7 +78,7 @@ pub(crate) fn move_files(call: &mut Call) -> Reply {
     Reply::ok(reply)
 }
 
-/// `file/rename.cgi`.
+/// `file/rename.cgi`: gives files other names where they are.
 pub(crate) fn rename(call: &mut Call) -> Reply {
     let items = call.batch("urls");
     let mut renamed = Vec::new();
@@ -152,7 +152,7 @@ fn own_file(call: &Call, link: &Value) -> Option<File> {
     call.known_file(id).filter(|file| !file.anonymous).cloned()
 }
 
-/// The name that `name` is stored as, if it is taken at all.
+/// The name that the service stores instead of `name`; `None` if it refuses the name.
 fn stored_name(call: &mut Call, name: &str) -> Option<String> {
     let (stored, careless) = names::stored(name, &call.state.rules);
     if careless {
@@ -161,7 +161,8 @@ fn stored_name(call: &mut Call, name: &str) -> Option<String> {
     stored
 }
 
-/// Makes room for a file called `name`: the name that it gets, or `None` if it may not come.
+/// Makes room in a folder for a file called `name`. Returns the name that it gets, or `None` if
+/// the name is in use and the file stays where it was.
 fn place(call: &mut Call, folder: i64, name: &str, id: &str) -> Option<String> {
     let Some(other) = call.state.account.name_is_taken(folder, name, id) else {
         return Some(name.to_owned());
@@ -197,7 +198,7 @@ fn no_file_renamed() -> Reply {
     Reply::ko(200, "No file has been renamed", 312)
 }
 
-/// None of the links was carried out: they are unknown, or their names are taken.
+/// The refusal when none of the links was carried out: they are unknown, or their names are taken.
 fn nothing_done(call: &Call, links: &[Value]) -> Reply {
     if links.iter().any(|link| own_file(call, link).is_some()) {
         // The service's words for a name in use are not recorded (docs/api-notes.md, G.1 row 12).

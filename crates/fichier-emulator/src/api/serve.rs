@@ -1,4 +1,4 @@
-//! The API's front end: what every call must have, and where it goes.
+//! The API's front end: the checks that every call must pass, and the endpoint that it goes to.
 //!
 //! The order of the checks is part of the emulation: a call is counted before anything else is
 //! looked at, then come `Content-Type`, the key, the JSON, the faults of the tests, the
@@ -21,14 +21,15 @@ use crate::reply::{Answer, Body, Delivery, Reply, spoil};
 use crate::rules::Offer;
 use crate::world::{Caller, State, Ticket, World, link_id};
 
-/// Bodies of calls are small; the service's own limit is not known.
+/// Bytes in the body of a call; the connection of a longer one is closed. The service's own limit
+/// is not known.
 const MAX_BODY: usize = 16 * 1024 * 1024;
 
 /// Answers one request to the API.
 ///
 /// # Errors
 ///
-/// When the client's body cannot be read, and to have the connection closed.
+/// When the body cannot be read or a fault wants it: the caller closes the connection.
 pub(crate) async fn serve<B>(
     world: Arc<World>,
     request: Request<B>,
@@ -64,7 +65,7 @@ where
     answer.deliver().await
 }
 
-/// A request before anything is known about it.
+/// A request before any of it was checked.
 struct Knock<'a> {
     endpoint: &'a str,
     method: &'a str,

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 
-/// This moment, as lifetimes and limits are measured: that of the runtime, which a simulation
-/// lets pass as it likes.
+/// This moment on the clock that lifetimes and limits are measured by. It is that of the runtime,
+/// which a simulation moves as it likes.
 pub(crate) fn instant() -> Instant {
     tokio::time::Instant::now().into_std()
 }
@@ -15,9 +15,10 @@ pub(crate) fn instant() -> Instant {
 /// The clock of this machine, or one that is wrong by some seconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Clock {
-    /// Negative: behind.
+    /// Seconds that are added to the time; negative if the clock is behind.
     pub(crate) ahead_s: i64,
-    /// Instead of that of this machine: what it showed then, and has gone on from.
+    /// The Unix seconds that the clock showed at a moment, from which it went on; `None` for the
+    /// clock of this machine.
     pub(crate) started: Option<(i64, Instant)>,
 }
 
@@ -37,7 +38,7 @@ impl Clock {
     /// This moment as a `Date` header has it: `Tue, 22 Jun 2021 12:57:25 GMT`.
     pub(crate) fn header(self) -> String {
         let moment = Timestamp::from_second(self.now()).unwrap_or(Timestamp::UNIX_EPOCH);
-        // Only a year of five digits cannot be written.
+        // The only time that cannot be written is in a year of five digits.
         DateTimePrinter::new().timestamp_to_rfc9110_string(&moment).unwrap_or_default()
     }
 }

@@ -18,7 +18,8 @@ pub(crate) fn write(unix_s: i64) -> String {
     Zoned::new(moment, PARIS.clone()).strftime(FORMAT).to_string()
 }
 
-/// Unix seconds of a date as [`write()`] makes it; of the earlier moment where it stands for two.
+/// Unix seconds of a date as [`write()`] makes it. Where a date stands for two moments, at the end
+/// of summer time, it is the earlier one.
 pub(crate) fn read(text: &str) -> Option<i64> {
     let local = DateTime::strptime(FORMAT, text).ok()?;
     PARIS.to_ambiguous_zoned(local).earlier().ok().map(|zoned| zoned.timestamp().as_second())

@@ -1,4 +1,5 @@
-//! The client of a download, which may have to take some bytes before its connection is closed.
+//! The client of a download: a connection that breaks off must first have taken the bytes before
+//! the break.
 
 use std::sync::Arc;
 
@@ -10,6 +11,6 @@ use crate::world::Caller;
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
     pub(crate) caller: Caller,
-    /// Told when the connection has taken all that was written to it.
+    /// Notified when the connection has taken all that was written to it.
     pub(crate) flushed: Arc<Notify>,
 }

@@ -1,4 +1,4 @@
-//! The bytes of a download on their way to the client, which they need not reach unharmed.
+//! The bytes of a download on their way to the client; a fault may cut, stall or change them.
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
@@ -33,12 +33,12 @@ enum Mishap {
     Cut(u64),
     /// Nothing comes after this many, and the connection stays open.
     Stall(u64),
-    /// The byte of this place arrives changed.
+    /// The byte at this place arrives changed.
     Flip(u64),
 }
 
-/// A body that breaks off, stalls or arrives damaged if the fault says so. `flushed` tells when
-/// the client's connection has taken what was sent.
+/// A body that breaks off, stalls or arrives damaged if the fault says so. `flushed` is notified
+/// when the client's connection has taken all bytes that were sent.
 pub(crate) fn body(
     reader: ContentReader,
     part: &Part,
@@ -70,11 +70,11 @@ pub(crate) fn body(
 struct Journey {
     blocks: mpsc::Receiver<io::Result<Bytes>>,
     sent: u64,
-    /// What was announced.
+    /// The length that the client was told.
     length: u64,
     mishap: Mishap,
     flushed: Arc<Notify>,
-    /// Until the last byte: a client that has it may begin the next download at once.
+    /// Dropped with the last byte: a client that has it may begin the next download at once.
     passage: Option<Passage>,
 }
 
@@ -84,7 +84,7 @@ impl Journey {
             let block = block.map(|block| Frame::data(self.pass(block)));
             return Some((block, self));
         }
-        // hyper asks no more once the announced length is reached.
+        // hyper does not ask again once the announced length is reached.
         match self.mishap {
             Mishap::Cut(_) => {
                 self.flushed.notified().await;
@@ -124,7 +124,7 @@ fn read(mut reader: ContentReader, first: u64, length: u64) -> mpsc::Receiver<io
     tokio::task::spawn_blocking(move || {
         let mut left = length;
         if let Err(error) = reader.seek(SeekFrom::Start(first)) {
-            // Whoever downloads is gone if this fails, and nobody else wants to know.
+            // If this fails, the client is gone; no one else needs the error.
             drop(send.blocking_send(Err(error)));
             return;
         }

@@ -1,8 +1,7 @@
-//! The download servers: a token's address gives the bytes of a file (docs/api-notes.md, D).
+//! A token's address gives the bytes of a file (docs/api-notes.md, section D).
 //!
-//! A token must be used within 5 minutes and may resume for 30 more. With `single:1` it is good
-//! for one GET. A refusal is an HTML page with status 200, as observed: a client has to look at
-//! `Content-Type` and not at the status alone.
+//! A refusal is an HTML page with status 200, as observed: a client has to look at `Content-Type`
+//! and not at the status alone.
 
 use std::io;
 use std::sync::Arc;
@@ -30,7 +29,7 @@ struct Asked<'a> {
     peer: &'a Peer,
 }
 
-/// What a token leads to.
+/// The file that a token leads to, and how it is sent.
 struct Found {
     file: File,
     inline: bool,
@@ -43,7 +42,7 @@ struct Found {
 ///
 /// # Errors
 ///
-/// Only to have the connection closed.
+/// When a fault or the storage wants the connection closed.
 pub(crate) async fn serve(
     world: Arc<World>,
     request: Request<Incoming>,
@@ -80,7 +79,7 @@ fn find(state: &mut State, asked: &Asked) -> Result<Found, (Reply, Delivery)> {
     let good = token.filter(|token| token.is_good(&state.rules, now, asked.is_get));
     let good = good.map(|token| (token.inline, token.cdn));
     let file = token.and_then(|token| state.account.file(&token.file)).cloned();
-    // Rules and faults are for those who want the bytes.
+    // Rules and faults concern requests for the bytes only, not HEAD.
     let mut action = None;
     if asked.is_get {
         if let (Some(_), Some(file)) = (good, &file)
@@ -90,7 +89,7 @@ fn find(state: &mut State, asked: &Asked) -> Result<Found, (Reply, Delivery)> {
         }
         action = take_fault(state, asked, file.as_ref());
     }
-    // What is cut is the file and not the reply.
+    // `ResetAfter` cuts the file, which is sent below, and not a reply in its place.
     if let Some(action) = action.as_ref().filter(|a| !matches!(a, Action::ResetAfter(_)))
         && let Some(instead) = spoil::instead(action, state, now)
     {
@@ -105,7 +104,7 @@ fn find(state: &mut State, asked: &Asked) -> Result<Found, (Reply, Delivery)> {
     Ok(Found { file, inline, cdn, action })
 }
 
-/// Why the bytes are not given to this client at this moment.
+/// The page for a client that may not have the bytes at this moment.
 fn refusal(state: &mut State, asked: &Asked, file: &File, now: Instant) -> Option<Reply> {
     let rules = state.rules.clone();
     if !state.limits.admit_location(asked.peer.caller.address, &rules, now) {
@@ -154,7 +153,7 @@ async fn respond(
     match spoil::delivery(action.as_ref()) {
         Delivery::Lost => return Err(io::ErrorKind::ConnectionReset.into()),
         Delivery::Late(delay) => tokio::time::sleep(delay).await,
-        // The bytes of a file do not trickle: what is slow there is the stall of `StallBody`.
+        // The bytes of a file do not trickle; `StallBody` makes them stop.
         Delivery::Send
         | Delivery::Never
         | Delivery::Half
@@ -167,7 +166,7 @@ async fn respond(
         let answer = reply.write(&mut world.lock(), false, Delivery::Send);
         return answer.deliver().await;
     };
-    // Not the size in listings: these may not know of damage.
+    // The size in listings may be wrong: the content may have been damaged since.
     let size = reader.length()?;
     let Some(part) = part(asked.range, size, action.as_ref()) else {
         let refused = Response::builder()
@@ -197,7 +196,7 @@ async fn respond(
     response.body(body).map_err(io::Error::other)
 }
 
-/// What is sent of a file; `None` if it has no such bytes.
+/// The bytes of a file that are sent; `None` if it has no such bytes.
 fn part(range: Option<&str>, size: u64, action: Option<&Action>) -> Option<Part> {
     let range = range.filter(|_| action != Some(&Action::IgnoreRange));
     let whole = Part { first: 0, length: size, partial: false };
@@ -217,8 +216,8 @@ fn part(range: Option<&str>, size: u64, action: Option<&Action>) -> Option<Part>
     })
 }
 
-/// (first byte, length) of `bytes=a-b`; `Some(None)` if there are no such bytes, `None` if this
-/// is no range that the service understands.
+/// (first byte, length) of `bytes=a-b`; `Some(None)` if there are no such bytes, `None` if the
+/// service does not understand the range.
 #[expect(clippy::option_option, reason = "no range, a bad range and a range are three answers")]
 fn parse_range(range: &str, size: u64) -> Option<Option<(u64, u64)>> {
     let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;

@@ -51,7 +51,7 @@ pub enum Action {
     WrongWhirlpool,
     /// `end.pl` tells a size that is not that of the file.
     WrongSize,
-    /// `end.pl` tells every file twice, the second time under a link of nothing.
+    /// `end.pl` tells every file twice, the second time under a link that leads to no file.
     ExtraLinks,
     /// `end.pl` tells the files in reverse order.
     ReorderedLinks,
@@ -86,19 +86,19 @@ pub enum Action {
     /// A listing says `OK` and shows the first n rows, of files and of folders, as if these were
     /// all.
     PartialListing(usize),
-    /// `OK`, in the words of a success, and nothing has changed. Not with
-    /// [`crate::Storage::Folder`], where removed contents are gone all the same.
+    /// Answers with the words of a success and changes nothing. Not for use with
+    /// [`crate::Storage::Folder`], where the contents of removed files are lost in any case.
     SaysDone,
     /// Every file of this name is gone for good before the call does its work: removed by the
     /// host. On calls and `end.pl`.
     Vanish(String),
-    /// The node puts the files of an upload into the account's root, whatever the `did`.
+    /// The node puts the files of an upload into the account's root and ignores the `did`.
     IntoRoot,
-    /// The node takes the files of an upload for nobody's, whatever the key.
+    /// The node treats an upload as anonymous and ignores the key.
     Anonymous,
-    /// 401 `Not authenticated`.
+    /// Answers 401 `Not authenticated`.
     KeyRefused,
-    /// 404 `Resource not found`, of something that is there.
+    /// Answers 404 `Resource not found` about something that exists.
     Denied,
     /// `get_upload_server` names this host.
     ForeignNode(String),

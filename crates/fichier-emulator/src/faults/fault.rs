@@ -5,17 +5,18 @@ use super::action::Action;
 /// What to spoil, and when.
 #[derive(Clone, Debug)]
 pub struct Fault {
-    /// The endpoint as in [`crate::Request::endpoint`], for example `file/mv.cgi`, `upload.cgi`,
-    /// `end.pl`, or `download` for the GET of a file's bytes; `*` is all.
+    /// The endpoint that it waits for, as in [`crate::Request::endpoint`]: for example
+    /// `file/mv.cgi`, `upload.cgi`, `end.pl`, or `download` for the GET of a file's bytes; `*` is
+    /// all.
     pub on: String,
     /// How many matching requests pass before the first is spoiled.
     pub skip: usize,
     /// How many are spoiled; `usize::MAX` is "until cleared".
     pub times: usize,
-    /// What happens to them.
+    /// The action that spoils them.
     pub action: Action,
-    /// Link or name of the only file that is concerned; requests about others pass and do not use
-    /// up the fault. For downloads, and for calls that name one file as `url`.
+    /// Link or name of the only file that the fault concerns; requests about others pass and do not
+    /// use it up. It works for downloads, and for calls that name one file as `url`.
     pub only: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! The faults that wait for their request.
+//! The faults that wait for their requests, in the order in which tests asked for them.
 
 use super::action::Action;
 use super::fault::{Fault, Subject};
@@ -16,7 +16,7 @@ impl Faults {
         self.0.clear();
     }
 
-    /// What happens to a request to `endpoint`, if anything.
+    /// The action of the first fault that is due for a request to `endpoint`.
     pub(crate) fn take(&mut self, endpoint: &str, subject: Subject) -> Option<Action> {
         let mut due = None;
         for fault in &mut self.0 {

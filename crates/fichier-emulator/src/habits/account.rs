@@ -1,11 +1,11 @@
 //! Habits in calls that change files and folders of the account.
 
-/// What happens to a file that arrives under a name which is in use (docs/api-notes.md, G.1 row 12).
+/// What happens to a file that arrives under a name that is in use (docs/api-notes.md, G.1 row 12).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameTaken {
     /// Two files of the same name.
     Duplicate,
-    /// The file stays where, or as, it was.
+    /// The file keeps its folder and its name; a copy is not made.
     Refuse,
     /// The arriving file gets a free name: `name (1)`.
     Rename,
@@ -25,10 +25,10 @@ pub enum FolderTaken {
     Duplicate,
 }
 
-/// What becomes of the links of a batch beyond [`crate::Rules::batch_max`] (G.1 rows 1 and 2).
+/// What happens to the links of a batch beyond [`crate::Rules::batch_max`] (G.1 rows 1 and 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BatchExcess {
-    /// They are left out, and the reply counts those that were done.
+    /// They are left out, and the reply counts the links that were done.
     LeaveOut,
     /// KO, and none of the batch is carried out.
     Refuse,

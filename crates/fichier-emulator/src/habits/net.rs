@@ -3,30 +3,30 @@
 /// Whose certificate the servers show ([`crate::Emulator::set_certificate`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Certificate {
-    /// A good one of the emulator's authority.
+    /// A good certificate of the emulator's authority.
     #[default]
     Good,
     /// One that is its own authority.
     SelfSigned,
-    /// One of the emulator's authority that ended in 2001.
+    /// One of the emulator's authority that expired in 2001.
     Expired,
     /// One of the emulator's authority for another host.
     OtherHost,
 }
 
-/// What the proxy does with those who ask for the service.
+/// What the proxy does with a client that asks for the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProxyHabit {
-    /// Leads there.
+    /// Connects the client to the service.
     Tunnel,
     /// 407: it wants a name and a password.
     Authenticate,
-    /// Says that it leads there, and shows the page of a captive portal instead.
+    /// Says that it connects, and shows the page of a captive portal instead.
     Portal,
     /// 302 to the page of a captive portal.
     Redirect,
     /// 502: it cannot resolve the name.
     NoSuchHost,
-    /// Accepts the connection and says nothing, as long as the other end waits.
+    /// Accepts the connection and says nothing, as long as the client waits.
     Silence,
 }

@@ -15,7 +15,7 @@ use crate::world::{State, World};
 /// How often the index of [`Storage::Folder`] is written, if something has changed.
 const SAVE_EVERY: Duration = Duration::from_millis(200);
 
-/// How a service is to be; [`Emulator::builder`] begins one.
+/// The settings of a service that is to be started; [`Emulator::builder`] begins with defaults.
 #[derive(Debug)]
 pub struct Builder {
     rules: Rules,
@@ -27,38 +27,39 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Limits and habits; without, the published limits and the safest assumptions.
+    /// Sets limits and habits. The default is the published limits and the safest assumptions.
     #[must_use]
     pub fn rules(self, rules: Rules) -> Builder {
         Builder { rules, ..self }
     }
 
-    /// Where contents go; without, memory.
+    /// Sets where contents are kept. The default is memory.
     #[must_use]
     pub fn storage(self, storage: Storage) -> Builder {
         Builder { storage, ..self }
     }
 
-    /// HTTPS under the service's own names, with an authority and a proxy to reach them.
+    /// Sets whether to serve HTTPS under the service's own names, with an authority and a proxy to
+    /// reach them.
     #[must_use]
     pub fn tls(self, tls: bool) -> Builder {
         Builder { tls, ..self }
     }
 
-    /// The address of the API; without, a free port of 127.0.0.1. Nodes, downloads and the proxy
-    /// take free ports of the same host.
+    /// Sets the address of the API. The default is a free port of 127.0.0.1. Nodes, downloads and
+    /// the proxy take free ports of the same host.
     #[must_use]
     pub fn listen(self, listen: SocketAddr) -> Builder {
         Builder { listen, ..self }
     }
 
-    /// The account's key; without, one that is the same each time.
+    /// Sets the account's key. The default is one that is the same each time.
     #[must_use]
     pub fn key(self, key: &str) -> Builder {
         Builder { key: key.to_owned(), ..self }
     }
 
-    /// Divides all the service's durations, whatever the rules say.
+    /// Divides all the service's durations by this, instead of by [`Rules::time_scale`].
     #[must_use]
     pub fn time_scale(self, scale: u32) -> Builder {
         Builder { time_scale: Some(scale), ..self }
@@ -88,8 +89,8 @@ impl Builder {
         Ok(Emulator { world, key: self.key, places, front, engine })
     }
 
-    /// The service without sockets, threads and clocks of its own, for simulations: requests are
-    /// handed to [`Emulator::answer`], and time is that of the runtime that asks, which may be
+    /// Starts the service without sockets, threads and clocks of its own, for simulations: requests
+    /// are handed to [`Emulator::answer`], and time is that of the runtime that asks, which may be
     /// paused. Its wall clock shows `start_s` (Unix seconds) now. Downloads are not served.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Damage to what is stored, by accident or by others: [`Emulator::truncate_content`],
+//! Damage to stored files, by accident or by others: [`Emulator::truncate_content`],
 //! [`Emulator::damage_content`] and [`Emulator::replace_content`].
 //!
 //! Files and folders that are lost as a whole are in `meddle`.
@@ -10,13 +10,13 @@ use crate::storage::Stored;
 
 const BLOCK: usize = 256 * 1024;
 
-/// Whether the service knows that a file was damaged. Both happen.
+/// Whether the service knows that a file was damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Damage {
-    /// Listings show the size and hash of what is there now.
+    /// Listings show the size and hash of the damaged content.
     Noticed,
-    /// Listings show the size and hash from before; only a download brings it to light. Its
-    /// length is that of what is there now.
+    /// Listings show the size and hash from before the damage; only a download, which has the
+    /// length of the damaged content, shows it.
     Silent,
 }
 
@@ -25,8 +25,8 @@ impl Emulator {
     ///
     /// # Panics
     ///
-    /// When there is no file of this link with more bytes than that, when its content is not kept,
-    /// or the storage cannot be written.
+    /// When there is no file of this link with more bytes than `bytes`, when its content is not
+    /// kept, or the storage cannot be written.
     pub fn truncate_content(&self, link: &str, bytes: u64, damage: Damage) {
         let length = self.content_length(link);
         assert!(bytes < length, "{link} has {length} bytes and not more than {bytes}");
@@ -52,7 +52,7 @@ impl Emulator {
     ///
     /// # Panics
     ///
-    /// When there is none of this link, or the storage cannot be written.
+    /// When there is no file of this link, or the storage cannot be written.
     pub fn replace_content(&self, link: &str, bytes: &[u8]) {
         self.swap_content(link, self.store(bytes), Damage::Noticed);
     }
@@ -62,7 +62,7 @@ impl Emulator {
         reader.and_then(|reader| reader.length().ok()).unwrap_or(0)
     }
 
-    /// Stores the first `length` bytes of a file once more, one of them changed if told to.
+    /// Stores the first `length` bytes of a file once more, with the byte at `flip` changed.
     fn store_again(&self, link: &str, length: u64, flip: Option<u64>) -> Stored {
         let mut reader = self.open_content(link).expect("a content that is kept").take(length);
         let mut sink = self.world.storage.sink().expect("the storage can be written");

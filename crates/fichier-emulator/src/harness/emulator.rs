@@ -23,11 +23,12 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// Answers a request to a service that was started inside; see [`Builder::start_inside`](crate::Builder::start_inside).
+    /// Answers a request to a service without sockets; see
+    /// [`Builder::start_inside`](crate::Builder::start_inside).
     ///
     /// # Errors
     ///
-    /// The connection is closed without an answer, or the host is none of the service's.
+    /// When the connection is closed without an answer, or the host is none of the service's.
     pub async fn answer<B>(&self, request: hyper::Request<B>) -> io::Result<hyper::Response<Bytes>>
     where
         B: hyper::body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
@@ -43,24 +44,25 @@ impl Emulator {
         format!("{scheme}://{}/v1", self.places.api)
     }
 
-    /// The key the service was started with.
+    /// The key that the service was started with.
     pub fn api_key(&self) -> &str {
         &self.key
     }
 
-    /// The authority to trust, if there is TLS.
+    /// The certificate of the authority that clients must trust, as PEM, if there is TLS.
     pub fn ca_pem(&self) -> Option<&str> {
         self.front.as_ref().map(Front::ca_pem)
     }
 
-    /// The proxy that knows the service's host names, if there is TLS.
+    /// The address of the proxy that knows the service's host names, if there is TLS.
     pub fn proxy_url(&self) -> Option<String> {
         self.front.as_ref().map(Front::proxy_url)
     }
 
     /// Opens a second front with TLS and a proxy to the same account, so that a client which
-    /// knows the service by its names alone can look at what others reach over plain HTTP. It is
-    /// there until the emulator stops, and whoever comes through it is witnessed like the others.
+    /// knows the service by its names alone can look at an account that others reach over plain
+    /// HTTP. It stays open until the emulator stops, and its requests are recorded and checked like
+    /// the others.
     ///
     /// # Errors
     ///

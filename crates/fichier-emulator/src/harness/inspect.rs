@@ -1,5 +1,5 @@
-//! Looking into the account, past every limit and without a call: this is how tests see what has
-//! arrived.
+//! Looking into the account, past every limit and without a call: tests use it to see which files
+//! have arrived.
 
 use std::io::Read;
 
@@ -15,15 +15,15 @@ pub struct StoredFile {
     pub path: String,
     /// Its name, which need not be unique in the folder.
     pub name: String,
-    /// `https://1fichier.com/?<id>`.
+    /// Its link, `https://1fichier.com/?<id>`.
     pub link: String,
-    /// In bytes.
+    /// Its size in bytes.
     pub size: u64,
-    /// 128 lower-case hex digits.
+    /// Its hash, 128 lower-case hex digits.
     pub whirlpool: String,
     /// Time of the upload, `YYYY-MM-DD HH:MM:SS` in French local time.
     pub date: String,
-    /// Uploaded without a valid key: in no folder, not in the account.
+    /// Whether it was uploaded without a valid key, and so is in no folder of the account.
     pub anonymous: bool,
 }
 

@@ -1,7 +1,7 @@
 //! Changing the account, past every limit and without a call.
 //!
-//! This is how tests play the other people who change the account: who remove, rename or move
-//! what a client believes to be there.
+//! Tests use it to play other people who change the account: they remove, rename or move the files
+//! that a client believes to be there.
 
 use super::emulator::Emulator;
 use crate::base::{dates, instant};
@@ -57,7 +57,7 @@ impl Emulator {
     ///
     /// # Panics
     ///
-    /// When there is none of this link.
+    /// When there is no file of this link.
     pub fn remove_file(&self, link: &str) {
         let id = link_id(link).unwrap_or_default();
         let removed = self.world.lock().remove_file(id, &self.world.storage, instant());
@@ -68,12 +68,12 @@ impl Emulator {
     ///
     /// # Panics
     ///
-    /// When there is none of this link.
+    /// When there is no file of this link.
     pub fn rename_file(&self, link: &str, name: &str) {
         self.change(link, |file| name.clone_into(&mut file.name));
     }
 
-    /// Puts a file into another folder, which is made if it is not there.
+    /// Moves a file into another folder, which is made if it is not there.
     ///
     /// # Panics
     ///
@@ -89,7 +89,7 @@ impl Emulator {
     ///
     /// # Panics
     ///
-    /// When there is none of this path.
+    /// When there is no folder of this path.
     pub fn remove_folder(&self, path: &str) {
         let state = &mut *self.world.lock();
         let id = state.account.find_folder(path);
@@ -101,17 +101,21 @@ impl Emulator {
         }
     }
 
-    /// Changes when a file was uploaded: French local time, `YYYY-MM-DD HH:MM:SS`.
+    /// Changes the time at which a file was uploaded: French local time, `YYYY-MM-DD HH:MM:SS`.
     ///
     /// # Panics
     ///
-    /// When there is none of this link, or this is no date.
+    /// When there is no file of this link, or the text is no date.
     pub fn set_date(&self, link: &str, date: &str) {
         let date = dates::read(date).expect("a date as the service writes it");
         self.change(link, |file| file.date = date);
     }
 
-    /// Changes what is recorded about a file.
+    /// Changes the record of a file.
+    ///
+    /// # Panics
+    ///
+    /// When there is no file of this link.
     pub(super) fn change(&self, link: &str, change: impl FnOnce(&mut File)) {
         let state = &mut *self.world.lock();
         state.changed = true;

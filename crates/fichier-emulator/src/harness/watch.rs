@@ -1,4 +1,5 @@
-//! What the service was asked, how many bytes went through it, and which of its rules were broken.
+//! Watching the service: the requests that came, the bytes that went through it, and the rules that
+//! were broken.
 
 use std::sync::atomic::Ordering;
 
@@ -6,12 +7,12 @@ use super::emulator::Emulator;
 use crate::world::Request;
 
 impl Emulator {
-    /// Everything that was asked of the API and the nodes, in order of arrival.
+    /// All requests to the API and the nodes, in order of arrival.
     pub fn requests(&self) -> Vec<Request> {
         self.world.lock().record.requests().to_vec()
     }
 
-    /// Everything that was asked of the download servers, in order of arrival.
+    /// All requests to the download servers, in order of arrival.
     pub fn downloads(&self) -> Vec<Request> {
         self.world.lock().record.downloads().to_vec()
     }
@@ -38,7 +39,7 @@ impl Emulator {
         self.world.traffic.sent.load(Ordering::Relaxed)
     }
 
-    /// How often the bytes of a file were asked for, those included that got a page or nothing.
+    /// How often the bytes of a file were asked for. GETs that got a page or nothing count too.
     pub fn download_gets(&self) -> usize {
         let state = self.world.lock();
         state.record.downloads().iter().filter(|request| request.method == "GET").count()
@@ -58,7 +59,7 @@ impl Emulator {
     ///
     /// # Panics
     ///
-    /// Then, with the list.
+    /// When a rule was broken, with the list of all.
     #[track_caller]
     pub fn assert_no_violations(&self) {
         let violations = self.violations();

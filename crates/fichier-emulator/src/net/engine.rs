@@ -15,11 +15,12 @@ const SHUTDOWN: Duration = Duration::from_secs(2);
 pub(crate) struct Engine(Option<Runtime>);
 
 impl Engine {
-    /// For a service without sockets: it runs on the caller's threads.
+    /// No runtime, for a service without sockets: it runs on the caller's threads.
     pub(crate) fn none() -> Engine {
         Engine(None)
     }
 
+    /// A runtime with threads of its own.
     pub(crate) fn start() -> io::Result<Engine> {
         let runtime = runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -29,7 +30,7 @@ impl Engine {
         Ok(Engine(Some(runtime)))
     }
 
-    /// Serves a socket until the runtime ends. Inside, where there is none, nothing is served.
+    /// Serves a socket until the runtime ends; without a runtime, nothing is served.
     pub(crate) fn listen<F>(
         &self,
         listener: StdListener,
@@ -45,13 +46,14 @@ impl Engine {
         Ok(())
     }
 
+    /// Does some work until the runtime ends; without a runtime, nothing is done.
     pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         if let Some(runtime) = &self.0 {
             runtime.spawn(work);
         }
     }
 
-    /// Ends all of it, and returns when the ports are free.
+    /// Ends all servers, and returns when the ports are free.
     pub(crate) async fn stop(&mut self) {
         if let Some(runtime) = self.0.take() {
             let ended = tokio::task::spawn_blocking(move || {
@@ -66,7 +68,7 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        // A runtime must not be waited for where it may be dropped: in another runtime.
+        // The drop may happen inside another runtime, where waiting for this one is forbidden.
         if let Some(runtime) = self.0.take() {
             runtime.shutdown_background();
         }

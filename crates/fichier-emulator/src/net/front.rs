@@ -1,7 +1,7 @@
 //! The sockets of the service: API, node and download, plain or under the service's own names.
 //!
 //! One service may have several fronts. A caller is sent only to servers of the front that it
-//! came to, so that one which speaks TLS never meets plain HTTP.
+//! came to, so that a caller with TLS is never sent to plain HTTP.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
@@ -25,7 +25,7 @@ pub struct Front {
 }
 
 impl Front {
-    /// Opens all of it, the API at `listen`.
+    /// Opens the servers and the proxy, the API at `listen`.
     pub(crate) fn open(
         listen: SocketAddr,
         engine: &Engine,
@@ -40,17 +40,17 @@ impl Front {
         Ok((places, front))
     }
 
-    /// The authority to trust.
+    /// The certificate of the authority that clients must trust, as PEM.
     pub fn ca_pem(&self) -> &str {
         &self.ca_pem
     }
 
-    /// The proxy that knows the service's host names, and leads nowhere else.
+    /// The address of the proxy, which leads to the service's host names only.
     pub fn proxy_url(&self) -> String {
         format!("http://{}", self.proxy)
     }
 
-    /// Shows this certificate to whoever connects from now on.
+    /// Shows this certificate to clients that connect from now on.
     pub(crate) fn show(&self, certificate: Certificate) {
         self.wardrobe.show(certificate);
     }

@@ -1,7 +1,7 @@
 //! The service without sockets: a request comes in as a value and its response goes out as one.
 //!
-//! What answers is what answers on sockets, so that a simulation is witnessed as strictly as any
-//! other test. Downloads need a connection that can be held up, and are not served.
+//! The same servers answer as on sockets, so that a simulation is watched as strictly as any other
+//! test. Downloads need a connection that can be held up, and are not served.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -23,6 +23,7 @@ const API_PORT: u16 = 1;
 const NODE_PORT: u16 = 2;
 const DOWNLOAD_PORT: u16 = 3;
 
+/// The addresses of the servers, at which only [`answer`] finds them.
 pub(crate) fn places() -> Places {
     let at = |port| SocketAddr::new(HOST, port);
     Places { api: at(API_PORT), node: at(NODE_PORT), download: at(DOWNLOAD_PORT), tls: false }
@@ -32,7 +33,7 @@ pub(crate) fn places() -> Places {
 ///
 /// # Errors
 ///
-/// The connection is closed without an answer, or nobody listens there.
+/// When the connection is closed without an answer, or no server has this address.
 pub(crate) async fn answer<B: Arriving>(
     world: Arc<World>,
     request: Request<B>,

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::habits::ProxyHabit;
 use crate::world::{Places, World};
 
-/// The request line and headers of a CONNECT may not be longer.
+/// Bytes in the request line and headers of a CONNECT; a longer one is not answered.
 const MAX_HEAD: usize = 8 * 1024;
 
 const ESTABLISHED: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
@@ -60,7 +60,7 @@ async fn tunnel(mut client: TcpStream, places: Places, world: &World) -> io::Res
         }
         ProxyHabit::NoSuchHost => b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n",
         ProxyHabit::Silence => {
-            // Until the other end closes.
+            // Reads until the client closes.
             let mut rest = [0; 1024];
             while client.read(&mut rest).await? > 0 {}
             return Ok(());
@@ -75,7 +75,7 @@ async fn tunnel(mut client: TcpStream, places: Places, world: &World) -> io::Res
     Ok(())
 }
 
-/// Where a `host:port` really is: at the front that the proxy belongs to.
+/// The address of a `host:port` at the front that the proxy belongs to; `None` for other hosts.
 fn route(target: &str, places: Places) -> Option<SocketAddr> {
     if let Ok(address) = target.parse::<SocketAddr>() {
         return [places.api, places.node, places.download].into_iter().find(|own| *own == address);

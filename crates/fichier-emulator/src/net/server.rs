@@ -1,7 +1,7 @@
 //! Connections: HTTP/1.1 on three listeners, with or without TLS.
 //!
-//! An answer that is an error has no reply: the connection is closed on the client, which is how
-//! a lost reply looks from there.
+//! When a server returns an error, no reply is sent and the connection is closed: that is how a
+//! lost reply looks to the client.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::node;
 use crate::reply::dated;
 use crate::world::{Caller, Places, World};
 
-/// Which of the service's servers listens.
+/// The three servers of the service.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Door {
     Api,
@@ -42,7 +42,7 @@ pub(crate) async fn run(
         let (socket, address) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
-                // Out of descriptors, most likely: others are freed meanwhile.
+                // Most likely no descriptor is left; others are freed meanwhile.
                 tracing::warn!("cannot accept a connection: {error}");
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 continue;

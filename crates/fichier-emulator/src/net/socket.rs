@@ -1,7 +1,7 @@
 //! A connection that tells when all that was written to it has been handed on.
 //!
-//! A body that is to break off after a number of bytes must not do so before these have left:
-//! hyper forgets what it has buffered when a body fails.
+//! A body that breaks off after some bytes must not do so before these have left: hyper drops its
+//! buffer when a body fails.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 
-/// A stream whose flushes wake up whoever waits for them at that moment.
+/// A stream whose flushes wake up the tasks that wait for one at that moment.
 #[derive(Debug)]
 pub(crate) struct Socket<S> {
     stream: S,
@@ -55,7 +55,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Socket<S> {
         self.stream.is_write_vectored()
     }
 
-    /// hyper comes here only when its own buffer is empty.
+    /// hyper flushes only when its own buffer is empty.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
         if let Poll::Ready(Ok(())) = flushed {

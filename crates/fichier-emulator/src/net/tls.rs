@@ -1,7 +1,8 @@
 //! The emulator's own authority, and certificates for all the names of the service.
 //!
-//! Made anew at each start and kept in memory only: trusting it cannot outlive the emulator. One
-//! certificate is good; the others are wrong in one way each, and shown on demand.
+//! They are made anew at each start and kept in memory only, so that no one can trust them after
+//! the emulator has ended. One certificate is good; the others are wrong in one way each, and shown
+//! on demand.
 
 use std::io;
 use std::net::IpAddr;
@@ -40,7 +41,7 @@ pub(crate) struct Wardrobe {
 }
 
 impl Wardrobe {
-    /// Shows another one to whoever connects from now on.
+    /// Shows another one to clients that connect from now on.
     pub(crate) fn show(&self, certificate: Certificate) {
         *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = certificate;
     }
@@ -89,7 +90,7 @@ pub(crate) fn identity(address: IpAddr) -> io::Result<Identity> {
         .map_err(io::Error::other)?
         .with_no_client_auth()
         .with_cert_resolver(Arc::clone(&wardrobe) as Arc<dyn ResolvesServerCert>);
-    // Whoever comes back is shown the certificate of the day.
+    // A client that resumed its session would not be shown the present certificate.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(Identity { acceptor: TlsAcceptor::from(Arc::new(config)), ca_pem, wardrobe })

@@ -11,10 +11,11 @@
 use bytes::{Buf, Bytes, BytesMut};
 use memchr::memmem::Finder;
 
-/// The headers of one part may not be longer; the service's own limit is not known.
+/// Bytes in the headers of one part; longer ones are no multipart body. The service's own limit is
+/// not known.
 const MAX_HEADERS: usize = 16 * 1024;
 
-/// What was found next.
+/// The next piece of a body.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     /// A part begins.
@@ -65,7 +66,7 @@ impl Reader {
         }
     }
 
-    /// Adds a chunk; all events of the one before have been taken.
+    /// Adds a chunk. The caller has taken all events of the chunk before.
     pub(crate) fn push(&mut self, chunk: Bytes) {
         if self.held.is_empty() {
             self.held = chunk;
@@ -81,7 +82,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// A text for people, when this is no multipart body at all.
+    /// A text for people, when the body is not multipart at all.
     pub(crate) fn next(&mut self) -> Result<Option<Event>, String> {
         loop {
             match self.state {
@@ -150,7 +151,7 @@ impl Reader {
         (at > 0).then(|| Event::Data(self.held.split_to(at)))
     }
 
-    /// Up to where the held bytes cannot be the beginning of a boundary.
+    /// How many of the held bytes cannot be the beginning of a boundary.
     fn split_point(&self) -> usize {
         let needle = self.boundary.needle();
         let from = self.held.len().saturating_sub(needle.len() - 1);

@@ -1,4 +1,4 @@
-//! Takes the body of an upload off the socket, and hashes and stores it meanwhile.
+//! Reads the body of an upload from the socket, and hashes and stores it meanwhile.
 //!
 //! The socket is read on the runtime; parsing, hashing and writing happen in a thread of their
 //! own, with a few chunks between the two. So a slow hash holds up its own upload only, and
@@ -17,9 +17,11 @@ use super::multipart::{Event, Reader};
 use crate::storage::{Sink, Stored};
 use crate::world::World;
 
-/// Chunks in flight between socket and thread; hyper's are at most about 400 KiB.
+/// Chunks that wait between socket and thread; when they are as many, the socket is not read.
+/// hyper's chunks are at most about 400 KiB.
 const CHUNKS: usize = 16;
-/// No text field of an upload is longer (docs/api-notes.md, C.1: `message`).
+/// Bytes of a text field that are kept; the rest of a longer one is dropped (docs/api-notes.md,
+/// C.1: `message`).
 const MAX_TEXT: usize = 8 * 1024;
 
 /// A body as hyper hands it over, or as a simulation does.
@@ -37,10 +39,10 @@ impl<B> Arriving for B where
 {
 }
 
-/// What came in one upload.
+/// The files and fields of one upload.
 #[derive(Debug, Default)]
 pub(crate) struct Received {
-    /// In the order of their parts.
+    /// The files under the names they were sent by, in the order of their parts.
     pub(crate) files: Vec<(String, Stored)>,
     /// The text of the field `did`.
     pub(crate) did: Option<String>,
@@ -50,12 +52,12 @@ pub(crate) struct Received {
     pub(crate) closed: bool,
 }
 
-/// How a body is read.
+/// How much of a body is read, and how fast.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
-    /// No more bytes than this.
+    /// Bytes that are read; the connection breaks after them.
     pub(crate) most: usize,
-    /// No more bytes than this in a second.
+    /// Bytes that are read in a second; `None` is as fast as they come.
     pub(crate) rate: Option<u64>,
 }
 
@@ -63,8 +65,8 @@ pub(crate) struct Pace {
 ///
 /// # Errors
 ///
-/// When the connection breaks, or as many bytes have come as are read, or storage fails. What was stored so
-/// far is gone then.
+/// When the connection breaks or [`Pace::most`] bytes have come: the files that were stored so far
+/// are then removed. When the storage cannot be written.
 pub(crate) async fn receive(
     world: &Arc<World>,
     boundary: &str,
@@ -113,7 +115,7 @@ pub(crate) async fn receive(
     }
 }
 
-/// The same without a thread: a simulation has none, and its bodies are small.
+/// Reads a body like [`receive`] without a thread: a simulation has none, and its bodies are small.
 async fn receive_here(
     world: &World,
     boundary: &str,
@@ -146,7 +148,7 @@ async fn receive_here(
     }
 }
 
-/// Frees what an upload has stored that does not come to be.
+/// Frees the contents that were stored for an upload which is not kept.
 pub(crate) fn discard(world: &World, received: &Received) {
     for (name, stored) in &received.files {
         if let Err(error) = world.storage.forget(&stored.content) {
@@ -163,12 +165,12 @@ fn store(world: &World, reader: Reader, mut chunks: mpsc::Receiver<Bytes>) -> io
     Ok(taking.finish())
 }
 
-/// A form while it comes in.
+/// A form that is being read.
 struct Taking {
     reader: Reader,
     open: Open,
     received: Received,
-    /// It is no form; what still comes of it is not looked at.
+    /// Whether it turned out to be no form; the rest of it is not looked at.
     is_broken: bool,
 }
 

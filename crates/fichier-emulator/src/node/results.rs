@@ -1,4 +1,4 @@
-//! `end.pl`: what became of an upload (docs/api-notes.md, C.4).
+//! `end.pl`: the result of an upload (docs/api-notes.md, C.4).
 //!
 //! An id that the node does not know, has not received yet or has forgotten gives a result
 //! without links. The order of the links means nothing and changes each time.
@@ -18,7 +18,7 @@ use crate::world::{Entry, State, Ticket, World};
 const SCANNING: &str = "<html><body><div class=\"bloc2\">Veuillez patienter. Please wait until the \
     file has been scanned by our anti-virus</div></body></html>\n";
 
-/// How a client wants to read a result.
+/// The form in which a client wants a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     Page,
@@ -30,7 +30,7 @@ enum Form {
 ///
 /// # Errors
 ///
-/// Only to have the connection closed.
+/// When a fault wants it: the caller closes the connection.
 pub(crate) async fn tell<B>(
     world: &World,
     request: &Request<B>,
@@ -89,7 +89,7 @@ fn answer(world: &World, state: &mut State, xid: &str, form: Form) -> (Reply, De
         if upload.empty > 0 {
             upload.empty -= 1;
         } else if is_processing {
-            // Nothing is told yet.
+            // The links are not told yet.
         } else if let Some((stored, all)) = &upload.result
             && now - *stored < kept
         {
@@ -147,7 +147,7 @@ fn link(entry: &Entry) -> Value {
     })
 }
 
-/// Tells something else than the truth, because a test wants it.
+/// Makes the links wrong in the way that a fault asks for.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the other faults do not touch the links")]
 fn distort(action: &Action, links: &mut Vec<Value>) {
     match action {

@@ -1,4 +1,4 @@
-//! A node's front end: where a request goes.
+//! A node's front end, which knows two addresses: `upload.cgi` and `end.pl`.
 
 use std::io;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::world::World;
 ///
 /// # Errors
 ///
-/// When the client's body cannot be read, and to have the connection closed.
+/// When the body cannot be read or a fault wants it: the caller closes the connection.
 pub(crate) async fn serve<B: Arriving>(
     world: Arc<World>,
     request: Request<B>,

@@ -23,14 +23,15 @@ use crate::reply::{Body, Delivery, Reply, spoil};
 use crate::rules::names;
 use crate::world::{Entry, File, ROOT, State, Ticket, World};
 
-/// Limits of one request (docs/api-notes.md, C.1).
+/// Files in one upload; one with more gets a page and stores nothing (docs/api-notes.md, C.1).
 const MAX_FILES: usize = 500;
+/// Bytes in the body of one upload; a longer one is refused unread (docs/api-notes.md, C.1).
 const MAX_BODY: u64 = 500_000_000_000;
-/// How long a file stays hidden whose result nobody asks for: longer than any emulator runs.
+/// How long a file stays hidden while nobody asks for its result: longer than any emulator runs.
 const NEVER_ASKED: Duration = Duration::from_secs(10 * 365 * 86_400);
 const NOTHING_FOUND: &str = "Pas de fichier trouvé dans l'envoi";
 
-/// What is known about an upload before its body.
+/// The facts about an upload that come before its body.
 struct Opening {
     id: String,
     boundary: String,
@@ -44,7 +45,7 @@ struct Opening {
 ///
 /// # Errors
 ///
-/// When the client's body cannot be read, and to have the connection closed.
+/// When the body cannot be read or a fault wants it: the caller closes the connection.
 pub(crate) async fn take<B: Arriving>(
     world: &Arc<World>,
     request: Request<B>,
@@ -145,14 +146,15 @@ impl State {
         given.zip(kept).is_some_and(|(given, kept)| now - given >= kept)
     }
 
-    /// Whether the account has no room for what came.
+    /// Whether the account has no room for the files that came.
     fn is_too_much(&self, received: &Received) -> bool {
         let more: u64 = received.files.iter().map(|(_, stored)| stored.size).sum();
         self.account.used_bytes() + more > self.rules.quota_bytes
     }
 }
 
-/// An id is good for one upload (docs/api-notes.md, B.2); the node takes any all the same.
+/// Records an upload under an id, which is good for one (docs/api-notes.md, B.2). The node takes
+/// files under any id.
 fn note_id(state: &mut State, id: &str) {
     let is_known = state.uploads.get(id).is_some();
     let upload = state.uploads.of(id);
@@ -164,7 +166,7 @@ fn note_id(state: &mut State, id: &str) {
     }
 }
 
-/// The boundary as it is written, quotes and all: the service takes off nothing.
+/// The boundary as it is written: the service does not take off quotes.
 fn boundary<B>(state: &mut State, request: &Request<B>) -> String {
     let kind = header(request, CONTENT_TYPE).unwrap_or_default();
     let boundary = kind.strip_prefix("multipart/form-data").and_then(|rest| {
@@ -230,7 +232,7 @@ fn close(
     (Reply::html(302, page).with(LOCATION, place), spoil::delivery(opening.action.as_ref()))
 }
 
-/// Why the node stores nothing of an upload.
+/// The reply to an upload that the node refuses; `None` if it stores the files.
 fn refusal(state: &mut State, opening: &Opening, received: &Received) -> Option<Reply> {
     let names: Vec<&str> = received.files.iter().map(|(name, _)| name.as_str()).collect();
     if !received.closed {
@@ -260,7 +262,7 @@ fn refusal(state: &mut State, opening: &Opening, received: &Received) -> Option<
     is_nothing.then(|| Reply::node_page(NOTHING_FOUND))
 }
 
-/// Puts the files into the account, or beside it when nobody is identified.
+/// Puts the files into the account, or outside of it if the upload is anonymous.
 fn keep(state: &mut State, opening: &Opening, received: Received) -> Vec<Entry> {
     let anonymous = opening.identified != Some(true) || opening.action == Some(Action::Anonymous);
     let into_root = anonymous || opening.action == Some(Action::IntoRoot);
@@ -310,20 +312,20 @@ fn keep(state: &mut State, opening: &Opening, received: Received) -> Vec<Entry> 
     entries
 }
 
-/// When a new file is to be seen in listings.
+/// The moment from which listings show a new file.
 fn hidden_until(state: &State) -> Option<Instant> {
     let lag = if state.rules.appears_after_result { NEVER_ASKED } else { Duration::ZERO };
     let lag = lag + state.rules.real(state.rules.listing_lag);
     (!lag.is_zero()).then(|| instant() + lag)
 }
 
-/// When calls know the link of a new file.
+/// The moment from which calls know the link of a new file.
 fn unknown_until(state: &State) -> Option<Instant> {
     let lag = state.rules.real(state.rules.new_link_lag);
     (!lag.is_zero()).then(|| instant() + lag)
 }
 
-/// A bad `did` is the root, silently (docs/api-notes.md, C.3).
+/// The folder that `did` names; the root, silently, if it names none (docs/api-notes.md, C.3).
 fn folder_of(state: &mut State, did: Option<&str>) -> i64 {
     let Some(did) = did else { return ROOT };
     match did.trim().parse::<i64>() {

@@ -19,11 +19,12 @@ pub(crate) const HTML: &str = "text/html; charset=utf-8";
 /// The body of every response.
 pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
 
-/// What becomes of a reply on its way.
+/// How a reply is delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Delivery {
+    /// As it is.
     Send,
-    /// The connection is closed instead.
+    /// The connection is closed and nothing is sent.
     Lost,
     /// Nothing is sent and the connection stays open.
     Never,
@@ -31,10 +32,11 @@ pub(crate) enum Delivery {
     Half,
     /// 200 and an empty body.
     Nothing,
+    /// After this long.
     Late(Duration),
-    /// A page with this status instead.
+    /// A page with this status is sent in its place.
     Page(u16),
-    /// At this many bytes a second.
+    /// Slowly, at this many bytes a second.
     Trickle(u64),
 }
 
@@ -51,7 +53,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// The status that the client sees; 0 for none.
+    /// The status that the client sees; 0 if it sees none.
     pub(crate) fn status(&self) -> u16 {
         match self.delivery {
             Delivery::Lost | Delivery::Never => 0,
@@ -68,7 +70,7 @@ impl Answer {
     ///
     /// # Errors
     ///
-    /// Only to have the connection closed.
+    /// When the connection is to be closed.
     pub(crate) async fn deliver(mut self) -> io::Result<Response<Body>> {
         match self.delivery {
             Delivery::Send | Delivery::Page(_) | Delivery::Trickle(_) => {}
@@ -107,7 +109,7 @@ pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
 }
 
-/// A piece every twentieth of a second.
+/// A body that is sent at `rate` bytes a second, a piece every twentieth of a second.
 fn slow_body(bytes: Bytes, rate: u64) -> Body {
     const PIECES_PER_S: u64 = 20;
     let piece = usize::try_from(rate / PIECES_PER_S).unwrap_or(usize::MAX).max(1);
@@ -122,7 +124,7 @@ fn slow_body(bytes: Bytes, rate: u64) -> Body {
     StreamBody::new(pieces).boxed_unsync()
 }
 
-/// Spaces inside an object: valid JSON that only a limit on the size stops.
+/// Spaces inside an object: valid JSON, which a client refuses only if it limits the size.
 fn huge_body(length: u64) -> Body {
     const BLOCK: u64 = 64 * 1024;
     let spaces = Bytes::from(vec![b' '; 64 * 1024]);
@@ -139,7 +141,7 @@ fn huge_body(length: u64) -> Body {
     StreamBody::new(blocks).boxed_unsync()
 }
 
-/// With the service's own time; hyper would write that of this machine.
+/// Gives a response the time of the service; hyper would write that of this machine.
 pub(crate) fn dated<B>(mut response: Response<B>, world: &World) -> Response<B> {
     if let Ok(date) = HeaderValue::try_from(world.lock().clock.header()) {
         response.headers_mut().insert(DATE, date);

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use flate2::write::DeflateEncoder;
 use flate2::{Compression, Crc};
 
-/// What one repeated piece unpacks to.
+/// Bytes that one repeated piece unpacks to.
 const PIECE: usize = 1 << 20;
-/// The magic, deflate, no flags, no time, no system (RFC 1952).
+/// A gzip header: the magic, deflate, no flags, no time, no system (RFC 1952).
 const HEAD: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 
 /// Gzip that unpacks to a JSON object of at least `length` bytes, for about a thousandth of them.
@@ -33,7 +33,7 @@ pub(crate) fn of(length: u64) -> Bytes {
     bomb.into()
 }
 
-/// Deflated on its own, up to the border of a byte, with more to come.
+/// Bytes deflated on their own and flushed to a byte border, so that another piece may follow.
 fn flushed(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
     written(encoder.write_all(bytes));
@@ -47,7 +47,7 @@ fn last(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap_or_default()
 }
 
-/// Memory takes all that is written to it.
+/// Asserts that a write into memory succeeded, as it always does.
 fn written(done: std::io::Result<()>) {
     debug_assert!(done.is_ok(), "{done:?}");
 }

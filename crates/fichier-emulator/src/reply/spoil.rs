@@ -1,7 +1,8 @@
 //! How a fault changes the answer to a request.
 //!
 //! Each fault either replaces the work ([`instead`]) or changes how its reply is delivered
-//! ([`delivery`]). Those that change *what* is replied are known to the endpoint they concern.
+//! ([`delivery`]). A fault that changes the content of a reply is handled by the endpoint that it
+//! concerns.
 
 use std::time::Instant;
 
@@ -53,7 +54,7 @@ pub(crate) fn instead(
     Some((reply, Delivery::Send))
 }
 
-/// What becomes of the reply after the work is done.
+/// How the reply is delivered after the work is done.
 pub(crate) fn delivery(action: Option<&Action>) -> Delivery {
     match action {
         Some(Action::DoItThenReset) => Delivery::Lost,
@@ -66,7 +67,7 @@ pub(crate) fn delivery(action: Option<&Action>) -> Delivery {
     }
 }
 
-/// What others do to the account just before the work.
+/// Plays others who change the account just before the work.
 pub(crate) fn meddle(action: Option<&Action>, state: &mut State, storage: &Storage, now: Instant) {
     let Some(Action::Vanish(name)) = action else { return };
     let gone: Vec<String> =

@@ -29,9 +29,9 @@ pub(crate) struct Reply {
 pub(crate) enum Payload {
     Json(Value),
     Text(&'static str, String),
-    /// A JSON object of this many bytes.
+    /// A JSON object of this many bytes, nearly all of them spaces.
     Huge(u64),
-    /// JSON, as gzip.
+    /// JSON that is already packed as gzip.
     Gzip(Bytes),
 }
 
@@ -82,7 +82,7 @@ impl Reply {
         self
     }
 
-    /// Writes the reply down.
+    /// Writes the reply as it will be sent.
     pub(crate) fn write(self, state: &mut State, pretty: bool, delivery: Delivery) -> Answer {
         let mut gzip = None;
         let (kind, text, huge) = match self.payload {

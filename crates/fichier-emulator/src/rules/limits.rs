@@ -3,8 +3,8 @@
 //! Pure: the time of each call is passed in. A refusal says which rule was broken, for the list
 //! of violations; the caller turns it into the service's words.
 //!
-//! Unless the rules say otherwise, a lock is prolonged by the calls that are made while it lasts (docs/api-notes.md, G.2), which
-//! is what makes probing inside a lock so expensive.
+//! Unless the rules say otherwise, calls that are made during a lock prolong it (docs/api-notes.md,
+//! G.2): that makes it expensive to try whether a lock has ended.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -14,10 +14,10 @@ use super::switches::Rules;
 
 /// How long a ban after too many refusals, or a hard lock, lasts (docs/api-notes.md, A.5).
 const BAN: Duration = Duration::from_secs(3600);
-/// The time in which refusals are counted; the service does not say.
+/// The time in which refusals are counted; the service does not say how long it is.
 const REFUSALS_SPAN: Duration = Duration::from_secs(600);
 
-/// Why nobody gets in (docs/api-notes.md, section E).
+/// Why all calls are refused (docs/api-notes.md, section E).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LockKind {
     /// `Flood detected: IP Locked`.
@@ -36,9 +36,10 @@ pub(crate) struct Refusal {
     pub(crate) broken: String,
 }
 
-/// Files up to this size must not be downloaded in quick succession (docs/api-notes.md, A.5).
+/// Bytes of the largest file that must not be downloaded in quick succession (docs/api-notes.md,
+/// A.5).
 const SMALL: u64 = 50_000_000;
-/// By how much a thread may be late, where the service's time runs faster than that of threads.
+/// How late a thread may be, where the service's time runs faster than that of threads.
 const LATENESS: Duration = Duration::from_millis(20);
 
 /// What the service remembers about the pace of its caller.
@@ -123,7 +124,8 @@ impl Limits {
         self.last_lock = None;
     }
 
-    /// As if nobody had called for longer than any rule reaches back. Locks stay.
+    /// Forgets all calls, as if there had been none for longer than any rule reaches back. Locks
+    /// stay.
     pub(crate) fn forget_calls(&mut self) {
         let Limits { lock, last_lock, location, .. } = std::mem::take(self);
         *self = Limits { lock, last_lock, location, ..Limits::default() };
@@ -155,8 +157,8 @@ impl Limits {
         Err(Refusal { kind: LockKind::Flood, broken })
     }
 
-    /// Whether a listing comes too soon after the last one, of whatever folder. On a faster clock
-    /// the average is held, as for small downloads.
+    /// Whether a listing comes too soon after the last one of any folder. On a faster clock the
+    /// average is held, as for small downloads.
     fn is_listing_early(&mut self, rules: &Rules, now: Instant) -> bool {
         let Some(interval) = rules.listing_interval else { return false };
         let due = self.listing_due.unwrap_or(now);

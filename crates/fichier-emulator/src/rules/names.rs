@@ -1,4 +1,4 @@
-//! Which names the service refuses for folders and changes for files (docs/api-notes.md, F.1).
+//! The names that the service refuses for folders and changes for files (docs/api-notes.md, F.1).
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 
@@ -6,7 +6,8 @@ use super::switches::Rules;
 use crate::habits::LongName;
 
 const RESERVED: [char; 9] = ['\\', '<', '>', '\'', '$', '`', '/', '"', '\u{7f}'];
-/// The documented limit of folder names, and the assumed one of file names (G.1 row 23).
+/// Characters of a folder name, which is refused if it is longer, as documented. Bytes of a file
+/// name, which is cut, as assumed (G.1 row 23).
 const MAX_LENGTH: usize = 250;
 
 /// Why `mkdir` refuses a name.
@@ -25,7 +26,7 @@ pub(crate) fn refusal(name: &str) -> Option<&'static str> {
 }
 
 /// The name that a file called `name` is stored under, and whether a careful client would have
-/// sent another; no name if the file is not taken.
+/// sent another name. The name is `None` if the file is refused.
 pub(crate) fn stored(name: &str, rules: &Rules) -> (Option<String>, bool) {
     let kept = mangled(name);
     let careless = kept != name;

@@ -5,16 +5,16 @@
 pub enum Offer {
     /// Registered, without a subscription.
     None,
-    /// Premium.
+    /// The subscription "Premium".
     Premium,
-    /// Access.
+    /// The subscription "Access".
     Access,
-    /// Premium GOLD.
+    /// The subscription "Premium GOLD".
     Gold,
 }
 
 impl Offer {
-    /// The number in `user/info.cgi`.
+    /// The number that `user/info.cgi` tells for it.
     pub(crate) fn number(self) -> u8 {
         match self {
             Offer::None => 0,

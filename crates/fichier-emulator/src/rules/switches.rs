@@ -22,11 +22,13 @@ pub struct Rules {
     pub node_calls_count: bool,
     /// How long a lock lasts (A.5: from 30 s to an hour are reported).
     pub lock_length: Duration,
-    /// Each API call made while a lock lasts starts it anew (G.2).
+    /// Whether each API call that is made during a lock starts it anew (G.2).
     pub lock_prolonged: bool,
-    /// A flood within an hour of the last lock locks for twice as long, up to this.
+    /// The longest lock: a flood within an hour of the last lock locks for twice as long as that
+    /// one, up to this. With `None`, all locks are equally long.
     pub lock_doubles_to: Option<Duration>,
-    /// Least time between two listings of one folder, whatever the endpoint or date window (A.5).
+    /// Least time between two listings of one folder, through any endpoint and with any date window
+    /// (A.5).
     pub folder_listing_interval: Option<Duration>,
     /// Whether `folder/ls` is such a listing (G.1 row 4); `file/ls` always is.
     pub folder_ls_counts: bool,
@@ -38,7 +40,8 @@ pub struct Rules {
     pub account_interval_per_address: Option<Duration>,
     /// Least time between two `user/info.cgi` of one user (A.5).
     pub account_interval_per_user: Option<Duration>,
-    /// Least time between the starts of downloads (GETs) of files of 50 MB or less (A.5, section D).
+    /// Least time between the starts of downloads (GETs) of files of 50 MB or less (A.5, section
+    /// D).
     ///
     /// The document says that "quick succession" gets the address blocked and names no number, so
     /// 400 ms is a choice. rclone makes two calls at least 400 ms apart for each file: one file
@@ -46,41 +49,40 @@ pub struct Rules {
     /// On a faster clock the average is held and not each interval: some may be short by up to
     /// 20 ms of real time, by which threads are late.
     pub small_download_interval: Option<Duration>,
-    /// Downloads under way at one time; one more is a violation (the admin named 30, section D).
-    /// What the service does then is not known: it is served.
+    /// Downloads under way at one time; one more is a violation (the admin named 30, section D). It
+    /// is served: the real answer is not known.
     pub max_download_connections: Option<usize>,
-    /// How many answers of 401, 403, 404 or 410 within ten minutes end in a lock of an hour (A.5).
+    /// Answers of 401, 403, 404 or 410 within ten minutes; one more locks for an hour (A.5).
     pub refusals_before_ban: Option<usize>,
     /// All the service's durations are divided by this: at 100, 300 calls a second are allowed,
     /// and 30 s are 300 ms. Dates stay real.
     pub time_scale: u32,
 
-    /// `file/mv`, `file/rename` and `file/cp` onto a name in use.
+    /// What `file/mv`, `file/rename` and `file/cp` do about a name in use.
     pub on_name_taken: NameTaken,
-    /// `folder/mkdir` and `folder/mv` onto a name in use.
+    /// What `folder/mkdir` and `folder/mv` do about a name in use.
     pub on_folder_taken: FolderTaken,
     /// Folder names that differ in case only are the same name (G.1 row 24).
     pub folders_fold_case: bool,
     /// `folder/mv` with a destination and a new name does both (B.16, G.1 row 11).
     pub folder_mv_does_both: bool,
-    /// `folder/rm` of a folder with something in it.
+    /// What `folder/rm` does with a folder that is not empty.
     pub rm_full_folder: FullFolder,
-    /// What a careful client never does is no violation, where whoever tries it wants to know what
-    /// happens: `folder/rm` of a full folder, names that are refused or changed, an empty file, one
-    /// name twice in an upload, a `did` of no folder.
+    /// Some requests that a careful client never makes are no violations, for clients that try how
+    /// the service answers them: `folder/rm` of a full folder, names that are refused or changed,
+    /// an empty file, one name twice in an upload, a `did` of no folder.
     pub trials_tolerated: bool,
-    /// `folder/mkdir` stores a name that it does not keep changed, as those of files, instead of
-    /// refusing it (F.1).
+    /// `folder/mkdir` changes a name like that of a file, where it would otherwise refuse it (F.1).
     pub mkdir_changes_names: bool,
     /// Stores `a<b` as `a_b`, ` x` as `x`, and the like, when files are uploaded or renamed (F.1).
     pub mangle_names: bool,
     /// Stores names of files and folders in Unicode's composed form, NFC (G.1 row 24).
     pub compose_names: bool,
-    /// Most bytes of a file name (G.1 row 23).
+    /// Bytes of a file name (G.1 row 23); [`Rules::long_names`] says what happens to a longer one.
     pub name_max: usize,
-    /// Longer file names.
+    /// What happens to a file name of more than [`Rules::name_max`] bytes.
     pub long_names: LongName,
-    /// An empty file in an upload.
+    /// What happens to an empty file in an upload.
     pub empty_files: EmptyFile,
     /// How long a new file is missing in listings, and a removed one still shown (C.5, B.8).
     pub listing_lag: Duration,
@@ -91,7 +93,7 @@ pub struct Rules {
     /// New files are in listings only once `end.pl` was asked about them: moving a file to its
     /// storage begins there (C.4).
     pub appears_after_result: bool,
-    /// Most rows of a listing; beyond it, any of them are left out (A.5).
+    /// Rows of a listing; of a longer one, any rows are left out (A.5).
     pub listing_cap: usize,
     /// A folder without sub-folders has no `sub_folders` (A.8).
     pub sub_folders_missing_on_leaf: bool,
@@ -99,29 +101,30 @@ pub struct Rules {
     pub numbers_drift: bool,
     /// The folder of this name has an empty `create_date` (B.13).
     pub empty_create_date: Option<String>,
-    /// Most links of a batch that are carried out (G.1 row 1).
+    /// Links of a batch that are carried out (G.1 row 1); [`Rules::batch_excess`] says what happens
+    /// to more.
     pub batch_max: Option<usize>,
-    /// The links of a batch beyond that.
+    /// What happens to the links of a batch beyond [`Rules::batch_max`].
     pub batch_excess: BatchExcess,
-    /// Most links of a batch that a careful client sends; more is a violation (G.1 row 1).
+    /// Links of a batch that a careful client sends; more are a violation (G.1 row 1).
     pub batch_tolerated: usize,
     /// `file/mv` gives the file a new link (B.9).
     pub mv_changes_link: bool,
-    /// `file/rm` of a link that does not exist.
+    /// What `file/rm` says about a link that does not exist.
     pub remove_unknown: RemoveUnknown,
     /// Listing a folder that does not exist is an empty `OK` and not 404 (G.1 row 28).
     pub unknown_folder_lists_empty: bool,
-    /// An upload with a wrong key.
+    /// What a node does with an upload under a wrong key.
     pub bad_key_on_node: BadKeyOnNode,
     /// Downloads are refused unless they use CDN credits, #913; not to Premium GOLD (section D).
     pub downloads_need_cdn: bool,
     /// The account's CDN credit, in GB of 10⁹ bytes (B.18). Downloads whose token had `cdn:1` use
     /// it up; with none left, such tokens are refused, #913.
     pub cdn_credit_gb: f64,
-    /// Somebody who is not to be seen downloads elsewhere: tokens and downloads are refused, #887
+    /// Somebody outside of the test downloads elsewhere: tokens and downloads are refused, #887
     /// (section D).
     pub other_location_active: bool,
-    /// For how long after a token or a download the same is refused to other addresses, #887. The
+    /// How long after a token or a download other addresses are refused both, #887. The
     /// document says "some minutes" and advises to wait 5 (section D). `None`, the default, is a
     /// choice: most tests are about something else, and through the proxy all clients have one
     /// address.
@@ -130,17 +133,17 @@ pub struct Rules {
     pub result_kept: Duration,
     /// How long an upload's id may wait for its files; after that the node takes none (B.2).
     pub upload_id_kept: Option<Duration>,
-    /// How long files that arrived are being processed (C.4).
+    /// How long the service processes files after they have arrived (C.4).
     pub processing: Duration,
-    /// What `end.pl` says meanwhile.
+    /// What `end.pl` says during [`Rules::processing`].
     pub while_processing: WhileProcessing,
     /// `end.pl` tells the files in the order in which they were sent, and not in any (G.1 row 21).
     pub links_as_sent: bool,
-    /// What the account may hold, in bytes (B.18).
+    /// Bytes that the account may hold (B.18); [`Rules::at_quota`] says what happens to more.
     pub quota_bytes: u64,
-    /// Files beyond that.
+    /// What happens to files for which [`Rules::quota_bytes`] leaves no room.
     pub at_quota: AtQuota,
-    /// What the proxy does, which is there with TLS.
+    /// What the proxy does; there is one with TLS only.
     pub proxy: ProxyHabit,
 }
 

@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 /// The bytes of one stored file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Content {
-    /// In memory.
+    /// The bytes themselves, in memory.
     #[serde(skip)]
     Memory(Bytes),
-    /// A file of this name among the contents.
+    /// The name of a file in the folder of contents.
     Disk(String),
-    /// Not kept.
+    /// The bytes were not kept.
     Absent,
 }
 
@@ -26,6 +26,6 @@ impl Content {
 pub(crate) struct Stored {
     pub(crate) content: Content,
     pub(crate) size: u64,
-    /// Lower-case hex.
+    /// The hash in lower-case hex.
     pub(crate) whirlpool: String,
 }

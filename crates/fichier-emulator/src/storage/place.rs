@@ -10,14 +10,14 @@ use super::content::Content;
 use super::reader::{ContentReader, Source};
 use super::sink::{Place, Sink};
 
-/// Where an emulator keeps what it is sent.
+/// Where an emulator keeps the bytes of the files that it is sent.
 #[derive(Clone, Debug)]
 pub enum Storage {
-    /// In memory, gone when the emulator stops.
+    /// In memory; they are lost when the emulator stops.
     Memory,
-    /// Contents as files in this folder, and an index as JSON: survives a restart.
+    /// As files in this folder, with an index as JSON: both survive a restart.
     Folder(PathBuf),
-    /// Hash and size only; such files cannot be downloaded.
+    /// Nowhere: only hash and size are kept, and files cannot be downloaded.
     Discard,
 }
 
@@ -42,7 +42,7 @@ impl Storage {
         Ok(())
     }
 
-    /// Whether there is an index to save.
+    /// Whether the account survives a restart, so that an index has to be saved.
     pub(crate) fn is_kept(&self) -> bool {
         matches!(self, Storage::Folder(_))
     }

@@ -16,7 +16,7 @@ pub(super) enum Source {
 }
 
 impl ContentReader {
-    /// Of the whole content, in bytes.
+    /// The length of the whole content, in bytes.
     pub(crate) fn length(&self) -> io::Result<u64> {
         match &self.0 {
             Source::Memory(bytes) => Ok(bytes.get_ref().len() as u64),

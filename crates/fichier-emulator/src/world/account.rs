@@ -25,13 +25,13 @@ pub(crate) struct Folder {
     pub(crate) id: i64,
     pub(crate) parent: i64,
     pub(crate) name: String,
-    /// Unix seconds.
+    /// Time of its creation in Unix seconds.
     pub(crate) created: i64,
     /// The public address, if shared.
     pub(crate) shared: Option<String>,
 }
 
-/// Folders and files.
+/// The folders and files of the account, and the anonymous files.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Account {
     folders: BTreeMap<i64, Folder>,
@@ -97,7 +97,8 @@ impl Account {
         id
     }
 
-    /// Hangs a folder elsewhere, unless that would be below itself.
+    /// Moves a folder into another, unless that is the folder itself or below it. Returns whether
+    /// it was moved.
     pub(crate) fn move_folder(&mut self, id: i64, parent: i64) -> bool {
         if id == ROOT || !self.folders.contains_key(&parent) || self.is_within(parent, id) {
             return false;
@@ -107,7 +108,7 @@ impl Account {
         true
     }
 
-    /// Removes a folder that has neither files nor sub-folders.
+    /// Removes a folder that has neither files nor sub-folders. Returns whether it was removed.
     pub(crate) fn remove_folder(&mut self, id: i64) -> bool {
         let empty = self.sub_folders(id).next().is_none() && self.files_in(id).next().is_none();
         id != ROOT && empty && self.folders.remove(&id).is_some()
@@ -123,7 +124,7 @@ impl Account {
         removed
     }
 
-    /// `/backups/photos`; `/` for the root.
+    /// The path of a folder: `/backups/photos`; `/` for the root.
     pub(crate) fn path(&self, id: i64) -> String {
         let mut names = Vec::new();
         let mut at = id;
@@ -156,7 +157,7 @@ impl Account {
         self.files.values()
     }
 
-    /// What the account's files take up.
+    /// The bytes that the account's files take up.
     pub(crate) fn used_bytes(&self) -> u64 {
         self.files().filter(|file| !file.anonymous).map(|file| file.size).sum()
     }
@@ -168,8 +169,8 @@ impl Account {
             .filter_map(|(_, id)| self.files.get(id))
     }
 
-    /// What a listing made at `now` shows of a folder: without files that are too new, with some
-    /// that are already removed or moved away.
+    /// The files that a listing made at `now` shows in a folder: those that are too new are
+    /// missing, and some that were removed or moved away are still there.
     pub(crate) fn visible_in(&self, folder: i64, now: Instant) -> Vec<&File> {
         let is_shown_elsewhere = |file: &File| {
             self.trailing
@@ -191,13 +192,13 @@ impl Account {
         there.chain(moved_away).chain(ghosts.map(|(file, _)| file)).collect()
     }
 
-    /// Shows a moved file where it was, until then.
+    /// Lets listings show a moved file in the folder that it came from, for some time.
     pub(crate) fn trail(&mut self, id: &str, from: i64, until: Instant) {
         self.trailing.retain(|(other, _, _)| other != id);
         self.trailing.push((id.to_owned(), from, until));
     }
 
-    /// Whether a file other than `except` has this name in this folder.
+    /// The file other than `except` that has this name in this folder.
     pub(crate) fn name_is_taken(&self, folder: i64, name: &str, except: &str) -> Option<&File> {
         self.files_in(folder).find(|file| file.name == name && file.id != except)
     }
@@ -216,17 +217,17 @@ impl Account {
         Some(file)
     }
 
-    /// Keeps a removed file in listings until then.
+    /// Lets listings show a removed file for some time.
     pub(crate) fn haunt(&mut self, file: File, until: Instant) {
         self.ghosts.push((file, until));
     }
 
-    /// Whether removed files of this folder are still being cleared away.
+    /// Whether listings still show removed files in this folder.
     pub(crate) fn is_haunted(&self, folder: i64, now: Instant) -> bool {
         self.ghosts.iter().any(|(file, until)| file.folder == folder && now < *until)
     }
 
-    /// Puts a file into another folder.
+    /// Moves a file into another folder.
     pub(crate) fn move_file(&mut self, id: &str, folder: i64) {
         if let Some(mut file) = self.remove_file(id) {
             file.folder = folder;
@@ -234,7 +235,7 @@ impl Account {
         }
     }
 
-    /// Whether any file has this content, which is on disk.
+    /// Whether any file has this content on disk; contents in memory need no freeing.
     pub(crate) fn uses(&self, content: &Content) -> bool {
         matches!(content, Content::Disk(_))
             && self.files.values().any(|file| file.content.is_same(content))

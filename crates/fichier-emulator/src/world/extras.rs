@@ -1,13 +1,13 @@
-//! What the endpoints beside the mirror's needs remember: remote uploads and FTP users
+//! The memory of the endpoints that a mirror does not need: remote uploads and FTP users
 //! (docs/api-notes.md, B.19 and B.20).
 
 use serde_json::Value;
 
-/// What was asked for and is only kept.
+/// Requests that are kept and never carried out.
 #[derive(Debug, Default)]
 pub(crate) struct Extras {
-    /// (date, addresses); the id is the position plus one.
+    /// Remote uploads as (date, addresses); the id is the position plus one.
     pub(crate) remote: Vec<(i64, Vec<Value>)>,
-    /// (user, folder).
+    /// FTP users as (user, folder).
     pub(crate) ftp_users: Vec<(String, i64)>,
 }

@@ -14,23 +14,23 @@ pub(crate) struct File {
     pub(crate) folder: i64,
     pub(crate) name: String,
     pub(crate) size: u64,
-    /// Lower-case hex.
+    /// The hash in lower-case hex.
     pub(crate) whirlpool: String,
     /// Time of the upload in Unix seconds.
     pub(crate) date: i64,
     pub(crate) content: Content,
     pub(crate) anonymous: bool,
-    /// What the removal link ends in.
+    /// The last part of the removal link.
     pub(crate) removal_code: String,
     pub(crate) description: String,
     pub(crate) password: String,
     pub(crate) no_ssl: bool,
     pub(crate) inline: bool,
     pub(crate) cdn: bool,
-    /// Not in listings before this moment.
+    /// Listings do not show it before this moment.
     #[serde(skip)]
     pub(crate) hidden_until: Option<Instant>,
-    /// Not known to calls by its link before this moment.
+    /// Calls do not know its link before this moment.
     #[serde(skip)]
     pub(crate) unknown_until: Option<Instant>,
 }
@@ -41,7 +41,8 @@ impl File {
     }
 }
 
-/// The id in a link, if it is a link: `https://<domain>/?<id>`, suffixes dropped (A.7).
+/// The id in a link `https://1fichier.com/?<id>`, without suffixes (docs/api-notes.md, A.7); `None`
+/// if the text is no such link.
 pub(crate) fn link_id(link: &str) -> Option<&str> {
     let (_, id) = link.strip_prefix("https://1fichier.com/")?.split_once('?')?;
     let id = id.split('&').next().unwrap_or_default();

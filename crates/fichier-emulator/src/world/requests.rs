@@ -1,4 +1,4 @@
-//! What was asked of the service, and which of its rules were broken.
+//! The requests that came to the service, and the rules that they broke.
 //!
 //! Tests assert on the number of requests ("a rename costs one call") and on the absence of
 //! violations. Bodies and keys are never kept.
@@ -23,11 +23,11 @@ pub struct Request {
     pub status: u16,
     /// The folder that the request was about: `folder_id`, `destination_folder_id` or `did`.
     pub folder_id: Option<i64>,
-    /// Bytes of the body.
+    /// Bytes of the body of the request.
     pub bytes: u64,
 }
 
-/// Where to put what becomes known later about a request.
+/// The place of a request in the record, to add facts that become known later.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ticket {
     download: bool,
@@ -71,7 +71,7 @@ impl Record {
         if ticket.download { &mut self.downloads } else { &mut self.requests }.get_mut(ticket.index)
     }
 
-    /// Keeps a broken rule, with the endpoint that it was broken at.
+    /// Records a broken rule, with the endpoint that it was broken at.
     pub(crate) fn violation(&mut self, endpoint: &str, broken: &str) {
         let at = self.started.elapsed().as_millis();
         self.violations.push(format!("{endpoint} at {at} ms: {broken}"));

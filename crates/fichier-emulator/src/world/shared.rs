@@ -1,4 +1,4 @@
-//! The service as its servers share it: the state behind its lock, and what needs no lock.
+//! The service as its servers share it: the state behind its lock; storage and traffic beside it.
 //!
 //! The lock is a std mutex, held while one request is answered and never across an `.await`:
 //! an answer is a pure computation on [`State`]; waiting and sending happen outside.
@@ -16,7 +16,7 @@ pub(crate) struct World {
     state: Mutex<State>,
     pub(crate) storage: Storage,
     pub(crate) traffic: Traffic,
-    /// There are no sockets: bodies are small, and taken in without a thread.
+    /// Whether the service runs without sockets: bodies are then small and read without a thread.
     pub(crate) is_inside: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The state: what changes from call to call, and how it is opened and saved.
+//! The state, which changes from call to call; it is opened from an index and saved as one.
 //!
 //! It is reached through the lock of `shared`.
 
@@ -18,7 +18,7 @@ use crate::faults::Faults;
 use crate::rules::{Limits, Offer, Rules};
 use crate::storage::{Content, Storage};
 
-/// What changes from call to call.
+/// The account, and all that the service remembers about its callers.
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) rules: Rules,
@@ -26,27 +26,27 @@ pub(crate) struct State {
     pub(crate) limits: Limits,
     pub(crate) faults: Faults,
     pub(crate) record: Record,
-    /// Makes what must not repeat: links and ids.
+    /// Makes links and ids, which must not repeat.
     pub(crate) numbers: Numbers,
-    /// Makes what should vary: the order of keys. Apart, so that ids do not depend on it.
+    /// Makes the order of keys, which should vary. It is apart so that ids do not depend on it.
     pub(crate) shuffler: Numbers,
-    /// `None` once revoked.
+    /// The key that is accepted; `None` once it was revoked.
     pub(crate) key: Option<String>,
     pub(crate) clock: Clock,
     pub(crate) email: String,
     pub(crate) offer: Offer,
     pub(crate) upload_forbidden: bool,
     pub(crate) uploads: Uploads,
-    /// By the name in the token's address.
+    /// Tokens by the name in their address.
     pub(crate) tokens: HashMap<String, Token>,
     /// Settings of the account by their name in `user/info`.
     pub(crate) settings: BTreeMap<String, i64>,
     pub(crate) extras: Extras,
-    /// Since the index was last saved.
+    /// Whether anything has changed since the index was last saved.
     pub(crate) changed: bool,
 }
 
-/// What survives a restart.
+/// The part of the state that survives a restart.
 #[derive(Serialize, Deserialize)]
 struct Index<A> {
     account: A,
@@ -54,14 +54,14 @@ struct Index<A> {
 }
 
 impl State {
-    /// Keeps a broken rule, unless it may be tried ([`Rules::trials_tolerated`]).
+    /// Records a broken rule, unless clients may try this ([`Rules::trials_tolerated`]).
     pub(crate) fn trial(&mut self, endpoint: &str, broken: &str) {
         if !self.rules.trials_tolerated {
             self.record.violation(endpoint, broken);
         }
     }
 
-    /// A new account, or the one in `index`.
+    /// The state of a new account, or of the one in `index`.
     pub(crate) fn open(
         rules: Rules,
         key: String,
@@ -95,13 +95,14 @@ impl State {
         })
     }
 
-    /// What survives a restart, as JSON; [`State::open`] reads it.
+    /// The part of the state that survives a restart, as JSON; [`State::open`] reads it.
     pub(crate) fn index(&self) -> io::Result<String> {
         let index = Index { account: &self.account, numbers: self.numbers.clone() };
         Ok(serde_json::to_string(&index)?)
     }
 
-    /// Removes a file for good; listings may show it a little longer.
+    /// Removes a file for good; listings may show it a little longer. Returns whether there was
+    /// one.
     pub(crate) fn remove_file(&mut self, id: &str, storage: &Storage, now: Instant) -> bool {
         let Some(file) = self.account.remove_file(id) else { return false };
         self.free(&file.content, storage);

@@ -1,6 +1,6 @@
-//! What goes through the servers, as bytes and as downloads at one time.
+//! Counts the bytes that go through the servers, and the downloads at one time.
 //!
-//! Apart from the state and its lock, since it changes with every block.
+//! The counters are apart from the state and its lock, since they change with every block.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
@@ -13,14 +13,14 @@ pub(crate) struct Traffic {
     pub(crate) received: AtomicU64,
     /// File bytes that the download servers have sent, of complete downloads or not.
     pub(crate) sent: AtomicU64,
-    /// Those of `sent` that are paid with CDN credit.
+    /// Bytes of `sent` that are paid with CDN credit.
     cdn: AtomicU64,
     downloads: AtomicUsize,
     most_downloads: AtomicUsize,
 }
 
 impl Traffic {
-    /// What is left of the account's CDN credit.
+    /// The CDN credit that the account has left.
     pub(crate) fn cdn_left_gb(&self, rules: &Rules) -> f64 {
         let used_gb = self.cdn.load(Relaxed) as f64 / 1e9;
         (rules.cdn_credit_gb - used_gb).max(0.0)
@@ -36,13 +36,13 @@ impl Traffic {
         self.most_downloads.load(Relaxed)
     }
 
-    /// One more download is under way.
+    /// Counts one more download as under way.
     pub(super) fn begin_download(&self) {
         let downloads = 1 + self.downloads.fetch_add(1, Relaxed);
         self.most_downloads.fetch_max(downloads, Relaxed);
     }
 
-    /// One download less is under way.
+    /// Counts one download less as under way.
     pub(super) fn end_download(&self) {
         self.downloads.fetch_sub(1, Relaxed);
     }

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::plain::{Plain, lenient};
 
 const DAY_S: i64 = 86_400;
-/// More than a test takes, and less than any shift here.
+/// Seconds that no test takes; all shifts here are longer.
 const SLACK_S: i64 = 600;
 
 /// How far ahead the clocks of API, node and download servers are, to the `Date` they tell.

@@ -1,4 +1,4 @@
-//! Damage to what is stored: what listings, downloads and the emulator's own view tell of it.
+//! Damage to stored files, as listings, downloads and the emulator's own view show it.
 
 use fichier_emulator::{Damage, Emulator, Rules, Storage};
 use serde_json::{Value, json};

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::plain::{Fetched, Plain, lenient, with_rules};
 
-/// Larger than what sockets and hyper buffer.
+/// Bytes of a file that is larger than the buffers of sockets and hyper.
 const SIZE: usize = 4_000_000;
 
 /// Bytes that differ from place to place.

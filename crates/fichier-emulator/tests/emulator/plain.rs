@@ -235,7 +235,7 @@ pub(crate) async fn with_rules(rules: Rules) -> (Emulator, Plain) {
     (emulator, plain)
 }
 
-/// Of the 12 bytes `Hello world\n` (docs/api-notes.md, B.5).
+/// The hash of the 12 bytes `Hello world\n` (docs/api-notes.md, B.5).
 pub(crate) fn golden_whirlpool() -> &'static str {
     "0a894ff039da399d5a72116b3665cd952abc8a9ffe37bfae4eae4d5381c5102b\
      237c27e88b03f71c516e08ffa1cc9de9eac55d7d3abd38ea56220018f006a2c5"
