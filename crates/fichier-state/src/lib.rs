@@ -31,68 +31,26 @@
 //! of a file exists only once the service has confirmed it (I1), and the tables refuse any
 //! other. Losing the file costs listings and hashing, not data.
 
-mod audits;
-mod clock;
-mod columns;
-mod entries;
-mod error;
-mod extract;
-#[doc(hidden)]
-pub mod failpoint;
-mod folders;
-mod foreign;
-mod history;
-mod holes;
-mod ids;
-mod import;
-mod intents;
-mod lock;
-mod lost;
-mod mirrors;
-mod moments;
-mod notes;
-mod owners;
+mod base;
 mod past;
-mod path_versions;
-mod place;
-mod problems;
-mod proofs;
-mod rel_path;
-mod remote_folders;
-mod removals;
+mod records;
 mod schema;
 mod snapshots;
 mod store;
-mod totals;
-mod tree;
-mod uploads;
-mod versions;
-mod versions_folders;
 
-pub use clock::Clock;
-pub use columns::{Metadata, Stamp, Xattrs};
-pub use entries::{Content, Entry, Origin, RemoteCopy};
-pub use error::{Error, Result};
-pub use extract::{SnapshotFacts, difference, digest, examine, extract, facts_of, lay_over};
-pub use folders::{Folder, FolderFacts, RemoteSpot};
-pub use foreign::ForeignFile;
-pub use history::Cycle;
-pub use holes::Holes;
-pub use ids::{FolderKey, IntentId, MirrorId, SnapshotId, UploadKey, VersionId};
-pub use intents::{Intent, Moved};
-pub use lost::{GivenUp, MOST_LOST};
-pub use mirrors::Mirror;
-pub use moments::Moment;
-pub use owners::Owner;
-pub use past::{PastContent, PastEntry, PastFolder, StoredCopy};
-pub use path_versions::PathVersion;
-pub use place::Place;
-pub use problems::Problem;
-pub use proofs::{Proof, ProofKind};
-pub use rel_path::{BadPath, RelPath};
-pub use snapshots::SnapshotRow;
-pub use store::{Records, Store, Writing};
-pub use totals::{Counts, Totals};
-pub use uploads::{PendingFile, PendingUpload, UploadSlotRow};
-pub use versions::{NewVersion, Retired, Version};
-pub use versions_folders::VersionsFolder;
+#[doc(hidden)]
+pub use base::failpoint;
+pub use base::{
+    BadPath, Clock, Error, FolderKey, Holes, IntentId, Metadata, MirrorId, RelPath, Result,
+    SnapshotId, Stamp, UploadKey, VersionId, Xattrs,
+};
+pub use past::{PastContent, PastEntry, PastFolder, PathVersion, StoredCopy};
+pub use records::{
+    Content, Counts, Cycle, Entry, Folder, FolderFacts, ForeignFile, GivenUp, Intent, MOST_LOST,
+    Mirror, Moved, NewVersion, Origin, Owner, PendingFile, PendingUpload, Problem, Proof,
+    ProofKind, RemoteCopy, RemoteSpot, Retired, Totals, UploadSlotRow, Version, VersionsFolder,
+};
+pub use snapshots::{
+    SnapshotFacts, SnapshotRow, difference, digest, examine, extract, facts_of, lay_over,
+};
+pub use store::{Moment, Place, Records, Store, Writing};

@@ -1,0 +1,103 @@
+//! Files of ours that somebody else removed from the service, and how often (X07).
+//!
+//! A file that the host removes again and again is not to be sent for ever: after
+//! [`MOST_LOST`] times its path is given up until its file changes here.
+
+use rusqlite::params;
+
+use crate::base::{MirrorId, RelPath, Result, Stamp, columns};
+use crate::store::{Records, Writing};
+
+/// So often the same content is sent again.
+pub const MOST_LOST: u32 = 3;
+
+/// What was not lost for so long is safe, and begins anew.
+const KEPT_S: i64 = 60 * 24 * 3600;
+
+/// A path that is not sent any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenUp {
+    /// Which file.
+    pub path: RelPath,
+    /// Its length when it was lost last.
+    pub size_bytes: u64,
+    /// Its time then.
+    pub mtime_ns: i64,
+    /// How often it was lost.
+    pub times: u32,
+}
+
+impl Records {
+    /// The paths of a mirror that are given up, at most `limit`.
+    pub fn given_up(&self, mirror: MirrorId, limit: usize) -> Result<Vec<GivenUp>> {
+        let mut select = self.db.prepare_cached(
+            "SELECT path, size_bytes, mtime_ns, times FROM lost_files
+            WHERE mirror_id = ?1 AND times >= ?2 LIMIT ?3",
+        )?;
+        let rows = select.query_map(params![mirror, MOST_LOST, columns::limit(limit)], |row| {
+            Ok(GivenUp {
+                path: columns::read_path(row, 0)?,
+                size_bytes: columns::read_size(row, 1)?,
+                mtime_ns: row.get(2)?,
+                times: row.get(3)?,
+            })
+        })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+}
+
+impl Writing<'_> {
+    /// The copy of a path is gone from the service, once more if the file is still the same.
+    /// Returns how often that was.
+    pub fn count_lost(&mut self, mirror: MirrorId, path: &RelPath, stamp: &Stamp) -> Result<u32> {
+        let now_s = self.now_s();
+        self.db
+            .prepare_cached(
+                "DELETE FROM lost_files WHERE mirror_id = ?1 AND path = ?2
+                AND (size_bytes <> ?3 OR mtime_ns <> ?4 OR last_s NOT BETWEEN ?5 - ?6 AND ?5)",
+            )?
+            .execute(params![
+                mirror,
+                path.as_bytes(),
+                columns::size(stamp.size_bytes),
+                stamp.mtime_ns,
+                now_s,
+                KEPT_S
+            ])?;
+        let mut upsert = self.db.prepare_cached(
+            "INSERT INTO lost_files (mirror_id, path, size_bytes, mtime_ns, times, last_s)
+            VALUES (?1, ?2, ?3, ?4, 1, ?5)
+            ON CONFLICT (mirror_id, path) DO UPDATE SET times = times + 1, last_s = ?5
+            RETURNING times",
+        )?;
+        Ok(upsert.query_row(
+            params![
+                mirror,
+                path.as_bytes(),
+                columns::size(stamp.size_bytes),
+                stamp.mtime_ns,
+                now_s
+            ],
+            |row| row.get(0),
+        )?)
+    }
+
+    /// A path is sent again whatever became of it before.
+    pub fn forget_lost(&mut self, mirror: MirrorId, path: &RelPath) -> Result<()> {
+        self.db
+            .prepare_cached("DELETE FROM lost_files WHERE mirror_id = ?1 AND path = ?2")?
+            .execute(params![mirror, path.as_bytes()])?;
+        Ok(())
+    }
+
+    /// Drops what was lost so long ago, and so seldom, that it does not count any more.
+    pub fn drop_old_losses(&mut self, mirror: MirrorId) -> Result<()> {
+        let before_s = self.now_s().saturating_sub(KEPT_S);
+        self.db
+            .prepare_cached(
+                "DELETE FROM lost_files WHERE mirror_id = ?1 AND times < ?2 AND last_s < ?3",
+            )?
+            .execute(params![mirror, MOST_LOST, before_s])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,125 @@
+//! Paths that could not be mirrored, and when they are tried again.
+//!
+//! A path has at most one problem. It stays, and counts its tries, until the path is mirrored
+//! or gone; a new cause takes the place of the old one.
+
+use rusqlite::{OptionalExtension, Row, params};
+
+use crate::base::{MirrorId, RelPath, Result, columns};
+use crate::store::{Records, Writing};
+
+/// One path that could not be mirrored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The mirror that it is in.
+    pub mirror: MirrorId,
+    /// Which file or folder.
+    pub path: RelPath,
+    /// What is wrong, for people.
+    pub what: String,
+    /// What to do about it, for people.
+    pub hint: String,
+    /// How often it was tried; at least 1.
+    pub tries: u32,
+    /// Since when; Unix seconds.
+    pub since_s: i64,
+    /// When it is tried again; Unix seconds.
+    pub next_try_s: i64,
+}
+
+impl Records {
+    /// The problems of a mirror, or of all, by mirror and path.
+    pub fn problems(&self, mirror: Option<MirrorId>) -> Result<Vec<Problem>> {
+        let mut select = self.db.prepare_cached(
+            "SELECT mirror_id, path, what, hint, tries, since_s, next_try_s FROM problems
+            WHERE ?1 IS NULL OR mirror_id = ?1",
+        )?;
+        let rows = select.query_map([mirror], read)?;
+        let mut problems: Vec<Problem> = rows.collect::<rusqlite::Result<_>>()?;
+        problems.sort_by(|a, b| (a.mirror, &a.path).cmp(&(b.mirror, &b.path)));
+        Ok(problems)
+    }
+
+    /// The paths whose next try is not after `now_s`, longest due first.
+    pub fn problems_due(&self, mirror: MirrorId, now_s: i64) -> Result<Vec<RelPath>> {
+        let mut select = self.db.prepare_cached(
+            "SELECT path FROM problems WHERE mirror_id = ?1 AND next_try_s <= ?2
+            ORDER BY next_try_s, path",
+        )?;
+        let rows = select.query_map(params![mirror, now_s], |row| columns::read_path(row, 0))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// When the next problem of a mirror is due; Unix seconds. `None` without problems.
+    pub fn next_problem_due(&self, mirror: MirrorId) -> Result<Option<i64>> {
+        let mut select =
+            self.db.prepare_cached("SELECT min(next_try_s) FROM problems WHERE mirror_id = ?1")?;
+        Ok(select.query_row([mirror], |row| row.get(0))?)
+    }
+}
+
+impl Records {
+    /// How often a path was tried without success; 0 if it has no problem.
+    pub fn tries(&self, mirror: MirrorId, path: &RelPath) -> Result<u32> {
+        let mut select = self
+            .db
+            .prepare_cached("SELECT tries FROM problems WHERE mirror_id = ?1 AND path = ?2")?;
+        let tries = select.query_row(params![mirror, path.as_bytes()], |row| row.get(0));
+        Ok(tries.optional()?.unwrap_or(0))
+    }
+}
+
+impl Writing<'_> {
+    /// Stores that a path could not be mirrored. One that is on record keeps since when, and
+    /// counts a try more.
+    pub fn put_problem(
+        &mut self,
+        mirror: MirrorId,
+        path: &RelPath,
+        what: &str,
+        hint: &str,
+        now_s: i64,
+        next_try_s: i64,
+    ) -> Result<()> {
+        let mut upsert = self.db.prepare_cached(
+            "INSERT INTO problems (mirror_id, path, what, hint, tries, since_s, next_try_s)
+            VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6)
+            ON CONFLICT (mirror_id, path) DO UPDATE SET what = ?3, hint = ?4,
+                tries = tries + 1, next_try_s = ?6",
+        )?;
+        upsert.execute(params![mirror, path.as_bytes(), what, hint, now_s, next_try_s])?;
+        Ok(())
+    }
+
+    /// A path is mirrored, or gone.
+    pub fn clear_problem(&mut self, mirror: MirrorId, path: &RelPath) -> Result<()> {
+        self.db
+            .prepare_cached("DELETE FROM problems WHERE mirror_id = ?1 AND path = ?2")?
+            .execute(params![mirror, path.as_bytes()])?;
+        Ok(())
+    }
+
+    /// A folder is gone, or excluded, with all that is below it.
+    pub fn clear_problems_below(&mut self, mirror: MirrorId, path: &RelPath) -> Result<()> {
+        let (first, end) = columns::range_below(path);
+        self.clear_problem(mirror, path)?;
+        self.db
+            .prepare_cached(
+                "DELETE FROM problems WHERE mirror_id = ?1 AND path >= ?2 AND path < ?3",
+            )?
+            .execute(params![mirror, first, end])?;
+        Ok(())
+    }
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Problem> {
+    Ok(Problem {
+        mirror: row.get(0)?,
+        path: columns::read_path(row, 1)?,
+        what: row.get(2)?,
+        hint: row.get(3)?,
+        tries: row.get(4)?,
+        since_s: row.get(5)?,
+        next_try_s: row.get(6)?,
+    })
+}

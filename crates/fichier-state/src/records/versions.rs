@@ -1,0 +1,267 @@
+//! Files that left their mirror and are kept at the service: what they were, where they are,
+//! and from when until when they were current.
+
+use fichier_api::{FileUrl, Fingerprint, FolderId, Whirlpool};
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{Row, params};
+use serde::{Deserialize, Serialize};
+
+use crate::base::{BadValue, Metadata, MirrorId, RelPath, Result, VersionId, columns};
+use crate::store::{Records, Writing};
+
+/// A kept file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// Its key.
+    pub id: VersionId,
+    /// The local path that it was the copy of.
+    pub path: RelPath,
+    /// Its link.
+    pub url: FileUrl,
+    /// Its length.
+    pub size_bytes: u64,
+    /// As the service reported it.
+    pub whirlpool: Option<Whirlpool>,
+    /// Not known of files that were never ours.
+    pub fingerprint: Option<Fingerprint>,
+    /// Not known of files that were never ours.
+    pub metadata: Option<Metadata>,
+    /// The remote folder that it was moved to, or that its folder was moved to.
+    pub folder: FolderId,
+    /// Since when it was current; Unix seconds.
+    pub current_from_s: i64,
+    /// When it stopped being current; Unix seconds.
+    pub current_until_s: i64,
+    /// Why it left.
+    pub reason: Retired,
+}
+
+/// A [`Version`] that has no row yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewVersion {
+    /// The mirror that it was in.
+    pub mirror: MirrorId,
+    /// The local path that it was the copy of.
+    pub path: RelPath,
+    /// Its link.
+    pub url: FileUrl,
+    /// Its length.
+    pub size_bytes: u64,
+    /// As the service reported it.
+    pub whirlpool: Option<Whirlpool>,
+    /// Of its bytes.
+    pub fingerprint: Option<Fingerprint>,
+    /// For a restore.
+    pub metadata: Option<Metadata>,
+    /// The remote folder that it was moved to.
+    pub folder: FolderId,
+    /// Since when it was current; Unix seconds.
+    pub current_from_s: i64,
+    /// When it stopped being current; Unix seconds.
+    pub current_until_s: i64,
+    /// Why it left.
+    pub reason: Retired,
+}
+
+/// Why a file left its mirror.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Retired {
+    /// A newer one took its place.
+    Replaced,
+    /// The local file is gone.
+    Deleted,
+    /// It was not ours, and in the way.
+    Foreign,
+    /// It lay in staging, and nothing claimed it.
+    Orphan,
+}
+
+const SELECT: &str = "SELECT id, path, link, size_bytes, whirlpool, fingerprint, mode, uid, gid,
+        meta_mtime_ns, xattrs, folder, current_from_s, current_until_s, reason FROM versions";
+
+/// Of mirror `?1`: ended before `?2`, or with `?3` later ones of their path.
+const EXPIRED: &str = "mirror_id = ?1 AND reason <> 3
+    AND (current_until_s < ?2
+        OR id IN (SELECT ranked_id FROM (SELECT id AS ranked_id, row_number() OVER
+                (PARTITION BY path ORDER BY current_until_s DESC, id DESC) AS place
+            FROM versions WHERE mirror_id = ?1 AND reason IN (1, 2)) WHERE place > ?3))
+    AND link NOT IN (SELECT link FROM entries WHERE link = versions.link)";
+
+impl Records {
+    /// The versions of a path and of all below it, or of the whole mirror; those that stopped
+    /// being current last come first; at most `limit`.
+    pub fn versions(
+        &self,
+        mirror: MirrorId,
+        path: Option<&RelPath>,
+        limit: usize,
+    ) -> Result<Vec<Version>> {
+        let limit = columns::limit(limit);
+        let order = "ORDER BY current_until_s DESC, id DESC";
+        let versions = match path.filter(|path| !path.is_root()) {
+            None => {
+                let sql = format!("{SELECT} WHERE mirror_id = ?1 {order} LIMIT ?2");
+                let mut select = self.db.prepare_cached(&sql)?;
+                let rows = select.query_map(params![mirror, limit], read)?;
+                rows.collect::<rusqlite::Result<_>>()?
+            }
+            Some(path) => {
+                let sql = format!(
+                    "{SELECT} WHERE mirror_id = ?1 AND (path = ?2 OR path >= ?3 AND path < ?4)
+                    {order} LIMIT ?5"
+                );
+                let (first, end) = columns::range_below(path);
+                let mut select = self.db.prepare_cached(&sql)?;
+                let range = params![mirror, path.as_bytes(), first, end, limit];
+                let rows = select.query_map(range, read)?;
+                rows.collect::<rusqlite::Result<_>>()?
+            }
+        };
+        Ok(versions)
+    }
+
+    /// Versions whose time is over: they stopped being current before `before_s` (Unix seconds),
+    /// or their path has `per_path` later ones; oldest first, at most `limit`. Foreign files are
+    /// never among them (I2), nor is what is current again.
+    pub fn expired_versions(
+        &self,
+        mirror: MirrorId,
+        before_s: i64,
+        per_path: Option<u32>,
+        limit: usize,
+    ) -> Result<Vec<Version>> {
+        let sql = format!("{SELECT} WHERE {EXPIRED} ORDER BY current_until_s, id LIMIT ?4");
+        let mut select = self.db.prepare_cached(&sql)?;
+        let per_path = per_path.map_or(i64::MAX, i64::from);
+        let wanted = params![mirror, before_s, per_path, columns::limit(limit)];
+        let rows = select.query_map(wanted, read)?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// How many there are of [`Records::expired_versions`].
+    pub fn count_expired(
+        &self,
+        mirror: MirrorId,
+        before_s: i64,
+        per_path: Option<u32>,
+    ) -> Result<u64> {
+        let sql = format!("SELECT count(*) FROM versions WHERE {EXPIRED}");
+        let mut select = self.db.prepare_cached(&sql)?;
+        let per_path = per_path.map_or(i64::MAX, i64::from);
+        let wanted = params![mirror, before_s, per_path];
+        Ok(select.query_row(wanted, |row| columns::read_size(row, 0))?)
+    }
+
+    /// How many versions a mirror has, and their sizes together.
+    pub fn version_totals(&self, mirror: MirrorId) -> Result<(u64, u64)> {
+        let mut select = self.db.prepare_cached(
+            "SELECT count(*), ifnull(sum(size_bytes), 0) FROM versions WHERE mirror_id = ?1",
+        )?;
+        Ok(select.query_row([mirror], |row| {
+            Ok((columns::read_size(row, 0)?, columns::read_size(row, 1)?))
+        })?)
+    }
+
+    /// How many files got other contents since `since_s` (Unix seconds), as far as what they were
+    /// before is kept. A file counts as often as it was replaced.
+    pub fn replaced_since(&self, mirror: MirrorId, since_s: i64) -> Result<u64> {
+        let mut select = self.db.prepare_cached(
+            "SELECT count(*) FROM versions INDEXED BY versions_by_end
+            WHERE mirror_id = ?1 AND current_until_s >= ?2 AND reason = 1",
+        )?;
+        Ok(select.query_row(params![mirror, since_s], |row| columns::read_size(row, 0))?)
+    }
+}
+
+impl Writing<'_> {
+    /// Puts a version on record: its file is in the versions folder.
+    pub fn add_version(&mut self, version: &NewVersion) -> Result<VersionId> {
+        let metadata = version.metadata.as_ref();
+        // Never before something that ended earlier, whatever the clock says: it would be
+        // removed too soon once the clock is right again.
+        let until_s = version.current_until_s.max(self.moment_s()?);
+        let mut insert = self.db.prepare_cached(
+            "INSERT INTO versions (mirror_id, path, link, size_bytes, whirlpool, fingerprint, mode,
+                uid, gid, meta_mtime_ns, xattrs, folder, current_from_s, current_until_s, reason)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+        )?;
+        insert.execute(params![
+            version.mirror,
+            version.path.as_bytes(),
+            columns::link(&version.url),
+            columns::size(version.size_bytes),
+            version.whirlpool.as_ref().map(Whirlpool::as_bytes),
+            version.fingerprint.as_ref().map(Fingerprint::as_bytes),
+            metadata.map(|metadata| metadata.mode),
+            metadata.map(|metadata| metadata.uid),
+            metadata.map(|metadata| metadata.gid),
+            metadata.map(|metadata| metadata.mtime_ns),
+            metadata.and_then(|metadata| columns::xattrs(&metadata.xattrs)),
+            version.folder.0,
+            version.current_from_s,
+            until_s,
+            version.reason,
+        ])?;
+        Ok(VersionId(self.db.last_insert_rowid()))
+    }
+
+    /// Forgets versions: their files are no longer at the service.
+    pub fn forget_versions(&mut self, ids: &[VersionId]) -> Result<()> {
+        let mut delete = self.db.prepare_cached("DELETE FROM versions WHERE id = ?1")?;
+        for id in ids {
+            delete.execute([id])?;
+        }
+        Ok(())
+    }
+
+    /// The same by their links, of those that are versions.
+    pub fn forget_versions_at(&mut self, urls: &[FileUrl]) -> Result<()> {
+        let mut delete = self.db.prepare_cached("DELETE FROM versions WHERE link = ?1")?;
+        for url in urls {
+            delete.execute([columns::link(url)])?;
+        }
+        Ok(())
+    }
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Version> {
+    let has_metadata = row.get::<_, Option<u32>>(6)?.is_some();
+    Ok(Version {
+        id: row.get(0)?,
+        path: columns::read_path(row, 1)?,
+        url: columns::read_link(row, 2)?,
+        size_bytes: columns::read_size(row, 3)?,
+        whirlpool: columns::read_whirlpool(row, 4)?,
+        fingerprint: columns::read_fingerprint(row, 5)?,
+        metadata: if has_metadata { Some(Metadata::read(row, 6, 0)?) } else { None },
+        folder: FolderId(row.get(11)?),
+        current_from_s: row.get(12)?,
+        current_until_s: row.get(13)?,
+        reason: row.get(14)?,
+    })
+}
+
+impl ToSql for Retired {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            Retired::Replaced => 1,
+            Retired::Deleted => 2,
+            Retired::Foreign => 3,
+            Retired::Orphan => 4,
+        }
+        .into())
+    }
+}
+
+impl FromSql for Retired {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Retired> {
+        match value.as_i64()? {
+            1 => Ok(Retired::Replaced),
+            2 => Ok(Retired::Deleted),
+            3 => Ok(Retired::Foreign),
+            4 => Ok(Retired::Orphan),
+            _ => Err(FromSqlError::other(BadValue("a reason"))),
+        }
+    }
+}

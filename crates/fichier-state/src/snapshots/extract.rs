@@ -1,0 +1,147 @@
+//! Copies one mirror's records out of the state file: what a snapshot is made of.
+//!
+//! The copy is a database of its own with the tables of the state, but only the rows of one
+//! mirror, no secondary indexes and no triggers; the table `snapshot` says what it is, and
+//! `snapshot_rows` how many rows belong to it. It is made over a connection of its own that only
+//! reads the state, in one transaction: what it holds was all true at one moment, and the
+//! service's own connection is never locked out. Rows go from file to file, a few pages at a time.
+//!
+//! * [`extract`] makes a whole copy, [`difference`] leaves what has changed since another one, and
+//!   [`lay_over`] puts the two together again: `lay_over(base, difference(base, whole)) = whole`.
+//! * [`examine`] believes nothing: form, pages, and counts.
+//! * [`Store::import`](crate::Store::import) lays a whole copy into a state.
+//!
+//! What is under way at the service (intents, pending uploads) is not copied: on another day
+//! nothing of it is true. Neither are notes and problems.
+
+use std::path::Path;
+use std::time::Instant;
+
+use rusqlite::{Connection, OpenFlags, params};
+
+use super::facts::{SnapshotFacts, read_facts};
+use super::tables::TABLES;
+use super::{facts, tables};
+use crate::base::{Error, MirrorId, Result};
+use crate::schema;
+use crate::store::{Moment, attach, connect, empty_file, failed, keep_few_pages};
+
+/// How often SQLite looks at the clock, in instructions of its machine: every few milliseconds.
+const LOOK_AT_CLOCK: i32 = 50_000;
+
+/// Copies the records of `mirror` from the state in `state_dir` to the file `out`, which is
+/// replaced. Newest moment and installation of `facts` are filled in from the state. Blocks: about a
+/// second for 100,000 files.
+///
+/// # Errors
+///
+/// Those of reading and writing; [`Error::TimeUp`] past the deadline, with half a file at `out`.
+pub fn extract(
+    state_dir: &Path,
+    mirror: MirrorId,
+    facts: &SnapshotFacts,
+    out: &Path,
+    deadline: Option<Instant>,
+) -> Result<SnapshotFacts> {
+    let mut db = create(out)?;
+    if let Some(deadline) = deadline {
+        db.progress_handler(LOOK_AT_CLOCK, Some(move || Instant::now() >= deadline))?;
+    }
+    copy_rows(&db, state_dir, mirror, facts).map_err(|error| match deadline {
+        Some(deadline) if Instant::now() >= deadline => Error::TimeUp,
+        _ => error,
+    })
+}
+
+/// What a copy says about itself, without a look at whether it is sound.
+///
+/// # Errors
+///
+/// As [`examine`], as far as the first page tells.
+pub fn facts_of(path: &Path) -> Result<SnapshotFacts> {
+    let db = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    schema::version(&db, path)?;
+    read_facts(&db, "main")
+}
+
+fn copy_rows(
+    db: &Connection,
+    state_dir: &Path,
+    mirror: MirrorId,
+    facts: &SnapshotFacts,
+) -> Result<SnapshotFacts> {
+    attach(db, &state_dir.join("state.db"), "source")?;
+    // The first look at the state begins the one transaction in which all of it is read.
+    db.execute_batch("BEGIN")?;
+    schema::mark(db, schema::form(db, "source")?)?;
+    let facts = SnapshotFacts {
+        moment: db
+            .query_row("SELECT max(id) FROM source.moments", [], |row| row.get(0).map(Moment))?,
+        installation: installation(db)?,
+        ..facts.clone()
+    };
+    for table in TABLES {
+        if tables::create(db, table.name, "source")? {
+            let sql = format!("INSERT INTO main.{} SELECT t.* FROM {}", table.name, table.rows);
+            let mut insert = db.prepare(&sql)?;
+            match insert.parameter_count() {
+                0 => insert.execute([])?,
+                _ => insert.execute([mirror])?,
+            };
+        }
+    }
+    facts::write(db, &facts)?;
+    db.execute(
+        "INSERT INTO main.snapshot_ids (name, last)
+            SELECT name, seq FROM source.sqlite_sequence
+            WHERE name IN (SELECT name FROM main.snapshot_rows)",
+        [],
+    )?;
+    db.execute_batch("COMMIT; DETACH source")?;
+    Ok(facts)
+}
+
+fn installation(db: &Connection) -> Result<Option<String>> {
+    let mut select = db.prepare("SELECT value FROM source.notes WHERE key = 'installation'")?;
+    let mut rows = select.query([])?;
+    Ok(rows.next()?.map(|row| row.get(0)).transpose()?)
+}
+
+/// A new, empty database in place of what is at `path`. Nothing depends on it until it is whole,
+/// so it needs no journal and does not wait for the disk.
+pub(crate) fn create(path: &Path) -> Result<Connection> {
+    empty_file(path)?;
+    open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+}
+
+pub(crate) fn open(path: &Path, access: OpenFlags) -> Result<Connection> {
+    let db = connect(path, access | OpenFlags::SQLITE_OPEN_URI)?;
+    keep_few_pages(&db, "main")?;
+    // A row comes before what it belongs to, or without it: a difference holds changed rows only.
+    db.pragma_update(None, "foreign_keys", 0)?;
+    if access.contains(OpenFlags::SQLITE_OPEN_READ_WRITE) {
+        db.pragma_update_and_check(None, "journal_mode", "off", |_| Ok(()))?;
+        db.pragma_update(None, "synchronous", 0)?;
+    }
+    Ok(db)
+}
+
+/// Counts the rows of a table.
+pub(crate) fn count(db: &Connection, table: &str) -> Result<i64> {
+    Ok(db.query_row(&format!("SELECT count(*) FROM main.{table}"), [], |row| row.get(0))?)
+}
+
+/// How long a file is, in bytes.
+pub(crate) fn length(path: &Path) -> Result<u64> {
+    std::fs::metadata(path).map(|found| found.len()).map_err(|source| failed(path, source))
+}
+
+/// Notes how many rows of a table are in this file, and how many belong to the whole.
+pub(crate) fn note_rows(db: &Connection, table: &str, whole: Option<i64>) -> Result<()> {
+    let here = count(db, table)?;
+    db.execute(
+        "INSERT INTO main.snapshot_rows (name, here, whole) VALUES (?1, ?2, ?3)",
+        params![table, here, whole.unwrap_or(here)],
+    )?;
+    Ok(())
+}

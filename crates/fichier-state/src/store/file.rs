@@ -1,0 +1,570 @@
+//! Opens the state file, checks it, and gives out transactions.
+//!
+//! Settings and why (measured on this schema, see `benches/state.rs`):
+//!
+//! * WAL with `synchronous = FULL`, always: what `write` has returned is on disk, a power cut
+//!   included. `NORMAL` loses the last transactions, and one of them may be an intent (I3).
+//!   It costs one fsync a transaction, so callers write in batches.
+//! * `quick_check` and `foreign_key_check` after an end that was not clean: damage is an error
+//!   at open, before anything is believed. What they do not see (an index that lacks a row; a
+//!   file that was damaged after it was closed) is an error from the look-up or the change
+//!   that meets it. Comparing every index takes four times as long: [`Store::check`].
+//! * `mmap_size` stays 0: with a map, a failing disk is a SIGBUS and not an error.
+//! * `trusted_schema` off, `cell_size_check` on: a damaged or forged file runs no code and is
+//!   not read beyond its pages.
+//!
+//! Invariant: one process writes. The lock is taken before the database is touched and
+//! dropped after it is closed.
+//!
+//! After an error of the disk nothing that this connection has in mind is believed: what an
+//! `fsync` could not write may be marked as written all the same, and a second one succeed. The
+//! file is opened anew and checked as a whole, and what its log holds is written again.
+//! A file that is no longer where it was is not written to: whoever restarts would not find it.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::ops::Deref;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+
+use super::lock::Lock;
+use super::place::Place;
+use crate::base::{Clock, Error, Result, failpoint};
+use crate::schema;
+use crate::schema::MIGRATIONS;
+
+const FILE_NAME: &str = "state.db";
+
+/// How long a statement waits for another program (`sqlite3`, a backup) to finish writing.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Statements kept prepared; the crate has about eighty.
+const STATEMENTS: usize = 150;
+
+/// Pages that the state's connection keeps. What is not among them is in the system's own cache; a
+/// walk over a million rows takes as long with twice as many.
+const CACHE_KIB: i64 = 4 * 1024;
+
+/// The same for those who only look, mostly once and from the beginning to the end.
+const PASSING_KIB: i64 = 1024;
+
+/// The open state file.
+#[derive(Debug)]
+pub struct Store {
+    // Declared before the lock, and so closed before it is given back.
+    records: Records,
+    // None: opened for reading beside a running service.
+    lock: Option<Lock>,
+    clock: Clock,
+    place: Place,
+    /// The disk failed: see [`Store::mend`].
+    doubted: bool,
+}
+
+/// Everything that can be looked up. Each method is in the file of its table.
+#[derive(Debug)]
+pub struct Records {
+    pub(crate) db: Connection,
+}
+
+/// One transaction: all of it is kept, or nothing. It sees what it has written so far.
+#[derive(Debug)]
+pub struct Writing<'a> {
+    records: &'a Records,
+    clock: &'a Clock,
+    pub(crate) has_moment: bool,
+}
+
+impl Store {
+    /// Opens the state in the folder `dir`, and makes both if they do not exist yet (0700 and
+    /// 0600). Brings an older file up to date, after a copy of it was made.
+    ///
+    /// Takes milliseconds after a clean end. After any other, every row is read and checked: one
+    /// to two seconds for a million files.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Locked`] · [`Error::FromTheFuture`] and [`Error::NotOurs`], the file is not
+    /// touched · [`Error::Corrupt`] · [`Error::Storage`] and [`Error::Io`] if the disk is full
+    /// or not writable.
+    pub fn open(dir: &Path) -> Result<Store> {
+        make_folder(dir)?;
+        let lock = Lock::take(dir)?;
+        let path = dir.join(FILE_NAME);
+        make_file(&path)?;
+        // Opening for writing may already change the file; so look first.
+        schema::version(&connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?, &path)?;
+        let mut db = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        set_up_writer(&db)?;
+        let version = schema::version(&db, &path)?;
+        if version > 0 && !ended_cleanly(&db)? {
+            tracing::info!("the state was not closed properly; checking it");
+            check(&db, "quick_check")?;
+        }
+        schema::migrate(&mut db, dir, version, MIGRATIONS)?;
+        mark_end(&db, false)?;
+        Store::of(db, Some(lock), &path)
+    }
+
+    /// A new state in memory, by `clock`: for simulations. What its transactions have written
+    /// lasts as long as this does.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`] if there is no memory for it.
+    pub fn in_memory(clock: Clock) -> Result<Store> {
+        let mut db = connect(Path::new(":memory:"), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        schema::migrate(&mut db, Path::new(""), 0, MIGRATIONS)?;
+        db.execute("UPDATE moments SET at_s = ?1, clock_s = ?1", [clock.now_s()])?;
+        Ok(Store {
+            records: Records { db },
+            lock: None,
+            clock,
+            place: Place::nowhere(),
+            doubted: false,
+        })
+    }
+
+    /// The same as a new one in memory, in less time: what was prepared stays so.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotOurs`] for one that is not in memory, which is left as it is.
+    pub fn begin_anew(self, clock: Clock) -> Result<Store> {
+        if self.place != Place::nowhere() {
+            return Err(Error::NotOurs { path: self.place.path, found: 0 });
+        }
+        empty(&self.records.db, clock.now_s())?;
+        Ok(Store { clock, ..self })
+    }
+
+    /// Opens the state for looking only, beside a service that may be running: `status`, `why`.
+    /// Takes no lock; each look-up sees what was last committed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Absent`] · [`Error::FromTheFuture`] · [`Error::FromThePast`] ·
+    /// [`Error::NotOurs`] · [`Error::Corrupt`] · [`Error::Storage`]
+    pub fn open_read_only(dir: &Path) -> Result<Store> {
+        let path = dir.join(FILE_NAME);
+        match path.try_exists() {
+            Ok(true) => {}
+            Ok(false) => return Err(Error::Absent { path }),
+            Err(source) => return Err(Error::Io { path, source }),
+        }
+        let db = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let (version, newest) = (schema::version(&db, &path)?, schema::newest(MIGRATIONS));
+        match i64::try_from(version) {
+            Ok(0) => Err(Error::Absent { path }),
+            Ok(found) if found < newest => Err(Error::FromThePast { found, newest }),
+            _ => {
+                keep_few_pages(&db, "main")?;
+                Store::of(db, None, &path)
+            }
+        }
+    }
+
+    fn of(db: Connection, lock: Option<Lock>, path: &Path) -> Result<Store> {
+        let (place, clock) = (Place::of(path)?, Clock::default());
+        Ok(Store { records: Records { db }, lock, clock, place, doubted: false })
+    }
+
+    /// Writes all of it, as it is at this moment, into the folder `dir`, which can then be opened
+    /// as a state of its own: to try something out. Takes about as long as copying the file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`] and [`Error::Io`] if the disk is full or not writable.
+    pub fn copy_to(&self, dir: &Path) -> Result<()> {
+        make_folder(dir)?;
+        schema::keep_copy(&self.db, &dir.join(FILE_NAME))
+    }
+
+    /// Closes the file and marks that nothing is left to check. Without it (a crash, a kill)
+    /// nothing is lost; the next `open` takes a closer look.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`] if the mark cannot be written.
+    pub fn close(self) -> Result<()> {
+        let Store { records: Records { db }, lock, .. } = self;
+        if lock.is_some() {
+            failpoint::reached("close:begun");
+            mark_end(&db, true)?;
+            failpoint::reached("close:marked");
+            db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+            failpoint::reached("close:checkpointed");
+        }
+        db.close().map_err(|(_, error)| error)?;
+        drop(lock);
+        Ok(())
+    }
+
+    /// Runs `changes` as one transaction. When this returns, all of it is on disk; after any
+    /// error, `changes`' own or the disk's, nothing of it is.
+    ///
+    /// Waits for the disk once. Other writers are locked out meanwhile, so `changes` must not
+    /// wait for anything itself.
+    ///
+    /// # Errors
+    ///
+    /// What `changes` returned, else [`Error::Storage`] or [`Error::Busy`]; [`Error::Displaced`];
+    /// after an error of the disk also those of [`Store::open`].
+    pub fn write<R>(&mut self, changes: impl FnOnce(&mut Writing<'_>) -> Result<R>) -> Result<R> {
+        self.mend()?;
+        self.place.check()?;
+        let done = self.try_write(changes);
+        self.note_failure(&done);
+        done
+    }
+
+    /// Looks something up, in a file that is opened anew if the disk has failed before.
+    ///
+    /// # Errors
+    ///
+    /// What `look` returned; after an error of the disk also those of [`Store::open`].
+    pub fn read<R>(&mut self, look: impl FnOnce(&Store) -> Result<R>) -> Result<R> {
+        self.mend()?;
+        let found = look(self);
+        self.note_failure(&found);
+        found
+    }
+
+    fn try_write<R>(&self, changes: impl FnOnce(&mut Writing<'_>) -> Result<R>) -> Result<R> {
+        let db = &self.records.db;
+        let transaction = Transaction::new_unchecked(db, TransactionBehavior::Immediate)?;
+        let done = changes(&mut self.writing())?;
+        transaction.commit()?;
+        Ok(done)
+    }
+
+    fn note_failure<R>(&mut self, done: &Result<R>) {
+        self.doubted |= done.as_ref().is_err_and(Error::is_of_the_disk);
+    }
+
+    /// Opens the file anew if the disk has failed, and checks it as a whole.
+    fn mend(&mut self) -> Result<()> {
+        if !self.doubted {
+            return Ok(());
+        }
+        self.place.check()?;
+        // Until this has gone well there is a database without tables, in which every look-up fails.
+        let old = std::mem::replace(&mut self.records.db, Connection::open_in_memory()?);
+        // What it has in mind must not get into the file.
+        old.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        drop(old);
+        let access = match self.lock {
+            Some(_) => OpenFlags::SQLITE_OPEN_READ_WRITE,
+            None => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        };
+        let db = connect(&self.place.path, access)?;
+        if self.lock.is_some() {
+            set_up_writer(&db)?;
+        }
+        check(&db, "quick_check")?;
+        if self.lock.is_some() {
+            // What is in the log reaches the disk by another way than the one that failed.
+            db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        }
+        self.records.db = db;
+        self.doubted = false;
+        tracing::warn!("the disk of the state had failed; the file was opened anew and is sound");
+        Ok(())
+    }
+
+    /// The hand that writes, for whoever has begun a transaction.
+    pub(crate) fn writing(&self) -> Writing<'_> {
+        Writing { records: &self.records, clock: &self.clock, has_moment: false }
+    }
+
+    /// The clock that times are written by.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Where the file is.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// The folder that the file is in.
+    pub fn dir(&self) -> PathBuf {
+        let path = &self.place.path;
+        path.parent().unwrap_or(path).to_owned()
+    }
+
+    /// The inode of the file: another one than before means that a copy was put in its place.
+    /// 0 of one in memory.
+    pub fn inode(&self) -> u64 {
+        self.place.inode()
+    }
+
+    /// Reads the whole file and compares every index with its table, for `doctor`: some seconds
+    /// for a million files.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] with the first thing that does not fit.
+    pub fn check(&self) -> Result<()> {
+        check(&self.db, "integrity_check")
+    }
+}
+
+impl Writing<'_> {
+    /// What time it is; Unix seconds.
+    pub fn now_s(&self) -> i64 {
+        self.clock.now_s()
+    }
+}
+
+impl Deref for Store {
+    type Target = Records;
+
+    fn deref(&self) -> &Records {
+        &self.records
+    }
+}
+
+impl Deref for Writing<'_> {
+    type Target = Records;
+
+    fn deref(&self) -> &Records {
+        self.records
+    }
+}
+
+/// Deletes every row, and writes those that a new state has.
+fn empty(db: &Connection, now_s: i64) -> Result<()> {
+    let tables = {
+        let mut select =
+            db.prepare_cached("SELECT name FROM sqlite_schema WHERE type = 'table'")?;
+        let names = select.query_map([], |row| row.get::<_, String>(0))?;
+        names.collect::<rusqlite::Result<Vec<_>>>()?
+    };
+    let all = db.unchecked_transaction()?;
+    // The later ones first, which belong to earlier ones; and twice: triggers write down in one
+    // table what is deleted from another.
+    for table in tables.iter().rev().chain(&tables) {
+        db.prepare_cached(&format!("DELETE FROM \"{table}\""))?.execute([])?;
+    }
+    db.execute("INSERT INTO ends (id, clean) VALUES (1, 0)", [])?;
+    db.execute("INSERT INTO moments (id, at_s, clock_s) VALUES (1, ?1, ?1)", [now_s])?;
+    all.commit()?;
+    Ok(())
+}
+
+/// `Ok` if a change found its row.
+pub(crate) fn found(rows: usize, what: &'static str) -> Result<()> {
+    if rows == 0 { Err(Error::Missing(what)) } else { Ok(()) }
+}
+
+fn make_folder(dir: &Path) -> Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|source| failed(dir, source))
+}
+
+/// SQLite gives the journal the permissions of the database, so this settles both.
+fn make_file(path: &Path) -> Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    options.open(path).map(drop).map_err(|source| failed(path, source))
+}
+
+/// Makes the file at `path`, or empties it; readable by its owner alone.
+pub(crate) fn empty_file(path: &Path) -> Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    options.open(path).map(drop).map_err(|source| failed(path, source))
+}
+
+/// Opens another file for reading, as `name`, over the same connection.
+pub(crate) fn attach(db: &Connection, path: &Path, name: &str) -> Result<()> {
+    // An address: a path need not be text, and only so it can be said that nothing is written.
+    let bytes = path.as_os_str().as_bytes().iter();
+    let path: String = bytes
+        .map(|byte| match byte {
+            b'/' | b'.' | b'-' | b'_' => char::from(*byte).to_string(),
+            _ if byte.is_ascii_alphanumeric() => char::from(*byte).to_string(),
+            _ => format!("%{byte:02X}"),
+        })
+        .collect();
+    db.execute(&format!("ATTACH ?1 AS {name}"), [format!("file:{path}?mode=ro")])?;
+    keep_few_pages(db, name)
+}
+
+/// For a database that is gone through once, beside that of the service.
+pub(crate) fn keep_few_pages(db: &Connection, name: &str) -> Result<()> {
+    Ok(db.pragma_update(Some(name), "cache_size", -PASSING_KIB)?)
+}
+
+pub(crate) fn failed(path: &Path, source: std::io::Error) -> Error {
+    Error::Io { path: PathBuf::from(path), source }
+}
+
+pub(crate) fn connect(path: &Path, access: OpenFlags) -> Result<Connection> {
+    // A connection has one user at a time: SQLite need not lock for itself.
+    let db = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    db.busy_timeout(BUSY_TIMEOUT)?;
+    db.set_prepared_statement_cache_capacity(STATEMENTS);
+    // Else each other value of a LIMIT, or of what a partial index asks for, would have its
+    // statement compiled anew.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    for (name, value) in [
+        ("trusted_schema", 0),
+        ("cell_size_check", 1),
+        ("foreign_keys", 1),
+        ("temp_store", 1), // in files: memory stays bounded
+        ("cache_size", -CACHE_KIB),
+    ] {
+        db.pragma_update(None, name, value)?;
+    }
+    Ok(db)
+}
+
+fn set_up_writer(db: &Connection) -> Result<()> {
+    let mode: String = db.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
+    if mode != "wal" {
+        tracing::warn!("the state folder's file system allows no WAL; the state will be slow");
+    }
+    db.pragma_update(None, "synchronous", "FULL")?;
+    // A long reader lets the WAL grow; this much of it is kept afterwards.
+    db.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    Ok(())
+}
+
+fn ended_cleanly(db: &Connection) -> Result<bool> {
+    let clean = db.query_row("SELECT clean FROM ends", [], |row| row.get::<_, bool>(0));
+    match clean {
+        Err(rusqlite::Error::QueryReturnedNoRows) => Ok(false),
+        other => Ok(other?),
+    }
+}
+
+fn mark_end(db: &Connection, clean: bool) -> Result<()> {
+    db.execute("UPDATE ends SET clean = ?1", [clean])?;
+    Ok(())
+}
+
+/// The pages, the rows and their CHECKs; and that each row belongs to something.
+fn check(db: &Connection, pragma: &str) -> Result<()> {
+    let verdict: String = db.query_row(&format!("PRAGMA {pragma}(1)"), [], |row| row.get(0))?;
+    if verdict != "ok" {
+        return Err(Error::corrupt(verdict));
+    }
+    let strays = "SELECT count(*) FROM pragma_foreign_key_check";
+    match db.query_row(strays, [], |row| row.get::<_, i64>(0))? {
+        0 => Ok(()),
+        strays => Err(Error::corrupt(format!("{strays} rows belong to nothing"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+
+    fn setting(db: &Connection, name: &str) -> i64 {
+        db.pragma_query_value(None, name, |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn what_is_written_waits_for_the_disk_and_keeps_its_references() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let mode: String =
+            store.db.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+        assert_eq!(mode, "wal");
+        assert_eq!(setting(&store.db, "synchronous"), 2, "2 is FULL");
+        assert_eq!(setting(&store.db, "foreign_keys"), 1);
+        assert_eq!(setting(&store.db, "trusted_schema"), 0);
+        assert_eq!(setting(&store.db, "cell_size_check"), 1);
+        assert_eq!(setting(&store.db, "mmap_size"), 0);
+        assert_eq!(setting(&store.db, "busy_timeout"), 5000);
+        assert_eq!(setting(&store.db, "journal_size_limit"), 64 << 20);
+    }
+
+    #[test]
+    fn another_limit_does_not_compile_the_statement_anew() {
+        let store = Store::in_memory(Clock::default()).unwrap();
+        let mut select = store.db.prepare("SELECT id FROM folders LIMIT ?1").unwrap();
+        for limit in 1..10 {
+            let mut rows = select.query([limit]).unwrap();
+            while rows.next().unwrap().is_some() {}
+        }
+        assert_eq!(select.get_status(StatementStatus::RePrepare), 0);
+    }
+
+    #[test]
+    fn a_state_that_begins_anew_has_what_a_new_one_has_and_its_statements_too() {
+        let counts = |store: &Store| {
+            let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name";
+            let mut select = store.db.prepare(tables).unwrap();
+            let names = select.query_map([], |row| row.get::<_, String>(0)).unwrap();
+            let count = |name: String| {
+                let sql = format!("SELECT count(*) FROM \"{name}\"");
+                let rows: i64 = store.db.query_row(&sql, [], |row| row.get(0)).unwrap();
+                (name, rows)
+            };
+            names.map(|name| count(name.unwrap())).collect::<Vec<_>>()
+        };
+        let mut store = Store::in_memory(Clock::default()).unwrap();
+        let new = counts(&store);
+        store.write(|w| w.add_mirror("photos", Path::new("/source"), "/Backup")).unwrap();
+        store.write(|w| w.set_note("installation", Some("1"))).unwrap();
+        assert_ne!(counts(&store), new);
+
+        let store = store.begin_anew(Clock::default()).unwrap();
+
+        assert_eq!(counts(&store), new);
+        let mut select = store.db.prepare_cached("SELECT 1 FROM folders").unwrap();
+        assert!(!select.exists([]).unwrap());
+        drop(select);
+        let store = store.begin_anew(Clock::default()).unwrap();
+        let mut select = store.db.prepare_cached("SELECT 1 FROM folders").unwrap();
+        assert!(!select.exists([]).unwrap());
+        assert_eq!(select.get_status(StatementStatus::RePrepare), 0);
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error_that_passes_when_there_is_room_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(dir.path()).unwrap();
+        store.write(|state| state.set_note("before", Some("kept"))).unwrap();
+        let pages = setting(&store.db, "page_count");
+        // SQLite answers as it does when the disk is full.
+        let limit = |store: &Store, pages| {
+            store
+                .db
+                .query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))
+                .unwrap();
+        };
+        limit(&store, pages);
+        let large = "x".repeat(100_000);
+        let full = store.write(|state| {
+            state.set_note("before", None)?;
+            state.set_note("large", Some(&large))
+        });
+        assert!(matches!(full, Err(Error::Storage(_))), "{full:?}");
+        assert_eq!(store.note("before").unwrap().as_deref(), Some("kept"));
+        limit(&store, pages + 1000);
+        store.write(|state| state.set_note("large", Some(&large))).unwrap();
+        assert_eq!(store.note("large").unwrap(), Some(large));
+    }
+
+    #[test]
+    fn another_writer_is_waited_for_and_then_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(dir.path()).unwrap();
+        store.db.busy_timeout(Duration::ZERO).unwrap();
+        let other = Connection::open(dir.path().join(FILE_NAME)).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let busy = store.write(|state| state.set_note("a", Some("b")));
+        assert!(matches!(busy, Err(Error::Busy(_))), "{busy:?}");
+        other.execute_batch("ROLLBACK").unwrap();
+        store.write(|state| state.set_note("a", Some("b"))).unwrap();
+    }
+}

@@ -1,0 +1,121 @@
+//! The seconds in which the records changed: what "as it was then" means.
+//!
+//! Rows of the history name moments by number. A moment is made by the first change in a
+//! second; what changes in one second has changed at once. Times never decrease with the
+//! numbers: while the clock is behind what it said before, moments bear the latest time that
+//! was seen, and [`Writing::believe_clock`] mends them once the clock is known to be right.
+
+use rusqlite::{OptionalExtension as _, params};
+use serde::{Deserialize, Serialize};
+
+use super::file::{Records, Writing};
+use crate::base::{MirrorId, Result};
+
+/// A point in the history of the records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Moment(pub i64);
+
+impl Records {
+    /// The newest moment: the records as they are.
+    pub fn newest_moment(&self) -> Result<Moment> {
+        let mut select = self.db.prepare_cached("SELECT max(id) FROM moments")?;
+        Ok(select.query_row([], |row| row.get(0).map(Moment))?)
+    }
+
+    /// The moment that was the newest at a time (Unix seconds); `None` before all of them.
+    pub fn moment_at(&self, at_s: i64) -> Result<Option<Moment>> {
+        // Times never decrease: the last one by time is the last one by number.
+        let mut select = self.db.prepare_cached(
+            "SELECT id FROM moments WHERE at_s <= ?1 ORDER BY at_s DESC, id DESC LIMIT 1",
+        )?;
+        Ok(select.query_row([at_s], |row| row.get(0).map(Moment)).optional()?)
+    }
+
+    /// When a moment was; Unix seconds. `None` if there is no such moment.
+    pub fn time_of(&self, moment: Moment) -> Result<Option<i64>> {
+        let mut select = self.db.prepare_cached("SELECT at_s FROM moments WHERE id = ?1")?;
+        Ok(select.query_row([moment.0], |row| row.get(0)).optional()?)
+    }
+
+    /// The first moment whose tree is known: nothing before it can be restored.
+    pub fn history_from(&self, mirror: MirrorId) -> Result<Moment> {
+        let mut select =
+            self.db.prepare_cached("SELECT history_from FROM mirrors WHERE id = ?1")?;
+        Ok(select.query_row([mirror], |row| row.get(0).map(Moment))?)
+    }
+
+    /// Whether something is known of the tree before a time (Unix seconds), and of no later one.
+    pub fn has_past_before(&self, mirror: MirrorId, at_s: i64) -> Result<bool> {
+        let Some(horizon) = self.moment_at(at_s)? else { return Ok(false) };
+        let mut select = self.db.prepare_cached(
+            "SELECT 1 FROM past_entries WHERE mirror_id = ?1 AND last <= ?2
+            UNION ALL SELECT 1 FROM past_folders WHERE mirror_id = ?1 AND last <= ?2",
+        )?;
+        Ok(select.exists(params![mirror, horizon.0])?)
+    }
+}
+
+impl Writing<'_> {
+    /// Makes the moment that changes of this transaction belong to, unless it is there.
+    pub(crate) fn mark_moment(&mut self) -> Result<()> {
+        if self.has_moment {
+            return Ok(());
+        }
+        self.db
+            .prepare_cached(
+                "INSERT INTO moments (at_s, clock_s)
+                SELECT max(at_s, ?1), ?1 FROM
+                    (SELECT at_s, clock_s FROM moments ORDER BY id DESC LIMIT 1)
+                WHERE clock_s <> ?1",
+            )?
+            .execute([self.now_s()])?;
+        self.has_moment = true;
+        Ok(())
+    }
+
+    /// The time of the newest moment: what ends now ends then, and never before something that
+    /// ended earlier.
+    pub(crate) fn moment_s(&mut self) -> Result<i64> {
+        self.mark_moment()?;
+        let newest = self.newest_moment()?;
+        Ok(self.time_of(newest)?.unwrap_or_default())
+    }
+
+    /// The clock is right now: what bears a later time was written while it was wrong, and gets
+    /// this one. Returns how many moments that were.
+    pub fn believe_clock(&mut self) -> Result<usize> {
+        let now_s = self.now_s();
+        let mended = self
+            .db
+            .prepare_cached("UPDATE moments SET at_s = ?1 WHERE at_s > ?1")?
+            .execute([now_s])?;
+        if mended > 0 {
+            self.db
+                .prepare_cached(
+                    "UPDATE versions SET current_until_s = ?1 WHERE current_until_s > ?1",
+                )?
+                .execute([now_s])?;
+        }
+        Ok(mended)
+    }
+
+    /// Forgets the trees of a mirror before the time `at_s` (Unix seconds): rows that ended
+    /// earlier can belong to no later moment. Returns how many rows went.
+    pub fn forget_past(&mut self, mirror: MirrorId, at_s: i64) -> Result<usize> {
+        let Some(horizon) = self.moment_at(at_s)? else { return Ok(0) };
+        let mut gone = 0;
+        for delete in [
+            "DELETE FROM past_entries WHERE mirror_id = ?1 AND last <= ?2",
+            "DELETE FROM past_folders WHERE mirror_id = ?1 AND last <= ?2",
+        ] {
+            gone += self.db.prepare_cached(delete)?.execute(params![mirror, horizon.0])?;
+        }
+        self.db
+            .prepare_cached(
+                "UPDATE mirrors SET history_from = max(history_from, ?2) WHERE id = ?1",
+            )?
+            .execute(params![mirror, horizon.0])?;
+        Ok(gone)
+    }
+}
