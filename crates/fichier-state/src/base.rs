@@ -11,6 +11,7 @@ mod rel_path;
 pub use clock::Clock;
 pub(crate) use columns::BadValue;
 pub use columns::{Metadata, Stamp, Xattrs};
+pub(crate) use error::found;
 pub use error::{Error, Result};
 pub use holes::Holes;
 pub use ids::{FolderKey, IntentId, MirrorId, SnapshotId, UploadKey, VersionId};

@@ -1,5 +1,6 @@
 //! The tree of a mirror as it was.
 
+mod horizon;
 mod path_versions;
 mod tree;
 

@@ -4,12 +4,13 @@ mod difference;
 mod digest;
 mod extract;
 mod facts;
+mod file;
 mod import;
 mod rows;
 mod tables;
 
 pub use difference::{difference, lay_over};
 pub use digest::digest;
-pub use extract::{extract, facts_of};
-pub use facts::{SnapshotFacts, examine};
+pub use extract::extract;
+pub use facts::{SnapshotFacts, examine, facts_of};
 pub use rows::SnapshotRow;

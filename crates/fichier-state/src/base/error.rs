@@ -5,7 +5,7 @@
 //! printed.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
@@ -123,9 +123,18 @@ impl Error {
         error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure)
     }
 
+    pub(crate) fn io(path: &Path, source: io::Error) -> Error {
+        Error::Io { path: path.to_owned(), source }
+    }
+
     pub(crate) fn corrupt(detail: impl Into<String>) -> Error {
         Error::Corrupt { detail: detail.into() }
     }
+}
+
+/// `Ok` if a change found its row.
+pub(crate) fn found(rows: usize, what: &'static str) -> Result<()> {
+    if rows == 0 { Err(Error::Missing(what)) } else { Ok(()) }
 }
 
 impl From<rusqlite::Error> for Error {

@@ -13,8 +13,8 @@ use fichier_api::{FileUrl, Fingerprint, Whirlpool};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, Type, ValueRef};
 use rusqlite::{OptionalExtension as _, Row, params};
 
-use crate::base::{BadValue, FolderKey, Metadata, MirrorId, Result, Stamp, columns};
-use crate::store::{Records, Writing, found};
+use crate::base::{BadValue, FolderKey, Metadata, MirrorId, Result, Stamp, columns, found};
+use crate::store::{Records, Writing};
 
 /// One local name and what is kept of it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use fichier_api::FolderId;
 use fichier_api::names::RemoteName;
 use rusqlite::{OptionalExtension as _, Row, params};
 
-use crate::base::{Error, FolderKey, Metadata, MirrorId, RelPath, Result, columns};
-use crate::store::{Records, Writing, found};
+use crate::base::{Error, FolderKey, Metadata, MirrorId, RelPath, Result, columns, found};
+use crate::store::{Records, Writing};
 
 /// The most names that a path can have: `PATH_MAX` is 4,096 bytes, and each name takes two
 /// with its slash. More means that a damaged file has folders inside themselves.

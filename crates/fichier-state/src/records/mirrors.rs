@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use fichier_api::FolderId;
 use rusqlite::{OptionalExtension as _, Row, params};
 
-use crate::base::{FolderKey, MirrorId, Result};
-use crate::store::{Records, Writing, found};
+use crate::base::{FolderKey, MirrorId, Result, found};
+use crate::store::{Records, Writing};
 
 /// One local folder and the remote folder that follows it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use rusqlite::params;
 
-use crate::base::{MirrorId, Result, columns};
-use crate::store::{Records, Writing, found};
+use crate::base::{MirrorId, Result, columns, found};
+use crate::store::{Records, Writing};
 
 /// Twice the guard's 24 hours, so that a clock that jumped a day loses nothing.
 const KEPT_S: i64 = 48 * 3600;

@@ -8,8 +8,8 @@ use fichier_api::names::RemoteName;
 use fichier_api::{FileUrl, Fingerprint, Whirlpool};
 use rusqlite::{Row, params};
 
-use crate::base::{Metadata, MirrorId, RelPath, Result, Stamp, UploadKey, columns};
-use crate::store::{Records, Writing, found};
+use crate::base::{Metadata, MirrorId, RelPath, Result, Stamp, UploadKey, columns, found};
+use crate::store::{Records, Writing};
 
 /// What the service can be asked about an upload by.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,8 +7,8 @@
 use fichier_api::FolderId;
 use rusqlite::{Row, params};
 
-use crate::base::{MirrorId, Result, columns};
-use crate::store::{Records, Writing, found};
+use crate::base::{MirrorId, Result, columns, found};
+use crate::store::{Records, Writing};
 
 /// One remote folder of versions.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,13 +7,12 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::extract::{create, length, note_rows, open};
-use super::facts::{SnapshotFacts, check_counts, read_facts};
-use super::tables::{Columns, TABLES, columns};
-use super::{facts, tables};
+use super::facts::{self, SnapshotFacts, check_counts, note_rows, read_facts};
+use super::file::{create, length, open};
+use super::tables::{self, Columns, TABLES, columns};
 use crate::base::{Error, Result};
 use crate::schema;
-use crate::store::{attach, empty_file, failed};
+use crate::store::{attach, empty_file};
 
 /// Writes to `out` what has changed from the whole copy `base` to the whole copy `whole`; it
 /// will be called `name`, and returns its length in bytes. `None` if the two have not the same form,
@@ -92,7 +91,7 @@ fn compare(db: &Connection, name: &str, of: &Columns) -> Result<()> {
 /// should have.
 pub fn lay_over(base: &Path, part: &Path, out: &Path) -> Result<SnapshotFacts> {
     empty_file(out)?;
-    std::fs::copy(base, out).map_err(|source| failed(out, source))?;
+    std::fs::copy(base, out).map_err(|source| Error::io(out, source))?;
     let db = open(out, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     attach(&db, part, "part")?;
     let (below, above) = (read_facts(&db, "main")?, read_facts(&db, "part")?);

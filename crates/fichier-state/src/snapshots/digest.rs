@@ -6,7 +6,7 @@ use std::path::Path;
 use rusqlite::OpenFlags;
 use rusqlite::types::ValueRef;
 
-use super::extract::open;
+use super::file::open;
 use super::tables::{TABLES, columns};
 use crate::base::Result;
 

@@ -17,14 +17,14 @@
 use std::path::Path;
 use std::time::Instant;
 
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::Connection;
 
-use super::facts::{SnapshotFacts, read_facts};
-use super::tables::TABLES;
-use super::{facts, tables};
+use super::facts::{self, SnapshotFacts};
+use super::file::create;
+use super::tables::{self, TABLES};
 use crate::base::{Error, MirrorId, Result};
 use crate::schema;
-use crate::store::{Moment, attach, connect, empty_file, failed, keep_few_pages};
+use crate::store::{Moment, attach};
 
 /// How often SQLite looks at the clock, in instructions of its machine: every few milliseconds.
 const LOOK_AT_CLOCK: i32 = 50_000;
@@ -51,17 +51,6 @@ pub fn extract(
         Some(deadline) if Instant::now() >= deadline => Error::TimeUp,
         _ => error,
     })
-}
-
-/// What a copy says about itself, without a look at whether it is sound.
-///
-/// # Errors
-///
-/// As [`examine`], as far as the first page tells.
-pub fn facts_of(path: &Path) -> Result<SnapshotFacts> {
-    let db = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    schema::version(&db, path)?;
-    read_facts(&db, "main")
 }
 
 fn copy_rows(
@@ -105,43 +94,4 @@ fn installation(db: &Connection) -> Result<Option<String>> {
     let mut select = db.prepare("SELECT value FROM source.notes WHERE key = 'installation'")?;
     let mut rows = select.query([])?;
     Ok(rows.next()?.map(|row| row.get(0)).transpose()?)
-}
-
-/// A new, empty database in place of what is at `path`. Nothing depends on it until it is whole,
-/// so it needs no journal and does not wait for the disk.
-pub(crate) fn create(path: &Path) -> Result<Connection> {
-    empty_file(path)?;
-    open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
-}
-
-pub(crate) fn open(path: &Path, access: OpenFlags) -> Result<Connection> {
-    let db = connect(path, access | OpenFlags::SQLITE_OPEN_URI)?;
-    keep_few_pages(&db, "main")?;
-    // A row comes before what it belongs to, or without it: a difference holds changed rows only.
-    db.pragma_update(None, "foreign_keys", 0)?;
-    if access.contains(OpenFlags::SQLITE_OPEN_READ_WRITE) {
-        db.pragma_update_and_check(None, "journal_mode", "off", |_| Ok(()))?;
-        db.pragma_update(None, "synchronous", 0)?;
-    }
-    Ok(db)
-}
-
-/// Counts the rows of a table.
-pub(crate) fn count(db: &Connection, table: &str) -> Result<i64> {
-    Ok(db.query_row(&format!("SELECT count(*) FROM main.{table}"), [], |row| row.get(0))?)
-}
-
-/// How long a file is, in bytes.
-pub(crate) fn length(path: &Path) -> Result<u64> {
-    std::fs::metadata(path).map(|found| found.len()).map_err(|source| failed(path, source))
-}
-
-/// Notes how many rows of a table are in this file, and how many belong to the whole.
-pub(crate) fn note_rows(db: &Connection, table: &str, whole: Option<i64>) -> Result<()> {
-    let here = count(db, table)?;
-    db.execute(
-        "INSERT INTO main.snapshot_rows (name, here, whole) VALUES (?1, ?2, ?3)",
-        params![table, here, whole.unwrap_or(here)],
-    )?;
-    Ok(())
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, params};
 
-use super::extract::{count, note_rows, open};
+use super::file::open;
 use super::tables::{TABLES, columns};
 use crate::base::{Error, Result};
 use crate::schema;
@@ -103,6 +103,17 @@ pub(super) fn insert(db: &Connection, facts: &SnapshotFacts) -> Result<()> {
     Ok(())
 }
 
+/// What a copy says about itself, without a look at whether it is sound.
+///
+/// # Errors
+///
+/// As [`examine`], as far as the first page tells.
+pub fn facts_of(path: &Path) -> Result<SnapshotFacts> {
+    let db = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    schema::version(&db, path)?;
+    read_facts(&db, "main")
+}
+
 /// Looks whether the file at `path` is a sound copy, and tells what it says about itself.
 ///
 /// # Errors
@@ -162,6 +173,21 @@ pub(super) fn check_counts(db: &Connection) -> Result<()> {
         }
     }
     if known == 0 { Err(Error::corrupt("it holds no table")) } else { Ok(()) }
+}
+
+/// Counts the rows of a table.
+pub(crate) fn count(db: &Connection, table: &str) -> Result<i64> {
+    Ok(db.query_row(&format!("SELECT count(*) FROM main.{table}"), [], |row| row.get(0))?)
+}
+
+/// Notes how many rows of a table are in this file, and how many belong to the whole.
+pub(crate) fn note_rows(db: &Connection, table: &str, whole: Option<i64>) -> Result<()> {
+    let here = count(db, table)?;
+    db.execute(
+        "INSERT INTO main.snapshot_rows (name, here, whole) VALUES (?1, ?2, ?3)",
+        params![table, here, whole.unwrap_or(here)],
+    )?;
+    Ok(())
 }
 
 /// What the copy that is attached as `of` says about itself.

@@ -1,17 +1,9 @@
 //! Opens the state file, checks it, and gives out transactions.
 //!
-//! Settings and why (measured on this schema, see `benches/state.rs`):
-//!
-//! * WAL with `synchronous = FULL`, always: what `write` has returned is on disk, a power cut
-//!   included. `NORMAL` loses the last transactions, and one of them may be an intent (I3).
-//!   It costs one fsync a transaction, so callers write in batches.
-//! * `quick_check` and `foreign_key_check` after an end that was not clean: damage is an error
-//!   at open, before anything is believed. What they do not see (an index that lacks a row; a
-//!   file that was damaged after it was closed) is an error from the look-up or the change
-//!   that meets it. Comparing every index takes four times as long: [`Store::check`].
-//! * `mmap_size` stays 0: with a map, a failing disk is a SIGBUS and not an error.
-//! * `trusted_schema` off, `cell_size_check` on: a damaged or forged file runs no code and is
-//!   not read beyond its pages.
+//! After an end that was not clean, `quick_check` and `foreign_key_check` run: damage is an error
+//! at open, before anything is believed. Some damage they do not see (an index that lacks a row; a
+//! file that was damaged after it was closed): it is an error from the look-up or the change that
+//! meets it. Comparing every index takes four times as long: [`Store::check`].
 //!
 //! Invariant: one process writes. The lock is taken before the database is touched and
 //! dropped after it is closed.
@@ -21,36 +13,20 @@
 //! file is opened anew and checked as a whole, and what its log holds is written again.
 //! A file that is no longer where it was is not written to: whoever restarts would not find it.
 
-use std::fs::{DirBuilder, OpenOptions};
 use std::ops::Deref;
-use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+use super::connection::{check, connect, keep_few_pages, make_file, make_folder, set_up_writer};
 use super::lock::Lock;
 use super::place::Place;
+use super::transaction::{Records, Writing};
 use crate::base::{Clock, Error, Result, failpoint};
-use crate::schema;
-use crate::schema::MIGRATIONS;
+use crate::schema::{self, MIGRATIONS};
 
 const FILE_NAME: &str = "state.db";
-
-/// How long a statement waits for another program (`sqlite3`, a backup) to finish writing.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Statements kept prepared; the crate has about eighty.
-const STATEMENTS: usize = 150;
-
-/// Pages that the state's connection keeps. What is not among them is in the system's own cache; a
-/// walk over a million rows takes as long with twice as many.
-const CACHE_KIB: i64 = 4 * 1024;
-
-/// The same for those who only look, mostly once and from the beginning to the end.
-const PASSING_KIB: i64 = 1024;
 
 /// The open state file.
 #[derive(Debug)]
@@ -63,20 +39,6 @@ pub struct Store {
     place: Place,
     /// The disk failed: see [`Store::mend`].
     doubted: bool,
-}
-
-/// Everything that can be looked up. Each method is in the file of its table.
-#[derive(Debug)]
-pub struct Records {
-    pub(crate) db: Connection,
-}
-
-/// One transaction: all of it is kept, or nothing. It sees what it has written so far.
-#[derive(Debug)]
-pub struct Writing<'a> {
-    records: &'a Records,
-    clock: &'a Clock,
-    pub(crate) has_moment: bool,
 }
 
 impl Store {
@@ -278,7 +240,7 @@ impl Store {
 
     /// The hand that writes, for whoever has begun a transaction.
     pub(crate) fn writing(&self) -> Writing<'_> {
-        Writing { records: &self.records, clock: &self.clock, has_moment: false }
+        Writing::new(&self.records, &self.clock)
     }
 
     /// The clock that times are written by.
@@ -314,26 +276,11 @@ impl Store {
     }
 }
 
-impl Writing<'_> {
-    /// What time it is; Unix seconds.
-    pub fn now_s(&self) -> i64 {
-        self.clock.now_s()
-    }
-}
-
 impl Deref for Store {
     type Target = Records;
 
     fn deref(&self) -> &Records {
         &self.records
-    }
-}
-
-impl Deref for Writing<'_> {
-    type Target = Records;
-
-    fn deref(&self) -> &Records {
-        self.records
     }
 }
 
@@ -357,84 +304,6 @@ fn empty(db: &Connection, now_s: i64) -> Result<()> {
     Ok(())
 }
 
-/// `Ok` if a change found its row.
-pub(crate) fn found(rows: usize, what: &'static str) -> Result<()> {
-    if rows == 0 { Err(Error::Missing(what)) } else { Ok(()) }
-}
-
-fn make_folder(dir: &Path) -> Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|source| failed(dir, source))
-}
-
-/// SQLite gives the journal the permissions of the database, so this settles both.
-fn make_file(path: &Path) -> Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false).mode(0o600);
-    options.open(path).map(drop).map_err(|source| failed(path, source))
-}
-
-/// Makes the file at `path`, or empties it; readable by its owner alone.
-pub(crate) fn empty_file(path: &Path) -> Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    options.open(path).map(drop).map_err(|source| failed(path, source))
-}
-
-/// Opens another file for reading, as `name`, over the same connection.
-pub(crate) fn attach(db: &Connection, path: &Path, name: &str) -> Result<()> {
-    // An address: a path need not be text, and only so it can be said that nothing is written.
-    let bytes = path.as_os_str().as_bytes().iter();
-    let path: String = bytes
-        .map(|byte| match byte {
-            b'/' | b'.' | b'-' | b'_' => char::from(*byte).to_string(),
-            _ if byte.is_ascii_alphanumeric() => char::from(*byte).to_string(),
-            _ => format!("%{byte:02X}"),
-        })
-        .collect();
-    db.execute(&format!("ATTACH ?1 AS {name}"), [format!("file:{path}?mode=ro")])?;
-    keep_few_pages(db, name)
-}
-
-/// For a database that is gone through once, beside that of the service.
-pub(crate) fn keep_few_pages(db: &Connection, name: &str) -> Result<()> {
-    Ok(db.pragma_update(Some(name), "cache_size", -PASSING_KIB)?)
-}
-
-pub(crate) fn failed(path: &Path, source: std::io::Error) -> Error {
-    Error::Io { path: PathBuf::from(path), source }
-}
-
-pub(crate) fn connect(path: &Path, access: OpenFlags) -> Result<Connection> {
-    // A connection has one user at a time: SQLite need not lock for itself.
-    let db = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    db.busy_timeout(BUSY_TIMEOUT)?;
-    db.set_prepared_statement_cache_capacity(STATEMENTS);
-    // Else each other value of a LIMIT, or of what a partial index asks for, would have its
-    // statement compiled anew.
-    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    for (name, value) in [
-        ("trusted_schema", 0),
-        ("cell_size_check", 1),
-        ("foreign_keys", 1),
-        ("temp_store", 1), // in files: memory stays bounded
-        ("cache_size", -CACHE_KIB),
-    ] {
-        db.pragma_update(None, name, value)?;
-    }
-    Ok(db)
-}
-
-fn set_up_writer(db: &Connection) -> Result<()> {
-    let mode: String = db.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
-    if mode != "wal" {
-        tracing::warn!("the state folder's file system allows no WAL; the state will be slow");
-    }
-    db.pragma_update(None, "synchronous", "FULL")?;
-    // A long reader lets the WAL grow; this much of it is kept afterwards.
-    db.pragma_update(None, "journal_size_limit", 64 << 20)?;
-    Ok(())
-}
-
 fn ended_cleanly(db: &Connection) -> Result<bool> {
     let clean = db.query_row("SELECT clean FROM ends", [], |row| row.get::<_, bool>(0));
     match clean {
@@ -448,21 +317,10 @@ fn mark_end(db: &Connection, clean: bool) -> Result<()> {
     Ok(())
 }
 
-/// The pages, the rows and their CHECKs; and that each row belongs to something.
-fn check(db: &Connection, pragma: &str) -> Result<()> {
-    let verdict: String = db.query_row(&format!("PRAGMA {pragma}(1)"), [], |row| row.get(0))?;
-    if verdict != "ok" {
-        return Err(Error::corrupt(verdict));
-    }
-    let strays = "SELECT count(*) FROM pragma_foreign_key_check";
-    match db.query_row(strays, [], |row| row.get::<_, i64>(0))? {
-        0 => Ok(()),
-        strays => Err(Error::corrupt(format!("{strays} rows belong to nothing"))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use rusqlite::StatementStatus;
 
     use super::*;

@@ -5,11 +5,11 @@
 //! numbers: while the clock is behind what it said before, moments bear the latest time that
 //! was seen, and [`Writing::believe_clock`] mends them once the clock is known to be right.
 
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::OptionalExtension as _;
 use serde::{Deserialize, Serialize};
 
-use super::file::{Records, Writing};
-use crate::base::{MirrorId, Result};
+use super::transaction::{Records, Writing};
+use crate::base::Result;
 
 /// A point in the history of the records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -36,23 +36,6 @@ impl Records {
     pub fn time_of(&self, moment: Moment) -> Result<Option<i64>> {
         let mut select = self.db.prepare_cached("SELECT at_s FROM moments WHERE id = ?1")?;
         Ok(select.query_row([moment.0], |row| row.get(0)).optional()?)
-    }
-
-    /// The first moment whose tree is known: nothing before it can be restored.
-    pub fn history_from(&self, mirror: MirrorId) -> Result<Moment> {
-        let mut select =
-            self.db.prepare_cached("SELECT history_from FROM mirrors WHERE id = ?1")?;
-        Ok(select.query_row([mirror], |row| row.get(0).map(Moment))?)
-    }
-
-    /// Whether something is known of the tree before a time (Unix seconds), and of no later one.
-    pub fn has_past_before(&self, mirror: MirrorId, at_s: i64) -> Result<bool> {
-        let Some(horizon) = self.moment_at(at_s)? else { return Ok(false) };
-        let mut select = self.db.prepare_cached(
-            "SELECT 1 FROM past_entries WHERE mirror_id = ?1 AND last <= ?2
-            UNION ALL SELECT 1 FROM past_folders WHERE mirror_id = ?1 AND last <= ?2",
-        )?;
-        Ok(select.exists(params![mirror, horizon.0])?)
     }
 }
 
@@ -98,24 +81,5 @@ impl Writing<'_> {
                 .execute([now_s])?;
         }
         Ok(mended)
-    }
-
-    /// Forgets the trees of a mirror before the time `at_s` (Unix seconds): rows that ended
-    /// earlier can belong to no later moment. Returns how many rows went.
-    pub fn forget_past(&mut self, mirror: MirrorId, at_s: i64) -> Result<usize> {
-        let Some(horizon) = self.moment_at(at_s)? else { return Ok(0) };
-        let mut gone = 0;
-        for delete in [
-            "DELETE FROM past_entries WHERE mirror_id = ?1 AND last <= ?2",
-            "DELETE FROM past_folders WHERE mirror_id = ?1 AND last <= ?2",
-        ] {
-            gone += self.db.prepare_cached(delete)?.execute(params![mirror, horizon.0])?;
-        }
-        self.db
-            .prepare_cached(
-                "UPDATE mirrors SET history_from = max(history_from, ?2) WHERE id = ?1",
-            )?
-            .execute(params![mirror, horizon.0])?;
-        Ok(gone)
     }
 }

@@ -8,9 +8,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::base::{Error, Result};
-use crate::schema;
-use crate::schema::MIGRATIONS;
-use crate::snapshots::extract::{create, open};
+use crate::schema::{self, MIGRATIONS};
+use crate::snapshots::file::{create, open};
 use crate::snapshots::tables::{TABLES, columns};
 use crate::store::attach;
 
