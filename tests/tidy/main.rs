@@ -13,6 +13,7 @@ mod catalogue;
 mod documents;
 mod readable;
 mod emulator_floors;
+mod state_floors;
 
 /// Longer files are hard to read in one sitting, tests included.
 const MAX_LINES: usize = 600;

@@ -1,4 +1,9 @@
-//! What every other folder uses, and what knows no table: keys, paths, columns, errors, the clock.
+//! Values that have no table of their own: paths, keys of rows, stamps, holes, the clock.
+//!
+//! Also here: the errors of the whole crate, how values are kept in columns, and the points at
+//! which a test ends the process.
+//!
+//! Every folder may use this one. It uses none of them, and knows neither the file nor a table.
 
 mod clock;
 pub(crate) mod columns;

@@ -4,7 +4,7 @@
 //! * [`Records`] are the look-ups. A [`Store`] has them all, and so has a [`Writing`], which
 //!   sees what it has written so far.
 //! * [`Writing`] is one transaction: [`Store::write`] runs a closure and keeps all of what it
-//!   did, on disk, or nothing. Whoever is about to change something at the service writes
+//!   did, on disk, or nothing. A caller that is about to change something at the service writes
 //!   the [`Intent`] first, and calls the service when `write` has returned (I3).
 //!
 //! ```
@@ -30,6 +30,23 @@
 //! The file is an answer to "what does the service have?", never to "what is on disk?". A row
 //! of a file exists only once the service has confirmed it (I1), and the tables refuse any
 //! other. Losing the file costs listings and hashing, not data.
+//!
+//! # Where things are
+//!
+//! Six folders. Each uses only those before it, and names them by their folder
+//! (`crate::base::RelPath`), never through this root; `tests/tidy/state_floors.rs` holds that.
+//!
+//! | folder | what it is for | what uses it |
+//! |---|---|---|
+//! | `base` | values without a table: paths, keys, stamps, holes, the clock, the errors, and how values are kept in columns | all below |
+//! | `schema` | the form of the file, and how an older one becomes the newest | `store` opens a file with it, `snapshots` a copy |
+//! | `store` | the file: locked, opened, checked, written in transactions, closed; the moments that a transaction belongs to | all below |
+//! | `records` | the tables of today: mirrors, folders, entries, versions, and work that was begun | `snapshots`, for the mirror that it lays into a state |
+//! | `past` | the tree of a mirror as it was: at a moment, and of one path over time | nothing in this crate |
+//! | `snapshots` | copies of one mirror's records: made, compared, examined, laid into another state | nothing in this crate |
+//!
+//! Other crates take everything from this root. A new table is a migration in `migrations/`, a file
+//! in `records`, and a row in `snapshots/tables.rs` if a copy needs it.
 
 mod base;
 mod past;

@@ -1,4 +1,18 @@
-//! What is on record now, a file for each table.
+//! The tables of today: a file for each, with its rows, its look-ups and its changes.
+//!
+//! | what | files |
+//! |---|---|
+//! | the mirrors, and the installation that they are in | `mirrors`, `notes`, `owners` |
+//! | the tree of a mirror, and where the service has it | `folders`, `entries`, `tree`, `totals` |
+//! | the remote side of it | `remote_folders`, `foreign` |
+//! | work at the service that was begun (I3) | `intents`, `uploads` |
+//! | files that are no longer current and are kept | `versions`, `versions_folders` |
+//! | what the guard and the audit remember | `removals`, `audits`, `proofs`, `lost` |
+//! | what people are told | `problems`, `cycles` |
+//!
+//! A change of an entry or a folder marks the moment first; triggers keep the row as it was.
+//!
+//! `snapshots` may use this. It uses `base` and `store`.
 
 mod audits;
 mod cycles;
