@@ -1,13 +1,13 @@
-//! What time it is, for everything that is remembered with its time.
+//! The clock that times on record are read from.
 //!
-//! The system's clock, or that of a simulation, and an offset that tests move: days pass in them
-//! without waiting. Waits and paces do not use it; they count on the monotonic clock.
+//! It is the system's clock, or that of a simulation, plus an offset that tests move: days pass in
+//! them without waiting. Waits and paces use the monotonic clock instead.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A clock. Clones are the same clock.
+/// The time of day plus an offset. Clones share both.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
     system: fichier_api::Clock,
@@ -15,7 +15,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// The same, by another clock than that of this machine.
+    /// One that reads `system` in place of the clock of this machine.
     pub fn by(system: fichier_api::Clock) -> Clock {
         Clock { system, ahead_s: Arc::default() }
     }
@@ -25,25 +25,25 @@ impl Clock {
         self.system.wall()
     }
 
-    /// Unix seconds.
+    /// What time it is; Unix seconds.
     pub fn now_s(&self) -> i64 {
         let since = self.wall().duration_since(UNIX_EPOCH);
         let real = since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
         real.saturating_add(self.ahead_s.load(Ordering::Relaxed))
     }
 
-    /// Lets time pass; for tests.
+    /// Moves the offset by `by`; for tests.
     pub fn advance(&self, by: Duration) {
         let by = i64::try_from(by.as_secs()).unwrap_or(i64::MAX);
         self.ahead_s.fetch_add(by, Ordering::Relaxed);
     }
 
-    /// How many seconds it is ahead of the system's.
+    /// The offset: how many seconds this clock is ahead of the system's.
     pub fn ahead_s(&self) -> i64 {
         self.ahead_s.load(Ordering::Relaxed)
     }
 
-    /// Sets it so many seconds ahead of, or behind, the system's; for tests.
+    /// Sets the offset, ahead of the system's clock or (below 0) behind it; for tests.
     pub fn set_ahead(&self, seconds: i64) {
         self.ahead_s.store(seconds, Ordering::Relaxed);
     }

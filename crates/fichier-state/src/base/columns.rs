@@ -1,7 +1,7 @@
 //! How values that several tables share are kept in columns.
 //!
 //! Inodes and devices are unsigned 64-bit numbers and SQLite's are signed: they are kept by
-//! their bits. Links are kept without what they all begin with: 21 bytes, twice, in each of
+//! their bits. Links are kept without the beginning that they share: 22 bytes, twice, in each of
 //! a million rows.
 
 use fichier_api::names::RemoteName;
@@ -22,18 +22,18 @@ pub struct Stamp {
     pub mtime_ns: i64,
     /// When its inode changed, in nanoseconds since 1970.
     pub ctime_ns: i64,
-    /// Inode number.
+    /// Number of its inode.
     pub inode: u64,
 }
 
-/// What a restore puts back besides the contents.
+/// Everything about a file or folder that a restore puts back besides the contents.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Metadata {
     /// Type and permissions, as `st_mode` has them.
     pub mode: u32,
-    /// Owner.
+    /// Number of the user who owns it.
     pub uid: u32,
-    /// Group.
+    /// Number of the group that owns it.
     pub gid: u32,
     /// When the contents changed, in nanoseconds since 1970.
     pub mtime_ns: i64,
@@ -54,7 +54,7 @@ impl Default for Metadata {
     }
 }
 
-/// What intents of older versions say nothing about.
+/// For intents of older versions, which do not have the field.
 fn one() -> u32 {
     1
 }
@@ -62,7 +62,7 @@ fn one() -> u32 {
 /// Names and values of extended attributes.
 pub type Xattrs = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// How every link begins (docs/api-notes.md, A.5); one that does not is kept whole.
+/// The beginning that links share (docs/api-notes.md, A.5); a link with another one is kept whole.
 const LINK_START: &str = "https://1fichier.com/?";
 
 /// Why a value in the file cannot be one of ours. Never holds the value: it may be a secret.
@@ -81,7 +81,7 @@ pub(crate) fn size(bytes: u64) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
-/// A size or a count; below 0 none of ours.
+/// A size or a count; a number below 0 is an error, as none of ours is.
 pub(crate) fn read_size(row: &Row<'_>, at: usize) -> rusqlite::Result<u64> {
     let value = row.get(at)?;
     u64::try_from(value).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(at, value))
@@ -121,8 +121,8 @@ pub(crate) fn read_fingerprint(row: &Row<'_>, at: usize) -> rusqlite::Result<Opt
     Ok(row.get::<_, Option<[u8; 32]>>(at)?.map(Fingerprint::from_bytes))
 }
 
-/// One local name. A damaged or hostile row must not lead elsewhere: joined to its folder it would
-/// be a path like any other.
+/// One local name. Anything else is an error: joined to its folder, a damaged or hostile row would
+/// lead elsewhere.
 pub(crate) fn read_local_name(row: &Row<'_>, at: usize) -> rusqlite::Result<Vec<u8>> {
     let name = row.get_ref(at)?.as_blob()?;
     if RelPath::is_name(name) {
@@ -136,7 +136,7 @@ pub(crate) fn read_path(row: &Row<'_>, at: usize) -> rusqlite::Result<RelPath> {
     RelPath::parse(row.get_ref(at)?.as_blob()?).map_err(|_| BadValue("a path").at(at, Type::Blob))
 }
 
-/// `None` for none.
+/// As they are stored; `None` (NULL) if there are no holes.
 pub(crate) fn holes(holes: &Holes) -> Option<Vec<u8>> {
     (!holes.is_empty()).then(|| holes.encode())
 }
@@ -150,7 +150,7 @@ pub(crate) fn read_holes(row: &Row<'_>, at: usize) -> rusqlite::Result<Holes> {
     }
 }
 
-/// The bytes that the paths below `path` begin with, and the first bytes after all of them.
+/// The range of the paths below `path`: the first bytes in it, and the first ones after it.
 pub(crate) fn range_below(path: &RelPath) -> (Vec<u8>, Vec<u8>) {
     if path.is_root() {
         // No path is longer than this (`PATH_MAX`), so none comes after it.
@@ -178,8 +178,8 @@ impl Stamp {
 }
 
 impl Metadata {
-    /// Reads the five columns from `at` on: mode, uid, gid, mtime, xattrs; one name, no holes. The mtime may be
-    /// NULL where the row has a stamp: it is the stamp's.
+    /// Reads the five columns from `at` on: mode, uid, gid, mtime, xattrs; one name, no holes.
+    /// Where the mtime is NULL it is `mtime_ns`, that of the stamp.
     pub(crate) fn read(row: &Row<'_>, at: usize, mtime_ns: i64) -> rusqlite::Result<Metadata> {
         Ok(Metadata {
             mode: row.get(at)?,
@@ -197,7 +197,7 @@ impl Metadata {
 }
 
 /// Each attribute as length and bytes of its name, then of its value; lengths are 32 bits,
-/// little-endian. `None` for none.
+/// little-endian. `None` (NULL) if there are no attributes.
 pub(crate) fn xattrs(xattrs: &Xattrs) -> Option<Vec<u8>> {
     if xattrs.is_empty() {
         return None;

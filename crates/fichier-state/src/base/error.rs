@@ -1,6 +1,6 @@
 //! What can go wrong with the state file, sorted by what the caller can do.
 //!
-//! `Display` says what happened at this level and never repeats the cause; whoever prints an
+//! `Display` says what happened at this level and never repeats the cause; code that prints an
 //! error prints the whole chain. No message holds a link: the values of a row are never
 //! printed.
 
@@ -49,7 +49,7 @@ pub enum Error {
     /// A database, but of another program; it was left as it is.
     #[error("{} is not a state file of fichierd (application id {found:#010x})", path.display())]
     NotOurs {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
         /// `application_id` of the file.
         found: i64,
@@ -57,7 +57,7 @@ pub enum Error {
     /// The file is damaged. Nothing in it may be acted on; it must be put aside.
     #[error("the state file is damaged: {detail}")]
     Corrupt {
-        /// What did not fit, for people.
+        /// The first contradiction that was found, for people.
         detail: String,
     },
     /// No room, no permission, or a failing disk. Nothing was changed; no mutation of the
@@ -65,13 +65,13 @@ pub enum Error {
     #[error("the state could not be stored")]
     Storage(#[source] rusqlite::Error),
     /// The file was deleted or replaced while it was in use. Nothing may be changed any more:
-    /// what is written now is lost when the process ends. Start again.
+    /// everything written now is lost when the process ends. Start the service again.
     #[error(
         "the state file {} was deleted, or another one was put in its place, while it was in use",
         path.display()
     )]
     Displaced {
-        /// Where it was.
+        /// The path that it had.
         path: PathBuf,
     },
     /// Someone else wrote for longer than five seconds; nothing was changed, try again.
@@ -87,23 +87,23 @@ pub enum Error {
     /// A folder was to be moved below itself.
     #[error("a folder cannot be moved below itself")]
     Cycle,
-    /// A copy was not finished in the time that there was for it; nothing else was touched.
+    /// A copy was not finished by its deadline; nothing else was touched.
     #[error("there was no time to copy the records")]
     TimeUp,
-    /// The records of that mirror are here already, and were left as they are (exit code 4).
+    /// This state has records of that mirror already, and they were left as they are (exit code 4).
     #[error("the mirror `{mirror}` to {target} is on record here already")]
     AlreadyHere {
-        /// Its name.
+        /// Name of the mirror.
         mirror: String,
-        /// Its remote folder.
+        /// Remote path of the mirror.
         target: String,
     },
     /// A file or folder beside the database could not be made or opened.
     #[error("{}", path.display())]
     Io {
-        /// Which one.
+        /// Path of that file or folder.
         path: PathBuf,
-        /// Why.
+        /// The error of the system.
         #[source]
         source: io::Error,
     },
@@ -112,12 +112,12 @@ pub enum Error {
     Sqlite(#[source] rusqlite::Error),
 }
 
-/// Of everything in this crate.
+/// The result of every call of this crate that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// Whether the disk failed, so that nothing it said before is to be believed either. A full
-    /// one has not failed.
+    /// Whether the disk failed, so that nothing it said before is believed either. A full disk has
+    /// not failed.
     pub(crate) fn is_of_the_disk(&self) -> bool {
         let Error::Storage(error) = self else { return false };
         error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure)
@@ -162,7 +162,7 @@ impl From<rusqlite::Error> for Error {
     }
 }
 
-/// A column holds what no version of this program writes there.
+/// Whether a column holds a value that no version of this program writes there.
 fn is_unreadable_value(error: &rusqlite::Error) -> bool {
     matches!(
         error,

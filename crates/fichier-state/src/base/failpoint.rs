@@ -1,21 +1,22 @@
-//! Points at which a test lets the process die. Nothing at all without the feature `failpoints`,
-//! which no build for users has.
+//! Points at which a test ends the process. Without the feature `failpoints`, which no build for
+//! users has, they do nothing.
 //!
 //! The environment variable `FAILPOINTS` says what happens where, in the words of the crate
-//! `fail`: `upload:begun=return` kills the process when it first comes by, `scan:folder=9*off->return`
-//! at the tenth time; `panic` and `sleep(MILLISECONDS)` do that instead. It dies by SIGKILL, as by
-//! `kill -9` or for want of memory: nothing is flushed and nothing unwound.
+//! `fail`: `upload:begun=return` kills the process when it first reaches that point,
+//! `scan:folder=9*off->return` when it reaches that one for the tenth time; `panic` and
+//! `sleep(MILLISECONDS)` do that instead. The process ends by SIGKILL, as by `kill -9` or for want
+//! of memory: nothing is flushed and nothing unwound.
 //!
-//! It is here and not in the daemon because the state file has such points, too.
+//! The module is here and not in the daemon because opening the state file has such points, too.
 
-/// Takes up what `FAILPOINTS` says; at the start of the process.
+/// Reads `FAILPOINTS`; called once, at the start of the process.
 pub fn arm() {
-    // Given back it would forget everything again.
+    // Dropped, it would forget everything again.
     #[cfg(feature = "failpoints")]
     std::mem::forget(fail::FailScenario::setup());
 }
 
-/// The process has come to `point`: the end of it, if a test says so.
+/// The process has reached `point`, and ends there if a test says so.
 #[cfg_attr(not(feature = "failpoints"), allow(unused_variables, reason = "nothing happens"))]
 pub fn reached(point: &str) {
     #[cfg(feature = "failpoints")]

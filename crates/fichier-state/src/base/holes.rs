@@ -1,7 +1,7 @@
 //! Where a sparse file has no bytes on disk, so that a restore need not fill the disk with zeros.
 //!
-//! Holes save room and say nothing about the contents, which read as zeros there. Whoever makes
-//! them again must look whether that is so: a list from a damaged file must not cost data.
+//! Holes save room and say nothing about the contents, which read as zeros there. Code that makes
+//! them again must check that the bytes are zeros: a list from a damaged file must not cost data.
 //!
 //! Invariant: holes are in ascending order, none is empty, none touches the next, none reaches
 //! beyond the largest file that Linux knows, and there are at most [`Holes::MOST`].
@@ -11,7 +11,7 @@ use std::collections::BinaryHeap;
 
 use serde::{Deserialize, Serialize};
 
-/// No file is longer: offsets are signed.
+/// The length of the longest file that Linux knows, in bytes: offsets are signed.
 const LARGEST_FILE: u64 = i64::MAX.cast_unsigned();
 
 /// The holes of one file, as offset and length in bytes.
@@ -25,7 +25,8 @@ pub struct Holes(Vec<(u64, u64)>);
 pub struct BadHoles;
 
 impl Holes {
-    /// More are not worth a row's room: what is left out costs disk space and nothing else.
+    /// Holes that are kept of one file. Of more, the largest are kept; a restore fills the others
+    /// with zeros, which costs disk space and nothing else.
     pub const MOST: usize = 4_096;
 
     /// The largest of the holes that a file has, given in ascending order; those that break the

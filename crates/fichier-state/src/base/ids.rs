@@ -1,4 +1,4 @@
-//! Keys of rows, one type for each table, so that none is taken for another.
+//! Keys of rows, one type for each table, so that none is mistaken for another.
 //!
 //! A key is never used again, not even after its row is gone: an intent that names it means
 //! that row or none.
@@ -28,16 +28,16 @@ macro_rules! ids {
 }
 
 ids! {
-    /// A mirror.
+    /// Key of a mirror.
     MirrorId
-    /// A local folder; not the id that the service gave its copy.
+    /// Key of a local folder; not the id that the service gave its copy.
     FolderKey
-    /// A change at the service that was begun.
+    /// Key of a change at the service that was begun.
     IntentId
-    /// An upload that was begun.
+    /// Key of an upload that was begun.
     UploadKey
-    /// A file that left its mirror and is kept.
+    /// Key of a file that left its mirror and is kept.
     VersionId
-    /// A copy of a mirror's records.
+    /// Key of a copy of a mirror's records.
     SnapshotId
 }

@@ -18,7 +18,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A path relative to the source of a mirror; the source itself is the root, without bytes.
 ///
-/// Ordered by component: what is in a folder comes right after it, and before `folder-x`.
+/// Ordered by component: the contents of a folder come right after it, and before `folder-x`.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct RelPath(Vec<u8>);
 
@@ -85,7 +85,7 @@ impl RelPath {
         self.0.split(|&byte| byte == b'/').filter(|name| !name.is_empty())
     }
 
-    /// Whether this is `base` or lies below it.
+    /// Whether this is `base` or below it.
     pub fn starts_with(&self, base: &RelPath) -> bool {
         self.after(base).is_some()
     }
@@ -195,7 +195,7 @@ fn is_component(name: &[u8]) -> bool {
     !matches!(name, b"" | b"." | b"..") && !name.contains(&0)
 }
 
-/// Bytes for people: text as it is; what is no text, and control characters, as `\xE9`.
+/// Bytes for people: text as it is; other bytes, and control characters, as `\xE9`.
 /// A backslash is doubled, so that nothing is lost.
 struct Shown<'a>(&'a [u8]);
 

@@ -1,4 +1,4 @@
-//! How far back the trees of a mirror are known, and forgetting what is older.
+//! How far back the trees of a mirror are known, and removing older ones.
 
 use rusqlite::params;
 
@@ -13,7 +13,8 @@ impl Records {
         Ok(select.query_row([mirror], |row| row.get(0).map(Moment))?)
     }
 
-    /// Whether something is known of the tree before a time (Unix seconds), and of no later one.
+    /// Whether rows are kept that belong only to moments before a time (Unix seconds):
+    /// [`Writing::forget_past`] would remove them.
     pub fn has_past_before(&self, mirror: MirrorId, at_s: i64) -> Result<bool> {
         let Some(horizon) = self.moment_at(at_s)? else { return Ok(false) };
         let mut select = self.db.prepare_cached(
@@ -26,7 +27,7 @@ impl Records {
 
 impl Writing<'_> {
     /// Forgets the trees of a mirror before the time `at_s` (Unix seconds): rows that ended
-    /// earlier can belong to no later moment. Returns how many rows went.
+    /// earlier can belong to no later moment. Returns how many rows were removed.
     pub fn forget_past(&mut self, mirror: MirrorId, at_s: i64) -> Result<usize> {
         let Some(horizon) = self.moment_at(at_s)? else { return Ok(0) };
         let mut gone = 0;

@@ -1,8 +1,7 @@
-//! What a path has been over time: each state that it had, with the moments from and until which
-//! it had it.
+//! The history of one path: each state that it had, from which moment and until which.
 //!
-//! A path is a way through folders that may have had other names and other parents; so the
-//! folders that ever stood at the path above are found first, each with its span.
+//! A path is a way through folders that may have had other names and other parents. So the
+//! folders that were ever at the parent's path are found first, each with its span.
 
 use rusqlite::params;
 
@@ -13,11 +12,11 @@ use crate::store::{Moment, Records};
 /// One state of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathVersion {
-    /// The first moment at which it was so.
+    /// The first moment at which the path was in this state.
     pub first: Moment,
-    /// The first moment at which it was no more; `None` if it still is.
+    /// The first moment at which it was not any more; `None` if it still is.
     pub last: Option<Moment>,
-    /// What it was.
+    /// The file or link that it was.
     pub entry: PastEntry,
 }
 

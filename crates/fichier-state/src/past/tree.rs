@@ -1,8 +1,8 @@
-//! The tree of a mirror as it was at a moment: what a restore puts back.
+//! The tree of a mirror as it was at a moment, which a restore puts back.
 //!
-//! Current rows that have been so since then, and past rows that were good then, together; the
-//! folder rows tell where in the tree a folder was at that moment, whatever its path is now.
-//! Excluded entries do not belong to the tree.
+//! It consists of the current rows that have not changed since then and of the past rows that were
+//! good then. The folder rows tell where in the tree a folder was at that moment, even if its path
+//! is another one now. Excluded entries do not belong to the tree.
 
 use fichier_api::{FileUrl, Fingerprint, Whirlpool};
 use rusqlite::types::Type;
@@ -20,22 +20,23 @@ pub struct PastFolder {
     pub name: Vec<u8>,
     /// The file system that it was on.
     pub device: u64,
-    /// For a restore. A mode of 0: not known.
+    /// For a restore. A mode of 0 means that nothing of it is known.
     pub metadata: Metadata,
 }
 
 /// A file or a link at a moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PastEntry {
-    /// Its name.
+    /// Its name in its folder.
     pub name: Vec<u8>,
     /// What it held.
     pub content: PastContent,
-    /// Names of one inode belong together, where it had more than one.
+    /// Its inode. Where `metadata.links` is more than 1, entries with the same one are hard links
+    /// of one file.
     pub inode: u64,
     /// For a restore.
     pub metadata: Metadata,
-    /// Since when it was so.
+    /// The first moment at which it was so.
     pub since: Moment,
 }
 
@@ -44,28 +45,28 @@ pub struct PastEntry {
 pub enum PastContent {
     /// A file with contents.
     File {
-        /// Its length.
+        /// Its length in bytes.
         size_bytes: u64,
-        /// Of its bytes.
+        /// BLAKE3 of its bytes.
         fingerprint: Fingerprint,
     },
     /// A file without contents.
     Empty,
-    /// A symbolic link.
+    /// A symbolic link, with its target.
     Symlink(Vec<u8>),
 }
 
 /// Where the service has some content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredCopy {
-    /// Its link.
+    /// Link of the file at the service.
     pub url: FileUrl,
     /// As the service reported it.
     pub whirlpool: Whirlpool,
 }
 
 impl Records {
-    /// The source itself, as it was.
+    /// The source itself, as it was at `moment`.
     pub fn root_at(&self, mirror: MirrorId, moment: Moment) -> Result<Option<PastFolder>> {
         let mut select = self.db.prepare_cached(
             "SELECT id, name, device, mode, uid, gid, meta_mtime_ns, xattrs FROM folders

@@ -1,6 +1,6 @@
-//! What the audit remembers: when each remote folder was last compared with its listing, and
-//! which files one listing did not show as they are on record. The folder itself, if it was not
-//! found, is missed under an empty name.
+//! The memory of the audit: when each remote folder was last compared with its listing, and
+//! which files one listing did not show as they are on record. A folder that was itself not found
+//! is missed under an empty name.
 
 use rusqlite::{OptionalExtension as _, params};
 
@@ -47,7 +47,8 @@ impl Records {
         Ok(select.query_row(params![mirror, since_s], |row| columns::read_size(row, 0))?)
     }
 
-    /// When a listing first did not show a file of ours; Unix seconds.
+    /// When a listing first did not show a file of ours (Unix seconds); `None` if none is missed
+    /// under that name.
     pub fn missed_since(&self, folder: FolderKey, name: &[u8]) -> Result<Option<i64>> {
         let mut select =
             self.db.prepare_cached("SELECT at_s FROM missed WHERE folder_id = ?1 AND name = ?2")?;
@@ -65,7 +66,7 @@ impl Records {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// The earliest time (Unix seconds) at which a file was missed that was not found since.
+    /// The earliest time (Unix seconds) at which a file was missed that has not been found since.
     pub fn first_missed(&self, mirror: MirrorId) -> Result<Option<i64>> {
         let mut select = self.db.prepare_cached(
             "SELECT min(at_s) FROM missed JOIN folders ON folders.id = folder_id
@@ -76,7 +77,7 @@ impl Records {
 }
 
 impl Writing<'_> {
-    /// A folder's listing was compared at `at_s`.
+    /// Stores that a folder's listing was compared at `at_s` (Unix seconds).
     pub fn set_audited(&mut self, folder: FolderKey, at_s: i64) -> Result<()> {
         self.db
             .prepare_cached("UPDATE folders SET audited_s = ?2 WHERE id = ?1")?
@@ -84,7 +85,8 @@ impl Writing<'_> {
         Ok(())
     }
 
-    /// A listing did not show a file of ours; the first time counts.
+    /// Stores that a listing did not show a file of ours. One that is missed already keeps its
+    /// time.
     pub fn note_missed(&mut self, folder: FolderKey, name: &[u8], at_s: i64) -> Result<()> {
         self.db
             .prepare_cached(
@@ -95,14 +97,14 @@ impl Writing<'_> {
         Ok(())
     }
 
-    /// Files that were missed while the clock was ahead were missed now.
+    /// Gives files that were missed while the clock was ahead the time of now.
     pub fn mend_missed(&mut self) -> Result<()> {
         let now_s = self.now_s();
         self.db.prepare_cached("UPDATE missed SET at_s = ?1 WHERE at_s > ?1")?.execute([now_s])?;
         Ok(())
     }
 
-    /// What was missed in a folder is there, or has been dealt with.
+    /// Forgets the files missed in a folder: they are there, or were dealt with.
     pub fn clear_missed(&mut self, folder: FolderKey) -> Result<()> {
         self.db.prepare_cached("DELETE FROM missed WHERE folder_id = ?1")?.execute([folder])?;
         Ok(())

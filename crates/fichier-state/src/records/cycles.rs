@@ -1,17 +1,17 @@
-//! The cycles that ended: what each looked at and did.
+//! The cycles that ended: how much each looked at and did.
 
 use rusqlite::{Row, params};
 
 use crate::base::{MirrorId, Result, columns};
 use crate::store::{Records, Writing};
 
-/// How many cycles of a mirror are kept.
+/// Cycles of a mirror that are kept; an older one is removed when the next is added.
 const KEPT: i64 = 1000;
 
 /// One run of the pipeline for one mirror. All but the times are counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cycle {
-    /// The mirror.
+    /// The mirror that it was for.
     pub mirror: MirrorId,
     /// When it began; Unix seconds.
     pub started_s: i64,

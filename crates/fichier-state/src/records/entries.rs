@@ -1,7 +1,7 @@
-//! What is safe: the files that the service has confirmed, and what it cannot hold.
+//! Files that are safe: those that the service has confirmed, empty ones, and symbolic links.
 //!
-//! The service takes no empty files and knows no symbolic links; their records are all there
-//! is of them for a restore.
+//! The service takes no empty files and knows no symbolic links: a restore makes them from their
+//! records alone.
 //!
 //! Invariant (I1): a file's record has link, size, both hashes and the time of confirmation.
 //! The type leaves no other choice, and the table's CHECK refuses what bypasses the type.
@@ -16,22 +16,22 @@ use rusqlite::{OptionalExtension as _, Row, params};
 use crate::base::{BadValue, FolderKey, Metadata, MirrorId, Result, Stamp, columns, found};
 use crate::store::{Records, Writing};
 
-/// One local name and what is kept of it.
+/// One local name and everything that is kept of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The folder that it is in.
     pub folder: FolderKey,
     /// Its local name.
     pub name: Vec<u8>,
-    /// As it was when it was read. The size is the number of bytes that the service has.
+    /// Taken when it was read. The size is the number of bytes that the service has.
     pub stamp: Stamp,
     /// For a restore.
     pub metadata: Metadata,
-    /// What it holds, and where that is.
+    /// What it holds, and where the service has it.
     pub content: Content,
     /// Touched within the clock's grain of being read: hash it again next time.
     pub racy: bool,
-    /// Excluded by now: kept at the service, and looked at no more.
+    /// It is excluded now: kept at the service, and not looked at any more.
     pub unmanaged: bool,
 }
 
@@ -51,9 +51,9 @@ pub enum Content {
 pub struct RemoteCopy {
     /// Its link: what identifies it, whatever its name.
     pub url: FileUrl,
-    /// As the service reported it.
+    /// Hash of its bytes, as the service reported it.
     pub whirlpool: Whirlpool,
-    /// Of the bytes that were sent, or read when the file was adopted.
+    /// BLAKE3 of the bytes that were sent, or that were read when the file was adopted.
     pub fingerprint: Fingerprint,
     /// Its remote name, where it is not `RemoteName::encode(name)`.
     pub remote_name: Option<RemoteName>,
@@ -115,7 +115,7 @@ const UPSERT: &str = "INSERT INTO entries (folder_id, name, kind, size_bytes, mt
         symlink = ?22, links = ?23, holes = ?24";
 
 impl Records {
-    /// What is directly in a folder, by the bytes of the names.
+    /// The entries directly in a folder, by the bytes of their names.
     pub fn entries(&self, folder: FolderKey) -> Result<Vec<Entry>> {
         let mut select = self.db.prepare_cached(concat!(
             "SELECT ",
@@ -208,12 +208,12 @@ impl Records {
 }
 
 impl Writing<'_> {
-    /// Stores an entry, in place of what was on record under its name.
+    /// Stores an entry, in place of the one that was on record under its name.
     ///
     /// # Errors
     ///
-    /// [`Error::Refused`](crate::Error::Refused) if the folder is not on record, if another entry has the same link,
-    /// or if the size does not fit the content.
+    /// [`Error::Refused`](crate::Error::Refused) if the folder is not on record, if another entry
+    /// has the same link, or if the size does not fit the content.
     pub fn put_entry(&mut self, entry: &Entry) -> Result<()> {
         let (kind, copy, symlink) = match &entry.content {
             Content::File(copy) => (FILE, Some(copy), None),
@@ -221,8 +221,8 @@ impl Writing<'_> {
             Content::Symlink(target) => (SYMLINK, None, Some(target)),
         };
         let Entry { stamp, metadata, .. } = entry;
-        // Nearly always the same: eight bytes less in each row.
         self.mark_moment()?;
+        // Nearly always the same: NULL takes eight bytes less in each row.
         let other_mtime = (metadata.mtime_ns != stamp.mtime_ns).then_some(metadata.mtime_ns);
         self.db.prepare_cached(UPSERT)?.execute(params![
             entry.folder,
@@ -298,7 +298,7 @@ impl Writing<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::Missing`](crate::Error::Missing)
+    /// [`Error::Missing`](crate::Error::Missing) if there is no such entry.
     pub fn set_unmanaged(&mut self, folder: FolderKey, name: &[u8], unmanaged: bool) -> Result<()> {
         self.mark_moment()?;
         let rows = self

@@ -10,8 +10,8 @@ use rusqlite::{OptionalExtension as _, Row, params};
 use crate::base::{Error, FolderKey, Metadata, MirrorId, RelPath, Result, columns, found};
 use crate::store::{Records, Writing};
 
-/// The most names that a path can have: `PATH_MAX` is 4,096 bytes, and each name takes two
-/// with its slash. More means that a damaged file has folders inside themselves.
+/// Names in a path, at most: `PATH_MAX` is 4,096 bytes, and each name takes two with its slash.
+/// More mean that a damaged file has folders inside themselves, which is an error.
 pub(crate) const MAX_DEPTH: usize = 4096;
 
 /// A remote folder.
@@ -19,7 +19,7 @@ pub(crate) const MAX_DEPTH: usize = 4096;
 pub struct RemoteSpot {
     /// Its id at the service.
     pub id: FolderId,
-    /// Only then may it be moved or removed as a whole (I2).
+    /// We made it: only then may it be moved or removed as a whole (I2).
     pub made_by_us: bool,
     /// Its contents are known: made by us, or listed once.
     pub listed: bool,
@@ -40,7 +40,7 @@ pub struct Folder {
     pub remote: Option<RemoteSpot>,
     /// Its remote name, where it is not `RemoteName::encode(name)`.
     pub remote_name: Option<RemoteName>,
-    /// Number of the file system that it is on; changes over reboots.
+    /// Number of the file system that it is on; a reboot may change it.
     pub device: u64,
     /// Inode: how a renamed folder is recognised.
     pub inode: u64,
@@ -48,16 +48,16 @@ pub struct Folder {
     pub ctime_ns: i64,
     /// For a restore.
     pub metadata: Metadata,
-    /// Excluded by now: kept at the service, and looked at no more.
+    /// It is excluded now: kept at the service, and not looked at any more.
     pub unmanaged: bool,
 }
 
-/// What the disk says about a folder.
+/// Everything that the disk says about a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FolderFacts {
     /// Number of the file system that it is on.
     pub device: u64,
-    /// Its inode.
+    /// Number of its inode.
     pub inode: u64,
     /// When the inode changed, ns since 1970.
     pub ctime_ns: i64,
@@ -164,7 +164,7 @@ impl Writing<'_> {
         Ok(FolderKey(self.db.last_insert_rowid()))
     }
 
-    /// The root of a new mirror; what it is like is not known yet.
+    /// Adds the root of a new mirror, about which nothing is known yet.
     pub(crate) fn add_root(&mut self, mirror: MirrorId) -> Result<()> {
         self.mark_moment()?;
         self.db.execute(
@@ -180,7 +180,7 @@ impl Writing<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::Missing`]
+    /// [`Error::Missing`] if there is no folder of that key.
     pub fn set_folder_facts(&mut self, key: FolderKey, facts: &FolderFacts) -> Result<()> {
         let metadata = &facts.metadata;
         self.mark_moment()?;
@@ -207,7 +207,7 @@ impl Writing<'_> {
     /// # Errors
     ///
     /// [`Error::Refused`] if another folder of the mirror has that remote folder;
-    /// [`Error::Missing`].
+    /// [`Error::Missing`] if there is no folder of that key.
     pub fn set_folder_remote(
         &mut self,
         key: FolderKey,
@@ -228,8 +228,8 @@ impl Writing<'_> {
         found(rows, "folder")
     }
 
-    /// The contents of the mirror's remote folders are not known any more: each is to be listed
-    /// again before something goes there.
+    /// Marks the contents of the mirror's remote folders as unknown: each is to be listed again
+    /// before something goes there.
     pub fn doubt_listings(&mut self, mirror: MirrorId) -> Result<()> {
         self.db
             .prepare_cached(
@@ -239,12 +239,13 @@ impl Writing<'_> {
         Ok(())
     }
 
-    /// Moves a folder with all that is in it to another parent, another name, or both. Its
+    /// Moves a folder with everything in it to another parent, another name, or both. Its
     /// remote name is as before: see [`Writing::set_folder_remote`].
     ///
     /// # Errors
     ///
-    /// [`Error::Cycle`] · [`Error::Refused`] if the name is taken · [`Error::Missing`]
+    /// [`Error::Cycle`] · [`Error::Refused`] if the name is taken · [`Error::Missing`] if there is
+    /// no such folder or parent
     pub fn move_folder(
         &mut self,
         key: FolderKey,
@@ -276,7 +277,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Folder> {
         }
     };
     let parent: Option<FolderKey> = row.get(2)?;
-    // The source itself has none.
+    // The source itself has no name.
     let name = parent.map(|_| columns::read_local_name(row, 3)).transpose()?.unwrap_or_default();
     Ok(Folder {
         key: row.get(0)?,

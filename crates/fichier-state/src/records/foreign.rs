@@ -13,11 +13,11 @@ use crate::store::{Records, Writing};
 /// A remote file that is not ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForeignFile {
-    /// Its link.
+    /// Its link at the service.
     pub url: FileUrl,
     /// Its remote name; several files may share one.
     pub name: RemoteName,
-    /// Its length.
+    /// Its length in bytes.
     pub size_bytes: u64,
     /// Its hash, if the service had one.
     pub whirlpool: Option<Whirlpool>,
@@ -43,7 +43,8 @@ impl Records {
 }
 
 impl Writing<'_> {
-    /// Stores what a complete listing of a folder showed, in place of what was known of it.
+    /// Stores the foreign files that a complete listing of a folder showed, in place of those that
+    /// were known there.
     ///
     /// # Errors
     ///

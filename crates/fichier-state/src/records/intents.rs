@@ -1,8 +1,8 @@
-//! What was about to be changed at the service when the state was last written (I3).
+//! Changes at the service that were begun and are not known to be done (I3).
 //!
-//! An intent is on disk before its call is made, and resolved in the transaction that stores
-//! what came of it. One that is found at start was cut short: the call was made, or not, or in
-//! part. It says enough to find out, and to finish or undo it in the records.
+//! An intent is on disk before its call is made, and resolved in the transaction that stores the
+//! result. One that is found at start was cut short: the call was made, or not, or in part. It says
+//! enough to find out, and to finish or undo it in the records.
 //!
 //! Kept as JSON: recovery reads all of them, and nothing looks for one by its fields.
 
@@ -55,26 +55,26 @@ pub enum Intent {
     },
     /// Bring files to other paths: renamed, moved into another remote folder, or both.
     Move {
-        /// Each file, and what becomes of its record.
+        /// Each file, and the change of its record.
         then: Vec<Moved>,
     },
     /// Let the service copy a file. The new link is not known before it answers.
     Copy {
         /// The file that is copied.
         from: FileUrl,
-        /// Where to.
+        /// The remote folder that the copy goes to.
         into: FolderId,
-        /// Under which name.
+        /// The name that the copy gets.
         name: RemoteName,
         /// The local file that it becomes the copy of.
         to: RelPath,
     },
     /// Move a file to the versions. Which of the versions folders is decided when it is moved.
     Retire {
-        /// What is put on record then.
+        /// The version that is put on record then.
         version: NewVersion,
     },
-    /// Move a folder that we made to the versions, with all in it.
+    /// Move a folder that we made to the versions, with everything in it.
     RetireFolder {
         /// The local folder.
         folder: FolderKey,
@@ -85,9 +85,9 @@ pub enum Intent {
         /// When its files stopped being current; Unix seconds.
         until_s: i64,
     },
-    /// Remove files for good.
+    /// Remove files from the service.
     Remove {
-        /// The files.
+        /// Links of the files.
         urls: Vec<FileUrl>,
         /// The local paths that they were the copies of, in the same order.
         paths: Vec<RelPath>,
@@ -97,11 +97,11 @@ pub enum Intent {
 /// A file whose record gets another path once its remote copy has been moved.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moved {
-    /// The file.
+    /// Link of the file.
     pub url: FileUrl,
-    /// The remote folder that it comes to lie in.
+    /// The remote folder that it is moved to.
     pub into: FolderId,
-    /// The remote name that it comes to have.
+    /// The remote name that it gets.
     pub name: RemoteName,
     /// The name that it is given before it is moved, if its old one is taken in the new folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -113,8 +113,8 @@ pub struct Moved {
 }
 
 impl Records {
-    /// What was begun and is not resolved, oldest first, each with the time (Unix seconds) when
-    /// it was begun.
+    /// The intents that are not resolved, oldest first, each with the time (Unix seconds) when it
+    /// was begun.
     pub fn intents(&self, mirror: MirrorId) -> Result<Vec<(IntentId, Intent, i64)>> {
         let mut select = self.db.prepare_cached(
             "SELECT id, body, since_s FROM intents WHERE mirror_id = ?1 ORDER BY id",
@@ -145,7 +145,7 @@ impl Writing<'_> {
         Ok(IntentId(self.db.last_insert_rowid()))
     }
 
-    /// The call was carried out, or is known not to have been.
+    /// Removes an intent: its call was carried out, or is known not to have been.
     pub fn resolve(&mut self, intent: IntentId) -> Result<()> {
         self.db.prepare_cached("DELETE FROM intents WHERE id = ?1")?.execute([intent])?;
         Ok(())

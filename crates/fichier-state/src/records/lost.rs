@@ -1,27 +1,29 @@
 //! Files of ours that somebody else removed from the service, and how often (X07).
 //!
-//! A file that the host removes again and again is not to be sent for ever: after
-//! [`MOST_LOST`] times its path is given up until its file changes here.
+//! A file that the host removes again and again is not to be sent for ever: once it was lost
+//! [`MOST_LOST`] times, its path is given up until its file changes here.
 
 use rusqlite::params;
 
 use crate::base::{MirrorId, RelPath, Result, Stamp, columns};
 use crate::store::{Records, Writing};
 
-/// So often the same content is sent again.
+/// Losses of the same content at one path. At the last of them the path is given up, and is not
+/// sent again until its file changes.
 pub const MOST_LOST: u32 = 3;
 
-/// What was not lost for so long is safe, and begins anew.
+/// Seconds that a loss counts, 60 days. A loss after more than that starts the count of its path
+/// again at 1.
 const KEPT_S: i64 = 60 * 24 * 3600;
 
-/// A path that is not sent any more.
+/// A path that was given up: it is not sent any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GivenUp {
-    /// Which file.
+    /// Where the file is in the source.
     pub path: RelPath,
-    /// Its length when it was lost last.
+    /// Its length in bytes when it was last lost.
     pub size_bytes: u64,
-    /// Its time then.
+    /// When its contents had changed, as of then; nanoseconds since 1970.
     pub mtime_ns: i64,
     /// How often it was lost.
     pub times: u32,
@@ -47,8 +49,8 @@ impl Records {
 }
 
 impl Writing<'_> {
-    /// The copy of a path is gone from the service, once more if the file is still the same.
-    /// Returns how often that was.
+    /// Counts that the copy of a path is gone from the service; from 1 again if the file has
+    /// changed since. Returns the count.
     pub fn count_lost(&mut self, mirror: MirrorId, path: &RelPath, stamp: &Stamp) -> Result<u32> {
         let now_s = self.now_s();
         self.db
@@ -82,7 +84,7 @@ impl Writing<'_> {
         )?)
     }
 
-    /// A path is sent again whatever became of it before.
+    /// Forgets the losses of a path, so that it is sent again.
     pub fn forget_lost(&mut self, mirror: MirrorId, path: &RelPath) -> Result<()> {
         self.db
             .prepare_cached("DELETE FROM lost_files WHERE mirror_id = ?1 AND path = ?2")?
@@ -90,7 +92,7 @@ impl Writing<'_> {
         Ok(())
     }
 
-    /// Drops what was lost so long ago, and so seldom, that it does not count any more.
+    /// Drops the losses of paths that were not given up, once they are 60 days old.
     pub fn drop_old_losses(&mut self, mirror: MirrorId) -> Result<()> {
         let before_s = self.now_s().saturating_sub(KEPT_S);
         self.db

@@ -1,4 +1,4 @@
-//! The mirrors: which local folder follows to which remote one, and how far it got.
+//! The mirrors: each a local folder and the remote one that follows it, and how far it got.
 //!
 //! A mirror is known by its name and its target together: one that was pointed at another
 //! target is another mirror, and the records of the first say nothing about it.
@@ -18,15 +18,15 @@ use crate::store::{Records, Writing};
 pub struct Mirror {
     /// Its key.
     pub id: MirrorId,
-    /// As configured.
+    /// Its name, as configured.
     pub name: String,
     /// The local folder, as configured.
     pub source: PathBuf,
     /// The remote path, as configured.
     pub target: String,
-    /// The record of the source itself. Always there.
+    /// The record of the source itself, which every mirror has.
     pub root: FolderKey,
-    /// What proves that the source is mounted (I6): JSON, not looked into here.
+    /// The proof that the source is mounted (I6), as JSON that this crate does not read.
     pub identity: Option<String>,
     /// Our staging folder at the service.
     pub incoming: Option<FolderId>,
@@ -36,7 +36,7 @@ pub struct Mirror {
     pub created_s: i64,
     /// When a cycle last left nothing undone; Unix seconds.
     pub last_success_s: Option<i64>,
-    /// Why its removals wait for a decision, for people.
+    /// Why its removals wait for a decision, as a sentence for people.
     pub held: Option<String>,
 }
 

@@ -8,11 +8,11 @@ use crate::store::{Records, Writing};
 /// A user or a group with its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
-    /// A group, or a user.
+    /// Whether it is a group.
     pub is_group: bool,
-    /// Its number.
+    /// Its number on this machine.
     pub id: u32,
-    /// Its name.
+    /// Its name on this machine.
     pub name: String,
 }
 
@@ -44,7 +44,7 @@ impl Records {
 }
 
 impl Writing<'_> {
-    /// Stores names; those of numbers that have none any more stay.
+    /// Stores names. A number that has no name any more keeps the one on record.
     pub fn put_owners(&mut self, owners: &[Owner]) -> Result<()> {
         let mut upsert = self.db.prepare_cached(
             "INSERT INTO owners (is_group, id, name) VALUES (?1, ?2, ?3)

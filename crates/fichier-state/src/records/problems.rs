@@ -13,11 +13,11 @@ use crate::store::{Records, Writing};
 pub struct Problem {
     /// The mirror that it is in.
     pub mirror: MirrorId,
-    /// Which file or folder.
+    /// The file or folder.
     pub path: RelPath,
-    /// What is wrong, for people.
+    /// The problem, as a sentence for people.
     pub what: String,
-    /// What to do about it, for people.
+    /// Advice on it, as a sentence for people.
     pub hint: String,
     /// How often it was tried; at least 1.
     pub tries: u32,
@@ -70,8 +70,8 @@ impl Records {
 }
 
 impl Writing<'_> {
-    /// Stores that a path could not be mirrored. One that is on record keeps since when, and
-    /// counts a try more.
+    /// Stores that a path could not be mirrored. A problem that is on record keeps its `since_s`
+    /// and counts one try more.
     pub fn put_problem(
         &mut self,
         mirror: MirrorId,
@@ -91,7 +91,7 @@ impl Writing<'_> {
         Ok(())
     }
 
-    /// A path is mirrored, or gone.
+    /// Removes the problem of a path that is mirrored, or gone.
     pub fn clear_problem(&mut self, mirror: MirrorId, path: &RelPath) -> Result<()> {
         self.db
             .prepare_cached("DELETE FROM problems WHERE mirror_id = ?1 AND path = ?2")?

@@ -1,5 +1,4 @@
-//! What was proved of a mirror's copies, and when: the last good and the last bad result of each
-//! kind of proof.
+//! Proofs of a mirror's copies: the last good and the last bad result of each kind of proof.
 
 use rusqlite::{Row, params};
 
@@ -15,13 +14,13 @@ pub struct Proof {
     pub at_s: i64,
     /// How many files were looked at.
     pub files: u64,
-    /// Their bytes.
+    /// How many bytes they have together.
     pub bytes: u64,
-    /// For people.
+    /// The result in words, for people.
     pub detail: String,
 }
 
-/// What proves something.
+/// The ways to prove that the copies are good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProofKind {
     /// Listings were compared with the records.

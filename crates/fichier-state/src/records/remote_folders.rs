@@ -1,11 +1,13 @@
-//! The remote folders of a mirror, for whoever compares them with what the service shows.
+//! Which remote folders of a mirror to list: to compare them, or because their contents are
+//! unknown.
 
 use rusqlite::{OptionalExtension as _, params};
 
 use crate::base::{FolderKey, MirrorId, Result, columns};
 use crate::store::Records;
 
-/// A listing shows 5,000 rows at most; a folder with more is no good for a single look.
+/// Files of a folder that one listing can show for sure: the service shows 5,000 rows. A folder
+/// with more files is passed over.
 const MOST_FILES: i64 = 4_000;
 
 impl Records {

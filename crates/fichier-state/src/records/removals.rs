@@ -1,11 +1,12 @@
-//! What the guard remembers (I6): how much was removed lately, and how much more was approved.
+//! The memory of the guard (I6): how much was removed lately, and how much more was approved.
 
 use rusqlite::params;
 
 use crate::base::{MirrorId, Result, columns, found};
 use crate::store::{Records, Writing};
 
-/// Twice the guard's 24 hours, so that a clock that jumped a day loses nothing.
+/// Seconds that a removal is remembered: twice the guard's 24 hours, so that a clock that jumped a
+/// day loses nothing. Older rows are removed when the next is logged.
 const KEPT_S: i64 = 48 * 3600;
 
 impl Records {
@@ -25,8 +26,8 @@ impl Records {
 }
 
 impl Writing<'_> {
-    /// Logs `count` removals at `at_s` (Unix seconds), and drops what is more than 48 hours
-    /// older than that.
+    /// Logs `count` removals at `at_s` (Unix seconds), and drops those that are more than 48 hours
+    /// older.
     pub fn log_removals(&mut self, mirror: MirrorId, at_s: i64, count: u64) -> Result<()> {
         self.db
             .prepare_cached("DELETE FROM removals WHERE mirror_id = ?1 AND at_s < ?2")?
@@ -37,7 +38,7 @@ impl Writing<'_> {
         Ok(())
     }
 
-    /// Approves `count` removals, in place of what was approved before.
+    /// Approves `count` removals, in place of the number that was approved before.
     ///
     /// # Errors
     ///

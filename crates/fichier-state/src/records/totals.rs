@@ -6,7 +6,7 @@ use super::tree::below;
 use crate::base::{FolderKey, MirrorId, RelPath, Result, columns};
 use crate::store::Records;
 
-/// What is below a folder. Excluded folders and entries are not counted.
+/// How much there is below a folder. Excluded folders and entries are not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Files with contents.
@@ -15,20 +15,20 @@ pub struct Counts {
     pub bytes: u64,
     /// Folders, without the one that was asked about.
     pub folders: u64,
-    /// Empty files.
+    /// Files without contents.
     pub empties: u64,
-    /// Symbolic links.
+    /// Symbolic links, which have no copy at the service.
     pub symlinks: u64,
 }
 
-/// What a mirror has at the service.
+/// How much a mirror has at the service.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Files with contents that are kept equal to the disk.
     pub files: u64,
     /// Their sizes together.
     pub bytes: u64,
-    /// Files that are excluded by now, and stay.
+    /// Files that are excluded now, and stay at the service.
     pub unmanaged_files: u64,
     /// Files that changed while they were sent.
     pub unsettled: u64,
@@ -37,7 +37,7 @@ pub struct Totals {
 }
 
 impl Records {
-    /// Counts what is below a folder; reads every row there.
+    /// Counts everything below a folder; reads every row there.
     pub fn count_below(&self, folder: FolderKey) -> Result<Counts> {
         let mut select = self.db.prepare_cached(concat!(
             below!(),
@@ -77,8 +77,8 @@ impl Records {
         Ok(paths)
     }
 
-    /// Counts what a mirror has at the service. Reads indexes only, not the rows: a third
-    /// of a second for a million files.
+    /// Counts everything that a mirror has at the service. Reads indexes only, not the rows: a
+    /// third of a second for a million files.
     pub fn totals(&self, mirror: MirrorId) -> Result<Totals> {
         let pair = |sql| -> Result<(u64, u64)> {
             let mut select = self.db.prepare_cached(sql)?;

@@ -1,6 +1,6 @@
-//! A folder with all that is below it: walked, excluded, forgotten, retired.
+//! A folder with everything below it: walked, excluded, forgotten, retired.
 //!
-//! Each change is a few statements however much is below. The walk holds one row in memory
+//! Each change is a few statements, however many rows are below. The walk holds one row in memory
 //! and one name for each level, so that a million files need no more than one.
 
 use std::ops::ControlFlow;
@@ -25,12 +25,12 @@ macro_rules! below {
 }
 pub(crate) use below;
 
-/// Names have at most 255 bytes (`NAME_MAX`).
+/// Comes after every name: names have at most 255 bytes (`NAME_MAX`).
 const AFTER_ALL_NAMES: &[u8] = &[u8::MAX; 256];
 
 impl Records {
     /// Shows every entry at and below a folder, with its path in the source, in the order of
-    /// [`RelPath`], until `show` breaks off.
+    /// [`RelPath`], until `show` breaks.
     ///
     /// # Errors
     ///
@@ -87,7 +87,7 @@ impl Writing<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::Missing`]
+    /// [`Error::Missing`] if there is no folder of that key.
     pub fn set_folder_unmanaged(&mut self, folder: FolderKey, unmanaged: bool) -> Result<()> {
         self.path_of(folder)?;
         self.mark_moment()?;
@@ -100,12 +100,13 @@ impl Writing<'_> {
         Ok(())
     }
 
-    /// The remote copy of a folder is gone: forgets the remote ids at and below it, the files
-    /// that were in it, and what was foreign there. Empty files and links need no copy and stay.
+    /// Forgets the remote copy of a folder, which is gone: the remote ids at and below it, the
+    /// files that were in it, and the foreign files there. Empty files and links need no copy and
+    /// stay.
     ///
     /// # Errors
     ///
-    /// [`Error::Missing`]
+    /// [`Error::Missing`] if there is no folder of that key.
     pub fn forget_remote_below(&mut self, folder: FolderKey) -> Result<()> {
         self.path_of(folder)?;
         self.run_below(
@@ -141,8 +142,8 @@ impl Writing<'_> {
         )
     }
 
-    /// A folder went to the versions whole, into the remote folder `into`: every file below it
-    /// becomes a version, under the path that it had, and the folder is forgotten.
+    /// Records that a folder went to the versions whole, into the remote folder `into`: every file
+    /// below it becomes a version, under the path that it had, and the folder is forgotten.
     ///
     /// # Errors
     ///

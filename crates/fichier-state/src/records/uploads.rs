@@ -1,8 +1,8 @@
 //! Uploads that were begun and are not all published yet (I3, I12).
 //!
-//! A row is written before the first byte is sent, and gone once every file of the upload is
-//! published or given up. What is filled in says how far it got: the `xid` that the service
-//! had all of it, hashes that a file was sent whole, a link that it lies in staging, verified.
+//! A row is written before the first byte is sent, and removed once every file of the upload is
+//! published or given up. Its fields say how far it got: with an `xid`, the service had all of it;
+//! with hashes, a file was sent whole; with a link, the file is in staging and was verified.
 
 use fichier_api::names::RemoteName;
 use fichier_api::{FileUrl, Fingerprint, Whirlpool};
@@ -11,7 +11,7 @@ use rusqlite::{Row, params};
 use crate::base::{Metadata, MirrorId, RelPath, Result, Stamp, UploadKey, columns, found};
 use crate::store::{Records, Writing};
 
-/// What the service can be asked about an upload by.
+/// The two values by which the service can be asked about an upload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UploadSlotRow {
     /// The upload's id.
@@ -57,11 +57,11 @@ pub struct PendingFile {
     pub metadata: Metadata,
     /// How many bytes are sent; not 0.
     pub size_bytes: u64,
-    /// Of the bytes sent; there once it was sent whole, with the fingerprint.
+    /// Whirlpool of the bytes sent; set once it was sent whole, with the fingerprint.
     pub whirlpool: Option<Whirlpool>,
-    /// Of the bytes sent.
+    /// BLAKE3 of the bytes sent.
     pub fingerprint: Option<Fingerprint>,
-    /// Once it lies in staging with the name, size and hash that were sent.
+    /// Its link; set once it is in staging with the name, size and hash that were sent.
     pub url: Option<FileUrl>,
     /// It changed while it was read, and is published as it was read.
     pub unsettled: bool,
@@ -159,8 +159,8 @@ impl Writing<'_> {
         Ok(())
     }
 
-    /// The POST was answered with `xid`, and these files were read to their end. Its files may
-    /// show up from now on, if this is not said again.
+    /// Stores that the POST was answered with `xid`, and that these files were read to their end.
+    /// The first such answer sets [`PendingUpload::since_s`]: its files may show up from now on.
     ///
     /// # Errors
     ///
@@ -183,7 +183,7 @@ impl Writing<'_> {
         self.record_hashes(upload, hashes)
     }
 
-    /// These files were read to their end, whether or not a reply came.
+    /// Stores that these files were read to their end, whether or not a reply came.
     ///
     /// # Errors
     ///
@@ -204,7 +204,7 @@ impl Writing<'_> {
         Ok(())
     }
 
-    /// These files lie in staging, and are what was sent.
+    /// Stores that these files are in staging, with the name, size and hash that were sent.
     ///
     /// # Errors
     ///
@@ -220,7 +220,7 @@ impl Writing<'_> {
         Ok(())
     }
 
-    /// One file of an upload is settled: published, or given up.
+    /// Removes one file of an upload: it is published, or given up.
     pub fn drop_pending(&mut self, upload: UploadKey, seq: u32) -> Result<()> {
         self.db
             .prepare_cached("DELETE FROM pending_files WHERE upload_id = ?1 AND seq = ?2")?
@@ -228,7 +228,7 @@ impl Writing<'_> {
         Ok(())
     }
 
-    /// An upload is settled, with whatever files it still has.
+    /// Removes an upload, with the files that it still has.
     pub fn finish_upload(&mut self, upload: UploadKey) -> Result<()> {
         self.db
             .prepare_cached("DELETE FROM pending_files WHERE upload_id = ?1")?

@@ -16,9 +16,9 @@ pub struct Version {
     pub id: VersionId,
     /// The local path that it was the copy of.
     pub path: RelPath,
-    /// Its link.
+    /// Its link at the service.
     pub url: FileUrl,
-    /// Its length.
+    /// Its length in bytes.
     pub size_bytes: u64,
     /// As the service reported it.
     pub whirlpool: Option<Whirlpool>,
@@ -43,13 +43,13 @@ pub struct NewVersion {
     pub mirror: MirrorId,
     /// The local path that it was the copy of.
     pub path: RelPath,
-    /// Its link.
+    /// Its link at the service.
     pub url: FileUrl,
-    /// Its length.
+    /// Its length in bytes.
     pub size_bytes: u64,
     /// As the service reported it.
     pub whirlpool: Option<Whirlpool>,
-    /// Of its bytes.
+    /// BLAKE3 of its bytes.
     pub fingerprint: Option<Fingerprint>,
     /// For a restore.
     pub metadata: Option<Metadata>,
@@ -73,7 +73,7 @@ pub enum Retired {
     Deleted,
     /// It was not ours, and in the way.
     Foreign,
-    /// It lay in staging, and nothing claimed it.
+    /// It was in staging, and nothing claimed it.
     Orphan,
 }
 
@@ -121,9 +121,9 @@ impl Records {
         Ok(versions)
     }
 
-    /// Versions whose time is over: they stopped being current before `before_s` (Unix seconds),
-    /// or their path has `per_path` later ones; oldest first, at most `limit`. Foreign files are
-    /// never among them (I2), nor is what is current again.
+    /// Versions that have expired: they stopped being current before `before_s` (Unix seconds), or
+    /// their path has `per_path` later ones; oldest first, at most `limit`. Foreign files are never
+    /// among them (I2), nor are files that are current again.
     pub fn expired_versions(
         &self,
         mirror: MirrorId,
@@ -163,8 +163,8 @@ impl Records {
         })?)
     }
 
-    /// How many files got other contents since `since_s` (Unix seconds), as far as what they were
-    /// before is kept. A file counts as often as it was replaced.
+    /// How many files got other contents since `since_s` (Unix seconds), as far as their earlier
+    /// contents are kept. A file counts as often as it was replaced.
     pub fn replaced_since(&self, mirror: MirrorId, since_s: i64) -> Result<u64> {
         let mut select = self.db.prepare_cached(
             "SELECT count(*) FROM versions INDEXED BY versions_by_end
@@ -175,7 +175,7 @@ impl Records {
 }
 
 impl Writing<'_> {
-    /// Puts a version on record: its file is in the versions folder.
+    /// Puts a version on record, whose file is in the versions folder.
     pub fn add_version(&mut self, version: &NewVersion) -> Result<VersionId> {
         let metadata = version.metadata.as_ref();
         // Never before something that ended earlier, whatever the clock says: it would be
@@ -215,7 +215,7 @@ impl Writing<'_> {
         Ok(())
     }
 
-    /// The same by their links, of those that are versions.
+    /// Forgets those of `urls` that are versions.
     pub fn forget_versions_at(&mut self, urls: &[FileUrl]) -> Result<()> {
         let mut delete = self.db.prepare_cached("DELETE FROM versions WHERE link = ?1")?;
         for url in urls {

@@ -17,7 +17,7 @@ pub struct VersionsFolder {
     pub id: FolderId,
     /// The UTC day, as `2026-11-23`.
     pub day: String,
-    /// Which of that day.
+    /// Its number among those of that day, from 0.
     pub seq: u32,
     /// How many files and folders were moved there.
     pub items: u32,
@@ -34,7 +34,7 @@ impl Records {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// The folders of the days before `day` that no version is recorded in any more, oldest
+    /// The folders of the days before `day` that have no version on record any more, oldest
     /// first, at most `limit`.
     pub fn emptied_versions_folders(
         &self,
@@ -95,7 +95,7 @@ impl Writing<'_> {
         Ok(())
     }
 
-    /// `count` more items were moved there; `name` is that of a folder moved whole.
+    /// Counts `count` more items that were moved there; `name` is that of a folder moved whole.
     ///
     /// # Errors
     ///

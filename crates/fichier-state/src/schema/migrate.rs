@@ -1,8 +1,6 @@
-//! The database's form, and how an older file becomes the newest one.
+//! How an older file becomes the newest one, with a copy of it kept beside it.
 //!
-//! A migration is one SQL file and is never edited once released. `PRAGMA user_version`
-//! counts how many have run. `tests/databases/` keeps one file of every released version,
-//! and a test opens each of them.
+//! `PRAGMA user_version` counts the migrations that have run.
 
 use std::fs::{OpenOptions, Permissions};
 use std::os::unix::ffi::OsStrExt as _;
@@ -14,7 +12,7 @@ use rusqlite::{Batch, Connection, TransactionBehavior};
 
 use crate::base::{Error, Result, failpoint};
 
-/// In order; the first makes an empty file a state file.
+/// The migrations in their order; the first makes an empty file a state file.
 pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_first.sql"),
     include_str!("../../migrations/0002_history.sql"),
@@ -52,7 +50,7 @@ pub(crate) fn form(db: &Connection, of: &str) -> Result<i64> {
     Ok(db.pragma_query_value(Some(of), "user_version", |row| row.get(0))?)
 }
 
-/// Marks a file as one of ours, with the form that its tables have.
+/// Marks a file as one of ours, with the number of the form that its tables have.
 pub(crate) fn mark(db: &Connection, form: i64) -> Result<()> {
     db.pragma_update(Some("main"), "application_id", APPLICATION_ID)?;
     db.pragma_update(Some("main"), "user_version", form)?;
@@ -83,7 +81,7 @@ pub(crate) fn migrate(
     Ok(())
 }
 
-/// One at a time, so that a test can end the process between any two (K17).
+/// Runs the statements one at a time, so that a test can end the process between any two (K17).
 fn run_statements(db: &Connection, sql: &str) -> Result<()> {
     let mut statements = Batch::new(db, sql);
     while let Some(mut statement) = statements.next()? {
@@ -99,6 +97,7 @@ pub(crate) fn newest(migrations: &[&str]) -> i64 {
     i64::try_from(migrations.len()).unwrap_or(i64::MAX)
 }
 
+/// Writes a copy of the whole database to `path`, readable by its owner alone.
 pub(crate) fn keep_copy(db: &Connection, path: &Path) -> Result<()> {
     // SQLite takes an empty file for a new one. A copy that was cut short is made again: its
     // source has not been touched yet.

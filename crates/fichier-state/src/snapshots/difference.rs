@@ -1,7 +1,7 @@
-//! What has changed between two copies of a mirror's records, and putting it back together.
+//! The difference between two copies of a mirror's records, and a whole copy made from it again.
 //!
-//! Tables are compared row by row by their primary keys, so that the result does not depend on how
-//! anything came about: changed and new rows as they are, and the keys of those that are gone.
+//! Tables are compared row by row by their primary keys, so that the result depends on the two
+//! copies alone: changed and new rows as they are, and the keys of those that are gone.
 
 use std::path::Path;
 
@@ -14,9 +14,9 @@ use crate::base::{Error, Result};
 use crate::schema;
 use crate::store::{attach, empty_file};
 
-/// Writes to `out` what has changed from the whole copy `base` to the whole copy `whole`; it
-/// will be called `name`, and returns its length in bytes. `None` if the two have not the same form,
-/// and cannot be compared.
+/// Writes to `out` the changes from the whole copy `base` to the whole copy `whole`, as a copy
+/// called `name`. Returns its length in bytes; `None` if the two copies have not the same form, and
+/// cannot be compared.
 ///
 /// # Errors
 ///
@@ -120,7 +120,8 @@ pub fn lay_over(base: &Path, part: &Path, out: &Path) -> Result<SnapshotFacts> {
     Ok(SnapshotFacts { base: None, ..above })
 }
 
-/// All that changed goes first, so that no row meets a name that another one still has.
+/// Deletes all rows that changed before it adds any, so that no row meets a name that another one
+/// still has.
 fn replace_rows(db: &Connection, name: &str, of: &Columns) -> Result<()> {
     let key = of.key.join(", ");
     for from in [format!("part.gone_{name}"), format!("part.{name}")] {

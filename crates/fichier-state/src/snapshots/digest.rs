@@ -1,4 +1,4 @@
-//! Whether a copy says anything new.
+//! A number that tells whether a copy says anything new.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::Path;
@@ -10,12 +10,12 @@ use super::file::open;
 use super::tables::{TABLES, columns};
 use crate::base::Result;
 
-/// What says nothing about what could be restored, and changes by itself: after a restart of the
-/// machine, or when a folder was listed.
+/// Columns that say nothing about what could be restored, and change by themselves: after a restart
+/// of the machine, or when a folder was listed.
 const BESIDES: [&str; 5] = ["device", "inode", "ctime_ns", "audited_s", "listed"];
 
-/// A number that is the same for two copies that tell the same about the mirror; to be compared
-/// with one of the same program only. Reads every row.
+/// A number that is the same for two copies that say the same about the mirror. Only numbers of the
+/// same program can be compared. Reads every row.
 ///
 /// # Errors
 ///

@@ -1,17 +1,12 @@
-//! Copies one mirror's records out of the state file: what a snapshot is made of.
+//! Copies one mirror's records out of the state file: the content of a snapshot.
 //!
 //! The copy is a database of its own with the tables of the state, but only the rows of one
 //! mirror, no secondary indexes and no triggers; the table `snapshot` says what it is, and
 //! `snapshot_rows` how many rows belong to it. It is made over a connection of its own that only
-//! reads the state, in one transaction: what it holds was all true at one moment, and the
+//! reads the state, in one transaction: everything in it was true at one moment, and the
 //! service's own connection is never locked out. Rows go from file to file, a few pages at a time.
 //!
-//! * [`extract`] makes a whole copy, [`difference`] leaves what has changed since another one, and
-//!   [`lay_over`] puts the two together again: `lay_over(base, difference(base, whole)) = whole`.
-//! * [`examine`] believes nothing: form, pages, and counts.
-//! * [`Store::import`](crate::Store::import) lays a whole copy into a state.
-//!
-//! What is under way at the service (intents, pending uploads) is not copied: on another day
+//! Work that was begun at the service (intents, pending uploads) is not copied: on another day
 //! nothing of it is true. Neither are notes and problems.
 
 use std::path::Path;
@@ -26,12 +21,13 @@ use crate::base::{Error, MirrorId, Result};
 use crate::schema;
 use crate::store::{Moment, attach};
 
-/// How often SQLite looks at the clock, in instructions of its machine: every few milliseconds.
+/// Instructions of SQLite's machine between two looks at the clock, a few milliseconds apart. Past
+/// the deadline the copy ends there with an error.
 const LOOK_AT_CLOCK: i32 = 50_000;
 
 /// Copies the records of `mirror` from the state in `state_dir` to the file `out`, which is
-/// replaced. Newest moment and installation of `facts` are filled in from the state. Blocks: about a
-/// second for 100,000 files.
+/// replaced. The newest moment and the installation of `facts` are filled in from the state. Blocks
+/// for about a second for 100,000 files.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! What a copy says about itself, and whether it is true.
+//! The facts that a copy holds about itself, and the check that they are true.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
@@ -12,7 +12,7 @@ use crate::base::{Error, Result};
 use crate::schema;
 use crate::store::Moment;
 
-/// The form of the tables that only a copy has.
+/// Number of the form of the tables that only a copy has. A copy with a higher one is refused.
 const FORMAT: i64 = 1;
 
 const TABLES_OF_COPY: &str = "
@@ -42,12 +42,12 @@ const TABLES_OF_COPY: &str = "
         last         INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;";
 
-/// What a copy of a mirror's records says about itself.
+/// The facts that a copy of a mirror's records holds about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SnapshotFacts {
-    /// Under which name it is kept at the service.
+    /// The name under which it is kept at the service.
     pub name: String,
-    /// The whole one that it has to be laid over; `None` if it is one itself.
+    /// Name of the whole copy that it has to be laid over; `None` if it is a whole one itself.
     pub base: Option<String>,
     /// The mirror's name.
     pub mirror: String,
@@ -55,7 +55,7 @@ pub struct SnapshotFacts {
     pub source: PathBuf,
     /// The remote folder.
     pub target: String,
-    /// Which installation made it.
+    /// The installation that made it.
     pub installation: Option<String>,
     /// When it was made; Unix seconds.
     pub made_s: i64,
@@ -103,7 +103,7 @@ pub(super) fn insert(db: &Connection, facts: &SnapshotFacts) -> Result<()> {
     Ok(())
 }
 
-/// What a copy says about itself, without a look at whether it is sound.
+/// Reads the facts of a copy, without a look at whether it is sound.
 ///
 /// # Errors
 ///
@@ -114,7 +114,7 @@ pub fn facts_of(path: &Path) -> Result<SnapshotFacts> {
     read_facts(&db, "main")
 }
 
-/// Looks whether the file at `path` is a sound copy, and tells what it says about itself.
+/// Checks that the file at `path` is a sound copy, and returns its facts.
 ///
 /// # Errors
 ///
@@ -135,11 +135,11 @@ pub fn examine(path: &Path) -> Result<SnapshotFacts> {
     Ok(facts)
 }
 
-/// A name that is no name would make each later look at its folder fail.
+/// Refuses bytes that are no name: each later look at their folder would fail.
 fn check_names(db: &Connection) -> Result<()> {
     for table in ["entries", "folders", "past_entries", "past_folders"] {
         let columns = columns(db, table, "main")?.all;
-        // An older copy does not have it. The source itself has no parent and no name.
+        // An older copy may lack a table. The source itself has no parent and no name.
         let is_named = match columns.iter().any(|column| column == "parent_id") {
             true => "parent_id IS NOT NULL",
             false if columns.is_empty() => continue,
@@ -190,7 +190,7 @@ pub(crate) fn note_rows(db: &Connection, table: &str, whole: Option<i64>) -> Res
     Ok(())
 }
 
-/// What the copy that is attached as `of` says about itself.
+/// The facts of the copy that is attached as `of`.
 pub(crate) fn read_facts(db: &Connection, of: &str) -> Result<SnapshotFacts> {
     let sql = format!(
         "SELECT format, name, base, mirror, source, target, installation, made_s, moment, config,

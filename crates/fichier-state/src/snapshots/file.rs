@@ -7,8 +7,8 @@ use rusqlite::{Connection, OpenFlags};
 use crate::base::{Error, Result};
 use crate::store::{connect, empty_file, keep_few_pages};
 
-/// A new, empty database in place of what is at `path`. Nothing depends on it until it is whole,
-/// so it needs no journal and does not wait for the disk.
+/// Makes an empty database at `path`, in place of a file that is there. Nothing depends on it until
+/// it is whole, so it needs no journal and does not wait for the disk.
 pub(crate) fn create(path: &Path) -> Result<Connection> {
     empty_file(path)?;
     open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
@@ -26,7 +26,7 @@ pub(crate) fn open(path: &Path, access: OpenFlags) -> Result<Connection> {
     Ok(db)
 }
 
-/// How long a file is, in bytes.
+/// The length of a file in bytes.
 pub(crate) fn length(path: &Path) -> Result<u64> {
     std::fs::metadata(path).map(|found| found.len()).map_err(|source| Error::io(path, source))
 }

@@ -1,11 +1,11 @@
-//! Lays a copy of a mirror's records (see [`crate::extract()`]) into a state: recovery.
+//! Lays a copy of a mirror's records (see [`crate::extract()`]) into a state, for a recovery.
 //!
-//! All of it in one transaction. Ids of the copy are moved behind those that the state has given
+//! One transaction does all of it. Ids of the copy are moved behind those that the state has given
 //! out, so that several mirrors fit into one state; the moments of both become one line of time.
 //!
-//! What the copy says is believed about the service and about the past, and not about the disk:
-//! the identity of the source is forgotten, and so is that listings were believed. The next cycle
-//! compares by content, and lists before it sends.
+//! The copy is believed about the service and about the past, and not about the disk: the identity
+//! of the source is forgotten, and so is which folders were listed. The next cycle compares by
+//! content, and lists before it sends.
 
 mod older;
 mod timeline;
@@ -20,7 +20,7 @@ use crate::base::{Error, Result};
 use crate::records::Mirror;
 use crate::store::{Store, Writing, attach};
 
-/// How a column is taken over: which ids are moved, and which are moments.
+/// The SQL that takes over one column: ids are moved, and moments get their new numbers.
 fn taken_over(table: &str, column: &str) -> String {
     let table_of_id = match (table, column) {
         (_, "mirror_id") | ("mirrors", "id") => "mirrors",
@@ -90,7 +90,8 @@ impl Store {
     }
 }
 
-/// By how much the ids of each table are moved: behind all that this state has ever given out.
+/// Makes `temp.id_map`: by how much the ids of each table are moved, to be behind all that this
+/// state has ever given out.
 fn map_ids(db: &Connection) -> Result<()> {
     db.execute_batch(
         "CREATE TEMP TABLE id_map (name TEXT PRIMARY KEY, by INTEGER NOT NULL) WITHOUT ROWID;
@@ -119,7 +120,8 @@ fn take_over(db: &Connection, table: &str) -> Result<()> {
     Ok(())
 }
 
-/// Ids that the copy had given out are not given out again: rows of the past still bear them.
+/// Keeps ids that the copy had given out from being given out again: rows of the past still have
+/// them.
 fn keep_ids(db: &Connection) -> Result<()> {
     let mut select = db.prepare(
         "SELECT name, by + ifnull((SELECT last FROM copy.snapshot_ids AS ids

@@ -7,14 +7,14 @@ use rusqlite::{OptionalExtension as _, Row, params};
 use crate::base::{MirrorId, Result, SnapshotId, columns};
 use crate::store::{Moment, Records, Writing};
 
-/// One copy.
+/// One copy of a mirror's records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SnapshotRow {
     /// Its key.
     pub id: SnapshotId,
     /// Whose records it holds.
     pub mirror: MirrorId,
-    /// The whole copy that it is laid over; `None` if it is one itself.
+    /// The whole copy that it is laid over; `None` if it is a whole one itself.
     pub base: Option<SnapshotId>,
     /// Its name in `.fichierd/state`, unlike every other one there.
     pub name: String,
@@ -22,9 +22,9 @@ pub struct SnapshotRow {
     pub made_s: i64,
     /// The newest moment that it knows.
     pub moment: Moment,
-    /// Its length.
+    /// Its length in bytes.
     pub size_bytes: u64,
-    /// Its hash.
+    /// Whirlpool of its bytes.
     pub whirlpool: Whirlpool,
     /// Its link, once the service has confirmed it.
     pub url: Option<FileUrl>,
@@ -42,7 +42,7 @@ impl Records {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// The key that the next copy on record gets; none is given out twice.
+    /// The key that the next copy on record gets. No key is given out twice.
     pub fn next_snapshot(&self) -> Result<SnapshotId> {
         let mut select = self.db.prepare_cached(
             "SELECT ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'snapshots'), 0) + 1",
@@ -88,7 +88,7 @@ impl Writing<'_> {
         Ok(SnapshotId(self.db.last_insert_rowid()))
     }
 
-    /// The service has it.
+    /// Stores that the service has a copy, and under which link.
     pub fn confirm_snapshot(&mut self, id: SnapshotId, url: &FileUrl) -> Result<()> {
         self.db
             .prepare_cached("UPDATE snapshots SET link = ?2 WHERE id = ?1")?
@@ -96,7 +96,8 @@ impl Writing<'_> {
         Ok(())
     }
 
-    /// Forgets copies: they are not at the service. Those that are laid over them go first.
+    /// Forgets copies that are not at the service, later ones first, as they are laid over earlier
+    /// ones.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Which tables a copy has, and which of their rows belong to a mirror.
+//! The tables that a copy has, and which of their rows belong to a mirror.
 
 use rusqlite::{Connection, OptionalExtension as _};
 
@@ -11,7 +11,7 @@ pub(crate) struct Table {
     /// Its rows in the state (`source`), as `t`; `?1` is the mirror. In the order of its primary
     /// key, so that the copy is written from front to back.
     pub(crate) rows: &'static str,
-    /// Whether a change means something to a restore; the others change while nothing happens.
+    /// Whether a change means something to a restore; the others change while no file does.
     pub(crate) matters: bool,
 }
 
@@ -19,12 +19,12 @@ const fn table(name: &'static str, rows: &'static str) -> Table {
     Table { name, rows, matters: true }
 }
 
-/// What is there for the record only.
+/// A table that a restore does not need.
 const fn minor(name: &'static str, rows: &'static str) -> Table {
     Table { name, rows, matters: false }
 }
 
-/// All of them; each after those that its rows are chosen by.
+/// All tables of a copy, each after those that its rows are chosen by.
 pub(crate) const TABLES: &[Table] = &[
     minor("mirrors", "source.mirrors AS t WHERE t.id = ?1"),
     table("folders", "source.folders AS t NOT INDEXED WHERE t.mirror_id = ?1"),
@@ -57,7 +57,8 @@ pub(crate) const TABLES: &[Table] = &[
     ),
 ];
 
-/// Makes the table `name` as it is in `from`, bare. An older state may not have it.
+/// Makes the table `name` as it is in `from`, without indexes and triggers. Returns whether `from`
+/// has it: an older state may not.
 pub(crate) fn create(db: &Connection, name: &str, from: &str) -> Result<bool> {
     let sql = format!("SELECT sql FROM {from}.sqlite_schema WHERE type = 'table' AND name = ?1");
     let form: Option<String> = db.query_row(&sql, [name], |row| row.get(0)).optional()?;

@@ -20,17 +20,19 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::base::{Error, Result};
 
-/// How long a statement waits for another program (`sqlite3`, a backup) to finish writing.
+/// How long a statement waits for another program (`sqlite3`, a backup) to finish writing. After
+/// that it is an error ([`Error::Busy`]).
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Statements kept prepared; the crate has about eighty.
+/// Statements that a connection keeps prepared; past that, the one not used for longest is dropped.
+/// The crate has about 140.
 const STATEMENTS: usize = 150;
 
-/// Pages that the state's connection keeps. What is not among them is in the system's own cache; a
-/// walk over a million rows takes as long with twice as many.
+/// KiB of pages that the state's connection keeps. Other pages are in the system's own cache: a
+/// walk over a million rows takes as long with twice as much.
 const CACHE_KIB: i64 = 4 * 1024;
 
-/// The same for those who only look, mostly once and from the beginning to the end.
+/// KiB of pages for a connection that only reads, mostly once and from the beginning to the end.
 const PASSING_KIB: i64 = 1024;
 
 pub(super) fn make_folder(dir: &Path) -> Result<()> {
@@ -57,7 +59,7 @@ pub(crate) fn empty_file(path: &Path) -> Result<()> {
 
 /// Opens another file for reading, as `name`, over the same connection.
 pub(crate) fn attach(db: &Connection, path: &Path, name: &str) -> Result<()> {
-    // An address: a path need not be text, and only so it can be said that nothing is written.
+    // A URI: a path need not be text, and only a URI can say that nothing is written.
     let bytes = path.as_os_str().as_bytes().iter();
     let path: String = bytes
         .map(|byte| match byte {
@@ -70,18 +72,19 @@ pub(crate) fn attach(db: &Connection, path: &Path, name: &str) -> Result<()> {
     keep_few_pages(db, name)
 }
 
-/// For a database that is gone through once, beside that of the service.
+/// Bounds the pages kept of a database that is read through once, beside that of the service.
 pub(crate) fn keep_few_pages(db: &Connection, name: &str) -> Result<()> {
     Ok(db.pragma_update(Some(name), "cache_size", -PASSING_KIB)?)
 }
 
+/// Opens the file at `path` with the settings above.
 pub(crate) fn connect(path: &Path, access: OpenFlags) -> Result<Connection> {
     // A connection has one user at a time: SQLite need not lock for itself.
     let db = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     db.busy_timeout(BUSY_TIMEOUT)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS);
-    // Else each other value of a LIMIT, or of what a partial index asks for, would have its
-    // statement compiled anew.
+    // Otherwise a statement would be compiled again for each other value of a LIMIT, or of a
+    // condition of a partial index.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     for (name, value) in [
         ("trusted_schema", 0),
@@ -106,7 +109,7 @@ pub(super) fn set_up_writer(db: &Connection) -> Result<()> {
     Ok(())
 }
 
-/// The pages, the rows and their CHECKs; and that each row belongs to something.
+/// Checks the pages, the rows and their CHECKs, and that each row belongs to something.
 pub(super) fn check(db: &Connection, pragma: &str) -> Result<()> {
     let verdict: String = db.query_row(&format!("PRAGMA {pragma}(1)"), [], |row| row.get(0))?;
     if verdict != "ok" {

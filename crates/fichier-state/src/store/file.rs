@@ -8,10 +8,11 @@
 //! Invariant: one process writes. The lock is taken before the database is touched and
 //! dropped after it is closed.
 //!
-//! After an error of the disk nothing that this connection has in mind is believed: what an
-//! `fsync` could not write may be marked as written all the same, and a second one succeed. The
-//! file is opened anew and checked as a whole, and what its log holds is written again.
-//! A file that is no longer where it was is not written to: whoever restarts would not find it.
+//! After an error of the disk the pages that this connection has in memory are not believed: those
+//! that an `fsync` could not write may be marked as written all the same, and a second `fsync`
+//! succeed. The file is opened again and checked as a whole, and the content of its log is written
+//! again. A file that is no longer where it was is not written to: the next process would not find
+//! it.
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -31,13 +32,13 @@ const FILE_NAME: &str = "state.db";
 /// The open state file.
 #[derive(Debug)]
 pub struct Store {
-    // Declared before the lock, and so closed before it is given back.
+    // Declared before the lock, and so closed before the lock is dropped.
     records: Records,
-    // None: opened for reading beside a running service.
+    // `None` if it was opened for reading beside a running service, or is in memory.
     lock: Option<Lock>,
     clock: Clock,
     place: Place,
-    /// The disk failed: see [`Store::mend`].
+    /// The disk failed: see [`Store::reopen_if_doubted`].
     doubted: bool,
 }
 
@@ -72,8 +73,8 @@ impl Store {
         Store::of(db, Some(lock), &path)
     }
 
-    /// A new state in memory, by `clock`: for simulations. What its transactions have written
-    /// lasts as long as this does.
+    /// A new state in memory, with the times of `clock`, for simulations. It is gone when this is
+    /// dropped.
     ///
     /// # Errors
     ///
@@ -91,11 +92,11 @@ impl Store {
         })
     }
 
-    /// The same as a new one in memory, in less time: what was prepared stays so.
+    /// Makes a state in memory like a new one, in less time: its statements stay prepared.
     ///
     /// # Errors
     ///
-    /// [`Error::NotOurs`] for one that is not in memory, which is left as it is.
+    /// [`Error::NotOurs`] for a state that is not in memory, which is left as it is.
     pub fn begin_anew(self, clock: Clock) -> Result<Store> {
         if self.place != Place::nowhere() {
             return Err(Error::NotOurs { path: self.place.path, found: 0 });
@@ -105,7 +106,7 @@ impl Store {
     }
 
     /// Opens the state for looking only, beside a service that may be running: `status`, `why`.
-    /// Takes no lock; each look-up sees what was last committed.
+    /// Takes no lock; each look-up sees the last commit.
     ///
     /// # Errors
     ///
@@ -135,8 +136,8 @@ impl Store {
         Ok(Store { records: Records { db }, lock, clock, place, doubted: false })
     }
 
-    /// Writes all of it, as it is at this moment, into the folder `dir`, which can then be opened
-    /// as a state of its own: to try something out. Takes about as long as copying the file.
+    /// Writes a copy of the state into the folder `dir`, which can then be opened as a state of its
+    /// own, to try something out. Takes about as long as copying the file.
     ///
     /// # Errors
     ///
@@ -166,31 +167,31 @@ impl Store {
         Ok(())
     }
 
-    /// Runs `changes` as one transaction. When this returns, all of it is on disk; after any
-    /// error, `changes`' own or the disk's, nothing of it is.
+    /// Runs `changes` as one transaction. When this returns `Ok`, all of it is on disk; after an
+    /// error, that of `changes` or of the disk, nothing of it is.
     ///
     /// Waits for the disk once. Other writers are locked out meanwhile, so `changes` must not
     /// wait for anything itself.
     ///
     /// # Errors
     ///
-    /// What `changes` returned, else [`Error::Storage`] or [`Error::Busy`]; [`Error::Displaced`];
+    /// Those of `changes`; [`Error::Storage`] or [`Error::Busy`]; [`Error::Displaced`];
     /// after an error of the disk also those of [`Store::open`].
     pub fn write<R>(&mut self, changes: impl FnOnce(&mut Writing<'_>) -> Result<R>) -> Result<R> {
-        self.mend()?;
+        self.reopen_if_doubted()?;
         self.place.check()?;
         let done = self.try_write(changes);
         self.note_failure(&done);
         done
     }
 
-    /// Looks something up, in a file that is opened anew if the disk has failed before.
+    /// Looks something up, after the file was opened again if the disk has failed before.
     ///
     /// # Errors
     ///
-    /// What `look` returned; after an error of the disk also those of [`Store::open`].
+    /// Those of `look`; after an error of the disk also those of [`Store::open`].
     pub fn read<R>(&mut self, look: impl FnOnce(&Store) -> Result<R>) -> Result<R> {
-        self.mend()?;
+        self.reopen_if_doubted()?;
         let found = look(self);
         self.note_failure(&found);
         found
@@ -208,15 +209,15 @@ impl Store {
         self.doubted |= done.as_ref().is_err_and(Error::is_of_the_disk);
     }
 
-    /// Opens the file anew if the disk has failed, and checks it as a whole.
-    fn mend(&mut self) -> Result<()> {
+    /// Opens the file again if the disk has failed, and checks it as a whole.
+    fn reopen_if_doubted(&mut self) -> Result<()> {
         if !self.doubted {
             return Ok(());
         }
         self.place.check()?;
-        // Until this has gone well there is a database without tables, in which every look-up fails.
+        // Until the file is open again there is a database without tables: every look-up fails.
         let old = std::mem::replace(&mut self.records.db, Connection::open_in_memory()?);
-        // What it has in mind must not get into the file.
+        // The pages that it has in memory must not get into the file.
         old.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         drop(old);
         let access = match self.lock {
@@ -229,7 +230,7 @@ impl Store {
         }
         check(&db, "quick_check")?;
         if self.lock.is_some() {
-            // What is in the log reaches the disk by another way than the one that failed.
+            // The content of the log reaches the disk by another way than the one that failed.
             db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         }
         self.records.db = db;
@@ -238,7 +239,7 @@ impl Store {
         Ok(())
     }
 
-    /// The hand that writes, for whoever has begun a transaction.
+    /// The changes of a transaction that the caller has begun.
     pub(crate) fn writing(&self) -> Writing<'_> {
         Writing::new(&self.records, &self.clock)
     }
@@ -259,8 +260,8 @@ impl Store {
         path.parent().unwrap_or(path).to_owned()
     }
 
-    /// The inode of the file: another one than before means that a copy was put in its place.
-    /// 0 of one in memory.
+    /// The inode of the file: another one than before means that a copy was put in its place. 0 for
+    /// a state in memory.
     pub fn inode(&self) -> u64 {
         self.place.inode()
     }
@@ -293,8 +294,8 @@ fn empty(db: &Connection, now_s: i64) -> Result<()> {
         names.collect::<rusqlite::Result<Vec<_>>>()?
     };
     let all = db.unchecked_transaction()?;
-    // The later ones first, which belong to earlier ones; and twice: triggers write down in one
-    // table what is deleted from another.
+    // Later tables first, as their rows belong to those of earlier ones; and twice, as triggers
+    // write rows into one table for those that are deleted from another.
     for table in tables.iter().rev().chain(&tables) {
         db.prepare_cached(&format!("DELETE FROM \"{table}\""))?.execute([])?;
     }

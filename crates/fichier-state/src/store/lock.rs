@@ -1,7 +1,7 @@
-//! One instance at a time: a lock on the file `lock` in the state folder.
+//! One process at a time: a lock on the file `lock` in the state folder.
 //!
-//! The kernel's lock (`flock`) goes with the process, however that ends; the file stays and
-//! means nothing by itself. It is a file of its own because SQLite keeps locks on the
+//! The kernel drops the lock (`flock`) when the process ends, however that happens; the file stays
+//! and means nothing by itself. It is a file of its own because SQLite keeps locks on the
 //! database, and closing a second descriptor of that would drop them.
 
 use std::fs::{File, OpenOptions, TryLockError};
@@ -10,7 +10,7 @@ use std::path::Path;
 
 use crate::base::{Error, Result};
 
-/// Held as long as the value lives.
+/// The lock, held until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Lock {
     _file: File,

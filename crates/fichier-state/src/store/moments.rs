@@ -1,9 +1,9 @@
-//! The seconds in which the records changed: what "as it was then" means.
+//! Moments: the seconds in which the records changed, by which "as it was then" is told.
 //!
 //! Rows of the history name moments by number. A moment is made by the first change in a
-//! second; what changes in one second has changed at once. Times never decrease with the
-//! numbers: while the clock is behind what it said before, moments bear the latest time that
-//! was seen, and [`Writing::believe_clock`] mends them once the clock is known to be right.
+//! second; all changes of one second count as made at once. Times never decrease with the
+//! numbers: while the clock is behind an earlier time of its own, moments get the latest time that
+//! was seen, and [`Writing::believe_clock`] corrects them once the clock is known to be right.
 
 use rusqlite::OptionalExtension as _;
 use serde::{Deserialize, Serialize};
@@ -32,7 +32,7 @@ impl Records {
         Ok(select.query_row([at_s], |row| row.get(0).map(Moment)).optional()?)
     }
 
-    /// When a moment was; Unix seconds. `None` if there is no such moment.
+    /// The time of a moment (Unix seconds); `None` if there is no such moment.
     pub fn time_of(&self, moment: Moment) -> Result<Option<i64>> {
         let mut select = self.db.prepare_cached("SELECT at_s FROM moments WHERE id = ?1")?;
         Ok(select.query_row([moment.0], |row| row.get(0)).optional()?)
@@ -57,29 +57,29 @@ impl Writing<'_> {
         Ok(())
     }
 
-    /// The time of the newest moment: what ends now ends then, and never before something that
-    /// ended earlier.
+    /// The time of the newest moment (Unix seconds), at which a row that ends now ends: never
+    /// before one that ended earlier.
     pub(crate) fn moment_s(&mut self) -> Result<i64> {
         self.mark_moment()?;
         let newest = self.newest_moment()?;
         Ok(self.time_of(newest)?.unwrap_or_default())
     }
 
-    /// The clock is right now: what bears a later time was written while it was wrong, and gets
-    /// this one. Returns how many moments that were.
+    /// Believes the clock: moments with a later time were written while it was wrong, and get the
+    /// time of now. Returns how many they were.
     pub fn believe_clock(&mut self) -> Result<usize> {
         let now_s = self.now_s();
-        let mended = self
+        let corrected = self
             .db
             .prepare_cached("UPDATE moments SET at_s = ?1 WHERE at_s > ?1")?
             .execute([now_s])?;
-        if mended > 0 {
+        if corrected > 0 {
             self.db
                 .prepare_cached(
                     "UPDATE versions SET current_until_s = ?1 WHERE current_until_s > ?1",
                 )?
                 .execute([now_s])?;
         }
-        Ok(mended)
+        Ok(corrected)
     }
 }

@@ -1,7 +1,8 @@
-//! Where the state file is: one that was deleted, or has another in its place, is written to in vain.
+//! Whether the state file is still where it was opened.
 //!
-//! The process goes on with the file that it has open, and all of that is lost when it ends. So
-//! it is asked before each change, and by the service now and then.
+//! If it was deleted, or another one was put in its place, the process goes on with the file that
+//! it has open, and all of that is lost when it ends. So the place is checked before each change,
+//! and by the service now and then.
 
 use std::fs;
 use std::io;
@@ -25,7 +26,7 @@ impl Place {
         }
     }
 
-    /// That of a state in memory, which nobody can exchange.
+    /// The place of a state in memory, which nobody can exchange.
     pub(crate) fn nowhere() -> Place {
         Place { path: PathBuf::new(), file: (0, 0) }
     }
@@ -34,11 +35,11 @@ impl Place {
         self.file.1
     }
 
-    /// Looks whether the file is still there. Costs one look at the disk.
+    /// Checks that the file is still there. Costs one look at the disk.
     ///
     /// # Errors
     ///
-    /// [`Error::Displaced`]; a disk that does not answer proves nothing.
+    /// [`Error::Displaced`]. A disk that does not answer proves nothing, and is no error.
     pub fn check(&self) -> Result<()> {
         if *self == Place::nowhere() {
             return Ok(());

@@ -1,7 +1,7 @@
-//! Who may look, and who may change: [`Records`] and [`Writing`].
+//! [`Records`] for look-ups, and [`Writing`] for the changes of one transaction.
 //!
-//! Each table adds its look-ups to the one and its changes to the other, in a file of its own
-//! (`records`, `past`, `snapshots`).
+//! Each table adds its look-ups to the one and its changes to the other, in a file of its own in
+//! `records`, `past` or `snapshots`.
 
 use std::ops::Deref;
 

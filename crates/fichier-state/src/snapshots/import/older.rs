@@ -1,7 +1,7 @@
-//! A copy that an older program made, in the form that this one knows.
+//! Brings a copy that an older program made into the form that this one knows.
 //!
-//! Its rows are laid into a state of the form that they have, and the migrations do the rest: there
-//! is no second way to bring rows up to date.
+//! Its rows are laid into a state of the form that they have, and the migrations do the rest: rows
+//! are brought up to date in one way only.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,8 @@ use crate::snapshots::file::{create, open};
 use crate::snapshots::tables::{TABLES, columns};
 use crate::store::attach;
 
-/// Where the copy at `path` can be read in the newest form: itself, or a file beside it.
+/// The path where the copy at `path` can be read in the newest form: its own, or that of a file
+/// beside it.
 pub(super) fn up_to_date(path: &Path) -> Result<PathBuf> {
     let version = schema::version(&open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?, path)?;
     if version == MIGRATIONS.len() {

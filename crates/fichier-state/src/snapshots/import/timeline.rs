@@ -1,4 +1,4 @@
-//! Two lines of moments become one.
+//! Merges the moments of a copy with those of a state into one line of time.
 //!
 //! Where a copy comes from the same line as the state (two mirrors of one lost server, one after
 //! the other) they have the same beginning, and keep their numbers. Behind it moments are put in
@@ -8,7 +8,8 @@ use rusqlite::Connection;
 
 use crate::base::Result;
 
-/// Far more than there will ever be moments: numbers on their way are beyond all others.
+/// Added to the numbers that are being changed, so that they are beyond all others meanwhile. There
+/// will never be as many moments.
 const ASIDE: i64 = 1 << 40;
 
 /// Puts the moments of `copy` among those of the state, and leaves in `temp.moment_map` which
@@ -42,7 +43,7 @@ pub(super) fn merge(db: &Connection) -> Result<()> {
     Ok(())
 }
 
-/// Up to which number both say the same.
+/// The last number up to which both say the same.
 fn common_beginning(db: &Connection) -> Result<i64> {
     let first_other = |one: &str, other: &str| {
         format!(
