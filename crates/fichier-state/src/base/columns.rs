@@ -150,16 +150,6 @@ pub(crate) fn read_holes(row: &Row<'_>, at: usize) -> rusqlite::Result<Holes> {
     }
 }
 
-/// The range of the paths below `path`: the first bytes in it, and the first ones after it.
-pub(crate) fn range_below(path: &RelPath) -> (Vec<u8>, Vec<u8>) {
-    if path.is_root() {
-        // No path is longer than this (`PATH_MAX`), so none comes after it.
-        return (vec![0], vec![u8::MAX; 4096]);
-    }
-    // The byte after the slash is `0`.
-    ([path.as_bytes(), b"/"].concat(), [path.as_bytes(), b"0"].concat())
-}
-
 /// A number of rows as SQLite has it.
 pub(crate) fn limit(rows: usize) -> i64 {
     i64::try_from(rows).unwrap_or(i64::MAX)

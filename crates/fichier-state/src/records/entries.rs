@@ -263,37 +263,6 @@ impl Writing<'_> {
         Ok(entry)
     }
 
-    /// Gives an entry another place, in place of what was on record there, which is returned:
-    /// its copy at the service still has to be retired.
-    ///
-    /// The remote name stays as it is stored; if it depends on the local name, store the entry
-    /// again.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Missing`](crate::Error::Missing) if there is no such entry.
-    pub fn move_entry(
-        &mut self,
-        from_folder: FolderKey,
-        from_name: &[u8],
-        to_folder: FolderKey,
-        to_name: &[u8],
-    ) -> Result<Option<Entry>> {
-        if (from_folder, from_name) == (to_folder, to_name) {
-            return Ok(None);
-        }
-        self.mark_moment()?;
-        let displaced = self.remove_entry(to_folder, to_name)?;
-        let rows = self
-            .db
-            .prepare_cached(
-                "UPDATE entries SET folder_id = ?3, name = ?4 WHERE folder_id = ?1 AND name = ?2",
-            )?
-            .execute(params![from_folder, from_name, to_folder, to_name])?;
-        found(rows, "entry")?;
-        Ok(displaced)
-    }
-
     /// Marks one entry as excluded, or no longer.
     ///
     /// # Errors

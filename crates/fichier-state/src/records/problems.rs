@@ -56,9 +56,7 @@ impl Records {
             self.db.prepare_cached("SELECT min(next_try_s) FROM problems WHERE mirror_id = ?1")?;
         Ok(select.query_row([mirror], |row| row.get(0))?)
     }
-}
 
-impl Records {
     /// How often a path was tried without success; 0 if it has no problem.
     pub fn tries(&self, mirror: MirrorId, path: &RelPath) -> Result<u32> {
         let mut select = self
@@ -96,18 +94,6 @@ impl Writing<'_> {
         self.db
             .prepare_cached("DELETE FROM problems WHERE mirror_id = ?1 AND path = ?2")?
             .execute(params![mirror, path.as_bytes()])?;
-        Ok(())
-    }
-
-    /// A folder is gone, or excluded, with all that is below it.
-    pub fn clear_problems_below(&mut self, mirror: MirrorId, path: &RelPath) -> Result<()> {
-        let (first, end) = columns::range_below(path);
-        self.clear_problem(mirror, path)?;
-        self.db
-            .prepare_cached(
-                "DELETE FROM problems WHERE mirror_id = ?1 AND path >= ?2 AND path < ?3",
-            )?
-            .execute(params![mirror, first, end])?;
         Ok(())
     }
 }

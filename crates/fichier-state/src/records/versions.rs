@@ -111,7 +111,7 @@ impl Records {
                     "{SELECT} WHERE mirror_id = ?1 AND (path = ?2 OR path >= ?3 AND path < ?4)
                     {order} LIMIT ?5"
                 );
-                let (first, end) = columns::range_below(path);
+                let (first, end) = range_below(path);
                 let mut select = self.db.prepare_cached(&sql)?;
                 let range = params![mirror, path.as_bytes(), first, end, limit];
                 let rows = select.query_map(range, read)?;
@@ -223,6 +223,13 @@ impl Writing<'_> {
         }
         Ok(())
     }
+}
+
+/// The range of the paths below `path`, which is not the root: the first bytes in it, and the first
+/// ones after it.
+fn range_below(path: &RelPath) -> (Vec<u8>, Vec<u8>) {
+    // `0` is the byte after the slash.
+    ([path.as_bytes(), b"/"].concat(), [path.as_bytes(), b"0"].concat())
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Version> {
