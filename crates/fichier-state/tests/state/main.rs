@@ -4,6 +4,7 @@
 
 mod damage;
 mod fixture;
+mod held;
 mod opening;
 mod past;
 mod pending;

@@ -16,7 +16,7 @@ impl Fixture {
         self.store.clock().advance(Duration::from_secs(60));
     }
 
-    /// What is there now, as a moment to come back to.
+    /// The newest moment, to look at the tree of now later.
     pub(crate) fn moment(&self) -> Moment {
         self.store.newest_moment().unwrap()
     }
