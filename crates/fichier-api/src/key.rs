@@ -46,7 +46,7 @@ impl ApiKey {
     /// Tells keys apart without giving them away: what is remembered for one is not for another.
     pub(crate) fn digest(&self) -> String {
         let hash = blake3::derive_key("fichier-api, which key this is, v1", self.0.as_bytes());
-        crate::digest::Fingerprint::from_bytes(hash).to_hex()
+        crate::hash::digest::Fingerprint::from_bytes(hash).to_hex()
     }
 }
 

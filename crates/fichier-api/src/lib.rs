@@ -106,71 +106,98 @@
 //! The key goes to the hosts of the service only. Neither it nor a link is in any error, nor in
 //! `Debug` output: whoever has a link can download the file.
 
-mod account;
-mod address;
-mod attributes;
-mod batch;
-mod carrier;
-mod client;
 mod clock;
-mod dates;
-mod digest;
-mod download;
 mod error;
-mod family;
-mod file_list;
-mod files;
-mod folders;
-mod form;
-mod ftp;
 mod key;
 mod link;
-mod matched;
-pub mod names;
-mod node_reply;
-mod pace;
-mod reader;
-mod refusal;
-mod remote_upload;
-mod retry;
-mod rows;
-mod service_clock;
-mod tls;
-mod transport;
 mod types;
 #[doc(hidden)]
 pub mod untrusted;
-mod upload;
-mod upload_result;
-mod vouchers;
-mod whole_folder;
-mod wire;
 
-pub use account::{Account, AccountSettings, Offer};
-pub use attributes::{Access, Attributes};
-pub use batch::MAX_LINKS_PER_CALL;
-pub use carrier::{Carried, Carrier};
-pub use client::{BuildError, Client, ClientBuilder};
+mod calls {
+    pub(crate) mod account;
+    pub(crate) mod attributes;
+    pub(crate) mod batch;
+    pub(crate) mod file_list;
+    pub(crate) mod files;
+    pub(crate) mod folders;
+    pub(crate) mod ftp;
+    pub(crate) mod remote_upload;
+    pub(crate) mod vouchers;
+    mod whole_folder;
+}
+mod client {
+    pub(crate) mod handle;
+    pub(crate) mod retry;
+}
+mod download {
+    pub(crate) mod content;
+    pub(crate) mod fetch;
+    pub(crate) mod reply;
+}
+mod hash {
+    pub(crate) mod digest;
+}
+pub mod names {
+    //! Names as the service can keep them; see [`RemoteName`].
+    mod remote_name;
+
+    pub use remote_name::{MAX_NAME_BYTES, RemoteName};
+}
+mod pace {
+    mod clock;
+    mod memory;
+    pub(crate) mod pacer;
+    mod schedule;
+}
+mod transport {
+    pub(crate) mod address;
+    pub(crate) mod carrier;
+    pub(crate) mod family;
+    pub(crate) mod http;
+    pub(crate) mod service_clock;
+    pub(crate) mod tls;
+}
+mod upload {
+    pub(crate) mod form;
+    pub(crate) mod matched;
+    pub(crate) mod node_reply;
+    pub(crate) mod reader;
+    pub(crate) mod result;
+    pub(crate) mod send;
+}
+mod wire {
+    pub(crate) mod dates;
+    pub(crate) mod json;
+    pub(crate) mod refusal;
+    pub(crate) mod rows;
+}
+
+pub use calls::account::{Account, AccountSettings, Offer};
+pub use calls::attributes::{Access, Attributes};
+pub use calls::batch::MAX_LINKS_PER_CALL;
+pub use calls::file_list::{FileInfo, FileListing, SentBetween};
+pub use calls::folders::{SharedWith, Sharing};
+pub use calls::ftp::FtpUser;
+pub use calls::remote_upload::{Fetched, RemoteUpload, RemoteUploadResult};
+pub use calls::vouchers::{Voucher, VoucherCode};
+pub use client::handle::{BuildError, Client, ClientBuilder};
 pub use clock::Clock;
-pub use digest::{Fingerprint, InvalidDigest, Whirlpool};
-pub use download::{DownloadOptions, DownloadUrl, Downloaded};
+pub use download::fetch::{DownloadOptions, DownloadUrl, Downloaded};
 pub use error::{Error, ErrorKind, Remedy};
-pub use family::AddressFamily;
-pub use file_list::{FileInfo, FileListing, SentBetween};
-pub use folders::{SharedWith, Sharing};
-pub use ftp::FtpUser;
+pub use hash::digest::{Fingerprint, InvalidDigest, Whirlpool};
 pub use key::{ApiKey, InvalidKey};
 pub use link::{FileUrl, InvalidFileUrl, RemovalCode};
-pub use matched::{Matched, match_uploaded};
-pub use pace::{HoldOff, PaceConfig, Pacer};
-pub use reader::{FileMark, Source};
-pub use remote_upload::{Fetched, RemoteUpload, RemoteUploadResult};
-pub use rows::MAX_ROWS_PER_LISTING;
-pub use service_clock::ServiceClock;
+pub use pace::pacer::{HoldOff, PaceConfig, Pacer};
+pub use transport::carrier::{Carried, Carrier};
+pub use transport::family::AddressFamily;
+pub use transport::service_clock::ServiceClock;
 pub use types::{BatchOutcome, Copied, FolderId, FolderListing, RemoteFile, RemoteFolder};
-pub use upload::{
+pub use upload::matched::{Matched, match_uploaded};
+pub use upload::reader::{FileMark, Source};
+pub use upload::result::{UploadResult, UploadedFile};
+pub use upload::send::{
     MAX_FILE_BYTES, MAX_FILES_PER_UPLOAD, MAX_UPLOAD_BYTES, SendError, Sent, SentFile, UploadFile,
     UploadSlot,
 };
-pub use upload_result::{UploadResult, UploadedFile};
-pub use vouchers::{Voucher, VoucherCode};
+pub use wire::rows::MAX_ROWS_PER_LISTING;

@@ -6,23 +6,26 @@
 
 use jiff::Timestamp;
 
-use crate::account::{self, Account};
-use crate::address::ApiAddress;
-use crate::batch::Reported;
-use crate::client::decode;
-use crate::download::TokenReply;
+use crate::calls::account::{self, Account};
+use crate::calls::batch::Reported;
+use crate::calls::file_list::{self, FileInfo, FileListing};
+use crate::calls::files::{self, MoveReply, RenameReply};
+use crate::calls::folders;
+use crate::client::handle::decode;
+use crate::download::fetch::TokenReply;
 use crate::error::ErrorKind;
-use crate::file_list::{self, FileInfo, FileListing};
-use crate::files::{self, MoveReply, RenameReply};
-use crate::folders;
 use crate::link::FileUrl;
 use crate::names::RemoteName;
-use crate::transport::Reply;
+use crate::transport::address::ApiAddress;
+use crate::transport::http::Reply;
+use crate::transport::service_clock;
 use crate::types::{BatchOutcome, FolderId, FolderListing, RemoteFolder};
-use crate::upload::{Node, UploadSlot};
-use crate::upload_result::{self, UploadResult};
-use crate::wire::Done;
-use crate::{dates, node_reply, refusal, service_clock};
+use crate::upload::node_reply;
+use crate::upload::result::{self as upload_result, UploadResult};
+use crate::upload::send::{Node, UploadSlot};
+use crate::wire::dates;
+use crate::wire::json::Done;
+use crate::wire::refusal;
 
 /// A reply that was read to its end.
 #[derive(Clone, Debug)]

@@ -16,9 +16,9 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 use whirlpool::Digest;
 
-use crate::digest::Whirlpool;
-use crate::download::Downloaded;
+use crate::download::fetch::Downloaded;
 use crate::error::ErrorKind;
+use crate::hash::digest::Whirlpool;
 
 const BLOCK_BYTES: usize = 256 * 1024;
 /// Blocks that may wait to be hashed.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
 use crate::error::{Error, ErrorKind};
-use crate::pace::Pacer;
+use crate::pace::pacer::Pacer;
 
 /// Attempts after the first.
 const MAX_REPEATS: usize = 3;

@@ -8,13 +8,13 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::client::Client;
+use crate::client::handle::Client;
 use crate::error::{Error, ErrorKind};
 use crate::names::RemoteName;
-use crate::pace::Lane;
-use crate::rows::{self, MAX_ROWS_PER_LISTING};
+use crate::pace::pacer::Lane;
 use crate::types::{FolderId, FolderListing, RemoteFolder};
-use crate::wire::{self, Done};
+use crate::wire::json::{self as wire, Done};
+use crate::wire::rows::{self, MAX_ROWS_PER_LISTING};
 
 const LIST: &str = "folder/ls.cgi";
 const MAKE: &str = "folder/mkdir.cgi";

@@ -8,12 +8,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::client::Client;
+use crate::client::handle::Client;
 use crate::error::Error;
 use crate::link::FileUrl;
-use crate::pace::Lane;
+use crate::pace::pacer::Lane;
 use crate::types::FolderId;
-use crate::{dates, wire};
+use crate::wire::dates;
+use crate::wire::json as wire;
 
 const LIST: &str = "remote/ls.cgi";
 const INFO: &str = "remote/info.cgi";

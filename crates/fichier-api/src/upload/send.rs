@@ -18,16 +18,16 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 
-use crate::address::ApiAddress;
-use crate::client::Client;
+use crate::client::handle::Client;
 use crate::error::{Error, ErrorKind};
-use crate::form::{self, Form};
+use crate::hash::digest::{Fingerprint, Whirlpool};
 use crate::names::RemoteName;
-use crate::node_reply;
-use crate::pace::Lane;
-use crate::reader::{self, Block, FileMark, Source};
+use crate::pace::pacer::Lane;
+use crate::transport::address::ApiAddress;
 use crate::types::FolderId;
-use crate::{Fingerprint, Whirlpool};
+use crate::upload::form::{self, Form};
+use crate::upload::node_reply;
+use crate::upload::reader::{self, Block, FileMark, Source};
 
 /// The most files of one upload (docs/api-notes.md, C.1).
 pub const MAX_FILES_PER_UPLOAD: usize = 500;

@@ -9,14 +9,14 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::batch::{self, Reported};
-use crate::client::Client;
+use crate::calls::batch::{self, Reported};
+use crate::client::handle::Client;
 use crate::error::{Error, ErrorKind};
 use crate::link::{FileUrl, RemovalCode};
 use crate::names::RemoteName;
-use crate::pace::Lane;
+use crate::pace::pacer::Lane;
 use crate::types::{BatchOutcome, Copied, FolderId};
-use crate::wire;
+use crate::wire::json as wire;
 
 const MOVE: &str = "file/mv.cgi";
 const RENAME: &str = "file/rename.cgi";

@@ -8,23 +8,20 @@
 //! the result is an error; whoever expects a size and a hash gets exactly that content or
 //! [`ErrorKind::Corrupt`].
 
-mod content;
-mod reply;
-
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::client::Client;
-use crate::digest::Whirlpool;
+use crate::client::handle::Client;
 use crate::download::content::Content;
 use crate::download::reply::{refusal, start_of_data};
 use crate::error::{Error, ErrorKind, Remedy};
+use crate::hash::digest::Whirlpool;
 use crate::link::FileUrl;
-use crate::pace::{Lane, Turn};
-use crate::transport::unreachable;
+use crate::pace::pacer::{Lane, Turn};
+use crate::transport::http::unreachable;
 
 const TOKEN: &str = "download/get_token.cgi";
 const DOWNLOAD: &str = "download";

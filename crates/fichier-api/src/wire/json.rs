@@ -12,13 +12,13 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::dates;
-use crate::digest::Whirlpool;
 use crate::error::ErrorKind;
+use crate::hash::digest::Whirlpool;
 use crate::link::FileUrl;
 use crate::names::RemoteName;
-use crate::refusal::{classify, classify_page, for_people};
 use crate::types::RemoteFile;
+use crate::wire::dates;
+use crate::wire::refusal::{classify, classify_page, for_people};
 
 /// Reads one reply of the API, or says which refusal it is.
 ///
@@ -300,7 +300,8 @@ mod tests {
     #[test]
     fn the_recorded_listing_item_is_read() {
         // Recorded from the service (docs/api-notes.md, B.5).
-        let item: FileItem = serde_json::from_str(include_str!("../fixtures/item.json")).unwrap();
+        let item: FileItem =
+            serde_json::from_str(include_str!("../../fixtures/item.json")).unwrap();
         let file = item.into_file();
         assert_eq!(file.name.as_str(), "test.txt");
         assert_eq!(file.size_bytes, 12);

@@ -10,16 +10,17 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::address::ApiAddress;
-use crate::carrier::Carrier;
-use crate::download::DownloadOptions;
+use crate::client::retry;
+use crate::download::fetch::DownloadOptions;
 use crate::error::{Error, ErrorKind};
-use crate::family::AddressFamily;
 use crate::key::ApiKey;
-use crate::pace::{Lane, Pacer};
-use crate::service_clock::ServiceClock;
-use crate::transport::{Reply, Settings, Transport};
-use crate::{retry, wire};
+use crate::pace::pacer::{Lane, Pacer};
+use crate::transport::address::ApiAddress;
+use crate::transport::carrier::Carrier;
+use crate::transport::family::AddressFamily;
+use crate::transport::http::{Reply, Settings, Transport};
+use crate::transport::service_clock::ServiceClock;
+use crate::wire::json as wire;
 
 /// The service itself (docs/api-notes.md, A.1).
 const API_URL: &str = "https://api.1fichier.com/v1";

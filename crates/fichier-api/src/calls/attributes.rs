@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-use crate::batch::{self, Reported};
-use crate::client::Client;
+use crate::calls::batch::{self, Reported};
+use crate::client::handle::Client;
 use crate::error::Error;
 use crate::link::FileUrl;
 use crate::names::RemoteName;
-use crate::pace::Lane;
+use crate::pace::pacer::Lane;
 use crate::types::BatchOutcome;
 
 const CHANGE: &str = "file/chattr.cgi";

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::names::RemoteName;
 use crate::types::{FolderId, RemoteFile, RemoteFolder};
-use crate::wire::{self, FileItem};
+use crate::wire::json::{self as wire, FileItem};
 
 /// The service shows at most so many files, and, it is assumed, sub-folders of a folder
 /// (docs/api-notes.md, A.5, G.1 rows 3 and 5).

@@ -18,9 +18,9 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use whirlpool::Digest;
 
-use crate::digest::{Fingerprint, Whirlpool};
-use crate::form::Form;
-use crate::upload::{SentFile, UploadFile};
+use crate::hash::digest::{Fingerprint, Whirlpool};
+use crate::upload::form::Form;
+use crate::upload::send::{SentFile, UploadFile};
 
 /// Small enough to keep the socket fed evenly, large enough that its cost is that of the hash.
 const BLOCK_BYTES: usize = 256 * 1024;

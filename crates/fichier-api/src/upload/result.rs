@@ -9,15 +9,18 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::client::{Client, decode, with_retry_after};
-use crate::digest::Whirlpool;
+use crate::client::handle::{Client, decode, with_retry_after};
+use crate::client::retry;
 use crate::error::{Error, ErrorKind};
+use crate::hash::digest::Whirlpool;
 use crate::link::{FileUrl, RemovalCode};
 use crate::names::RemoteName;
-use crate::pace::Lane;
-use crate::transport::Reply;
-use crate::upload::UploadSlot;
-use crate::{node_reply, refusal, retry, wire};
+use crate::pace::pacer::Lane;
+use crate::transport::http::Reply;
+use crate::upload::node_reply;
+use crate::upload::send::UploadSlot;
+use crate::wire::json as wire;
+use crate::wire::refusal;
 
 const RESULT: &str = "end.pl";
 
@@ -205,7 +208,7 @@ mod tests {
     #[test]
     fn the_documented_result_is_read() {
         // Documented (docs/api-notes.md, C.4).
-        let body = include_str!("../fixtures/end.json");
+        let body = include_str!("../../fixtures/end.json");
         let stored = check(200, body).unwrap().unwrap();
         assert_eq!(stored.files.len(), 1);
         assert_eq!(stored.files[0].size_bytes, 12);

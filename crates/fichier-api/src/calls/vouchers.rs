@@ -9,10 +9,10 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::client::Client;
+use crate::client::handle::Client;
 use crate::error::Error;
-use crate::pace::Lane;
-use crate::wire::{self, Done};
+use crate::pace::pacer::Lane;
+use crate::wire::json::{self as wire, Done};
 
 const LIST: &str = "vouchers/ls.cgi";
 const CHECK: &str = "vouchers/check.cgi";

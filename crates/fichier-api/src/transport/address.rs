@@ -12,7 +12,7 @@
 
 use url::{Host, Url};
 
-use crate::client::BuildError;
+use crate::client::handle::BuildError;
 use crate::error::ErrorKind;
 
 const SERVICE_DOMAIN: &str = ".1fichier.com";

@@ -6,8 +6,8 @@
 use url::Url;
 
 use crate::error::ErrorKind;
-use crate::refusal;
-use crate::transport::Reply;
+use crate::transport::http::Reply;
+use crate::wire::refusal;
 
 const ID_LENGTH: usize = 10;
 

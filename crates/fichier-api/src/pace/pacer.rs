@@ -15,10 +15,6 @@
 //! Invariant: every request of every process that shares a memory has had a turn; and from a
 //! flood answer until its hold-off ends there are none, also not for those who already waited.
 
-mod clock;
-mod memory;
-mod schedule;
-
 use std::convert::Infallible;
 use std::io;
 use std::path::Path;
@@ -90,7 +86,7 @@ pub(crate) enum Lane {
 
 impl Lane {
     /// Whether it is for calls, which keep the common pace and are counted.
-    fn is_call(self) -> bool {
+    pub(crate) fn is_call(self) -> bool {
         match self {
             Lane::Call | Lane::Listing(_) | Lane::WholeAccount | Lane::Account => true,
             Lane::SmallDownload => false,

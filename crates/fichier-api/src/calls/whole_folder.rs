@@ -15,13 +15,13 @@ use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::client::Client;
-use crate::dates;
+use crate::calls::file_list::SentBetween;
+use crate::calls::folders::Counted;
+use crate::client::handle::Client;
 use crate::error::Error;
-use crate::file_list::SentBetween;
-use crate::folders::Counted;
 use crate::link::FileUrl;
 use crate::types::{FolderId, FolderListing, RemoteFile};
+use crate::wire::dates;
 
 /// Asked for beyond each edge of a window. Dates have whole seconds, and whether one that is
 /// exactly at the edge is within is not known.

@@ -21,15 +21,15 @@ use reqwest::header::{
 use reqwest::redirect::Policy;
 use url::Url;
 
-use crate::address::ApiAddress;
-use crate::carrier::Carrier;
-use crate::client::BuildError;
+use crate::client::handle::BuildError;
 use crate::clock::Clock;
 use crate::error::ErrorKind;
-use crate::family::{AddressFamily, Resolver};
 use crate::key::ApiKey;
-use crate::service_clock::NewestReading;
-use crate::tls;
+use crate::transport::address::ApiAddress;
+use crate::transport::carrier::Carrier;
+use crate::transport::family::{AddressFamily, Resolver};
+use crate::transport::service_clock::NewestReading;
+use crate::transport::tls;
 
 /// How long a connection, with TLS, may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);

@@ -6,11 +6,11 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::client::Client;
+use crate::client::handle::Client;
 use crate::error::Error;
-use crate::pace::Lane;
+use crate::pace::pacer::Lane;
 use crate::types::FolderId;
-use crate::wire::{self, Done};
+use crate::wire::json::{self as wire, Done};
 
 const PROCESS: &str = "ftp/process.cgi";
 const LIST: &str = "ftp/users/ls.cgi";

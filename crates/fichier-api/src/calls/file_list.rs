@@ -7,15 +7,17 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::batch::not_sent;
-use crate::client::Client;
-use crate::digest::Whirlpool;
+use crate::calls::batch::not_sent;
+use crate::client::handle::Client;
 use crate::error::Error;
+use crate::hash::digest::Whirlpool;
 use crate::link::FileUrl;
 use crate::names::RemoteName;
-use crate::pace::Lane;
+use crate::pace::pacer::Lane;
 use crate::types::{FolderId, RemoteFile};
-use crate::{dates, rows, wire};
+use crate::wire::dates;
+use crate::wire::json as wire;
+use crate::wire::rows;
 
 const INFO: &str = "file/info.cgi";
 const LIST: &str = "file/ls.cgi";

@@ -10,13 +10,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
-use crate::client::{Client, decode};
-use crate::dates;
+use crate::client::handle::{Client, decode};
+use crate::client::retry;
 use crate::error::{Error, ErrorKind};
-use crate::pace::{Lane, TurnOr};
-use crate::transport::Reply;
+use crate::pace::pacer::{Lane, TurnOr};
+use crate::transport::http::Reply;
 use crate::types::FolderId;
-use crate::{retry, wire};
+use crate::wire::dates;
+use crate::wire::json as wire;
 
 const INFO: &str = "user/info.cgi";
 
@@ -208,7 +209,7 @@ mod tests {
     #[test]
     fn the_mix_of_strings_and_numbers_is_read() {
         // Types as recorded (docs/api-notes.md, B.18), values made up.
-        let account = parse(include_str!("../fixtures/user_info.json")).unwrap();
+        let account = parse(include_str!("../../fixtures/user_info.json")).unwrap();
         assert_eq!(account.email, "someone@example.com");
         assert_eq!(account.offer, Offer::Premium);
         assert_eq!(account.subscription_end.unwrap().to_string(), "2027-01-31T22:59:59Z");
