@@ -127,6 +127,7 @@ mod calls {
     mod whole_folder;
 }
 mod client {
+    pub(crate) mod download_options;
     pub(crate) mod handle;
     pub(crate) mod retry;
 }
@@ -152,6 +153,7 @@ mod pace {
 }
 mod transport {
     pub(crate) mod address;
+    pub(crate) mod build_error;
     pub(crate) mod carrier;
     pub(crate) mod family;
     pub(crate) mod http;
@@ -168,8 +170,10 @@ mod upload {
 }
 mod wire {
     pub(crate) mod dates;
+    pub(crate) mod fields;
     pub(crate) mod json;
     pub(crate) mod refusal;
+    pub(crate) mod reply;
     pub(crate) mod rows;
 }
 
@@ -181,14 +185,17 @@ pub use calls::folders::{SharedWith, Sharing};
 pub use calls::ftp::FtpUser;
 pub use calls::remote_upload::{Fetched, RemoteUpload, RemoteUploadResult};
 pub use calls::vouchers::{Voucher, VoucherCode};
-pub use client::handle::{BuildError, Client, ClientBuilder};
+pub use client::download_options::DownloadOptions;
+pub use client::handle::{Client, ClientBuilder};
 pub use clock::Clock;
-pub use download::fetch::{DownloadOptions, DownloadUrl, Downloaded};
+pub use download::content::Downloaded;
+pub use download::fetch::DownloadUrl;
 pub use error::{Error, ErrorKind, Remedy};
 pub use hash::digest::{Fingerprint, InvalidDigest, Whirlpool};
 pub use key::{ApiKey, InvalidKey};
 pub use link::{FileUrl, InvalidFileUrl, RemovalCode};
 pub use pace::pacer::{HoldOff, PaceConfig, Pacer};
+pub use transport::build_error::BuildError;
 pub use transport::carrier::{Carried, Carrier};
 pub use transport::family::AddressFamily;
 pub use transport::service_clock::ServiceClock;

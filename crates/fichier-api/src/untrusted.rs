@@ -11,21 +11,19 @@ use crate::calls::batch::Reported;
 use crate::calls::file_list::{self, FileInfo, FileListing};
 use crate::calls::files::{self, MoveReply, RenameReply};
 use crate::calls::folders;
-use crate::client::handle::decode;
 use crate::download::fetch::TokenReply;
 use crate::error::ErrorKind;
 use crate::link::FileUrl;
 use crate::names::RemoteName;
 use crate::transport::address::ApiAddress;
-use crate::transport::http::Reply;
 use crate::transport::service_clock;
 use crate::types::{BatchOutcome, FolderId, FolderListing, RemoteFolder};
 use crate::upload::node_reply;
 use crate::upload::result::{self as upload_result, UploadResult};
 use crate::upload::send::{Node, UploadSlot};
 use crate::wire::dates;
-use crate::wire::json::Done;
 use crate::wire::refusal;
+use crate::wire::reply::{Done, Reply};
 
 /// A reply that was read to its end.
 #[derive(Clone, Debug)]
@@ -45,17 +43,17 @@ pub struct Answer {
 impl Answer {
     /// To [`crate::Client::list_folder`].
     pub fn folder_listing(self, asked: FolderId) -> Result<FolderListing, ErrorKind> {
-        decode::<folders::ListReply>(&self.into()).map(|reply| reply.counted(asked).listing)
+        Reply::from(self).decode::<folders::ListReply>().map(|reply| reply.counted(asked).listing)
     }
 
     /// To [`crate::Client::list_files`].
     pub fn file_listing(self) -> Result<FileListing, ErrorKind> {
-        decode::<file_list::ListReply>(&self.into()).map(file_list::ListReply::into_listing)
+        Reply::from(self).decode::<file_list::ListReply>().map(file_list::ListReply::into_listing)
     }
 
     /// To [`crate::Client::file_info`].
     pub fn file_info(self) -> Result<FileInfo, ErrorKind> {
-        decode::<file_list::InfoReply>(&self.into()).map(file_list::InfoReply::into_info)
+        Reply::from(self).decode::<file_list::InfoReply>().map(file_list::InfoReply::into_info)
     }
 
     /// To [`crate::Client::account`].
@@ -65,22 +63,22 @@ impl Answer {
 
     /// To [`crate::Client::make_folder`].
     pub fn new_folder(self, asked: &RemoteName) -> Result<RemoteFolder, ErrorKind> {
-        decode::<folders::MakeReply>(&self.into())?.folder(asked)
+        Reply::from(self).decode::<folders::MakeReply>()?.folder(asked)
     }
 
     /// To a call that has nothing to report, such as [`crate::Client::remove_folder`].
     pub fn done(self) -> Result<(), ErrorKind> {
-        decode::<Done>(&self.into()).map(|_| ())
+        Reply::from(self).decode::<Done>().map(|_| ())
     }
 
     /// To [`crate::Client::move_files`].
     pub fn moved(self, asked: &[FileUrl]) -> Result<BatchOutcome, ErrorKind> {
-        decode::<MoveReply>(&self.into()).map(|reply| reply.reported.outcome(asked))
+        Reply::from(self).decode::<MoveReply>().map(|reply| reply.reported.outcome(asked))
     }
 
     /// To [`crate::Client::remove_files`].
     pub fn removed(self, asked: &[FileUrl]) -> Result<BatchOutcome, ErrorKind> {
-        match decode::<Reported>(&self.into()) {
+        match Reply::from(self).decode::<Reported>() {
             Ok(reported) => Ok(reported.outcome(asked)),
             Err(kind) => files::removed_before(&kind, asked).ok_or(kind),
         }
@@ -88,7 +86,7 @@ impl Answer {
 
     /// To [`crate::Client::rename_files`].
     pub fn renamed(self, asked: &[(FileUrl, RemoteName)]) -> Result<BatchOutcome, ErrorKind> {
-        match decode::<RenameReply>(&self.into()) {
+        match Reply::from(self).decode::<RenameReply>() {
             Ok(reply) => Ok(reply.outcome(asked)),
             Err(kind) => files::renamed_before(&kind, asked).ok_or(kind),
         }
@@ -96,12 +94,12 @@ impl Answer {
 
     /// To [`crate::Client::open_upload`], of an API at `api_url`.
     pub fn upload_slot(self, api_url: &str) -> Result<UploadSlot, ErrorKind> {
-        decode::<Node>(&self.into())?.slot(&address(api_url)?)
+        Reply::from(self).decode::<Node>()?.slot(&address(api_url)?)
     }
 
     /// To [`crate::Client::download_url`], of an API at `api_url`.
     pub fn download_address(self, api_url: &str) -> Result<url::Url, ErrorKind> {
-        address(api_url)?.download(&decode::<TokenReply>(&self.into())?.url)
+        address(api_url)?.download(&Reply::from(self).decode::<TokenReply>()?.url)
     }
 
     /// Of a node, to the files of an upload: the id of the result.

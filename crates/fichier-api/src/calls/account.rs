@@ -8,16 +8,17 @@ use std::io;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::client::handle::{Client, decode};
+use crate::client::handle::Client;
 use crate::client::retry;
 use crate::error::{Error, ErrorKind};
 use crate::pace::pacer::{Lane, TurnOr};
-use crate::transport::http::Reply;
 use crate::types::FolderId;
 use crate::wire::dates;
-use crate::wire::json as wire;
+use crate::wire::fields;
+use crate::wire::json;
+use crate::wire::reply::{Done, Reply};
 
 const INFO: &str = "user/info.cgi";
 
@@ -32,30 +33,34 @@ pub struct Account {
     #[serde(default, deserialize_with = "date")]
     pub subscription_end: Option<Timestamp>,
     /// Used cold storage, which is where uploads go.
-    #[serde(rename = "cold_storage", default, deserialize_with = "wire::optional_number")]
+    #[serde(rename = "cold_storage", default, deserialize_with = "fields::optional_number")]
     pub cold_storage_bytes: Option<u64>,
     /// Used hot storage.
-    #[serde(rename = "hot_storage", default, deserialize_with = "wire::optional_number")]
+    #[serde(rename = "hot_storage", default, deserialize_with = "fields::optional_number")]
     pub hot_storage_bytes: Option<u64>,
     /// How much cold storage the account may use.
-    #[serde(rename = "allowed_cold_storage", default, deserialize_with = "wire::optional_number")]
+    #[serde(
+        rename = "allowed_cold_storage",
+        default,
+        deserialize_with = "fields::optional_number"
+    )]
     pub allowed_cold_storage_bytes: Option<u64>,
     /// What is left of it, as far as is known; negative when too much is used. One client takes
     /// it for the total: where [`Account::allowed_cold_storage_bytes`] is present, use that.
     #[serde(
         rename = "available_cold_storage",
         default,
-        deserialize_with = "wire::optional_number"
+        deserialize_with = "fields::optional_number"
     )]
     pub available_cold_storage_bytes: Option<i64>,
     /// When the figures were computed.
     #[serde(rename = "stats_date", default, deserialize_with = "date")]
     pub computed_at: Option<Timestamp>,
     /// More is stored than is allowed.
-    #[serde(default, deserialize_with = "wire::flag")]
+    #[serde(default, deserialize_with = "fields::flag")]
     pub overquota: bool,
     /// Uploads are refused: the quota is reached, or the service suspects abuse.
-    #[serde(default, deserialize_with = "wire::flag")]
+    #[serde(default, deserialize_with = "fields::flag")]
     pub upload_forbidden: bool,
     /// What can be changed with [`Client::set_account`].
     #[serde(flatten)]
@@ -82,34 +87,34 @@ pub enum Offer {
 #[serde(default)]
 pub struct AccountSettings {
     /// Files sent by FTP are processed on demand only (1) or by themselves (0).
-    #[serde(deserialize_with = "wire::optional_number", skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "fields::optional_number", skip_serializing_if = "Option::is_none")]
     pub ftp_mode: Option<u8>,
     /// The folder for files sent by FTP.
     #[serde(deserialize_with = "folder", skip_serializing_if = "Option::is_none")]
     pub ftp_did: Option<FolderId>,
     /// A mail for each file sent by FTP (0 or 1).
-    #[serde(deserialize_with = "wire::optional_number", skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "fields::optional_number", skip_serializing_if = "Option::is_none")]
     pub ftp_report: Option<u8>,
     /// A mail for each remote upload (0 or 1).
-    #[serde(deserialize_with = "wire::optional_number", skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "fields::optional_number", skip_serializing_if = "Option::is_none")]
     pub ru_report: Option<u8>,
     /// The domain of new links, 0 to 10 (docs/api-notes.md, A.7).
-    #[serde(deserialize_with = "wire::optional_number", skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "fields::optional_number", skip_serializing_if = "Option::is_none")]
     pub default_domain: Option<u8>,
     /// Rows on a page of the web console.
-    #[serde(deserialize_with = "wire::optional_number", skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "fields::optional_number", skip_serializing_if = "Option::is_none")]
     pub page_limit: Option<u32>,
     /// Downloads over TLS (0) or in clear (1).
-    #[serde(deserialize_with = "wire::optional_number", skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "fields::optional_number", skip_serializing_if = "Option::is_none")]
     pub default_port: Option<u8>,
     /// The same for new files.
-    #[serde(deserialize_with = "wire::optional_number", skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "fields::optional_number", skip_serializing_if = "Option::is_none")]
     pub default_port_files: Option<u8>,
     /// CDN credits are used for downloads (0 or 1).
-    #[serde(deserialize_with = "wire::optional_number", skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "fields::optional_number", skip_serializing_if = "Option::is_none")]
     pub use_cdn: Option<u8>,
     /// The download menu is shown (0 or 1).
-    #[serde(deserialize_with = "wire::optional_number", skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "fields::optional_number", skip_serializing_if = "Option::is_none")]
     pub download_menu: Option<u8>,
 }
 
@@ -151,14 +156,14 @@ impl Client {
     ///
     /// [`ErrorKind::KeyRefused`], [`ErrorKind::Throttled`] and the general ones.
     pub async fn set_account(&self, settings: &AccountSettings) -> Result<(), Error> {
-        let set = self.call::<wire::Done>(INFO, Lane::Account, false, settings).await;
+        let set = self.call::<Done>(INFO, Lane::Account, false, settings).await;
         // What was remembered may be out of date now.
         self.pacer().forget_account();
         set.map(|_| ())
     }
 
     async fn read_account(&self) -> Result<(Account, String), ErrorKind> {
-        let request = json!({}).to_string().into_bytes();
+        let request = serde_json::json!({}).to_string().into_bytes();
         let reply = self.transport().call(INFO, request).await?;
         read(&reply)
     }
@@ -166,7 +171,7 @@ impl Client {
 
 /// The account, and the text that is remembered of it.
 pub(crate) fn read(reply: &Reply) -> Result<(Account, String), ErrorKind> {
-    let value: Value = decode(reply)?;
+    let value: Value = reply.decode()?;
     let text = value.to_string();
     Ok((parse(&text)?, text))
 }
@@ -179,12 +184,12 @@ fn reached_no_user(kind: &ErrorKind) -> bool {
 }
 
 fn parse(reply: &str) -> Result<Account, ErrorKind> {
-    wire::decode(200, None, reply.as_bytes())
+    json::decode(200, None, reply.as_bytes())
 }
 
 impl<'de> Deserialize<'de> for Offer {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Offer, D::Error> {
-        Ok(match wire::number(deserializer)? {
+        Ok(match fields::number(deserializer)? {
             0 => Offer::None,
             1 => Offer::Premium,
             2 => Offer::Access,
@@ -195,11 +200,11 @@ impl<'de> Deserialize<'de> for Offer {
 }
 
 fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
-    wire::text(deserializer).map(|text| dates::parse(&text))
+    fields::text(deserializer).map(|text| dates::parse(&text))
 }
 
 fn folder<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<FolderId>, D::Error> {
-    Ok(wire::optional_number(deserializer)?.map(FolderId))
+    Ok(fields::optional_number(deserializer)?.map(FolderId))
 }
 
 #[cfg(test)]
@@ -236,6 +241,6 @@ mod tests {
             ..AccountSettings::default()
         };
         let request = serde_json::to_value(settings).unwrap();
-        assert_eq!(request, json!({"ftp_did": 0, "default_domain": 3}));
+        assert_eq!(request, serde_json::json!({"ftp_did": 0, "default_domain": 3}));
     }
 }

@@ -16,7 +16,7 @@ use crate::names::RemoteName;
 use crate::pace::pacer::Lane;
 use crate::types::{FolderId, RemoteFile};
 use crate::wire::dates;
-use crate::wire::json as wire;
+use crate::wire::fields;
 use crate::wire::rows;
 
 const INFO: &str = "file/info.cgi";
@@ -71,27 +71,27 @@ pub struct SentBetween {
 pub(crate) struct InfoReply {
     url: FileUrl,
     filename: String,
-    #[serde(deserialize_with = "wire::number")]
+    #[serde(deserialize_with = "fields::number")]
     size: u64,
-    #[serde(default, deserialize_with = "wire::text")]
+    #[serde(default, deserialize_with = "fields::text")]
     checksum: String,
-    #[serde(default, deserialize_with = "wire::optional_number")]
+    #[serde(default, deserialize_with = "fields::optional_number")]
     folder_id: Option<i64>,
-    #[serde(default, deserialize_with = "wire::text")]
+    #[serde(default, deserialize_with = "fields::text")]
     date: String,
-    #[serde(default, alias = "content-type", deserialize_with = "wire::text")]
+    #[serde(default, alias = "content-type", deserialize_with = "fields::text")]
     content_type: String,
-    #[serde(default, deserialize_with = "wire::text")]
+    #[serde(default, deserialize_with = "fields::text")]
     description: String,
-    #[serde(default, deserialize_with = "wire::flag")]
+    #[serde(default, deserialize_with = "fields::flag")]
     pass: bool,
 }
 
 #[derive(Deserialize)]
 pub(crate) struct ListReply {
-    #[serde(deserialize_with = "wire::number")]
+    #[serde(deserialize_with = "fields::number")]
     count: u64,
-    #[serde(default, deserialize_with = "wire::list")]
+    #[serde(default, deserialize_with = "fields::list")]
     items: Vec<Value>,
 }
 
@@ -108,7 +108,7 @@ struct ListRequest {
 struct ScanReply {
     #[serde(rename = "status")]
     _status: String,
-    #[serde(default, deserialize_with = "wire::text")]
+    #[serde(default, deserialize_with = "fields::text")]
     date: String,
 }
 

@@ -16,7 +16,7 @@ use crate::link::{FileUrl, RemovalCode};
 use crate::names::RemoteName;
 use crate::pace::pacer::Lane;
 use crate::types::{BatchOutcome, Copied, FolderId};
-use crate::wire::json as wire;
+use crate::wire::fields;
 
 const MOVE: &str = "file/mv.cgi";
 const RENAME: &str = "file/rename.cgi";
@@ -27,7 +27,7 @@ const REMOVE: &str = "file/rm.cgi";
 pub(crate) struct MoveReply {
     #[serde(flatten)]
     pub(crate) reported: Reported,
-    #[serde(default, deserialize_with = "wire::text")]
+    #[serde(default, deserialize_with = "fields::text")]
     filename: String,
 }
 

@@ -13,7 +13,8 @@ use crate::error::{Error, ErrorKind};
 use crate::names::RemoteName;
 use crate::pace::pacer::Lane;
 use crate::types::{FolderId, FolderListing, RemoteFolder};
-use crate::wire::json::{self as wire, Done};
+use crate::wire::fields;
+use crate::wire::reply::Done;
 use crate::wire::rows::{self, MAX_ROWS_PER_LISTING};
 
 const LIST: &str = "folder/ls.cgi";
@@ -46,21 +47,21 @@ pub struct SharedWith {
 
 #[derive(Deserialize)]
 pub(crate) struct ListReply {
-    #[serde(deserialize_with = "wire::number")]
+    #[serde(deserialize_with = "fields::number")]
     folder_id: i64,
-    #[serde(default, deserialize_with = "wire::text")]
+    #[serde(default, deserialize_with = "fields::text")]
     name: String,
-    #[serde(deserialize_with = "wire::number")]
+    #[serde(deserialize_with = "fields::number")]
     files: u64,
-    #[serde(default, deserialize_with = "wire::list")]
+    #[serde(default, deserialize_with = "fields::list")]
     sub_folders: Vec<Value>,
-    #[serde(default, deserialize_with = "wire::list")]
+    #[serde(default, deserialize_with = "fields::list")]
     items: Vec<Value>,
 }
 
 #[derive(Deserialize)]
 pub(crate) struct MakeReply {
-    #[serde(deserialize_with = "wire::number")]
+    #[serde(deserialize_with = "fields::number")]
     folder_id: i64,
     name: Option<String>,
 }
@@ -69,7 +70,7 @@ pub(crate) struct MakeReply {
 struct ShareReply {
     #[serde(rename = "status")]
     _status: String,
-    #[serde(default, deserialize_with = "wire::text")]
+    #[serde(default, deserialize_with = "fields::text")]
     url: String,
 }
 

@@ -10,7 +10,8 @@ use crate::client::handle::Client;
 use crate::error::Error;
 use crate::pace::pacer::Lane;
 use crate::types::FolderId;
-use crate::wire::json::{self as wire, Done};
+use crate::wire::fields;
+use crate::wire::reply::Done;
 
 const PROCESS: &str = "ftp/process.cgi";
 const LIST: &str = "ftp/users/ls.cgi";
@@ -35,7 +36,7 @@ struct ListReply {
 #[derive(Deserialize)]
 struct User {
     user: String,
-    #[serde(default, deserialize_with = "wire::optional_number")]
+    #[serde(default, deserialize_with = "fields::optional_number")]
     folder_id: Option<i64>,
 }
 

@@ -14,7 +14,7 @@ use crate::link::FileUrl;
 use crate::pace::pacer::Lane;
 use crate::types::FolderId;
 use crate::wire::dates;
-use crate::wire::json as wire;
+use crate::wire::fields;
 
 const LIST: &str = "remote/ls.cgi";
 const INFO: &str = "remote/info.cgi";
@@ -51,7 +51,7 @@ pub struct Fetched {
 
 #[derive(Deserialize)]
 struct ListReply {
-    #[serde(default, deserialize_with = "wire::list")]
+    #[serde(default, deserialize_with = "fields::list")]
     data: Vec<Job>,
     #[serde(rename = "status")]
     _status: String,
@@ -59,29 +59,29 @@ struct ListReply {
 
 #[derive(Deserialize)]
 struct Job {
-    #[serde(deserialize_with = "wire::number")]
+    #[serde(deserialize_with = "fields::number")]
     id: i64,
-    #[serde(default, deserialize_with = "wire::text")]
+    #[serde(default, deserialize_with = "fields::text")]
     request_date: String,
-    #[serde(default, deserialize_with = "wire::text")]
+    #[serde(default, deserialize_with = "fields::text")]
     execution_date: String,
 }
 
 #[derive(Deserialize)]
 struct InfoReply {
-    #[serde(rename = "id", deserialize_with = "wire::number")]
+    #[serde(rename = "id", deserialize_with = "fields::number")]
     _id: i64,
-    #[serde(default, deserialize_with = "wire::list")]
+    #[serde(default, deserialize_with = "fields::list")]
     result: Vec<Outcome>,
 }
 
 #[derive(Deserialize)]
 struct Outcome {
-    #[serde(default, deserialize_with = "wire::text")]
+    #[serde(default, deserialize_with = "fields::text")]
     url: String,
-    #[serde(default, deserialize_with = "wire::text")]
+    #[serde(default, deserialize_with = "fields::text")]
     download_link: String,
-    #[serde(default, deserialize_with = "wire::text")]
+    #[serde(default, deserialize_with = "fields::text")]
     message: String,
 }
 
@@ -95,7 +95,7 @@ struct Request<'a> {
 
 #[derive(Deserialize)]
 struct RequestReply {
-    #[serde(deserialize_with = "wire::number")]
+    #[serde(deserialize_with = "fields::number")]
     id: i64,
 }
 

@@ -12,7 +12,8 @@ use serde_json::json;
 use crate::client::handle::Client;
 use crate::error::Error;
 use crate::pace::pacer::Lane;
-use crate::wire::json::{self as wire, Done};
+use crate::wire::fields;
+use crate::wire::reply::Done;
 
 const LIST: &str = "vouchers/ls.cgi";
 const CHECK: &str = "vouchers/check.cgi";
@@ -30,7 +31,7 @@ pub struct Voucher {
     #[serde(rename = "voucher")]
     pub code: VoucherCode,
     /// What it is good for, in the service's words.
-    #[serde(default, deserialize_with = "wire::text")]
+    #[serde(default, deserialize_with = "fields::text")]
     pub service: String,
 }
 
@@ -38,7 +39,7 @@ pub struct Voucher {
 struct ListReply {
     #[serde(rename = "status")]
     _status: String,
-    #[serde(default, deserialize_with = "wire::list")]
+    #[serde(default, deserialize_with = "fields::list")]
     data: Vec<Voucher>,
 }
 

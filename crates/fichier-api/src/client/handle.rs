@@ -10,25 +10,22 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::client::download_options::DownloadOptions;
 use crate::client::retry;
-use crate::download::fetch::DownloadOptions;
 use crate::error::{Error, ErrorKind};
 use crate::key::ApiKey;
 use crate::pace::pacer::{Lane, Pacer};
 use crate::transport::address::ApiAddress;
+use crate::transport::build_error::BuildError;
 use crate::transport::carrier::Carrier;
 use crate::transport::family::AddressFamily;
-use crate::transport::http::{Reply, Settings, Transport};
+use crate::transport::http::{Settings, Transport};
 use crate::transport::service_clock::ServiceClock;
-use crate::wire::json as wire;
 
 /// The service itself (docs/api-notes.md, A.1).
 const API_URL: &str = "https://api.1fichier.com/v1";
 /// Without a byte for so long, a connection is given up.
 const STALL_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// A longer wish than this is not believed: the pacer looks again by itself.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(15 * 60);
 
 /// The client of one account. Cloning it is cheap; clones share connections and pacer.
 #[derive(Clone, Debug)]
@@ -52,29 +49,6 @@ pub struct ClientBuilder {
     proxy: Option<String>,
     stall_timeout: Duration,
     address_family: AddressFamily,
-}
-
-/// Why no [`Client`] could be made. None of these goes away by itself.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BuildError {
-    /// The address of the API cannot be used.
-    #[error("the address of the API cannot be used: {problem}")]
-    ApiUrl {
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// The extra root certificate cannot be used.
-    #[error("the extra root certificate cannot be used: {problem}")]
-    RootCertificate {
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// The HTTP client refused its settings, such as the address of the proxy.
-    #[error("the HTTP client cannot be set up: {problem}")]
-    Http {
-        /// In its own words.
-        problem: String,
-    },
 }
 
 impl Client {
@@ -165,7 +139,7 @@ impl Client {
         })?;
         retry::call(idempotent, &self.pacer, endpoint, || async {
             let _turn = self.pacer.turn(lane).await?;
-            self.transport.call(endpoint, json.clone()).await.and_then(|reply| decode(&reply))
+            self.transport.call(endpoint, json.clone()).await.and_then(|reply| reply.decode())
         })
         .await
     }
@@ -236,24 +210,5 @@ impl ClientBuilder {
             key_digest: self.key.digest().into(),
             download_options: Arc::default(),
         })
-    }
-}
-
-/// The value in a reply, or what it says instead.
-pub(crate) fn decode<T: DeserializeOwned>(reply: &Reply) -> Result<T, ErrorKind> {
-    let read = wire::decode(reply.status, reply.content_type.as_deref(), &reply.body);
-    read.map_err(|kind| with_retry_after(kind, reply))
-}
-
-/// Adds to a flood answer how long the service wants to be left alone, if a header says so
-/// (docs/api-notes.md, A.1: none was ever recorded).
-pub(crate) fn with_retry_after(kind: ErrorKind, reply: &Reply) -> ErrorKind {
-    let asked = reply.retry_after.as_deref().and_then(|text| text.trim().parse::<u64>().ok());
-    match (kind, asked) {
-        (ErrorKind::Throttled { retry_after }, Some(seconds)) => {
-            let asked = Duration::from_secs(seconds).min(MAX_RETRY_AFTER);
-            ErrorKind::Throttled { retry_after: retry_after.max(Some(asked)) }
-        }
-        (kind, _) => kind,
     }
 }

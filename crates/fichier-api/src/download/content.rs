@@ -16,7 +16,6 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 use whirlpool::Digest;
 
-use crate::download::fetch::Downloaded;
 use crate::error::ErrorKind;
 use crate::hash::digest::Whirlpool;
 
@@ -26,6 +25,15 @@ const BLOCKS_AHEAD: usize = 4;
 
 /// Up to this size, or when it is not known, a file is small (docs/api-notes.md, D: 50 MB).
 const SMALL_BYTES: u64 = 50 * 1024 * 1024;
+
+/// What a download brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Downloaded {
+    /// Length of the whole content.
+    pub size_bytes: u64,
+    /// Hash of the whole content.
+    pub whirlpool: Whirlpool,
+}
 
 /// The content of a file on its way to a sink.
 pub(crate) struct Content<'s, S> {

@@ -14,8 +14,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::client::download_options::DownloadOptions;
 use crate::client::handle::Client;
-use crate::download::content::Content;
+use crate::download::content::{Content, Downloaded};
 use crate::download::reply::{refusal, start_of_data};
 use crate::error::{Error, ErrorKind, Remedy};
 use crate::hash::digest::Whirlpool;
@@ -30,32 +31,10 @@ const FRUITLESS_ATTEMPTS: u32 = 4;
 /// Before an attempt that follows a fruitless one; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 
-/// How a download address may be used.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct DownloadOptions {
-    /// The file's password.
-    pub password: Option<String>,
-    /// Uses the account's CDN credits, which the service wants of addresses in data centres.
-    pub use_cdn: bool,
-    /// Lets browsers show the file instead of saving it.
-    pub inline: bool,
-    /// Allows the address for one request only.
-    pub single: bool,
-}
-
 /// An address that gives the content of a file to whoever asks: to be used within 5 minutes,
 /// resumed within 30 (docs/api-notes.md, D).
 #[derive(Clone, PartialEq, Eq)]
 pub struct DownloadUrl(String);
-
-/// What a download brought.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Downloaded {
-    /// Length of the whole content.
-    pub size_bytes: u64,
-    /// Hash of the whole content.
-    pub whirlpool: Whirlpool,
-}
 
 #[derive(Serialize)]
 struct TokenRequest<'a> {
@@ -255,17 +234,6 @@ impl DownloadUrl {
     /// The address. Whoever has it can download the file.
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-}
-
-impl fmt::Debug for DownloadOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DownloadOptions")
-            .field("password", &self.password.as_ref().map(|_| "…"))
-            .field("use_cdn", &self.use_cdn)
-            .field("inline", &self.inline)
-            .field("single", &self.single)
-            .finish()
     }
 }
 

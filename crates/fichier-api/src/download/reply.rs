@@ -6,7 +6,6 @@
 use reqwest::Response;
 use reqwest::header::{CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_TYPE, HeaderName, LOCATION};
 
-use crate::client::handle::decode;
 use crate::error::ErrorKind;
 use crate::transport::http::Transport;
 
@@ -37,7 +36,7 @@ pub(crate) async fn refusal(transport: &Transport, response: Response) -> ErrorK
         return ErrorKind::Maintenance;
     }
     let kind = match transport.read(response).await {
-        Ok(reply) => decode::<serde_json::Value>(&reply).err(),
+        Ok(reply) => reply.decode::<serde_json::Value>().err(),
         Err(kind) => Some(kind),
     };
     match kind {

@@ -12,8 +12,8 @@
 
 use url::{Host, Url};
 
-use crate::client::handle::BuildError;
 use crate::error::ErrorKind;
+use crate::transport::build_error::BuildError;
 
 const SERVICE_DOMAIN: &str = ".1fichier.com";
 

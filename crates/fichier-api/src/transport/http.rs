@@ -21,15 +21,16 @@ use reqwest::header::{
 use reqwest::redirect::Policy;
 use url::Url;
 
-use crate::client::handle::BuildError;
 use crate::clock::Clock;
 use crate::error::ErrorKind;
 use crate::key::ApiKey;
 use crate::transport::address::ApiAddress;
+use crate::transport::build_error::BuildError;
 use crate::transport::carrier::Carrier;
 use crate::transport::family::{AddressFamily, Resolver};
 use crate::transport::service_clock::NewestReading;
 use crate::transport::tls;
+use crate::wire::reply::Reply;
 
 /// How long a connection, with TLS, may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -63,16 +64,6 @@ pub(crate) struct Transport {
     service_clock: Arc<NewestReading>,
     /// Instead of the network.
     carrier: Option<Arc<dyn Carrier>>,
-}
-
-/// A reply that was read to its end.
-#[derive(Debug)]
-pub(crate) struct Reply {
-    pub(crate) status: u16,
-    pub(crate) content_type: Option<String>,
-    pub(crate) location: Option<String>,
-    pub(crate) retry_after: Option<String>,
-    pub(crate) body: Vec<u8>,
 }
 
 impl Transport {

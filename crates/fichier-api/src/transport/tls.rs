@@ -9,7 +9,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
-use crate::client::handle::BuildError;
+use crate::transport::build_error::BuildError;
 
 /// Settings for TLS with the built-in authorities and those in `extra_pem`.
 ///

@@ -6,8 +6,8 @@
 use url::Url;
 
 use crate::error::ErrorKind;
-use crate::transport::http::Reply;
 use crate::wire::refusal;
+use crate::wire::reply::Reply;
 
 const ID_LENGTH: usize = 10;
 

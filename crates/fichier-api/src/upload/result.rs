@@ -9,18 +9,18 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::client::handle::{Client, decode, with_retry_after};
+use crate::client::handle::Client;
 use crate::client::retry;
 use crate::error::{Error, ErrorKind};
 use crate::hash::digest::Whirlpool;
 use crate::link::{FileUrl, RemovalCode};
 use crate::names::RemoteName;
 use crate::pace::pacer::Lane;
-use crate::transport::http::Reply;
 use crate::upload::node_reply;
 use crate::upload::send::UploadSlot;
-use crate::wire::json as wire;
+use crate::wire::fields;
 use crate::wire::refusal;
+use crate::wire::reply::Reply;
 
 const RESULT: &str = "end.pl";
 
@@ -52,7 +52,7 @@ pub struct UploadedFile {
 
 #[derive(Deserialize)]
 struct Links {
-    #[serde(deserialize_with = "wire::list")]
+    #[serde(deserialize_with = "fields::list")]
     links: Vec<Value>,
 }
 
@@ -60,11 +60,11 @@ struct Links {
 struct Link {
     download: FileUrl,
     filename: String,
-    #[serde(default, deserialize_with = "wire::text")]
+    #[serde(default, deserialize_with = "fields::text")]
     remove: String,
-    #[serde(deserialize_with = "wire::number")]
+    #[serde(deserialize_with = "fields::number")]
     size: u64,
-    #[serde(default, deserialize_with = "wire::text")]
+    #[serde(default, deserialize_with = "fields::text")]
     whirlpool: String,
 }
 
@@ -161,9 +161,9 @@ pub(crate) fn read(reply: &Reply) -> Result<Option<Stored>, ErrorKind> {
         if matches!(kind, ErrorKind::UnexpectedReply { .. }) {
             return Ok(None);
         }
-        return Err(with_retry_after(kind, reply));
+        return Err(reply.with_retry_after(kind));
     }
-    stored(decode::<Links>(reply)?.links).map(Some)
+    stored(reply.decode::<Links>()?.links).map(Some)
 }
 
 /// # Errors

@@ -9,15 +9,9 @@
 //! and never a default. Only fields declared optional may be missing.
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::error::ErrorKind;
-use crate::hash::digest::Whirlpool;
-use crate::link::FileUrl;
-use crate::names::RemoteName;
-use crate::types::RemoteFile;
-use crate::wire::dates;
 use crate::wire::refusal::{classify, classify_page, for_people};
 
 /// Reads one reply of the API, or says which refusal it is.
@@ -102,112 +96,27 @@ fn mended(text: &str) -> String {
     mended
 }
 
-/// The reply to a request that has nothing to report: `status` alone, and it must be there.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Done {
-    #[serde(rename = "status")]
-    _status: String,
-}
-
-/// A file as listings and `file/info` describe it (B.5, B.6).
-#[derive(Debug, Deserialize)]
-pub(crate) struct FileItem {
-    url: FileUrl,
-    filename: String,
-    #[serde(deserialize_with = "number")]
-    size: u64,
-    #[serde(default, deserialize_with = "text")]
-    date: String,
-    #[serde(default, deserialize_with = "text")]
-    checksum: String,
-}
-
-impl FileItem {
-    pub(crate) fn into_file(self) -> RemoteFile {
-        RemoteFile {
-            url: self.url,
-            name: RemoteName::from_service(self.filename),
-            size_bytes: self.size,
-            whirlpool: Whirlpool::parse_hex(&self.checksum).ok(),
-            sent_at: dates::parse(&self.date),
-        }
-    }
-}
-
-/// For a number, also one written as a string.
-pub(crate) fn number<'de, D, N>(deserializer: D) -> Result<N, D::Error>
-where
-    D: Deserializer<'de>,
-    N: TryFrom<i64>,
-{
-    let found = optional_number(deserializer)?;
-    found.ok_or_else(|| serde::de::Error::custom("a number is null or empty"))
-}
-
-/// For a number that may be missing, null, empty, or written as a string. Fractions are cut.
-pub(crate) fn optional_number<'de, D, N>(deserializer: D) -> Result<Option<N>, D::Error>
-where
-    D: Deserializer<'de>,
-    N: TryFrom<i64>,
-{
-    let whole = match Value::deserialize(deserializer)? {
-        Value::Null => return Ok(None),
-        Value::String(text) if text.trim().is_empty() => return Ok(None),
-        Value::String(text) => whole_part(text.trim()),
-        Value::Number(number) => whole_part(&number.to_string()),
-        Value::Bool(flag) => Some(i64::from(flag)),
-        Value::Array(_) | Value::Object(_) => None,
-    };
-    let fits = whole.and_then(|whole| N::try_from(whole).ok());
-    fits.map(Some).ok_or_else(|| serde::de::Error::custom("a number is none, or out of range"))
-}
-
-fn whole_part(text: &str) -> Option<i64> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    fraction.bytes().all(|digit| digit.is_ascii_digit()).then(|| whole.parse().ok()).flatten()
-}
-
-/// For a 0/1 flag in any of its forms; missing or null is `false`.
-pub(crate) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    Ok(optional_number::<D, i64>(deserializer)?.is_some_and(|flag| flag != 0))
-}
-
-/// For text that may be null, or a number.
-pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    Ok(match Value::deserialize(deserializer)? {
-        Value::String(text) => text,
-        Value::Number(number) => number.to_string(),
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => String::new(),
-    })
-}
-
-/// For an array that may be null; use with `default` where it may be missing.
-pub(crate) fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
-}
-
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize;
+
     use super::*;
+    use crate::wire::fields;
 
     const JSON: Option<&str> = Some("application/json; charset=utf-8");
 
     #[derive(Debug, Deserialize)]
     #[expect(dead_code, reason = "compared as `Debug` text")]
     struct Reply {
-        #[serde(deserialize_with = "number")]
+        #[serde(deserialize_with = "fields::number")]
         count: i64,
-        #[serde(default, deserialize_with = "optional_number")]
+        #[serde(default, deserialize_with = "fields::optional_number")]
         size: Option<u64>,
-        #[serde(default, deserialize_with = "flag")]
+        #[serde(default, deserialize_with = "fields::flag")]
         pass: bool,
-        #[serde(default, deserialize_with = "text")]
+        #[serde(default, deserialize_with = "fields::text")]
         name: String,
-        #[serde(default, deserialize_with = "list")]
+        #[serde(default, deserialize_with = "fields::list")]
         items: Vec<i64>,
     }
 
@@ -295,25 +204,5 @@ mod tests {
             spoilt,
             "Reply { count: 1, size: None, pass: false, name: \"C:\\\\Windows�\\\"x\", items: [] }",
         );
-    }
-
-    #[test]
-    fn the_recorded_listing_item_is_read() {
-        // Recorded from the service (docs/api-notes.md, B.5).
-        let item: FileItem =
-            serde_json::from_str(include_str!("../../fixtures/item.json")).unwrap();
-        let file = item.into_file();
-        assert_eq!(file.name.as_str(), "test.txt");
-        assert_eq!(file.size_bytes, 12);
-        assert_eq!(file.sent_at.unwrap().to_string(), "2021-06-22T12:57:25Z");
-        let hash = file.whirlpool.unwrap().to_hex();
-        assert!(hash.starts_with("0a894ff0") && hash.ends_with("f006a2c5"), "{hash}");
-    }
-
-    #[test]
-    fn a_mutation_is_done_only_if_the_reply_says_so() {
-        assert!(decode::<Done>(200, JSON, br#"{"status":"OK"}"#).is_ok());
-        let kind = decode::<Done>(200, JSON, b"{}").unwrap_err();
-        assert!(kind.outcome_unknown(), "{kind:?}");
     }
 }

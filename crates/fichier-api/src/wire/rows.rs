@@ -8,9 +8,12 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::hash::digest::Whirlpool;
+use crate::link::FileUrl;
 use crate::names::RemoteName;
 use crate::types::{FolderId, RemoteFile, RemoteFolder};
-use crate::wire::json::{self as wire, FileItem};
+use crate::wire::dates;
+use crate::wire::fields;
 
 /// The service shows at most so many files, and, it is assumed, sub-folders of a folder
 /// (docs/api-notes.md, A.5, G.1 rows 3 and 5).
@@ -37,9 +40,34 @@ pub(crate) fn folders(rows: Vec<Value>) -> Read<RemoteFolder> {
 
 #[derive(Deserialize)]
 struct FolderRow {
-    #[serde(deserialize_with = "wire::number")]
+    #[serde(deserialize_with = "fields::number")]
     id: i64,
     name: String,
+}
+
+/// A file as a listing describes it (B.5, B.6).
+#[derive(Debug, Deserialize)]
+struct FileItem {
+    url: FileUrl,
+    filename: String,
+    #[serde(deserialize_with = "fields::number")]
+    size: u64,
+    #[serde(default, deserialize_with = "fields::text")]
+    date: String,
+    #[serde(default, deserialize_with = "fields::text")]
+    checksum: String,
+}
+
+impl FileItem {
+    fn into_file(self) -> RemoteFile {
+        RemoteFile {
+            url: self.url,
+            name: RemoteName::from_service(self.filename),
+            size_bytes: self.size,
+            whirlpool: Whirlpool::parse_hex(&self.checksum).ok(),
+            sent_at: dates::parse(&self.date),
+        }
+    }
 }
 
 fn read<R: DeserializeOwned, T>(rows: Vec<Value>, take: impl Fn(R) -> Option<T>) -> Read<T> {
@@ -64,6 +92,19 @@ mod tests {
         assert_eq!(read.rows[0].id, FolderId(7));
         assert!(!read.complete);
         assert!(folders(vec![good]).complete);
+    }
+
+    #[test]
+    fn the_recorded_listing_item_is_read() {
+        // Recorded from the service (docs/api-notes.md, B.5).
+        let item: FileItem =
+            serde_json::from_str(include_str!("../../fixtures/item.json")).unwrap();
+        let file = item.into_file();
+        assert_eq!(file.name.as_str(), "test.txt");
+        assert_eq!(file.size_bytes, 12);
+        assert_eq!(file.sent_at.unwrap().to_string(), "2021-06-22T12:57:25Z");
+        let hash = file.whirlpool.unwrap().to_hex();
+        assert!(hash.starts_with("0a894ff0") && hash.ends_with("f006a2c5"), "{hash}");
     }
 
     #[test]

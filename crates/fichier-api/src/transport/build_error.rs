@@ -1,0 +1,24 @@
+//! Why no client could be made.
+
+/// Why no [`Client`](crate::Client) could be made. None of these goes away by itself.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BuildError {
+    /// The address of the API cannot be used.
+    #[error("the address of the API cannot be used: {problem}")]
+    ApiUrl {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The extra root certificate cannot be used.
+    #[error("the extra root certificate cannot be used: {problem}")]
+    RootCertificate {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The HTTP client refused its settings, such as the address of the proxy.
+    #[error("the HTTP client cannot be set up: {problem}")]
+    Http {
+        /// In its own words.
+        problem: String,
+    },
+}
