@@ -147,6 +147,7 @@ pub mod names {
 }
 mod pace {
     mod clock;
+    pub(crate) mod lane;
     mod memory;
     pub(crate) mod pacer;
     mod schedule;
@@ -161,12 +162,15 @@ mod transport {
     pub(crate) mod tls;
 }
 mod upload {
+    pub(crate) mod file;
     pub(crate) mod form;
     pub(crate) mod matched;
     pub(crate) mod node_reply;
     pub(crate) mod reader;
     pub(crate) mod result;
     pub(crate) mod send;
+    pub(crate) mod slot;
+    pub(crate) mod source;
 }
 mod wire {
     pub(crate) mod dates;
@@ -200,11 +204,10 @@ pub use transport::carrier::{Carried, Carrier};
 pub use transport::family::AddressFamily;
 pub use transport::service_clock::ServiceClock;
 pub use types::{BatchOutcome, Copied, FolderId, FolderListing, RemoteFile, RemoteFolder};
+pub use upload::file::{SentFile, UploadFile};
 pub use upload::matched::{Matched, match_uploaded};
-pub use upload::reader::{FileMark, Source};
 pub use upload::result::{UploadResult, UploadedFile};
-pub use upload::send::{
-    MAX_FILE_BYTES, MAX_FILES_PER_UPLOAD, MAX_UPLOAD_BYTES, SendError, Sent, SentFile, UploadFile,
-    UploadSlot,
-};
+pub use upload::send::{MAX_FILE_BYTES, MAX_FILES_PER_UPLOAD, MAX_UPLOAD_BYTES, SendError, Sent};
+pub use upload::slot::UploadSlot;
+pub use upload::source::{FileMark, Source};
 pub use wire::rows::MAX_ROWS_PER_LISTING;

@@ -20,7 +20,7 @@ use crate::transport::service_clock;
 use crate::types::{BatchOutcome, FolderId, FolderListing, RemoteFolder};
 use crate::upload::node_reply;
 use crate::upload::result::{self as upload_result, UploadResult};
-use crate::upload::send::{Node, UploadSlot};
+use crate::upload::slot::{Node, UploadSlot};
 use crate::wire::dates;
 use crate::wire::refusal;
 use crate::wire::reply::{Done, Reply};

@@ -7,7 +7,7 @@ use crate::client::handle::Client;
 use crate::error::Error;
 use crate::link::FileUrl;
 use crate::names::RemoteName;
-use crate::pace::pacer::Lane;
+use crate::pace::lane::Lane;
 use crate::types::BatchOutcome;
 
 const CHANGE: &str = "file/chattr.cgi";

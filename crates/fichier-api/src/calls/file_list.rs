@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::hash::digest::Whirlpool;
 use crate::link::FileUrl;
 use crate::names::RemoteName;
-use crate::pace::pacer::Lane;
+use crate::pace::lane::Lane;
 use crate::types::{FolderId, RemoteFile};
 use crate::wire::dates;
 use crate::wire::fields;

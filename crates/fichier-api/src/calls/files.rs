@@ -14,7 +14,7 @@ use crate::client::handle::Client;
 use crate::error::{Error, ErrorKind};
 use crate::link::{FileUrl, RemovalCode};
 use crate::names::RemoteName;
-use crate::pace::pacer::Lane;
+use crate::pace::lane::Lane;
 use crate::types::{BatchOutcome, Copied, FolderId};
 use crate::wire::fields;
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::client::handle::Client;
 use crate::error::{Error, ErrorKind};
 use crate::names::RemoteName;
-use crate::pace::pacer::Lane;
+use crate::pace::lane::Lane;
 use crate::types::{FolderId, FolderListing, RemoteFolder};
 use crate::wire::fields;
 use crate::wire::reply::Done;

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::client::handle::Client;
 use crate::error::Error;
-use crate::pace::pacer::Lane;
+use crate::pace::lane::Lane;
 use crate::types::FolderId;
 use crate::wire::fields;
 use crate::wire::reply::Done;

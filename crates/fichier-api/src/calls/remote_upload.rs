@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::client::handle::Client;
 use crate::error::Error;
 use crate::link::FileUrl;
-use crate::pace::pacer::Lane;
+use crate::pace::lane::Lane;
 use crate::types::FolderId;
 use crate::wire::dates;
 use crate::wire::fields;

@@ -21,7 +21,8 @@ use crate::download::reply::{refusal, start_of_data};
 use crate::error::{Error, ErrorKind, Remedy};
 use crate::hash::digest::Whirlpool;
 use crate::link::FileUrl;
-use crate::pace::pacer::{Lane, Turn};
+use crate::pace::lane::Lane;
+use crate::pace::pacer::Turn;
 use crate::transport::http::unreachable;
 
 const TOKEN: &str = "download/get_token.cgi";

@@ -179,7 +179,7 @@ impl Drop for Lock<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pace::pacer::Lane;
+    use crate::pace::lane::Lane;
     use crate::pace::schedule::Denied;
     use crate::types::FolderId;
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{FLOOD_HOLD_OFF, LOCK_HOLD_OFF};
-use crate::pace::pacer::Lane;
+use crate::pace::lane::Lane;
 use crate::types::FolderId;
 
 /// Never more requests than this reach the service within a second (docs/api-notes.md, A.5).

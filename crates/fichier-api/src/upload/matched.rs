@@ -10,8 +10,8 @@ use std::collections::HashMap;
 
 use crate::hash::digest::Whirlpool;
 use crate::link::FileUrl;
+use crate::upload::file::SentFile;
 use crate::upload::result::UploadedFile;
-use crate::upload::send::SentFile;
 
 /// Which link belongs to which sent file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -8,9 +8,7 @@
 //! and the size of the files. Exactly the announced number of bytes is handed on for each file, or
 //! the body ends with an error, which makes the connection break before the closing boundary.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt as _;
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -19,48 +17,14 @@ use tokio::sync::mpsc;
 use whirlpool::Digest;
 
 use crate::hash::digest::{Fingerprint, Whirlpool};
+use crate::upload::file::{SentFile, UploadFile};
 use crate::upload::form::Form;
-use crate::upload::send::{SentFile, UploadFile};
+use crate::upload::source::Source;
 
 /// Small enough to keep the socket fed evenly, large enough that its cost is that of the hash.
 const BLOCK_BYTES: usize = 256 * 1024;
 /// Blocks that may wait for the socket.
 const BLOCKS_AHEAD: usize = 4;
-
-/// What is read for an upload: a file, in all but simulations.
-pub trait Source: Read + Send {
-    /// What tells whether it was changed, as it is now.
-    ///
-    /// # Errors
-    ///
-    /// Those of `fstat`.
-    fn mark(&self) -> io::Result<FileMark>;
-}
-
-/// What tells whether a file was changed: any write changes the `ctime`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FileMark {
-    /// Its length.
-    pub size_bytes: u64,
-    /// When its content was changed: seconds since 1970, and nanoseconds.
-    pub mtime: (i64, i64),
-    /// When anything about it was changed: seconds since 1970, and nanoseconds.
-    pub ctime: (i64, i64),
-    /// Its number in its file system.
-    pub inode: u64,
-}
-
-impl Source for File {
-    fn mark(&self) -> io::Result<FileMark> {
-        let found = self.metadata()?;
-        Ok(FileMark {
-            size_bytes: found.len(),
-            mtime: (found.mtime(), found.mtime_nsec()),
-            ctime: (found.ctime(), found.ctime_nsec()),
-            inode: found.ino(),
-        })
-    }
-}
 
 /// A piece of the body.
 #[derive(Debug)]

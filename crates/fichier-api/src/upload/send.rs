@@ -7,27 +7,23 @@
 //!
 //! Invariant: a slot's body is sent at most once; nothing here repeats it.
 
-use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::stream::{self, BoxStream, StreamExt as _};
-use serde::Deserialize;
-use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 
 use crate::client::handle::Client;
 use crate::error::{Error, ErrorKind};
-use crate::hash::digest::{Fingerprint, Whirlpool};
-use crate::names::RemoteName;
-use crate::pace::pacer::Lane;
-use crate::transport::address::ApiAddress;
+use crate::pace::lane::Lane;
 use crate::types::FolderId;
+use crate::upload::file::{SentFile, UploadFile};
 use crate::upload::form::{self, Form};
 use crate::upload::node_reply;
-use crate::upload::reader::{self, Block, FileMark, Source};
+use crate::upload::reader::{self, Block};
+use crate::upload::slot::UploadSlot;
 
 /// The most files of one upload (docs/api-notes.md, C.1).
 pub const MAX_FILES_PER_UPLOAD: usize = 500;
@@ -36,63 +32,9 @@ pub const MAX_FILE_BYTES: u64 = 300_000_000_000;
 /// The most bytes of one request, form included (docs/api-notes.md, C.1).
 pub const MAX_UPLOAD_BYTES: u64 = 500_000_000_000;
 
-const OPEN: &str = "upload/get_upload_server.cgi";
 const SEND: &str = "upload.cgi";
 /// A node has work to do between the last byte and its reply; it gets this many stall timeouts.
 const STALLS_FOR_REPLY: u32 = 5;
-
-/// Where one upload goes. Good for one [`Client::send_files`], then for asking its result.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct UploadSlot {
-    /// Ten letters and digits.
-    pub id: String,
-    /// The host of the node. The result is only there.
-    pub node: String,
-}
-
-/// One file to send.
-pub struct UploadFile {
-    /// Its name on the service. Names in one upload should differ.
-    pub name: RemoteName,
-    /// How many bytes of it are sent; not 0, which the service does not take
-    /// (docs/api-notes.md, C.7).
-    pub size_bytes: u64,
-    /// Opens it, in a thread that may block, when its turn comes.
-    pub open: Box<dyn FnOnce() -> io::Result<Box<dyn Source>> + Send>,
-    /// It may be empty: whoever sends it wants to know what the service does then.
-    pub is_trial: bool,
-}
-
-impl UploadFile {
-    /// A file of this name and size, opened by `open` when its turn comes.
-    pub fn new<S: Source + 'static>(
-        name: RemoteName,
-        size_bytes: u64,
-        open: impl FnOnce() -> io::Result<S> + Send + 'static,
-    ) -> UploadFile {
-        let open = Box::new(move || Ok(Box::new(open()?) as Box<dyn Source>));
-        UploadFile { name, size_bytes, open, is_trial: false }
-    }
-}
-
-/// One file as it was read while it was sent.
-#[derive(Clone, Debug)]
-pub struct SentFile {
-    /// Its name, as asked.
-    pub name: RemoteName,
-    /// How many bytes were read, as asked.
-    pub size_bytes: u64,
-    /// The hash of these bytes: what the service should report.
-    pub whirlpool: Whirlpool,
-    /// The other hash of the same bytes.
-    pub fingerprint: Fingerprint,
-    /// The file's mark before the first byte was read.
-    pub at_open: FileMark,
-    /// The file's mark after the last byte was read.
-    pub at_end: FileMark,
-    /// Whether the file ended there; `false` if it had grown, and only its beginning was sent.
-    pub at_end_of_file: bool,
-}
 
 /// An upload that a node took.
 #[derive(Clone, Debug)]
@@ -130,27 +72,7 @@ pub enum SendError {
     },
 }
 
-#[derive(Deserialize)]
-pub(crate) struct Node {
-    url: String,
-    id: String,
-}
-
 impl Client {
-    /// Names a node that will take one upload. Costs one call.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::UnexpectedReply`] also if the node is no host of the service, which would get
-    /// the key, or if the id is not ten letters and digits.
-    ///
-    /// Source: docs/api-notes.md, B.2.
-    pub async fn open_upload(&self) -> Result<UploadSlot, Error> {
-        let node: Node = self.call(OPEN, Lane::Call, true, &json!({})).await?;
-        let slot = node.slot(self.transport().address());
-        slot.map_err(|kind| Error { endpoint: OPEN, attempts: 1, kind })
-    }
-
     /// Sends files to a slot, into `folder`, which must exist: the service puts files for an
     /// unknown folder into the account's root and says nothing (docs/api-notes.md, C.3).
     ///
@@ -221,39 +143,6 @@ impl Client {
                 Err(SendError::Service { error, sent: read.files, complete })
             }
         }
-    }
-
-    /// The address of something on a slot's node.
-    pub(crate) fn node(&self, slot: &UploadSlot, path: &str) -> Result<url::Url, ErrorKind> {
-        self.transport().address().node(&slot.node, path)
-    }
-}
-
-impl Node {
-    pub(crate) fn slot(self, address: &ApiAddress) -> Result<UploadSlot, ErrorKind> {
-        let slot = UploadSlot { id: self.id, node: self.url };
-        slot.check(address).map(|()| slot)
-    }
-}
-
-impl UploadSlot {
-    /// Whether the node may be shown the key, and the id goes into an address as it is.
-    fn check(&self, address: &ApiAddress) -> Result<(), ErrorKind> {
-        if !node_reply::is_upload_id(&self.id) {
-            return Err(ErrorKind::unexpected(
-                "the id of the upload is not ten letters and digits",
-            ));
-        }
-        address.node(&self.node, "/").map(|_| ())
-    }
-}
-
-impl fmt::Debug for UploadFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UploadFile")
-            .field("name", &self.name)
-            .field("size_bytes", &self.size_bytes)
-            .finish_non_exhaustive()
     }
 }
 

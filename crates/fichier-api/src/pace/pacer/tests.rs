@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::*;
+use crate::types::FolderId;
 
 /// A second is a millisecond.
 const SCALED: PaceConfig = PaceConfig { calls_per_second: 1.0, time_scale: 1_000 };

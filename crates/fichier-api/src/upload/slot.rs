@@ -1,0 +1,67 @@
+//! Where one upload goes: a node that the service names, and an id there.
+
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::client::handle::Client;
+use crate::error::{Error, ErrorKind};
+use crate::pace::lane::Lane;
+use crate::transport::address::ApiAddress;
+use crate::upload::node_reply;
+
+const OPEN: &str = "upload/get_upload_server.cgi";
+
+/// Where one upload goes. Good for one [`Client::send_files`], then for asking its result.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct UploadSlot {
+    /// Ten letters and digits.
+    pub id: String,
+    /// The host of the node. The result is only there.
+    pub node: String,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Node {
+    url: String,
+    id: String,
+}
+
+impl Client {
+    /// Names a node that will take one upload. Costs one call.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::UnexpectedReply`] also if the node is no host of the service, which would get
+    /// the key, or if the id is not ten letters and digits.
+    ///
+    /// Source: docs/api-notes.md, B.2.
+    pub async fn open_upload(&self) -> Result<UploadSlot, Error> {
+        let node: Node = self.call(OPEN, Lane::Call, true, &json!({})).await?;
+        let slot = node.slot(self.transport().address());
+        slot.map_err(|kind| Error { endpoint: OPEN, attempts: 1, kind })
+    }
+
+    /// The address of something on a slot's node.
+    pub(crate) fn node(&self, slot: &UploadSlot, path: &str) -> Result<url::Url, ErrorKind> {
+        self.transport().address().node(&slot.node, path)
+    }
+}
+
+impl Node {
+    pub(crate) fn slot(self, address: &ApiAddress) -> Result<UploadSlot, ErrorKind> {
+        let slot = UploadSlot { id: self.id, node: self.url };
+        slot.check(address).map(|()| slot)
+    }
+}
+
+impl UploadSlot {
+    /// Whether the node may be shown the key, and the id goes into an address as it is.
+    pub(crate) fn check(&self, address: &ApiAddress) -> Result<(), ErrorKind> {
+        if !node_reply::is_upload_id(&self.id) {
+            return Err(ErrorKind::unexpected(
+                "the id of the upload is not ten letters and digits",
+            ));
+        }
+        address.node(&self.node, "/").map(|_| ())
+    }
+}
