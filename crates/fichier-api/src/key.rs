@@ -8,6 +8,8 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
+use crate::hash::Fingerprint;
+
 /// Longest key accepted. Keys seen so far have 32 characters (docs/api-notes.md, A.2).
 const MAX_LENGTH: usize = 128;
 
@@ -46,7 +48,7 @@ impl ApiKey {
     /// Tells keys apart without giving them away: what is remembered for one is not for another.
     pub(crate) fn digest(&self) -> String {
         let hash = blake3::derive_key("fichier-api, which key this is, v1", self.0.as_bytes());
-        crate::hash::digest::Fingerprint::from_bytes(hash).to_hex()
+        Fingerprint::from_bytes(hash).to_hex()
     }
 }
 

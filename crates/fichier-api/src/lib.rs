@@ -106,108 +106,40 @@
 //! The key goes to the hosts of the service only. Neither it nor a link is in any error, nor in
 //! `Debug` output: whoever has a link can download the file.
 
+mod calls;
+mod client;
 mod clock;
+mod download;
 mod error;
+mod hash;
 mod key;
 mod link;
+pub mod names;
+mod pace;
+mod transport;
 mod types;
 #[doc(hidden)]
 pub mod untrusted;
+mod upload;
+mod wire;
 
-mod calls {
-    pub(crate) mod account;
-    pub(crate) mod attributes;
-    pub(crate) mod batch;
-    pub(crate) mod file_list;
-    pub(crate) mod files;
-    pub(crate) mod folders;
-    pub(crate) mod ftp;
-    pub(crate) mod remote_upload;
-    pub(crate) mod vouchers;
-    mod whole_folder;
-}
-mod client {
-    pub(crate) mod download_options;
-    pub(crate) mod handle;
-    pub(crate) mod retry;
-}
-mod download {
-    pub(crate) mod content;
-    pub(crate) mod fetch;
-    pub(crate) mod reply;
-}
-mod hash {
-    pub(crate) mod digest;
-}
-pub mod names {
-    //! Names as the service can keep them; see [`RemoteName`].
-    mod remote_name;
-
-    pub use remote_name::{MAX_NAME_BYTES, RemoteName};
-}
-mod pace {
-    mod clock;
-    pub(crate) mod lane;
-    mod memory;
-    pub(crate) mod pacer;
-    mod schedule;
-}
-mod transport {
-    pub(crate) mod address;
-    pub(crate) mod build_error;
-    pub(crate) mod carrier;
-    pub(crate) mod family;
-    pub(crate) mod http;
-    pub(crate) mod service_clock;
-    pub(crate) mod tls;
-}
-mod upload {
-    pub(crate) mod file;
-    pub(crate) mod form;
-    pub(crate) mod matched;
-    pub(crate) mod node_reply;
-    pub(crate) mod reader;
-    pub(crate) mod result;
-    pub(crate) mod send;
-    pub(crate) mod slot;
-    pub(crate) mod source;
-}
-mod wire {
-    pub(crate) mod dates;
-    pub(crate) mod fields;
-    pub(crate) mod json;
-    pub(crate) mod refusal;
-    pub(crate) mod reply;
-    pub(crate) mod rows;
-}
-
-pub use calls::account::{Account, AccountSettings, Offer};
-pub use calls::attributes::{Access, Attributes};
-pub use calls::batch::MAX_LINKS_PER_CALL;
-pub use calls::file_list::{FileInfo, FileListing, SentBetween};
-pub use calls::folders::{SharedWith, Sharing};
-pub use calls::ftp::FtpUser;
-pub use calls::remote_upload::{Fetched, RemoteUpload, RemoteUploadResult};
-pub use calls::vouchers::{Voucher, VoucherCode};
-pub use client::download_options::DownloadOptions;
-pub use client::handle::{Client, ClientBuilder};
+pub use calls::{
+    Access, Account, AccountSettings, Attributes, Fetched, FileInfo, FileListing, FtpUser,
+    MAX_LINKS_PER_CALL, Offer, RemoteUpload, RemoteUploadResult, SentBetween, SharedWith, Sharing,
+    Voucher, VoucherCode,
+};
+pub use client::{Client, ClientBuilder, DownloadOptions};
 pub use clock::Clock;
-pub use download::content::Downloaded;
-pub use download::fetch::DownloadUrl;
+pub use download::{DownloadUrl, Downloaded};
 pub use error::{Error, ErrorKind, Remedy};
-pub use hash::digest::{Fingerprint, InvalidDigest, Whirlpool};
+pub use hash::{Fingerprint, InvalidDigest, Whirlpool};
 pub use key::{ApiKey, InvalidKey};
 pub use link::{FileUrl, InvalidFileUrl, RemovalCode};
-pub use pace::pacer::{HoldOff, PaceConfig, Pacer};
-pub use transport::build_error::BuildError;
-pub use transport::carrier::{Carried, Carrier};
-pub use transport::family::AddressFamily;
-pub use transport::service_clock::ServiceClock;
+pub use pace::{HoldOff, PaceConfig, Pacer};
+pub use transport::{AddressFamily, BuildError, Carried, Carrier, ServiceClock};
 pub use types::{BatchOutcome, Copied, FolderId, FolderListing, RemoteFile, RemoteFolder};
-pub use upload::file::{SentFile, UploadFile};
-pub use upload::matched::{Matched, match_uploaded};
-pub use upload::result::{UploadResult, UploadedFile};
-pub use upload::send::{MAX_FILE_BYTES, MAX_FILES_PER_UPLOAD, MAX_UPLOAD_BYTES, SendError, Sent};
-pub use upload::slot::UploadSlot;
-pub use upload::source::{FileMark, Source};
-pub use wire::rows::MAX_ROWS_PER_LISTING;
+pub use upload::{
+    FileMark, MAX_FILE_BYTES, MAX_FILES_PER_UPLOAD, MAX_UPLOAD_BYTES, Matched, SendError, Sent,
+    SentFile, Source, UploadFile, UploadResult, UploadSlot, UploadedFile, match_uploaded,
+};
+pub use wire::MAX_ROWS_PER_LISTING;

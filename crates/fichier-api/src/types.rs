@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::hash::digest::Whirlpool;
+use crate::hash::Whirlpool;
 use crate::link::FileUrl;
 use crate::names::RemoteName;
 

@@ -6,24 +6,18 @@
 
 use jiff::Timestamp;
 
-use crate::calls::account::{self, Account};
-use crate::calls::batch::Reported;
-use crate::calls::file_list::{self, FileInfo, FileListing};
-use crate::calls::files::{self, MoveReply, RenameReply};
-use crate::calls::folders;
-use crate::download::fetch::TokenReply;
+use crate::calls::{
+    Account, FileInfo, FileListing, account, batch::Reported, file_list, files, files::MoveReply,
+    files::RenameReply, folders,
+};
+use crate::download::TokenReply;
 use crate::error::ErrorKind;
 use crate::link::FileUrl;
 use crate::names::RemoteName;
-use crate::transport::address::ApiAddress;
-use crate::transport::service_clock;
+use crate::transport::{ApiAddress, service_clock};
 use crate::types::{BatchOutcome, FolderId, FolderListing, RemoteFolder};
-use crate::upload::node_reply;
-use crate::upload::result::{self as upload_result, UploadResult};
-use crate::upload::slot::{Node, UploadSlot};
-use crate::wire::dates;
-use crate::wire::refusal;
-use crate::wire::reply::{Done, Reply};
+use crate::upload::{Node, UploadResult, UploadSlot, node_reply, result as upload_result};
+use crate::wire::{Done, Reply, dates, refusal};
 
 /// A reply that was read to its end.
 #[derive(Clone, Debug)]

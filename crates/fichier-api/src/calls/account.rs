@@ -10,16 +10,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use crate::client::handle::Client;
-use crate::client::retry;
+use crate::client::{Client, retry};
 use crate::error::{Error, ErrorKind};
-use crate::pace::lane::Lane;
-use crate::pace::pacer::TurnOr;
+use crate::pace::{Lane, TurnOr};
 use crate::types::FolderId;
-use crate::wire::dates;
-use crate::wire::fields;
-use crate::wire::json;
-use crate::wire::reply::{Done, Reply};
+use crate::wire::{self, Done, Reply, dates, fields};
 
 const INFO: &str = "user/info.cgi";
 
@@ -185,7 +180,7 @@ fn reached_no_user(kind: &ErrorKind) -> bool {
 }
 
 fn parse(reply: &str) -> Result<Account, ErrorKind> {
-    json::decode(200, None, reply.as_bytes())
+    wire::decode(200, None, reply.as_bytes())
 }
 
 impl<'de> Deserialize<'de> for Offer {

@@ -3,11 +3,11 @@
 use serde::Serialize;
 
 use crate::calls::batch::{self, Reported};
-use crate::client::handle::Client;
+use crate::client::Client;
 use crate::error::Error;
 use crate::link::FileUrl;
 use crate::names::RemoteName;
-use crate::pace::lane::Lane;
+use crate::pace::Lane;
 use crate::types::BatchOutcome;
 
 const CHANGE: &str = "file/chattr.cgi";

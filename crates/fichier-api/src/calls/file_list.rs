@@ -8,16 +8,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::calls::batch::not_sent;
-use crate::client::handle::Client;
+use crate::client::Client;
 use crate::error::Error;
-use crate::hash::digest::Whirlpool;
+use crate::hash::Whirlpool;
 use crate::link::FileUrl;
 use crate::names::RemoteName;
-use crate::pace::lane::Lane;
+use crate::pace::Lane;
 use crate::types::{FolderId, RemoteFile};
-use crate::wire::dates;
-use crate::wire::fields;
-use crate::wire::rows;
+use crate::wire::{dates, fields, rows};
 
 const INFO: &str = "file/info.cgi";
 const LIST: &str = "file/ls.cgi";

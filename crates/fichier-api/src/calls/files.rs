@@ -10,11 +10,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::calls::batch::{self, Reported};
-use crate::client::handle::Client;
+use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::link::{FileUrl, RemovalCode};
 use crate::names::RemoteName;
-use crate::pace::lane::Lane;
+use crate::pace::Lane;
 use crate::types::{BatchOutcome, Copied, FolderId};
 use crate::wire::fields;
 

@@ -8,14 +8,12 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::client::handle::Client;
+use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::names::RemoteName;
-use crate::pace::lane::Lane;
+use crate::pace::Lane;
 use crate::types::{FolderId, FolderListing, RemoteFolder};
-use crate::wire::fields;
-use crate::wire::reply::Done;
-use crate::wire::rows::{self, MAX_ROWS_PER_LISTING};
+use crate::wire::{Done, MAX_ROWS_PER_LISTING, fields, rows};
 
 const LIST: &str = "folder/ls.cgi";
 const MAKE: &str = "folder/mkdir.cgi";

@@ -6,12 +6,11 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::client::handle::Client;
+use crate::client::Client;
 use crate::error::Error;
-use crate::pace::lane::Lane;
+use crate::pace::Lane;
 use crate::types::FolderId;
-use crate::wire::fields;
-use crate::wire::reply::Done;
+use crate::wire::{Done, fields};
 
 const PROCESS: &str = "ftp/process.cgi";
 const LIST: &str = "ftp/users/ls.cgi";

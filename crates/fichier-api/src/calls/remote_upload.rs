@@ -8,13 +8,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::client::handle::Client;
+use crate::client::Client;
 use crate::error::Error;
 use crate::link::FileUrl;
-use crate::pace::lane::Lane;
+use crate::pace::Lane;
 use crate::types::FolderId;
-use crate::wire::dates;
-use crate::wire::fields;
+use crate::wire::{dates, fields};
 
 const LIST: &str = "remote/ls.cgi";
 const INFO: &str = "remote/info.cgi";

@@ -9,11 +9,10 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::client::handle::Client;
+use crate::client::Client;
 use crate::error::Error;
-use crate::pace::lane::Lane;
-use crate::wire::fields;
-use crate::wire::reply::Done;
+use crate::pace::Lane;
+use crate::wire::{Done, fields};
 
 const LIST: &str = "vouchers/ls.cgi";
 const CHECK: &str = "vouchers/check.cgi";

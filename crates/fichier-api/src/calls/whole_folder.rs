@@ -17,7 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::calls::file_list::SentBetween;
 use crate::calls::folders::Counted;
-use crate::client::handle::Client;
+use crate::client::Client;
 use crate::error::Error;
 use crate::link::FileUrl;
 use crate::types::{FolderId, FolderListing, RemoteFile};

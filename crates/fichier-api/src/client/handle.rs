@@ -14,14 +14,10 @@ use crate::client::download_options::DownloadOptions;
 use crate::client::retry;
 use crate::error::{Error, ErrorKind};
 use crate::key::ApiKey;
-use crate::pace::lane::Lane;
-use crate::pace::pacer::Pacer;
-use crate::transport::address::ApiAddress;
-use crate::transport::build_error::BuildError;
-use crate::transport::carrier::Carrier;
-use crate::transport::family::AddressFamily;
-use crate::transport::http::{Settings, Transport};
-use crate::transport::service_clock::ServiceClock;
+use crate::pace::{Lane, Pacer};
+use crate::transport::{
+    AddressFamily, ApiAddress, BuildError, Carrier, ServiceClock, Settings, Transport,
+};
 
 /// The service itself (docs/api-notes.md, A.1).
 const API_URL: &str = "https://api.1fichier.com/v1";

@@ -13,7 +13,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
 use crate::error::{Error, ErrorKind};
-use crate::pace::pacer::Pacer;
+use crate::pace::Pacer;
 
 /// Attempts after the first.
 const MAX_REPEATS: usize = 3;

@@ -1,23 +1,18 @@
-//! What has come of a file so far: written in order, and hashed beside that.
+//! The content of a file as far as it has arrived: written in order, and hashed beside that.
 //!
-//! Whirlpool does about 150 MB/s on one core, slower than many networks, so it has a thread of
-//! its own: while a block is hashed, the next ones come in and are written. Small pieces, as they
+//! The hash is computed in a thread of its own, see [`WhirlpoolThread`]. Small pieces, as they
 //! come out of TLS, are gathered into blocks first: each write to a file is a message to another
 //! thread.
 //!
 //! Invariants: memory is bounded by the block that is being gathered, the [`BLOCKS_AHEAD`] that
-//! wait to be hashed and the one that is. What is counted has been handed on, or will be with the
-//! next block: whoever goes on after an error calls [`Content::pass_on`] first. The thread ends
-//! when this is dropped.
+//! wait to be hashed and the one that is. Counted bytes have been handed on, or will be with the
+//! next block: a caller that goes on after an error calls [`Content::pass_on`] first.
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::mpsc;
-use tokio::task::{JoinHandle, spawn_blocking};
-use whirlpool::Digest;
 
 use crate::error::ErrorKind;
-use crate::hash::digest::Whirlpool;
+use crate::hash::{Whirlpool, WhirlpoolThread};
 
 const BLOCK_BYTES: usize = 256 * 1024;
 /// Blocks that may wait to be hashed.
@@ -38,7 +33,7 @@ pub struct Downloaded {
 /// The content of a file on its way to a sink.
 pub(crate) struct Content<'s, S> {
     sink: &'s mut S,
-    hashing: Hashing,
+    hashing: WhirlpoolThread,
     /// Counted, but neither hashed nor written yet.
     block: BytesMut,
     size_bytes: u64,
@@ -48,7 +43,7 @@ pub(crate) struct Content<'s, S> {
 
 impl<'s, S: AsyncWrite + Unpin> Content<'s, S> {
     pub(crate) fn new(sink: &'s mut S, whole: Option<u64>) -> Content<'s, S> {
-        let hashing = Hashing::start();
+        let hashing = WhirlpoolThread::start(BLOCKS_AHEAD);
         Content { sink, hashing, block: BytesMut::new(), size_bytes: 0, whole }
     }
 
@@ -125,7 +120,7 @@ impl<'s, S: AsyncWrite + Unpin> Content<'s, S> {
     ) -> Result<Downloaded, ErrorKind> {
         self.pass_on().await?;
         self.sink.flush().await.map_err(ErrorKind::Sink)?;
-        let whirlpool = self.hashing.finish().await?;
+        let whirlpool = self.hashing.finish().await.map_err(ErrorKind::Sink)?;
         if let Some((size_bytes, _)) = expect.filter(|(size, _)| *size != self.size_bytes) {
             return Err(wrong_size(size_bytes, self.size_bytes));
         }
@@ -137,43 +132,14 @@ impl<'s, S: AsyncWrite + Unpin> Content<'s, S> {
     }
 }
 
-/// The thread that hashes.
-struct Hashing {
-    blocks: mpsc::Sender<Bytes>,
-    hash: JoinHandle<Whirlpool>,
-}
-
-impl Hashing {
-    fn start() -> Hashing {
-        let (send, mut blocks) = mpsc::channel::<Bytes>(BLOCKS_AHEAD);
-        let hash = spawn_blocking(move || {
-            let mut hash = whirlpool::Whirlpool::default();
-            while let Some(block) = blocks.blocking_recv() {
-                hash.update(&block);
-            }
-            Whirlpool::from_bytes(hash.finalize().into())
-        });
-        Hashing { blocks: send, hash }
-    }
-
-    /// Waits while too many blocks are ahead.
-    async fn add(&self, block: Bytes) {
-        // If nobody takes it, the thread has failed, and `finish` says so.
-        drop(self.blocks.send(block).await);
-    }
-
-    async fn finish(self) -> Result<Whirlpool, ErrorKind> {
-        drop(self.blocks);
-        self.hash.await.map_err(|failed| ErrorKind::Sink(failed.into()))
-    }
-}
-
 fn wrong_size(expected: u64, got: u64) -> ErrorKind {
     ErrorKind::Corrupt { detail: format!("expected {expected} bytes, got {got}") }
 }
 
 #[cfg(test)]
 mod tests {
+    use whirlpool::Digest as _;
+
     use super::*;
 
     #[tokio::test]

@@ -8,78 +8,27 @@
 //! the result is an error; whoever expects a size and a hash gets exactly that content or
 //! [`ErrorKind::Corrupt`].
 
-use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::client::download_options::DownloadOptions;
-use crate::client::handle::Client;
+use crate::client::Client;
 use crate::download::content::{Content, Downloaded};
 use crate::download::reply::{refusal, start_of_data};
+use crate::download::token::DownloadUrl;
 use crate::error::{Error, ErrorKind, Remedy};
-use crate::hash::digest::Whirlpool;
+use crate::hash::Whirlpool;
 use crate::link::FileUrl;
-use crate::pace::lane::Lane;
-use crate::pace::pacer::Turn;
-use crate::transport::http::unreachable;
+use crate::pace::{Lane, Turn};
+use crate::transport::unreachable;
 
-const TOKEN: &str = "download/get_token.cgi";
 const DOWNLOAD: &str = "download";
 /// Attempts in a row that may bring no byte before a download is given up.
 const FRUITLESS_ATTEMPTS: u32 = 4;
 /// Before an attempt that follows a fruitless one; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 
-/// An address that gives the content of a file to whoever asks: to be used within 5 minutes,
-/// resumed within 30 (docs/api-notes.md, D).
-#[derive(Clone, PartialEq, Eq)]
-pub struct DownloadUrl(String);
-
-#[derive(Serialize)]
-struct TokenRequest<'a> {
-    url: &'a FileUrl,
-    single: u8,
-    inline: u8,
-    cdn: u8,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pass: Option<&'a str>,
-}
-
-#[derive(Deserialize)]
-pub(crate) struct TokenReply {
-    pub(crate) url: String,
-}
-
 impl Client {
-    /// Makes a download address. Costs one call.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::CustomersOnly`], [`ErrorKind::AddressRefused`], [`ErrorKind::OneLocation`] and
-    /// [`ErrorKind::NotAllowed`] besides the usual ones.
-    ///
-    /// Source: docs/api-notes.md, B.1.
-    pub async fn download_url(
-        &self,
-        url: &FileUrl,
-        options: &DownloadOptions,
-    ) -> Result<DownloadUrl, Error> {
-        let request = TokenRequest {
-            url,
-            single: u8::from(options.single),
-            inline: u8::from(options.inline),
-            cdn: u8::from(options.use_cdn),
-            pass: options.password.as_deref(),
-        };
-        let reply: TokenReply = self.call(TOKEN, Lane::Call, true, &request).await?;
-        match self.transport().address().download(&reply.url) {
-            Ok(checked) => Ok(DownloadUrl(checked.into())),
-            Err(kind) => Err(Error { endpoint: TOKEN, attempts: 1, kind }),
-        }
-    }
-
     /// Downloads a file into `sink`, which is flushed at the end. Costs one paced call for each
     /// attempt; the transfer itself is not paced. Uses about 2 MiB of memory.
     ///
@@ -229,17 +178,4 @@ fn may_go_on(kind: &ErrorKind) -> bool {
 
 fn failed(attempts: u32, kind: ErrorKind) -> Error {
     Error { endpoint: DOWNLOAD, attempts, kind }
-}
-
-impl DownloadUrl {
-    /// The address. Whoever has it can download the file.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for DownloadUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("DownloadUrl(…)")
-    }
 }

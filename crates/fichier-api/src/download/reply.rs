@@ -7,7 +7,7 @@ use reqwest::Response;
 use reqwest::header::{CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_TYPE, HeaderName, LOCATION};
 
 use crate::error::ErrorKind;
-use crate::transport::http::Transport;
+use crate::transport::Transport;
 
 /// Where the data of a response begins; `None` if it is not data at all but a page.
 pub(crate) fn start_of_data(response: &Response, asked: u64) -> Option<Result<u64, ErrorKind>> {

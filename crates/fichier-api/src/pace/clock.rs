@@ -12,6 +12,7 @@ use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Clock;
 use crate::pace::schedule::Micros;
 
 /// The system's clocks agree if they have drifted apart by no more than this since they were read.
@@ -27,7 +28,7 @@ pub(crate) struct Moment {
 
 /// The pacer's clock, as it is kept: what it showed when the system's clocks showed `at`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Clock {
+pub(crate) struct SteadyClock {
     shown: Micros,
     at: Moment,
 }
@@ -37,7 +38,7 @@ pub(crate) struct Clock {
 pub(crate) struct Reading {
     pub(crate) now: Micros,
     /// The system's clocks disagree about the time since the last count began. The clock must be
-    /// kept anew ([`Clock::kept_at`]), or it would stand still until they agree again.
+    /// kept anew ([`SteadyClock::kept_at`]), or it would stand still until they agree again.
     pub(crate) jumped: bool,
 }
 
@@ -47,7 +48,7 @@ impl Moment {
         Moment { wall: wall * 1_000_000, boot: boot * 1_000_000 }
     }
 
-    pub(crate) fn now(clock: &crate::Clock) -> Moment {
+    pub(crate) fn now(clock: &Clock) -> Moment {
         let wall = clock.wall().duration_since(UNIX_EPOCH).unwrap_or_default();
         Moment {
             wall: Micros::try_from(wall.as_micros()).unwrap_or_default(),
@@ -56,9 +57,9 @@ impl Moment {
     }
 }
 
-impl Clock {
-    pub(crate) fn started_at(at: Moment) -> Clock {
-        Clock { shown: at.wall, at }
+impl SteadyClock {
+    pub(crate) fn started_at(at: Moment) -> SteadyClock {
+        SteadyClock { shown: at.wall, at }
     }
 
     pub(crate) fn read(&self, at: Moment) -> Reading {
@@ -70,8 +71,8 @@ impl Clock {
     }
 
     /// The same clock, counting from `at` on.
-    pub(crate) fn kept_at(&self, at: Moment) -> Clock {
-        Clock { shown: self.read(at).now, at }
+    pub(crate) fn kept_at(&self, at: Moment) -> SteadyClock {
+        SteadyClock { shown: self.read(at).now, at }
     }
 }
 
@@ -85,7 +86,7 @@ mod tests {
 
     /// Seconds that the clock counts between two moments, and whether it saw a jump.
     fn counted(from: Moment, to: Moment) -> (i64, bool) {
-        let clock = Clock::started_at(from);
+        let clock = SteadyClock::started_at(from);
         let reading = clock.read(to);
         ((reading.now - clock.shown) / SECOND, reading.jumped)
     }
@@ -98,14 +99,14 @@ mod tests {
             let read = std::time::Duration::new(read.tv_sec.try_into().unwrap(), nanos);
             Micros::try_from(read.as_micros()).unwrap()
         };
-        let (before, now, after) = (boot(), Moment::now(&crate::Clock::system()).boot, boot());
+        let (before, now, after) = (boot(), Moment::now(&Clock::system()).boot, boot());
         assert!((before..=after).contains(&now), "{before} {now} {after}");
     }
 
     #[test]
     fn clocks_may_drift_a_little_apart() {
         let jumped = |apart| {
-            let clock = Clock::started_at(Moment { wall: 0, boot: 0 });
+            let clock = SteadyClock::started_at(Moment { wall: 0, boot: 0 });
             clock.read(Moment { wall: 3_600 * SECOND + apart, boot: 3_600 * SECOND }).jumped
         };
         assert_eq!([-DRIFT - 1, -DRIFT, DRIFT, DRIFT + 1].map(jumped), [true, false, false, true]);
@@ -130,8 +131,8 @@ mod tests {
 
     #[test]
     fn after_a_backward_jump_the_clock_goes_on_as_soon_as_it_is_kept_anew() {
-        let clock =
-            Clock::started_at(Moment::of_seconds(1_000, 50)).kept_at(Moment::of_seconds(10, 57));
+        let clock = SteadyClock::started_at(Moment::of_seconds(1_000, 50))
+            .kept_at(Moment::of_seconds(10, 57));
         let reading = clock.read(Moment::of_seconds(15, 62));
         assert_eq!(reading, Reading { now: 1_005 * SECOND, jumped: false });
     }
@@ -151,8 +152,8 @@ mod tests {
 
     #[test]
     fn the_clocks_of_this_system_run_forward_together() {
-        let system = crate::Clock::system();
-        let clock = Clock::started_at(Moment::now(&system));
+        let system = Clock::system();
+        let clock = SteadyClock::started_at(Moment::now(&system));
         let reading = clock.read(Moment::now(&system));
         assert!(reading.now >= clock.shown && !reading.jumped, "{clock:?} {reading:?}");
     }

@@ -16,7 +16,8 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::retry_on_intr;
 use serde::{Deserialize, Serialize};
 
-use crate::pace::clock::{Clock, Moment};
+use crate::clock::Clock;
+use crate::pace::clock::{Moment, SteadyClock};
 use crate::pace::schedule::{Micros, Rules, Schedule};
 
 /// A file larger than this was not written here.
@@ -25,7 +26,7 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 /// All that is remembered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Kept {
-    clock: Clock,
+    clock: SteadyClock,
     pub(crate) schedule: Schedule,
     #[serde(default)]
     pub(crate) account: Option<AccountReading>,
@@ -43,14 +44,14 @@ pub(crate) struct AccountReading {
 /// The pacer's memory: of this process alone, or of all that use one file.
 #[derive(Debug)]
 pub(crate) struct Memory {
-    system: crate::Clock,
+    system: Clock,
     file: Option<File>,
     /// As last seen; with a file, what is there counts.
     kept: Kept,
 }
 
 impl Memory {
-    pub(crate) fn in_memory(system: crate::Clock) -> Memory {
+    pub(crate) fn in_memory(system: Clock) -> Memory {
         Memory { system, file: None, kept: Kept::new(Moment::now(&system)) }
     }
 
@@ -63,7 +64,7 @@ impl Memory {
             .truncate(false)
             .mode(0o600)
             .open(path)?;
-        let mut memory = Memory { file: Some(file), ..Memory::in_memory(crate::Clock::system()) };
+        let mut memory = Memory { file: Some(file), ..Memory::in_memory(Clock::system()) };
         memory.update(rules, |_, _| ())?;
         Ok(memory)
     }
@@ -96,7 +97,7 @@ impl Memory {
     }
 
     /// The clock that its times are of.
-    pub(crate) fn system(&self) -> crate::Clock {
+    pub(crate) fn system(&self) -> Clock {
         self.system
     }
 
@@ -108,11 +109,11 @@ impl Memory {
 
 impl Kept {
     fn new(at: Moment) -> Kept {
-        Kept { clock: Clock::started_at(at), schedule: Schedule::default(), account: None }
+        Kept { clock: SteadyClock::started_at(at), schedule: Schedule::default(), account: None }
     }
 
     fn cautious(at: Moment, rules: &Rules) -> Kept {
-        let clock = Clock::started_at(at);
+        let clock = SteadyClock::started_at(at);
         Kept { clock, schedule: Schedule::cautious(clock.read(at).now, rules), account: None }
     }
 }

@@ -1,13 +1,8 @@
-//! Gives everyone who calls the service a turn.
-//!
-//! The service publishes three calls a second and locks out whoever comes near it, by address as
-//! well as by account, and it has stricter rules for listings and for the account
-//! (docs/api-notes.md, A.5). A lock stops every program of the account at once, so the limit
-//! belongs to none of them alone: they share the pacer's memory, see [`Pacer::at`].
+//! The pacer: makes each caller wait for its turn, and remembers what the service said.
 //!
 //! A [`Turn`] is taken at the moment of sending, not reserved beforehand, and kept until the
 //! answer: requests that a slow network holds up must not arrive all at once either. The pacer
-//! only spaces requests; whether a refused one is sent again is decided elsewhere (`retry`).
+//! only spaces requests; whether a refused one is sent again is decided in `client::retry`.
 //!
 //! The start of a small download is spaced too, though it is no call: it has its lane and the
 //! hold-offs in common with them, and nothing else.

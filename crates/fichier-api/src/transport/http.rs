@@ -30,7 +30,7 @@ use crate::transport::carrier::Carrier;
 use crate::transport::family::{AddressFamily, Resolver};
 use crate::transport::service_clock::NewestReading;
 use crate::transport::tls;
-use crate::wire::reply::Reply;
+use crate::wire::Reply;
 
 /// How long a connection, with TLS, may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);

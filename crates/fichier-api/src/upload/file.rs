@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use crate::hash::digest::{Fingerprint, Whirlpool};
+use crate::hash::{Fingerprint, Whirlpool};
 use crate::names::RemoteName;
 use crate::upload::source::{FileMark, Source};
 

@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 
-use crate::hash::digest::Whirlpool;
+use crate::hash::Whirlpool;
 use crate::link::FileUrl;
 use crate::upload::file::SentFile;
 use crate::upload::result::UploadedFile;

@@ -6,8 +6,7 @@
 use url::Url;
 
 use crate::error::ErrorKind;
-use crate::wire::refusal;
-use crate::wire::reply::Reply;
+use crate::wire::{Reply, refusal};
 
 const ID_LENGTH: usize = 10;
 

@@ -14,9 +14,8 @@ use std::thread;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
-use whirlpool::Digest;
 
-use crate::hash::digest::{Fingerprint, Whirlpool};
+use crate::hash::BothHashes;
 use crate::upload::file::{SentFile, UploadFile};
 use crate::upload::form::Form;
 use crate::upload::source::Source;
@@ -155,7 +154,7 @@ impl Reading {
         let mut source = open()?;
         let at_open = source.mark()?;
         self.pending.bytes.extend_from_slice(self.form.opening(index).as_bytes());
-        let mut hashes = Hashes::default();
+        let mut hashes = BothHashes::default();
         let mut left = size_bytes;
         while left > 0 && self.wanted {
             left -= self.read_some(source.as_mut(), left, &mut hashes)?;
@@ -174,7 +173,7 @@ impl Reading {
         &mut self,
         source: &mut dyn Source,
         left: u64,
-        hashes: &mut Hashes,
+        hashes: &mut BothHashes,
     ) -> io::Result<u64> {
         let start = self.pending.bytes.len();
         let room = BLOCK_BYTES.saturating_sub(start).max(1);
@@ -216,25 +215,6 @@ impl Reading {
         self.findings.lock().failure = Some((index, error));
         // If nobody takes it any more, the body has ended already.
         self.outlet.put(Err(told));
-    }
-}
-
-/// Both hashes of the file that is being read.
-#[derive(Default)]
-struct Hashes {
-    whirlpool: whirlpool::Whirlpool,
-    fingerprint: blake3::Hasher,
-}
-
-impl Hashes {
-    fn add(&mut self, bytes: &[u8]) {
-        self.whirlpool.update(bytes);
-        self.fingerprint.update(bytes);
-    }
-
-    fn finish(self) -> (Whirlpool, Fingerprint) {
-        let whirlpool = Whirlpool::from_bytes(self.whirlpool.finalize().into());
-        (whirlpool, Fingerprint::from_bytes(*self.fingerprint.finalize().as_bytes()))
     }
 }
 

@@ -9,18 +9,16 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::client::handle::Client;
-use crate::client::retry;
+use crate::calls::MAX_LINKS_PER_CALL;
+use crate::client::{Client, retry};
 use crate::error::{Error, ErrorKind};
-use crate::hash::digest::Whirlpool;
+use crate::hash::Whirlpool;
 use crate::link::{FileUrl, RemovalCode};
 use crate::names::RemoteName;
-use crate::pace::lane::Lane;
+use crate::pace::Lane;
 use crate::upload::node_reply;
 use crate::upload::slot::UploadSlot;
-use crate::wire::fields;
-use crate::wire::refusal;
-use crate::wire::reply::Reply;
+use crate::wire::{Reply, fields, refusal};
 
 const RESULT: &str = "end.pl";
 
@@ -114,7 +112,7 @@ impl Client {
     /// Removes what was stored for nobody, as far as the service lets it. How many are left.
     async fn disown(&self, strays: &[(FileUrl, RemovalCode)]) -> usize {
         let mut left = 0;
-        for some in strays.chunks(crate::MAX_LINKS_PER_CALL) {
+        for some in strays.chunks(MAX_LINKS_PER_CALL) {
             match self.remove_strays(some).await {
                 Ok(outcome) if outcome.missing.is_empty() => {}
                 Ok(outcome) => {

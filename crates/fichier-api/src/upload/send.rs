@@ -15,9 +15,9 @@ use std::time::Duration;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use tokio::time::{Instant, sleep_until};
 
-use crate::client::handle::Client;
+use crate::client::Client;
 use crate::error::{Error, ErrorKind};
-use crate::pace::lane::Lane;
+use crate::pace::Lane;
 use crate::types::FolderId;
 use crate::upload::file::{SentFile, UploadFile};
 use crate::upload::form::{self, Form};

@@ -3,10 +3,10 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::client::handle::Client;
+use crate::client::Client;
 use crate::error::{Error, ErrorKind};
-use crate::pace::lane::Lane;
-use crate::transport::address::ApiAddress;
+use crate::pace::Lane;
+use crate::transport::ApiAddress;
 use crate::upload::node_reply;
 
 const OPEN: &str = "upload/get_upload_server.cgi";

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::hash::digest::Whirlpool;
+use crate::hash::Whirlpool;
 use crate::link::FileUrl;
 use crate::names::RemoteName;
 use crate::types::{FolderId, RemoteFile, RemoteFolder};

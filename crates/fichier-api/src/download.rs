@@ -1,0 +1,16 @@
+//! Downloads: a single-use address, then the bytes, checked against size and hash.
+//!
+//! `token` asks for an address, `fetch` receives from it and takes a broken connection up again,
+//! `reply` tells data from error pages, and `content` hashes and writes what has arrived.
+//!
+//! Used by nobody in the crate but `untrusted`. Uses `client`, `transport`, `pace`, `wire` and the
+//! values.
+
+mod content;
+mod fetch;
+mod reply;
+mod token;
+
+pub use content::Downloaded;
+pub use token::DownloadUrl;
+pub(crate) use token::TokenReply;

@@ -1,0 +1,12 @@
+//! The hashes of a file's content: the service's and our own.
+//!
+//! Used by everything that compares contents: `types`, `wire`, `calls`, `upload`, `download`. Uses
+//! no other module of the crate.
+
+mod both;
+mod digest;
+mod thread;
+
+pub(crate) use both::BothHashes;
+pub use digest::{Fingerprint, InvalidDigest, Whirlpool};
+pub(crate) use thread::WhirlpoolThread;

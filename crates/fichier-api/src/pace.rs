@@ -1,0 +1,23 @@
+//! Gives everyone who calls the service a turn.
+//!
+//! The service publishes three calls a second and locks out an address or an account that comes
+//! near it, and it has stricter rules for listings and for the account (docs/api-notes.md, A.5).
+//! A lock stops every program of the account at once, so the limit belongs to none of them alone:
+//! they share the memory of their pacers, see [`Pacer::at`].
+//!
+//! The layers, from the outside in: `pacer` makes callers wait and hands out turns, `memory`
+//! keeps the record in a file that all processes share, `schedule` has the rules, without clock
+//! or I/O; `clock` is the time that the rules count in.
+//!
+//! Used by `client` and by what calls the service. Uses `types` for the number of a folder,
+//! `clock` and `error`; it knows no HTTP and sends nothing.
+
+mod clock;
+mod lane;
+mod memory;
+mod pacer;
+mod schedule;
+
+pub(crate) use lane::Lane;
+pub use pacer::{HoldOff, PaceConfig, Pacer};
+pub(crate) use pacer::{Turn, TurnOr};

@@ -1,0 +1,27 @@
+//! Uploads: a slot on a node, one request with up to 500 files, and what was stored of them.
+//!
+//! An upload has three steps (docs/api-notes.md, C): `slot` asks for a node and an id, `send`
+//! streams the files there, `result` asks what was stored, and `matched` compares that with what
+//! was sent. The body is made in a thread of its own (`reader`) between the texts of a form
+//! (`form`); nothing can be resumed.
+//!
+//! Used by nobody in the crate but `untrusted`. Uses `client`, `transport`, `pace`, `wire`, the
+//! values, and of `calls` the removal of files that a node stored for no account.
+
+mod file;
+mod form;
+mod matched;
+pub(crate) mod node_reply;
+mod reader;
+pub(crate) mod result;
+mod send;
+mod slot;
+mod source;
+
+pub use file::{SentFile, UploadFile};
+pub use matched::{Matched, match_uploaded};
+pub use result::{UploadResult, UploadedFile};
+pub use send::{MAX_FILE_BYTES, MAX_FILES_PER_UPLOAD, MAX_UPLOAD_BYTES, SendError, Sent};
+pub(crate) use slot::Node;
+pub use slot::UploadSlot;
+pub use source::{FileMark, Source};
