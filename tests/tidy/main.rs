@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+mod api_floors;
 mod catalogue;
 mod documents;
 mod readable;
