@@ -5,10 +5,19 @@
 //! The API needs a Premium or Access subscription, and a key from the page "Parameters" of the
 //! service's console.
 //!
+//! # Contents
+//!
+//! * [A first call](#a-first-call): a key, a pacer, a client, a folder and its listing.
+//! * [Calls](#calls): which method does what, and what it costs.
+//! * [Files](#files): links and names; an upload that is checked, and the way back.
+//! * [Errors](#errors): what to do about them, and what must not be repeated.
+//! * [Secrets](#secrets): what never shows up in an error or a log.
+//! * [The house](#the-house): the folders of this crate, for people who change it.
+//!
 //! # A first call
 //!
-//! Everything starts with an [`ApiKey`] and a [`Pacer`]. The service locks out whoever calls too
-//! fast, by address and by account; the pacer spaces the calls of all programs that share its
+//! Everything starts with an [`ApiKey`] and a [`Pacer`]. The service locks out programs that call
+//! too fast, by address and by account; the pacer spaces the calls of all programs that share its
 //! memory. In these examples the service is an emulator on loopback, with a clock that runs a
 //! hundred times faster: the two lines that say so are not needed otherwise.
 //!
@@ -37,7 +46,28 @@
 //! # }
 //! ```
 //!
-//! # What costs how much
+//! # Calls
+//!
+//! Every call is a method of [`Client`]:
+//!
+//! * Folders: [`list_folder`](Client::list_folder),
+//!   [`list_folder_whole`](Client::list_folder_whole), [`make_folder`](Client::make_folder),
+//!   [`move_folder`](Client::move_folder), [`rename_folder`](Client::rename_folder),
+//!   [`remove_folder`](Client::remove_folder), [`share_folder`](Client::share_folder).
+//! * Files, listed or described: [`list_files`](Client::list_files),
+//!   [`list_account`](Client::list_account), [`file_info`](Client::file_info),
+//!   [`scan_file`](Client::scan_file).
+//! * Files in batches: [`move_files`](Client::move_files),
+//!   [`move_and_rename_file`](Client::move_and_rename_file),
+//!   [`rename_files`](Client::rename_files), [`copy_files`](Client::copy_files),
+//!   [`remove_files`](Client::remove_files), [`change_attributes`](Client::change_attributes).
+//! * Uploads: [`open_upload`](Client::open_upload), [`send_files`](Client::send_files),
+//!   [`upload_result`](Client::upload_result).
+//! * Downloads: [`download`](Client::download), [`resume_download`](Client::resume_download),
+//!   [`download_url`](Client::download_url).
+//! * The account: [`account`](Client::account), [`set_account`](Client::set_account).
+//! * The rest: remote uploads, FTP and vouchers: [`remote_uploads`](Client::remote_uploads),
+//!   [`ftp_users`](Client::ftp_users), [`vouchers`](Client::vouchers) and their neighbours.
 //!
 //! Each method says how many calls it costs, and calls are scarce: one a second by default, a
 //! listing every three seconds, the same folder every thirty. A method *waits* for its turn, a
@@ -46,11 +76,11 @@
 //!
 //! # Files
 //!
-//! A file is its link, [`FileUrl`]: links survive moves and renames, and names need not be
+//! A file is known by its link, [`FileUrl`]: links survive moves and renames, and names need not be
 //! unique. Names travel encoded ([`names::RemoteName`]), as the service refuses some characters.
 //!
 //! An upload has three steps: a slot, one streamed request for up to [`MAX_FILES_PER_UPLOAD`]
-//! files, and the question what was stored. What comes back is compared with what was sent:
+//! files, and the question what was stored. The answer is compared with what was sent:
 //!
 //! ```
 //! # #[tokio::main]
@@ -89,7 +119,7 @@
 //! # }
 //! ```
 //!
-//! # When something fails
+//! # Errors
 //!
 //! An [`Error`] says which call failed, how often it was tried, and what went wrong;
 //! [`Error::remedy`] is the one thing to do about it. Calls that do no harm when they are done
@@ -104,7 +134,31 @@
 //! # Secrets
 //!
 //! The key goes to the hosts of the service only. Neither it nor a link is in any error, nor in
-//! `Debug` output: whoever has a link can download the file.
+//! `Debug` output: anybody who has a link can download the file.
+//!
+//! # The house
+//!
+//! A line for each folder, or file beside them, from the ground up. Each uses only those before it,
+//! which a test holds (`tests/tidy/api_floors.rs`), and no two files need each other.
+//!
+//! | folder | what it has |
+//! |---|---|
+//! | `error`, `clock` | what can go wrong and what to do about it; what time it is |
+//! | `hash` | Whirlpool, which the service reports, and BLAKE3, which is ours |
+//! | [`names`] | local names as the service can keep them, and back |
+//! | `link`, `key`, `types` | the identity of a file, the key of an account, and plain values |
+//! | `wire` | replies: decoded, or told apart as refusals |
+//! | `pace` | turns: when the next request may start, for all processes of an account |
+//! | `transport` | the network: hosts, TLS, address family, HTTP, or a carrier instead of it |
+//! | `client` | [`Client`]: key, connections and pace, and what may be repeated |
+//! | `calls` | the endpoints of the API, a file for each group |
+//! | `upload` | slot, form, body, result, and the comparison with what was sent |
+//! | `download` | address, data, and the comparison with what was expected |
+//! | `untrusted` | the way of a reply without a connection, for tests with hostile replies |
+//!
+//! Each folder's root lists what it offers, what may use it and what it may use. A new endpoint
+//! goes to `calls`; a new fact about replies to `wire`; nothing but `transport` opens a connection,
+//! and nothing but `wire` reads the service's words.
 
 mod calls;
 mod client;
