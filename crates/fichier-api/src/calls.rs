@@ -4,8 +4,8 @@
 //! them; each method says how many calls it costs and what its reply proves. Endpoints that carry
 //! the contents of files are in `upload` and `download`.
 //!
-//! Used by `upload`, which removes what it left behind. Uses `client`, `pace` for the lanes,
-//! `wire` and the values; it opens no connection by itself.
+//! Used by `upload`, which removes files that a node stored for no account. Uses `client`, `pace`
+//! for the lanes, `wire` and the values; it opens no connection by itself.
 
 pub(crate) mod account;
 mod attributes;

@@ -1,8 +1,8 @@
-//! What time it is: the wall clock, and the clock since boot that nobody sets.
+//! The time: of the wall clock, and of the clock since boot, which cannot be set.
 //!
 //! Everything in this workspace that depends on a time of day asks a [`Clock`], and everything that
 //! waits uses the runtime's timers. So a simulation that stops the runtime's clock (tokio's
-//! `pause`) has all time in its hand: a [`Clock::following_runtime`] shows what the timers count.
+//! `pause`) controls all time: a [`Clock::following_runtime`] shows what the timers count.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 /// A source of the time. Copies show the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Clock {
-    /// Of a clock that follows the runtime: what it showed, and when that was for the runtime.
+    /// For a clock that follows the runtime: the time at its start, and the runtime's instant then.
     followed: Option<(SystemTime, Instant)>,
 }
 

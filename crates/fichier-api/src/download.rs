@@ -1,10 +1,9 @@
 //! Downloads: a single-use address, then the bytes, checked against size and hash.
 //!
-//! `token` asks for an address, `fetch` receives from it and takes a broken connection up again,
+//! `token` asks for an address, `fetch` receives from it and resumes after a broken connection,
 //! `reply` tells data from error pages, and `content` hashes and writes what has arrived.
 //!
-//! Used by nobody in the crate but `untrusted`. Uses `client`, `transport`, `pace`, `wire` and the
-//! values.
+//! Used by no folder but `untrusted`. Uses `client`, `transport`, `pace`, `wire` and the values.
 
 mod content;
 mod fetch;

@@ -1,18 +1,18 @@
-//! What can go wrong in a call to the service, sorted by what the caller can do.
+//! The errors of a call to the service, sorted by what the caller can do.
 //!
 //! Every kind has exactly one [`Remedy`], and nothing outside `refusal` looks at the texts that
 //! the service writes. The enums are deliberately exhaustive: a new kind must break each `match`
 //! until someone has decided what it means there.
 //!
-//! `Display` says what happened at *this* level and never repeats the cause; whoever prints an
+//! `Display` says what happened at *this* level and never repeats the cause; code that prints an
 //! error prints the whole chain. No error contains a key or a link.
 
 use std::time::{Duration, SystemTime};
 use std::{fmt, io};
 
-/// Shortest hold-off after a flood answer (docs/api-notes.md, A.5).
+/// The shortest hold-off after a flood answer (docs/api-notes.md, A.5).
 pub(crate) const FLOOD_HOLD_OFF: Duration = Duration::from_secs(60);
-/// Hold-off after a hard lock, which lasts up to an hour (docs/api-notes.md, E).
+/// The hold-off after a hard lock, which lasts up to an hour (docs/api-notes.md, E).
 pub(crate) const LOCK_HOLD_OFF: Duration = Duration::from_secs(60 * 60);
 
 /// A call that was given up, after the retries had their say.
@@ -61,7 +61,7 @@ pub enum ErrorKind {
     /// Nothing was sent: an earlier answer demanded silence, and it has not ended.
     #[error("no calls are made until a hold-off ends: {reason}")]
     HeldOff {
-        /// When calls may be made again.
+        /// The end of the hold-off, after which calls may be made again.
         until: SystemTime,
         /// How long that was when the call was refused.
         wait: Duration,
@@ -110,7 +110,7 @@ pub enum ErrorKind {
     /// Each file of a `file/rename` call already has its new name.
     #[error("no file was renamed: the names are already as asked for")]
     NothingRenamed,
-    /// The upload node could not open its storage: once more, with a new node.
+    /// The upload node could not open its storage: try once more, with a new node.
     #[error("the upload node could not store the files")]
     NodeStorage,
     /// The upload node found no file in the request: malformed, or empty files only.
@@ -129,7 +129,7 @@ pub enum ErrorKind {
     /// says that no connection was made, so that nothing was sent.
     #[error("the service could not be reached")]
     Unreachable(#[source] io::Error),
-    /// A reply that cannot be read, or lacks what it should have.
+    /// A reply that cannot be read, or lacks a field that it should have.
     #[error("unexpected reply from the service: {detail}")]
     UnexpectedReply {
         /// What was expected and what came, without the reply's content.
@@ -146,15 +146,15 @@ pub enum ErrorKind {
     /// The request itself is wrong, and was not sent.
     #[error("{problem}")]
     InvalidRequest {
-        /// What is wrong with it.
+        /// The mistake, in a sentence.
         problem: String,
     },
-    /// The files went to nobody's account: the node did not accept the key. They were removed
-    /// again as far as the service allowed.
+    /// The files are in no account: the node did not accept the key. They were removed again as far
+    /// as the service allowed.
     #[error("the upload node did not accept the API key and stored the files anonymously")]
     Anonymous {
-        /// How many were not removed: the service may not know new links yet. Asking for the
-        /// result again tries again.
+        /// How many were not removed: the service may not know new links yet. Ask for the result
+        /// again to try again.
         left: usize,
     },
     /// What was downloaded is not what was asked for.

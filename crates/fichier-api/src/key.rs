@@ -10,7 +10,8 @@ use zeroize::Zeroizing;
 
 use crate::hash::Fingerprint;
 
-/// Longest key accepted. Keys seen so far have 32 characters (docs/api-notes.md, A.2).
+/// The most characters of a key; a longer text is refused. Keys seen so far have 32 characters
+/// (docs/api-notes.md, A.2).
 const MAX_LENGTH: usize = 128;
 
 /// The key of an account, made on the service's parameters page.
@@ -45,7 +46,7 @@ impl ApiKey {
         Zeroizing::new(format!("Bearer {}", *self.0))
     }
 
-    /// Tells keys apart without giving them away: what is remembered for one is not for another.
+    /// Tells keys apart without giving them away, so that a memory of one is not used for another.
     pub(crate) fn digest(&self) -> String {
         let hash = blake3::derive_key("fichier-api, which key this is, v1", self.0.as_bytes());
         Fingerprint::from_bytes(hash).to_hex()

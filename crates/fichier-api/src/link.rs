@@ -1,8 +1,8 @@
-//! File links: what the service knows a file by, and what anybody can fetch it with.
+//! File links: the service knows a file by its link, and anybody can fetch the file with it.
 //!
-//! A link stays the same when its file is renamed or moved; a copy or a new upload has a new
-//! one (docs/api-notes.md, A.7). It is therefore the identity of a remote file. It is also a
-//! capability: whoever has it can download the file. So `Debug` hides it, there is no
+//! A link stays the same when its file is renamed or moved; a copy or a new upload has a new one
+//! (docs/api-notes.md, A.7). It is therefore the identity of a remote file. It is also a
+//! capability: anybody who has it can download the file. So `Debug` hides it, there is no
 //! `Display`, and no error of this crate contains one.
 
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Gives everyone who calls the service a turn.
+//! The pace: when the next request to the service may start.
 //!
 //! The service publishes three calls a second and locks out an address or an account that comes
 //! near it, and it has stricter rules for listings and for the account (docs/api-notes.md, A.5).

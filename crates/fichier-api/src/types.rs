@@ -1,4 +1,4 @@
-//! What the service keeps: folders, files, and what it says about them.
+//! The things that the service keeps: folders and files, as it describes them.
 //!
 //! Plain values without behaviour. How they come out of a reply is decided in `wire`; how a
 //! call reports them is said at the call.
@@ -49,13 +49,13 @@ pub struct RemoteFile {
 /// A sub-folder in a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoteFolder {
-    /// Its number.
+    /// Its number, which stays when it is renamed or moved.
     pub id: FolderId,
     /// Its name as the service stores it; unique among its siblings.
     pub name: RemoteName,
 }
 
-/// What one folder holds, not recursively.
+/// The content of one folder, not recursively.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FolderListing {
     /// The folder that was listed.
@@ -66,13 +66,13 @@ pub struct FolderListing {
     pub folders: Vec<RemoteFolder>,
     /// Its files, in no particular order.
     pub files: Vec<RemoteFile>,
-    /// Whether this is all there is. `false` when the service may have cut the list (5,000
-    /// rows), counts something else than it lists, or answered for another folder: what is
-    /// absent from such a listing may well exist (docs/api-notes.md, G.1 rows 3 and 28).
+    /// Whether this is all there is. `false` when the service may have cut the list (5,000 rows),
+    /// counts something else than it lists, or answered for another folder: a file that such a
+    /// listing lacks may well exist (docs/api-notes.md, G.1 rows 3 and 28).
     pub complete: bool,
 }
 
-/// What became of each file of a batch.
+/// The outcome for each file of a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BatchOutcome {
     /// Links, as they were asked for, that the service reports as done.
@@ -88,6 +88,6 @@ pub struct BatchOutcome {
 pub struct Copied {
     /// The file that was copied.
     pub from: FileUrl,
-    /// Its copy.
+    /// The new file.
     pub to: FileUrl,
 }

@@ -1,8 +1,8 @@
-//! What the service answers, read without a connection: for tests that make up hostile answers.
+//! Replies of the service, read without a connection: for tests that make up hostile ones.
 //!
-//! Not part of the published interface. Each function is what the method of [`crate::Client`]
-//! does with a reply that has come in whole, and shares its code: nothing is decided here. It is
-//! always compiled, so that what is tested is what is shipped.
+//! Not part of the published interface. Each function is what the method of [`crate::Client`] does
+//! with a reply that has come in whole, and shares its code: nothing is decided here. It is always
+//! compiled, so that tests see the code that is shipped.
 
 use jiff::Timestamp;
 
@@ -30,7 +30,7 @@ pub struct Answer {
     pub location: Option<String>,
     /// The header `Retry-After`.
     pub retry_after: Option<String>,
-    /// The body.
+    /// The bytes that follow the headers.
     pub body: Vec<u8>,
 }
 

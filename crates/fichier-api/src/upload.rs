@@ -1,12 +1,13 @@
-//! Uploads: a slot on a node, one request with up to 500 files, and what was stored of them.
+//! Uploads: a slot on a node, one request with up to 500 files, and the answer which of them were
+//! stored.
 //!
 //! An upload has three steps (docs/api-notes.md, C): `slot` asks for a node and an id, `send`
 //! streams the files there, `result` asks what was stored, and `matched` compares that with what
 //! was sent. The body is made in a thread of its own (`reader`) between the texts of a form
 //! (`form`); nothing can be resumed.
 //!
-//! Used by nobody in the crate but `untrusted`. Uses `client`, `transport`, `pace`, `wire`, the
-//! values, and of `calls` the removal of files that a node stored for no account.
+//! Used by no folder but `untrusted`. Uses `client`, `transport`, `pace`, `wire`, the values, and
+//! of `calls` the removal of files that a node stored for no account.
 
 mod file;
 mod form;

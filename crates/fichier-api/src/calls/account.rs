@@ -1,4 +1,4 @@
-//! The account: its offer, what it may store, and its settings (docs/api-notes.md, B.18).
+//! The account: its offer, its storage and its settings (docs/api-notes.md, B.18).
 //!
 //! The service allows one reading in a minute and one in five for the user, and answers more with
 //! a lock of the address. So a reading is kept in the pacer's memory for ten minutes, where the
@@ -18,12 +18,12 @@ use crate::wire::{self, Done, Reply, dates, fields};
 
 const INFO: &str = "user/info.cgi";
 
-/// What the service says about the account. Its figures are computed now and then, not live.
+/// The service's description of the account. Its figures are computed now and then, not live.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Account {
     /// The address that it is registered with.
     pub email: String,
-    /// What is paid for.
+    /// The offer that is paid for.
     pub offer: Offer,
     /// When the subscription ends; `None` without one.
     #[serde(default, deserialize_with = "date")]
@@ -41,8 +41,8 @@ pub struct Account {
         deserialize_with = "fields::optional_number"
     )]
     pub allowed_cold_storage_bytes: Option<u64>,
-    /// What is left of it, as far as is known; negative when too much is used. One client takes
-    /// it for the total: where [`Account::allowed_cold_storage_bytes`] is present, use that.
+    /// The rest of that, as far as is known; negative when too much is used. One client takes it
+    /// for the total: where [`Account::allowed_cold_storage_bytes`] is present, use that.
     #[serde(
         rename = "available_cold_storage",
         default,
@@ -63,22 +63,22 @@ pub struct Account {
     pub settings: AccountSettings,
 }
 
-/// What an account has paid for.
+/// The offer that an account has paid for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Offer {
     /// Nothing: most of the API is refused.
     None,
-    /// Premium.
+    /// The offer "Premium".
     Premium,
-    /// Access.
+    /// The offer "Access".
     Access,
-    /// Premium GOLD.
+    /// The offer "Premium GOLD".
     Gold,
     /// An offer with a number that is not known.
     Other(i64),
 }
 
-/// Settings of an account. As a request, what is `None` stays as it is.
+/// Settings of an account. In a request, a setting that is `None` stays as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AccountSettings {
@@ -115,7 +115,7 @@ pub struct AccountSettings {
 }
 
 impl Client {
-    /// Reads the account: one call, or none if anyone who shares the pacer's memory has read it
+    /// Reads the account: one call, or none if a process that shares the pacer's memory has read it
     /// with the same key within ten minutes.
     ///
     /// Waits for as long as the service's limit demands: with another key, or after a reply that
@@ -153,7 +153,7 @@ impl Client {
     /// [`ErrorKind::KeyRefused`], [`ErrorKind::Throttled`] and the general ones.
     pub async fn set_account(&self, settings: &AccountSettings) -> Result<(), Error> {
         let set = self.call::<Done>(INFO, Lane::Account, false, settings).await;
-        // What was remembered may be out of date now.
+        // The remembered description may be out of date now.
         self.pacer().forget_account();
         set.map(|_| ())
     }
@@ -172,7 +172,7 @@ pub(crate) fn read(reply: &Reply) -> Result<(Account, String), ErrorKind> {
     Ok((parse(&text)?, text))
 }
 
-/// The limit for the user has not been touched: nobody knows the key, or nothing was sent.
+/// Whether the limit for the user is untouched: no user has this key, or nothing was sent.
 fn reached_no_user(kind: &ErrorKind) -> bool {
     let not_sent = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
     matches!(kind, ErrorKind::KeyRefused)

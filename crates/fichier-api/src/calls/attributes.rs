@@ -12,7 +12,7 @@ use crate::types::BatchOutcome;
 
 const CHANGE: &str = "file/chattr.cgi";
 
-/// What to change of files. `None` leaves an attribute as it is.
+/// Changes of the attributes of files. `None` leaves an attribute as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attributes {
     /// Another name; only for a single file.

@@ -14,8 +14,8 @@ use crate::error::{Error, ErrorKind};
 use crate::link::FileUrl;
 use crate::types::BatchOutcome;
 
-/// The most links in one call. The service publishes no number; batches of this size have been
-/// seen to work (docs/api-notes.md, G.1 row 1).
+/// The most links in one call; more are refused and nothing is sent. The service publishes no
+/// number; batches of this size have been seen to work (docs/api-notes.md, G.1 row 1).
 pub const MAX_LINKS_PER_CALL: usize = 100;
 
 /// The links that a reply names as done.

@@ -1,4 +1,4 @@
-//! What files there are: one, those of a folder, or all (docs/api-notes.md, B.5 to B.7).
+//! Listings of files: one, those of a folder, or all (docs/api-notes.md, B.5 to B.7).
 //!
 //! Prefer [`Client::list_folder`], which shows folders and files in one call: asking file by file
 //! has led to locked addresses and accounts (docs/api-notes.md, A.5).
@@ -26,7 +26,7 @@ const ALL_FILES: FolderId = FolderId(-1);
 /// One file in detail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileInfo {
-    /// Its link.
+    /// Its link, by which the service knows it.
     pub url: FileUrl,
     /// Its name as the service stores it.
     pub name: RemoteName,

@@ -2,7 +2,7 @@
 //!
 //! One call takes up to [`crate::MAX_LINKS_PER_CALL`] links. Batches can be carried out in part,
 //! with status `OK` (docs/api-notes.md, G.1 row 2), so each result is compared link by link with
-//! what was asked for: what the service does not name as done is *missing*, and to be looked at.
+//! the request: a file that the service does not name as done is *missing*, and to be looked at.
 
 use std::collections::HashMap;
 
@@ -56,7 +56,7 @@ struct CopyPair {
 impl Client {
     /// Moves files into a folder; their links stay good. Costs one call.
     ///
-    /// What happens to a file of the same name there is not known: most likely both stay
+    /// It is not known what happens to a file of the same name there: most likely both stay
     /// (docs/api-notes.md, G.1 row 12).
     ///
     /// # Errors
@@ -167,8 +167,8 @@ impl Client {
 
     /// Removes files, for ever: the service has no trash. Costs one call.
     ///
-    /// Listings may show a removed file for some time. What the service says about links that it
-    /// does not know is open (docs/api-notes.md, B.8): a single one that it calls unknown is
+    /// Listings may show a removed file for some time. The answer to a link that the service does
+    /// not know is not documented (docs/api-notes.md, B.8): a single one that it calls unknown is
     /// done; of several, all are missing.
     ///
     /// # Errors
@@ -203,7 +203,7 @@ impl Client {
 }
 
 impl RenameReply {
-    /// Done is what has the very name that was asked for.
+    /// A file is done if it has the very name that was asked for.
     pub(crate) fn outcome(self, asked: &[(FileUrl, RemoteName)]) -> BatchOutcome {
         let names: HashMap<FileUrl, String> =
             self.urls.into_iter().map(|row| (row.url, row.new_filename)).collect();
@@ -217,7 +217,7 @@ impl RenameReply {
     }
 }
 
-/// What a refusal to rename says of files that have their names already: all are done.
+/// The outcome if the service refuses because the files have their names already: all are done.
 pub(crate) fn renamed_before(
     kind: &ErrorKind,
     asked: &[(FileUrl, RemoteName)],
@@ -229,7 +229,7 @@ pub(crate) fn renamed_before(
     })
 }
 
-/// What a refusal to remove says of files that are not there: done if it can only mean this one.
+/// The outcome if the service refuses because files do not exist: done if it can only mean the one.
 pub(crate) fn removed_before(kind: &ErrorKind, urls: &[FileUrl]) -> Option<BatchOutcome> {
     let urls = matches!(kind, ErrorKind::NotFound).then(|| urls.to_vec())?;
     Some(match urls[..] {

@@ -1,9 +1,9 @@
 //! Folders: list, make, move, rename, remove, share (docs/api-notes.md, B.13 to B.17).
 //!
-//! A listing says whether it is complete, and everything that could make it look emptier than
-//! the folder is counts against that: what is missing in an incomplete listing may well exist.
-//! None of the calls that change folders is repeated after a lost reply: list the parent to see
-//! what was done.
+//! A listing says whether it is complete, and everything that could make it look emptier than the
+//! folder is counts against that: a file that an incomplete listing lacks may well exist. None of
+//! the calls that change folders is repeated after a lost reply: list the parent to see what was
+//! done.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ pub struct Sharing {
     pub is_public: bool,
     /// A password for the public address: at least 6 characters.
     pub password: Option<String>,
-    /// Other users of the service. An empty list ends what was shared with users.
+    /// Other users of the service. An empty list ends all shares with users.
     pub users: Vec<SharedWith>,
 }
 
@@ -37,7 +37,7 @@ pub struct Sharing {
 pub struct SharedWith {
     /// The address of the user's account.
     pub email: String,
-    /// Whether the user may change what is in the folder.
+    /// Whether the user may change the content of the folder.
     pub may_write: bool,
     /// Whether the user may not see the links of the files; such a user may not write.
     pub links_are_hidden: bool,
@@ -117,7 +117,7 @@ impl Client {
 
     /// Moves a folder with all that is in it. Costs one call.
     ///
-    /// What happens if `into` has a folder of that name is not known: look first
+    /// It is not known what happens if `into` has a folder of that name: look first
     /// (docs/api-notes.md, B.16, G.1 row 13).
     ///
     /// # Errors
@@ -155,8 +155,8 @@ impl Client {
         Ok(())
     }
 
-    /// Sets who may see a folder; what was shared before and is not named ends. Costs one call.
-    /// Returns the public address, if there is one: whoever has it can see the folder.
+    /// Sets who may see a folder; shares that are not named here end. Costs one call. Returns the
+    /// public address, if there is one: anybody who has it can see the folder.
     ///
     /// # Errors
     ///
@@ -184,7 +184,7 @@ impl Client {
     }
 }
 
-/// A listing, and what is known of files that it lacks.
+/// A listing, and the number of files that it may lack.
 pub(crate) struct Counted {
     pub(crate) listing: FolderListing,
     /// How many files there are, as the service counts them.

@@ -20,7 +20,7 @@ const REMOVE: &str = "ftp/users/rm.cgi";
 /// An account for FTP only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FtpUser {
-    /// Its login.
+    /// Its login name.
     pub user: String,
     /// Where its files go.
     pub folder: Option<FolderId>,

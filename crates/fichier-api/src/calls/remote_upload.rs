@@ -22,7 +22,7 @@ const REQUEST: &str = "remote/request.cgi";
 /// A request to fetch addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoteUpload {
-    /// Its number.
+    /// Its number, which the service gave it.
     pub id: i64,
     /// When it was made.
     pub requested_at: Option<Timestamp>,
@@ -30,7 +30,7 @@ pub struct RemoteUpload {
     pub executed_at: Option<Timestamp>,
 }
 
-/// What became of the addresses of a [`RemoteUpload`].
+/// The outcome of a [`RemoteUpload`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoteUploadResult {
     /// One for each address that was tried.
@@ -40,7 +40,7 @@ pub struct RemoteUploadResult {
 /// One address that was fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fetched {
-    /// The address.
+    /// The address that the service was to fetch.
     pub source: String,
     /// The file that was made of it.
     pub file: Option<FileUrl>,
@@ -114,7 +114,7 @@ impl Client {
         Ok(jobs.collect())
     }
 
-    /// Tells what became of a remote upload. Costs one call.
+    /// Tells the outcome of a remote upload. Costs one call.
     ///
     /// # Errors
     ///

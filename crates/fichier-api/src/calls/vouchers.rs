@@ -2,7 +2,7 @@
 //!
 //! **Unverified**: written from a transcription of the documentation.
 //!
-//! A voucher is worth money to whoever has its code, so [`VoucherCode`] keeps out of logs.
+//! A voucher is worth money to anybody who has its code, so [`VoucherCode`] keeps out of logs.
 
 use std::fmt;
 
@@ -26,10 +26,10 @@ pub struct VoucherCode(pub String);
 /// A voucher that was not used yet.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Voucher {
-    /// Its code.
+    /// Its code, which is as good as money.
     #[serde(rename = "voucher")]
     pub code: VoucherCode,
-    /// What it is good for, in the service's words.
+    /// What it can be exchanged for, in the service's words.
     #[serde(default, deserialize_with = "fields::text")]
     pub service: String,
 }
@@ -64,7 +64,7 @@ impl Client {
         Ok(reply.data)
     }
 
-    /// Tells what a voucher is good for. Costs one call.
+    /// Tells what a voucher can be exchanged for. Costs one call.
     ///
     /// # Errors
     ///

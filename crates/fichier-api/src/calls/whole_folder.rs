@@ -23,10 +23,10 @@ use crate::link::FileUrl;
 use crate::types::{FolderId, FolderListing, RemoteFile};
 use crate::wire::dates;
 
-/// Asked for beyond each edge of a window. Dates have whole seconds, and whether one that is
-/// exactly at the edge is within is not known.
+/// The time that is asked for beyond each edge of a window. Dates have whole seconds, and it is not
+/// known whether the window holds a date exactly at its edge.
 const MARGIN: SignedDuration = SignedDuration::from_secs(10);
-/// The same where clocks are changed: dates there may be off by an hour (A.6).
+/// The margin near a clock change, where dates may be off by an hour (A.6).
 const WIDE_MARGIN: SignedDuration = SignedDuration::from_secs(65 * 60);
 
 /// A span of time, without end where there is none.
@@ -44,11 +44,11 @@ impl Client {
     /// 2,500 files, and 8 more than one for each 1,250 at most. Each of them waits until 30 s
     /// after the one before: a folder of 20,000 files takes about five minutes.
     ///
-    /// What changes in the folder meanwhile may be missing in it or make it incomplete.
+    /// A change in the folder meanwhile may be missing in it or make it incomplete.
     ///
     /// # Errors
     ///
-    /// As [`Client::list_folder`]; whatever was found before is lost then.
+    /// As [`Client::list_folder`]; the files found before are lost then.
     ///
     /// Source: docs/api-notes.md, B.5, B.13, G.1 rows 3 and 6.
     pub async fn list_folder_whole(&self, id: FolderId) -> Result<FolderListing, Error> {
@@ -82,7 +82,7 @@ impl Client {
     }
 }
 
-/// What is listed later is newer.
+/// A file that is listed again replaces the earlier row.
 fn add(found: &mut HashMap<FileUrl, RemoteFile>, files: Vec<RemoteFile>) {
     found.extend(files.into_iter().map(|file| (file.url.clone(), file)));
 }

@@ -1,8 +1,8 @@
 //! The client of one account: what every call has in common.
 //!
-//! Each endpoint is a method of [`Client`], in the file of its group (`folders`, `files`,
-//! `upload`, `download`, …). All of them go through [`Client::call`]: wait for a turn, send, read
-//! the reply, tell the pacer, and repeat only what may be repeated.
+//! Each endpoint is a method of [`Client`], in the file of its group in `calls`, `upload` or
+//! `download`. All of them go through [`Client::call`]: wait for a turn, send, read the reply, tell
+//! the pacer, and repeat only what may be repeated.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,9 +19,9 @@ use crate::transport::{
     AddressFamily, ApiAddress, BuildError, Carrier, ServiceClock, Settings, Transport,
 };
 
-/// The service itself (docs/api-notes.md, A.1).
+/// The address of the service (docs/api-notes.md, A.1).
 const API_URL: &str = "https://api.1fichier.com/v1";
-/// Without a byte for so long, a connection is given up.
+/// The longest time without a byte; after it a connection has failed.
 const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The client of one account. Cloning it is cheap; clones share connections and pacer.
@@ -31,7 +31,7 @@ pub struct Client {
     pacer: Pacer,
     /// [`ApiKey::digest`].
     key_digest: Arc<str>,
-    /// For [`Client::download`] and [`Client::resume_download`].
+    /// The options of [`Client::download`] and [`Client::resume_download`].
     download_options: Arc<DownloadOptions>,
 }
 
@@ -83,7 +83,7 @@ impl Client {
         Ok(Client { transport, key_digest: key.digest().into(), ..self.clone() })
     }
 
-    /// What spaces this client's calls.
+    /// The pacer that spaces this client's calls.
     pub fn pacer(&self) -> &Pacer {
         &self.pacer
     }
@@ -95,13 +95,13 @@ impl Client {
         Client { download_options: options.into(), ..self.clone() }
     }
 
-    /// What the service's clock showed in the newest reply to any call, of the API or a node, a
-    /// refusal too; `None` until the first. Costs no call.
+    /// The service's clock in the newest reply to any call, of the API or a node, a refusal too;
+    /// `None` until the first. Costs no call.
     pub fn service_clock(&self) -> Option<ServiceClock> {
         self.transport.service_clock().get()
     }
 
-    /// Whether a word is the API key: for whoever is about to keep a text that may hold it.
+    /// Whether a word is the API key: to be asked before a text is kept that may hold it.
     pub fn is_key(&self, word: &str) -> bool {
         ApiKey::new(word).is_ok_and(|key| *key.digest() == *self.key_digest)
     }
@@ -156,7 +156,7 @@ impl ClientBuilder {
         ClientBuilder { extra_roots_pem: Some(pem), ..self }
     }
 
-    /// What the client calls itself; by default `fichier-api/VERSION`.
+    /// The name that the client sends; by default `fichier-api/VERSION`.
     #[must_use]
     pub fn user_agent(self, text: &str) -> ClientBuilder {
         ClientBuilder { user_agent: text.to_owned(), ..self }

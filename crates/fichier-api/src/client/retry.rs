@@ -2,7 +2,7 @@
 //!
 //! Whether a call may be repeated after a lost reply is a property of its endpoint
 //! (docs/api-notes.md, B.0); one that never left this machine may always be. Work that fails for
-//! longer is the caller's to repeat, and silence after a flood is the pacer's.
+//! longer is the caller's to repeat, and the pacer keeps silent after a flood.
 //!
 //! Invariant: an attempt whose outcome is unknown is followed by another only if the call is
 //! idempotent, and a flood, a lock or a refusal is never answered with another attempt.
@@ -15,19 +15,19 @@ use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use crate::error::{Error, ErrorKind};
 use crate::pace::Pacer;
 
-/// Attempts after the first.
+/// The most attempts after the first; then the call has failed.
 const MAX_REPEATS: usize = 3;
-/// Before the first repeat (docs/api-notes.md, E: back-off from 5 s); doubled each time.
+/// The pause before the first repeat (docs/api-notes.md, E: back-off from 5 s); doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 
-/// What is known about one call between its attempts, and what follows from it. Pure.
+/// The state of one call between its attempts, and the decision about the next. Pure.
 #[derive(Debug)]
 pub(crate) struct Repeats {
     idempotent: bool,
     pauses: ExponentialBackoff,
     /// Attempts that had a turn.
     attempts: u32,
-    /// What an earlier attempt said that may have been carried out.
+    /// The error of an earlier attempt that may have been carried out.
     in_doubt: Option<ErrorKind>,
 }
 
@@ -56,9 +56,9 @@ impl Repeats {
 
     /// Decides after an attempt that failed with `kind`.
     ///
-    /// What is given up for is what the last attempt said. If that one was not even sent, after
-    /// one whose outcome is unknown, then it is what the earlier one said: the call may have been
-    /// carried out, and the caller must know.
+    /// The call fails with the error of its last attempt. If that one was not even sent, after one
+    /// whose outcome is unknown, it fails with the earlier error: the call may have been carried
+    /// out, and the caller must know.
     pub(crate) fn after(&mut self, kind: ErrorKind) -> Next {
         let sent = was_sent(&kind);
         self.attempts += u32::from(sent);
@@ -139,7 +139,7 @@ mod tests {
 
     use super::*;
 
-    /// A call whose attempts go as listed; what came of it, with what was left unused.
+    /// A call whose attempts go as listed; its outcome, with the attempts that were not used.
     fn outcome(idempotent: bool, script: Vec<Result<(), ErrorKind>>) -> String {
         let mut repeats = Repeats::new(idempotent, 1);
         let mut script = script.into_iter();

@@ -14,14 +14,15 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use crate::error::ErrorKind;
 use crate::hash::{Whirlpool, WhirlpoolThread};
 
+/// Bytes that are gathered before they are hashed and written.
 const BLOCK_BYTES: usize = 256 * 1024;
-/// Blocks that may wait to be hashed.
+/// Blocks that may wait to be hashed; at the limit the download waits.
 const BLOCKS_AHEAD: usize = 4;
 
-/// Up to this size, or when it is not known, a file is small (docs/api-notes.md, D: 50 MB).
+/// The most bytes of a small file; one of unknown size is small too (docs/api-notes.md, D: 50 MB).
 const SMALL_BYTES: u64 = 50 * 1024 * 1024;
 
-/// What a download brought.
+/// A download that is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Downloaded {
     /// Length of the whole content.
@@ -92,7 +93,7 @@ impl<'s, S: AsyncWrite + Unpin> Content<'s, S> {
         if whole == announced { Ok(()) } else { Err(wrong_size(whole, announced)) }
     }
 
-    /// Takes what has come next.
+    /// Takes the bytes that have arrived next.
     pub(crate) async fn add(&mut self, chunk: &[u8]) -> Result<(), ErrorKind> {
         let size_bytes = self.size_bytes + chunk.len() as u64;
         if let Some(whole) = self.whole.filter(|whole| size_bytes > *whole) {
@@ -103,7 +104,7 @@ impl<'s, S: AsyncWrite + Unpin> Content<'s, S> {
         if self.block.len() < BLOCK_BYTES { Ok(()) } else { self.pass_on().await }
     }
 
-    /// Hands on what is gathered, to the thread that hashes and to the sink.
+    /// Hands on the gathered block, to the thread that hashes and to the sink.
     pub(crate) async fn pass_on(&mut self) -> Result<(), ErrorKind> {
         let block = self.block.split().freeze();
         if block.is_empty() {
@@ -113,7 +114,7 @@ impl<'s, S: AsyncWrite + Unpin> Content<'s, S> {
         self.sink.write_all(&block).await.map_err(ErrorKind::Sink)
     }
 
-    /// Compares all that has come with what is expected, after the sink has taken it.
+    /// Compares the whole content with size and hash as expected, after the sink has taken it.
     pub(crate) async fn finish(
         mut self,
         expect: Option<(u64, Whirlpool)>,

@@ -1,11 +1,11 @@
 //! Downloads: a single-use address, then the bytes, checked against size and hash.
 //!
-//! A connection that breaks is taken up where it ended, with a new address each time
-//! (docs/api-notes.md, D, G.1 row 30). Error pages come with status 200, and a request for a part
-//! may be answered with the whole: what arrives is looked at before it is believed.
+//! A broken connection is resumed where it ended, with a new address each time (docs/api-notes.md,
+//! D, G.1 row 30). Error pages come with status 200, and a request for a part may be answered with
+//! the whole: each reply is examined before it is believed.
 //!
 //! Invariant: the bytes written to the sink are those of the file, in order and without gaps, or
-//! the result is an error; whoever expects a size and a hash gets exactly that content or
+//! the result is an error; a caller that expects a size and a hash gets exactly that content or
 //! [`ErrorKind::Corrupt`].
 
 use std::time::Duration;
@@ -23,9 +23,9 @@ use crate::pace::{Lane, Turn};
 use crate::transport::unreachable;
 
 const DOWNLOAD: &str = "download";
-/// Attempts in a row that may bring no byte before a download is given up.
+/// The most attempts in a row that bring no byte; then the download has failed.
 const FRUITLESS_ATTEMPTS: u32 = 4;
-/// Before an attempt that follows a fruitless one; doubled each time.
+/// The pause before an attempt that follows a fruitless one; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 
 impl Client {
@@ -33,22 +33,23 @@ impl Client {
     /// attempt; the transfer itself is not paced. Uses about 2 MiB of memory.
     ///
     /// Small files, of 50 MiB or less or of unknown size, are started one after the other and at
-    /// least 500 ms apart by all who share the pacer: many in quick succession get the address
-    /// locked (docs/api-notes.md, D). How many are under way at once is not limited here.
+    /// least 500 ms apart by all clients that share the pacer: many in quick succession get the
+    /// address locked (docs/api-notes.md, D). How many are under way at once is not limited here.
     ///
     /// With `expect`, size and hash of the content are compared. The sink is written to before
     /// the comparison can be made: after an error, drop what is in it.
     ///
-    /// A connection that breaks is taken up where it ended, up to four times in a row without a
-    /// new byte. Everything else is the caller's to decide, and returned at once.
+    /// A broken connection is resumed where it ended, up to four times in a row without a new byte.
+    /// Everything else is the caller's to decide, and returned at once.
     ///
     /// # Errors
     ///
     /// * [`ErrorKind::Corrupt`]: the content has another size or hash than expected.
     /// * [`ErrorKind::Sink`]: the sink failed.
-    /// * [`ErrorKind::Unreachable`]: the connection broke, and taking it up again did not help.
+    /// * [`ErrorKind::Unreachable`]: the connection broke, and resuming did not help.
     /// * [`ErrorKind::OneLocation`]: another address is downloading, for some more minutes.
-    /// * [`ErrorKind::AddressRefused`]: the options must say [`DownloadOptions::use_cdn`].
+    /// * [`ErrorKind::AddressRefused`]: the options must say
+    ///   [`use_cdn`](crate::DownloadOptions::use_cdn).
     ///
     /// Source: docs/api-notes.md, D.
     pub async fn download(
@@ -101,7 +102,7 @@ impl Client {
             if !may_go_on(&kind) || fruitless == FRUITLESS_ATTEMPTS {
                 return Err(failed(attempts, kind));
             }
-            tracing::debug!(had_bytes = content.size_bytes(), "taking a download up again: {kind}");
+            tracing::debug!(had_bytes = content.size_bytes(), "resuming a download: {kind}");
             if fruitless > 0 {
                 let pause = FIRST_PAUSE * 2_u32.pow(fruitless - 1);
                 tokio::time::sleep(pause / self.pacer().time_scale()).await;
@@ -141,7 +142,7 @@ impl Client {
             return Err(refusal(self.transport(), response).await);
         };
         let received = receive(response, start?, content).await;
-        // Also what came before an error is there to stay.
+        // The bytes that came before an error stay, too.
         content.pass_on().await?;
         received
     }
@@ -156,7 +157,7 @@ async fn receive(
     if let Some(rest) = response.content_length() {
         content.expect_whole(start + rest)?;
     }
-    // The whole came for a part: what is there already is skipped.
+    // The whole came instead of a part: the bytes that are there already are skipped.
     let mut skip = content.size_bytes() - start;
     while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
         let skipped = usize::try_from(skip).unwrap_or(usize::MAX).min(chunk.len());

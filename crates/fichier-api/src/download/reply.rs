@@ -1,4 +1,4 @@
-//! What a download server's reply is: the data that was asked for, or something else.
+//! The reply of a download server: the data that was asked for, or something else.
 //!
 //! Error pages come with status 200, and a request for a part may be answered with the whole
 //! (docs/api-notes.md, D).
@@ -29,7 +29,7 @@ pub(crate) fn start_of_data(response: &Response, asked: u64) -> Option<Result<u6
     }
 }
 
-/// What the download server says instead of the data.
+/// The refusal that the download server sent instead of the data.
 pub(crate) async fn refusal(transport: &Transport, response: Response) -> ErrorKind {
     let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
     if location.is_some_and(|place| place.contains("?c=DB") || place.contains("?c=SCAN")) {
@@ -40,7 +40,7 @@ pub(crate) async fn refusal(transport: &Transport, response: Response) -> ErrorK
         Err(kind) => Some(kind),
     };
     match kind {
-        // What the server does not know (any more) is the address, not the file.
+        // The server does not know the address (any more); that says nothing about the file.
         None | Some(ErrorKind::NotFound | ErrorKind::Refused { .. }) => {
             ErrorKind::unexpected("a page instead of the file")
         }

@@ -11,7 +11,7 @@ use crate::pace::Lane;
 
 const TOKEN: &str = "download/get_token.cgi";
 
-/// An address that gives the content of a file to whoever asks: to be used within 5 minutes,
+/// An address that gives the content of a file to anybody who asks: to be used within 5 minutes,
 /// resumed within 30 (docs/api-notes.md, D).
 #[derive(Clone, PartialEq, Eq)]
 pub struct DownloadUrl(pub(super) String);
@@ -63,7 +63,7 @@ impl Client {
 }
 
 impl DownloadUrl {
-    /// The address. Whoever has it can download the file.
+    /// The address. Anybody who has it can download the file.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -34,7 +34,7 @@ impl WhirlpoolThread {
 
     /// Waits while too many blocks are ahead.
     pub(crate) async fn add(&self, block: Bytes) {
-        // If nobody takes it, the thread has failed, and `finish` says so.
+        // If the thread has failed, `finish` says so.
         drop(self.blocks.send(block).await);
     }
 

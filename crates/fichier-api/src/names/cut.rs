@@ -2,14 +2,14 @@
 
 use crate::names::table::QUOTE;
 
-/// Longest name sent to the service. The documented limit is 250 characters for folders and none
-/// for files (F.1); bytes are the stricter reading (G.1 row 23).
+/// The most bytes of a name on the service; a longer name is cut. The documented limit is 250
+/// characters for folders and none for files (F.1); bytes are the stricter reading (G.1 row 23).
 pub const MAX_NAME_BYTES: usize = 250;
 /// An extension longer than this, dot included, is not kept when a name is cut.
 const MAX_EXTENSION_BYTES: usize = 17;
 /// Hexadecimal digits of the hash in a cut name: 128 bits.
 const HASH_DIGITS: usize = 32;
-/// A stem may lack this of its room: part of a character, and a quote.
+/// The most bytes by which a stem is shorter than its room: part of a character, and a quote.
 const MOST_LOST_BYTES: usize = 3 + QUOTE.len_utf8();
 
 /// Whether a name is too long, or could be what another one was cut to.

@@ -1,7 +1,10 @@
 //! The table of replacements: which characters are written as which, and back (F.2).
 
+/// Stands before a character that looks like a replacement and is none.
 pub(crate) const QUOTE: char = '‛';
+/// Stands for a space at an end of a name.
 const SPACE: char = '␠';
+/// Stands for each dot of the names `.` and `..`.
 const DOT: char = '．';
 
 pub(crate) fn encode(local: &[u8]) -> String {

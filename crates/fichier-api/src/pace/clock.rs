@@ -15,18 +15,20 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Clock;
 use crate::pace::schedule::Micros;
 
-/// The system's clocks agree if they have drifted apart by no more than this since they were read.
+/// The most by which the system's clocks may drift apart since they were read; beyond it they
+/// disagree.
 const DRIFT: Micros = 500_000;
 
-/// What the system's clocks show.
+/// The times that the system's clocks show at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Moment {
     wall: Micros,
-    /// Since the machine was started, sleep included; jumps for nobody, same for all processes.
+    /// Since the machine was started, sleep included. It never jumps, and is the same for all
+    /// processes.
     boot: Micros,
 }
 
-/// The pacer's clock, as it is kept: what it showed when the system's clocks showed `at`.
+/// The pacer's clock, as it is kept: it showed `shown` when the system's clocks showed `at`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SteadyClock {
     shown: Micros,

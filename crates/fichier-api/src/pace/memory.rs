@@ -1,11 +1,11 @@
-//! What the pacer remembers, and where: in a file that all processes of an account share.
+//! The memory of the pacer, in a file that all processes of an account share.
 //!
 //! The service counts the calls of an address and an account, not of a process, so a command that
 //! runs beside the daemon, and the daemon after a restart, must know what was sent before. Each
 //! look takes an exclusive lock (flock) on the file for some microseconds.
 //!
-//! Invariant: what a change recorded is in the file before the change counts as made. A file
-//! that cannot be understood is taken for a past in which every lane had just been used.
+//! Invariant: a change is in the file before it counts as made. A file that cannot be understood is
+//! taken for a past in which every lane had just been used.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::pace::clock::{Moment, SteadyClock};
 use crate::pace::schedule::{Micros, Rules, Schedule};
 
-/// A file larger than this was not written here.
+/// The most bytes that are read of the file; a larger one was not written here.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// All that is remembered.
@@ -46,7 +46,7 @@ pub(crate) struct AccountReading {
 pub(crate) struct Memory {
     system: Clock,
     file: Option<File>,
-    /// As last seen; with a file, what is there counts.
+    /// As last seen; if there is a file, its content counts.
     kept: Kept,
 }
 
@@ -91,7 +91,7 @@ impl Memory {
         Ok(outcome)
     }
 
-    /// Waits until what was written would survive a loss of power.
+    /// Waits until the changes would survive a loss of power.
     pub(crate) fn sync(&self) -> io::Result<()> {
         self.file.as_ref().map_or(Ok(()), File::sync_data)
     }
@@ -136,7 +136,7 @@ fn change_at<T>(
     (outcome, changed)
 }
 
-/// What is in the file, and whether that is none of what was written there.
+/// The content of the file, and whether it is damaged.
 fn read(file: &File, at: Moment, rules: &Rules) -> io::Result<(Kept, bool)> {
     let length = file.metadata()?.len();
     if length == 0 {
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_opens_the_same_file_knows_what_was_sent() {
+    fn a_pacer_that_opens_the_same_file_knows_what_was_sent() {
         let (_folder, path) = folder();
         let mut one = Memory::at(&path, &RULES).unwrap();
         let mut other = Memory::at(&path, &RULES).unwrap();

@@ -7,8 +7,8 @@
 //! The start of a small download is spaced too, though it is no call: it has its lane and the
 //! hold-offs in common with them, and nothing else.
 //!
-//! Invariant: every request of every process that shares a memory has had a turn; and from a
-//! flood answer until its hold-off ends there are none, also not for those who already waited.
+//! Invariant: every request of every process that shares a memory has had a turn; and from a flood
+//! answer until its hold-off ends there are none, also not for callers that already waited.
 
 use std::convert::Infallible;
 use std::io;
@@ -27,9 +27,10 @@ use crate::pace::schedule::{Denied, Micros, Rules, Schedule};
 
 /// The most calls a second that may be configured (docs/api-notes.md, A.5).
 const MAX_CALLS_PER_SECOND: f64 = 3.0;
-/// The fewest; a call an hour would look like a hang.
+/// The fewest calls a second that may be configured; a call an hour would look like a hang.
 const MIN_CALLS_PER_SECOND: f64 = 0.01;
-/// Whoever waits looks again this often: another process may have met a flood.
+/// The longest sleep of a caller that waits. After it the caller looks into the memory again:
+/// another process may have met a flood.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// How fast a [`Pacer`] may be.
@@ -38,8 +39,8 @@ pub struct PaceConfig {
     /// Calls a second in the long run, 3 at most; 1 by default. After a pause two may start at
     /// once, and a flood answer halves the rate for a day.
     pub calls_per_second: f64,
-    /// By default 1. Every duration of the service's rules is divided by it, which only an
-    /// emulator with an equally scaled clock can stand.
+    /// By default 1. Every duration of the service's rules is divided by it, which only an emulator
+    /// with an equally scaled clock tolerates.
     pub time_scale: u32,
 }
 
@@ -54,7 +55,7 @@ impl Default for PaceConfig {
 pub struct HoldOff {
     /// When it ends.
     pub until: SystemTime,
-    /// What the service said to start it.
+    /// The answer of the service that started it.
     pub reason: String,
 }
 
@@ -67,14 +68,15 @@ pub struct Pacer {
 #[derive(Debug)]
 struct Shared {
     rules: Rules,
-    /// Whoever is next to start. Fair, and held while waiting for the common pace; those who
-    /// wait for their lane stand aside.
+    /// Held by the caller that is next to start, while it waits for the common pace. Fair. A caller
+    /// that waits for its lane leaves the queue.
     queue: Queue<()>,
-    /// Whoever is next to start a small download, from before its address is asked for.
+    /// Held by the caller that is next to start a small download, from before it asks for the
+    /// address.
     small_downloads: Queue<()>,
     // A std mutex: held for one look at the memory, never across an `.await`.
     memory: Mutex<Memory>,
-    /// Wakes all who wait: a hold-off has begun or ended.
+    /// Wakes all callers that wait: a hold-off has begun or ended.
     changed: Notify,
     calls: AtomicU64,
     /// The last flood, if it could not be written down.
@@ -97,7 +99,7 @@ pub(crate) struct Turn {
     start: Micros,
 }
 
-/// What came first.
+/// A turn, or the answer that made it unnecessary.
 #[derive(Debug)]
 pub(crate) enum TurnOr<T> {
     Turn(Turn),
@@ -123,7 +125,7 @@ impl Pacer {
     ///
     /// # Errors
     ///
-    /// What the file system says.
+    /// Those of the file system.
     pub fn at(path: &Path, config: PaceConfig) -> io::Result<Pacer> {
         Ok(Pacer::new(config, Memory::at(path, &rules(config))?))
     }
@@ -173,8 +175,8 @@ impl Pacer {
 
     /// Waits until one request may be sent, and counts it as sent if it is a call.
     ///
-    /// Waits as long as the lane demands: up to 30 s for a folder, five minutes for the account,
-    /// an hour for the whole account. Cancel-safe: who stops waiting has taken no turn.
+    /// Waits as long as the lane demands: up to 30 s for a folder, five minutes for the account, an
+    /// hour for the whole account. Cancel-safe: a caller that stops waiting has taken no turn.
     ///
     /// # Errors
     ///
@@ -193,14 +195,14 @@ impl Pacer {
         self.turn_unless(Lane::Account, || self.remembered_account(key)).await
     }
 
-    /// Waits until all small downloads of this process that came before have started. Keep what
-    /// it returns until the turn in [`Lane::SmallDownload`]: an address is good for five minutes
-    /// only (docs/api-notes.md, D), and must not be asked for by hundreds at once who then wait.
+    /// Waits until all small downloads of this process that came before have started. Keep what it
+    /// returns until the turn in [`Lane::SmallDownload`]: an address is good for five minutes only
+    /// (docs/api-notes.md, D), so hundreds of callers must not ask for one at once and then wait.
     pub(crate) async fn next_small_download(&self) -> QueueGuard<'_, ()> {
         self.shared.small_downloads.lock().await
     }
 
-    /// Waits for a turn, unless what it is wanted for becomes known first.
+    /// Waits for a turn, unless `known` gives the answer first.
     async fn turn_unless<T>(
         &self,
         lane: Lane,
@@ -209,7 +211,7 @@ impl Pacer {
         loop {
             let queue = if lane.is_call() { Some(self.shared.queue.lock().await) } else { None };
             loop {
-                // Before the look: what changes after it must wake the sleeper.
+                // Before the look: a change after it must wake the sleeper.
                 let changed = self.shared.changed.notified();
                 if let Some(known) = known() {
                     return Ok(TurnOr::Known(known));
@@ -356,7 +358,7 @@ impl Pacer {
         Ok(())
     }
 
-    /// Changes the schedule and wakes all who wait. Says whether it is written down.
+    /// Changes the schedule and wakes all callers that wait. Returns whether it is written down.
     fn note(&self, what: &str, change: impl FnOnce(&mut Schedule, Micros)) -> bool {
         let noted = self.update(|kept, now| change(&mut kept.schedule, now));
         let written = noted.and_then(|()| lock(&self.shared.memory).sync());
@@ -373,7 +375,7 @@ impl Pacer {
 }
 
 impl Drop for Turn {
-    /// The answer has come, or nobody waits for it any more.
+    /// The answer has come, or the caller has stopped waiting for it.
     fn drop(&mut self) {
         let Turn { shared, lane, start } = self;
         let answered = lock(&shared.memory).update(&shared.rules, |kept, now| {
@@ -385,7 +387,7 @@ impl Drop for Turn {
     }
 }
 
-/// Locks what no panic can leave half changed.
+/// Locks a value that no panic can leave half changed.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

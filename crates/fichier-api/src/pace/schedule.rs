@@ -2,7 +2,7 @@
 //!
 //! Every rule keeps the time of what it spaces, first when it starts and then when it is answered
 //! (it reached the service somewhere in between), and has a longest wait. Times are microseconds of
-//! the pacer's own clock (`memory`), which never runs backward. All durations of the service are
+//! the pacer's own clock (`clock`), which never runs backward. All durations of the service are
 //! divided by the time scale before they come here.
 //!
 //! Invariants: a claim is granted only if every rule of its lane allows it, and is on record
@@ -18,34 +18,37 @@ use crate::error::{FLOOD_HOLD_OFF, LOCK_HOLD_OFF};
 use crate::pace::lane::Lane;
 use crate::types::FolderId;
 
-/// Never more requests than this reach the service within a second (docs/api-notes.md, A.5).
+/// The most requests that reach the service within a second; the next one waits (docs/api-notes.md,
+/// A.5).
 const MAX_IN_WINDOW: usize = 3;
-/// A second, and a margin.
+/// The window of that limit: a second, and a margin.
 const WINDOW: Duration = Duration::from_millis(1_100);
-/// A request without an answer is taken to have reached the service after this long ...
+/// The longest way of a request to the service: after it, one without an answer counts as arrived.
 const ARRIVED: Duration = Duration::from_secs(10);
-/// ... and after no less than this on the clock: networks are not scaled.
+/// The least value of that on the clock: networks are not scaled.
 const ARRIVED_AT_LEAST: Micros = 1_000_000;
-/// Between any two listings (A.5).
+/// The wait between any two listings (A.5).
 const LISTING: Duration = Duration::from_secs(3);
-/// Between two listings of one folder (A.5: 30 s), and a margin: one that a process which died
-/// had sent may have arrived late.
+/// The wait between two listings of one folder (A.5: 30 s), and a margin: a listing that was sent
+/// by a process which then died may have arrived late.
 const SAME_FOLDER: Duration = Duration::from_secs(31);
-/// Between two listings of the whole account (A.5).
+/// The wait between two listings of the whole account (A.5).
 const WHOLE_ACCOUNT: Duration = Duration::from_secs(60 * 60);
-/// Between two readings of the account: one in five minutes for a user (A.5), and a margin.
+/// The wait between two readings of the account: one in five minutes for a user (A.5), and a
+/// margin.
 const ACCOUNT: Duration = Duration::from_secs(5 * 60 + 10);
-/// After a reading that no user was found for: one a minute for an address (A.5), and a margin.
+/// The wait after a reading for which no user was found: one a minute for an address (A.5), and a
+/// margin.
 const ACCOUNT_UNREAD: Duration = Duration::from_secs(60 + 10);
-/// A reading of the account is used for this long.
+/// The longest age at which a reading of the account is used instead of a call.
 const ACCOUNT_FRESH: Duration = Duration::from_secs(10 * 60);
-/// Between two starts of small downloads: rclone leaves 800 ms, the only evidence (A.5).
+/// The wait between two starts of small downloads: rclone leaves 800 ms, the only evidence (A.5).
 const SMALL_DOWNLOAD: Duration = Duration::from_millis(500);
-/// The longest hold-off after floods.
+/// The longest hold-off after floods; further floods do not double it.
 const MAX_FLOOD_HOLD_OFF: Duration = Duration::from_secs(15 * 60);
-/// After a flood the rate stays halved for this long.
+/// The time for which the rate stays halved after a flood.
 const SLOW: Duration = Duration::from_secs(24 * 60 * 60);
-/// The rate is halved this often at most.
+/// The most halvings of the rate; further floods leave it as it is.
 const MAX_HALVINGS: u32 = 3;
 
 /// A point in time, or a span: microseconds of the pacer's clock.
@@ -54,7 +57,7 @@ pub(crate) type Micros = i64;
 /// The settings that the rules depend on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules {
-    /// Between two starts in the long run; one more may start at once after a pause.
+    /// The wait between two starts in the long run; one more may start at once after a pause.
     pub(crate) interval: Duration,
     /// What every duration of the service is divided by.
     pub(crate) time_scale: u32,
@@ -65,7 +68,7 @@ pub(crate) struct Rules {
 pub(crate) enum Denied {
     /// No request may, until a hold-off ends.
     HeldOff { until: Micros, reason: String },
-    /// Its lane is busy until then, the others may not be.
+    /// Its lane is busy until then; other lanes may be free.
     Lane { until: Micros },
     /// Requests of any kind must wait until then.
     Pace { until: Micros },
@@ -78,7 +81,7 @@ pub(crate) struct Silence {
     pub(crate) reason: String,
 }
 
-/// What has been sent lately, and what the service said about it.
+/// The requests of late, and the floods among their answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Schedule {
@@ -109,7 +112,7 @@ impl Rules {
 }
 
 impl Schedule {
-    /// For when the past is unknown: as if every lane had just been used.
+    /// The schedule for an unknown past: as if every lane had just been used.
     pub(crate) fn cautious(now: Micros, rules: &Rules) -> Schedule {
         Schedule {
             recent: vec![now; MAX_IN_WINDOW],
@@ -194,7 +197,7 @@ impl Schedule {
     }
 
     /// The request that started at `start` has been answered. Until now it may have been on its
-    /// way, so that what its rules demand counts from here on.
+    /// way, so that the waits of its rules count from here on.
     pub(crate) fn answered(&mut self, lane: Lane, start: Micros, now: Micros, rules: &Rules) {
         let index = self.under_way.iter().position(|time| *time == start);
         if let Some(index) = index.filter(|_| lane.is_call()) {
@@ -209,7 +212,7 @@ impl Schedule {
             Lane::Call => {}
             Lane::Listing(folder) => {
                 self.listing = Some(now);
-                // Only what a rule still asks for is kept.
+                // Only times that a rule still needs are kept.
                 self.folders.retain(|_, time| *time + rules.scaled(SAME_FOLDER) > now);
                 self.folders.insert(folder, now);
             }
@@ -267,7 +270,7 @@ impl Schedule {
         calm
     }
 
-    /// Whether [`Schedule::calm`] has something to look for.
+    /// Whether [`Schedule::calm`] may have something to end.
     pub(crate) fn is_troubled(&self) -> bool {
         self.floods > 0
     }
@@ -283,8 +286,8 @@ impl Schedule {
         now < read.min(now) + rules.scaled(ACCOUNT_FRESH)
     }
 
-    /// Brings stored times back to what their rules can have written: none is in the future,
-    /// and no hold-off ends later than the longest one.
+    /// Limits stored times to those that their rules can have written: none is in the future, and
+    /// no hold-off ends later than the longest one.
     pub(crate) fn clamp(&mut self, now: Micros, rules: &Rules) {
         let lanes = [&mut self.whole_account, &mut self.account, &mut self.small_download];
         let times = lanes.into_iter().chain([&mut self.slow_since]);

@@ -1,4 +1,4 @@
-//! Which hosts the client may speak to, and who of them is shown the key.
+//! The hosts that the client may speak to, and which of them may see the key.
 //!
 //! The service names its upload nodes and download servers in replies (docs/api-notes.md, B.1 and
 //! B.2). A reply that was tampered with, or a wrong one, must not lead the files or the key

@@ -6,19 +6,19 @@ pub enum BuildError {
     /// The address of the API cannot be used.
     #[error("the address of the API cannot be used: {problem}")]
     ApiUrl {
-        /// What is wrong with it.
+        /// Why the address is refused.
         problem: String,
     },
     /// The extra root certificate cannot be used.
     #[error("the extra root certificate cannot be used: {problem}")]
     RootCertificate {
-        /// What is wrong with it.
+        /// Why the certificate is refused.
         problem: String,
     },
     /// The HTTP client refused its settings, such as the address of the proxy.
     #[error("the HTTP client cannot be set up: {problem}")]
     Http {
-        /// In its own words.
+        /// The words of the HTTP client.
         problem: String,
     },
 }

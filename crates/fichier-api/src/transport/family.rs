@@ -1,11 +1,10 @@
 //! One address family for all connections of a client.
 //!
-//! The service lets one location download at a time, and takes the IPv4 and the IPv6 address of
-//! one machine for two: whoever changes between them is refused for minutes (docs/api-notes.md,
+//! The service lets one location download at a time, and takes the IPv4 and the IPv6 address of one
+//! machine for two: a client that changes between them is refused for minutes (docs/api-notes.md,
 //! D, `#887`). So names are resolved here, and only addresses of one family come out.
 //!
-//! Addresses that are not names, such as that of an emulator on loopback, are resolved by nobody
-//! and used as they are.
+//! Addresses that are not names, such as that of an emulator on loopback, are used as they are.
 //!
 //! Invariant: as long as this machine has a route for the family in use, no connection by name
 //! is of the other one.
@@ -15,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
+/// An address that no host has (RFC 3849).
 const DOCUMENTATION_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
 
 /// Which of the internet's two address families a client uses.
@@ -77,14 +77,14 @@ impl Resolve for Resolver {
 }
 
 /// The family to use, when `before` was used so far. A machine may get its IPv6 route seconds
-/// before the other one: whichever was there first is kept, since a change costs minutes.
+/// before the other one: the first of the two is kept, since a change costs minutes.
 fn choose(before: Option<Family>, has_route: impl Fn(Family) -> bool) -> Family {
     let mut in_order = before.into_iter().chain([Family::V4, Family::V6]);
     // Without any route only loopback works, and that is IPv4 nearly everywhere.
     in_order.find(|family| has_route(*family)).unwrap_or(Family::V4)
 }
 
-/// The addresses of `family`; or what the name lacks.
+/// The addresses of `family`, or words for what the name lacks.
 fn keep(
     found: impl Iterator<Item = SocketAddr>,
     family: Family,

@@ -3,12 +3,12 @@
 //! Three `reqwest` clients, because the service's three kinds of servers want to be spoken to in
 //! three ways: the API over kept connections with the key, the upload nodes over a fresh HTTP/1.1
 //! connection each with the key, the download servers without it (docs/api-notes.md, A.1, C.3, D).
-//! What a reply *means* is decided in `wire` and `error`.
+//! The meaning of a reply is decided in `wire`.
 //!
 //! Invariants: no redirect is ever followed, so the key goes where [`ApiAddress`] allowed it and
 //! nowhere else. No reply is read past [`MAX_REPLY_BYTES`], also after decompression. No wait is
-//! unbounded: a connection must come about within [`CONNECT_TIMEOUT`], and bytes must move within
-//! the stall timeout; how long a transfer takes as a whole is not limited here.
+//! unbounded: a connection must be open within [`CONNECT_TIMEOUT`], and bytes must move within the
+//! stall timeout; how long a transfer takes as a whole is not limited here.
 
 use std::io;
 use std::sync::Arc;
@@ -32,16 +32,17 @@ use crate::transport::service_clock::NewestReading;
 use crate::transport::tls;
 use crate::wire::Reply;
 
-/// How long a connection, with TLS, may take to come about.
+/// The longest time until a connection, with TLS, is open; after it the attempt has failed.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
-/// The largest reply read into memory: a listing of 5,000 files has about 3 MiB.
+/// The most bytes of a reply; a larger one is an error. A listing of 5,000 files has about 3 MiB.
 const MAX_REPLY_BYTES: usize = 16 * 1024 * 1024;
-/// A small reply that keeps trickling is given up after this many stall timeouts.
+/// Stall timeouts that a small reply may take as a whole, also if it keeps trickling; then the call
+/// has failed.
 const STALLS_PER_CALL: u32 = 5;
 /// Asks `end.pl` for JSON instead of a page (docs/api-notes.md, C.4).
 const JSON: HeaderName = HeaderName::from_static("json");
 
-/// What a [`Transport`] is made from.
+/// The settings that a [`Transport`] is made from.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) address: ApiAddress,
@@ -115,7 +116,7 @@ impl Transport {
         self.stall_timeout
     }
 
-    /// What the service's clock showed in the newest reply.
+    /// The service's clock in the newest reply.
     pub(crate) fn service_clock(&self) -> &NewestReading {
         &self.service_clock
     }
@@ -153,7 +154,7 @@ impl Transport {
         self.read(self.send(request).await?).await
     }
 
-    /// Asks a node what became of an upload. The key is not needed there, and not sent.
+    /// Asks a node for the outcome of an upload. The key is not needed there, and not sent.
     pub(crate) async fn ask_node(&self, at: Url) -> Result<Reply, ErrorKind> {
         let request = self
             .node
@@ -186,7 +187,7 @@ impl Transport {
         Ok(response.into())
     }
 
-    /// Reads a reply to its end, or to the most that is read; and the service's clock in it.
+    /// Reads a reply to its end, and the service's clock in it. Refuses one that is too large.
     pub(crate) async fn read(&self, mut response: reqwest::Response) -> Result<Reply, ErrorKind> {
         let headers = response.headers();
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
@@ -217,11 +218,11 @@ fn authorization(key: &ApiKey) -> Result<HeaderValue, BuildError> {
     Ok(authorization)
 }
 
-/// What a failed connection means, without the address it was to: that may be a secret.
+/// The error of a failed connection, without the address it was to: that may be a secret.
 pub(crate) fn unreachable(error: reqwest::Error) -> ErrorKind {
     let error = error.without_url();
     let kind = if error.is_connect() {
-        // Whatever kept the connection from coming about: nothing was sent.
+        // The connection was not made, for any reason: nothing was sent.
         io::ErrorKind::ConnectionRefused
     } else if error.is_timeout() {
         io::ErrorKind::TimedOut
@@ -267,7 +268,7 @@ fn start(
         .redirect(Policy::none())
         .referer(false)
         .gzip(false)
-        // What is repeated, and when, is decided in `retry` alone.
+        // Repeats are decided in `client::retry` alone.
         .retry(reqwest::retry::never())
         .connect_timeout(CONNECT_TIMEOUT);
     let http = |error: &reqwest::Error| BuildError::Http { problem: error.to_string() };

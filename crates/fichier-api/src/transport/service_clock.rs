@@ -1,8 +1,8 @@
-//! What time it is for the service, as far as its replies tell.
+//! The clock of the service, as far as its replies show it.
 //!
 //! Every reply has a `Date` header (docs/api-notes.md, A.1), to the second. A local clock that is
-//! wrong by days would make copies look older than they are, so whoever lets copies expire must
-//! know first that the two clocks agree.
+//! wrong by days would make copies look older than they are, so a program that lets copies expire
+//! must know first that the two clocks agree.
 //!
 //! A header that is missing or cannot be read changes nothing: the last reading stays, and its
 //! age shows. Reading a clock costs no call.
@@ -21,12 +21,12 @@ use crate::clock::Clock;
 pub struct ServiceClock {
     showed: SystemTime,
     heard: Instant,
-    /// That of the caller.
+    /// The clock of the caller, to compare with.
     local: Clock,
 }
 
 impl ServiceClock {
-    /// What the service's clock showed when the reply was made; whole seconds.
+    /// The time of the service's clock when the reply was made; whole seconds.
     pub fn showed(&self) -> SystemTime {
         self.showed
     }
@@ -49,7 +49,7 @@ impl ServiceClock {
         self.local.wall() > self.now()
     }
 
-    /// What the service's clock should show by now.
+    /// The time that the service's clock should show by now.
     fn now(&self) -> SystemTime {
         self.showed + self.heard.elapsed()
     }

@@ -16,7 +16,7 @@ pub struct UploadFile {
     pub size_bytes: u64,
     /// Opens it, in a thread that may block, when its turn comes.
     pub open: Box<dyn FnOnce() -> io::Result<Box<dyn Source>> + Send>,
-    /// It may be empty: whoever sends it wants to know what the service does then.
+    /// It may be empty: the caller wants to find out what the service does then.
     pub is_trial: bool,
 }
 
@@ -39,7 +39,7 @@ pub struct SentFile {
     pub name: RemoteName,
     /// How many bytes were read, as asked.
     pub size_bytes: u64,
-    /// The hash of these bytes: what the service should report.
+    /// The hash of these bytes, which the service should report.
     pub whirlpool: Whirlpool,
     /// The other hash of the same bytes.
     pub fingerprint: Fingerprint,

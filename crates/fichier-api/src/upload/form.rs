@@ -5,7 +5,7 @@
 //! or undone, the boundary is not quoted, and the length is known beforehand. A general multipart
 //! library gets several of these wrong, so the few lines are written here.
 //!
-//! Pure: what is between the texts, the contents of the files, comes from `reader`.
+//! Pure: the contents of the files, which stand between the texts, come from `reader`.
 //!
 //! Invariant: `content_length` is the length of all openings, all contents and the closing.
 

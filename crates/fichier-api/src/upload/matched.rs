@@ -1,4 +1,4 @@
-//! Compares what an upload sent with what the service says it stored.
+//! Compares the files that an upload sent with those that the service says it stored.
 //!
 //! The service gives links in any order, and sometimes too many or too few (docs/api-notes.md,
 //! C.4, F.3). A sent file is confirmed only by a link of its name, its size and its hash; equal

@@ -1,4 +1,4 @@
-//! What an upload node answers to the files: a redirect to their result, or a page.
+//! The reply of an upload node to the files: a redirect to their result, or a page.
 //!
 //! Success is the redirect and nothing else (docs/api-notes.md, C.3): nodes say with status 200
 //! that they stored nothing.
@@ -8,13 +8,14 @@ use url::Url;
 use crate::error::ErrorKind;
 use crate::wire::{Reply, refusal};
 
+/// Characters of an upload id.
 const ID_LENGTH: usize = 10;
 
 /// The id to ask the result for, out of the redirect that answered a POST to `asked`.
 ///
 /// # Errors
 ///
-/// What the node said instead.
+/// The refusal that the node sent instead.
 pub(crate) fn xid(reply: &Reply, asked: &Url) -> Result<String, ErrorKind> {
     if !matches!(reply.status, 301..=303) {
         return Err(refused(reply));
@@ -29,7 +30,7 @@ pub(crate) fn xid(reply: &Reply, asked: &Url) -> Result<String, ErrorKind> {
     id.filter(|id| is_upload_id(id)).ok_or_else(elsewhere)
 }
 
-/// What a page says. One that says nothing known leaves open whether the files were stored.
+/// The refusal on a page. If its text is not known, the files may have been stored or not.
 fn refused(reply: &Reply) -> ErrorKind {
     let page = String::from_utf8_lossy(&reply.body);
     match (refusal::classify_page(reply.status, &page), message(&page)) {

@@ -20,9 +20,10 @@ use crate::upload::file::{SentFile, UploadFile};
 use crate::upload::form::Form;
 use crate::upload::source::Source;
 
-/// Small enough to keep the socket fed evenly, large enough that its cost is that of the hash.
+/// Bytes of one block. Small enough to keep the socket fed evenly, large enough that nearly all of
+/// its cost is that of the hash.
 const BLOCK_BYTES: usize = 256 * 1024;
-/// Blocks that may wait for the socket.
+/// Blocks that may wait for the socket; at the limit the thread waits.
 const BLOCKS_AHEAD: usize = 4;
 
 /// A piece of the body.
@@ -36,7 +37,7 @@ pub(crate) struct Block {
     pub(crate) is_last: bool,
 }
 
-/// What the thread has found out so far.
+/// The findings of the thread so far.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     /// The files that were read to their announced size, in the order given.
@@ -50,7 +51,7 @@ pub(crate) struct Found {
 pub(crate) struct Findings(Arc<Mutex<Found>>);
 
 impl Findings {
-    /// Takes what is known, without waiting for the thread.
+    /// Takes the findings so far, without waiting for the thread.
     pub(crate) fn take(&self) -> Found {
         std::mem::take(&mut self.lock())
     }
@@ -74,7 +75,7 @@ pub(crate) fn start(
     let (send, blocks) = mpsc::channel(BLOCKS_AHEAD);
     let findings = Findings::default();
     let mut reading = Reading::new(form, &findings, Outlet::Socket(send));
-    // One of its own: a disk that hangs may keep it, and takes nothing away from the runtime.
+    // A thread of its own: a disk that hangs may block it without taking one from the runtime.
     let thread = thread::Builder::new().name("fichier-upload".to_owned());
     thread.spawn(move || reading.run(files)).map_err(|error| {
         io::Error::new(error.kind(), "no thread is left to read it (see `TasksMax`)")
@@ -117,7 +118,7 @@ struct Reading {
     findings: Findings,
     outlet: Outlet,
     pending: Pending,
-    /// False once nobody takes the blocks any more.
+    /// False once the receiver of the blocks is gone.
     wanted: bool,
 }
 
@@ -168,7 +169,7 @@ impl Reading {
         Ok(SentFile { name, size_bytes, whirlpool, fingerprint, at_open, at_end, at_end_of_file })
     }
 
-    /// Reads up to `left` bytes into what is pending, and sends that when it fills a block.
+    /// Reads up to `left` bytes into the pending block, and sends that when it is full.
     fn read_some(
         &mut self,
         source: &mut dyn Source,
@@ -213,7 +214,7 @@ impl Reading {
         }
         let told = io::Error::new(error.kind(), "a file could not be read");
         self.findings.lock().failure = Some((index, error));
-        // If nobody takes it any more, the body has ended already.
+        // If the receiver is gone, the body has ended already.
         self.outlet.put(Err(told));
     }
 }

@@ -1,10 +1,10 @@
-//! What became of an upload: `end.pl` on the node that took it (docs/api-notes.md, C.4).
+//! The outcome of an upload: `end.pl` on the node that took it (docs/api-notes.md, C.4).
 //!
 //! This is also the answer to "did my upload arrive?" after a lost reply or a crash, for at most
-//! two hours. What it says is compared with what was sent by [`crate::match_uploaded`].
+//! two hours. [`crate::match_uploaded`] compares it with what was sent.
 //!
-//! Invariant: an upload that turns out to be nobody's is never reported as done. Its files are
-//! outside of the account, and are removed again as far as that is possible.
+//! Invariant: an upload that was stored for no account is never reported as done. Its files are
+//! removed again as far as that is possible.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -22,13 +22,13 @@ use crate::wire::{Reply, fields, refusal};
 
 const RESULT: &str = "end.pl";
 
-/// What a node says about an upload.
+/// The state of an upload, as its node reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UploadResult {
     /// These files were stored, in no particular order.
     Ready(Vec<UploadedFile>),
-    /// The files have arrived and are being looked at by an antivirus. Ask again in 30 s, for at
-    /// least 5 minutes.
+    /// The files have arrived and an antivirus examines them. Ask again in 30 s, for at least 5
+    /// minutes.
     BeingScanned,
     /// The node knows of no file: nothing arrived, or it has not been stored yet, or the result
     /// is too old. Only a listing can tell.
@@ -38,7 +38,7 @@ pub enum UploadResult {
 /// One stored file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UploadedFile {
-    /// Its link.
+    /// Its link, by which the service knows it.
     pub url: FileUrl,
     /// Its name as it was stored; it may differ from the one that was sent.
     pub name: RemoteName,
@@ -66,7 +66,7 @@ struct Link {
     whirlpool: String,
 }
 
-/// What was stored, and the codes of what was stored for nobody.
+/// The stored files, and the codes to remove those that were stored for no account.
 pub(crate) struct Stored {
     files: Vec<UploadedFile>,
     strays: Vec<(FileUrl, RemovalCode)>,
@@ -74,8 +74,8 @@ pub(crate) struct Stored {
 }
 
 impl Client {
-    /// Asks what became of an upload. `xid` is that of [`crate::Sent`]; without, as after a lost
-    /// reply, the slot's own id is asked for. Costs one call.
+    /// Asks for the outcome of an upload. `xid` is that of [`crate::Sent`]; without, as after a
+    /// lost reply, the slot's own id is asked for. Costs one call.
     ///
     /// # Errors
     ///
@@ -109,7 +109,8 @@ impl Client {
         outcome(stored, left).map_err(|kind| Error { endpoint: RESULT, attempts: 1, kind })
     }
 
-    /// Removes what was stored for nobody, as far as the service lets it. How many are left.
+    /// Removes files that were stored for no account, as far as the service allows it. Returns how
+    /// many are left.
     async fn disown(&self, strays: &[(FileUrl, RemovalCode)]) -> usize {
         let mut left = 0;
         for some in strays.chunks(MAX_LINKS_PER_CALL) {
@@ -136,7 +137,7 @@ impl Client {
     }
 }
 
-/// What it means for the caller; so many files of nobody are `left`.
+/// The result for the caller. `left` files of an anonymous upload were not removed.
 pub(crate) fn outcome(stored: Option<Stored>, left: usize) -> Result<UploadResult, ErrorKind> {
     match stored {
         None => Ok(UploadResult::BeingScanned),
@@ -146,7 +147,7 @@ pub(crate) fn outcome(stored: Option<Stored>, left: usize) -> Result<UploadResul
     }
 }
 
-/// What a reply says was stored; `None` while the antivirus is at work.
+/// The files that a reply lists as stored; `None` while the antivirus is at work.
 pub(crate) fn read(reply: &Reply) -> Result<Option<Stored>, ErrorKind> {
     // With status 200, a page that is no known refusal is that of the antivirus, in whatever
     // words.
@@ -167,7 +168,7 @@ pub(crate) fn read(reply: &Reply) -> Result<Option<Stored>, ErrorKind> {
 /// # Errors
 ///
 /// [`ErrorKind::UnexpectedReply`] if an entry cannot be read: it is a file, only not one that can
-/// be named, and whoever took it for none would send it again.
+/// be named, and a caller that took it for none would send it again.
 fn stored(links: Vec<Value>) -> Result<Stored, ErrorKind> {
     let mut stored = Stored { files: Vec::new(), strays: Vec::new(), is_anonymous: false };
     // Entries without a link are shown for files that were not stored (docs/api-notes.md, C.4).

@@ -25,27 +25,30 @@ use crate::upload::node_reply;
 use crate::upload::reader::{self, Block};
 use crate::upload::slot::UploadSlot;
 
-/// The most files of one upload (docs/api-notes.md, C.1).
+/// The most files of one upload; one more is an error and nothing is sent (docs/api-notes.md, C.1).
 pub const MAX_FILES_PER_UPLOAD: usize = 500;
-/// The most bytes of one file (docs/api-notes.md, C.1).
+/// The most bytes of one file; a larger one is an error and nothing is sent (docs/api-notes.md,
+/// C.1).
 pub const MAX_FILE_BYTES: u64 = 300_000_000_000;
-/// The most bytes of one request, form included (docs/api-notes.md, C.1).
+/// The most bytes of one request, form included; more is an error and nothing is sent
+/// (docs/api-notes.md, C.1).
 pub const MAX_UPLOAD_BYTES: u64 = 500_000_000_000;
 
 const SEND: &str = "upload.cgi";
-/// A node has work to do between the last byte and its reply; it gets this many stall timeouts.
+/// Stall timeouts that a node has between the last byte and its reply; after them the upload
+/// failed.
 const STALLS_FOR_REPLY: u32 = 5;
 
-/// An upload that a node took.
+/// An upload that a node accepted.
 #[derive(Clone, Debug)]
 pub struct Sent {
-    /// What to ask the result for; usually the slot's own id.
+    /// The id to ask for the result with; usually the slot's own.
     pub xid: String,
     /// The files in the order given.
     pub files: Vec<SentFile>,
 }
 
-/// Why an upload did not come to its end.
+/// Why an upload was not completed.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
     /// A file could not be opened or read, became shorter, or cannot be sent at all. The request
@@ -55,13 +58,13 @@ pub enum SendError {
     File {
         /// Which one, counted from 0 in the order given.
         index: usize,
-        /// Why.
+        /// The error of the file system, or the reason why it cannot be sent.
         source: io::Error,
     },
     /// The service refused, or could not be reached.
     #[error("the upload failed")]
     Service {
-        /// Why.
+        /// The error of the call.
         #[source]
         error: Error,
         /// The files that had been read by then, possibly all, in the order given.
@@ -85,8 +88,8 @@ impl Client {
     /// # Errors
     ///
     /// After [`SendError::Service`] the service may hold none or all of the files. Never send to
-    /// the same slot again: ask [`Client::upload_result`], then list the folder, then send to a
-    /// new slot what is missing.
+    /// the same slot again: ask [`Client::upload_result`], then list the folder, then send to a new
+    /// slot the files that are missing.
     ///
     /// * [`ErrorKind::NodeStorage`]: once more, to another slot.
     /// * [`ErrorKind::NoFileInUpload`]: the node saw no file; sending the same again is no use.

@@ -1,12 +1,12 @@
-//! What is read for an upload, and how to tell whether it was changed meanwhile.
+//! The source of an upload's bytes, and how to tell whether it was changed meanwhile.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt as _;
 
-/// What is read for an upload: a file, in all but simulations.
+/// The source of the bytes of one file to send: a [`File`], except in simulations.
 pub trait Source: Read + Send {
-    /// What tells whether it was changed, as it is now.
+    /// Its mark now, to be compared with a later one.
     ///
     /// # Errors
     ///
@@ -14,10 +14,10 @@ pub trait Source: Read + Send {
     fn mark(&self) -> io::Result<FileMark>;
 }
 
-/// What tells whether a file was changed: any write changes the `ctime`.
+/// The attributes that tell whether a file was changed: any write changes the `ctime`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileMark {
-    /// Its length.
+    /// Its length in bytes.
     pub size_bytes: u64,
     /// When its content was changed: seconds since 1970, and nanoseconds.
     pub mtime: (i64, i64),

@@ -2,8 +2,8 @@
 //!
 //! Numbers come as strings, arrays as null or not at all, `status` is missing on some successes,
 //! refusals come with any HTTP status including 200, and a failing front end answers with HTML
-//! (docs/api-notes.md, A.1, A.8). All of that is settled here, so that the callers see either
-//! what they asked for or an [`ErrorKind`].
+//! (docs/api-notes.md, A.1, A.8). All of that is dealt with here, so that the callers see either
+//! the value they asked for or an [`ErrorKind`].
 //!
 //! Invariant: a reply that cannot be read, or lacks a field that its type requires, is an error
 //! and never a default. Only fields declared optional may be missing.
@@ -70,30 +70,30 @@ fn parse(body: &[u8]) -> Result<Value, String> {
     if error.is_eof() {
         return Err(format!("JSON that ends too early, at {place}"));
     }
-    serde_json::from_str(&mended(&String::from_utf8_lossy(body)))
+    serde_json::from_str(&repaired(&String::from_utf8_lossy(body)))
         .map_err(|_| format!("text that is not JSON, at {place}"))
 }
 
 /// Doubles each backslash that escapes nothing, and escapes raw control characters.
-fn mended(text: &str) -> String {
-    let mut mended = String::with_capacity(text.len() + 16);
+fn repaired(text: &str) -> String {
+    let mut repaired = String::with_capacity(text.len() + 16);
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
         match c {
             '\\' => match chars.peek().copied() {
                 Some(escaped @ ('"' | '\\' | '/' | 'b' | 'f' | 'n' | 'r' | 't' | 'u')) => {
-                    mended.extend([c, escaped]);
+                    repaired.extend([c, escaped]);
                     chars.next();
                 }
-                _ => mended.push_str("\\\\"),
+                _ => repaired.push_str("\\\\"),
             },
             // Between tokens this is white space, which means nothing either way.
-            '\t' | '\n' | '\r' => mended.push(' '),
-            c if c.is_control() => mended.push('\u{FFFD}'),
-            c => mended.push(c),
+            '\t' | '\n' | '\r' => repaired.push(' '),
+            c if c.is_control() => repaired.push('\u{FFFD}'),
+            c => repaired.push(c),
         }
     }
-    mended
+    repaired
 }
 
 #[cfg(test)]
@@ -120,7 +120,7 @@ mod tests {
         items: Vec<i64>,
     }
 
-    /// What a reply is read as, on one line.
+    /// The value that a reply is read as, on one line.
     #[track_caller]
     fn check(status: u16, body: &str, expected: &str) {
         let read = match decode::<Reply>(status, JSON, body.as_bytes()) {

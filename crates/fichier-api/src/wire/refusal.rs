@@ -1,16 +1,16 @@
-//! What the service means by a refusal: its words decide, never their number.
+//! The meaning of a refusal: the words of the service decide, never their number.
 //!
-//! The `#n` behind a message looks like a source line and drifts from year to year, and HTTP 403
-//! is used for floods and for permanent refusals alike (docs/api-notes.md, E). So the one place
-//! that reads the service's texts is here; what it makes of them is an [`ErrorKind`].
+//! The `#n` behind a message looks like a source line and drifts from year to year, and HTTP 403 is
+//! used for floods and for permanent refusals alike (docs/api-notes.md, E). So the one place that
+//! reads the service's texts is here, and it turns them into an [`ErrorKind`].
 
 use std::time::Duration;
 
 use crate::error::ErrorKind;
 
-/// A lock of the account, as opposed to the address, needs a longer pause (E).
+/// The pause after a lock of the account, which needs a longer one than a lock of the address (E).
 const USER_FLOOD_PAUSE: Duration = Duration::from_secs(5 * 60);
-/// Longest part of a message that is repeated to people.
+/// The most characters of a message that people see; the rest is cut off.
 const MAX_MESSAGE_CHARS: usize = 200;
 
 /// The kind of a well-formed refusal: HTTP status and `message`.
@@ -25,9 +25,9 @@ pub(crate) fn classify(status: u16, message: &str) -> ErrorKind {
 
 /// The kind of an HTML page, or of an empty or other text, that came instead of JSON.
 ///
-/// A page that says nothing known is never a refusal: what became of the request is unknown. That
-/// something is gone, or done already, only the API itself can say: a proxy's page that reads
-/// "resource not found" must not pass for a removed file or an absent folder.
+/// A page without a known text is never a refusal: the outcome of the request is unknown. Only the
+/// API itself can say that something is gone, or done already: a proxy's page that reads "resource
+/// not found" must not pass for a removed file or an absent folder.
 pub(crate) fn classify_page(status: u16, page: &str) -> ErrorKind {
     let passes_for_success =
         |kind: &ErrorKind| matches!(kind, ErrorKind::NotFound | ErrorKind::NothingRenamed);
@@ -95,7 +95,7 @@ fn known_text(status: u16, text: &str) -> Option<ErrorKind> {
 /// `text` on one line, not too long, and without links, which are capabilities.
 pub(crate) fn for_people(text: &str) -> String {
     let words = text.split_whitespace().map(|word| {
-        // First: what is left of a word without them may be a link.
+        // First: a word without its control characters may be a link.
         let word: String = word.chars().filter(|c| !c.is_control()).collect();
         if word.contains("://") || word.contains("/?") { "(link)".to_owned() } else { word }
     });

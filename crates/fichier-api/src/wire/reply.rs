@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use crate::error::ErrorKind;
 use crate::wire::json;
 
-/// The longest pause that a `Retry-After` header is believed. After it the pacer looks again.
+/// The longest pause that a `Retry-After` header can demand; a longer one is shortened to it.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(15 * 60);
 
 /// A reply that was read to its end.

@@ -15,11 +15,11 @@ use crate::types::{FolderId, RemoteFile, RemoteFolder};
 use crate::wire::dates;
 use crate::wire::fields;
 
-/// The service shows at most so many files, and, it is assumed, sub-folders of a folder
-/// (docs/api-notes.md, A.5, G.1 rows 3 and 5).
+/// The most files, and, it is assumed, sub-folders of a folder that the service shows; a listing
+/// with as many may be cut (docs/api-notes.md, A.5, G.1 rows 3 and 5).
 pub const MAX_ROWS_PER_LISTING: usize = 5000;
 
-/// What rows were read to, and whether that is all of them, as far as the rows can tell.
+/// The rows that could be read, and whether those are all, as far as the rows can tell.
 pub(crate) struct Read<T> {
     pub(crate) rows: Vec<T>,
     pub(crate) complete: bool,

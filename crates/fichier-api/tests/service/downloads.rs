@@ -1,4 +1,4 @@
-//! Downloads: checked, and taken up where they broke.
+//! Downloads: checked, and resumed where they broke.
 
 use fichier_api::{DownloadOptions, ErrorKind, FileUrl, Whirlpool};
 use fichier_emulator::{Action, Fault, Rules};
@@ -166,7 +166,7 @@ const OTHER_PART: &str = "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 5
 #[tokio::test]
 async fn a_connection_that_breaks_is_taken_up_where_it_ended() {
     // The server sends the rest, or the whole although the rest was asked for, or first a part
-    // that nobody asked for.
+    // that the test did not ask for.
     for replies in [
         &[TOKEN, CUT, TOKEN, REST] as &[_],
         &[TOKEN, CUT, TOKEN, WHOLE],

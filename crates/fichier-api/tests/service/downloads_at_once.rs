@@ -1,4 +1,4 @@
-//! Several downloads through one client, and such as nobody waits for any more.
+//! Several downloads through one client, and some whose callers have stopped waiting.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Uploads that do not work: what is known about them afterwards.
+//! Uploads that fail, and the state of their files afterwards.
 
 use std::fs::File;
 use std::io;
@@ -199,7 +199,7 @@ async fn what_the_service_would_not_take_is_not_sent() {
 }
 
 #[tokio::test]
-async fn an_empty_file_is_sent_by_whoever_says_that_it_is_a_trial() {
+async fn an_empty_file_that_is_a_trial_is_sent() {
     let world = World::with(Rules { trials_tolerated: true, ..Rules::default() }).await;
     let empty = UploadFile { is_trial: true, ..world.upload("empty", b"") };
     let (_, sent) = world.send(FolderId::ROOT, vec![empty]).await;

@@ -65,7 +65,7 @@ impl World {
         FileUrl::parse(&self.emulator.add_file(folder, name, content)).unwrap()
     }
 
-    /// Paths of all files of the account, and of nobody's.
+    /// Paths of all files of the account, and of those in no account.
     pub(crate) fn paths(&self) -> Vec<String> {
         let path = |file: fichier_emulator::StoredFile| {
             let folder = if file.anonymous { "nobody:" } else { file.path.trim_end_matches('/') };
@@ -117,7 +117,7 @@ pub(crate) fn name(text: &str) -> RemoteName {
 }
 
 /// A client of an API and download server in one, which gives each connection the next of
-/// `replies`; `ADDRESS` in them is its own. Also what it was asked.
+/// `replies`; `ADDRESS` in them is its own. Also returns the requests.
 pub(crate) async fn scripted(
     replies: &'static [&'static str],
 ) -> (Client, tokio::task::JoinHandle<Vec<String>>) {
