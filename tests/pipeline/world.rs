@@ -456,7 +456,7 @@ fn open(emulator: &Emulator, state_dir: &Path, ahead_s: i64) -> Shared {
         parallel_uploads: 2,
         stop: Stop::default(),
         disks: Disks::default(),
-        chance: Random::default(),
+        random: Random::default(),
     }
 }
 

@@ -59,7 +59,7 @@ pub struct World {
     pub outside: Arc<Mutex<Outside>>,
     config: MirrorConfig,
     pacer: Pacer,
-    chance: Random,
+    random: Random,
     process: Option<Process>,
     remount_at: Option<Instant>,
 }
@@ -166,14 +166,14 @@ impl World {
             drill_bytes: 1 << 20,
         };
         let pacer = Pacer::in_memory_at(PaceConfig::default(), clock);
-        let chance = Random::seeded(script.seed ^ 0x5eed);
+        let random = Random::seeded(script.seed ^ 0x5eed);
         let mut world = World {
             emulator,
             road,
             outside,
             config,
             pacer,
-            chance,
+            random,
             process: None,
             remount_at: None,
         };
@@ -205,7 +205,7 @@ impl World {
             parallel_uploads: 2,
             stop: Stop::default(),
             disks: Disks::modelled(disk),
-            chance: self.chance.clone(),
+            random: self.random.clone(),
         };
         // A full state disk would keep the service from starting; systemd starts it again.
         let worker = MirrorWorker::open(self.config.clone(), &shared.state).unwrap();
@@ -403,14 +403,14 @@ impl Process {
     /// One cycle, and what the loop makes of its end.
     async fn cycle(&mut self) -> CycleEnd {
         let Process { shared, worker, schedule } = self;
-        let due = schedule.take(Instant::now(), worker, &shared.chance);
+        let due = schedule.take(Instant::now(), worker, &shared.random);
         let end = worker.run(shared, &due).await;
         let state = &shared.state;
         let next = state.read(|s| s.next_problem_due(worker.id)).ok().flatten();
         let problem_in = next
             .map(|at| Duration::from_secs(u64::try_from(at - state.now_s()).unwrap_or(0).max(1)));
         let now = Now::of(state.clock());
-        schedule.after(now, &end, problem_in, 1, &worker.config, &shared.chance);
+        schedule.after(now, &end, problem_in, 1, &worker.config, &shared.random);
         end
     }
 }

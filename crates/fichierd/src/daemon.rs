@@ -273,7 +273,7 @@ impl Daemon {
             let due = seat
                 .schedule
                 .is_due(now, worker)
-                .then(|| seat.schedule.take(now, worker, &self.shared.chance));
+                .then(|| seat.schedule.take(now, worker, &self.shared.random));
             if due.is_none() && !seat.schedule.take_chores(now) {
                 continue;
             }
@@ -365,8 +365,8 @@ impl Daemon {
         });
         let scale = self.shared.client.pacer().time_scale();
         let now = Now::of(state.clock());
-        let chance = &self.shared.chance;
-        seat.schedule.after(now, &end, problem_in, scale, &seat.config, chance);
+        let random = &self.shared.random;
+        seat.schedule.after(now, &end, problem_in, scale, &seat.config, random);
         let waiting = std::mem::take(&mut seat.waiting).into_iter();
         seat.waiting = waiting.filter_map(|waiter| waiter.after(summary.clone(), &end)).collect();
         if !seat.waiting.is_empty() {
@@ -559,6 +559,6 @@ pub fn open_shared(config: &Config) -> Result<Shared, DaemonError> {
         parallel_uploads: config.pace.parallel_uploads,
         stop: Stop::default(),
         disks: Disks::default(),
-        chance: Random::default(),
+        random: Random::default(),
     })
 }

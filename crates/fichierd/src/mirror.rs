@@ -5,12 +5,14 @@
 //! whom. Nothing below knows that there are other mirrors, and nothing here knows of a loop.
 
 mod cycle;
+mod error;
 mod restless;
 mod trouble;
 mod worker;
 
 pub use self::cycle::{
-    CycleError, CycleRequest, Held, MAX_ADDITIONS, Outcome, Prepared, keep_instead, preview,
+    CycleRequest, Held, MAX_ADDITIONS, Outcome, Prepared, keep_instead, preview,
 };
+pub use self::error::MirrorError;
 pub use self::trouble::{Reason, Trouble};
 pub use self::worker::{ChoresEnd, CycleEnd, MirrorWorker, OpenError, Shared};

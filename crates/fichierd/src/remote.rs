@@ -5,6 +5,7 @@
 //! is made (I3), and recorded when the service has confirmed it (I1).
 
 pub mod claims;
+pub mod error;
 pub mod execute;
 pub mod finish;
 pub mod habits;
@@ -13,5 +14,112 @@ pub mod ledger;
 pub mod owner;
 pub mod probe;
 pub mod report;
+pub mod source;
 pub mod target;
 pub mod trust;
+
+mod bring;
+mod folder_move;
+mod folders;
+mod lost;
+mod prune;
+mod versions;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use fichier_api::names::RemoteName;
+use fichier_api::{Client, FolderId};
+use fichier_state::{MirrorId, RelPath};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+pub(crate) use self::bring::{Brought, Parcel};
+pub use self::error::{RemoteError, TargetRefused};
+pub use self::folder_move::FolderMove;
+pub use self::layout::Places;
+pub use self::source::Source;
+use crate::base::random::Random;
+use crate::base::state::State;
+use crate::disk::dirty::DirtyQueue;
+use crate::remote::habits::Habits;
+use crate::remote::report::CycleReport;
+
+/// Seconds until a path with a problem is tried again, by how often it has been tried.
+const PROBLEM_WAITS_S: [i64; 5] = [60, 300, 900, 3600, 6 * 3600];
+
+/// One mirror's side of the service: everything that a change there needs, and nothing of the disk.
+pub struct Remote {
+    /// The service.
+    pub client: Client,
+    /// The state file.
+    pub state: State,
+    /// The mirror's row.
+    pub mirror: MirrorId,
+    /// Where things go.
+    pub places: Places,
+    /// Whether what leaves its place is kept as a version (`keep`), or removed.
+    pub keep_versions: bool,
+    /// Uploads that may run at once, in the whole process.
+    pub slots: Arc<Semaphore>,
+    /// For names that must not repeat.
+    pub random: Random,
+    /// Paths to look at again.
+    pub dirty: DirtyQueue,
+    /// When such a path is due.
+    pub settle: Settle,
+    /// Sub-folders by name of parents that had to be listed before something was made there.
+    pub names_there: Mutex<HashMap<FolderId, HashMap<RemoteName, FolderId>>>,
+    /// What has been done so far.
+    pub report: Mutex<CycleReport>,
+}
+
+/// When a path that was changed is due.
+#[derive(Clone, Copy, Debug)]
+pub struct Settle {
+    /// After it has been quiet for this long.
+    pub quiet: Duration,
+    /// After this long, however busy it is.
+    pub at_most: Duration,
+}
+
+impl Remote {
+    /// How many links go into one call, as far as that is known of the service.
+    pub(crate) fn links_per_call(&self) -> Result<usize, RemoteError> {
+        Ok(self.state.read(|s| Habits::read(s))?.links_per_call())
+    }
+
+    /// Whether a change that was noticed meanwhile is due: it goes before bulk.
+    pub(crate) fn gives_way(&self) -> bool {
+        let Settle { quiet, at_most } = self.settle;
+        self.dirty.next_due(quiet, at_most).is_some_and(|due| due <= Instant::now())
+    }
+
+    /// Notes that `path` could not be mirrored, and when to look again.
+    pub(crate) fn problem(
+        &self,
+        path: &RelPath,
+        what: &str,
+        hint: &str,
+    ) -> Result<(), RemoteError> {
+        let tries = self.state.read(|s| s.tries(self.mirror, path))?;
+        let (now_s, wait_s) = (
+            self.state.now_s(),
+            PROBLEM_WAITS_S[PROBLEM_WAITS_S.len().min(tries as usize + 1) - 1],
+        );
+        let next_s = now_s + wait_s / i64::from(self.client.pacer().time_scale().max(1));
+        self.state.write(|w| w.put_problem(self.mirror, path, what, hint, now_s, next_s))?;
+        self.report(|report| report.problems += 1);
+        if tries == 0 {
+            tracing::warn!(path = %path, "cannot mirror `{path}`: {what}; {hint}");
+        } else {
+            tracing::debug!(path = %path, tries, "still cannot mirror `{path}`: {what}; {hint}");
+        }
+        Ok(())
+    }
+
+    pub(crate) fn report(&self, change: impl FnOnce(&mut CycleReport)) {
+        change(&mut self.report.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}

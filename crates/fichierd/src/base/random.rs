@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn a_seed_gives_the_same_numbers_and_none_gives_others() {
-        let some = |chance: Random| [chance.number(), chance.number(), chance.number()];
+        let some = |random: Random| [random.number(), random.number(), random.number()];
         assert_eq!(some(Random::seeded(7)), some(Random::seeded(7)));
         assert_ne!(some(Random::seeded(7)), some(Random::seeded(8)));
         assert_ne!(some(Random::default()), some(Random::default()));
@@ -60,8 +60,8 @@ mod tests {
 
     #[test]
     fn about_a_period_is_within_a_tenth_of_it() {
-        let (chance, period) = (Random::seeded(1), Duration::from_secs(100));
-        let times: Vec<Duration> = (0..1000).map(|_| chance.about(period)).collect();
+        let (random, period) = (Random::seeded(1), Duration::from_secs(100));
+        let times: Vec<Duration> = (0..1000).map(|_| random.about(period)).collect();
         assert!(times.iter().all(|time| time.abs_diff(period) <= period / 10));
         assert!(times.iter().any(|time| *time < period) && times.iter().any(|time| *time > period));
     }

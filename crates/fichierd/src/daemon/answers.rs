@@ -5,6 +5,7 @@ use std::path::Path;
 use fichier_state::{Mirror, RelPath};
 use jiff::Timestamp;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::{Daemon, Ended};
 use crate::base::exit::Exit;
@@ -20,7 +21,6 @@ use crate::remote::target::{TAKE_OVER, approval_note};
 use crate::remote::trust;
 use crate::restore::proof::{self, Proved};
 use crate::status::{CycleSummary, WhyAnswer};
-use tokio::time::Instant;
 
 impl Daemon {
     pub(super) fn answer(&mut self, call: Call) {

@@ -5,10 +5,9 @@
 use std::time::Duration;
 
 use fichier_state::{Proof, ProofKind};
-
-use super::Daemon;
 use tokio::time::Instant;
 
+use super::Daemon;
 use crate::base::words::chain;
 use crate::restore::RestoreError;
 use crate::restore::drill::{Drill, due_in};

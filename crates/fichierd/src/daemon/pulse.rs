@@ -4,11 +4,12 @@
 //! that was known is believed without a look (T03): everything is looked at once. The pace needs
 //! no help: it counts on the monotonic clock and never catches up.
 
-use crate::base::words::duration;
 use std::time::{Duration, SystemTime};
 
-use super::Daemon;
 use tokio::time::Instant;
+
+use super::Daemon;
+use crate::base::words::duration;
 
 /// A loop that turns so much later than it wanted to was stopped; clocks that part by as much were
 /// set, or the machine was asleep.

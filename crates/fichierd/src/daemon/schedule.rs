@@ -130,14 +130,14 @@ impl Schedule {
     }
 
     /// What the cycle that begins now looks at.
-    pub fn take(&mut self, now: Instant, worker: &MirrorWorker, chance: &Random) -> Due {
+    pub fn take(&mut self, now: Instant, worker: &MirrorWorker, random: &Random) -> Due {
         let config = &worker.config;
         let mut due = worker.dirty.take_settled(config.settle, config.settle_at_most);
         // Small changes go before bulk; but bulk has every second turn.
         let small_first = !due.paths.is_empty() && !self.was_small && !self.is_awaited;
         if self.rescan_at <= now && !small_first {
             due.everything = true;
-            self.rescan_at = now + chance.about(config.rescan);
+            self.rescan_at = now + random.about(config.rescan);
         }
         self.was_small = !due.everything;
         self.is_awaited = false;
@@ -153,7 +153,7 @@ impl Schedule {
         problem_in: Option<Duration>,
         time_scale: u32,
         config: &MirrorConfig,
-        chance: &Random,
+        random: &Random,
     ) {
         let Now { instant: now, wall } = now;
         let scaled = |wait: Duration| wait / time_scale.max(1);
@@ -178,7 +178,7 @@ impl Schedule {
             Some(Trouble::HeldOff(until, _)) => until.duration_since(wall).unwrap_or_default(),
             Some(Trouble::Unreachable(_)) => {
                 let doubled = NETWORK_RETRY.0 * 2u32.saturating_pow(self.failures.min(8));
-                scaled(chance.about(doubled.min(NETWORK_RETRY.1)))
+                scaled(random.about(doubled.min(NETWORK_RETRY.1)))
             }
         };
         self.chores_at = None;
@@ -228,12 +228,12 @@ mod tests {
     #[test]
     fn h01_a_service_out_of_reach_is_tried_less_and_less_often_and_at_least_once_a_minute() {
         let now = Now { instant: Instant::now(), wall: SystemTime::UNIX_EPOCH };
-        let chance = Random::seeded(1);
+        let random = Random::seeded(1);
         let mut schedule = Schedule::starting(now.instant);
         let mut waits = Vec::new();
         for _ in 0..200 {
             let trouble = Trouble::Unreachable("no route".to_owned());
-            schedule.after(now, &ended(Some(trouble)), None, 1, &config(), &chance);
+            schedule.after(now, &ended(Some(trouble)), None, 1, &config(), &random);
             waits.push(schedule.not_before.unwrap() - now.instant);
         }
         let minute = Duration::from_secs(60);
@@ -242,7 +242,7 @@ mod tests {
         assert!(waits[4..].iter().all(|wait| *wait > minute * 3 / 4), "{waits:?}");
         let alike = waits[10..].iter().filter(|wait| wait.as_millis() == waits[9].as_millis());
         assert!(alike.count() < 100, "all wait alike: {waits:?}");
-        schedule.after(now, &ended(None), None, 1, &config(), &chance);
+        schedule.after(now, &ended(None), None, 1, &config(), &random);
         assert_eq!(schedule.not_before, None);
     }
 }

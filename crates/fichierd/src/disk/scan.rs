@@ -23,12 +23,12 @@ use std::sync::Arc;
 use fichier_state::{Holes, Metadata, RelPath, Stamp, Xattrs};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
+use trail::Trail;
 
 use crate::disk::disks::{DiskModel, Opened};
 use crate::disk::filter::{Filter, FolderFilter};
 use crate::disk::hash::nanoseconds;
 use crate::disk::holes::{holes_of, is_sparse};
-use trail::Trail;
 
 pub(crate) use listing::{xattrs, xattrs_of};
 

@@ -6,8 +6,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use fichier_state::{Content, FolderFacts, Mirror, MirrorId, RelPath, Writing, failpoint};
@@ -18,14 +18,17 @@ use crate::disk::disks::Disks;
 use crate::disk::filter::Filter;
 use crate::disk::root::RootTrouble;
 use crate::disk::scan::{Scanner, SeenKind, Trouble};
+use crate::mirror::error::MirrorError;
 use crate::plan::change::Change;
 use crate::plan::decide::{BatchLimits, Policy, plan};
 use crate::plan::gather::{Gathered, gather};
 use crate::plan::guard::{self, Limit};
 use crate::plan::steps::{Note, Plan, Step};
-use crate::plan::survey::{Survey, SurveyError, SurveyRequest, survey};
-use crate::remote::execute::{Executor, FolderMove, StepError};
-use crate::remote::target::TargetError;
+use crate::plan::survey::{Survey, SurveyRequest, survey};
+use crate::remote::FolderMove;
+use crate::remote::error::RemoteError;
+use crate::remote::execute::Executor;
+use crate::remote::report::CycleReport;
 
 /// Additions that one cycle takes on; the rest is left for the next, so that memory stays
 /// bounded and small changes get their turn in between.
@@ -90,39 +93,6 @@ pub struct Outcome {
     pub trouble: Vec<Trouble>,
 }
 
-/// Why a cycle did not come to its end.
-#[derive(Debug, thiserror::Error)]
-pub enum CycleError {
-    /// A step.
-    #[error(transparent)]
-    Step(#[from] StepError),
-    /// The walk through the watched folder.
-    #[error("cannot look through the watched folder")]
-    Survey(#[from] SurveyError),
-    /// The watched folder cannot be opened.
-    #[error("cannot open the watched folder")]
-    Source(#[source] std::io::Error),
-}
-
-impl From<fichier_state::Error> for CycleError {
-    fn from(error: fichier_state::Error) -> Self {
-        CycleError::Step(error.into())
-    }
-}
-
-impl From<TargetError> for CycleError {
-    fn from(error: TargetError) -> Self {
-        CycleError::Step(match error {
-            TargetError::Step(error) => error,
-            other @ (TargetError::OwnedByAnother { .. }
-            | TargetError::OtherMachine { .. }
-            | TargetError::OtherCopy { .. }
-            | TargetError::OtherAccount
-            | TargetError::Gone { .. }) => StepError::Target(Box::new(other)),
-        })
-    }
-}
-
 /// A plan, and what was learnt on the way to it.
 #[derive(Debug)]
 pub struct Prepared {
@@ -132,60 +102,78 @@ pub struct Prepared {
     pub outcome: Outcome,
 }
 
-impl Executor {
-    /// Runs one cycle to its end.
+/// One run of the pipeline.
+pub(super) struct Cycle<'a> {
+    /// Carries out what the cycle decides.
+    pub(super) executor: Executor,
+    /// What is to be done.
+    pub(super) request: CycleRequest<'a>,
+}
+
+impl Cycle<'_> {
+    /// Runs the cycle to its end. What was done is told in any case.
     ///
     /// # Errors
     ///
-    /// [`CycleError`]; what was done until then is on record, and the next cycle goes on.
-    pub async fn cycle(
-        &self,
-        request: &CycleRequest<'_>,
-        stop: &Stop,
-    ) -> Result<Outcome, CycleError> {
+    /// [`MirrorError`]; what was done until then is on record, and the next cycle goes on.
+    pub(super) async fn run(self, stop: &Stop) -> (CycleReport, Result<Outcome, MirrorError>) {
+        let outcome = self.try_run(stop).await;
+        let report = self.executor.remote.report.into_inner();
+        (report.unwrap_or_else(PoisonError::into_inner), outcome)
+    }
+
+    async fn try_run(&self, stop: &Stop) -> Result<Outcome, MirrorError> {
+        let Cycle { executor, request } = self;
+        let Executor { remote, source, uploads } = executor;
         failpoint::reached("cycle:begun");
-        self.recover().await?;
-        let mut seen = self.survey_and_follow(request).await?;
-        self.forget_solved(request, &seen)?;
+        executor.finish_begun().await?;
+        let mut seen = self.survey_and_follow().await?;
+        self.forget_solved(&seen)?;
         self.note_trouble(&seen)?;
         self.leave_out_pending(&mut seen)?;
-        self.leave_out_given_up(&mut seen)?;
+        remote.leave_out_given_up(&mut seen)?;
         self.record_folders(&seen.changes)?;
         self.explore_new(&seen.changes).await?;
         let gathered = blocking(|| {
-            gather(&self.state, &self.scanner, self.mirror, &seen.changes, &self.restless)
+            gather(&remote.state, &source.scanner, remote.mirror, &seen.changes, &source.restless)
         })?;
         self.leave_out_unread(&gathered)?;
-        let prepared = prepare(&self.state, request, seen, gathered, self.keep_versions)?;
-        self.planned_bytes.store(prepared.plan.cost().bytes, Ordering::Relaxed);
-        self.execute(prepared.plan, stop).await?;
+        let prepared = prepare(&remote.state, request, seen, gathered, remote.keep_versions)?;
+        uploads.planned_bytes.store(prepared.plan.cost().bytes, Ordering::Relaxed);
+        executor.execute(prepared.plan, stop).await?;
         Ok(prepared.outcome)
     }
 
     /// Surveys until no folder has moved any more: children of a moved folder are compared under
     /// its new path.
-    async fn survey_and_follow(&self, request: &CycleRequest<'_>) -> Result<Survey, CycleError> {
+    async fn survey_and_follow(&self) -> Result<Survey, MirrorError> {
+        let request = &self.request;
         let mut everything = request.paths.is_none();
         // Each is followed once: what moves again meanwhile is mirrored file by file.
         let mut followed_before = BTreeSet::new();
         loop {
             let paths = request.paths.filter(|_| !everything);
-            let seen = look(&self.state, &self.disks, request, paths)?;
+            let seen =
+                look(&self.executor.remote.state, &self.executor.source.disks, request, paths)?;
             self.check_place()?;
             // The other half of a rename may lie outside of what was looked at.
             if !everything && loses_a_folder(&seen.changes) {
                 everything = true;
                 continue;
             }
-            let moves = folder_moves(&self.state, &self.scanner, &seen.changes)?;
+            let moves = folder_moves(
+                &self.executor.remote.state,
+                &self.executor.source.scanner,
+                &seen.changes,
+            )?;
             let mut followed = false;
             for moved in moves {
                 if followed_before.insert(moved.key) {
-                    followed |= self.move_folder(&moved).await?;
+                    followed |= self.executor.remote.move_folder(&moved).await?;
                 }
             }
             if !followed {
-                self.report(|report| report.looked_at = seen.looked_at);
+                self.executor.remote.report(|report| report.looked_at = seen.looked_at);
                 return Ok(seen);
             }
             everything = true;
@@ -194,39 +182,44 @@ impl Executor {
 
     /// What was looked at is the folder that was checked before: a mount may have come in between,
     /// and what is in one must not be recorded as being in the other.
-    fn check_place(&self) -> Result<(), CycleError> {
-        let Some(checked) = &self.identity else { return Ok(()) };
-        let now = self.disks.place(&self.source).map_err(StepError::Root)?;
+    fn check_place(&self) -> Result<(), MirrorError> {
+        let Some(checked) = &self.executor.source.identity else { return Ok(()) };
+        let now = self
+            .executor
+            .source
+            .disks
+            .place(&self.executor.source.path)
+            .map_err(RemoteError::Root)?;
         if now.is_same_place(checked) {
             return Ok(());
         }
-        let source_path = self.source.clone();
-        Err(StepError::Root(RootTrouble::ChangedMeanwhile { source_path }).into())
+        let source_path = self.executor.source.path.clone();
+        Err(RemoteError::Root(RootTrouble::ChangedMeanwhile { source_path }).into())
     }
 
     /// What cannot be looked at is a problem until it can be, is gone, or is excluded.
-    fn note_trouble(&self, seen: &Survey) -> Result<(), CycleError> {
+    fn note_trouble(&self, seen: &Survey) -> Result<(), MirrorError> {
         for Trouble { path, error } in &seen.trouble {
             let what = match error.raw_os_error() {
                 Some(_) => format!("cannot be looked at: {error}"),
                 None => error.to_string(),
             };
-            self.problem(path, &what, UNSEEN_HINT)?;
+            self.executor.remote.problem(path, &what, UNSEEN_HINT)?;
         }
         for path in &seen.unavailable {
-            self.problem(path, UNMOUNTED, UNMOUNTED_HINT)?;
+            self.executor.remote.problem(path, UNMOUNTED, UNMOUNTED_HINT)?;
         }
         Ok(())
     }
 
     /// Folders on disk are facts and need no call: they are on record before planning.
-    fn record_folders(&self, changes: &[Change]) -> Result<(), CycleError> {
+    fn record_folders(&self, changes: &[Change]) -> Result<(), MirrorError> {
         let mut folders = changes.iter().filter_map(|change| {
             let (Change::FolderAdded { facts, .. } | Change::FolderTouched { facts, .. }) = change
             else {
                 return None;
             };
-            let metadata = self.whole_metadata(change.path(), &facts.metadata);
+            let metadata = self.executor.source.whole_metadata(change.path(), &facts.metadata);
             Some((change, FolderFacts { metadata, ..facts.clone() }))
         });
         loop {
@@ -235,9 +228,9 @@ impl Executor {
             if some.is_empty() {
                 return Ok(());
             }
-            self.state.write(|w| {
+            self.executor.remote.state.write(|w| {
                 for (change, facts) in &some {
-                    record_folder(w, self.mirror, change, facts)?;
+                    record_folder(w, self.executor.remote.mirror, change, facts)?;
                 }
                 Ok(())
             })?;
@@ -246,7 +239,7 @@ impl Executor {
 
     /// Lists the folders that were there before us and into which something is about to go,
     /// parents first: each listing tells the ids of its sub-folders.
-    async fn explore_new(&self, changes: &[Change]) -> Result<(), CycleError> {
+    async fn explore_new(&self, changes: &[Change]) -> Result<(), MirrorError> {
         let mut folders = BTreeSet::new();
         for change in changes {
             if let Change::Added { path, .. } | Change::Touched { path, .. } = change {
@@ -265,11 +258,15 @@ impl Executor {
         loop {
             let before = shown_empty.len();
             for path in &folders {
-                self.find_hidden(path).await?;
-                let row = self.state.read(|s| s.folder_at(self.mirror, path))?;
+                self.executor.remote.find_hidden(path).await?;
+                let row = self
+                    .executor
+                    .remote
+                    .state
+                    .read(|s| s.folder_at(self.executor.remote.mirror, path))?;
                 if let Some(row) = row
                     && row.remote.is_some_and(|spot| !spot.listed)
-                    && !self.explore(&row, path, shown_empty.contains(path)).await?
+                    && !self.executor.remote.explore(&row, path, shown_empty.contains(path)).await?
                 {
                     shown_empty.insert(path.clone());
                 }
@@ -282,12 +279,13 @@ impl Executor {
 
     /// A problem is none any more where a look finds disk and record the same, and nothing is still
     /// to be finished: the file may be gone, or be what it was.
-    fn forget_solved(&self, request: &CycleRequest<'_>, seen: &Survey) -> Result<(), CycleError> {
-        let pending = self.state.read(|s| s.uploads(self.mirror))?;
+    fn forget_solved(&self, seen: &Survey) -> Result<(), MirrorError> {
+        let pending =
+            self.executor.remote.state.read(|s| s.uploads(self.executor.remote.mirror))?;
         if seen.left_out > 0 || !pending.is_empty() {
             return Ok(());
         }
-        let looked_at: Option<BTreeSet<&RelPath>> = request.paths.map(|p| p.iter().collect());
+        let looked_at: Option<BTreeSet<&RelPath>> = self.request.paths.map(|p| p.iter().collect());
         // A folder's own facts are noted without fail; they are no reason to go on complaining.
         let changes = seen.changes.iter().filter(|c| !matches!(c, Change::FolderTouched { .. }));
         let open: BTreeSet<&RelPath> = (changes.map(Change::path))
@@ -303,25 +301,29 @@ impl Executor {
                 && !is_covered(&open, path)
                 && !below.is_some_and(|below| below.starts_with(path))
         };
-        let mut problems = self.state.read(|s| s.problems(Some(self.mirror)))?;
+        let mut problems =
+            self.executor.remote.state.read(|s| s.problems(Some(self.executor.remote.mirror)))?;
         problems.retain(|problem| is_solved(&problem.path));
         if problems.is_empty() {
             return Ok(());
         }
-        let begun = self.begun_paths()?;
+        let begun = self.executor.remote.begun_paths()?;
         problems.retain(|problem| !begun.contains(&problem.path));
         if problems.is_empty() {
             return Ok(());
         }
-        Ok(self.state.write(|w| {
-            problems.iter().try_for_each(|problem| w.clear_problem(self.mirror, &problem.path))
+        Ok(self.executor.remote.state.write(|w| {
+            problems
+                .iter()
+                .try_for_each(|problem| w.clear_problem(self.executor.remote.mirror, &problem.path))
         })?)
     }
 
     /// What is sent already, and not in place yet, is not sent a second time: what has changed
     /// since is seen once it is in place.
-    fn leave_out_pending(&self, seen: &mut Survey) -> Result<(), CycleError> {
-        let uploads = self.state.read(|s| s.uploads(self.mirror))?;
+    fn leave_out_pending(&self, seen: &mut Survey) -> Result<(), MirrorError> {
+        let uploads =
+            self.executor.remote.state.read(|s| s.uploads(self.executor.remote.mirror))?;
         let pending: BTreeSet<RelPath> =
             uploads.into_iter().flat_map(|upload| upload.files).map(|file| file.path).collect();
         seen.changes.retain(|change| {
@@ -329,22 +331,24 @@ impl Executor {
             !may_be_sent || !pending.contains(change.path())
         });
         for path in pending {
-            self.dirty.mark(path);
+            self.executor.remote.dirty.mark(path);
         }
         Ok(())
     }
 
-    fn leave_out_unread(&self, gathered: &Gathered) -> Result<(), CycleError> {
+    fn leave_out_unread(&self, gathered: &Gathered) -> Result<(), MirrorError> {
         for (path, error) in &gathered.unread {
             match error {
-                Some(error) if error.kind() != std::io::ErrorKind::NotFound => self.problem(
-                    path,
-                    &format!("cannot be read: {error}"),
-                    "check its permissions and the disk; it is tried again by itself",
-                )?,
+                Some(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    self.executor.remote.problem(
+                        path,
+                        &format!("cannot be read: {error}"),
+                        "check its permissions and the disk; it is tried again by itself",
+                    )?
+                }
                 Some(_) | None => {
-                    self.dirty.mark(path.clone());
-                    self.report(|report| {
+                    self.executor.remote.dirty.mark(path.clone());
+                    self.executor.remote.report(|report| {
                         report.restless.insert(path.clone());
                     });
                 }
@@ -358,13 +362,13 @@ impl Executor {
 ///
 /// # Errors
 ///
-/// [`CycleError`].
+/// [`MirrorError`].
 pub fn preview(
     (state, disks): (&State, &Disks),
     scanner: &Scanner,
     request: &CycleRequest<'_>,
     keep_versions: bool,
-) -> Result<(Vec<FolderMove>, Prepared), CycleError> {
+) -> Result<(Vec<FolderMove>, Prepared), MirrorError> {
     let mut seen = look(state, disks, request, None)?;
     let moves = folder_moves(state, scanner, &seen.changes)?;
     // What lies in a moved folder is compared only once it has moved.
@@ -381,9 +385,9 @@ fn look(
     disks: &Disks,
     request: &CycleRequest<'_>,
     paths: Option<&[RelPath]>,
-) -> Result<Survey, CycleError> {
+) -> Result<Survey, MirrorError> {
     let scanner = disks.scanner(request.source, Arc::clone(&request.filter));
-    let mut scanner = scanner.map_err(CycleError::Source)?;
+    let mut scanner = scanner.map_err(MirrorError::Source)?;
     let tried = tried_lately(state, request, paths)?;
     let survey_request = SurveyRequest {
         mirror: request.mirror,
@@ -403,7 +407,7 @@ fn tried_lately(
     state: &State,
     request: &CycleRequest<'_>,
     paths: Option<&[RelPath]>,
-) -> Result<BTreeSet<RelPath>, CycleError> {
+) -> Result<BTreeSet<RelPath>, MirrorError> {
     if paths.is_some() {
         return Ok(BTreeSet::new());
     }
@@ -423,7 +427,7 @@ fn prepare(
     seen: Survey,
     gathered: Gathered,
     keep_versions: bool,
-) -> Result<Prepared, CycleError> {
+) -> Result<Prepared, MirrorError> {
     let mut changes = seen.changes;
     let unread: BTreeSet<&RelPath> = gathered.unread.iter().map(|(path, _)| path).collect();
     changes.retain(|change| !unread.contains(change.path()));
@@ -522,7 +526,7 @@ fn folder_moves(
     state: &State,
     scanner: &Scanner,
     changes: &[Change],
-) -> Result<Vec<FolderMove>, CycleError> {
+) -> Result<Vec<FolderMove>, MirrorError> {
     let added: HashMap<u64, &RelPath> = changes
         .iter()
         .filter_map(|change| {
@@ -550,7 +554,7 @@ fn is_same_folder(
     scanner: &Scanner,
     key: fichier_state::FolderKey,
     now_at: &RelPath,
-) -> Result<bool, CycleError> {
+) -> Result<bool, MirrorError> {
     const LOOK_AT: usize = 20;
     let (mut looked_at, mut found) = (0, 0);
     state.read(|s| {

@@ -7,10 +7,9 @@ use fichier_api::{ErrorKind, Remedy};
 use crate::base::words::chain;
 use crate::disk::root::RootTrouble;
 use crate::disk::scan::is_gone;
-use crate::mirror::cycle::{CycleError, Held};
-use crate::remote::execute::StepError;
-use crate::remote::report::CycleReport;
-use crate::remote::target::TargetError;
+use crate::mirror::cycle::Held;
+use crate::mirror::error::MirrorError;
+use crate::remote::error::{RemoteError, TargetRefused};
 use crate::status::kind::Kind;
 
 /// Why a mirror waits.
@@ -39,55 +38,6 @@ pub struct Reason {
     pub text: String,
 }
 
-/// A cycle that did not come to its end, with what it did until then.
-pub(super) struct Failure {
-    pub(super) report: CycleReport,
-    pub(super) error: FailureKind,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub(super) enum FailureKind {
-    #[error(transparent)]
-    Cycle(#[from] CycleError),
-    #[error(transparent)]
-    Target(#[from] TargetError),
-}
-
-impl Failure {
-    /// Before anything was done.
-    pub(super) fn early(error: impl Into<CycleError>) -> Failure {
-        Failure { report: CycleReport::default(), error: FailureKind::Cycle(error.into()) }
-    }
-
-    /// While the target was prepared.
-    pub(super) fn target(error: TargetError) -> Failure {
-        Failure { report: CycleReport::default(), error: FailureKind::Target(error) }
-    }
-}
-
-impl FailureKind {
-    /// Whether the target has to be looked at again before anything goes there.
-    ///
-    /// A refused key must fail at a listing: a node would take files for nobody's account, where
-    /// all the world may read them (docs/api-notes.md, C.7).
-    pub(super) fn doubts_the_target(&self) -> bool {
-        let step = match self {
-            FailureKind::Cycle(CycleError::Step(step))
-            | FailureKind::Target(TargetError::Step(step)) => step,
-            FailureKind::Cycle(CycleError::Survey(_) | CycleError::Source(_))
-            | FailureKind::Target(
-                TargetError::OwnedByAnother { .. }
-                | TargetError::OtherMachine { .. }
-                | TargetError::OtherCopy { .. }
-                | TargetError::OtherAccount
-                | TargetError::Gone { .. },
-            ) => return false,
-        };
-        let StepError::Api(error) = step else { return false };
-        matches!(error.kind, ErrorKind::NotFound) || matches!(error.remedy(), Remedy::AskOperator)
-    }
-}
-
 impl Trouble {
     /// Whether it is the service that is waited for, and nothing on this machine ends that.
     pub fn is_of_the_service(&self) -> bool {
@@ -95,46 +45,33 @@ impl Trouble {
     }
 
     /// What an error means for this mirror, at this time of day.
-    pub(super) fn judge(error: FailureKind, now: SystemTime) -> Trouble {
+    pub(super) fn judge(error: MirrorError, now: SystemTime) -> Trouble {
         let text = chain(&error);
-        let step = match error {
-            FailureKind::Cycle(CycleError::Step(step)) => step,
-            FailureKind::Cycle(CycleError::Source(error)) if is_gone(&error) => {
-                return Trouble::Held(Reason { kind: Kind::SourceMissing, text });
+        let held = |kind, text| Trouble::Held(Reason { kind, text });
+        match error {
+            MirrorError::Source(error) if is_gone(&error) => held(Kind::SourceMissing, text),
+            MirrorError::Survey(_) | MirrorError::Source(_) => held(Kind::SourceUnreadable, text),
+            MirrorError::Remote(RemoteError::Api(error)) => Trouble::of_call(&error, text, now),
+            MirrorError::Remote(RemoteError::State(_)) => Trouble::NoState(text),
+            MirrorError::Remote(RemoteError::Root(trouble)) => held(source_kind(&trouble), text),
+            MirrorError::Remote(RemoteError::Target(TargetRefused::OtherAccount)) => {
+                Trouble::OtherAccount(text)
             }
-            FailureKind::Cycle(CycleError::Survey(_) | CycleError::Source(_)) => {
-                return Trouble::Held(Reason { kind: Kind::SourceUnreadable, text });
-            }
-            FailureKind::Target(TargetError::Step(step)) => step,
-            FailureKind::Target(TargetError::OtherAccount) => return Trouble::OtherAccount(text),
-            FailureKind::Target(error) => return Trouble::of_target(&error, text),
-        };
-        match step {
-            StepError::Api(error) => match (error.remedy(), &error.kind) {
-                (_, ErrorKind::HeldOff { until, .. }) => Trouble::HeldOff(*until, text),
-                (Remedy::HoldOff(wait), _) => Trouble::HeldOff(now + wait, text),
-                // The pacer's memory lies beside the state, and is mended as soon.
-                (_, ErrorKind::PaceMemory(_)) => Trouble::NoState(text),
-                (Remedy::AskOperator, kind) => {
-                    Trouble::Refused(Reason { kind: refused_kind(kind), text })
-                }
-                (Remedy::TryAgain | Remedy::GiveUp, _) => Trouble::Unreachable(text),
-            },
-            StepError::State(_) => Trouble::NoState(text),
-            StepError::Root(trouble) => Trouble::Held(Reason { kind: source_kind(&trouble), text }),
-            StepError::Target(error) => Trouble::of_target(&error, text),
+            MirrorError::Remote(RemoteError::Target(refused)) => held(target_kind(&refused), text),
         }
     }
 
-    fn of_target(error: &TargetError, text: String) -> Trouble {
-        let kind = match error {
-            TargetError::OwnedByAnother { .. }
-            | TargetError::OtherMachine { .. }
-            | TargetError::OtherCopy { .. } => Kind::TargetTaken,
-            TargetError::OtherAccount => Kind::OtherAccount,
-            TargetError::Gone { .. } | TargetError::Step(_) => Kind::TargetGone,
-        };
-        Trouble::Held(Reason { kind, text })
+    fn of_call(error: &fichier_api::Error, text: String, now: SystemTime) -> Trouble {
+        match (error.remedy(), &error.kind) {
+            (_, ErrorKind::HeldOff { until, .. }) => Trouble::HeldOff(*until, text),
+            (Remedy::HoldOff(wait), _) => Trouble::HeldOff(now + wait, text),
+            // The pacer's memory lies beside the state: the same disk has to be looked at.
+            (_, ErrorKind::PaceMemory(_)) => Trouble::NoState(text),
+            (Remedy::AskOperator, kind) => {
+                Trouble::Refused(Reason { kind: refused_kind(kind), text })
+            }
+            (Remedy::TryAgain | Remedy::GiveUp, _) => Trouble::Unreachable(text),
+        }
     }
 
     /// Which degraded state this is.
@@ -168,6 +105,16 @@ fn refused_kind(error: &ErrorKind) -> Kind {
     } else {
         // A node that takes no key is the same to whoever has to mend it.
         Kind::KeyRefused
+    }
+}
+
+fn target_kind(refused: &TargetRefused) -> Kind {
+    match refused {
+        TargetRefused::OwnedByAnother { .. }
+        | TargetRefused::OtherMachine { .. }
+        | TargetRefused::OtherCopy { .. } => Kind::TargetTaken,
+        TargetRefused::OtherAccount => Kind::OtherAccount,
+        TargetRefused::Gone { .. } => Kind::TargetGone,
     }
 }
 

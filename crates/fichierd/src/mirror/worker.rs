@@ -7,11 +7,11 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fichier_api::Client;
-use fichier_state::{Cycle, Mirror, MirrorId, RelPath};
+use fichier_state::{Cycle as CycleRow, Mirror, MirrorId, RelPath};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -25,16 +25,23 @@ use crate::disk::filter::{Filter, FilterError};
 use crate::disk::root::{OnRecord, RootIdentity};
 use crate::disk::scan::Scanner;
 use crate::mirror::cycle::{
-    CycleError, CycleRequest, MAX_ADDITIONS, Outcome, Prepared, keep_instead, preview,
+    Cycle, CycleRequest, MAX_ADDITIONS, Outcome, Prepared, keep_instead, preview,
 };
+use crate::mirror::error::MirrorError;
 use crate::mirror::restless::RestlessFiles;
-use crate::mirror::trouble::{Failure, FailureKind, Trouble};
+use crate::mirror::trouble::Trouble;
 use crate::plan::decide::BatchLimits;
 use crate::plan::guard::Limit;
-use crate::remote::execute::{BANDWIDTH, Executor, FolderMove, Places, STUCK, StepError};
+use crate::remote::FolderMove;
+use crate::remote::error::RemoteError;
+use crate::remote::execute::{BANDWIDTH, STUCK};
+use crate::remote::execute::{Executor, Uploads};
+use crate::remote::layout::Places;
 use crate::remote::report::CycleReport;
-use crate::remote::target::{self, TargetError};
+use crate::remote::source::Source;
+use crate::remote::target;
 use crate::remote::trust;
+use crate::remote::{Remote, Settle};
 use crate::upkeep::chores::{self, CHORES, Situation};
 use crate::upkeep::snapshot;
 
@@ -60,7 +67,7 @@ pub struct Shared {
     /// Where the sources lie.
     pub disks: Disks,
     /// For what must not repeat, nor happen everywhere at once.
-    pub chance: Random,
+    pub random: Random,
 }
 
 /// One mirror.
@@ -156,33 +163,26 @@ impl MirrorWorker {
     pub async fn run(&mut self, shared: &Shared, due: &Due) -> CycleEnd {
         let (began, started_s) = (Instant::now(), shared.state.now_s());
         let calls = shared.client.pacer().calls_made();
-        let mut end = match self.try_run(shared, due).await {
-            Ok((report, outcome)) => CycleEnd {
-                report,
-                outcome,
-                trouble: None,
-                more: false,
-                everything: false,
-                took: began.elapsed(),
-            },
-            Err(Failure { report, error }) => {
+        let mut report = CycleReport::default();
+        let (outcome, trouble) = match self.try_run(shared, due, &mut report).await {
+            Ok(outcome) => (outcome, None),
+            Err(error) => {
                 self.mark_again(due);
                 if error.doubts_the_target() {
                     self.places = None;
                 }
-                CycleEnd {
-                    report,
-                    outcome: Outcome::default(),
-                    trouble: Some(Trouble::judge(error, shared.state.clock().wall())),
-                    more: false,
-                    everything: false,
-                    took: began.elapsed(),
-                }
+                (Outcome::default(), Some(Trouble::judge(error, shared.state.clock().wall())))
             }
         };
-        end.everything = due.everything;
-        end.more = end.outcome.left_out > 0 || end.report.left_for_later > 0;
-        end.report.calls = shared.client.pacer().calls_made().saturating_sub(calls);
+        report.calls = shared.client.pacer().calls_made().saturating_sub(calls);
+        let mut end = CycleEnd {
+            everything: due.everything,
+            more: outcome.left_out > 0 || report.left_for_later > 0,
+            took: began.elapsed(),
+            report,
+            outcome,
+            trouble,
+        };
         self.remember(&end);
         if let Err(error) = self.note_end(shared, &end, started_s) {
             end.trouble.get_or_insert(Trouble::NoState(error.to_string()));
@@ -199,7 +199,7 @@ impl MirrorWorker {
         &self,
         state: &State,
         disks: &Disks,
-    ) -> Result<(Vec<FolderMove>, Prepared), CycleError> {
+    ) -> Result<(Vec<FolderMove>, Prepared), MirrorError> {
         let row = self.row(state)?;
         let scanner = self.scanner(disks)?;
         let force = BTreeSet::new();
@@ -214,7 +214,7 @@ impl MirrorWorker {
     /// # Errors
     ///
     /// As a cycle's.
-    pub async fn reject(&mut self, shared: &Shared) -> Result<usize, CycleError> {
+    pub async fn reject(&mut self, shared: &Shared) -> Result<usize, MirrorError> {
         let (_, prepared) = {
             let row = self.row(&shared.state)?;
             let scanner = self.scanner(&shared.disks)?;
@@ -238,18 +238,17 @@ impl MirrorWorker {
     /// # Errors
     ///
     /// As a cycle's.
-    pub async fn prune(&mut self, shared: &Shared) -> Result<u64, CycleError> {
+    pub async fn prune(&mut self, shared: &Shared) -> Result<u64, MirrorError> {
         let row = self.row(&shared.state)?;
         let places = self.places(shared, &row).await?;
-        let executor = self.executor(shared, places, None)?;
-        Ok(executor.prune(row.root).await?)
+        Ok(self.remote(shared, places).prune(row.root).await?)
     }
 
     /// Does what is due between cycles.
     pub async fn chores(&mut self, shared: &Shared) -> ChoresEnd {
         match self.try_chores(shared).await {
             Ok(next) => ChoresEnd { trouble: None, next },
-            Err(Failure { error, .. }) => {
+            Err(error) => {
                 if error.doubts_the_target() {
                     self.places = None;
                 }
@@ -261,64 +260,64 @@ impl MirrorWorker {
         }
     }
 
-    async fn try_chores(&mut self, shared: &Shared) -> Result<Duration, Failure> {
+    async fn try_chores(&mut self, shared: &Shared) -> Result<Duration, MirrorError> {
         let mut next = chores::LOOK_AGAIN;
         for chore in CHORES {
-            let row = self.row(&shared.state).map_err(Failure::early)?;
+            let row = self.row(&shared.state)?;
             let config = self.config.clone();
             let at = Situation { state: &shared.state, mirror: &row, config: &config };
-            if chore.due_in(at).map_err(Failure::early)? == Some(Duration::ZERO) {
-                let places = self.places(shared, &row).await.map_err(Failure::target)?;
-                let executor = self.executor(shared, places, None).map_err(Failure::early)?;
-                chore.run(&executor, at).await.map_err(Failure::early)?;
+            if chore.due_in(at)? == Some(Duration::ZERO) {
+                let places = self.places(shared, &row).await?;
+                chore.run(&self.remote(shared, places), at).await?;
             }
-            if let Some(due_in) = chore.due_in(at).map_err(Failure::early)? {
+            if let Some(due_in) = chore.due_in(at)? {
                 next = next.min(due_in);
             }
         }
         Ok(next)
     }
 
+    /// Runs one cycle. `report` is what was done, also when it ends with an error.
     async fn try_run(
         &mut self,
         shared: &Shared,
         due: &Due,
-    ) -> Result<(CycleReport, Outcome), Failure> {
-        let row = self.row(&shared.state).map_err(Failure::early)?;
-        let files = shared.state.read(|s| s.totals(self.id)).map_err(Failure::early)?.files;
-        let approved = shared.state.read(|s| s.allowance(self.id)).map_err(Failure::early)? > 0;
-        let on_record = OnRecord { files, approved };
-        let identity = row.identity.as_deref().and_then(RootIdentity::parse);
-        let found = shared
-            .disks
-            .check_root(&self.config.source, identity.as_ref(), on_record)
-            .map_err(|trouble| Failure::early(StepError::Root(trouble)))?;
-        self.remember_root(&shared.state, &row, &found).map_err(Failure::early)?;
+        report: &mut CycleReport,
+    ) -> Result<Outcome, MirrorError> {
+        let row = self.row(&shared.state)?;
+        let found = self.check_root(shared, &row)?;
+        self.remember_root(&shared.state, &row, &found)?;
         // Anew: what is written back of it must not undo that.
-        let row = self.row(&shared.state).map_err(Failure::early)?;
-        let places = self.places(shared, &row).await.map_err(Failure::target)?;
-        let executor = self.executor(shared, places, Some(found)).map_err(Failure::early)?;
-        if !executor.is_believed(&shared.stop).await.map_err(Failure::early)? {
+        let row = self.row(&shared.state)?;
+        let places = self.places(shared, &row).await?;
+        let executor = self.executor(shared, places, Some(found))?;
+        if !executor.is_believed(&shared.stop).await? {
             // There is all of it to do, after the next start.
-            return Ok((CycleReport::default(), Outcome { left_out: 1, ..Outcome::default() }));
+            return Ok(Outcome { left_out: 1, ..Outcome::default() });
         }
         // While something is held, what is said about it is to stay true.
         let all = Due { everything: true, paths: Vec::new() };
         let due = if row.held.is_some() { &all } else { due };
-        let paths = self.paths(&shared.state, due).map_err(Failure::early)?;
+        let paths = self.paths(&shared.state, due)?;
         let force = self.restless.forced();
-        let request =
-            self.request(&row, paths.as_deref(), &force, &shared.state).map_err(Failure::early)?;
-        let outcome = executor.cycle(&request, &shared.stop).await;
-        let report = executor.report.into_inner().unwrap_or_else(PoisonError::into_inner);
-        match outcome {
-            Ok(outcome) => Ok((report, outcome)),
-            Err(error) => Err(Failure { report, error: FailureKind::Cycle(error) }),
-        }
+        let request = self.request(&row, paths.as_deref(), &force, &shared.state)?;
+        let (done, outcome) = Cycle { executor, request }.run(&shared.stop).await;
+        *report = done;
+        outcome
+    }
+
+    /// Whether the source is the folder that it was.
+    fn check_root(&self, shared: &Shared, row: &Mirror) -> Result<RootIdentity, MirrorError> {
+        let files = shared.state.read(|s| s.totals(self.id))?.files;
+        let approved = shared.state.read(|s| s.allowance(self.id))? > 0;
+        let on_record = OnRecord { files, approved };
+        let identity = row.identity.as_deref().and_then(RootIdentity::parse);
+        let found = shared.disks.check_root(&self.config.source, identity.as_ref(), on_record);
+        Ok(found.map_err(RemoteError::Root)?)
     }
 
     /// What is due, with the problems whose time has come; nothing for everything.
-    fn paths(&self, state: &State, due: &Due) -> Result<Option<Vec<RelPath>>, CycleError> {
+    fn paths(&self, state: &State, due: &Due) -> Result<Option<Vec<RelPath>>, MirrorError> {
         if due.everything {
             return Ok(None);
         }
@@ -340,7 +339,7 @@ impl MirrorWorker {
         paths: Option<&'a [RelPath]>,
         force: &'a BTreeSet<RelPath>,
         state: &State,
-    ) -> Result<CycleRequest<'a>, CycleError> {
+    ) -> Result<CycleRequest<'a>, MirrorError> {
         Ok(CycleRequest {
             mirror: row,
             source: &self.config.source,
@@ -356,34 +355,42 @@ impl MirrorWorker {
         })
     }
 
+    fn remote(&self, shared: &Shared, places: Places) -> Remote {
+        Remote {
+            client: shared.client.clone(),
+            state: shared.state.clone(),
+            mirror: self.id,
+            places,
+            keep_versions: self.keeps_versions(),
+            slots: Arc::clone(&shared.slots),
+            random: shared.random.clone(),
+            dirty: self.dirty.clone(),
+            settle: Settle { quiet: self.config.settle, at_most: self.config.settle_at_most },
+            names_there: Mutex::default(),
+            report: Mutex::default(),
+        }
+    }
+
     fn executor(
         &self,
         shared: &Shared,
         places: Places,
         identity: Option<RootIdentity>,
-    ) -> Result<Executor, CycleError> {
-        Ok(Executor {
-            client: shared.client.clone(),
-            state: shared.state.clone(),
-            mirror: self.id,
-            source: self.config.source.clone(),
+    ) -> Result<Executor, MirrorError> {
+        let source = Source {
+            path: self.config.source.clone(),
             identity,
-            places,
-            scanner: Arc::new(self.scanner(&shared.disks)?),
             disks: shared.disks.clone(),
-            chance: shared.chance.clone(),
-            slots: Arc::clone(&shared.slots),
-            parallel_uploads: shared.parallel_uploads,
-            dirty: self.dirty.clone(),
-            keep_versions: self.keeps_versions(),
+            scanner: Arc::new(self.scanner(&shared.disks)?),
             restless: self.restless.unsettled(),
-            names_there: Mutex::default(),
             started: shared.state.clock().wall(),
-            report: Mutex::default(),
+        };
+        let uploads = Uploads {
+            parallel: shared.parallel_uploads,
             sent_bytes: Arc::clone(&self.sent_bytes),
-            settle: (self.config.settle, self.config.settle_at_most),
             planned_bytes: Arc::clone(&self.planned_bytes),
-        })
+        };
+        Ok(Executor { remote: self.remote(shared, places), source, uploads })
     }
 
     fn remember(&mut self, end: &CycleEnd) {
@@ -407,7 +414,7 @@ impl MirrorWorker {
         }
     }
 
-    async fn places(&mut self, shared: &Shared, row: &Mirror) -> Result<Places, TargetError> {
+    async fn places(&mut self, shared: &Shared, row: &Mirror) -> Result<Places, MirrorError> {
         // Another key may be that of another account (C02, D06).
         let key = shared.client.key_digest();
         if let Some(places) = self.places.filter(|_| self.prepared_with == key) {
@@ -420,14 +427,14 @@ impl MirrorWorker {
         Ok(places)
     }
 
-    fn row(&self, state: &State) -> Result<Mirror, CycleError> {
+    fn row(&self, state: &State) -> Result<Mirror, MirrorError> {
         let row = state.read(|s| s.mirror(&self.config.name, &self.config.target))?;
-        row.ok_or(CycleError::Step(StepError::State(fichier_state::Error::Missing("mirror"))))
+        row.ok_or(MirrorError::Remote(RemoteError::State(fichier_state::Error::Missing("mirror"))))
     }
 
-    fn scanner(&self, disks: &Disks) -> Result<Scanner, CycleError> {
+    fn scanner(&self, disks: &Disks) -> Result<Scanner, MirrorError> {
         let scanner = disks.scanner(&self.config.source, Arc::clone(&self.filter));
-        scanner.map_err(CycleError::Source)
+        scanner.map_err(MirrorError::Source)
     }
 
     fn keeps_versions(&self) -> bool {
@@ -440,7 +447,7 @@ impl MirrorWorker {
         state: &State,
         row: &Mirror,
         found: &RootIdentity,
-    ) -> Result<(), CycleError> {
+    ) -> Result<(), MirrorError> {
         let text = found.to_text();
         if row.identity.as_deref() != Some(&text) {
             let row = Mirror { identity: Some(text), ..row.clone() };
@@ -449,13 +456,13 @@ impl MirrorWorker {
         Ok(())
     }
 
-    fn set_held(&self, shared: &Shared, held: Option<String>) -> Result<(), CycleError> {
+    fn set_held(&self, shared: &Shared, held: Option<String>) -> Result<(), MirrorError> {
         let row = Mirror { held, ..self.row(&shared.state)? };
         Ok(shared.state.write(|w| w.update_mirror(&row))?)
     }
 
     /// Writes the history, the time of the last success, and what is held.
-    fn note_end(&self, shared: &Shared, end: &CycleEnd, started_s: i64) -> Result<(), CycleError> {
+    fn note_end(&self, shared: &Shared, end: &CycleEnd, started_s: i64) -> Result<(), MirrorError> {
         let row = self.row(&shared.state)?;
         let held = match (&end.outcome.held, &end.trouble) {
             (Some(held), _) => Some(held.text(&self.config.name)),
@@ -482,12 +489,12 @@ impl MirrorWorker {
         })?)
     }
 
-    fn history_row(&self, end: &CycleEnd, started_s: i64, ended_s: i64) -> Cycle {
+    fn history_row(&self, end: &CycleEnd, started_s: i64, ended_s: i64) -> CycleRow {
         let outcome = match &end.trouble {
             Some(trouble) => trouble.text().to_owned(),
             None => "done".to_owned(),
         };
-        Cycle {
+        CycleRow {
             mirror: self.id,
             started_s,
             ended_s,
@@ -522,7 +529,7 @@ pub enum OpenError {
     State(#[from] fichier_state::Error),
 }
 
-fn batch_limits(state: &State) -> Result<BatchLimits, CycleError> {
+fn batch_limits(state: &State) -> Result<BatchLimits, MirrorError> {
     let measured = state.read(|s| s.note(BANDWIDTH))?.and_then(|text| text.parse::<u64>().ok());
     let limits = BatchLimits::default();
     Ok(match measured {

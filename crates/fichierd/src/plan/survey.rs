@@ -16,13 +16,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use fichier_state::{Entry, Folder, FolderKey, Mirror, RelPath, Stamp, Store, failpoint};
+use mounts::Devices;
 
 use crate::disk::filter::FolderFilter;
 use crate::disk::hash::system_time_ns;
 use crate::disk::scan::{FolderScan, Scanner, Seen, SeenKind, Trouble, is_gone};
 use crate::plan::change::Change;
 use crate::plan::diff::diff_folder;
-use mounts::Devices;
 
 /// What a survey found.
 #[derive(Debug, Default)]

@@ -26,9 +26,10 @@ use serde::{Deserialize, Serialize};
 
 use self::judge::{Claims, Verdict, host_name};
 use crate::base::state::State;
-use crate::remote::execute::{Executor, StepError};
+use crate::remote::Remote;
+use crate::remote::error::{RemoteError, TargetRefused};
+use crate::remote::layout::OWN_FOLDER;
 use crate::remote::ledger;
-use crate::remote::target::{OWN_FOLDER, TargetError};
 
 /// The folder of the claims, in `.fichierd`.
 pub(crate) const EPOCH_FOLDER: &str = "epoch";
@@ -140,10 +141,10 @@ pub fn take_over_note(mirror: &str) -> String {
 }
 
 /// Refuses a target that is known to be somebody else's, without a call.
-pub(crate) fn check_known(state: &State, mirror: &Mirror) -> Result<(), TargetError> {
+pub(crate) fn check_known(state: &State, mirror: &Mirror) -> Result<(), RemoteError> {
     let lost = state.read(|s| Ok((Fence::read(s, mirror.id)?.lost, is_taken_over(s, mirror)?)))?;
     match lost {
-        (Some(lost), false) => Err(lost.error(&mirror.name)),
+        (Some(lost), false) => Err(lost.refused(&mirror.name).into()),
         (Some(_) | None, _) => Ok(()),
     }
 }
@@ -153,14 +154,14 @@ pub(crate) fn check_known(state: &State, mirror: &Mirror) -> Result<(), TargetEr
 ///
 /// # Errors
 ///
-/// [`TargetError::OtherMachine`] and [`TargetError::OtherCopy`] need a decision.
+/// [`TargetRefused::OtherMachine`] and [`TargetRefused::OtherCopy`] need a decision.
 pub(crate) async fn claim(
     client: &Client,
     state: &State,
     mirror: &Mirror,
     target: FolderId,
     made: Option<FolderId>,
-) -> Result<(), TargetError> {
+) -> Result<(), RemoteError> {
     let machine = state.read(|s| machine(s))?;
     Claiming { client, state, mirror, machine }.run(target, made).await
 }
@@ -181,7 +182,7 @@ struct Claiming<'a> {
 }
 
 impl Claiming<'_> {
-    async fn run(&self, target: FolderId, made: Option<FolderId>) -> Result<(), TargetError> {
+    async fn run(&self, target: FolderId, made: Option<FolderId>) -> Result<(), RemoteError> {
         let mut made = made;
         // A claim that is refused has been made meanwhile: the next listing shows whose it is.
         for _ in 0..3 {
@@ -199,7 +200,7 @@ impl Claiming<'_> {
     }
 
     /// The folder of the claims and what is in it. A listing, or a call that makes it.
-    async fn claims(&self, target: FolderId) -> Result<(FolderId, Claims), TargetError> {
+    async fn claims(&self, target: FolderId) -> Result<(FolderId, Claims), RemoteError> {
         let (known, own) = self
             .state
             .read(|s| Ok((self.fence(s)?.folder, ledger::own_folder(s, self.mirror.id)?)))?;
@@ -221,7 +222,7 @@ impl Claiming<'_> {
     }
 
     /// A sub-folder by name; made if it is not there.
-    async fn folder_in(&self, parent: FolderId, name: &str) -> Result<FolderId, TargetError> {
+    async fn folder_in(&self, parent: FolderId, name: &str) -> Result<FolderId, RemoteError> {
         let name = RemoteName::encode(name.as_bytes());
         let listing = self.client.list_folder(parent).await?;
         match listing.folders.iter().find(|folder| folder.name == name) {
@@ -231,7 +232,7 @@ impl Claiming<'_> {
     }
 
     /// What the claims mean, written down; the number of the next.
-    fn decide(&self, claims: &Claims) -> Result<u64, TargetError> {
+    fn decide(&self, claims: &Claims) -> Result<u64, RemoteError> {
         let (fence, taken_over) =
             self.state.read(|s| Ok((self.fence(s)?, is_taken_over(s, self.mirror)?)))?;
         let verdict = if fence.is_new {
@@ -303,13 +304,13 @@ impl Claiming<'_> {
     }
 
     /// Somebody else works on the target; nothing more is done there.
-    fn lose<T>(&self, lost: Lost) -> Result<T, TargetError> {
+    fn lose<T>(&self, lost: Lost) -> Result<T, RemoteError> {
         lose(self.state, self.mirror.id, lost)?;
-        Err(lost.error(&self.mirror.name))
+        Err(lost.refused(&self.mirror.name).into())
     }
 
     /// A call only where the state has come to another machine.
-    async fn name_machine(&self, folder: FolderId, claims: &Claims) -> Result<(), TargetError> {
+    async fn name_machine(&self, folder: FolderId, claims: &Claims) -> Result<(), RemoteError> {
         if claims.hosts.iter().any(|(host, _)| *host == self.machine) {
             return Ok(());
         }
@@ -323,7 +324,7 @@ impl Claiming<'_> {
 
     /// Whether the claim was made. One that was refused may be ours, if an earlier call for it was
     /// not answered.
-    async fn make(&self, folder: FolderId, epoch: u64) -> Result<bool, TargetError> {
+    async fn make(&self, folder: FolderId, epoch: u64) -> Result<bool, RemoteError> {
         let name = RemoteName::encode(epoch.to_string().as_bytes());
         match self.client.make_folder(folder, &name).await {
             Ok(_) => Ok(true),
@@ -343,7 +344,7 @@ impl Claiming<'_> {
         }
     }
 
-    fn confirm(&self, epoch: u64, claims: &Claims) -> Result<(), TargetError> {
+    fn confirm(&self, epoch: u64, claims: &Claims) -> Result<(), RemoteError> {
         let old = claims.epochs.iter().map(|(_, id)| *id);
         let others = claims.hosts.iter().filter(|(host, _)| *host != self.machine);
         let old: Vec<FolderId> = old.chain(others.map(|(_, id)| *id)).collect();
@@ -362,11 +363,11 @@ impl Claiming<'_> {
 }
 
 impl Lost {
-    fn error(self, mirror: &str) -> TargetError {
+    fn refused(self, mirror: &str) -> TargetRefused {
         let mirror = mirror.to_owned();
         match self {
-            Lost::ToMachine => TargetError::OtherMachine { mirror },
-            Lost::ToCopy => TargetError::OtherCopy { mirror },
+            Lost::ToMachine => TargetRefused::OtherMachine { mirror },
+            Lost::ToCopy => TargetRefused::OtherCopy { mirror },
         }
     }
 }
@@ -379,10 +380,10 @@ fn is_taken_over(records: &Records, mirror: &Mirror) -> fichier_state::Result<bo
     Ok(records.note(&take_over_note(&mirror.name))?.is_some())
 }
 
-impl Executor {
+impl Remote {
     /// Before removals: whether nobody else has claimed the target meanwhile. Costs a listing, at
     /// most once an hour.
-    pub(crate) async fn check_claim(&self) -> Result<(), StepError> {
+    pub(crate) async fn check_claim(&self) -> Result<(), RemoteError> {
         let fence = self.state.read(|s| Fence::read(s, self.mirror))?;
         let now_s = self.state.now_s();
         let Some(folder) = fence.folder else { return Ok(()) };
@@ -409,6 +410,6 @@ impl Executor {
         lose(&self.state, self.mirror, lost)?;
         let rows = self.state.read(|s| s.mirrors())?;
         let name = rows.into_iter().find(|row| row.id == self.mirror).map(|row| row.name);
-        Err(StepError::Target(Box::new(lost.error(&name.unwrap_or_default()))))
+        Err(lost.refused(&name.unwrap_or_default()).into())
     }
 }

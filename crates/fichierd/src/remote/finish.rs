@@ -14,7 +14,11 @@ use fichier_state::{
     Content, Entry, Intent, IntentId, Moved, Origin, RelPath, RemoteCopy, RemoteSpot, Retired,
 };
 
-use crate::remote::execute::{Brought, Executor, Leaving, Parcel, Removal, StepError, other_name};
+use crate::remote::Remote;
+use crate::remote::bring::{Brought, Parcel};
+use crate::remote::error::RemoteError;
+use crate::remote::execute::Executor;
+use crate::remote::execute::{Leaving, Removal, other_name};
 
 impl Executor {
     /// Resolves every intent and every pending upload of this mirror.
@@ -24,8 +28,8 @@ impl Executor {
     /// # Errors
     ///
     /// What stops the cycle; the rest stays open.
-    pub async fn recover(&self) -> Result<(), StepError> {
-        let intents = self.state.read(|s| s.intents(self.mirror))?;
+    pub async fn finish_begun(&self) -> Result<(), RemoteError> {
+        let intents = self.remote.state.read(|s| s.intents(self.remote.mirror))?;
         say_begun(intents.len());
         // Together, because they are many: one for each file. What is to be renamed may wait for
         // the name of one of them.
@@ -34,21 +38,23 @@ impl Executor {
             if let Intent::Retire { version } = intent {
                 retiring.push(Leaving::of_version(version).begun(id));
             } else {
-                self.finish_retiring(std::mem::take(&mut retiring)).await?;
-                self.finish(id, intent).await?;
+                self.remote.finish_retiring(std::mem::take(&mut retiring)).await?;
+                self.remote.finish(id, intent).await?;
             }
         }
-        self.finish_retiring(retiring).await?;
-        for upload in self.state.read(|s| s.uploads(self.mirror))? {
+        self.remote.finish_retiring(retiring).await?;
+        for upload in self.remote.state.read(|s| s.uploads(self.remote.mirror))? {
             self.finish_upload(upload.key).await?;
         }
-        if self.state.read(|s| s.uploads(self.mirror))?.is_empty() {
-            self.retire_leftovers().await?;
+        if self.remote.state.read(|s| s.uploads(self.remote.mirror))?.is_empty() {
+            self.remote.retire_leftovers().await?;
         }
         Ok(())
     }
+}
 
-    async fn finish(&self, id: IntentId, intent: Intent) -> Result<(), StepError> {
+impl Remote {
+    async fn finish(&self, id: IntentId, intent: Intent) -> Result<(), RemoteError> {
         match intent {
             Intent::MakeFolder { parent, name, path } => {
                 self.finish_folder(id, parent, &name, path).await
@@ -85,7 +91,7 @@ impl Executor {
     /// What uploads left in the staging folder is known by this intent alone, so the intent stays
     /// for what the service leaves. What is on record is none of it: a snapshot, which is removed
     /// by its row, or a leftover that was found to be a file after all.
-    async fn finish_clearing(&self, id: IntentId, urls: Vec<FileUrl>) -> Result<(), StepError> {
+    async fn finish_clearing(&self, id: IntentId, urls: Vec<FileUrl>) -> Result<(), RemoteError> {
         let known = self.state.read(|s| s.known_urls(urls.iter()))?;
         let urls: Vec<FileUrl> = urls.into_iter().filter(|url| !known.contains(url)).collect();
         let left = self.remove_all(&urls).await?.still_there;
@@ -107,10 +113,10 @@ impl Executor {
         parent: FolderId,
         name: &RemoteName,
         path: RelPath,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), RemoteError> {
         let found = match self.find_folder(parent, name).await {
             Ok(found) => found,
-            Err(StepError::Api(error)) if matches!(error.kind, ErrorKind::NotFound) => None,
+            Err(RemoteError::Api(error)) if matches!(error.kind, ErrorKind::NotFound) => None,
             Err(error) => return Err(error),
         };
         let row = self.state.read(|s| s.folder_at(self.mirror, &path))?;
@@ -131,7 +137,7 @@ impl Executor {
         &self,
         id: IntentId,
         urls: &[(FileUrl, RemoteName)],
-    ) -> Result<(), StepError> {
+    ) -> Result<(), RemoteError> {
         let mut names = Vec::new();
         let waiting = self.waiting_problems()?;
         for (url, _) in urls {
@@ -150,7 +156,7 @@ impl Executor {
 
     /// Moves and renames once more, all of them; then the records follow. What would stand beside
     /// another file of ours goes back to where its record is.
-    async fn finish_moves(&self, id: IntentId, moves: Vec<Moved>) -> Result<(), StepError> {
+    async fn finish_moves(&self, id: IntentId, moves: Vec<Moved>) -> Result<(), RemoteError> {
         let mut by_folders: BTreeMap<(FolderId, FolderId), Vec<(Moved, Parcel)>> = BTreeMap::new();
         for moved in moves {
             self.dirty.mark(moved.from.clone());
@@ -174,7 +180,7 @@ impl Executor {
         Ok(self.state.write(|w| w.resolve(id))?)
     }
 
-    fn forwards_or_back(&self, moved: Moved, entry: &Entry) -> Result<Moved, StepError> {
+    fn forwards_or_back(&self, moved: Moved, entry: &Entry) -> Result<Moved, RemoteError> {
         let there = match self.folder_of(&moved.to)? {
             Some(folder) => self.state.read(|s| s.entry(folder, moved.to.name()))?,
             None => None,
@@ -193,10 +199,10 @@ impl Executor {
         &self,
         moves: &mut [(Moved, Parcel)],
         to: FolderId,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), RemoteError> {
         let parcels: Vec<Parcel> = moves.iter().map(|(_, parcel)| parcel.clone()).collect();
         let found = match self.find_in(&parcels, to).await {
-            Err(StepError::Api(error)) if matches!(error.kind, ErrorKind::NotFound) => {
+            Err(RemoteError::Api(error)) if matches!(error.kind, ErrorKind::NotFound) => {
                 return Ok(());
             }
             other => other?,
@@ -213,7 +219,7 @@ impl Executor {
         &self,
         folder: FolderId,
         moves: &[(Moved, Parcel)],
-    ) -> Result<(), StepError> {
+    ) -> Result<(), RemoteError> {
         // First, as at the first try: under its old name a file might replace one that is there.
         let early: Vec<(FileUrl, RemoteName)> = moves
             .iter()
@@ -226,7 +232,7 @@ impl Executor {
             .partition(|parcel| unnamed.contains(&parcel.url));
         let brought = match self.bring_or_find(&ready, &staying, folder).await {
             // The folder is gone: what was to be in it is found missing by the next look.
-            Err(StepError::Api(error)) if matches!(error.kind, ErrorKind::NotFound) => {
+            Err(RemoteError::Api(error)) if matches!(error.kind, ErrorKind::NotFound) => {
                 return Ok(());
             }
             other => other?,
@@ -250,7 +256,7 @@ impl Executor {
         ready: &[Parcel],
         staying: &[Parcel],
         folder: FolderId,
-    ) -> Result<Brought, StepError> {
+    ) -> Result<Brought, RemoteError> {
         let mut brought = self.bring(ready, folder).await?;
         if !staying.is_empty() {
             brought.add(self.find_in(staying, folder).await?);
@@ -260,7 +266,7 @@ impl Executor {
 
     /// The record follows a file, if its new place is free on record. If not, the next plan does
     /// the same move, and what is in the way is retired by it.
-    fn follow(&self, moved: &Moved, url: &FileUrl, is_named: bool) -> Result<(), StepError> {
+    fn follow(&self, moved: &Moved, url: &FileUrl, is_named: bool) -> Result<(), RemoteError> {
         let Some(entry) = self.state.read(|s| s.entry_of_url(&moved.url))? else { return Ok(()) };
         let Content::File(copy) = &entry.content else { return Ok(()) };
         let copy = RemoteCopy { url: url.clone(), ..copy.clone() };
@@ -295,7 +301,7 @@ impl Executor {
         into: FolderId,
         name: &RemoteName,
         to: &RelPath,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), RemoteError> {
         self.dirty.mark(to.clone());
         let source = self.state.read(|s| s.entry_of_url(from))?;
         let listing = match self.look_into(into).await {
@@ -338,7 +344,7 @@ impl Executor {
     }
 
     /// Not what waits as a problem, as for names.
-    async fn finish_retiring(&self, mut leaving: Vec<Leaving>) -> Result<(), StepError> {
+    async fn finish_retiring(&self, mut leaving: Vec<Leaving>) -> Result<(), RemoteError> {
         if leaving.is_empty() {
             return Ok(());
         }
@@ -357,7 +363,7 @@ impl Executor {
         remote: fichier_api::FolderId,
         into: fichier_api::FolderId,
         until_s: i64,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), RemoteError> {
         let Some(folder) = self.state.read(|s| s.folder(key))? else {
             return Ok(self.state.write(|w| w.resolve(id))?);
         };
@@ -379,7 +385,7 @@ impl Executor {
     }
 
     /// The paths that are not to be tried again yet.
-    fn waiting_problems(&self) -> Result<BTreeSet<RelPath>, StepError> {
+    fn waiting_problems(&self) -> Result<BTreeSet<RelPath>, RemoteError> {
         let now_s = self.state.now_s();
         let problems = self.state.read(|s| s.problems(Some(self.mirror)))?;
         let waiting = problems.into_iter().filter(|problem| problem.next_try_s > now_s);

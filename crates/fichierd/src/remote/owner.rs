@@ -13,7 +13,7 @@ use fichier_state::{Records, Writing};
 use serde::{Deserialize, Serialize};
 
 use crate::base::state::State;
-use crate::remote::target::TargetError;
+use crate::remote::error::{RemoteError, TargetRefused};
 
 /// The note.
 const NOTE: &str = "account of the records";
@@ -58,7 +58,7 @@ pub(crate) fn prove(w: &mut Writing<'_>, client: &Client) -> fichier_state::Resu
 
 /// Refuses to go on with the records of another account. Whether the key is known to be theirs;
 /// if not, it has to show that they are right. Costs a call when the key is a new one.
-pub(crate) async fn check(client: &Client, state: &State) -> Result<bool, TargetError> {
+pub(crate) async fn check(client: &Client, state: &State) -> Result<bool, RemoteError> {
     let Some(owner) = state.read(|s| owner(s))? else { return Ok(true) };
     if owner.key == client.key_digest() {
         return Ok(true);
@@ -66,7 +66,7 @@ pub(crate) async fn check(client: &Client, state: &State) -> Result<bool, Target
     let Some(recorded) = owner.account else { return Ok(false) };
     let account = client.account().await?;
     if recorded != digest(&account.email) {
-        return Err(TargetError::OtherAccount);
+        return Err(TargetRefused::OtherAccount.into());
     }
     state.write(|w| remember(w, client, &account.email))?;
     Ok(true)

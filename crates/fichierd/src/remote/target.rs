@@ -13,98 +13,27 @@ use fichier_state::{Mirror, MirrorId, NewVersion, RelPath, RemoteSpot, Retired, 
 
 use crate::base::state::State;
 use crate::remote::claims::{self, EPOCH_FOLDER, take_over_note};
-use crate::remote::execute::{Places, StepError, utc_day};
+use crate::remote::error::{RemoteError, TargetRefused};
+use crate::remote::layout::{OWN_FOLDER, Places, utc_day};
 use crate::remote::ledger;
 use crate::remote::owner;
 
-/// The folder, at the top of a target, that holds what is not the mirror itself.
-pub const OWN_FOLDER: &str = ".fichierd";
-
 /// What the message of each target that is somebody else's contains.
 pub const TAKE_OVER: &str = "fichierd approve --take-over";
-
-/// Why a target cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum TargetError {
-    /// Another installation mirrors to the same folder.
-    #[error(
-        "the target belongs to another installation of fichierd ({other}); if that one is gone \
-         for good, take the target over with: fichierd approve --take-over {mirror}"
-    )]
-    OwnedByAnother {
-        /// Its installation id.
-        other: String,
-        /// The mirror's name.
-        mirror: String,
-    },
-    /// Another machine has worked on the target since this state did.
-    #[error(
-        "another machine works on the target, and has been further than this state: nothing is \
-         sent and nothing is removed. If that machine is gone for good, or this one replaces it: \
-         fichierd approve --take-over {mirror}. The whole target is then compared with the records \
-         before anything is removed"
-    )]
-    OtherMachine {
-        /// The mirror's name.
-        mirror: String,
-    },
-    /// Two processes work on the target, each with a copy of this state.
-    #[error(
-        "two copies of this installation work on the target, such as a machine and its clone: \
-         this one sends and removes nothing. Stop one of them, and give it a target of its own; to \
-         go on with this one: fichierd approve --take-over {mirror}. The whole target is then \
-         compared with the records before anything is removed"
-    )]
-    OtherCopy {
-        /// The mirror's name.
-        mirror: String,
-    },
-    /// The folder that was there is gone (X05).
-    #[error(
-        "the target folder is no longer on 1fichier; if that was you, start it anew (everything \
-         is sent again) with: fichierd approve {mirror}"
-    )]
-    Gone {
-        /// The mirror's name.
-        mirror: String,
-    },
-    /// The records are of another account (D06).
-    #[error(
-        "the state file was made with another 1fichier account than the one of this API key: \
-         nothing is done with it. Give the key of its account, or move the state folder away to \
-         begin anew with this one"
-    )]
-    OtherAccount,
-    /// A call, or the state file.
-    #[error(transparent)]
-    Step(#[from] StepError),
-}
-
-impl From<fichier_api::Error> for TargetError {
-    fn from(error: fichier_api::Error) -> Self {
-        TargetError::Step(error.into())
-    }
-}
-
-impl From<fichier_state::Error> for TargetError {
-    fn from(error: fichier_state::Error) -> Self {
-        TargetError::Step(error.into())
-    }
-}
 
 /// Looks at the target of `mirror`, and makes what is missing. The first time of a process it
 /// claims the target (`claims`).
 ///
 /// # Errors
 ///
-/// [`TargetError::OwnedByAnother`], [`TargetError::OtherMachine`], [`TargetError::OtherCopy`] and
-/// [`TargetError::Gone`] need a decision; others pass.
+/// [`TargetRefused::OwnedByAnother`], [`TargetRefused::OtherMachine`], [`TargetRefused::OtherCopy`] and
+/// [`TargetRefused::Gone`] need a decision; others pass.
 pub async fn prepare(
     client: &Client,
     state: &State,
     mirror: &Mirror,
     claims: bool,
-) -> Result<Places, TargetError> {
+) -> Result<Places, RemoteError> {
     let is_proven = owner::check(client, state).await?;
     claims::check_known(state, mirror)?;
     let preparing = Preparing { client, state, mirror, is_proven };
@@ -143,7 +72,7 @@ struct Preparing<'a> {
 }
 
 impl Preparing<'_> {
-    async fn places(&self) -> Result<Prepared, TargetError> {
+    async fn places(&self) -> Result<Prepared, RemoteError> {
         let root = self.state.read(|s| s.folder(self.mirror.root))?.and_then(|row| row.remote);
         if let (Some(root), Some(incoming), Some(versions)) =
             (root, self.mirror.incoming, self.mirror.versions)
@@ -164,13 +93,13 @@ impl Preparing<'_> {
             && !self.is_approved()?
             && !self.leads_to(root.id).await?
         {
-            return Err(TargetError::OtherAccount);
+            return Err(TargetRefused::OtherAccount.into());
         }
         self.find_or_make(root).await
     }
 
     /// Whether the target's path leads to the folder on record. Makes nothing.
-    async fn leads_to(&self, recorded: FolderId) -> Result<bool, TargetError> {
+    async fn leads_to(&self, recorded: FolderId) -> Result<bool, RemoteError> {
         let mut here = FolderId::ROOT;
         for name in self.mirror.target.split('/').filter(|part| !part.is_empty()) {
             let name = RemoteName::encode(name.as_bytes());
@@ -184,12 +113,12 @@ impl Preparing<'_> {
     }
 
     /// What is on record is there: the key is of the account that the records are of.
-    fn prove_key(&self) -> Result<(), TargetError> {
+    fn prove_key(&self) -> Result<(), RemoteError> {
         Ok(self.state.write(|w| owner::prove(w, self.client))?)
     }
 
     /// Walks down from the account's root.
-    async fn find_or_make(&self, recorded: Option<RemoteSpot>) -> Result<Prepared, TargetError> {
+    async fn find_or_make(&self, recorded: Option<RemoteSpot>) -> Result<Prepared, RemoteError> {
         let mut here = Found::Listed(self.client.list_folder(FolderId::ROOT).await?);
         let mut made_by_us = false;
         for name in self.mirror.target.split('/').filter(|part| !part.is_empty()) {
@@ -198,7 +127,7 @@ impl Preparing<'_> {
         let was = recorded.map(|spot| spot.id);
         if was.is_some() && was != Some(here.id()) {
             if !self.is_approved()? {
-                return Err(TargetError::Gone { mirror: self.mirror.name.clone() });
+                return Err(TargetRefused::Gone { mirror: self.mirror.name.clone() }.into());
             }
             self.state.write(|w| w.forget_remote_below(self.mirror.root))?;
         }
@@ -233,7 +162,7 @@ impl Preparing<'_> {
         Ok(prepared)
     }
 
-    async fn own_folders(&self, target: Found, root: FolderId) -> Result<Prepared, TargetError> {
+    async fn own_folders(&self, target: Found, root: FolderId) -> Result<Prepared, RemoteError> {
         let (own, _) = self.step_into(target, OWN_FOLDER).await?;
         let own = self.listed(own).await?;
         let state = own.folders.iter().find(|folder| folder.name.as_str() == ledger::STATE_FOLDER);
@@ -247,10 +176,11 @@ impl Preparing<'_> {
             && !self.is_taken_over()?
             && !incoming.folders.iter().any(|folder| folder.name.as_str() == installation)
         {
-            return Err(TargetError::OwnedByAnother {
+            return Err(TargetRefused::OwnedByAnother {
                 other: other.name.as_str().to_owned(),
                 mirror: self.mirror.name.clone(),
-            });
+            }
+            .into());
         }
         let (staging, made) = self.step_into(Found::Listed(incoming), &installation).await?;
         let (versions, _) = self.step_into(Found::Listed(own.clone()), "versions").await?;
@@ -263,7 +193,7 @@ impl Preparing<'_> {
     }
 
     /// Today's versions folder, so that the first edit costs no more than later ones.
-    async fn day_folder(&self, versions: Found) -> Result<(), TargetError> {
+    async fn day_folder(&self, versions: Found) -> Result<(), RemoteError> {
         let day = utc_day(self.state.now_s());
         if self.state.read(|s| s.retired_room(self.mirror.id, &day))?.is_empty() {
             let (folder, _) = self.step_into(versions, &day).await?;
@@ -278,7 +208,7 @@ impl Preparing<'_> {
         &self,
         staging: &FolderListing,
         versions: FolderId,
-    ) -> Result<(), TargetError> {
+    ) -> Result<(), RemoteError> {
         let known =
             self.state.read(|s| s.known_urls(staging.files.iter().map(|file| &file.url)))?;
         let open = self.state.read(|s| s.uploads(self.mirror.id))?;
@@ -307,7 +237,7 @@ impl Preparing<'_> {
     }
 
     /// A sub-folder by name, made if it is not there. Whether it was made.
-    async fn step_into(&self, parent: Found, name: &str) -> Result<(Found, bool), TargetError> {
+    async fn step_into(&self, parent: Found, name: &str) -> Result<(Found, bool), RemoteError> {
         let name = RemoteName::encode(name.as_bytes());
         let parent = match parent {
             Found::Empty(id) => id,
@@ -324,7 +254,7 @@ impl Preparing<'_> {
         Ok((Found::Empty(made.id), true))
     }
 
-    async fn listed(&self, folder: Found) -> Result<FolderListing, TargetError> {
+    async fn listed(&self, folder: Found) -> Result<FolderListing, RemoteError> {
         Ok(match folder {
             Found::Listed(listing) => listing,
             Found::Unread(id) => self.client.list_folder(id).await?,
@@ -338,15 +268,15 @@ impl Preparing<'_> {
         })
     }
 
-    fn installation(&self) -> Result<String, TargetError> {
+    fn installation(&self) -> Result<String, RemoteError> {
         Ok(self.state.read(|s| s.installation())?.unwrap_or_default())
     }
 
-    fn is_approved(&self) -> Result<bool, TargetError> {
+    fn is_approved(&self) -> Result<bool, RemoteError> {
         Ok(self.state.read(|s| s.note(&self.approval_note()))?.is_some())
     }
 
-    fn is_taken_over(&self) -> Result<bool, TargetError> {
+    fn is_taken_over(&self) -> Result<bool, RemoteError> {
         Ok(self.state.read(|s| s.note(&take_over_note(&self.mirror.name)))?.is_some())
     }
 

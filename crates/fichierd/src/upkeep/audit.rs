@@ -15,7 +15,8 @@ use fichier_api::FolderListing;
 use fichier_state::{Folder, FolderKey, Mirror, MirrorId, Proof, ProofKind, RelPath, Store};
 
 use crate::config::MirrorConfig;
-use crate::remote::execute::{Executor, StepError, is_gone};
+use crate::remote::Remote;
+use crate::remote::error::{RemoteError, is_gone};
 use crate::remote::habits::Habits;
 use crate::upkeep::chores::Situation;
 
@@ -86,7 +87,7 @@ pub fn health(
 }
 
 /// How long until a folder is to be compared.
-pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, StepError> {
+pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, RemoteError> {
     let Some(period) = at.config.audit else { return Ok(None) };
     let now_s = at.state.now_s();
     let (missed, text, oldest) = at.state.read(|s| {
@@ -113,9 +114,9 @@ pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, StepError> {
     Ok(Some(Duration::from_secs(u64::try_from(wait_s).unwrap_or(0))))
 }
 
-impl Executor {
+impl Remote {
     /// Compares the folders that are due, a bounded number of them.
-    pub(crate) async fn audit(&self, at: Situation<'_>) -> Result<(), StepError> {
+    pub(crate) async fn audit(&self, at: Situation<'_>) -> Result<(), RemoteError> {
         let Some(period) = at.config.audit else { return Ok(()) };
         let now_s = self.state.now_s();
         self.state.write(|w| w.mend_missed())?;
@@ -155,7 +156,7 @@ impl Executor {
     }
 
     /// The round under way, or the first.
-    fn round(&self, mirror: MirrorId, now_s: i64) -> Result<Round, StepError> {
+    fn round(&self, mirror: MirrorId, now_s: i64) -> Result<Round, RemoteError> {
         let text = self.state.read(|s| s.note(&note(mirror)))?;
         Ok(match text.map(|text| Round::parse(&text)) {
             Some(round) if round.paced_s <= now_s => round,
@@ -165,12 +166,12 @@ impl Executor {
         })
     }
 
-    fn keep(&self, round: &Round) -> Result<(), StepError> {
+    fn keep(&self, round: &Round) -> Result<(), RemoteError> {
         Ok(self.state.write(|w| w.set_note(&note(self.mirror), Some(&round.text())))?)
     }
 
     /// A round ends when every folder has been compared since it began, and nothing is in doubt.
-    fn end_round(&self, config: &MirrorConfig, round: Round) -> Result<(), StepError> {
+    fn end_round(&self, config: &MirrorConfig, round: Round) -> Result<(), RemoteError> {
         let (oldest, missed) = self
             .state
             .read(|s| Ok((s.oldest_audit(self.mirror)?, s.first_missed(self.mirror)?)))?;
@@ -190,7 +191,7 @@ impl Executor {
         })?)
     }
 
-    async fn audit_folder(&self, key: FolderKey, round: &mut Round) -> Result<(), StepError> {
+    async fn audit_folder(&self, key: FolderKey, round: &mut Round) -> Result<(), RemoteError> {
         let folder = self.state.read(|s| s.folder(key))?;
         let Some((folder, spot)) = folder.and_then(|f| f.remote.map(|spot| (f, spot))) else {
             return Ok(self.state.write(|w| w.clear_missed(key))?);
@@ -224,7 +225,7 @@ impl Executor {
         folder: &Folder,
         path: &RelPath,
         round: &mut Round,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), RemoteError> {
         let now_s = self.state.now_s();
         // Those below it are gone as well: asking for many of them leads to a ban.
         round.paced_s = now_s;
@@ -243,7 +244,7 @@ impl Executor {
         folder: &Folder,
         path: &RelPath,
         round: &mut Round,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), RemoteError> {
         self.state.write(|w| {
             w.clear_missed(folder.key)?;
             w.forget_remote_below(folder.key)
@@ -261,7 +262,7 @@ impl Executor {
         path: &RelPath,
         listing: &FolderListing,
         round: &mut Round,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), RemoteError> {
         let now_s = self.state.now_s();
         let (entries, children, known) = self.state.read(|s| {
             let known = s.known_urls(listing.files.iter().map(|file| &file.url))?;
@@ -294,7 +295,7 @@ impl Executor {
         })?)
     }
 
-    fn is_second_look(&self, folder: FolderKey, name: &[u8]) -> Result<bool, StepError> {
+    fn is_second_look(&self, folder: FolderKey, name: &[u8]) -> Result<bool, RemoteError> {
         let since_s = self.state.read(|s| s.missed_since(folder, name))?;
         Ok(since_s.is_some_and(|since_s| self.state.now_s() - since_s >= SECOND_LOOK_S))
     }

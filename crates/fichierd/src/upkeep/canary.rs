@@ -11,7 +11,8 @@ use fichier_api::{Error, ErrorKind};
 use fichier_state::{MirrorId, Proof, ProofKind};
 
 use crate::base::words::{bytes, chain};
-use crate::remote::execute::{Executor, StepError, is_gone};
+use crate::remote::Remote;
+use crate::remote::error::{RemoteError, is_gone};
 use crate::remote::ledger::{Canary, canary_note};
 use crate::upkeep::chores::Situation;
 
@@ -22,7 +23,7 @@ const WEEK_S: i64 = 7 * DAY_S;
 const BUSY_S: i64 = 3600;
 
 /// How long until the canary is to be downloaded; nothing while there is none.
-pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, StepError> {
+pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, RemoteError> {
     let (canary, last, busy) = at.state.read(|s| {
         Ok((
             s.note(&canary_note(at.mirror.id))?,
@@ -41,9 +42,9 @@ pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, StepError> {
     Ok(Some(Duration::from_secs(u64::try_from(next_s - now_s).unwrap_or(0))))
 }
 
-impl Executor {
+impl Remote {
     /// Downloads the canary, and keeps the result.
-    pub(crate) async fn ask_canary(&self, at: Situation<'_>) -> Result<(), StepError> {
+    pub(crate) async fn ask_canary(&self, at: Situation<'_>) -> Result<(), RemoteError> {
         let text = self.state.read(|s| s.note(&canary_note(self.mirror)))?;
         let canary = text.and_then(|text| serde_json::from_str::<Canary>(&text).ok());
         let Some(canary) = canary else { return Ok(()) };
@@ -64,7 +65,11 @@ impl Executor {
     }
 
     /// What a failure says about a restore; nothing if it says nothing.
-    fn what_it_means(&self, at: Situation<'_>, error: Error) -> Result<Option<String>, StepError> {
+    fn what_it_means(
+        &self,
+        at: Situation<'_>,
+        error: Error,
+    ) -> Result<Option<String>, RemoteError> {
         if matches!(error.kind, ErrorKind::AddressRefused) {
             let current = self.state.read(|s| s.totals(self.mirror))?.bytes;
             return Ok(Some(address_refused(current)));

@@ -10,7 +10,8 @@ use fichier_state::Mirror;
 
 use crate::base::state::State;
 use crate::config::MirrorConfig;
-use crate::remote::execute::{Executor, StepError};
+use crate::remote::Remote;
+use crate::remote::error::RemoteError;
 use crate::upkeep::audit;
 use crate::upkeep::canary;
 use crate::upkeep::expiry;
@@ -55,7 +56,7 @@ pub(crate) struct Situation<'a> {
 
 impl Chore {
     /// How long until it is due; zero for now, `None` for never as things are.
-    pub(crate) fn due_in(self, at: Situation<'_>) -> Result<Option<Duration>, StepError> {
+    pub(crate) fn due_in(self, at: Situation<'_>) -> Result<Option<Duration>, RemoteError> {
         match self {
             Chore::Snapshot => snapshot::due_in(at),
             Chore::Expiry => expiry::due_in(at),
@@ -67,14 +68,14 @@ impl Chore {
     }
 
     /// Does a part of the work that is due.
-    pub(crate) async fn run(self, executor: &Executor, at: Situation<'_>) -> Result<(), StepError> {
+    pub(crate) async fn run(self, remote: &Remote, at: Situation<'_>) -> Result<(), RemoteError> {
         match self {
-            Chore::Snapshot => executor.snapshot(at).await,
-            Chore::Expiry => executor.expire(at).await,
-            Chore::Audit => executor.audit(at).await,
-            Chore::Account => executor.read_account().await,
-            Chore::Canary => executor.ask_canary(at).await,
-            Chore::Claims => executor.tidy_claims().await,
+            Chore::Snapshot => remote.snapshot(at).await,
+            Chore::Expiry => remote.expire(at).await,
+            Chore::Audit => remote.audit(at).await,
+            Chore::Account => remote.read_account().await,
+            Chore::Canary => remote.ask_canary(at).await,
+            Chore::Claims => remote.tidy_claims().await,
         }
     }
 }

@@ -17,7 +17,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::words::count;
 use crate::config::{Keep, MirrorConfig};
-use crate::remote::execute::{Executor, Removal, StepError};
+use crate::remote::Remote;
+use crate::remote::error::RemoteError;
+use crate::remote::execute::Removal;
+use crate::remote::layout::utc_day;
 use crate::upkeep::chores::Situation;
 
 mod clock;
@@ -65,7 +68,7 @@ enum Ended {
 }
 
 /// How long until the day's expiry is due.
-pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, StepError> {
+pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, RemoteError> {
     let (day, now_s) = (read_day(at)?, at.state.now_s());
     // A time in the future was written while the clock was wrong.
     let is_due = !day.is_done || day.begun_s > now_s;
@@ -73,9 +76,9 @@ pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, StepError> {
     Ok(Some(Duration::from_secs(u64::try_from(wait_s).unwrap_or(0))))
 }
 
-impl Executor {
+impl Remote {
     /// Does a part of the day's expiry.
-    pub(crate) async fn expire(&self, at: Situation<'_>) -> Result<(), StepError> {
+    pub(crate) async fn expire(&self, at: Situation<'_>) -> Result<(), RemoteError> {
         let over = Over::of(at.config, self.state.now_s());
         let mut day = self.day(at)?;
         // A mirror without anything to let go of makes no call.
@@ -108,7 +111,7 @@ impl Executor {
     }
 
     /// The work that an earlier run left, or that of a new day.
-    fn day(&self, at: Situation<'_>) -> Result<Day, StepError> {
+    fn day(&self, at: Situation<'_>) -> Result<Day, RemoteError> {
         let (day, now_s) = (read_day(at)?, self.state.now_s());
         if !day.is_done && (day.begun_s..day.begun_s + DAY_S).contains(&now_s) {
             return Ok(day);
@@ -120,8 +123,8 @@ impl Executor {
         Ok(day)
     }
 
-    fn is_anything_over(&self, over: Over) -> Result<bool, StepError> {
-        let today = crate::remote::execute::utc_day(self.state.now_s());
+    fn is_anything_over(&self, over: Over) -> Result<bool, RemoteError> {
+        let today = utc_day(self.state.now_s());
         let now_s = self.state.now_s();
         Ok(self.state.read(|s| {
             let has_past = match over.before_s {
@@ -142,7 +145,7 @@ impl Executor {
         over: Over,
         day: &mut Day,
         calls: &mut usize,
-    ) -> Result<Ended, StepError> {
+    ) -> Result<Ended, RemoteError> {
         let room = usize::try_from(day.most.saturating_sub(day.removed)).unwrap_or(usize::MAX);
         let limit = room.min(*calls * MAX_LINKS_PER_CALL);
         let expired = self.state.read(|s| over.versions(s, self.mirror, limit))?;
@@ -172,7 +175,7 @@ impl Executor {
         mirror: &Mirror,
         versions: &[Version],
         day: &mut Day,
-    ) -> Result<usize, StepError> {
+    ) -> Result<usize, RemoteError> {
         let urls: Vec<_> = versions.iter().map(|version| version.url.clone()).collect();
         let paths = versions.iter().map(|version| version.path.clone()).collect();
         let intent = Intent::Remove { urls: urls.clone(), paths };
@@ -193,7 +196,7 @@ impl Executor {
         Ok(gone.len())
     }
 
-    fn forget_past(&self, over: Over) -> Result<(), StepError> {
+    fn forget_past(&self, over: Over) -> Result<(), RemoteError> {
         if let Some(before_s) = over.before_s {
             self.state.write(|w| w.forget_past(self.mirror, before_s))?;
         }
@@ -205,7 +208,7 @@ impl Executor {
         config: &MirrorConfig,
         over: Over,
         day: &Day,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), RemoteError> {
         let left =
             self.state.read(|s| s.count_expired(self.mirror, over.before(), over.per_path))?;
         let (name, removed, left) = (&config.name, count(day.removed), count(left));
@@ -254,7 +257,7 @@ impl Day {
 }
 
 /// What cannot be read was never written: the day's work is due.
-fn read_day(at: Situation<'_>) -> Result<Day, StepError> {
+fn read_day(at: Situation<'_>) -> Result<Day, RemoteError> {
     let text = at.state.read(|s| s.note(&note(at.mirror.id)))?;
     Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
 }

@@ -5,22 +5,23 @@ use std::time::Duration;
 
 use fichier_api::FolderId;
 
+use crate::remote::Remote;
 use crate::remote::claims::Fence;
-use crate::remote::execute::{Executor, StepError, is_gone};
+use crate::remote::error::{RemoteError, is_gone, is_local};
 use crate::upkeep::chores::Situation;
 
 /// So many may lie about.
 const MOST_OLD: usize = 8;
 
 /// Now, if there are too many; else never as things are.
-pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, StepError> {
+pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, RemoteError> {
     let fence = at.state.read(|s| Fence::read(s, at.mirror.id))?;
     Ok((fence.old.len() >= MOST_OLD).then_some(Duration::ZERO))
 }
 
-impl Executor {
+impl Remote {
     /// Removes those that are over. Two calls for each.
-    pub(crate) async fn tidy_claims(&self) -> Result<(), StepError> {
+    pub(crate) async fn tidy_claims(&self) -> Result<(), RemoteError> {
         let fence = self.state.read(|s| Fence::read(s, self.mirror))?;
         for folder in fence.old {
             if self.gives_way() {
@@ -34,7 +35,7 @@ impl Executor {
         Ok(())
     }
 
-    async fn remove_claim(&self, folder: FolderId) -> Result<(), StepError> {
+    async fn remove_claim(&self, folder: FolderId) -> Result<(), RemoteError> {
         let done = match self.client.list_folder(folder).await {
             Ok(found) if found.complete && found.files.is_empty() && found.folders.is_empty() => {
                 self.client.remove_folder(folder).await
@@ -43,7 +44,7 @@ impl Executor {
             Err(error) => Err(error),
         };
         match done {
-            Err(error) if !is_gone(&error) && !Executor::is_local(&error) => Err(error.into()),
+            Err(error) if !is_gone(&error) && !is_local(&error) => Err(error.into()),
             // One that is refused is listed, and tried, again at the next start.
             Ok(()) | Err(_) => Ok(()),
         }

@@ -12,7 +12,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::base::words::bytes;
-use crate::remote::execute::{Executor, StepError};
+use crate::remote::Remote;
+use crate::remote::error::RemoteError;
 use crate::remote::owner;
 use crate::upkeep::chores::Situation;
 
@@ -68,7 +69,7 @@ pub fn warning(s: &Records, mirror: &Mirror) -> Result<Option<String>, fichier_s
 }
 
 /// How long until the account is to be read; nothing while nothing is sent.
-pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, StepError> {
+pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, RemoteError> {
     let (last, cycles, begun_s) = at.state.read(|s| {
         Ok((reading(s)?, s.cycles(None, 1)?, s.time_of(Moment(1))?.unwrap_or_default()))
     })?;
@@ -84,9 +85,9 @@ pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, StepError> {
     Ok(Some(Duration::from_secs(u64::try_from(wait_s).unwrap_or(0))))
 }
 
-impl Executor {
+impl Remote {
     /// Reads the account.
-    pub(crate) async fn read_account(&self) -> Result<(), StepError> {
+    pub(crate) async fn read_account(&self) -> Result<(), RemoteError> {
         let account = self.client.account().await?;
         let reading = Reading::of(&account, self.state.now_s());
         let text = serde_json::to_string(&reading).unwrap_or_default();

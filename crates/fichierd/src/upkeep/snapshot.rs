@@ -39,7 +39,8 @@ use self::make::{MakeError, Order, Outcome};
 pub(crate) use self::send::canary_hash;
 use crate::base::state::State;
 use crate::base::words::chain;
-use crate::remote::execute::{Executor, StepError};
+use crate::remote::Remote;
+use crate::remote::error::RemoteError;
 use crate::remote::ledger::{Ledger, Made};
 use crate::upkeep::chores::Situation;
 
@@ -89,7 +90,7 @@ pub fn remember_config(w: &mut Writing<'_>, path: &std::path::Path) -> fichier_s
 }
 
 /// How long until a snapshot is due.
-pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, StepError> {
+pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, RemoteError> {
     let need = at.state.read(|s| {
         // The next one may be a day away: the first one waits for something to tell.
         let is_first = s.newest_snapshot(at.mirror.id)?.is_none();
@@ -130,10 +131,10 @@ fn need(records: &Records, mirror: MirrorId, now_s: i64) -> Result<Need, fichier
     })
 }
 
-impl Executor {
+impl Remote {
     /// Finishes the snapshot that is under way, or makes and sends one; then lets go of those
     /// that are not needed any more. Costs five calls, and one more now and then.
-    pub(crate) async fn snapshot(&self, at: Situation<'_>) -> Result<(), StepError> {
+    pub(crate) async fn snapshot(&self, at: Situation<'_>) -> Result<(), RemoteError> {
         let ledger = self.state.read(|s| Ledger::read(s, self.mirror))?;
         if ledger.under_way.is_some() {
             self.finish_snapshot().await?;
@@ -149,7 +150,7 @@ impl Executor {
         &self,
         at: Situation<'_>,
         ledger: Ledger,
-    ) -> Result<Option<Made>, StepError> {
+    ) -> Result<Option<Made>, RemoteError> {
         let files = self.snapshot_files(at.mirror)?;
         if let Some(made) = ledger.written {
             let now_s = self.state.now_s();
@@ -194,12 +195,12 @@ impl Executor {
         }
     }
 
-    fn snapshot_files(&self, mirror: &Mirror) -> Result<Files, StepError> {
+    fn snapshot_files(&self, mirror: &Mirror) -> Result<Files, RemoteError> {
         Ok(Files::new(&self.state.read(|s| Ok(s.dir()))?, &mirror.name))
     }
 
     /// Nothing is tried for a while.
-    fn try_snapshot_later(&self, wait_s: i64) -> Result<(), StepError> {
+    fn try_snapshot_later(&self, wait_s: i64) -> Result<(), RemoteError> {
         Ok(self.state.write(|w| {
             let at_s = w.now_s() + wait_s.max(1);
             Ledger::change(w, self.mirror, |ledger| ledger.not_before_s = Some(at_s))

@@ -3,11 +3,12 @@
 //! On a terminal the row at work moves; elsewhere only finished rows are printed. Colour only on
 //! a terminal, and never with `NO_COLOR`.
 
-use crate::base::words::{bytes, count};
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::base::words::{bytes, count};
 
 /// Bold, green, and the like, or nothing.
 #[derive(Clone, Copy, Debug)]

@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use super::Found;
 use crate::status::kind::Kind;
-use tokio::time::Instant;
 
 /// An episode, for the state file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

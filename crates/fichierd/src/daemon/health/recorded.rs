@@ -2,10 +2,11 @@
 
 mod proofs;
 
+use std::time::SystemTime;
+
 use fichier_api::HoldOff;
 use fichier_state::{Mirror, Store};
 use jiff::Timestamp;
-use std::time::SystemTime;
 
 pub(super) use self::proofs::account;
 use crate::config::MirrorConfig;

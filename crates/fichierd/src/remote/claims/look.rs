@@ -17,9 +17,11 @@ use fichier_state::{Entry, Folder, FolderKey, RelPath, RemoteSpot};
 use super::{Doubt, Fence};
 use crate::base::stop::Stop;
 use crate::base::words::count;
-use crate::remote::execute::{Executor, StepError, is_gone};
+use crate::remote::Remote;
+use crate::remote::error::{RemoteError, is_gone};
+use crate::remote::execute::Executor;
+use crate::remote::layout::OWN_FOLDER;
 use crate::remote::layout::name_of;
-use crate::remote::target::OWN_FOLDER;
 
 /// How a look went.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,18 +37,20 @@ type Odd = BTreeMap<FolderKey, BTreeSet<Vec<u8>>>;
 impl Executor {
     /// Whether the records can be believed; where they are in doubt, after the whole target was
     /// compared with them. `false` when the process is to stop before that is done.
-    pub(crate) async fn is_believed(&self, stop: &Stop) -> Result<bool, StepError> {
-        let fence = self.state.read(|s| Fence::read(s, self.mirror))?;
+    pub(crate) async fn is_believed(&self, stop: &Stop) -> Result<bool, RemoteError> {
+        let fence = self.remote.state.read(|s| Fence::read(s, self.remote.mirror))?;
         let Some(doubt) = fence.doubt else { return Ok(true) };
-        self.recover().await?;
+        self.finish_begun().await?;
         let (mut tally, mut odd) = (Tally::default(), Odd::new());
-        while let Some(folder) = self.next_folder(doubt, &odd)? {
+        while let Some(folder) = self.remote.next_folder(doubt, &odd)? {
             if stop.is_set() {
                 return Ok(false);
             }
-            self.look_at_folder(&folder, doubt, &mut odd, &mut tally).await?;
+            self.remote.look_at_folder(&folder, doubt, &mut odd, &mut tally).await?;
         }
-        self.state.write(|w| Fence::change(w, self.mirror, |fence| fence.doubt = None))?;
+        self.remote
+            .state
+            .write(|w| Fence::change(w, self.remote.mirror, |fence| fence.doubt = None))?;
         tracing::info!(
             folders = tally.folders,
             files = tally.files,
@@ -58,9 +62,11 @@ impl Executor {
         );
         Ok(true)
     }
+}
 
+impl Remote {
     /// One that has not been compared yet; those with odd files wait until the others are done.
-    fn next_folder(&self, doubt: Doubt, odd: &Odd) -> Result<Option<Folder>, StepError> {
+    fn next_folder(&self, doubt: Doubt, odd: &Odd) -> Result<Option<Folder>, RemoteError> {
         let due =
             self.state.read(|s| s.audits_due(self.mirror, doubt.since_s + 1, odd.len() + 1))?;
         let first = due.iter().find(|key| !odd.contains_key(key)).or(due.first());
@@ -74,7 +80,7 @@ impl Executor {
         doubt: Doubt,
         odd: &mut Odd,
         tally: &mut Tally,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), RemoteError> {
         let Some(spot) = folder.remote else { return Ok(()) };
         let path = self.state.read(|s| s.path_of(folder.key))?;
         let listing = match self.client.list_folder_whole(spot.id).await {
@@ -117,7 +123,7 @@ impl Executor {
         &self,
         folder: &Folder,
         listing: &FolderListing,
-    ) -> Result<BTreeSet<Vec<u8>>, StepError> {
+    ) -> Result<BTreeSet<Vec<u8>>, RemoteError> {
         if !listing.complete {
             // What it does not show may well be there (I11).
             return Ok(BTreeSet::new());
@@ -143,7 +149,7 @@ impl Executor {
         folder: &Folder,
         path: &RelPath,
         listing: &FolderListing,
-    ) -> Result<bool, StepError> {
+    ) -> Result<bool, RemoteError> {
         let children = self.state.read(|s| s.subfolders(folder.key))?;
         let is_known = |shown: &RemoteFolder| {
             children.iter().any(|child| child.remote.is_some_and(|spot| spot.id == shown.id))
@@ -158,7 +164,7 @@ impl Executor {
         folder: &Folder,
         path: &RelPath,
         stale: &BTreeSet<&Vec<u8>>,
-    ) -> Result<u64, StepError> {
+    ) -> Result<u64, RemoteError> {
         if stale.is_empty() {
             return Ok(0);
         }

@@ -11,10 +11,13 @@ use fichier_state::{
     Intent, IntentId, MirrorId, PendingFile, PendingUpload, UploadKey, Writing, failpoint,
 };
 
+use super::Leaving;
 use super::delivery::{Delivery, Heard, Todo, Verdict};
-use super::{Executor, Leaving, StepError};
 use crate::base::state::blocking;
 use crate::disk::hash::hash_file;
+use crate::remote::Remote;
+use crate::remote::error::{RemoteError, stops_everything};
+use crate::remote::execute::Executor;
 use crate::remote::ledger;
 use crate::remote::target::orphan;
 
@@ -42,8 +45,8 @@ impl Executor {
     /// # Errors
     ///
     /// What stops the cycle; the upload stays pending then too.
-    pub(crate) async fn finish_upload(&self, key: UploadKey) -> Result<Fate, StepError> {
-        let Some(mut upload) = self.pending(key)? else { return Ok(Fate::Settled) };
+    pub(crate) async fn finish_upload(&self, key: UploadKey) -> Result<Fate, RemoteError> {
+        let Some(mut upload) = self.remote.pending(key)? else { return Ok(Fate::Settled) };
         self.hash_unknown(&mut upload)?;
         let files = upload.files.len();
         let (mut delivery, mut todo) = Delivery::begin(files, open_files(&upload));
@@ -51,33 +54,37 @@ impl Executor {
             let heard = match todo {
                 Todo::AskNode { after } => {
                     if !after.is_zero() {
-                        tokio::time::sleep(after / self.client.pacer().time_scale()).await;
+                        tokio::time::sleep(after / self.remote.client.pacer().time_scale()).await;
                     }
-                    self.ask_node(&upload).await?
+                    self.remote.ask_node(&upload).await?
                 }
                 Todo::List => {
-                    if let Some(upload) = self.pending(key)? {
+                    if let Some(upload) = self.remote.pending(key)? {
                         // Other uploads have files there too, so what does not match is not ours
                         // to judge here: `recover` does, when nothing else is under way.
-                        let listed = self.staged().await?;
-                        let arrived = self.matched(&upload, listed)?.arrived;
-                        self.state.write(|w| w.record_arrived(key, &arrived))?;
+                        let listed = self.remote.staged().await?;
+                        let arrived = self.remote.matched(&upload, listed)?.arrived;
+                        self.remote.state.write(|w| w.record_arrived(key, &arrived))?;
                     }
                     Heard::Listed
                 }
                 Todo::Publish => {
                     failpoint::reached("upload:arrived");
                     self.publish(key).await?;
-                    let Some(left) = self.pending(key)? else { return Ok(Fate::Settled) };
+                    let Some(left) = self.remote.pending(key)? else { return Ok(Fate::Settled) };
                     let missing = open_files(&left);
                     let arrived = left.files.len() - missing;
-                    Heard::Published { arrived, missing, is_young: self.is_young(left.since_s) }
+                    Heard::Published {
+                        arrived,
+                        missing,
+                        is_young: self.remote.is_young(left.since_s),
+                    }
                 }
-                Todo::End(verdict) => return self.conclude(key, verdict),
+                Todo::End(verdict) => return self.remote.conclude(key, verdict),
             };
             todo = delivery.next(heard);
             if delivery.goes_on_untold(todo) {
-                self.expect_leftovers(upload.since_s)?;
+                self.remote.expect_leftovers(upload.since_s)?;
             }
             if heard == Heard::Scanning && matches!(todo, Todo::End(_)) {
                 tracing::info!(
@@ -88,8 +95,29 @@ impl Executor {
         }
     }
 
+    /// After a crash the hashes of what was sent may be missing: the local file has them, if it
+    /// has not changed since.
+    fn hash_unknown(&self, upload: &mut PendingUpload) -> Result<(), RemoteError> {
+        let mut hashes = Vec::new();
+        for file in upload.files.iter_mut().filter(|file| file.whirlpool.is_none()) {
+            let Ok(local) = self.source.scanner.open_file(&file.path) else { continue };
+            let Ok(hashed) = blocking(|| hash_file(local, true)) else {
+                continue;
+            };
+            if hashed.stamp_before == file.stamp && hashed.stamp_after == file.stamp {
+                file.whirlpool = hashed.whirlpool;
+                file.fingerprint = Some(hashed.fingerprint);
+                hashes.extend(hashed.whirlpool.map(|hash| (file.seq, hash, hashed.fingerprint)));
+            }
+        }
+        let xid = upload.xid.clone().unwrap_or_else(|| upload.slot.clone());
+        Ok(self.remote.state.write(|w| w.record_sent(upload.key, &xid, &hashes))?)
+    }
+}
+
+impl Remote {
     /// Sends again what shows up nowhere, and leaves the rest of an upload for later.
-    fn conclude(&self, key: UploadKey, verdict: Verdict) -> Result<Fate, StepError> {
+    fn conclude(&self, key: UploadKey, verdict: Verdict) -> Result<Fate, RemoteError> {
         if verdict.is_pending {
             self.report(|report| report.uploads_pending += 1);
         }
@@ -111,7 +139,7 @@ impl Executor {
     }
 
     /// These files are sent again.
-    fn give_up(&self, key: UploadKey, files: &[PendingFile], all: bool) -> Result<(), StepError> {
+    fn give_up(&self, key: UploadKey, files: &[PendingFile], all: bool) -> Result<(), RemoteError> {
         for file in files {
             self.dirty.mark(file.path.clone());
         }
@@ -123,13 +151,13 @@ impl Executor {
         })?)
     }
 
-    pub(super) fn pending(&self, key: UploadKey) -> Result<Option<PendingUpload>, StepError> {
+    pub(super) fn pending(&self, key: UploadKey) -> Result<Option<PendingUpload>, RemoteError> {
         let uploads = self.state.read(|s| s.uploads(self.mirror))?;
         Ok(uploads.into_iter().find(|upload| upload.key == key))
     }
 
     /// Asks the node once, and records what it tells.
-    async fn ask_node(&self, upload: &PendingUpload) -> Result<Heard, StepError> {
+    async fn ask_node(&self, upload: &PendingUpload) -> Result<Heard, RemoteError> {
         let slot = UploadSlot { id: upload.slot.clone(), node: upload.node.clone() };
         match self.client.upload_result(&slot, upload.xid.as_deref()).await {
             Ok(UploadResult::Ready(files)) => {
@@ -156,33 +184,33 @@ impl Executor {
                 self.give_up(upload.key, &upload.files, true)?;
                 Err(error.into())
             }
-            Err(error) if super::stops_everything(&error) => Err(error.into()),
+            Err(error) if stops_everything(&error) => Err(error.into()),
             // The result page is gone, or its node is: the listing has to tell.
             Err(_) => Ok(Heard::Lost),
         }
     }
 
     /// Takes an upload for not received, whose files the caller sends again at once.
-    pub(super) fn forget_upload(&self, key: UploadKey) -> Result<(), StepError> {
+    pub(super) fn forget_upload(&self, key: UploadKey) -> Result<(), RemoteError> {
         self.report(|report| report.uploads_pending = report.uploads_pending.saturating_sub(1));
         Ok(self.state.write(|w| w.finish_upload(key))?)
     }
 
     /// Something of an upload that was sent then may show up that is on nobody's record.
-    pub(super) fn expect_leftovers(&self, since_s: i64) -> Result<(), StepError> {
+    pub(super) fn expect_leftovers(&self, since_s: i64) -> Result<(), RemoteError> {
         let latest_s = self.leftovers_since_s()?.map_or(since_s, |other| other.max(since_s));
         let (key, value) = (leftovers_note(self.mirror), latest_s.to_string());
         Ok(self.state.write(|w| w.set_note(&key, Some(&value)))?)
     }
 
-    fn leftovers_since_s(&self) -> Result<Option<i64>, StepError> {
+    fn leftovers_since_s(&self) -> Result<Option<i64>, RemoteError> {
         let note = self.state.read(|s| s.note(&leftovers_note(self.mirror)))?;
         Ok(note.and_then(|text| text.parse().ok()))
     }
 
     /// Retires what lies in the staging folder and belongs to no upload, if there may be something
     /// and all of it had time to show up. Only while nothing is under way. Costs one listing then.
-    pub(crate) async fn retire_leftovers(&self) -> Result<(), StepError> {
+    pub(crate) async fn retire_leftovers(&self) -> Result<(), RemoteError> {
         let Some(since_s) = self.leftovers_since_s()? else { return Ok(()) };
         if self.is_young(since_s) {
             // Then the next cycle comes soon.
@@ -208,7 +236,7 @@ impl Executor {
     }
 
     /// What lies in the staging folder and is not on record. Costs one listing.
-    pub(crate) async fn staged(&self) -> Result<Vec<Arrived>, StepError> {
+    pub(crate) async fn staged(&self) -> Result<Vec<Arrived>, RemoteError> {
         let listing = self.client.list_folder(self.places.incoming).await?;
         let files = listing.files.into_iter().map(|file| Arrived {
             url: file.url,
@@ -224,7 +252,7 @@ impl Executor {
         &self,
         upload: &PendingUpload,
         found: Vec<Arrived>,
-    ) -> Result<MatchedFiles, StepError> {
+    ) -> Result<MatchedFiles, RemoteError> {
         let known = self.state.read(|s| s.known_urls(found.iter().map(|file| &file.url)))?;
         let found: Vec<_> = found.into_iter().filter(|file| !known.contains(&file.url)).collect();
         let open: Vec<PendingFile> =
@@ -237,7 +265,7 @@ impl Executor {
     ///
     /// Both are on record at once: with all files known nobody asks the node again, which alone
     /// knows of the others.
-    async fn take_in(&self, upload: &PendingUpload, told: Vec<Arrived>) -> Result<(), StepError> {
+    async fn take_in(&self, upload: &PendingUpload, told: Vec<Arrived>) -> Result<(), RemoteError> {
         let matched = self.matched(upload, told)?;
         let clearing = self.state.write(|w| {
             w.record_arrived(upload.key, &matched.arrived)?;
@@ -259,12 +287,12 @@ impl Executor {
     }
 
     /// Removes what one of our uploads left in the staging folder besides what it should (I2).
-    pub(crate) async fn clear_staged(&self, urls: &[FileUrl]) -> Result<(), StepError> {
+    pub(crate) async fn clear_staged(&self, urls: &[FileUrl]) -> Result<(), RemoteError> {
         let clearing = self.state.write(|w| begin_clearing(w, self.mirror, urls))?;
         self.clear_begun(clearing).await
     }
 
-    async fn clear_begun(&self, clearing: Vec<(IntentId, &[FileUrl])>) -> Result<(), StepError> {
+    async fn clear_begun(&self, clearing: Vec<(IntentId, &[FileUrl])>) -> Result<(), RemoteError> {
         for (intent, urls) in clearing {
             let removal = self.remove_all(urls).await?;
             // What the service left stays begun, and is removed by a later cycle (`recover`).
@@ -273,25 +301,6 @@ impl Executor {
             }
         }
         Ok(())
-    }
-
-    /// After a crash the hashes of what was sent may be missing: the local file has them, if it
-    /// has not changed since.
-    fn hash_unknown(&self, upload: &mut PendingUpload) -> Result<(), StepError> {
-        let mut hashes = Vec::new();
-        for file in upload.files.iter_mut().filter(|file| file.whirlpool.is_none()) {
-            let Ok(local) = self.scanner.open_file(&file.path) else { continue };
-            let Ok(hashed) = blocking(|| hash_file(local, true)) else {
-                continue;
-            };
-            if hashed.stamp_before == file.stamp && hashed.stamp_after == file.stamp {
-                file.whirlpool = hashed.whirlpool;
-                file.fingerprint = Some(hashed.fingerprint);
-                hashes.extend(hashed.whirlpool.map(|hash| (file.seq, hash, hashed.fingerprint)));
-            }
-        }
-        let xid = upload.xid.clone().unwrap_or_else(|| upload.slot.clone());
-        Ok(self.state.write(|w| w.record_sent(upload.key, &xid, &hashes))?)
     }
 }
 

@@ -3,26 +3,28 @@
 use fichier_api::FileUrl;
 use fichier_state::{Content, Entry, Intent, Origin, RemoteCopy};
 
-use super::bring::is_refusal;
 use super::publish::NameTaken;
 use super::records::other_name;
-use super::{Executor, StepError};
 use crate::plan::steps::Placement;
+use crate::remote::Remote;
+use crate::remote::bring::is_refusal;
+use crate::remote::error::{RemoteError, is_gone};
+use crate::remote::execute::Executor;
 
 impl Executor {
     /// Copies the remote file of `from` to the path of `place`.
     ///
     /// The new record inherits the hash; that no listing has confirmed it yet is recorded too.
-    pub(super) async fn copy(&self, place: Placement, from: &Entry) -> Result<(), StepError> {
-        let Some(source) = self.current_copy(from)? else {
-            self.dirty.mark(place.path.clone());
+    pub(super) async fn copy(&self, place: Placement, from: &Entry) -> Result<(), RemoteError> {
+        let Some(source) = self.remote.current_copy(from)? else {
+            self.remote.dirty.mark(place.path.clone());
             return Ok(());
         };
-        let (row, folder) = self.ensure_folder(&place.folder()).await?;
+        let (row, folder) = self.remote.ensure_folder(&place.folder()).await?;
         let mut leaving: Vec<_> =
-            self.leaving(&place.path, row, place.replaces.as_ref()).into_iter().collect();
-        if self.name_taken()? != NameTaken::Twins {
-            self.retire_all(std::mem::take(&mut leaving)).await?;
+            self.remote.leaving(&place.path, row, place.replaces.as_ref()).into_iter().collect();
+        if self.remote.name_taken()? != NameTaken::Twins {
+            self.remote.retire_all(std::mem::take(&mut leaving)).await?;
         }
         let name = place.remote_name();
         let intent = Intent::Copy {
@@ -31,36 +33,41 @@ impl Executor {
             name: name.clone(),
             to: place.path.clone(),
         };
-        let intent = self.state.write(|w| w.begin(self.mirror, &intent))?;
+        let intent = self.remote.state.write(|w| w.begin(self.remote.mirror, &intent))?;
         let mut is_there = false;
-        match self.client.copy_files(std::slice::from_ref(&source.url), folder, Some(&name)).await {
+        match self
+            .remote
+            .client
+            .copy_files(std::slice::from_ref(&source.url), folder, Some(&name))
+            .await
+        {
             Ok(copied) => match copied.into_iter().next() {
                 Some(copied) => {
                     self.confirm_copy(&place, row, source, copied.to, &mut leaving)?;
                     is_there = true;
                 }
-                None => self.dirty.mark(place.path.clone()),
+                None => self.remote.dirty.mark(place.path.clone()),
             },
-            Err(error) if super::is_gone(&error) && self.is_folder_gone(folder).await? => {
+            Err(error) if is_gone(&error) && self.remote.is_folder_gone(folder).await? => {
                 if place.folder().is_root() {
                     return Err(error.into());
                 }
-                self.forget_gone(row, &place.folder())?;
-                self.dirty.mark(place.path.clone());
+                self.remote.forget_gone(row, &place.folder())?;
+                self.remote.dirty.mark(place.path.clone());
             }
-            Err(error) if super::is_gone(&error) => {
-                let path = self.state.read(|s| s.path_of(from.folder))?.join(&from.name);
-                self.forget_lost(from, &path)?;
-                self.dirty.mark(place.path.clone());
+            Err(error) if is_gone(&error) => {
+                let path = self.remote.state.read(|s| s.path_of(from.folder))?.join(&from.name);
+                self.remote.forget_lost(from, &path)?;
+                self.remote.dirty.mark(place.path.clone());
             }
             Err(error) if is_refusal(&error) => {
                 let what = format!("the service did not copy the file: {error}");
-                self.problem(&place.path, &what, "it is tried again by itself")?;
+                self.remote.problem(&place.path, &what, "it is tried again by itself")?;
             }
             Err(error) => return Err(error.into()),
         }
-        self.state.write(|w| w.resolve(intent))?;
-        if is_there { self.retire_all(leaving).await } else { Ok(()) }
+        self.remote.state.write(|w| w.resolve(intent))?;
+        if is_there { self.remote.retire_all(leaving).await } else { Ok(()) }
     }
 
     fn confirm_copy(
@@ -70,30 +77,32 @@ impl Executor {
         source: RemoteCopy,
         url: FileUrl,
         leaving: &mut [super::remove::Leaving],
-    ) -> Result<(), StepError> {
+    ) -> Result<(), RemoteError> {
         let copy = RemoteCopy {
             url,
             remote_name: other_name(&place.remote_name(), &place.path),
-            confirmed_s: self.state.now_s(),
+            confirmed_s: self.remote.state.now_s(),
             origin: Origin::Copied,
             unsettled: false,
             ..source
         };
-        let entry = self.entry(&place.path, row, &place.seen, Content::File(copy));
-        self.state.write(|w| {
+        let entry = self.source.entry(&place.path, row, &place.seen, Content::File(copy));
+        self.remote.state.write(|w| {
             for left in leaving.iter_mut() {
-                left.begin(w, self.mirror, self.places.versions)?;
+                left.begin(w, self.remote.mirror, self.remote.places.versions)?;
                 left.forget(w)?;
             }
             w.put_entry(&entry)?;
-            w.clear_problem(self.mirror, &place.path)
+            w.clear_problem(self.remote.mirror, &place.path)
         })?;
-        self.report(|report| report.copied += 1);
+        self.remote.report(|report| report.copied += 1);
         Ok(())
     }
+}
 
+impl Remote {
     /// The copy that the record has now: an earlier step may have moved or replaced it.
-    fn current_copy(&self, from: &Entry) -> Result<Option<RemoteCopy>, StepError> {
+    fn current_copy(&self, from: &Entry) -> Result<Option<RemoteCopy>, RemoteError> {
         let Content::File(planned) = &from.content else { return Ok(None) };
         let size = from.stamp.size_bytes;
         let alike =

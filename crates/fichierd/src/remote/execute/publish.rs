@@ -16,11 +16,14 @@ use fichier_state::{
     UploadKey, failpoint,
 };
 
-use super::bring::{Brought, Parcel};
 use super::records::other_name;
 use super::remove::Leaving;
-use super::{Executor, StepError};
+use crate::remote::Remote;
+use crate::remote::bring::{Brought, Parcel};
+use crate::remote::error::{RemoteError, is_gone, is_local};
+use crate::remote::execute::Executor;
 use crate::remote::habits::{self, Habits};
+use crate::remote::source::Source;
 
 /// The note that remembers what the service does when a name is taken.
 const NAME_TAKEN: &str = "name_taken";
@@ -75,8 +78,8 @@ impl Published {
 
 impl Executor {
     /// Publishes what has arrived of an upload, and retires what it replaces.
-    pub(super) async fn publish(&self, key: UploadKey) -> Result<(), StepError> {
-        let Some(upload) = self.pending(key)? else { return Ok(()) };
+    pub(super) async fn publish(&self, key: UploadKey) -> Result<(), RemoteError> {
+        let Some(upload) = self.remote.pending(key)? else { return Ok(()) };
         let arrived: Vec<PendingFile> =
             upload.files.into_iter().filter(|file| file.url.is_some()).collect();
         let mut folders: BTreeMap<RelPath, Vec<PendingFile>> = BTreeMap::new();
@@ -85,7 +88,7 @@ impl Executor {
             folders.entry(folder).or_default().push(file);
         }
         let mut published = Published {
-            under_other_name: self.give_final_names(folders.values().flatten()).await?,
+            under_other_name: self.remote.give_final_names(folders.values().flatten()).await?,
             ..Published::default()
         };
         for (folder, files) in folders {
@@ -93,11 +96,10 @@ impl Executor {
                 match self.publish_into(key, &folder, files, &mut published).await {
                     Ok(()) => {}
                     // Without the target itself nothing can be done here: `target` looks into it.
-                    Err(StepError::Api(error))
-                        if Executor::is_local(&error)
-                            && !(folder.is_root() && super::is_gone(&error)) =>
+                    Err(RemoteError::Api(error))
+                        if is_local(&error) && !(folder.is_root() && is_gone(&error)) =>
                     {
-                        self.problem(
+                        self.remote.problem(
                             &folder,
                             &format!("its new files are sent but not in place: {error}"),
                             "they are put in place as soon as the folder takes them",
@@ -109,28 +111,8 @@ impl Executor {
         }
         failpoint::reached("publish:confirmed");
         // In this order: the right name may be free only once the old copy has gone.
-        self.retire_all(published.replaced).await?;
-        self.rename_misnamed(&published.misnamed, &published.renaming).await
-    }
-
-    /// Renames twins that travelled under temporary names. Returns those that are to be renamed in
-    /// their own folders, because in the staging folder their names may be taken.
-    async fn give_final_names<'a>(
-        &self,
-        files: impl Iterator<Item = &'a PendingFile>,
-    ) -> Result<HashSet<FileUrl>, StepError> {
-        let twins: Vec<(FileUrl, RemoteName)> = files
-            .filter(|file| file.sent_as != file.name)
-            .filter_map(|file| Some((file.url.clone()?, file.name.clone())))
-            .collect();
-        if self.name_taken()? != NameTaken::Twins {
-            return Ok(twins.into_iter().map(|(url, _)| url).collect());
-        }
-        let mut left = HashSet::new();
-        for chunk in twins.chunks(MAX_LINKS_PER_CALL) {
-            left.extend(self.give_names(chunk).await?);
-        }
-        Ok(left)
+        self.remote.retire_all(published.replaced).await?;
+        self.remote.rename_misnamed(&published.misnamed, &published.renaming).await
     }
 
     /// Moves files of one upload into one folder.
@@ -140,12 +122,12 @@ impl Executor {
         folder: &RelPath,
         files: &[PendingFile],
         published: &mut Published,
-    ) -> Result<(), StepError> {
-        let (row, id) = self.ensure_folder(folder).await?;
-        let behaviour = self.name_taken()?;
+    ) -> Result<(), RemoteError> {
+        let (row, id) = self.remote.ensure_folder(folder).await?;
+        let behaviour = self.remote.name_taken()?;
         let (mut leaving, mut in_the_way) = (Vec::new(), Vec::new());
         for (at, file) in files.iter().enumerate() {
-            let occupants = self.occupants(row, file)?;
+            let occupants = self.remote.occupants(row, file)?;
             let is_telling = file.sent_as == file.name && behaviour == NameTaken::Unknown;
             if !occupants.is_empty() && is_telling && files.len() > 1 {
                 // What happens is found out with one file alone.
@@ -163,10 +145,10 @@ impl Executor {
         if is_probe {
             leaving.append(&mut in_the_way);
         }
-        self.retire_all(in_the_way).await?;
+        self.remote.retire_all(in_the_way).await?;
         let parcels: Vec<Parcel> = files.iter().filter_map(Parcel::of_pending).collect();
-        let brought = match self.bring(&parcels, id).await {
-            Err(StepError::Api(error)) if super::is_gone(&error) && !folder.is_root() => {
+        let brought = match self.remote.bring(&parcels, id).await {
+            Err(RemoteError::Api(error)) if is_gone(&error) && !folder.is_root() => {
                 return self.publish_anew(key, row, folder, files, published).await;
             }
             other => other?,
@@ -182,7 +164,8 @@ impl Executor {
             && let ([new], [old, ..]) = (moved.as_slice(), going.as_slice())
             && let Some(url) = new.url.as_ref().and_then(|url| brought.url(url))
         {
-            let (behaviour, has_its_name) = self.learn_name_taken(url, &new.name, old).await?;
+            let (behaviour, has_its_name) =
+                self.remote.learn_name_taken(url, &new.name, old).await?;
             if !has_its_name {
                 misnamed.push((url.clone(), new.name.clone()));
             }
@@ -206,8 +189,8 @@ impl Executor {
         folder: &RelPath,
         files: &[PendingFile],
         published: &mut Published,
-    ) -> Result<(), StepError> {
-        self.forget_gone(row, folder)?;
+    ) -> Result<(), RemoteError> {
+        self.remote.forget_gone(row, folder)?;
         Box::pin(self.publish_into(key, folder, files, published)).await
     }
 
@@ -221,7 +204,7 @@ impl Executor {
         left: &[&PendingFile],
         mut occupants: Vec<Leaving>,
         (first, published): (&Brought, &mut Published),
-    ) -> Result<(), StepError> {
+    ) -> Result<(), RemoteError> {
         for (url, other) in &first.in_the_way {
             if let Some(file) = left.iter().find(|file| file.url.as_ref() == Some(url)) {
                 occupants.push(Leaving::of_foreign(&file.path, row, other.clone()));
@@ -236,10 +219,10 @@ impl Executor {
         let again;
         let mut brought = first;
         if !occupants.is_empty() {
-            self.set_name_taken(NameTaken::MustBeFree)?;
-            self.retire_all(occupants).await?;
+            self.remote.set_name_taken(NameTaken::MustBeFree)?;
+            self.remote.retire_all(occupants).await?;
             let parcels: Vec<_> = left.iter().filter_map(|file| Parcel::of_pending(file)).collect();
-            again = self.bring(&parcels, id).await?;
+            again = self.remote.bring(&parcels, id).await?;
             brought = &again;
             let (moved, rest): (Vec<_>, Vec<_>) =
                 waiting.into_iter().partition(|file| is_there(file, brought));
@@ -249,21 +232,21 @@ impl Executor {
             published.misnamed.extend(misnamed);
             waiting = rest;
         }
-        let since_s = self.pending(key)?.map_or(0, |upload| upload.since_s);
-        let is_young = self.is_young(since_s);
+        let since_s = self.remote.pending(key)?.map_or(0, |upload| upload.since_s);
+        let is_young = self.remote.is_young(since_s);
         for file in waiting {
             if !is_young && file.url.as_ref().is_some_and(|url| brought.is_gone(url)) {
                 // What has come may have another link than was told.
-                self.expect_leftovers(since_s)?;
-                self.state.write(|w| {
+                self.remote.expect_leftovers(since_s)?;
+                self.remote.state.write(|w| {
                     w.drop_pending(key, file.seq)?;
                     // A host that removes it again and again is not sent it for ever (X07).
-                    w.count_lost(self.mirror, &file.path, &file.stamp)
+                    w.count_lost(self.remote.mirror, &file.path, &file.stamp)
                 })?;
-                self.dirty.mark(file.path.clone());
+                self.remote.dirty.mark(file.path.clone());
                 continue;
             }
-            self.problem(
+            self.remote.problem(
                 &file.path,
                 "it is sent, but the service did not put it in its place",
                 "it is put there as soon as the service does it",
@@ -283,21 +266,23 @@ impl Executor {
         brought: &Brought,
         leaving: &mut [Leaving],
         (misnamed, learnt): (&[(FileUrl, RemoteName)], Option<NameTaken>),
-    ) -> Result<Option<IntentId>, StepError> {
-        let now_s = self.state.now_s();
+    ) -> Result<Option<IntentId>, RemoteError> {
+        let now_s = self.remote.state.now_s();
         let entries: Vec<(&PendingFile, Entry)> = moved
             .iter()
-            .filter_map(|file| Some((*file, self.confirmed_entry(file, row, brought, now_s)?)))
+            .filter_map(|file| {
+                Some((*file, self.source.confirmed_entry(file, row, brought, now_s)?))
+            })
             .collect();
-        let renaming = self.state.write(|w| {
+        let renaming = self.remote.state.write(|w| {
             for left in leaving.iter_mut() {
-                left.begin(w, self.mirror, self.places.versions)?;
+                left.begin(w, self.remote.mirror, self.remote.places.versions)?;
                 left.forget(w)?;
             }
             for (file, entry) in &entries {
                 w.put_entry(entry)?;
                 w.drop_pending(key, file.seq)?;
-                w.clear_problem(self.mirror, &file.path)?;
+                w.clear_problem(self.remote.mirror, &file.path)?;
             }
             if let Some(behaviour) = learnt {
                 w.set_note(NAME_TAKEN, behaviour.text())?;
@@ -305,42 +290,39 @@ impl Executor {
             if misnamed.is_empty() {
                 return Ok(None);
             }
-            w.begin(self.mirror, &Intent::Rename { urls: misnamed.to_vec() }).map(Some)
+            w.begin(self.remote.mirror, &Intent::Rename { urls: misnamed.to_vec() }).map(Some)
         })?;
-        self.report(|report| {
+        self.remote.report(|report| {
             report.uploaded_files += entries.len() as u64;
             report.uploaded_bytes += entries.iter().map(|(file, _)| file.size_bytes).sum::<u64>();
         });
         Ok(renaming)
     }
+}
 
-    fn confirmed_entry(
+impl Remote {
+    /// Renames twins that travelled under temporary names. Returns those that are to be renamed in
+    /// their own folders, because in the staging folder their names may be taken.
+    async fn give_final_names<'a>(
         &self,
-        file: &PendingFile,
-        folder: FolderKey,
-        brought: &Brought,
-        now_s: i64,
-    ) -> Option<Entry> {
-        let url = file.url.as_ref()?;
-        let origin = if brought.is_lookalike(url) { Origin::Adopted } else { Origin::Sent };
-        let copy = RemoteCopy {
-            url: brought.url(url)?.clone(),
-            whirlpool: file.whirlpool?,
-            fingerprint: file.fingerprint?,
-            remote_name: other_name(&file.name, &file.path),
-            confirmed_s: now_s,
-            origin,
-            unsettled: file.unsettled,
-        };
-        let metadata = self.whole_metadata(&file.path, &file.metadata);
-        let racy = crate::disk::hash::is_racy(&file.stamp, self.started);
-        let (name, stamp) = (file.path.name().to_vec(), file.stamp);
-        let content = Content::File(copy);
-        Some(Entry { folder, name, stamp, metadata, content, racy, unmanaged: false })
+        files: impl Iterator<Item = &'a PendingFile>,
+    ) -> Result<HashSet<FileUrl>, RemoteError> {
+        let twins: Vec<(FileUrl, RemoteName)> = files
+            .filter(|file| file.sent_as != file.name)
+            .filter_map(|file| Some((file.url.clone()?, file.name.clone())))
+            .collect();
+        if self.name_taken()? != NameTaken::Twins {
+            return Ok(twins.into_iter().map(|(url, _)| url).collect());
+        }
+        let mut left = HashSet::new();
+        for chunk in twins.chunks(MAX_LINKS_PER_CALL) {
+            left.extend(self.give_names(chunk).await?);
+        }
+        Ok(left)
     }
 
     /// Our earlier copy, or a file that was there before us, where `file` belongs.
-    fn occupants(&self, row: FolderKey, file: &PendingFile) -> Result<Vec<Leaving>, StepError> {
+    fn occupants(&self, row: FolderKey, file: &PendingFile) -> Result<Vec<Leaving>, RemoteError> {
         let ours = self.state.read(|s| s.entry(row, file.path.name()))?;
         let ours =
             ours.and_then(|was| Leaving::of_entry(&file.path, Box::new(was), Retired::Replaced));
@@ -354,7 +336,7 @@ impl Executor {
         &self,
         names: &[(FileUrl, RemoteName)],
         intents: &[IntentId],
-    ) -> Result<(), StepError> {
+    ) -> Result<(), RemoteError> {
         self.rename_as_recorded(names, intents).await
     }
 
@@ -364,7 +346,7 @@ impl Executor {
         &self,
         names: &[(FileUrl, RemoteName)],
         intents: &[IntentId],
-    ) -> Result<(), StepError> {
+    ) -> Result<(), RemoteError> {
         let mut left = Vec::new();
         for chunk in names.chunks(MAX_LINKS_PER_CALL) {
             let unnamed = self.give_names(chunk).await?;
@@ -395,11 +377,11 @@ impl Executor {
         new: &FileUrl,
         name: &RemoteName,
         old: &Leaving,
-    ) -> Result<(NameTaken, bool), StepError> {
+    ) -> Result<(NameTaken, bool), RemoteError> {
         let now = self.client.file_info(new).await?;
         let before = match self.client.file_info(&old.url).await {
             Ok(before) => Some(before),
-            Err(error) if super::is_gone(&error) => None,
+            Err(error) if is_gone(&error) => None,
             Err(error) => return Err(error.into()),
         };
         let twins = now.name == *name && before.is_some_and(|file| file.name == *name);
@@ -408,7 +390,7 @@ impl Executor {
         Ok((behaviour, now.name == *name))
     }
 
-    pub(super) fn name_taken(&self) -> Result<NameTaken, StepError> {
+    pub(super) fn name_taken(&self) -> Result<NameTaken, RemoteError> {
         let (note, habits) = self.state.read(|s| Ok((s.note(NAME_TAKEN)?, Habits::read(s)?)))?;
         Ok(match (note.as_deref(), habits.name_taken.map(|taken| taken.is)) {
             // What was met in the work itself counts for more than what a probe has met.
@@ -419,8 +401,35 @@ impl Executor {
         })
     }
 
-    pub(super) fn set_name_taken(&self, behaviour: NameTaken) -> Result<(), StepError> {
+    pub(super) fn set_name_taken(&self, behaviour: NameTaken) -> Result<(), RemoteError> {
         Ok(self.state.write(|w| w.set_note(NAME_TAKEN, behaviour.text()))?)
+    }
+}
+
+impl Source {
+    fn confirmed_entry(
+        &self,
+        file: &PendingFile,
+        folder: FolderKey,
+        brought: &Brought,
+        now_s: i64,
+    ) -> Option<Entry> {
+        let url = file.url.as_ref()?;
+        let origin = if brought.is_lookalike(url) { Origin::Adopted } else { Origin::Sent };
+        let copy = RemoteCopy {
+            url: brought.url(url)?.clone(),
+            whirlpool: file.whirlpool?,
+            fingerprint: file.fingerprint?,
+            remote_name: other_name(&file.name, &file.path),
+            confirmed_s: now_s,
+            origin,
+            unsettled: file.unsettled,
+        };
+        let metadata = self.whole_metadata(&file.path, &file.metadata);
+        let racy = crate::disk::hash::is_racy(&file.stamp, self.started);
+        let (name, stamp) = (file.path.name().to_vec(), file.stamp);
+        let content = Content::File(copy);
+        Some(Entry { folder, name, stamp, metadata, content, racy, unmanaged: false })
     }
 }
 

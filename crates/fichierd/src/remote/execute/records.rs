@@ -7,38 +7,42 @@ use fichier_state::{
     Content, Entry, FolderKey, ForeignFile, Intent, Origin, RelPath, RemoteCopy, Retired,
 };
 
-use super::{Executor, Leaving, StepError};
+use super::Leaving;
 use crate::disk::scan::{Seen, SeenKind};
 use crate::plan::steps::{Note, Occupant, Placement};
+use crate::remote::Remote;
+use crate::remote::error::RemoteError;
+use crate::remote::execute::Executor;
+use crate::remote::source::Source;
 
 impl Executor {
     /// Writes notes, some hundreds in one transaction.
-    pub(crate) fn note(&self, notes: Vec<Note>) -> Result<(), StepError> {
-        let begun = self.begun_paths()?;
+    pub(crate) fn note(&self, notes: Vec<Note>) -> Result<(), RemoteError> {
+        let begun = self.remote.begun_paths()?;
         for chunk in notes.chunks(500) {
             let mut rows = Vec::new();
             for note in chunk {
-                rows.push((note, self.folder_of(note_path(note))?));
+                rows.push((note, self.remote.folder_of(note_path(note))?));
             }
-            self.state.write(|w| {
+            self.remote.state.write(|w| {
                 for (note, folder) in &rows {
                     match (note, folder) {
                         (Note::Refresh(path, seen, was), Some(folder)) => {
                             let content = was.content.clone();
-                            w.put_entry(&self.entry(path, *folder, seen, content))?;
+                            w.put_entry(&self.source.entry(path, *folder, seen, content))?;
                             // Else its problem is with what is still to be finished.
                             if !begun.contains(path) {
-                                w.clear_problem(self.mirror, path)?;
+                                w.clear_problem(self.remote.mirror, path)?;
                             }
                         }
                         (Note::Unsendable(path, seen), Some(folder)) => {
                             let content = unsendable(&seen.kind);
-                            w.put_entry(&self.entry(path, *folder, seen, content))?;
-                            w.clear_problem(self.mirror, path)?;
+                            w.put_entry(&self.source.entry(path, *folder, seen, content))?;
+                            w.clear_problem(self.remote.mirror, path)?;
                         }
                         (Note::Forget(path, was), _) => {
                             w.remove_entry(was.folder, &was.name)?;
-                            w.clear_problem(self.mirror, path)?;
+                            w.clear_problem(self.remote.mirror, path)?;
                         }
                         (Note::ForgetFolder(_, key), _) => w.remove_folder(*key)?,
                         (Note::Manage(_, was, managed), _) => {
@@ -49,7 +53,7 @@ impl Executor {
                         }
                         // Its folder went away meanwhile: the next look finds out.
                         (Note::Refresh(path, ..) | Note::Unsendable(path, ..), None) => {
-                            self.dirty.mark(path.clone());
+                            self.remote.dirty.mark(path.clone());
                         }
                     }
                 }
@@ -59,8 +63,52 @@ impl Executor {
         Ok(())
     }
 
+    /// Takes a file on record that was there before us and has the same size and hash. What the
+    /// record said before, and is not wanted elsewhere, is retired.
+    pub(super) async fn adopt(
+        &self,
+        place: &Placement,
+        file: ForeignFile,
+    ) -> Result<(), RemoteError> {
+        let (Some(folder), Some(fingerprint), Some(whirlpool)) =
+            (self.remote.folder_of(&place.path)?, place.fingerprint, file.whirlpool)
+        else {
+            self.remote.dirty.mark(place.path.clone());
+            return Ok(());
+        };
+        let copy = RemoteCopy {
+            url: file.url.clone(),
+            whirlpool,
+            fingerprint,
+            remote_name: other_name(&file.name, &place.path),
+            confirmed_s: self.remote.state.now_s(),
+            origin: Origin::Adopted,
+            unsettled: false,
+        };
+        let entry = self.source.entry(&place.path, folder, &place.seen, Content::File(copy));
+        let before = match &place.replaces {
+            Some(Occupant::Ours(was)) => {
+                Leaving::of_entry(&place.path, was.clone(), Retired::Replaced)
+            }
+            Some(Occupant::Foreign(_)) | None => None,
+        };
+        let mut before: Vec<Leaving> = before.into_iter().collect();
+        self.remote.state.write(|w| {
+            for left in &mut before {
+                left.begin(w, self.remote.mirror, self.remote.places.versions)?;
+            }
+            w.remove_foreign(folder, &file.url)?;
+            w.put_entry(&entry)?;
+            w.clear_problem(self.remote.mirror, &place.path)
+        })?;
+        self.remote.report(|report| report.adopted += 1);
+        self.remote.retire_all(before).await
+    }
+}
+
+impl Remote {
     /// The paths of files that are to get their names, or to leave, as soon as the service lets them.
-    pub(crate) fn begun_paths(&self) -> Result<BTreeSet<RelPath>, StepError> {
+    pub(crate) fn begun_paths(&self) -> Result<BTreeSet<RelPath>, RemoteError> {
         let mut paths = BTreeSet::new();
         for (_, intent, _) in self.state.read(|s| s.intents(self.mirror))? {
             match intent {
@@ -87,48 +135,13 @@ impl Executor {
         Ok(paths)
     }
 
-    /// Takes a file on record that was there before us and has the same size and hash. What the
-    /// record said before, and is not wanted elsewhere, is retired.
-    pub(super) async fn adopt(
-        &self,
-        place: &Placement,
-        file: ForeignFile,
-    ) -> Result<(), StepError> {
-        let (Some(folder), Some(fingerprint), Some(whirlpool)) =
-            (self.folder_of(&place.path)?, place.fingerprint, file.whirlpool)
-        else {
-            self.dirty.mark(place.path.clone());
-            return Ok(());
-        };
-        let copy = RemoteCopy {
-            url: file.url.clone(),
-            whirlpool,
-            fingerprint,
-            remote_name: other_name(&file.name, &place.path),
-            confirmed_s: self.state.now_s(),
-            origin: Origin::Adopted,
-            unsettled: false,
-        };
-        let entry = self.entry(&place.path, folder, &place.seen, Content::File(copy));
-        let before = match &place.replaces {
-            Some(Occupant::Ours(was)) => {
-                Leaving::of_entry(&place.path, was.clone(), Retired::Replaced)
-            }
-            Some(Occupant::Foreign(_)) | None => None,
-        };
-        let mut before: Vec<Leaving> = before.into_iter().collect();
-        self.state.write(|w| {
-            for left in &mut before {
-                left.begin(w, self.mirror, self.places.versions)?;
-            }
-            w.remove_foreign(folder, &file.url)?;
-            w.put_entry(&entry)?;
-            w.clear_problem(self.mirror, &place.path)
-        })?;
-        self.report(|report| report.adopted += 1);
-        self.retire_all(before).await
+    pub(crate) fn folder_of(&self, path: &RelPath) -> Result<Option<FolderKey>, RemoteError> {
+        let parent = path.parent().unwrap_or_else(RelPath::root);
+        Ok(self.state.read(|s| s.folder_at(self.mirror, &parent))?.map(|folder| folder.key))
     }
+}
 
+impl Source {
     /// A row for what was seen at `path`, with the extended attributes it has now.
     pub(crate) fn entry(
         &self,
@@ -142,11 +155,6 @@ impl Executor {
         let racy = crate::disk::hash::is_racy(&seen.stamp, self.started);
         let name = path.name().to_vec();
         Entry { folder, name, stamp: seen.stamp, metadata, content, racy, unmanaged: false }
-    }
-
-    pub(crate) fn folder_of(&self, path: &RelPath) -> Result<Option<FolderKey>, StepError> {
-        let parent = path.parent().unwrap_or_else(RelPath::root);
-        Ok(self.state.read(|s| s.folder_at(self.mirror, &parent))?.map(|folder| folder.key))
     }
 }
 

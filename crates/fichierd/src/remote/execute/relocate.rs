@@ -13,13 +13,15 @@ use fichier_state::{
     Content, Entry, FolderKey, Intent, IntentId, Moved, RelPath, RemoteCopy, Retired, failpoint,
 };
 
-use super::bring::{Brought, Parcel};
 use super::publish::NameTaken;
 use super::records::other_name;
 use super::remove::Leaving;
-use super::{Executor, StepError};
 use crate::base::random::Random;
 use crate::plan::steps::{Occupant, Relocation};
+use crate::remote::Remote;
+use crate::remote::bring::{Brought, Parcel};
+use crate::remote::error::{RemoteError, is_gone};
+use crate::remote::execute::Executor;
 
 /// The problem of a file that is not where it should be on the service. The rest of its way is
 /// found only by a look at all paths: its record is elsewhere.
@@ -54,28 +56,28 @@ enum Route {
 
 impl Executor {
     /// Carries out one round of relocations, whose new paths are free or about to be.
-    pub(super) async fn relocate(&self, files: Vec<Relocation>) -> Result<(), StepError> {
+    pub(super) async fn relocate(&self, files: Vec<Relocation>) -> Result<(), RemoteError> {
         if files.iter().any(|file| file.aside) {
-            return self.step_aside(&files).await;
+            return self.remote.step_aside(&files).await;
         }
         let mut movers = Vec::new();
         for relocation in files {
-            movers.extend(self.mover(relocation).await?);
+            movers.extend(self.remote.mover(relocation).await?);
         }
         part_ways(&mut movers);
         for mover in &mut movers {
             mover.early_name = match mover.route {
                 Route::MoveThenRename => None,
                 Route::RenameThenMove => Some(mover.to_name.clone()),
-                Route::OverTemporaryName => Some(temporary_name(&self.chance)),
+                Route::OverTemporaryName => Some(temporary_name(&self.remote.random)),
             };
         }
-        let mut leaving = self.in_their_way(&movers)?;
-        if self.name_taken()? != NameTaken::Twins {
-            self.retire_all(std::mem::take(&mut leaving)).await?;
+        let mut leaving = self.remote.in_their_way(&movers)?;
+        if self.remote.name_taken()? != NameTaken::Twins {
+            self.remote.retire_all(std::mem::take(&mut leaving)).await?;
         }
         let replaced = self.move_all(movers, leaving).await?;
-        self.retire_all(replaced).await
+        self.remote.retire_all(replaced).await
     }
 
     /// Moves and renames. Returns those of `leaving` whose places are taken now.
@@ -83,15 +85,15 @@ impl Executor {
         &self,
         mut movers: Vec<Mover>,
         leaving: Vec<Leaving>,
-    ) -> Result<Vec<Leaving>, StepError> {
+    ) -> Result<Vec<Leaving>, RemoteError> {
         failpoint::reached("relocate:planned");
-        let intent = self.begin_moving(&movers)?;
+        let intent = self.remote.begin_moving(&movers)?;
         failpoint::reached("relocate:begun");
         let early: Vec<_> = movers
             .iter()
             .filter_map(|mover| Some((mover.url.clone(), mover.early_name.clone()?)))
             .collect();
-        let mut failed = self.give_names(&early).await?;
+        let mut failed = self.remote.give_names(&early).await?;
         let mut by_folder: BTreeMap<FolderId, Vec<Parcel>> = BTreeMap::new();
         for mover in movers.iter().filter(|mover| mover.changes_folder()) {
             if !failed.contains(&mover.url) {
@@ -100,9 +102,9 @@ impl Executor {
             }
         }
         for (folder, parcels) in by_folder {
-            let brought = match self.bring(&parcels, folder).await {
-                Err(StepError::Api(error)) if super::is_gone(&error) => {
-                    self.forget_new_folder(&movers, folder, error)?;
+            let brought = match self.remote.bring(&parcels, folder).await {
+                Err(RemoteError::Api(error)) if is_gone(&error) => {
+                    self.remote.forget_new_folder(&movers, folder, error)?;
                     Brought::default()
                 }
                 other => other?,
@@ -128,17 +130,61 @@ impl Executor {
             .filter(|mover| mover.changes_name() || mover.route == Route::OverTemporaryName)
             .map(|mover| (mover.url.clone(), mover.to_name.clone()))
             .collect();
-        failed.extend(self.give_names(&late).await?);
+        failed.extend(self.remote.give_names(&late).await?);
         let (moved, stuck): (Vec<Mover>, Vec<Mover>) =
             movers.into_iter().partition(|mover| !failed.contains(&mover.url));
         let has_moved = |left: &Leaving| moved.iter().any(|m| m.relocation.to.path == left.path);
         let mut replaced: Vec<Leaving> = leaving.into_iter().filter(has_moved).collect();
         self.confirm_moved(intent, &moved, &mut replaced)?;
         failpoint::reached("relocate:confirmed");
-        self.explain_stuck(&stuck).await?;
+        self.remote.explain_stuck(&stuck).await?;
         Ok(replaced)
     }
 
+    /// Writes the records of what has moved, and the intents to retire what it replaced.
+    fn confirm_moved(
+        &self,
+        intent: IntentId,
+        moved: &[Mover],
+        replaced: &mut [Leaving],
+    ) -> Result<(), RemoteError> {
+        let rows: Vec<(&Mover, Entry)> = moved
+            .iter()
+            .filter_map(|mover| {
+                let mut copy = mover.entry.remote()?.clone();
+                copy.url = mover.url.clone();
+                copy.remote_name = other_name(&mover.to_name, &mover.relocation.to.path);
+                let to = &mover.relocation.to;
+                Some((
+                    mover,
+                    self.source.entry(&to.path, mover.to_row, &to.seen, Content::File(copy)),
+                ))
+            })
+            .collect();
+        self.remote.state.write(|w| {
+            for left in replaced.iter_mut() {
+                left.begin(w, self.remote.mirror, self.remote.places.versions)?;
+                left.forget(w)?;
+            }
+            for (mover, _) in &rows {
+                w.remove_entry(mover.entry.folder, &mover.entry.name)?;
+            }
+            for (mover, row) in &rows {
+                w.put_entry(row)?;
+                w.clear_problem(self.remote.mirror, &mover.relocation.to.path)?;
+            }
+            w.resolve(intent)
+        })?;
+        for (mover, _) in &rows {
+            // An empty file or a link may stand at the old path now.
+            self.remote.dirty.mark(mover.relocation.from.clone());
+        }
+        self.remote.report(|report| report.relocated += rows.len() as u64);
+        Ok(())
+    }
+}
+
+impl Remote {
     /// The folder that files are to move to is gone: they are moved once it is made anew. Without the
     /// target itself nothing can be done here: `target` looks into it.
     fn forget_new_folder(
@@ -146,7 +192,7 @@ impl Executor {
         movers: &[Mover],
         folder: FolderId,
         error: fichier_api::Error,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), RemoteError> {
         let mover = movers.iter().find(|mover| mover.to_folder == folder);
         match mover.map(|mover| (mover.to_row, mover.relocation.to.folder())) {
             Some((row, path)) if !path.is_root() => self.forget_gone(row, &path),
@@ -156,10 +202,10 @@ impl Executor {
 
     /// In each swap one of the files waits under a temporary name. Its record goes with it, so
     /// that a crash in between leaves a file that belongs elsewhere, and a record that knows it.
-    async fn step_aside(&self, files: &[Relocation]) -> Result<(), StepError> {
+    async fn step_aside(&self, files: &[Relocation]) -> Result<(), RemoteError> {
         let copies = files.iter().filter_map(|file| file.was.remote());
         let names: Vec<(FileUrl, RemoteName)> =
-            copies.map(|copy| (copy.url.clone(), temporary_name(&self.chance))).collect();
+            copies.map(|copy| (copy.url.clone(), temporary_name(&self.random))).collect();
         let intent = Intent::Rename { urls: names.clone() };
         let intent = self.state.write(|w| w.begin(self.mirror, &intent))?;
         let refused = self.give_names(&names).await?;
@@ -174,7 +220,7 @@ impl Executor {
         })?)
     }
 
-    async fn mover(&self, relocation: Relocation) -> Result<Option<Mover>, StepError> {
+    async fn mover(&self, relocation: Relocation) -> Result<Option<Mover>, RemoteError> {
         // By its link: in a swap it may be under a temporary name by now.
         let planned = relocation.was.remote().map(|copy| copy.url.clone());
         let found = match &planned {
@@ -229,7 +275,7 @@ impl Executor {
         folder: FolderKey,
         local: &[u8],
         name: &RemoteName,
-    ) -> Result<bool, StepError> {
+    ) -> Result<bool, RemoteError> {
         for local in [local, &name.decode()] {
             let ours = self.state.read(|s| s.entry(folder, local))?;
             if ours.is_some_and(|entry| entry.remote().is_some()) {
@@ -241,7 +287,7 @@ impl Executor {
     }
 
     /// What the plan knows to be replaced at the new paths.
-    fn in_their_way(&self, movers: &[Mover]) -> Result<Vec<Leaving>, StepError> {
+    fn in_their_way(&self, movers: &[Mover]) -> Result<Vec<Leaving>, RemoteError> {
         let mut leaving = Vec::new();
         for mover in movers {
             let path = &mover.relocation.to.path;
@@ -262,7 +308,7 @@ impl Executor {
         }
     }
 
-    fn begin_moving(&self, movers: &[Mover]) -> Result<fichier_state::IntentId, StepError> {
+    fn begin_moving(&self, movers: &[Mover]) -> Result<fichier_state::IntentId, RemoteError> {
         let then = movers
             .iter()
             .map(|mover| Moved {
@@ -278,48 +324,9 @@ impl Executor {
         Ok(self.state.write(|w| w.begin(self.mirror, &intent))?)
     }
 
-    /// Writes the records of what has moved, and the intents to retire what it replaced.
-    fn confirm_moved(
-        &self,
-        intent: IntentId,
-        moved: &[Mover],
-        replaced: &mut [Leaving],
-    ) -> Result<(), StepError> {
-        let rows: Vec<(&Mover, Entry)> = moved
-            .iter()
-            .filter_map(|mover| {
-                let mut copy = mover.entry.remote()?.clone();
-                copy.url = mover.url.clone();
-                copy.remote_name = other_name(&mover.to_name, &mover.relocation.to.path);
-                let to = &mover.relocation.to;
-                Some((mover, self.entry(&to.path, mover.to_row, &to.seen, Content::File(copy))))
-            })
-            .collect();
-        self.state.write(|w| {
-            for left in replaced.iter_mut() {
-                left.begin(w, self.mirror, self.places.versions)?;
-                left.forget(w)?;
-            }
-            for (mover, _) in &rows {
-                w.remove_entry(mover.entry.folder, &mover.entry.name)?;
-            }
-            for (mover, row) in &rows {
-                w.put_entry(row)?;
-                w.clear_problem(self.mirror, &mover.relocation.to.path)?;
-            }
-            w.resolve(intent)
-        })?;
-        for (mover, _) in &rows {
-            // An empty file or a link may stand at the old path now.
-            self.dirty.mark(mover.relocation.from.clone());
-        }
-        self.report(|report| report.relocated += rows.len() as u64);
-        Ok(())
-    }
-
     /// Files that the service did not move or rename: gone there, and sent again, or in need of
     /// a look by a person. Costs a listing for each folder that they are in.
-    async fn explain_stuck(&self, stuck: &[Mover]) -> Result<(), StepError> {
+    async fn explain_stuck(&self, stuck: &[Mover]) -> Result<(), RemoteError> {
         let mut shown: BTreeMap<FolderKey, Option<FolderListing>> = BTreeMap::new();
         for mover in stuck {
             if mover.has_arrived {
@@ -345,13 +352,13 @@ impl Executor {
         Ok(())
     }
 
-    fn explain(&self, mover: &Mover) -> Result<(), StepError> {
+    fn explain(&self, mover: &Mover) -> Result<(), RemoteError> {
         self.problem(&mover.relocation.to.path, STUCK, "it is tried again by itself")
     }
 
     /// The file is in its new folder, but not under its new name: so is its record. The next plan
     /// finds it to be in the wrong place, and does the rest.
-    fn follow_halfway(&self, mover: &Mover) -> Result<(), StepError> {
+    fn follow_halfway(&self, mover: &Mover) -> Result<(), RemoteError> {
         let Content::File(copy) = &mover.entry.content else { return Ok(()) };
         let copy = RemoteCopy { url: mover.url.clone(), ..copy.clone() };
         let (folder, content) = (mover.to_row, Content::File(copy));
@@ -367,12 +374,12 @@ impl Executor {
     }
 
     /// What the service shows in a folder of ours; nothing if the folder is gone.
-    async fn shown_in(&self, folder: FolderKey) -> Result<Option<FolderListing>, StepError> {
+    async fn shown_in(&self, folder: FolderKey) -> Result<Option<FolderListing>, RemoteError> {
         let row = self.state.read(|s| s.folder(folder))?;
         let Some(spot) = row.and_then(|row| row.remote) else { return Ok(None) };
         match self.look_into(spot.id).await {
             Ok(listing) => Ok(Some(listing)),
-            Err(error) if super::is_gone(&error) => Ok(None),
+            Err(error) if is_gone(&error) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
@@ -422,6 +429,6 @@ fn at_name(entry: Entry, name: &RemoteName) -> Entry {
 }
 
 /// A name that nothing else has; it is given for the time of a call or two.
-pub(super) fn temporary_name(chance: &Random) -> RemoteName {
-    RemoteName::from_service(format!("fichierd-{:016x}", chance.number()))
+pub(super) fn temporary_name(random: &Random) -> RemoteName {
+    RemoteName::from_service(format!("fichierd-{:016x}", random.number()))
 }

@@ -13,13 +13,17 @@ use fichier_state::{
     RelPath, Retired, Writing, failpoint,
 };
 
-use super::bring::{Brought, Parcel, may_be_too_many};
 use super::relocate::temporary_name;
-use super::{Executor, StepError};
 use crate::base::random::Random;
 use crate::disk::root::OnRecord;
 use crate::disk::scan::{Seen, SeenKind};
 use crate::plan::steps::{Note, Retirement};
+use crate::remote::Remote;
+use crate::remote::bring::may_be_too_many;
+use crate::remote::bring::{Brought, Parcel};
+use crate::remote::error::{RemoteError, is_gone};
+use crate::remote::execute::Executor;
+use crate::remote::source::Source;
 
 /// What became of files that were to be removed.
 #[derive(Debug, Default)]
@@ -170,13 +174,13 @@ impl Leaving {
 
 impl Executor {
     /// Retires files that are gone from disk, after one more look at each.
-    pub(super) async fn retire(&self, files: Vec<Retirement>) -> Result<(), StepError> {
+    pub(super) async fn retire(&self, files: Vec<Retirement>) -> Result<(), RemoteError> {
         self.check_root()?;
         let mut leaving = Vec::new();
         let mut successors = Vec::new();
         for file in files {
-            if !self.is_still_gone(&file)? {
-                self.dirty.mark(file.path.clone());
+            if !self.source.is_still_gone(&file)? {
+                self.remote.dirty.mark(file.path.clone());
                 continue;
             }
             let left = Leaving::of_entry(&file.path, file.was, file.reason);
@@ -186,13 +190,13 @@ impl Executor {
             }
             leaving.extend(left);
         }
-        self.count_removals(leaving.len() as u64)?;
-        self.retire_all(leaving).await?;
+        self.remote.count_removals(leaving.len() as u64)?;
+        self.remote.retire_all(leaving).await?;
         let mut notes = Vec::new();
         for (url, note) in successors {
             // What the service did not let go is known by the row that this would replace.
             let is_left = match url {
-                Some(url) => self.state.read(|s| s.entry_of_url(&url))?.is_none(),
+                Some(url) => self.remote.state.read(|s| s.entry_of_url(&url))?.is_none(),
                 None => true,
             };
             notes.extend(is_left.then_some(note));
@@ -200,8 +204,22 @@ impl Executor {
         self.note(notes)
     }
 
+    pub(super) fn check_root(&self) -> Result<(), RemoteError> {
+        let approved = self.remote.state.read(|s| s.allowance(self.remote.mirror))? > 0;
+        let files = self.remote.state.read(|s| s.totals(self.remote.mirror))?.files;
+        let on_record = OnRecord { files, approved };
+        self.source.disks.check_root(
+            &self.source.path,
+            self.source.identity.as_ref(),
+            on_record,
+        )?;
+        Ok(())
+    }
+}
+
+impl Remote {
     /// Moves files to the versions, or removes them; a hundred in one call.
-    pub(crate) async fn retire_all(&self, all: Vec<Leaving>) -> Result<(), StepError> {
+    pub(crate) async fn retire_all(&self, all: Vec<Leaving>) -> Result<(), RemoteError> {
         let (to_remove, to_keep): (Vec<Leaving>, Vec<Leaving>) =
             all.into_iter().partition(|left| !self.keep_versions && left.is_ours());
         for chunk in to_keep.chunks(MAX_LINKS_PER_CALL) {
@@ -213,7 +231,7 @@ impl Executor {
         Ok(())
     }
 
-    async fn move_to_versions(&self, chunk: &[Leaving]) -> Result<(), StepError> {
+    async fn move_to_versions(&self, chunk: &[Leaving]) -> Result<(), RemoteError> {
         failpoint::reached("retire:planned");
         let into = self.versions_folder(chunk.len(), None).await?;
         let mut leaving = chunk.to_vec();
@@ -252,12 +270,12 @@ impl Executor {
         &self,
         leaving: &[Leaving],
         into: FolderId,
-    ) -> Result<Brought, StepError> {
+    ) -> Result<Brought, RemoteError> {
         let mut parcels: Vec<Parcel> = leaving.iter().map(Leaving::parcel).collect();
         let mut brought = Brought::default();
         for try_again in [true, false] {
             let moved = match self.bring(&parcels, into).await {
-                Err(StepError::Api(error)) if super::is_gone(&error) => {
+                Err(RemoteError::Api(error)) if is_gone(&error) => {
                     // The versions folder was removed: the next try makes another.
                     self.versions_folder_is_gone(into)?;
                     return Err(error.into());
@@ -271,7 +289,7 @@ impl Executor {
             }
             let names: Vec<_> = parcels
                 .iter()
-                .map(|parcel| (parcel.url.clone(), unique_name(parcel, &self.chance)))
+                .map(|parcel| (parcel.url.clone(), unique_name(parcel, &self.random)))
                 .collect();
             self.give_names(&names).await?;
         }
@@ -290,7 +308,7 @@ impl Executor {
         leaving: &[Leaving],
         brought: &Brought,
         into: FolderId,
-    ) -> Result<HashSet<FileUrl>, StepError> {
+    ) -> Result<HashSet<FileUrl>, RemoteError> {
         let now_s = self.state.now_s();
         let (mut moved, mut gone, mut stuck) = (0, 0, HashSet::new());
         self.state.write(|w| {
@@ -320,7 +338,7 @@ impl Executor {
         Ok(stuck)
     }
 
-    async fn remove_for_good(&self, chunk: &[Leaving]) -> Result<(), StepError> {
+    async fn remove_for_good(&self, chunk: &[Leaving]) -> Result<(), RemoteError> {
         let urls: Vec<FileUrl> = chunk.iter().map(|left| left.url.clone()).collect();
         let paths = chunk.iter().map(|left| left.path.clone()).collect();
         let intent = Intent::Remove { urls: urls.clone(), paths };
@@ -348,7 +366,7 @@ impl Executor {
     }
 
     /// Removes files, as many in one call as the service is known to take.
-    pub(crate) async fn remove_all(&self, urls: &[FileUrl]) -> Result<Removal, StepError> {
+    pub(crate) async fn remove_all(&self, urls: &[FileUrl]) -> Result<Removal, RemoteError> {
         let mut removal = Removal::default();
         for batch in urls.chunks(self.links_per_call()?) {
             removal.add(self.remove_batch(batch).await?);
@@ -359,12 +377,12 @@ impl Executor {
     /// Asks again while the service carries out a part. What it then does not name, it does not
     /// know (B.8), if that is true of one of them; else these files are still there. A batch that
     /// is refused is halved: it may be too large (G.1 row 1).
-    async fn remove_batch(&self, urls: &[FileUrl]) -> Result<Removal, StepError> {
+    async fn remove_batch(&self, urls: &[FileUrl]) -> Result<Removal, RemoteError> {
         let mut open = urls.to_vec();
         while let Some(first) = open.first() {
             let outcome = match self.client.remove_files(&open).await {
                 Ok(outcome) => outcome,
-                Err(error) if super::is_gone(&error) => return Ok(Removal::unknown(open)),
+                Err(error) if is_gone(&error) => return Ok(Removal::unknown(open)),
                 Err(error) if may_be_too_many(&error) && open.len() > 1 => {
                     let rest = open.split_off(open.len() / 2);
                     let mut removal = Box::pin(self.remove_batch(&open)).await?;
@@ -386,16 +404,27 @@ impl Executor {
     }
 
     /// Whether the service no longer knows a link. One call, and one that may not be made often.
-    async fn is_lost(&self, url: &FileUrl) -> Result<bool, StepError> {
+    async fn is_lost(&self, url: &FileUrl) -> Result<bool, RemoteError> {
         match self.client.file_info(url).await {
             Ok(_) => Ok(false),
-            Err(error) if super::is_gone(&error) => Ok(true),
+            Err(error) if is_gone(&error) => Ok(true),
             Err(error) => Err(error.into()),
         }
     }
 
+    /// Approved removals use up their approval; others count against the limit for a day (I6).
+    pub(crate) fn count_removals(&self, count: u64) -> Result<(), RemoteError> {
+        let approved = self.state.read(|s| s.allowance(self.mirror))?.min(count);
+        Ok(self.state.write(|w| {
+            w.spend_allowance(self.mirror, approved)?;
+            w.log_removals(self.mirror, w.now_s(), count - approved)
+        })?)
+    }
+}
+
+impl Source {
     /// Whether nothing has come back at the path since it was found gone.
-    fn is_still_gone(&self, file: &Retirement) -> Result<bool, StepError> {
+    fn is_still_gone(&self, file: &Retirement) -> Result<bool, RemoteError> {
         let now = self.look(&file.path)?;
         Ok(match (&now, &file.then) {
             (None, None) => true,
@@ -404,23 +433,6 @@ impl Executor {
             (Some(now), None) => !matches!(now.kind, SeenKind::File | SeenKind::Symlink(_)),
             (None, Some(_)) => false,
         })
-    }
-
-    /// Approved removals use up their approval; others count against the limit for a day (I6).
-    pub(super) fn count_removals(&self, count: u64) -> Result<(), StepError> {
-        let approved = self.state.read(|s| s.allowance(self.mirror))?.min(count);
-        Ok(self.state.write(|w| {
-            w.spend_allowance(self.mirror, approved)?;
-            w.log_removals(self.mirror, w.now_s(), count - approved)
-        })?)
-    }
-
-    pub(super) fn check_root(&self) -> Result<(), StepError> {
-        let approved = self.state.read(|s| s.allowance(self.mirror))? > 0;
-        let files = self.state.read(|s| s.totals(self.mirror))?.files;
-        let on_record = OnRecord { files, approved };
-        self.disks.check_root(&self.source, self.identity.as_ref(), on_record)?;
-        Ok(())
     }
 }
 
@@ -442,10 +454,10 @@ impl Leaving {
 }
 
 /// A name that nothing else in a versions folder has; the record knows the right one.
-fn unique_name(parcel: &Parcel, chance: &Random) -> RemoteName {
+fn unique_name(parcel: &Parcel, random: &Random) -> RemoteName {
     /// With the rest well below what the service takes (F.1).
     const MAX_NAME_BYTES: usize = 180;
-    let unique = temporary_name(chance);
+    let unique = temporary_name(random);
     match parcel.names.first() {
         Some(name) if name.as_str().len() <= MAX_NAME_BYTES => {
             RemoteName::from_service(format!("{}-{}", unique.as_str(), name.as_str()))

@@ -10,14 +10,17 @@ use std::time::Duration;
 
 use fichier_api::{ErrorKind, MAX_FILE_BYTES, SendError, SentFile, UploadFile, UploadSlot};
 use fichier_state::{PendingFile, RelPath, Stamp, UploadKey, UploadSlotRow, failpoint};
-
-use super::{Executor, Fate, StepError};
 use tokio::time::Instant;
 
+use super::Fate;
 use crate::base::random::Random;
 use crate::base::words::chain;
 use crate::disk::hash::stamp_of_mark;
 use crate::plan::steps::Placement;
+use crate::remote::Remote;
+use crate::remote::error::{RemoteError, stops_everything};
+use crate::remote::execute::Executor;
+use crate::remote::source::Source;
 
 /// A batch with one file at fault is down to that file after this many refusals in a row.
 const MAX_FAILURES: u32 = 12;
@@ -37,8 +40,8 @@ enum Attempt {
 
 impl Executor {
     /// Sends `files`, publishes what arrived, and retires what it replaced.
-    pub(super) async fn upload(&self, files: Vec<Placement>) -> Result<(), StepError> {
-        let mut waiting = vec![self.within_limit(files)?];
+    pub(super) async fn upload(&self, files: Vec<Placement>) -> Result<(), RemoteError> {
+        let mut waiting = vec![self.remote.within_limit(files)?];
         // The whole batch gets a second try with another node before it is taken apart.
         let mut second_try = true;
         let mut failures = 0;
@@ -61,9 +64,13 @@ impl Executor {
             failures += 1;
             if failures > MAX_FAILURES {
                 // No single file can be at fault: full storage, perhaps (U12).
-                self.report(|report| report.uploads_refused = Some(chain(&error)));
+                self.remote.report(|report| report.uploads_refused = Some(chain(&error)));
                 for file in waiting.drain(..).flatten().chain(files) {
-                    self.problem(&file.path, &chain(&error), "it is tried again by itself")?;
+                    self.remote.problem(
+                        &file.path,
+                        &chain(&error),
+                        "it is tried again by itself",
+                    )?;
                 }
                 break;
             }
@@ -71,7 +78,7 @@ impl Executor {
             if std::mem::take(&mut second_try) {
                 waiting.push(files);
             } else if let [file] = files.as_slice() {
-                self.problem(&file.path, &chain(&error), "it is tried again by itself")?;
+                self.remote.problem(&file.path, &chain(&error), "it is tried again by itself")?;
             } else {
                 let mut first = files;
                 let second = first.split_off(first.len() / 2);
@@ -83,30 +90,36 @@ impl Executor {
 
     /// One attempt. Takes one of the slots, and no second one while it has it: with all of them
     /// taken so, nobody would ever get one again.
-    async fn upload_once(&self, files: &[Placement]) -> Result<Attempt, StepError> {
-        let Ok(_permit) = self.slots.acquire().await else { return Ok(Attempt::Settled) };
+    async fn upload_once(&self, files: &[Placement]) -> Result<Attempt, RemoteError> {
+        let Ok(_permit) = self.remote.slots.acquire().await else { return Ok(Attempt::Settled) };
         failpoint::reached("upload:planned");
-        let slot = self.client.open_upload().await?;
+        let slot = self.remote.client.open_upload().await?;
         failpoint::reached("upload:slot");
-        let pending = pending_files(files, &self.restless, &self.chance);
+        let pending = pending_files(files, &self.source.restless, &self.remote.random);
         let row = UploadSlotRow { slot: slot.id.clone(), node: slot.node.clone() };
-        let key = self.state.write(|w| w.begin_upload(self.mirror, &row, &pending))?;
+        let key =
+            self.remote.state.write(|w| w.begin_upload(self.remote.mirror, &row, &pending))?;
         failpoint::reached("upload:begun");
         let began = Instant::now();
-        let progress = Arc::clone(&self.sent_bytes);
-        let bodies = self.bodies(&pending);
-        match self.client.send_files(&slot, self.places.incoming, bodies, progress).await {
+        let progress = Arc::clone(&self.uploads.sent_bytes);
+        let bodies = self.source.bodies(&pending);
+        match self
+            .remote
+            .client
+            .send_files(&slot, self.remote.places.incoming, bodies, progress)
+            .await
+        {
             Ok(sent) => {
                 failpoint::reached("upload:replied");
-                self.measure(&pending, began.elapsed())?;
-                self.record_sent(key, &sent.xid, &sent.files)?;
-                self.drop_restless(key, &pending, &sent.files)?;
+                self.remote.measure(&pending, began.elapsed())?;
+                self.remote.record_sent(key, &sent.xid, &sent.files)?;
+                self.remote.drop_restless(key, &pending, &sent.files)?;
                 self.finish_upload(key).await?;
                 Ok(Attempt::Settled)
             }
             Err(SendError::File { index, source }) => {
-                self.state.write(|w| w.finish_upload(key))?;
-                self.unreadable(&files[index], &source)?;
+                self.remote.state.write(|w| w.finish_upload(key))?;
+                self.remote.unreadable(&files[index], &source)?;
                 let rest = files.iter().enumerate().filter(|(i, _)| *i != index);
                 Ok(Attempt::Without(rest.map(|(_, file)| file.clone()).collect()))
             }
@@ -125,19 +138,19 @@ impl Executor {
         error: fichier_api::Error,
         sent: &[SentFile],
         complete: bool,
-    ) -> Result<Option<fichier_api::Error>, StepError> {
+    ) -> Result<Option<fichier_api::Error>, RemoteError> {
         if !complete || refused_whole(&error) {
             // Cut before its closing boundary, or refused with a page that says so: nothing is
             // stored (C.3, C.6).
-            self.state.write(|w| w.finish_upload(key))?;
+            self.remote.state.write(|w| w.finish_upload(key))?;
         } else {
-            self.record_sent(key, &slot.id, sent)?;
+            self.remote.record_sent(key, &slot.id, sent)?;
             let is_lost = matches!(error.kind, ErrorKind::Unreachable(_));
             match self.finish_upload(key).await? {
                 // It did answer, and has nothing: there is no reply to wait for.
                 Fate::NothingCame { given_up } if !is_lost => {
                     if !given_up {
-                        self.forget_upload(key)?;
+                        self.remote.forget_upload(key)?;
                     }
                 }
                 Fate::NothingCame { .. } | Fate::Settled | Fate::Waiting | Fate::GivenUp => {
@@ -145,10 +158,33 @@ impl Executor {
                 }
             }
         }
-        if super::stops_everything(&error) { Err(error.into()) } else { Ok(Some(error)) }
+        if stops_everything(&error) { Err(error.into()) } else { Ok(Some(error)) }
     }
 
-    fn record_sent(&self, key: UploadKey, xid: &str, sent: &[SentFile]) -> Result<(), StepError> {
+    /// Leaves out what has changed or gone since it was found; it is dirty again.
+    fn still_as_seen(&self, files: Vec<Placement>) -> Vec<Placement> {
+        let (same, other): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| {
+            self.source.restless.contains(&file.path)
+                || self
+                    .source
+                    .scanner
+                    .look(&file.path)
+                    .ok()
+                    .flatten()
+                    .is_some_and(|seen| seen.stamp == file.seen.stamp)
+        });
+        for file in other {
+            self.remote.dirty.mark(file.path.clone());
+            self.remote.report(|report| {
+                report.restless.insert(file.path);
+            });
+        }
+        same
+    }
+}
+
+impl Remote {
+    fn record_sent(&self, key: UploadKey, xid: &str, sent: &[SentFile]) -> Result<(), RemoteError> {
         let hashes: Vec<_> =
             (0u32..).zip(sent).map(|(seq, file)| (seq, file.whirlpool, file.fingerprint)).collect();
         Ok(self.state.write(|w| w.record_sent(key, xid, &hashes))?)
@@ -160,7 +196,7 @@ impl Executor {
         key: UploadKey,
         pending: &[PendingFile],
         sent: &[SentFile],
-    ) -> Result<(), StepError> {
+    ) -> Result<(), RemoteError> {
         for (file, sent) in pending.iter().zip(sent) {
             let (before, after) = (stamp_of_mark(&sent.at_open), stamp_of_mark(&sent.at_end));
             if is_same_file(&file.stamp, &before) && before == after && sent.at_end_of_file {
@@ -178,7 +214,7 @@ impl Executor {
     }
 
     /// Leaves out what the service would not take (F09): nothing is asked of it for that.
-    fn within_limit(&self, files: Vec<Placement>) -> Result<Vec<Placement>, StepError> {
+    fn within_limit(&self, files: Vec<Placement>) -> Result<Vec<Placement>, RemoteError> {
         let (within, above): (Vec<_>, Vec<_>) =
             files.into_iter().partition(|file| file.size_bytes() <= MAX_FILE_BYTES);
         for file in above {
@@ -191,27 +227,7 @@ impl Executor {
         Ok(within)
     }
 
-    /// Leaves out what has changed or gone since it was found; it is dirty again.
-    fn still_as_seen(&self, files: Vec<Placement>) -> Vec<Placement> {
-        let (same, other): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| {
-            self.restless.contains(&file.path)
-                || self
-                    .scanner
-                    .look(&file.path)
-                    .ok()
-                    .flatten()
-                    .is_some_and(|seen| seen.stamp == file.seen.stamp)
-        });
-        for file in other {
-            self.dirty.mark(file.path.clone());
-            self.report(|report| {
-                report.restless.insert(file.path);
-            });
-        }
-        same
-    }
-
-    fn unreadable(&self, file: &Placement, source: &std::io::Error) -> Result<(), StepError> {
+    fn unreadable(&self, file: &Placement, source: &std::io::Error) -> Result<(), RemoteError> {
         use std::io::ErrorKind::{NotFound, UnexpectedEof};
         if matches!(source.kind(), NotFound | UnexpectedEof) {
             // It went away or shrank under our hands: whoever did that marks it dirty.
@@ -225,6 +241,21 @@ impl Executor {
         )
     }
 
+    /// Keeps a running mean of the bandwidth, which bounds the batches to come.
+    fn measure(&self, pending: &[PendingFile], took: Duration) -> Result<(), RemoteError> {
+        let bytes: u64 = pending.iter().map(|file| file.size_bytes).sum();
+        if bytes < MEASURE_FROM_BYTES {
+            return Ok(());
+        }
+        let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX).max(1);
+        let now = bytes.saturating_mul(1000) / millis;
+        let before = self.state.read(|s| s.note(BANDWIDTH))?.and_then(|text| text.parse().ok());
+        let mean = before.map_or(now, |before: u64| (before.saturating_mul(3) + now) / 4);
+        Ok(self.state.write(|w| w.set_note(BANDWIDTH, Some(&mean.to_string())))?)
+    }
+}
+
+impl Source {
     fn bodies(&self, pending: &[PendingFile]) -> Vec<UploadFile> {
         let body = |file: &PendingFile| {
             let (scanner, path) = (Arc::clone(&self.scanner), file.path.clone());
@@ -235,19 +266,6 @@ impl Executor {
             UploadFile::new(file.sent_as.clone(), file.size_bytes, open)
         };
         pending.iter().map(body).collect()
-    }
-
-    /// Keeps a running mean of the bandwidth, which bounds the batches to come.
-    fn measure(&self, pending: &[PendingFile], took: Duration) -> Result<(), StepError> {
-        let bytes: u64 = pending.iter().map(|file| file.size_bytes).sum();
-        if bytes < MEASURE_FROM_BYTES {
-            return Ok(());
-        }
-        let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX).max(1);
-        let now = bytes.saturating_mul(1000) / millis;
-        let before = self.state.read(|s| s.note(BANDWIDTH))?.and_then(|text| text.parse().ok());
-        let mean = before.map_or(now, |before: u64| (before.saturating_mul(3) + now) / 4);
-        Ok(self.state.write(|w| w.set_note(BANDWIDTH, Some(&mean.to_string())))?)
     }
 }
 
@@ -264,7 +282,7 @@ fn refused_whole(error: &fichier_api::Error) -> bool {
 fn pending_files(
     files: &[Placement],
     restless: &std::collections::BTreeSet<RelPath>,
-    chance: &Random,
+    random: &Random,
 ) -> Vec<PendingFile> {
     let mut taken = HashSet::new();
     let mut rows = Vec::with_capacity(files.len());
@@ -273,7 +291,7 @@ fn pending_files(
         let sent_as = if taken.insert(name.clone()) {
             name.clone()
         } else {
-            super::relocate::temporary_name(chance)
+            super::relocate::temporary_name(random)
         };
         rows.push(PendingFile {
             seq,

@@ -13,8 +13,9 @@ use fichier_api::{
     UploadFile, UploadResult, UploadSlot, UploadedFile,
 };
 
-use super::clean::{PREFIX, is_gone, is_refused};
+use super::clean::{PREFIX, is_refused};
 use super::{Found, Probe, ProbeError};
+use crate::remote::error::is_gone;
 use crate::remote::habits::{
     Download, FolderTaken, FullFolder, Habits, Learnt, LinkAfterMove, NameTaken, RemoveUnknown,
 };

@@ -12,8 +12,9 @@ use fichier_api::{
 };
 
 use super::ask::{POLL, POLLS};
-use super::clean::{is_gone, root_file};
+use super::clean::root_file;
 use super::{Probe, ProbeError, Said};
+use crate::remote::error::is_gone;
 
 /// What is sent in vain has no result, however often it is asked for.
 const FEW_POLLS: u32 = 2;

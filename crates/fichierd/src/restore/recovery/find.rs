@@ -4,8 +4,8 @@ use fichier_api::names::RemoteName;
 use fichier_api::{Client, FolderId, FolderListing};
 
 use super::RecoverError;
+use crate::remote::layout::OWN_FOLDER;
 use crate::remote::ledger::STATE_FOLDER;
-use crate::remote::target::OWN_FOLDER;
 
 /// Where things are at the service.
 #[derive(Debug)]

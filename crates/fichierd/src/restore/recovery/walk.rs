@@ -18,7 +18,7 @@ use fichier_state::{
 use serde::{Deserialize, Serialize};
 
 use super::{RecoverError, Recovering, Source, Step, files, name_for, note_begun};
-use crate::remote::target::OWN_FOLDER;
+use crate::remote::layout::OWN_FOLDER;
 use crate::remote::{claims, ledger, trust};
 
 /// What a walk found.

@@ -4,7 +4,6 @@
 //! downloaded once more before it is called so. What concerns the account, the address or the
 //! network ends the run: nothing else can come either.
 
-use crate::base::words::chain;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,6 +16,7 @@ use futures_util::{StreamExt as _, stream};
 use tokio::io::AsyncWrite;
 
 use super::sample::{Sample, Wanted};
+use crate::base::words::chain;
 
 /// Asking for more files that are gone than this leads to a ban (docs/api-notes.md, A.5).
 const MOST_MISSING: usize = 10;

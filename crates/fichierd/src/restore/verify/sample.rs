@@ -1,4 +1,4 @@
-//! Which files are verified: all, or some by chance.
+//! Which files are verified: all, or some by random.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -60,12 +60,12 @@ impl Sample {
         let mut left = 0_u64;
         each_file(store, mirror, selection, |_| left += 1)?;
         let mut needed = share.of(left);
-        let mut chance = Random::new();
+        let mut random = Random::new();
         let mut sample = Sample::default();
         let mut known: HashMap<(u64, Whirlpool), usize> = HashMap::new();
         each_file(store, mirror, selection, |file| {
             // So many of those that are left: each choice of files is as likely as another.
-            let take = chance.below(left) < needed;
+            let take = random.below(left) < needed;
             left = left.saturating_sub(1);
             if !take {
                 return;
@@ -174,12 +174,12 @@ mod tests {
 
     #[test]
     fn chance_stays_below_its_end() {
-        let mut chance = Random::new();
+        let mut random = Random::new();
         let mut seen = [0; 4];
         for _ in 0..400 {
-            seen[usize::try_from(chance.below(4)).unwrap()] += 1;
+            seen[usize::try_from(random.below(4)).unwrap()] += 1;
         }
         assert!(seen.iter().all(|times| *times > 40), "{seen:?}");
-        assert_eq!(chance.below(0), 0);
+        assert_eq!(random.below(0), 0);
     }
 }

@@ -14,21 +14,24 @@ use fichier_state::{
 
 use super::compare::foreign;
 use super::{Compared, Round};
-use crate::remote::execute::{Brought, Executor, Leaving, Parcel, StepError, is_gone};
+use crate::remote::Remote;
+use crate::remote::error::{RemoteError, is_gone};
+use crate::remote::execute::Leaving;
 use crate::remote::layout::name_of;
+use crate::remote::{Brought, Parcel};
 
 /// More files of a folder than this do not get other contents one by one: then the listing is at
 /// fault, or all has to be looked at by a person.
 const MOST_CHANGED: usize = 10;
 
-impl Executor {
+impl Remote {
     pub(super) async fn heal(
         &self,
         folder: &Folder,
         path: &RelPath,
         odd: &Compared,
         round: &mut Round,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), RemoteError> {
         let Some(spot) = folder.remote else { return Ok(()) };
         self.put_back(path, spot, &odd.missing, round).await?;
         self.name_as_recorded(path, &odd.renamed, round).await?;
@@ -43,7 +46,7 @@ impl Executor {
         path: &RelPath,
         misplaced: &[Folder],
         round: &mut Round,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), RemoteError> {
         for child in misplaced {
             let Some(spot) = child.remote else { continue };
             let path = path.join(&child.name);
@@ -70,11 +73,11 @@ impl Executor {
         spot: RemoteSpot,
         missing: &[Entry],
         round: &mut Round,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), RemoteError> {
         let (mut lost, mut found) = (Vec::new(), 0);
         for (n, chunk) in missing.chunks(MAX_LINKS_PER_CALL).enumerate() {
             let brought = match self.bring_back(path, spot, chunk).await {
-                Err(StepError::Api(error)) if is_gone(&error) => return Ok(()),
+                Err(RemoteError::Api(error)) if is_gone(&error) => return Ok(()),
                 other => other?,
             };
             let (mut there, mut gone) = (0, Vec::new());
@@ -116,7 +119,7 @@ impl Executor {
         path: &RelPath,
         spot: RemoteSpot,
         entries: &[Entry],
-    ) -> Result<Brought, StepError> {
+    ) -> Result<Brought, RemoteError> {
         let copies = || entries.iter().filter_map(|entry| Some((entry, entry.remote()?)));
         let then = copies()
             .map(|(entry, copy)| Moved {
@@ -143,7 +146,7 @@ impl Executor {
         copy: &RemoteCopy,
         url: &FileUrl,
         brought: &Brought,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), RemoteError> {
         if *url == copy.url {
             return Ok(());
         }
@@ -161,7 +164,7 @@ impl Executor {
         path: &RelPath,
         renamed: &[Entry],
         round: &mut Round,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), RemoteError> {
         for chunk in renamed.chunks(MAX_LINKS_PER_CALL) {
             let copies = chunk.iter().filter_map(|entry| Some((entry, entry.remote()?)));
             let names: Vec<_> =
@@ -187,7 +190,7 @@ impl Executor {
         path: &RelPath,
         changed: &[(Entry, RemoteFile)],
         round: &mut Round,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), RemoteError> {
         if changed.len() > MOST_CHANGED {
             round.unhealed += changed.len() as u64;
             tracing::warn!(path = %path, files = changed.len(),
@@ -215,7 +218,7 @@ impl Executor {
         path: &RelPath,
         surplus: &[(Entry, RemoteFile)],
         round: &mut Round,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), RemoteError> {
         let leaving = surplus.iter().filter_map(|(entry, file)| {
             let copy = entry.remote()?;
             Some(Leaving::of_version(NewVersion {

@@ -1,8 +1,9 @@
 //! What a round of the audit has found so far: kept in the state, told when it is complete.
 
-use crate::base::words::{bytes, count};
 use fichier_state::Proof;
 use serde::{Deserialize, Serialize};
+
+use crate::base::words::{bytes, count};
 
 /// One comparison of all folders.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

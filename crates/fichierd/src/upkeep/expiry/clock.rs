@@ -6,7 +6,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::remote::execute::{Executor, StepError};
+use crate::remote::Remote;
+use crate::remote::error::RemoteError;
 
 /// How far the clocks may be apart.
 const AGREES_WITHIN: Duration = Duration::from_secs(3600);
@@ -14,11 +15,11 @@ const AGREES_WITHIN: Duration = Duration::from_secs(3600);
 /// A reading that is older is none.
 const READ_WITHIN: Duration = Duration::from_secs(3600);
 
-impl Executor {
+impl Remote {
     /// Whether the service's clock agrees with ours. Costs a listing if nothing was heard of it
     /// within the last hour, or if what was heard differs: the machine may have slept since.
     /// That it does not is a degraded state, told by [`crate::status::kind`].
-    pub(super) async fn clock_agrees(&self) -> Result<bool, StepError> {
+    pub(super) async fn clock_agrees(&self) -> Result<bool, RemoteError> {
         let mut apart = self.apart();
         if apart.is_none_or(|apart| apart > AGREES_WITHIN) {
             self.client.list_folder(self.places.versions).await?;

@@ -9,7 +9,9 @@ use fichier_api::FolderId;
 use fichier_state::VersionsFolder;
 
 use super::DAY_S;
-use crate::remote::execute::{Executor, StepError, is_gone};
+use crate::remote::Remote;
+use crate::remote::error::{RemoteError, is_gone, is_local};
+use crate::remote::layout::utc_day;
 
 /// How many emptied folders are known at one time.
 const MOST_KNOWN: usize = 1_000;
@@ -28,14 +30,13 @@ struct Run<'a> {
     removed: usize,
 }
 
-impl Executor {
+impl Remote {
     /// Removes emptied versions folders. Whether that is all that can be done today.
     pub(super) async fn remove_emptied_folders(
         &self,
         calls: &mut usize,
-    ) -> Result<bool, StepError> {
-        let (now_s, today) =
-            (self.state.now_s(), crate::remote::execute::utc_day(self.state.now_s()));
+    ) -> Result<bool, RemoteError> {
+        let (now_s, today) = (self.state.now_s(), utc_day(self.state.now_s()));
         let emptied =
             self.state.read(|s| s.emptied_versions_folders(self.mirror, &today, MOST_KNOWN))?;
         let mut run = Run { calls, removed: 0 };
@@ -68,7 +69,7 @@ impl Executor {
     }
 
     /// Removes a folder with its sub-folders, as far as listings show them empty.
-    async fn clear(&self, id: FolderId, run: &mut Run<'_>) -> Result<Fate, StepError> {
+    async fn clear(&self, id: FolderId, run: &mut Run<'_>) -> Result<Fate, RemoteError> {
         // A second look comes after its sub-folders are gone: it has to show so.
         for _ in 0..2 {
             if *run.calls < 2 {
@@ -96,20 +97,20 @@ impl Executor {
         Ok(Fate::HoldsSomething)
     }
 
-    async fn remove_empty(&self, id: FolderId, run: &mut Run<'_>) -> Result<Fate, StepError> {
+    async fn remove_empty(&self, id: FolderId, run: &mut Run<'_>) -> Result<Fate, RemoteError> {
         *run.calls = run.calls.saturating_sub(1);
         match self.client.remove_folder(id).await {
             Ok(()) => {}
             Err(error) if is_gone(&error) => {}
             // The service counts files for a while that are gone.
-            Err(error) if Executor::is_local(&error) => return Ok(Fate::HoldsSomething),
+            Err(error) if is_local(&error) => return Ok(Fate::HoldsSomething),
             Err(error) => return Err(error.into()),
         }
         run.removed += 1;
         Ok(Fate::Gone)
     }
 
-    fn held_something_at(&self, folder: &VersionsFolder) -> Result<Option<i64>, StepError> {
+    fn held_something_at(&self, folder: &VersionsFolder) -> Result<Option<i64>, RemoteError> {
         let text = self.state.read(|s| s.note(&note(folder)))?;
         Ok(text.and_then(|text| text.parse().ok()))
     }

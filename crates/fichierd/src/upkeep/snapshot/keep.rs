@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use fichier_state::{SnapshotId, SnapshotRow};
 
-use crate::remote::execute::utc_day;
+use crate::remote::layout::utc_day;
 
 /// The newest ones are kept whatever their age.
 const NEWEST: usize = 3;

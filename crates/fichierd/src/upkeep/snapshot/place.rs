@@ -6,10 +6,11 @@ use fichier_api::{ErrorKind, FileUrl, FolderId, MAX_LINKS_PER_CALL};
 use fichier_state::{Intent, SnapshotRow};
 
 use super::keep::removable;
-use crate::remote::execute::{Executor, StepError};
+use crate::remote::Remote;
+use crate::remote::error::RemoteError;
+use crate::remote::layout::OWN_FOLDER;
 use crate::remote::ledger::{self, STATE_FOLDER};
 use crate::remote::ledger::{Ledger, UnderWay};
-use crate::remote::target::OWN_FOLDER;
 use crate::upkeep::chores::Situation;
 use crate::upkeep::expiry::horizon_s;
 
@@ -22,9 +23,9 @@ const REMOVED_WITHIN_S: i64 = 24 * 3600;
 /// Until a move is tried again that did not come about.
 const MOVE_AGAIN_S: i64 = 60;
 
-impl Executor {
+impl Remote {
     /// The folder of the snapshots, made if it is not there. Costs a call the first time.
-    pub(super) async fn state_folder(&self) -> Result<FolderId, StepError> {
+    pub(super) async fn state_folder(&self) -> Result<FolderId, RemoteError> {
         let ledger = self.state.read(|s| Ledger::read(s, self.mirror))?;
         if let Some(folder) = ledger.state_folder {
             return Ok(folder);
@@ -35,7 +36,7 @@ impl Executor {
         };
         let folder = match self.folder_in(own, STATE_FOLDER).await {
             // Somebody removed `.fichierd`; the next look at the target makes it again.
-            Err(StepError::Api(error)) if matches!(error.kind, ErrorKind::NotFound) => {
+            Err(RemoteError::Api(error)) if matches!(error.kind, ErrorKind::NotFound) => {
                 self.forget_state_folder()?;
                 return Err(error.into());
             }
@@ -48,7 +49,7 @@ impl Executor {
     }
 
     /// Makes a folder, or finds it if it is there.
-    async fn folder_in(&self, parent: FolderId, name: &str) -> Result<FolderId, StepError> {
+    async fn folder_in(&self, parent: FolderId, name: &str) -> Result<FolderId, RemoteError> {
         let name = RemoteName::encode(name.as_bytes());
         let error = match self.client.make_folder(parent, &name).await {
             Ok(made) => return Ok(made.id),
@@ -62,7 +63,7 @@ impl Executor {
         found.map(|folder| folder.id).ok_or(error.into())
     }
 
-    fn forget_state_folder(&self) -> Result<(), StepError> {
+    fn forget_state_folder(&self) -> Result<(), RemoteError> {
         Ok(self.state.write(|w| {
             Ledger::change(w, self.mirror, |ledger| {
                 ledger.state_folder = None;
@@ -77,7 +78,7 @@ impl Executor {
         &self,
         on: &UnderWay,
         folder: FolderId,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), RemoteError> {
         let rows = self.state.read(|s| s.snapshots(self.mirror))?;
         let url = rows.into_iter().find(|row| row.id == on.id).and_then(|row| row.url);
         let Some(url) = url else { return self.give_up_snapshot(0) };
@@ -97,7 +98,7 @@ impl Executor {
         }
     }
 
-    fn snapshot_is_placed(&self, on: &UnderWay, url: &FileUrl) -> Result<(), StepError> {
+    fn snapshot_is_placed(&self, on: &UnderWay, url: &FileUrl) -> Result<(), RemoteError> {
         self.state.write(|w| {
             w.confirm_snapshot(on.id, url)?;
             Ledger::change(w, self.mirror, |ledger| {
@@ -123,7 +124,7 @@ impl Executor {
 
     /// The service did not say that it moved the file: somebody may have removed the folder, or
     /// the file, or it is there all the same.
-    async fn look_for_snapshot(&self, on: &UnderWay, folder: FolderId) -> Result<(), StepError> {
+    async fn look_for_snapshot(&self, on: &UnderWay, folder: FolderId) -> Result<(), RemoteError> {
         let listing = match self.client.list_folder(folder).await {
             Ok(listing) => listing,
             Err(error) if matches!(error.kind, ErrorKind::NotFound) => {
@@ -148,7 +149,7 @@ impl Executor {
     }
 
     /// Lets go of those that are not needed any more, some at a time.
-    pub(super) async fn remove_snapshots(&self, at: Situation<'_>) -> Result<(), StepError> {
+    pub(super) async fn remove_snapshots(&self, at: Situation<'_>) -> Result<(), RemoteError> {
         let rows = self.state.read(|s| s.snapshots(self.mirror))?;
         let now_s = self.state.now_s();
         let removable = removable(&rows, horizon_s(at.config, now_s));

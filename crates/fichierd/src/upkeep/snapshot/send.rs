@@ -13,7 +13,9 @@ use whirlpool::Digest as _;
 
 use super::CANARY_TEXT;
 use crate::base::words::chain;
-use crate::remote::execute::{Arrived, Executor, StepError, stops_everything};
+use crate::remote::Remote;
+use crate::remote::error::{RemoteError, stops_everything};
+use crate::remote::execute::Arrived;
 use crate::remote::ledger::{self, CANARY_NAME, Canary, Made};
 use crate::remote::ledger::{Ledger, UnderWay};
 
@@ -26,14 +28,14 @@ const RETRY_S: i64 = 5 * 60;
 /// Until one that may still show up is looked for again.
 const LOOK_AGAIN_S: i64 = 20;
 
-impl Executor {
+impl Remote {
     /// Sends a packed file, with the canary where there is none yet, and moves it to its place.
     /// Costs four calls.
     pub(super) async fn send_snapshot(
         &self,
         made: Made,
         folder: FolderId,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), RemoteError> {
         let Ok(_permit) = self.slots.acquire().await else { return Ok(()) };
         let slot = self.client.open_upload().await?;
         let on = self.begin_snapshot(made, &slot)?;
@@ -64,11 +66,11 @@ impl Executor {
     }
 
     /// Finds out what became of the one under way (I12), and moves it to its place.
-    pub(super) async fn finish_snapshot(&self) -> Result<(), StepError> {
+    pub(super) async fn finish_snapshot(&self) -> Result<(), RemoteError> {
         self.finish_snapshot_into(None).await
     }
 
-    async fn finish_snapshot_into(&self, folder: Option<FolderId>) -> Result<(), StepError> {
+    async fn finish_snapshot_into(&self, folder: Option<FolderId>) -> Result<(), RemoteError> {
         let Some(on) = self.snapshot_under_way()? else { return Ok(()) };
         let on = if on.has_arrived { Some(on) } else { self.await_snapshot(&on).await? };
         let Some(on) = on else { return Ok(()) };
@@ -80,7 +82,7 @@ impl Executor {
     }
 
     /// Row and way are on disk before the first byte is sent (I3).
-    fn begin_snapshot(&self, made: Made, slot: &UploadSlot) -> Result<UnderWay, StepError> {
+    fn begin_snapshot(&self, made: Made, slot: &UploadSlot) -> Result<UnderWay, RemoteError> {
         Ok(self.state.write(|w| {
             let id = w.add_snapshot(
                 self.mirror,
@@ -111,10 +113,10 @@ impl Executor {
         })?)
     }
 
-    fn snapshot_bodies(&self, on: &UnderWay) -> Result<Vec<UploadFile>, StepError> {
+    fn snapshot_bodies(&self, on: &UnderWay) -> Result<Vec<UploadFile>, RemoteError> {
         let rows = self.state.read(|s| s.mirrors())?;
         let row = rows.into_iter().find(|row| row.id == self.mirror);
-        let row = row.ok_or(StepError::State(fichier_state::Error::Missing("mirror")))?;
+        let row = row.ok_or(RemoteError::State(fichier_state::Error::Missing("mirror")))?;
         let packed = self.snapshot_files(&row)?.packed();
         let open = move || File::open(packed);
         let mut bodies = vec![UploadFile::new(on.name(), on.made.size_bytes, open)];
@@ -126,7 +128,7 @@ impl Executor {
     }
 
     /// Asks the node, then lists the staging folder. `None`: it has not arrived, or not yet.
-    async fn await_snapshot(&self, on: &UnderWay) -> Result<Option<UnderWay>, StepError> {
+    async fn await_snapshot(&self, on: &UnderWay) -> Result<Option<UnderWay>, RemoteError> {
         let found = match self.ask_node_for(on).await? {
             Some(found) if found.iter().any(|file| is_snapshot(on, file)) => found,
             Some(_) | None => self.staged().await?,
@@ -152,7 +154,7 @@ impl Executor {
     }
 
     /// What the node knows; `None` if it knows nothing, or not yet, or not any more.
-    async fn ask_node_for(&self, on: &UnderWay) -> Result<Option<Vec<Arrived>>, StepError> {
+    async fn ask_node_for(&self, on: &UnderWay) -> Result<Option<Vec<Arrived>>, RemoteError> {
         let slot = UploadSlot { id: on.slot.clone(), node: on.node.clone() };
         let mut wait = Duration::from_secs(2);
         for poll in 0..POLLS {
@@ -190,7 +192,7 @@ impl Executor {
         on: &UnderWay,
         file: &Arrived,
         found: &[Arrived],
-    ) -> Result<UnderWay, StepError> {
+    ) -> Result<UnderWay, RemoteError> {
         let canary = found.iter().find(|file| on.with_canary && is_canary(file));
         let canary = canary.map(|file| Canary {
             link: file.url.clone(),
@@ -214,7 +216,7 @@ impl Executor {
     }
 
     /// Nothing of it is at the service: its row goes, and so does its name.
-    pub(super) fn give_up_snapshot(&self, wait_s: i64) -> Result<(), StepError> {
+    pub(super) fn give_up_snapshot(&self, wait_s: i64) -> Result<(), RemoteError> {
         let Some(on) = self.snapshot_under_way()? else { return Ok(()) };
         Ok(self.state.write(|w| {
             w.forget_snapshots(&[on.id])?;
@@ -226,7 +228,7 @@ impl Executor {
         })?)
     }
 
-    fn note_way(&self, change: impl FnOnce(&mut UnderWay)) -> Result<(), StepError> {
+    fn note_way(&self, change: impl FnOnce(&mut UnderWay)) -> Result<(), RemoteError> {
         Ok(self
             .state
             .write(|w| {
@@ -235,13 +237,13 @@ impl Executor {
             .map(drop)?)
     }
 
-    fn snapshot_under_way(&self) -> Result<Option<UnderWay>, StepError> {
+    fn snapshot_under_way(&self) -> Result<Option<UnderWay>, RemoteError> {
         Ok(self.state.read(|s| Ledger::read(s, self.mirror))?.under_way)
     }
 }
 
 /// An error that concerns the account or the network ends the round; any other is tried again.
-fn stop_or_wait(error: fichier_api::Error) -> Result<(), StepError> {
+fn stop_or_wait(error: fichier_api::Error) -> Result<(), RemoteError> {
     if stops_everything(&error) {
         return Err(error.into());
     }

@@ -9,15 +9,16 @@ use fichier_state::{
     Folder, FolderFacts, FolderKey, ForeignFile, Intent, Metadata, RelPath, RemoteSpot, failpoint,
 };
 
-use super::{Executor, StepError};
+use crate::remote::Remote;
+use crate::remote::error::{RemoteError, is_gone, is_local};
 use crate::remote::habits::Habits;
 
-impl Executor {
+impl Remote {
     /// Makes the folder `path`, whose parent is there.
-    pub(super) async fn make_folder(&self, path: &RelPath) -> Result<(), StepError> {
+    pub(super) async fn make_folder(&self, path: &RelPath) -> Result<(), RemoteError> {
         match self.ensure_folder(path).await {
             Ok(_) => Ok(()),
-            Err(StepError::Api(error)) if Executor::is_local(&error) => {
+            Err(RemoteError::Api(error)) if is_local(&error) => {
                 self.problem(path, &error.to_string(), "the folder cannot be made; see the message")
             }
             Err(error) => Err(error),
@@ -28,7 +29,7 @@ impl Executor {
     pub(super) async fn ensure_folder(
         &self,
         path: &RelPath,
-    ) -> Result<(FolderKey, FolderId), StepError> {
+    ) -> Result<(FolderKey, FolderId), RemoteError> {
         if let Some(found) = self.folder_spot(path)? {
             return Ok(found);
         }
@@ -60,7 +61,7 @@ impl Executor {
                     return Err(error.into());
                 }
             },
-            Ok(Err(error)) if super::is_gone(&error) && !parent_path.is_root() => {
+            Ok(Err(error)) if is_gone(&error) && !parent_path.is_root() => {
                 if !self.is_folder_gone(parent).await? {
                     return Err(error.into());
                 }
@@ -99,16 +100,16 @@ impl Executor {
     }
 
     /// Whether the service no longer knows a folder. One listing.
-    pub(super) async fn is_folder_gone(&self, id: FolderId) -> Result<bool, StepError> {
+    pub(super) async fn is_folder_gone(&self, id: FolderId) -> Result<bool, RemoteError> {
         match self.client.list_folder(id).await {
             Ok(_) => Ok(false),
-            Err(error) if super::is_gone(&error) => Ok(true),
+            Err(error) if is_gone(&error) => Ok(true),
             Err(error) => Err(error.into()),
         }
     }
 
     /// A folder is gone from the service (X04): it is made again, and what was in it is sent again.
-    pub(super) fn forget_gone(&self, row: FolderKey, folder: &RelPath) -> Result<(), StepError> {
+    pub(super) fn forget_gone(&self, row: FolderKey, folder: &RelPath) -> Result<(), RemoteError> {
         tracing::warn!(path = %folder,
             "folder `{folder}` was removed on 1fichier by somebody else; sending it again");
         self.state.write(|w| w.forget_remote_below(row))?;
@@ -118,7 +119,7 @@ impl Executor {
 
     /// The row of a folder that may lack a remote counterpart; made when it is missing, which
     /// happens when an upload outlives its local folder.
-    fn folder_row(&self, path: &RelPath, parent: FolderKey) -> Result<Folder, StepError> {
+    fn folder_row(&self, path: &RelPath, parent: FolderKey) -> Result<Folder, RemoteError> {
         if let Some(folder) = self.state.read(|s| s.folder_at(self.mirror, path))? {
             return Ok(folder);
         }
@@ -132,21 +133,21 @@ impl Executor {
             )
         })?;
         let folder = self.state.read(|s| s.folder(key))?;
-        folder.ok_or(StepError::State(fichier_state::Error::Missing("folder")))
+        folder.ok_or(RemoteError::State(fichier_state::Error::Missing("folder")))
     }
 
     /// The row and remote id of a folder that is there already.
     pub(super) fn folder_spot(
         &self,
         path: &RelPath,
-    ) -> Result<Option<(FolderKey, FolderId)>, StepError> {
+    ) -> Result<Option<(FolderKey, FolderId)>, RemoteError> {
         let folder = self.state.read(|s| s.folder_at(self.mirror, path))?;
         Ok(folder.and_then(|folder| folder.remote.map(|spot| (folder.key, spot.id))))
     }
 
     /// Finds a folder that is there already and not on record, where `mkdir` would not say so:
     /// what is in it has to be known before something goes there.
-    pub(crate) async fn find_hidden(&self, path: &RelPath) -> Result<(), StepError> {
+    pub(crate) async fn find_hidden(&self, path: &RelPath) -> Result<(), RemoteError> {
         let Some(above) = path.parent() else { return Ok(()) };
         let row = self.state.read(|s| s.folder_at(self.mirror, path))?;
         let Some(row) = row.filter(|row| row.remote.is_none()) else { return Ok(()) };
@@ -165,7 +166,7 @@ impl Executor {
         &self,
         parent: FolderId,
         name: &RemoteName,
-    ) -> Result<Option<FolderId>, StepError> {
+    ) -> Result<Option<FolderId>, RemoteError> {
         if !self.state.read(|s| Habits::read(s))?.mkdir_hides_what_is_there() {
             return Ok(None);
         }
@@ -197,7 +198,7 @@ impl Executor {
         &self,
         parent: FolderId,
         name: &RemoteName,
-    ) -> Result<Option<FolderId>, StepError> {
+    ) -> Result<Option<FolderId>, RemoteError> {
         let listing = self.look_into(parent).await?;
         Ok(listing.folders.iter().find(|folder| folder.name == *name).map(|folder| folder.id))
     }
@@ -215,7 +216,7 @@ impl Executor {
         folder: &Folder,
         path: &RelPath,
         even_empty: bool,
-    ) -> Result<bool, StepError> {
+    ) -> Result<bool, RemoteError> {
         let Some(spot) = folder.remote else { return Ok(true) };
         let listing = match self.client.list_folder(spot.id).await {
             Ok(listing) => listing,
@@ -239,7 +240,7 @@ impl Executor {
         path: &RelPath,
         spot: RemoteSpot,
         listing: &FolderListing,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), RemoteError> {
         // Also what is on record elsewhere: somebody may have moved it here.
         let ours = self.state.read(|s| s.known_urls(listing.files.iter().map(|file| &file.url)))?;
         let foreign: Vec<ForeignFile> = listing

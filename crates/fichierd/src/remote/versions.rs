@@ -2,21 +2,23 @@
 
 use fichier_api::names::RemoteName;
 use fichier_api::{ErrorKind, FolderId};
-use fichier_state::{Folder, Intent, Mirror, RelPath, failpoint};
+use fichier_state::{Folder, Mirror, RelPath};
 
-use super::{Executor, StepError};
+use crate::remote::Remote;
+use crate::remote::error::{RemoteError, is_gone, is_local};
+use crate::remote::layout::utc_day;
 
 /// A listing shows 5,000 rows at most (A.5); a folder that came near would stop being readable.
 const MAX_ITEMS: u64 = 4_000;
 
-impl Executor {
+impl Remote {
     /// A versions folder of today with room for `items`, and without a folder called `name`.
     /// Made when there is none: one call a day.
     pub(crate) async fn versions_folder(
         &self,
         items: usize,
         name: Option<&RemoteName>,
-    ) -> Result<FolderId, StepError> {
+    ) -> Result<FolderId, RemoteError> {
         let day = utc_day(self.state.now_s());
         let rooms = self.state.read(|s| s.retired_room(self.mirror, &day))?;
         for room in &rooms {
@@ -34,21 +36,21 @@ impl Executor {
     }
 
     /// Nothing more is put there: to the count of its items it is full.
-    pub(super) fn versions_folder_is_gone(&self, id: FolderId) -> Result<(), StepError> {
+    pub(super) fn versions_folder_is_gone(&self, id: FolderId) -> Result<(), RemoteError> {
         tracing::warn!("a versions folder was removed on 1fichier by somebody else");
         let full = u32::try_from(MAX_ITEMS).unwrap_or(u32::MAX);
         Ok(self.state.write(|w| w.count_retired(id, full, None))?)
     }
 
     /// The folder of all versions was removed: `target` makes it again before the next cycle.
-    fn versions_are_gone(&self) -> Result<(), StepError> {
+    fn versions_are_gone(&self) -> Result<(), RemoteError> {
         let rows = self.state.read(|s| s.mirrors())?;
         let Some(row) = rows.into_iter().find(|row| row.id == self.mirror) else { return Ok(()) };
         let row = Mirror { versions: None, ..row };
         Ok(self.state.write(|w| w.update_mirror(&row))?)
     }
 
-    async fn make_versions_folder(&self, day: &str, seq: u32) -> Result<FolderId, StepError> {
+    async fn make_versions_folder(&self, day: &str, seq: u32) -> Result<FolderId, RemoteError> {
         let name = if seq == 1 { day.to_owned() } else { format!("{day}.{seq}") };
         let name = RemoteName::encode(name.as_bytes());
         let parent = self.places.versions;
@@ -64,7 +66,7 @@ impl Executor {
                 }
             }
             Err(error) => {
-                if super::is_gone(&error) {
+                if is_gone(&error) {
                     self.versions_are_gone()?;
                 }
                 return Err(error.into());
@@ -74,47 +76,6 @@ impl Executor {
         Ok(id)
     }
 
-    /// Moves a folder that is gone from disk to the versions, with all that is in it: one call.
-    pub(super) async fn retire_folder(
-        &self,
-        path: &RelPath,
-        folder: &Folder,
-    ) -> Result<(), StepError> {
-        self.check_root()?;
-        let Some(spot) = folder.remote else { return Ok(()) };
-        if self.is_folder_back(path)? {
-            return Ok(());
-        }
-        let name = folder.remote_name.clone().unwrap_or_else(|| RemoteName::encode(&folder.name));
-        let into = self.versions_folder(1, Some(&name)).await?;
-        let until_s = self.state.now_s();
-        let intent = Intent::RetireFolder { folder: folder.key, id: spot.id, into, until_s };
-        failpoint::reached("retire-folder:planned");
-        let intent = self.state.write(|w| w.begin(self.mirror, &intent))?;
-        failpoint::reached("retire-folder:begun");
-        let files = self.state.read(|s| s.count_below(folder.key))?.files;
-        match self.client.move_folder(spot.id, into).await {
-            Ok(()) => failpoint::reached("folder:moved"),
-            Err(error) if matches!(error.kind, ErrorKind::NotFound) => {
-                // Somebody removed it on the service: what had to leave has left.
-                self.state.write(|w| {
-                    w.remove_folder(folder.key)?;
-                    w.resolve(intent)
-                })?;
-                return Ok(());
-            }
-            Err(error) if Executor::is_local(&error) => {
-                self.state.write(|w| w.resolve(intent))?;
-                let what = format!("the folder is gone here, but stays on 1fichier: {error}");
-                return self.problem(path, &what, "it is tried again by itself");
-            }
-            Err(error) => return Err(error.into()),
-        }
-        self.confirm_retired_folder(folder, &name, into, until_s, files)?;
-        self.state.write(|w| w.resolve(intent))?;
-        Ok(())
-    }
-
     pub(crate) fn confirm_retired_folder(
         &self,
         folder: &Folder,
@@ -122,7 +83,7 @@ impl Executor {
         into: FolderId,
         until_s: i64,
         files: u64,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), RemoteError> {
         self.state.write(|w| {
             w.retire_tree(folder.key, into, until_s, fichier_state::Retired::Deleted)?;
             w.count_retired(into, 1, Some(name.as_str()))
@@ -132,25 +93,12 @@ impl Executor {
         Ok(())
     }
 
-    /// Removes a folder that is gone from disk, if a listing shows it empty (I2): two calls.
-    pub(super) async fn remove_folder(
-        &self,
-        path: &RelPath,
-        folder: &Folder,
-    ) -> Result<(), StepError> {
-        self.check_root()?;
-        if self.is_folder_back(path)? {
-            return Ok(());
-        }
-        self.remove_if_empty(path, folder).await
-    }
-
     /// Removes a folder, if nothing is on record in it and a listing shows it empty.
     pub(super) async fn remove_if_empty(
         &self,
         path: &RelPath,
         folder: &Folder,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), RemoteError> {
         let Some(spot) = folder.remote else { return Ok(()) };
         if self.state.read(|s| s.count_below(folder.key))?.files > 0 {
             return Ok(());
@@ -170,8 +118,8 @@ impl Executor {
         };
         match outcome {
             Ok(()) => {}
-            Err(error) if super::is_gone(&error) => {}
-            Err(error) if Executor::is_local(&error) => {
+            Err(error) if is_gone(&error) => {}
+            Err(error) if is_local(&error) => {
                 let what = format!("the folder is gone here, but stays on 1fichier: {error}");
                 return self.problem(path, &what, "it is tried again by itself");
             }
@@ -179,21 +127,4 @@ impl Executor {
         }
         Ok(self.state.write(|w| w.remove_folder(folder.key))?)
     }
-
-    fn is_folder_back(&self, path: &RelPath) -> Result<bool, StepError> {
-        let now = self.look(path)?;
-        let back = now.is_some_and(|seen| matches!(seen.kind, crate::disk::scan::SeenKind::Folder));
-        if back {
-            self.dirty.mark(path.clone());
-        }
-        Ok(back)
-    }
-}
-
-/// `2026-11-23`, for a folder name.
-pub(crate) fn utc_day(now_s: i64) -> String {
-    jiff::Timestamp::from_second(now_s).map_or_else(
-        |_| "unknown-day".to_owned(),
-        |now| now.to_zoned(jiff::tz::TimeZone::UTC).date().to_string(),
-    )
 }

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use fichier_state::{Entry, GivenUp, MOST_LOST, RelPath};
 
-use super::{Executor, StepError};
 use crate::plan::change::Change;
 use crate::plan::survey::Survey;
+use crate::remote::Remote;
+use crate::remote::error::RemoteError;
 
 /// How many given up paths are known at one time.
 const MOST_GIVEN_UP: usize = 100_000;
@@ -14,14 +15,14 @@ const MOST_GIVEN_UP: usize = 100_000;
 /// Until a path that is given up is told of again.
 const TELL_AGAIN_S: i64 = 24 * 3600;
 
-impl Executor {
+impl Remote {
     /// A record whose remote file is gone is no record (I1): the file is sent again (X01).
-    pub(super) fn forget_lost(&self, entry: &Entry, path: &RelPath) -> Result<(), StepError> {
+    pub(super) fn forget_lost(&self, entry: &Entry, path: &RelPath) -> Result<(), RemoteError> {
         self.forget_all_lost(&[(entry.clone(), path.clone())])
     }
 
     /// The same for many.
-    pub(crate) fn forget_all_lost(&self, lost: &[(Entry, RelPath)]) -> Result<(), StepError> {
+    pub(crate) fn forget_all_lost(&self, lost: &[(Entry, RelPath)]) -> Result<(), RemoteError> {
         let Some((_, first)) = lost.first() else { return Ok(()) };
         self.state.write(|w| {
             for (entry, path) in lost {
@@ -48,7 +49,7 @@ impl Executor {
     }
 
     /// Does not send any more what was removed again and again, until it changes here.
-    pub(crate) fn leave_out_given_up(&self, seen: &mut Survey) -> Result<(), StepError> {
+    pub(crate) fn leave_out_given_up(&self, seen: &mut Survey) -> Result<(), RemoteError> {
         let given_up = self.state.read(|s| s.given_up(self.mirror, MOST_GIVEN_UP))?;
         if given_up.is_empty() {
             return Ok(());

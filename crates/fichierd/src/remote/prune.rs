@@ -4,17 +4,18 @@ use std::ops::ControlFlow;
 
 use fichier_state::{Folder, FolderKey, RelPath, Retired};
 
-use super::remove::Leaving;
-use super::{Executor, StepError};
+use crate::remote::Remote;
+use crate::remote::error::RemoteError;
+use crate::remote::execute::Leaving;
 
-impl Executor {
+impl Remote {
     /// Retires, or removes with `keep = "0"`, every unmanaged file of the mirror, and then the
     /// unmanaged folders that a listing shows empty. Returns how many files went.
     ///
     /// # Errors
     ///
     /// What stops the work; what was done until then is on record.
-    pub(crate) async fn prune(&self, root: FolderKey) -> Result<u64, StepError> {
+    pub(crate) async fn prune(&self, root: FolderKey) -> Result<u64, RemoteError> {
         let mut leaving = Vec::new();
         let mut unsendable = Vec::new();
         self.state.read(|s| {
@@ -47,7 +48,7 @@ impl Executor {
         folder: FolderKey,
         path: &RelPath,
         found: &mut Vec<(RelPath, Folder)>,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), RemoteError> {
         for child in self.state.read(|s| s.subfolders(folder))? {
             let path = path.join(&child.name);
             self.unmanaged_folders(child.key, &path, found)?;

@@ -14,7 +14,8 @@ use fichier_api::names::RemoteName;
 use fichier_api::{ErrorKind, FileUrl, FolderId, FolderListing, RemoteFile, Whirlpool};
 use fichier_state::{Entry, ForeignFile, PendingFile, failpoint};
 
-use super::{Executor, StepError};
+use crate::remote::Remote;
+use crate::remote::error::RemoteError;
 
 /// A file that is to be moved.
 #[derive(Clone, Debug)]
@@ -132,7 +133,7 @@ fn is_name_with_more(name: &str, other: &str) -> bool {
     other.len() > name.len() && (other.starts_with(name) || has_more_in_it)
 }
 
-impl Executor {
+impl Remote {
     /// Moves at most a hundred files into the folder `into`.
     ///
     /// # Errors
@@ -142,7 +143,7 @@ impl Executor {
         &self,
         parcels: &[Parcel],
         into: FolderId,
-    ) -> Result<Brought, StepError> {
+    ) -> Result<Brought, RemoteError> {
         let mut brought = Brought::default();
         let mut open: Vec<&Parcel> = parcels.iter().collect();
         let mut none_is_known = false;
@@ -189,7 +190,7 @@ impl Executor {
         &self,
         parcels: &[Parcel],
         folder: FolderId,
-    ) -> Result<Brought, StepError> {
+    ) -> Result<Brought, RemoteError> {
         let mut found = Brought::default();
         let listing = self.look_into(folder).await?;
         self.look_for(&parcels.iter().collect::<Vec<_>>(), &listing, false, &mut found)?;
@@ -202,7 +203,7 @@ impl Executor {
         listing: &FolderListing,
         none_is_known: bool,
         brought: &mut Brought,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), RemoteError> {
         let known =
             self.state.read(|s| s.known_urls(listing.files.iter().map(|file| &file.url)))?;
         let mut strangers: Vec<&RemoteFile> =
@@ -251,7 +252,7 @@ impl Executor {
     pub(crate) async fn give_names(
         &self,
         names: &[(FileUrl, RemoteName)],
-    ) -> Result<HashSet<FileUrl>, StepError> {
+    ) -> Result<HashSet<FileUrl>, RemoteError> {
         let mut open = names.to_vec();
         let mut at_once = self.links_per_call()?;
         while !open.is_empty() {

@@ -3,7 +3,8 @@
 use fichier_api::names::RemoteName;
 use fichier_state::{FolderKey, Intent, IntentId, RelPath, RemoteSpot, failpoint};
 
-use super::{Executor, StepError};
+use crate::remote::Remote;
+use crate::remote::error::{RemoteError, is_gone, is_local};
 
 /// A folder found under another path than recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,14 +17,14 @@ pub struct FolderMove {
     pub to: RelPath,
 }
 
-impl Executor {
+impl Remote {
     /// Lets the service and the state follow a folder to its new path.
     ///
     /// # Errors
     ///
     /// What stops the cycle. A refusal leaves the folder where it is; its files are then
     /// mirrored one by one.
-    pub async fn move_folder(&self, moved: &FolderMove) -> Result<bool, StepError> {
+    pub async fn move_folder(&self, moved: &FolderMove) -> Result<bool, RemoteError> {
         let Some(folder) = self.state.read(|s| s.folder(moved.key))? else { return Ok(false) };
         let parent_path = moved.to.parent().unwrap_or_else(RelPath::root);
         let Some(spot) = folder.remote else {
@@ -70,7 +71,7 @@ impl Executor {
         };
         match calls.await {
             Ok(()) => self.confirm_folder_move(intent, moved.key, &moved.to).map(|()| true),
-            Err(error) if Executor::is_local(&error) => {
+            Err(error) if is_local(&error) => {
                 tracing::info!("the service did not move a folder: {error}");
                 // It may have moved without its new name: look before going on.
                 self.finish_folder_move(intent, moved.key, &moved.to).await?;
@@ -85,7 +86,7 @@ impl Executor {
         intent: IntentId,
         key: FolderKey,
         to: &RelPath,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), RemoteError> {
         let parent_path = to.parent().unwrap_or_else(RelPath::root);
         let parent = self.state.read(|s| s.folder_at(self.mirror, &parent_path))?;
         let folder = self.state.read(|s| s.folder(key))?;
@@ -106,7 +107,7 @@ impl Executor {
         intent: IntentId,
         key: FolderKey,
         to: &RelPath,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), RemoteError> {
         let parent_path = to.parent().unwrap_or_else(RelPath::root);
         let folder = self.state.read(|s| s.folder(key))?;
         let parent = self.folder_spot(&parent_path)?;
@@ -115,7 +116,7 @@ impl Executor {
             && let Some(spot) = folder.remote
         {
             let listing = match self.look_into(parent).await {
-                Err(error) if super::is_gone(&error) && !parent_path.is_root() => {
+                Err(error) if is_gone(&error) && !parent_path.is_root() => {
                     self.forget_gone(parent_row, &parent_path)?;
                     return Ok(self.state.write(|w| w.resolve(intent))?);
                 }
@@ -126,7 +127,7 @@ impl Executor {
                 if there.name != name {
                     match self.client.rename_folder(spot.id, &name).await {
                         Ok(()) => {}
-                        Err(error) if Executor::is_local(&error) => {
+                        Err(error) if is_local(&error) => {
                             return Ok(self.state.write(|w| w.resolve(intent))?);
                         }
                         Err(error) => return Err(error.into()),

@@ -1,0 +1,96 @@
+//! Why work on the target cannot go on, and what that says about the rest of the work.
+
+use fichier_api::{ErrorKind, Remedy};
+
+use crate::disk::root::RootTrouble;
+
+/// Why a step, and with it the cycle or the chore, could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RemoteError {
+    /// The service: see the error's remedy.
+    #[error(transparent)]
+    Api(#[from] fichier_api::Error),
+    /// The state file. Nothing may be changed on the service without it (P03).
+    #[error("cannot use the state file")]
+    State(#[from] fichier_state::Error),
+    /// The watched folder is not what it was; nothing may be removed.
+    #[error(transparent)]
+    Root(#[from] RootTrouble),
+    /// The target folder needs a decision.
+    #[error(transparent)]
+    Target(#[from] TargetRefused),
+}
+
+/// Why a target cannot be used before a person has decided.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetRefused {
+    /// Another installation mirrors to the same folder.
+    #[error(
+        "the target belongs to another installation of fichierd ({other}); if that one is gone \
+         for good, take the target over with: fichierd approve --take-over {mirror}"
+    )]
+    OwnedByAnother {
+        /// Its installation id.
+        other: String,
+        /// The mirror's name.
+        mirror: String,
+    },
+    /// Another machine has worked on the target since this state did.
+    #[error(
+        "another machine works on the target, and has been further than this state: nothing is \
+         sent and nothing is removed. If that machine is gone for good, or this one replaces it: \
+         fichierd approve --take-over {mirror}. The whole target is then compared with the records \
+         before anything is removed"
+    )]
+    OtherMachine {
+        /// The mirror's name.
+        mirror: String,
+    },
+    /// Two processes work on the target, each with a copy of this state.
+    #[error(
+        "two copies of this installation work on the target, such as a machine and its clone: \
+         this one sends and removes nothing. Stop one of them, and give it a target of its own; to \
+         go on with this one: fichierd approve --take-over {mirror}. The whole target is then \
+         compared with the records before anything is removed"
+    )]
+    OtherCopy {
+        /// The mirror's name.
+        mirror: String,
+    },
+    /// The folder that was there is gone (X05).
+    #[error(
+        "the target folder is no longer on 1fichier; if that was you, start it anew (everything \
+         is sent again) with: fichierd approve {mirror}"
+    )]
+    Gone {
+        /// The mirror's name.
+        mirror: String,
+    },
+    /// The records are of another account (D06).
+    #[error(
+        "the state file was made with another 1fichier account than the one of this API key: \
+         nothing is done with it. Give the key of its account, or move the state folder away to \
+         begin anew with this one"
+    )]
+    OtherAccount,
+}
+
+/// Whether an error concerns only the files of the step that met it.
+pub(crate) fn is_local(error: &fichier_api::Error) -> bool {
+    matches!(error.remedy(), Remedy::GiveUp)
+}
+
+/// Whether an error is about the account, the pace or the network, so that nothing else can
+/// succeed now.
+pub(crate) fn stops_everything(error: &fichier_api::Error) -> bool {
+    match error.remedy() {
+        Remedy::HoldOff(_) | Remedy::AskOperator => true,
+        Remedy::TryAgain => matches!(error.kind, ErrorKind::Unreachable(_)),
+        Remedy::GiveUp => false,
+    }
+}
+
+/// Whether an error says that the thing asked for is not there.
+pub(crate) fn is_gone(error: &fichier_api::Error) -> bool {
+    matches!(error.kind, ErrorKind::NotFound)
+}

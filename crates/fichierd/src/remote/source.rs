@@ -1,0 +1,47 @@
+//! The watched folder, as one cycle reads it.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use fichier_state::{Metadata, RelPath};
+
+use crate::disk::disks::Disks;
+use crate::disk::root::{RootIdentity, RootTrouble};
+use crate::disk::scan::{Scanner, Seen};
+use crate::remote::error::RemoteError;
+
+/// The local side of one cycle of one mirror. Reads only (I5).
+pub struct Source {
+    /// The watched folder.
+    pub path: PathBuf,
+    /// What `path` must still be before anything is removed.
+    pub identity: Option<RootIdentity>,
+    /// The file systems that `path` may lie on.
+    pub disks: Disks,
+    /// Opens files below `path`.
+    pub scanner: Arc<Scanner>,
+    /// Files that would not rest and are sent as they are read.
+    pub restless: BTreeSet<RelPath>,
+    /// When the cycle began: nothing was read before.
+    pub started: SystemTime,
+}
+
+impl Source {
+    /// What is at `path` now; an error means that the folder cannot be trusted.
+    pub(super) fn look(&self, path: &RelPath) -> Result<Option<Seen>, RemoteError> {
+        self.scanner.look(path).map_err(|error| {
+            let source_path = self.path.join(path.as_path());
+            RemoteError::Root(RootTrouble::Unreadable { source_path, error })
+        })
+    }
+
+    /// Metadata with what a listing does not tell: the extended attributes that `path` has now,
+    /// and the holes of a sparse file. Without them if they cannot be read.
+    pub(crate) fn whole_metadata(&self, path: &RelPath, metadata: &Metadata) -> Metadata {
+        let xattrs = self.scanner.xattrs(path).unwrap_or_default();
+        let holes = self.scanner.holes(path).unwrap_or_default();
+        Metadata { xattrs, holes, ..metadata.clone() }
+    }
+}
