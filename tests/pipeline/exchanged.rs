@@ -51,7 +51,7 @@ impl World {
 #[track_caller]
 fn assert_held_as_exchanged(end: &CycleEnd) {
     let Some(Trouble::Held(why)) = &end.trouble else { panic!("{:?}", end.trouble) };
-    assert!(why.text.contains("became another one while it was looked at"), "{}", why.text);
+    assert!(why.to_string().contains("became another one while it was looked at"), "{why}");
 }
 
 /// The disk was on record under the identity of the folder below it, and held from then on.
@@ -105,7 +105,7 @@ async fn what_the_source_is_recognised_by_outlasts_the_making_of_its_target() {
     exchange(world.source(), other.path());
     let end = world.cycle().await;
     let Some(Trouble::Held(why)) = &end.trouble else { panic!("{:?}", end.trouble) };
-    assert!(why.text.contains("is not the folder it was"), "{}", why.text);
+    assert!(why.to_string().contains("is not the folder it was"), "{why}");
     assert_eq!(world.remote(), before);
     exchange(world.source(), other.path());
     world.settle().await;

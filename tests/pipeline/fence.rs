@@ -190,7 +190,7 @@ async fn c08_a_copy_on_another_machine_is_refused_until_it_takes_over() {
     for _ in 0..2 {
         let end = other.cycle().await;
         let Some(Trouble::Held(why)) = end.trouble else { panic!("{:?}", end.trouble) };
-        let why = &why.text;
+        let why = why.text("photos");
         assert!(why.contains("another machine") && why.contains("--take-over photos"), "{why}");
     }
     assert_eq!(other.emulator.files(), files);
@@ -229,7 +229,7 @@ async fn c08_two_copies_that_take_turns_are_held() {
     let mut world = world.put_back_state(copy);
     let end = world.cycle().await;
     let Some(Trouble::Held(why)) = end.trouble else { panic!("{:?}", end.trouble) };
-    let why = &why.text;
+    let why = why.text("photos");
     assert!(why.contains("two copies"), "{why}");
     assert_eq!(world.emulator.files(), files);
     take_over(&world);

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 mod api_floors;
 mod catalogue;
 mod documents;
-mod readable;
 mod emulator_floors;
+mod readable;
 mod state_floors;
 
 /// Longer files are hard to read in one sitting, tests included.

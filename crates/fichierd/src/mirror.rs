@@ -6,13 +6,13 @@
 
 mod cycle;
 mod error;
+mod held;
 mod restless;
 mod trouble;
 mod worker;
 
-pub use self::cycle::{
-    CycleRequest, Held, MAX_ADDITIONS, Outcome, Prepared, keep_instead, preview,
-};
+pub use self::cycle::{CycleRequest, MAX_ADDITIONS, Outcome, Prepared, keep_instead, preview};
 pub use self::error::MirrorError;
+pub use self::held::{Held, HeldRemovals};
 pub use self::trouble::{Reason, Trouble};
 pub use self::worker::{ChoresEnd, CycleEnd, MirrorWorker, OpenError, Shared};

@@ -252,8 +252,11 @@ pub struct ProofStatus {
 /// What waits for a decision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldStatus {
-    /// For people.
+    /// For people: the cause, and what to do about it.
     pub reason: String,
+    /// The cause alone.
+    #[serde(default)]
+    pub cause: String,
     /// How many files would be removed.
     pub removals: u64,
     /// Since when.

@@ -18,7 +18,7 @@ use crate::daemon::health;
 use crate::daemon::{Work, approve, open_shared, why};
 use crate::disk::dirty::Due;
 use crate::disk::disks::Disks;
-use crate::mirror::{MirrorWorker, Shared, Trouble};
+use crate::mirror::{Held, MirrorWorker, Shared, Trouble};
 use crate::remote::habits::Habits;
 use crate::restore::proof::{self, Proved};
 use crate::status::Status;
@@ -39,7 +39,7 @@ pub(super) async fn sync(config: &Config, names: &[String]) -> anyhow::Result<Ex
         if matches!(Exit::from_code(cycle.exit), Exit::Done | Exit::Problems)
             && let Some(trouble) = worker.chores(&shared).await.trouble
         {
-            tracing::warn!(mirror = %mirror.name, "{}", trouble.text());
+            tracing::warn!(mirror = %mirror.name, "{}", trouble.text(&mirror.name));
         }
         cycles.push(cycle);
     }
@@ -109,7 +109,7 @@ pub(super) fn dry_run(config: &Config, names: &[String]) -> anyhow::Result<Exit>
             duration(at_least)
         ))?;
         if let Some(held) = prepared.outcome.held {
-            output::line(&held.text(&mirror.name))?;
+            output::line(&Held::Removals(held).text(&mirror.name))?;
         }
     }
     Ok(Exit::Done)

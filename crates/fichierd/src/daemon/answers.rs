@@ -14,10 +14,10 @@ use crate::base::words::chain;
 use crate::config::MirrorConfig;
 use crate::daemon::control::{Call, Reply, Request};
 use crate::disk::filter::{Filter, Origin, Verdict};
-use crate::mirror::{MirrorWorker, Shared};
+use crate::mirror::{Held, MirrorWorker, Shared};
 use crate::remote::claims::take_over_note;
 use crate::remote::habits::Habits;
-use crate::remote::target::{TAKE_OVER, approval_note};
+use crate::remote::target::approval_note;
 use crate::remote::trust;
 use crate::restore::proof::{self, Proved};
 use crate::status::{CycleSummary, WhyAnswer};
@@ -173,14 +173,15 @@ pub fn approve(
     take_over: bool,
 ) -> Result<Result<String, String>, fichier_state::Error> {
     let row = state.read(|s| s.mirror(&config.name, &config.target))?;
-    let row = row.and_then(|row| Some((row.held.clone()?, row)));
+    let row = row.and_then(|row| Some((Held::of(&row)?, row)));
     let Some((held, row)) = row else { return Ok(Ok("nothing is held".to_owned())) };
-    match (held.contains(TAKE_OVER), take_over) {
-        (true, false) => return Ok(Err(held)),
+    match (held.is_taken(), take_over) {
+        (true, false) => return Ok(Err(held.text(&config.name))),
         (false, true) => {
             return Ok(Err(format!(
-                "nobody else works on the target of `{}`; what is held is: {held}",
-                config.name
+                "nobody else works on the target of `{}`; what is held is: {}",
+                config.name,
+                held.text(&config.name)
             )));
         }
         (true, true) => {
@@ -192,10 +193,9 @@ pub fn approve(
         }
         (false, false) => {}
     }
-    let removals: u64 = held.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(0);
     let files = state.read(|s| s.totals(row.id))?.files;
     let emptied = std::fs::read_dir(&config.source).is_ok_and(|mut there| there.next().is_none());
-    let removals = if emptied { files } else { removals };
+    let removals = if emptied { files } else { held.removals() };
     state.write(|w| {
         if removals > 0 {
             w.set_allowance(row.id, removals)?;

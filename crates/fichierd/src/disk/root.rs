@@ -56,19 +56,19 @@ pub struct OnRecord {
 
 /// Why nothing may be removed because of what a source looks like now.
 ///
-/// Each message says what to do: it is read at night.
+/// A message is the cause alone; what to do about it belongs to the degraded state
+/// (`status::kind`).
 #[derive(Debug, thiserror::Error)]
 pub enum RootTrouble {
     /// There is nothing at its path.
-    #[error("the source {} does not exist; mount its disk, or correct `source` in the config",
+    #[error("the source {} does not exist",
         source_path.display())]
     Missing {
         /// The source.
         source_path: PathBuf,
     },
     /// It is something else than a folder; a link to one does not count.
-    #[error("the source {} is {found}, not a folder; put the folder back, or correct `source` in \
-        the config", source_path.display())]
+    #[error("the source {} is {found}, not a folder", source_path.display())]
     NotAFolder {
         /// The source.
         source_path: PathBuf,
@@ -76,8 +76,7 @@ pub enum RootTrouble {
         found: &'static str,
     },
     /// It cannot be read.
-    #[error("the source {} cannot be read; look at its permissions and at its disk",
-        source_path.display())]
+    #[error("the source {} cannot be read", source_path.display())]
     Unreadable {
         /// The source.
         source_path: PathBuf,
@@ -86,8 +85,8 @@ pub enum RootTrouble {
         error: io::Error,
     },
     /// It is empty, and files are on record.
-    #[error("the source {} is empty, but {recorded_files} files of it are on record; mount its \
-        disk; if it was emptied on purpose, run `fichierd approve`", source_path.display())]
+    #[error("the source {} is empty, but {recorded_files} files of it are on record",
+        source_path.display())]
     BecameEmpty {
         /// The source.
         source_path: PathBuf,
@@ -95,8 +94,7 @@ pub enum RootTrouble {
         recorded_files: u64,
     },
     /// Another file system is there.
-    #[error("the source {} is on another file system ({found}) than before ({recorded}); mount \
-        the right one; if this one is meant to take its place, run `fichierd approve`",
+    #[error("the source {} is on another file system ({found}) than before ({recorded})",
         source_path.display())]
     OtherFileSystem {
         /// The source.
@@ -107,16 +105,15 @@ pub enum RootTrouble {
         found: String,
     },
     /// It was mounted, unmounted or exchanged between two looks.
-    #[error("the source {} became another one while it was looked at, such as by a mount; it is \
-        looked at again by itself", source_path.display())]
+    #[error("the source {} became another one while it was looked at, such as by a mount",
+        source_path.display())]
     ChangedMeanwhile {
         /// The source.
         source_path: PathBuf,
     },
     /// It is another folder, with other things in it.
     #[error("the source {} is not the folder it was: of {recorded_names} names at its top, \
-        {names_left} are left; put it back, or mount its disk; if it was changed on purpose, run \
-        `fichierd approve`", source_path.display())]
+        {names_left} are left", source_path.display())]
     Replaced {
         /// The source.
         source_path: PathBuf,

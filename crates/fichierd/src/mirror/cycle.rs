@@ -19,6 +19,7 @@ use crate::disk::filter::Filter;
 use crate::disk::root::RootTrouble;
 use crate::disk::scan::{Scanner, SeenKind, Trouble};
 use crate::mirror::error::MirrorError;
+use crate::mirror::held::HeldRemovals;
 use crate::plan::change::Change;
 use crate::plan::decide::{BatchLimits, Policy, plan};
 use crate::plan::gather::{Gathered, gather};
@@ -68,20 +69,11 @@ pub struct CycleRequest<'a> {
     pub max_additions: usize,
 }
 
-/// Removals that wait for a decision.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held {
-    /// Records that would lose their live copy.
-    pub removals: u64,
-    /// How many may go within a day.
-    pub limit: u64,
-}
-
 /// What a cycle came to, besides the counts in the executor's report.
 #[derive(Debug, Default)]
 pub struct Outcome {
     /// Removals that the guard holds back.
-    pub held: Option<Held>,
+    pub held: Option<HeldRemovals>,
     /// Changed files that are not quiet yet.
     pub unsettled: Vec<RelPath>,
     /// Additions beyond [`MAX_ADDITIONS`]: the cycle is to be repeated.
@@ -444,7 +436,7 @@ fn prepare(
     let mut held = None;
     let wanted = made.removals.max(u64::from(loses_found_folder));
     if complete && request.hold_removals && wanted > 0 {
-        held = Some(Held { removals: wanted, limit: 0 });
+        held = Some(HeldRemovals { removals: wanted, limit: 0 });
     } else if complete && made.removals > 0 {
         let recorded = state.read(|s| s.totals(mirror))?.files;
         let now_s = state.now_s();
@@ -452,7 +444,7 @@ fn prepare(
         let allowance = state.read(|s| s.allowance(mirror))?;
         let verdict = guard::judge(&request.limit, recorded, in_24_h, allowance, made.removals);
         if let guard::Verdict::Held { asked, limit, .. } = verdict {
-            held = Some(Held { removals: asked, limit });
+            held = Some(HeldRemovals { removals: asked, limit });
         }
     }
     let may_remove = complete && held.is_none();

@@ -7,8 +7,8 @@ use fichier_api::{ErrorKind, Remedy};
 use crate::base::words::chain;
 use crate::disk::root::RootTrouble;
 use crate::disk::scan::is_gone;
-use crate::mirror::cycle::Held;
 use crate::mirror::error::MirrorError;
+use crate::mirror::held::Held;
 use crate::remote::error::{RemoteError, TargetRefused};
 use crate::status::kind::Kind;
 
@@ -16,7 +16,7 @@ use crate::status::kind::Kind;
 #[derive(Debug)]
 pub enum Trouble {
     /// A person has to decide; looked at again now and then all the same.
-    Held(Reason),
+    Held(Held),
     /// Nothing may be sent until then.
     HeldOff(SystemTime, String),
     /// The network or the service; tried again soon.
@@ -47,7 +47,7 @@ impl Trouble {
     /// What an error means for this mirror, at this time of day.
     pub(super) fn judge(error: MirrorError, now: SystemTime) -> Trouble {
         let text = chain(&error);
-        let held = |kind, text| Trouble::Held(Reason { kind, text });
+        let held = |kind, cause| Trouble::Held(Held::Source { kind, cause });
         match error {
             MirrorError::Source(error) if is_gone(&error) => held(Kind::SourceMissing, text),
             MirrorError::Survey(_) | MirrorError::Source(_) => held(Kind::SourceUnreadable, text),
@@ -57,7 +57,9 @@ impl Trouble {
             MirrorError::Remote(RemoteError::Target(TargetRefused::OtherAccount)) => {
                 Trouble::OtherAccount(text)
             }
-            MirrorError::Remote(RemoteError::Target(refused)) => held(target_kind(&refused), text),
+            MirrorError::Remote(RemoteError::Target(refused)) => {
+                Trouble::Held(Held::Target(refused))
+            }
         }
     }
 
@@ -77,7 +79,8 @@ impl Trouble {
     /// Which degraded state this is.
     pub fn kind(&self) -> Kind {
         match self {
-            Trouble::Held(reason) | Trouble::Refused(reason) => reason.kind,
+            Trouble::Held(held) => held.kind(),
+            Trouble::Refused(reason) => reason.kind,
             Trouble::HeldOff(..) => Kind::HoldOff,
             Trouble::Unreachable(_) => Kind::Unreachable,
             Trouble::OtherAccount(_) => Kind::OtherAccount,
@@ -85,14 +88,29 @@ impl Trouble {
         }
     }
 
-    /// For people.
-    pub fn text(&self) -> &str {
+    /// What was met, without what to do about it.
+    pub fn cause(&self) -> String {
         match self {
-            Trouble::Held(reason) | Trouble::Refused(reason) => &reason.text,
+            Trouble::Held(held) => held.to_string(),
+            Trouble::Refused(reason) => reason.text.clone(),
             Trouble::HeldOff(_, text)
             | Trouble::Unreachable(text)
             | Trouble::OtherAccount(text)
-            | Trouble::NoState(text) => text,
+            | Trouble::NoState(text) => text.clone(),
+        }
+    }
+
+    /// For people: what was met, and what a person has to do where only a person can.
+    pub fn text(&self, mirror: &str) -> String {
+        match self {
+            Trouble::Held(held) => held.text(mirror),
+            Trouble::OtherAccount(cause) => {
+                format!("{cause}; {}", Kind::OtherAccount.what_to_do(Some(mirror)))
+            }
+            Trouble::Refused(_)
+            | Trouble::HeldOff(..)
+            | Trouble::Unreachable(_)
+            | Trouble::NoState(_) => self.cause(),
         }
     }
 }
@@ -108,16 +126,6 @@ fn refused_kind(error: &ErrorKind) -> Kind {
     }
 }
 
-fn target_kind(refused: &TargetRefused) -> Kind {
-    match refused {
-        TargetRefused::OwnedByAnother { .. }
-        | TargetRefused::OtherMachine { .. }
-        | TargetRefused::OtherCopy { .. } => Kind::TargetTaken,
-        TargetRefused::OtherAccount => Kind::OtherAccount,
-        TargetRefused::Gone { .. } => Kind::TargetGone,
-    }
-}
-
 fn source_kind(trouble: &RootTrouble) -> Kind {
     match trouble {
         RootTrouble::Missing { .. } => Kind::SourceMissing,
@@ -129,16 +137,5 @@ fn source_kind(trouble: &RootTrouble) -> Kind {
         | RootTrouble::ChangedMeanwhile { .. }
         | RootTrouble::OtherFileSystem { .. }
         | RootTrouble::Replaced { .. } => Kind::SourceChanged,
-    }
-}
-
-impl Held {
-    /// What is held, and what to do.
-    pub fn text(&self, mirror: &str) -> String {
-        format!(
-            "{} removals are held: more than {} within 24 hours. If they are meant: fichierd \
-             approve {mirror}. If not: fichierd reject {mirror}, and put the files back",
-            self.removals, self.limit
-        )
     }
 }

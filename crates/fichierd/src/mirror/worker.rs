@@ -28,6 +28,7 @@ use crate::mirror::cycle::{
     Cycle, CycleRequest, MAX_ADDITIONS, Outcome, Prepared, keep_instead, preview,
 };
 use crate::mirror::error::MirrorError;
+use crate::mirror::held::Held;
 use crate::mirror::restless::RestlessFiles;
 use crate::mirror::trouble::Trouble;
 use crate::plan::decide::BatchLimits;
@@ -229,7 +230,7 @@ impl MirrorWorker {
         let notes = keep_instead(prepared.plan);
         let kept = notes.len();
         executor.note(notes)?;
-        self.set_held(shared, None)?;
+        self.nothing_is_held(shared)?;
         Ok(kept)
     }
 
@@ -456,8 +457,8 @@ impl MirrorWorker {
         Ok(())
     }
 
-    fn set_held(&self, shared: &Shared, held: Option<String>) -> Result<(), MirrorError> {
-        let row = Mirror { held, ..self.row(&shared.state)? };
+    fn nothing_is_held(&self, shared: &Shared) -> Result<(), MirrorError> {
+        let row = Mirror { held: None, ..self.row(&shared.state)? };
         Ok(shared.state.write(|w| w.update_mirror(&row))?)
     }
 
@@ -465,8 +466,8 @@ impl MirrorWorker {
     fn note_end(&self, shared: &Shared, end: &CycleEnd, started_s: i64) -> Result<(), MirrorError> {
         let row = self.row(&shared.state)?;
         let held = match (&end.outcome.held, &end.trouble) {
-            (Some(held), _) => Some(held.text(&self.config.name)),
-            (None, Some(Trouble::Held(why))) => Some(why.text.clone()),
+            (Some(held), _) => Some(Held::Removals(*held).to_json()),
+            (None, Some(Trouble::Held(held))) => Some(held.to_json()),
             (None, Some(_)) => row.held.clone(),
             (None, None) => None,
         };
@@ -491,7 +492,7 @@ impl MirrorWorker {
 
     fn history_row(&self, end: &CycleEnd, started_s: i64, ended_s: i64) -> CycleRow {
         let outcome = match &end.trouble {
-            Some(trouble) => trouble.text().to_owned(),
+            Some(trouble) => trouble.text(&self.config.name),
             None => "done".to_owned(),
         };
         CycleRow {

@@ -144,7 +144,7 @@ pub fn take_over_note(mirror: &str) -> String {
 pub(crate) fn check_known(state: &State, mirror: &Mirror) -> Result<(), RemoteError> {
     let lost = state.read(|s| Ok((Fence::read(s, mirror.id)?.lost, is_taken_over(s, mirror)?)))?;
     match lost {
-        (Some(lost), false) => Err(lost.refused(&mirror.name).into()),
+        (Some(lost), false) => Err(lost.into()),
         (Some(_) | None, _) => Ok(()),
     }
 }
@@ -306,7 +306,7 @@ impl Claiming<'_> {
     /// Somebody else works on the target; nothing more is done there.
     fn lose<T>(&self, lost: Lost) -> Result<T, RemoteError> {
         lose(self.state, self.mirror.id, lost)?;
-        Err(lost.refused(&self.mirror.name).into())
+        Err(lost.into())
     }
 
     /// A call only where the state has come to another machine.
@@ -362,13 +362,12 @@ impl Claiming<'_> {
     }
 }
 
-impl Lost {
-    fn refused(self, mirror: &str) -> TargetRefused {
-        let mirror = mirror.to_owned();
-        match self {
-            Lost::ToMachine => TargetRefused::OtherMachine { mirror },
-            Lost::ToCopy => TargetRefused::OtherCopy { mirror },
-        }
+impl From<Lost> for RemoteError {
+    fn from(lost: Lost) -> RemoteError {
+        RemoteError::Target(match lost {
+            Lost::ToMachine => TargetRefused::OtherMachine,
+            Lost::ToCopy => TargetRefused::OtherCopy,
+        })
     }
 }
 
@@ -408,8 +407,6 @@ impl Remote {
             Verdict::PerhapsOurs | Verdict::Older | Verdict::Twice => Lost::ToCopy,
         };
         lose(&self.state, self.mirror, lost)?;
-        let rows = self.state.read(|s| s.mirrors())?;
-        let name = rows.into_iter().find(|row| row.id == self.mirror).map(|row| row.name);
-        Err(lost.refused(&name.unwrap_or_default()).into())
+        Err(lost.into())
     }
 }

@@ -1,6 +1,7 @@
 //! Why work on the target cannot go on, and what that says about the rest of the work.
 
 use fichier_api::{ErrorKind, Remedy};
+use serde::{Deserialize, Serialize};
 
 use crate::disk::root::RootTrouble;
 
@@ -21,57 +22,33 @@ pub enum RemoteError {
     Target(#[from] TargetRefused),
 }
 
-/// Why a target cannot be used before a person has decided.
-#[derive(Debug, thiserror::Error)]
+/// Why a target cannot be used before a person has decided. A message is the cause alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
 pub enum TargetRefused {
     /// Another installation mirrors to the same folder.
-    #[error(
-        "the target belongs to another installation of fichierd ({other}); if that one is gone \
-         for good, take the target over with: fichierd approve --take-over {mirror}"
-    )]
+    #[error("the target belongs to another installation of fichierd ({other})")]
     OwnedByAnother {
         /// Its installation id.
         other: String,
-        /// The mirror's name.
-        mirror: String,
     },
     /// Another machine has worked on the target since this state did.
     #[error(
         "another machine works on the target, and has been further than this state: nothing is \
-         sent and nothing is removed. If that machine is gone for good, or this one replaces it: \
-         fichierd approve --take-over {mirror}. The whole target is then compared with the records \
-         before anything is removed"
+         sent and nothing is removed"
     )]
-    OtherMachine {
-        /// The mirror's name.
-        mirror: String,
-    },
+    OtherMachine,
     /// Two processes work on the target, each with a copy of this state.
     #[error(
         "two copies of this installation work on the target, such as a machine and its clone: \
-         this one sends and removes nothing. Stop one of them, and give it a target of its own; to \
-         go on with this one: fichierd approve --take-over {mirror}. The whole target is then \
-         compared with the records before anything is removed"
+         this one sends and removes nothing"
     )]
-    OtherCopy {
-        /// The mirror's name.
-        mirror: String,
-    },
+    OtherCopy,
     /// The folder that was there is gone (X05).
-    #[error(
-        "the target folder is no longer on 1fichier; if that was you, start it anew (everything \
-         is sent again) with: fichierd approve {mirror}"
-    )]
-    Gone {
-        /// The mirror's name.
-        mirror: String,
-    },
+    #[error("the target folder is no longer on 1fichier")]
+    Gone,
     /// The records are of another account (D06).
-    #[error(
-        "the state file was made with another 1fichier account than the one of this API key: \
-         nothing is done with it. Give the key of its account, or move the state folder away to \
-         begin anew with this one"
-    )]
+    #[error("the state file was made with another 1fichier account than the one of this API key")]
     OtherAccount,
 }
 

@@ -18,9 +18,6 @@ use crate::remote::layout::{OWN_FOLDER, Places, utc_day};
 use crate::remote::ledger;
 use crate::remote::owner;
 
-/// What the message of each target that is somebody else's contains.
-pub const TAKE_OVER: &str = "fichierd approve --take-over";
-
 /// Looks at the target of `mirror`, and makes what is missing. The first time of a process it
 /// claims the target (`claims`).
 ///
@@ -127,7 +124,7 @@ impl Preparing<'_> {
         let was = recorded.map(|spot| spot.id);
         if was.is_some() && was != Some(here.id()) {
             if !self.is_approved()? {
-                return Err(TargetRefused::Gone { mirror: self.mirror.name.clone() }.into());
+                return Err(TargetRefused::Gone.into());
             }
             self.state.write(|w| w.forget_remote_below(self.mirror.root))?;
         }
@@ -176,11 +173,8 @@ impl Preparing<'_> {
             && !self.is_taken_over()?
             && !incoming.folders.iter().any(|folder| folder.name.as_str() == installation)
         {
-            return Err(TargetRefused::OwnedByAnother {
-                other: other.name.as_str().to_owned(),
-                mirror: self.mirror.name.clone(),
-            }
-            .into());
+            let other = other.name.as_str().to_owned();
+            return Err(TargetRefused::OwnedByAnother { other }.into());
         }
         let (staging, made) = self.step_into(Found::Listed(incoming), &installation).await?;
         let (versions, _) = self.step_into(Found::Listed(own.clone()), "versions").await?;

@@ -204,6 +204,7 @@ fn good_proofs_take_one_line_and_bad_ones_say_what_to_do() {
 #[test]
 fn a_held_mirror_names_both_commands() {
     let held = HeldStatus {
+        cause: "5,120 removals are held".to_owned(),
         reason: "5,120 of 20,000 files are gone from the disk, more than 25%".to_owned(),
         removals: 5_120,
         since: "2026-05-04T08:30:00Z".parse().unwrap(),
@@ -218,7 +219,7 @@ fn a_held_mirror_names_both_commands() {
               /srv/photos -> /backups/web1/photos
               184,203 files safe (5.00 TiB), complete 2 min ago
               DEGRADED for 3 h 30 min: removals are held
-                5,120 of 20,000 files are gone from the disk, more than 25%
+                5,120 removals are held
                 what to do: if they are meant: fichierd approve photos; if not: fichierd
                   reject photos, and put the files back
         "#]],

@@ -100,8 +100,7 @@ pub(super) fn look(
         )],
         Ok(_) => vec![Finding::good(ABOUT, format!("{head}{}", path.display()))],
         Err(error) => {
-            let text = chain(&error);
-            let what = text.split_once("; ").map_or(&*text, |(what, _)| what);
+            let what = chain(&error);
             let shown = path.display();
             let mend = match &error {
                 RootTrouble::Missing { .. } | RootTrouble::NotAFolder { .. } => format!(

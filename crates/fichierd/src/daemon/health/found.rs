@@ -122,8 +122,7 @@ fn of_all(status: &Status, facts: &Facts<'_>, now: Timestamp) -> Vec<Found> {
     for (trouble, next_try) in troubles {
         let kind = trouble.kind();
         if kind.is_of_all() && all.iter().all(|found| found.kind != kind) {
-            let cause = trouble.text().to_owned();
-            all.push(Found { kind, mirror: None, cause, next_try });
+            all.push(Found { kind, mirror: None, cause: trouble.cause(), next_try });
         }
     }
     all
@@ -135,14 +134,10 @@ fn of_mirror(all: &mut Vec<Found>, mirror: &MirrorStatus, facts: &MirrorFacts<'_
     };
     let trouble = facts.trouble.or(facts.chores_trouble).filter(|it| !it.kind().is_of_all());
     if let Some(trouble) = trouble {
-        let (kind, text) = (trouble.kind(), trouble.text());
-        // What to do is said of every state in the same way; an error's text ends with it.
-        let cause = text.split_once("; ").filter(|_| kind != Kind::SourceUnreadable);
-        add(kind, cause.map_or(text, |(cause, _)| cause).to_owned(), facts.next_try);
+        add(trouble.kind(), trouble.cause(), facts.next_try);
     }
     if let Some(held) = mirror.held.as_ref().filter(|held| held.removals > 0) {
-        let cause = held.reason.split_once(". If ").map_or(&*held.reason, |(cause, _)| cause);
-        add(Kind::RemovalsHeld, cause.to_owned(), None);
+        add(Kind::RemovalsHeld, held.cause.clone(), None);
     }
     if mirror.removals_wait {
         let cause = "the records were recovered, and may be older than the disk";

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::base::exit::Exit;
 use crate::base::words::{bytes, count, counted, duration};
-use crate::mirror::CycleEnd;
+use crate::mirror::{CycleEnd, Held};
 use crate::status::kind::Kind;
 use crate::status::{CycleSummary, MirrorState, Status};
 
@@ -45,8 +45,8 @@ pub fn summary(name: &str, end: &CycleEnd) -> CycleSummary {
     let report = &end.report;
     let restless = end.outcome.unsettled.len() + report.restless.len();
     let outcome = match (&end.trouble, &end.outcome.held) {
-        (Some(trouble), _) => trouble.text().to_owned(),
-        (None, Some(held)) => held.text(name),
+        (Some(trouble), _) => trouble.text(name),
+        (None, Some(held)) => Held::Removals(*held).text(name),
         (None, None) if restless > 0 => {
             format!("done but for {} that are being written", count(restless as u64))
         }

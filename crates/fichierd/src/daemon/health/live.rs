@@ -65,7 +65,7 @@ fn state_of(seat: &Seat, mirror: &MirrorStatus, paused: bool) -> (MirrorState, S
         return (MirrorState::Working, what);
     }
     match (&seat.trouble, &mirror.held) {
-        (Some(Trouble::Held(why)), _) => (MirrorState::Held, why.text.clone()),
+        (Some(Trouble::Held(held)), _) => (MirrorState::Held, held.text(&mirror.name)),
         (Some(Trouble::HeldOff(until, why)), _) => {
             (MirrorState::Waiting, format!("{why}; nothing is sent until {}", clock(*until)))
         }
@@ -73,7 +73,7 @@ fn state_of(seat: &Seat, mirror: &MirrorStatus, paused: bool) -> (MirrorState, S
         (
             Some(trouble @ (Trouble::Refused(_) | Trouble::OtherAccount(_) | Trouble::NoState(_))),
             _,
-        ) => (MirrorState::Problem, trouble.text().to_owned()),
+        ) => (MirrorState::Problem, trouble.text(&mirror.name)),
         (None, Some(held)) => (MirrorState::Held, held.reason.clone()),
         (None, None) if paused => (MirrorState::Waiting, "paused".to_owned()),
         (None, None) if mirror.last_success.is_none() => {

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 pub(super) use self::proofs::account;
 use crate::config::MirrorConfig;
+use crate::mirror::Held;
 use crate::remote::trust;
 use crate::status::{
     HeldStatus, HoldOffStatus, MOST_LISTED, MirrorState, MirrorStatus, ProblemStatus, ProofsStatus,
@@ -107,12 +108,15 @@ pub(super) fn mirror_on_record(
 }
 
 fn held_status(row: &Mirror, now_s: i64) -> Option<HeldStatus> {
-    let reason = row.held.clone()?;
-    // The number leads the text of held removals; other reasons have none.
-    let removals = reason.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(0);
+    let held = Held::of(row)?;
     let since = row.last_success_s.unwrap_or(now_s);
     let since = Timestamp::from_second(since).unwrap_or(Timestamp::UNIX_EPOCH);
-    Some(HeldStatus { reason, removals, since })
+    Some(HeldStatus {
+        reason: held.text(&row.name),
+        cause: held.to_string(),
+        removals: held.removals(),
+        since,
+    })
 }
 
 /// Until when nothing is sent, and why.

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::*;
 use crate::base::exit::Exit;
 use crate::daemon::health;
-use crate::mirror::{Reason, Trouble};
+use crate::mirror::{Held, Reason, Trouble};
 use crate::status::kind::{Kind, Weight};
 use crate::status::{
     AccountStatus, AuditStatus, HeldStatus, HoldOffStatus, MirrorStatus, ProblemStatus,
@@ -50,7 +50,7 @@ fn trouble(kind: Kind) -> Trouble {
     } else if [Kind::KeyRefused, Kind::NoSubscription, Kind::AccountLocked].contains(&kind) {
         Trouble::Refused(reason())
     } else {
-        Trouble::Held(reason())
+        Trouble::Held(Held::Source { kind, cause: reason().text })
     }
 }
 
@@ -92,8 +92,8 @@ fn found_when(kind: Kind) -> Vec<Found> {
         }
         Kind::Paused => status.paused = true,
         Kind::RemovalsHeld => {
-            mirror.held =
-                Some(HeldStatus { reason: "5 …".to_owned(), removals: 5, since: now() });
+            let (reason, cause) = ("5 …; …".to_owned(), "5 …".to_owned());
+            mirror.held = Some(HeldStatus { reason, cause, removals: 5, since: now() });
         }
         Kind::RemovalsWait => mirror.removals_wait = true,
         Kind::UploadsRefused => of.uploads_refused = Some("no space left"),

@@ -1,0 +1,173 @@
+//! What a mirror waits for a person for: a value, put into words only where a person reads it.
+//!
+//! The state keeps it as JSON in the mirror's row (migration 3), so that `approve` and `status`
+//! know it while no service runs.
+
+use std::fmt;
+
+use fichier_state::Mirror;
+use serde::{Deserialize, Serialize};
+
+use crate::remote::error::TargetRefused;
+use crate::status::kind::Kind;
+
+/// What is held, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Held {
+    /// Removals alone; additions go on.
+    Removals(HeldRemovals),
+    /// Everything: the source is not what it was.
+    Source {
+        /// Which of the degraded states of a source.
+        kind: Kind,
+        /// What was found, for people.
+        cause: String,
+    },
+    /// Everything: the target is not what it was.
+    Target(TargetRefused),
+}
+
+/// Removals that wait for a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldRemovals {
+    /// Records that would lose their live copy.
+    pub removals: u64,
+    /// How many may go within a day.
+    pub limit: u64,
+}
+
+impl Held {
+    /// What the row of a mirror says is held. A value that this version cannot read counts as
+    /// none: the next cycle finds the cause again.
+    pub fn of(row: &Mirror) -> Option<Held> {
+        serde_json::from_str(row.held.as_deref()?).ok()
+    }
+
+    /// The form that the state keeps.
+    pub(super) fn to_json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// How many removals are held; 0 where everything is.
+    pub fn removals(&self) -> u64 {
+        match self {
+            Held::Removals(held) => held.removals,
+            Held::Source { .. } | Held::Target(_) => 0,
+        }
+    }
+
+    /// Whether somebody else works on the target, so that it would have to be taken over.
+    pub fn is_taken(&self) -> bool {
+        matches!(self, Held::Target(refused) if target_kind(refused) == Kind::TargetTaken)
+    }
+
+    /// Which degraded state this is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Held::Removals(_) => Kind::RemovalsHeld,
+            Held::Source { kind, .. } => *kind,
+            Held::Target(refused) => target_kind(refused),
+        }
+    }
+
+    /// Cause and advice in one sentence, for the mirror of this name.
+    pub fn text(&self, mirror: &str) -> String {
+        format!("{self}; {}", self.kind().what_to_do(Some(mirror)))
+    }
+}
+
+/// The cause alone.
+impl fmt::Display for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Held::Removals(HeldRemovals { removals, limit }) => {
+                write!(f, "{removals} removals are held: more than {limit} within 24 hours")
+            }
+            Held::Source { cause, .. } => f.write_str(cause),
+            Held::Target(refused) => refused.fmt(f),
+        }
+    }
+}
+
+fn target_kind(refused: &TargetRefused) -> Kind {
+    match refused {
+        TargetRefused::OwnedByAnother { .. }
+        | TargetRefused::OtherMachine
+        | TargetRefused::OtherCopy => Kind::TargetTaken,
+        TargetRefused::OtherAccount => Kind::OtherAccount,
+        TargetRefused::Gone => Kind::TargetGone,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use fichier_state::Store;
+
+    use super::*;
+
+    /// The rows of a state file of the second form, whose sentences the migration turned into values.
+    fn migrated() -> Vec<Mirror> {
+        let sample = "../fichier-state/tests/databases/v2.db";
+        let dir = tempfile::tempdir().unwrap();
+        let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join(sample);
+        fs::copy(sample, dir.path().join("state.db")).unwrap();
+        Store::open(dir.path()).unwrap().mirrors().unwrap()
+    }
+
+    #[test]
+    fn each_sentence_of_older_releases_is_read_as_the_value_that_it_was() {
+        let rows = migrated();
+        let held = |name: &str| Held::of(rows.iter().find(|row| row.name == name).unwrap());
+        let removals = |removals, limit| Some(Held::Removals(HeldRemovals { removals, limit }));
+        assert_eq!(held("photos"), removals(251, 250));
+        assert_eq!(held("recovered"), removals(3, 0));
+        let sources = [
+            ("missing", Kind::SourceMissing),
+            ("went", Kind::SourceMissing),
+            ("not-a-folder", Kind::SourceChanged),
+            ("unreadable", Kind::SourceUnreadable),
+            ("failing", Kind::SourceUnreadable),
+            ("empty", Kind::SourceEmpty),
+            ("other-disk", Kind::SourceChanged),
+            ("exchanged", Kind::SourceChanged),
+            ("replaced", Kind::SourceChanged),
+        ];
+        for (name, kind) in sources {
+            let Some(Held::Source { kind: read, cause }) = held(name) else { panic!("{name}") };
+            assert_eq!(read, kind, "{cause}");
+            assert!(!cause.contains("; "), "{name}: {cause}");
+        }
+        let other = "5e1c0a9b7d42".to_owned();
+        let targets = [
+            ("taken", TargetRefused::OwnedByAnother { other }),
+            ("other-machine", TargetRefused::OtherMachine),
+            ("clone", TargetRefused::OtherCopy),
+            ("gone", TargetRefused::Gone),
+        ];
+        for (name, refused) in targets {
+            assert_eq!(held(name), Some(Held::Target(refused)), "{name}");
+        }
+        assert_eq!(held("other-account"), None, "it ends by itself once the key is right");
+    }
+
+    #[test]
+    fn what_is_held_is_read_back_as_it_was_kept_and_ends_with_what_to_do() {
+        let all = [
+            Held::Removals(HeldRemovals { removals: 5, limit: 2 }),
+            Held::Source { kind: Kind::SourceEmpty, cause: "the source /a; b is empty".to_owned() },
+            Held::Target(TargetRefused::OtherCopy),
+        ];
+        let row = migrated().remove(0);
+        for held in all {
+            let row = Mirror { held: Some(held.to_json()), ..row.clone() };
+            assert_eq!(Held::of(&row), Some(held.clone()));
+            let text = held.text("photos");
+            assert!(text.starts_with(&format!("{held}; ")), "{text}");
+            assert!(text.contains("photos"), "{text}");
+        }
+    }
+}
