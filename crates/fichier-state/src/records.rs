@@ -42,7 +42,7 @@ pub use intents::{Intent, Moved};
 pub use lost::{GivenUp, MOST_LOST};
 pub use mirrors::Mirror;
 pub use owners::Owner;
-pub use problems::Problem;
+pub use problems::{NewProblem, Problem};
 pub use proofs::{Proof, ProofKind};
 pub use totals::{Counts, Totals};
 pub use uploads::{PendingFile, PendingUpload, UploadSlotRow};

@@ -31,7 +31,7 @@ use std::time::Duration;
 
 use fichier_api::names::RemoteName;
 use fichier_api::{Client, FolderId};
-use fichier_state::{MirrorId, RelPath};
+use fichier_state::{MirrorId, NewProblem, RelPath};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -96,20 +96,34 @@ impl Remote {
         self.dirty.next_due(quiet, at_most).is_some_and(|due| due <= Instant::now())
     }
 
-    /// Notes that `path` could not be mirrored, and when to look again.
+    /// Notes that `path` could not be mirrored, and when to look at it again.
     pub(crate) fn problem(
         &self,
         path: &RelPath,
         what: &str,
         hint: &str,
     ) -> Result<(), RemoteError> {
+        self.note_problem(NewProblem { path, what, hint, is_wide: false, next_try_s: 0 })
+    }
+
+    /// The same for a path whose next try is a look at the whole mirror.
+    pub(crate) fn wide_problem(
+        &self,
+        path: &RelPath,
+        what: &str,
+        hint: &str,
+    ) -> Result<(), RemoteError> {
+        self.note_problem(NewProblem { path, what, hint, is_wide: true, next_try_s: 0 })
+    }
+
+    fn note_problem(&self, problem: NewProblem<'_>) -> Result<(), RemoteError> {
+        let NewProblem { path, what, hint, .. } = problem;
         let tries = self.state.read(|s| s.tries(self.mirror, path))?;
-        let (now_s, wait_s) = (
-            self.state.now_s(),
-            PROBLEM_WAITS_S[PROBLEM_WAITS_S.len().min(tries as usize + 1) - 1],
-        );
-        let next_s = now_s + wait_s / i64::from(self.client.pacer().time_scale().max(1));
-        self.state.write(|w| w.put_problem(self.mirror, path, what, hint, now_s, next_s))?;
+        let now_s = self.state.now_s();
+        let wait_s = PROBLEM_WAITS_S[PROBLEM_WAITS_S.len().min(tries as usize + 1) - 1];
+        let wait_s = wait_s / i64::from(self.client.pacer().time_scale().max(1));
+        let problem = NewProblem { next_try_s: now_s + wait_s, ..problem };
+        self.state.write(|w| w.put_problem(self.mirror, &problem, now_s))?;
         self.report(|report| report.problems += 1);
         if tries == 0 {
             tracing::warn!(path = %path, "cannot mirror `{path}`: {what}; {hint}");

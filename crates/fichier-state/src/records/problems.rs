@@ -19,6 +19,8 @@ pub struct Problem {
     pub what: String,
     /// Advice on it, as a sentence for people.
     pub hint: String,
+    /// When it is due the whole mirror is looked at, and not the path alone.
+    pub is_wide: bool,
     /// How often it was tried; at least 1.
     pub tries: u32,
     /// Since when; Unix seconds.
@@ -27,11 +29,26 @@ pub struct Problem {
     pub next_try_s: i64,
 }
 
+/// A problem to be stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewProblem<'a> {
+    /// The file or folder.
+    pub path: &'a RelPath,
+    /// The problem, as a sentence for people.
+    pub what: &'a str,
+    /// Advice on it, as a sentence for people.
+    pub hint: &'a str,
+    /// As in [`Problem::is_wide`].
+    pub is_wide: bool,
+    /// When it is tried again; Unix seconds.
+    pub next_try_s: i64,
+}
+
 impl Records {
     /// The problems of a mirror, or of all, by mirror and path.
     pub fn problems(&self, mirror: Option<MirrorId>) -> Result<Vec<Problem>> {
         let mut select = self.db.prepare_cached(
-            "SELECT mirror_id, path, what, hint, tries, since_s, next_try_s FROM problems
+            "SELECT mirror_id, path, what, hint, is_wide, tries, since_s, next_try_s FROM problems
             WHERE ?1 IS NULL OR mirror_id = ?1",
         )?;
         let rows = select.query_map([mirror], read)?;
@@ -68,24 +85,24 @@ impl Records {
 }
 
 impl Writing<'_> {
-    /// Stores that a path could not be mirrored. A problem that is on record keeps its `since_s`
-    /// and counts one try more.
+    /// Stores that a path could not be mirrored, at `now_s` (Unix seconds). A problem that is on
+    /// record keeps its `since_s` and counts one try more.
     pub fn put_problem(
         &mut self,
         mirror: MirrorId,
-        path: &RelPath,
-        what: &str,
-        hint: &str,
+        problem: &NewProblem<'_>,
         now_s: i64,
-        next_try_s: i64,
     ) -> Result<()> {
+        let NewProblem { path, what, hint, is_wide, next_try_s } = *problem;
         let mut upsert = self.db.prepare_cached(
-            "INSERT INTO problems (mirror_id, path, what, hint, tries, since_s, next_try_s)
-            VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6)
-            ON CONFLICT (mirror_id, path) DO UPDATE SET what = ?3, hint = ?4,
-                tries = tries + 1, next_try_s = ?6",
+            "INSERT INTO problems
+                (mirror_id, path, what, hint, is_wide, tries, since_s, next_try_s)
+            VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7)
+            ON CONFLICT (mirror_id, path) DO UPDATE SET what = ?3, hint = ?4, is_wide = ?5,
+                tries = tries + 1, next_try_s = ?7",
         )?;
-        upsert.execute(params![mirror, path.as_bytes(), what, hint, now_s, next_try_s])?;
+        let path = path.as_bytes();
+        upsert.execute(params![mirror, path, what, hint, is_wide, now_s, next_try_s])?;
         Ok(())
     }
 
@@ -104,8 +121,9 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Problem> {
         path: columns::read_path(row, 1)?,
         what: row.get(2)?,
         hint: row.get(3)?,
-        tries: row.get(4)?,
-        since_s: row.get(5)?,
-        next_try_s: row.get(6)?,
+        is_wide: row.get(4)?,
+        tries: row.get(5)?,
+        since_s: row.get(6)?,
+        next_try_s: row.get(7)?,
     })
 }

@@ -16,7 +16,7 @@ use crate::base::{Error, Result, failpoint};
 pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_first.sql"),
     include_str!("../../migrations/0002_history.sql"),
-    include_str!("../../migrations/0003_held.sql"),
+    include_str!("../../migrations/0003_values.sql"),
 ];
 
 /// `PRAGMA application_id`: "fchr". Tells our file from other SQLite files.

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use fichier_api::FolderId;
-use fichier_state::{Error, Result, Retired, Store};
+use fichier_state::{Error, NewProblem, Result, Retired, Store};
 
 use crate::fixture::{Fixture, file, fingerprint, path};
 
@@ -60,7 +60,9 @@ fn image() -> Vec<u8> {
         for (number, folder) in (0..400).zip([root, folders[1], folders[2], inner].iter().cycle()) {
             state.put_entry(&file(*folder, format!("file {number}").as_bytes(), number))?;
         }
-        state.put_problem(mirror, &path("a/x"), "what", "hint", 1, 2)?;
+        let (path, what, hint) = (&path("a/x"), "what", "hint");
+        let problem = NewProblem { path, what, hint, is_wide: false, next_try_s: 2 };
+        state.put_problem(mirror, &problem, 1)?;
         state.log_removals(mirror, 5, 5)
     });
     let path = fixture.dir.path().join("state.db");

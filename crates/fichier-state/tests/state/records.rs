@@ -6,8 +6,8 @@ use fichier_api::FolderId;
 use fichier_api::names::RemoteName;
 use fichier_state::FolderFacts;
 use fichier_state::{
-    Content, Cycle, Entry, Error, FolderKey, ForeignFile, Metadata, Mirror, NewVersion, Origin,
-    Problem, RelPath, RemoteCopy, RemoteSpot, Retired, VersionsFolder,
+    Content, Cycle, Entry, Error, FolderKey, ForeignFile, Metadata, Mirror, NewProblem, NewVersion,
+    Origin, Problem, RelPath, RemoteCopy, RemoteSpot, Retired, VersionsFolder,
 };
 
 use crate::fixture::{
@@ -208,15 +208,21 @@ fn a_problem_counts_its_tries_and_keeps_its_beginning() {
     let mut fixture = Fixture::new();
     let mirror = fixture.mirror.id;
     fixture.write(|state| {
-        state.put_problem(mirror, &path("a/b"), "unreadable", "chmod", 100, 160)?;
-        state.put_problem(mirror, &path("a/b"), "too large", "wait", 200, 320)?;
-        state.put_problem(mirror, &path("a-"), "x", "y", 150, 400)
+        let (path, next_try_s) = (&path("a/b"), 160);
+        let first =
+            NewProblem { path, what: "unreadable", hint: "chmod", is_wide: false, next_try_s };
+        state.put_problem(mirror, &first, 100)?;
+        let grown = NewProblem { what: "too large", hint: "wait", is_wide: true, ..first };
+        state.put_problem(mirror, &NewProblem { next_try_s: 320, ..grown }, 200)?;
+        let other = NewProblem { path: &self::path("a-"), next_try_s: 400, ..first };
+        state.put_problem(mirror, &other, 150)
     });
     let grown = Problem {
         mirror,
         path: path("a/b"),
         what: "too large".to_owned(),
         hint: "wait".to_owned(),
+        is_wide: true,
         tries: 2,
         since_s: 100,
         next_try_s: 320,
@@ -236,7 +242,10 @@ fn clearing_a_path_leaves_its_neighbours_and_those_below_it() {
     let mirror = fixture.mirror.id;
     let all = ["a", "a/b", "a-", "a0"].map(path);
     fixture.write(|state| {
-        all.iter().try_for_each(|path| state.put_problem(mirror, path, "", "", 1, 2))
+        all.iter().try_for_each(|path| {
+            let problem = NewProblem { path, what: "", hint: "", is_wide: false, next_try_s: 2 };
+            state.put_problem(mirror, &problem, 1)
+        })
     });
     fixture.write(|state| state.clear_problem(mirror, &path("a")));
     let left = fixture.store.problems(None).unwrap();

@@ -12,7 +12,8 @@ use fichier_api::FolderId;
 use fichier_api::names::RemoteName;
 use fichier_state::{
     Content, Cycle, Entry, FolderKey, ForeignFile, Holes, Intent, Metadata, Mirror, Moment,
-    NewVersion, Owner, PendingFile, Proof, ProofKind, RemoteCopy, Retired, Store, UploadSlotRow,
+    NewProblem, NewVersion, Owner, PendingFile, Proof, ProofKind, RemoteCopy, Retired, Store,
+    UploadSlotRow,
 };
 
 use crate::fixture::{
@@ -68,7 +69,17 @@ fn fill_second(fixture: &mut Fixture) {
         state.set_foreign(folder, &[foreign()])?;
         state.set_audited(folder, now_s)?;
         state.note_missed(folder, b"now", now_s)?;
-        state.put_problem(photos.id, &path("kept/bad"), "unreadable", "chmod", now_s, now_s)?;
+        state.put_problem(
+            photos.id,
+            &NewProblem {
+                path: &path("kept/bad"),
+                what: "unreadable",
+                hint: "chmod",
+                is_wide: true,
+                next_try_s: now_s,
+            },
+            now_s,
+        )?;
         state.count_lost(photos.id, &path("kept/lost"), &stamp(9))?;
         state.log_removals(photos.id, now_s, 250)?;
         state.set_allowance(photos.id, 7)?;

@@ -35,7 +35,7 @@ use crate::remote::report::CycleReport;
 /// bounded and small changes get their turn in between.
 pub const MAX_ADDITIONS: usize = 20_000;
 
-/// By this hint the problems are known that a look has found, and another look may clear.
+/// Advice on what a look could not look at.
 const UNSEEN_HINT: &str = "nothing below it is removed; it is looked at again by itself";
 /// Of a mount point below the source (R06).
 const UNMOUNTED: &str = "the file system that was here is not mounted, or another one is";

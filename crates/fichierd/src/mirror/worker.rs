@@ -35,7 +35,7 @@ use crate::plan::decide::BatchLimits;
 use crate::plan::guard::Limit;
 use crate::remote::FolderMove;
 use crate::remote::error::RemoteError;
-use crate::remote::execute::{BANDWIDTH, STUCK};
+use crate::remote::execute::BANDWIDTH;
 use crate::remote::execute::{Executor, Uploads};
 use crate::remote::layout::Places;
 use crate::remote::report::CycleReport;
@@ -325,7 +325,7 @@ impl MirrorWorker {
         let now_s = state.now_s();
         let mut paths = due.paths.clone();
         let problems = state.read(|s| s.problems(Some(self.id)))?;
-        if problems.iter().any(|problem| problem.next_try_s <= now_s && problem.what == STUCK) {
+        if problems.iter().any(|problem| problem.is_wide && problem.next_try_s <= now_s) {
             return Ok(None);
         }
         paths.extend(state.read(|s| s.problems_due(self.id, now_s))?);

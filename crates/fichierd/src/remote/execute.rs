@@ -34,7 +34,6 @@ pub(crate) use arrive::Arrived;
 use arrive::Fate;
 pub use arrive::match_arrived;
 pub(crate) use records::other_name;
-pub(crate) use relocate::STUCK;
 pub(crate) use remove::{Leaving, Removal};
 pub(crate) use upload::BANDWIDTH;
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use fichier_state::{Entry, GivenUp, MOST_LOST, RelPath};
+use fichier_state::{Entry, GivenUp, MOST_LOST, NewProblem, RelPath};
 
 use crate::plan::change::Change;
 use crate::plan::survey::Survey;
@@ -78,7 +78,9 @@ impl Remote {
         Ok(self.state.write(|w| {
             changed.iter().try_for_each(|path| w.forget_lost(self.mirror, path))?;
             refused.iter().try_for_each(|path| {
-                w.put_problem(self.mirror, path, &what, hint, now_s, now_s + TELL_AGAIN_S)
+                let next_try_s = now_s + TELL_AGAIN_S;
+                let problem = NewProblem { path, what: &what, hint, is_wide: false, next_try_s };
+                w.put_problem(self.mirror, &problem, now_s)
             })
         })?)
     }

@@ -23,10 +23,6 @@ use crate::remote::bring::{Brought, Parcel};
 use crate::remote::error::{RemoteError, is_gone};
 use crate::remote::execute::Executor;
 
-/// The problem of a file that is not where it should be on the service. The rest of its way is
-/// found only by a look at all paths: its record is elsewhere.
-pub(crate) const STUCK: &str = "the service did not move or rename the file";
-
 /// One file on its way, with all that the calls need.
 struct Mover {
     url: FileUrl,
@@ -353,7 +349,8 @@ impl Remote {
     }
 
     fn explain(&self, mover: &Mover) -> Result<(), RemoteError> {
-        self.problem(&mover.relocation.to.path, STUCK, "it is tried again by itself")
+        let what = "the service did not move or rename the file";
+        self.wide_problem(&mover.relocation.to.path, what, "it is tried again by itself")
     }
 
     /// The file is in its new folder, but not under its new name: so is its record. The next plan

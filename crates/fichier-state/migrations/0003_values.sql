@@ -1,3 +1,5 @@
+-- What was read out of sentences is kept as values.
+
 -- What a mirror waits for a person for becomes a value where it was a sentence: JSON, as `Held` of
 -- the daemon has it. These are the sentences of the releases before; one that is none of them is
 -- forgotten, and the next cycle finds the cause again.
@@ -35,3 +37,7 @@ UPDATE mirrors SET held = CASE
         json_object('target', 'gone')
 END
 WHERE held IS NOT NULL;
+
+-- 1: when the problem is due, the whole mirror is looked at and not the path alone.
+ALTER TABLE problems ADD COLUMN is_wide INTEGER NOT NULL DEFAULT 0 CHECK (is_wide IN (0, 1));
+UPDATE problems SET is_wide = 1 WHERE what = 'the service did not move or rename the file';
