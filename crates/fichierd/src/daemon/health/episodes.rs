@@ -1,7 +1,7 @@
 //! When a state began and when it was over, however often it comes and goes in between.
 //!
 //! Pure: what is found, and the time, come from outside. An episode is over when its state has
-//! been gone for [`Kind::patience`]; whatever returns before is the same episode, and nothing is
+//! been gone for its [`patience`](crate::status::kind::About::patience); whatever returns before is the same episode, and nothing is
 //! said. Episodes outlive the process: those that were remembered are not over before somebody has
 //! looked whether they are.
 
@@ -108,7 +108,7 @@ impl Episodes {
         self.all.retain(|(kind, mirror), episode| {
             let Some((gone, gone_s)) = episode.gone else { return true };
             let is_over = if episode.is_seen {
-                now.saturating_duration_since(gone) >= kind.patience() / scale
+                now.saturating_duration_since(gone) >= kind.about().patience / scale
             } else {
                 is_judged(mirror.as_deref())
             };
@@ -139,7 +139,7 @@ impl Episodes {
         let scale = self.time_scale.max(1);
         let end = |(key, episode): (&(Kind, _), &Episode)| {
             let (gone, _) = episode.gone.filter(|_| episode.is_seen)?;
-            Some(gone + key.0.patience() / scale)
+            Some(gone + key.0.about().patience / scale)
         };
         self.all.iter().filter_map(end).min()
     }

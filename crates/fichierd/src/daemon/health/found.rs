@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::base::words::{counted, duration};
 use crate::mirror::Trouble;
-use crate::status::kind::{Kind, Weight};
+use crate::status::kind::{Kind, Scope, Weight};
 use crate::status::{DegradedStatus, MirrorStatus, ProofStatus, Status};
 
 /// A subscription that ends sooner is worth a word.
@@ -121,7 +121,7 @@ fn of_all(status: &Status, facts: &Facts<'_>, now: Timestamp) -> Vec<Found> {
     });
     for (trouble, next_try) in troubles {
         let kind = trouble.kind();
-        if kind.is_of_all() && all.iter().all(|found| found.kind != kind) {
+        if kind.about().scope == Scope::Service && all.iter().all(|found| found.kind != kind) {
             all.push(Found { kind, mirror: None, cause: trouble.cause(), next_try });
         }
     }
@@ -132,7 +132,10 @@ fn of_mirror(all: &mut Vec<Found>, mirror: &MirrorStatus, facts: &MirrorFacts<'_
     let mut add = |kind, cause: String, next_try| {
         all.push(Found { kind, mirror: Some(mirror.name.clone()), cause, next_try });
     };
-    let trouble = facts.trouble.or(facts.chores_trouble).filter(|it| !it.kind().is_of_all());
+    let trouble = facts
+        .trouble
+        .or(facts.chores_trouble)
+        .filter(|it| it.kind().about().scope == Scope::Mirror);
     if let Some(trouble) = trouble {
         add(trouble.kind(), trouble.cause(), facts.next_try);
     }

@@ -68,7 +68,7 @@ fn degraded(status: &Status, remembered: &[Remembered], now_s: i64) -> Vec<Degra
         let name = it.mirror.as_deref();
         name.is_none_or(|name| status.mirrors.iter().any(|mirror| mirror.name == name))
     };
-    for it in remembered.iter().filter(is_known).filter(|it| !it.kind.is_on_record()) {
+    for it in remembered.iter().filter(is_known).filter(|it| !it.kind.about().on_record) {
         let (kind, mirror, cause) = (it.kind, it.mirror.clone(), it.cause.clone());
         let found = Found { kind, mirror, cause, next_try: None };
         all.push(found.entry(Some(it.since_s), now_s));

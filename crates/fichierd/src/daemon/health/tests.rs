@@ -10,7 +10,7 @@ use super::*;
 use crate::base::exit::Exit;
 use crate::daemon::health;
 use crate::mirror::{Held, Reason, Trouble};
-use crate::status::kind::{Kind, Weight};
+use crate::status::kind::{Kind, Scope, Weight};
 use crate::status::{
     AccountStatus, AuditStatus, HeldStatus, HoldOffStatus, MirrorStatus, ProblemStatus,
     ProofStatus, SCHEMA, SnapshotStatus, Status, WatchStatus,
@@ -152,11 +152,11 @@ fn a_healthy_service_is_in_no_degraded_state() {
 
 #[test]
 fn each_state_is_found_alone_with_a_cause_and_for_whom() {
-    for kind in Kind::all() {
+    for kind in Kind::ALL {
         let found = found_when(*kind);
         let [one] = found.as_slice() else { panic!("{kind:?}: {found:?}") };
         assert_eq!(one.kind, *kind);
-        assert_eq!(one.mirror.is_none(), kind.is_of_all(), "{kind:?}");
+        assert_eq!(one.mirror.is_none(), (kind.about().scope == Scope::Service), "{kind:?}");
         assert!(!one.cause.is_empty(), "{kind:?}");
     }
 }
@@ -178,39 +178,42 @@ fn what_several_mirrors_meet_alike_is_one_state_of_the_service() {
 
 #[test]
 fn each_state_says_what_to_do_and_ends_the_program_with_a_code_of_the_list() {
-    for kind in Kind::all() {
+    for kind in Kind::ALL {
         let about = kind.about();
         assert!(about.title.len() <= 60, "{kind:?}: the title is for one line");
         assert!(!kind.what_to_do(Some("photos")).contains("MIRROR"), "{kind:?}");
         assert!(about.what_to_do.len() > 20, "{kind:?}");
-        // What stops everything has a code for scripts; what only limps may end well.
-        assert!(about.exit.is_some() || about.weight == Weight::Limps, "{kind:?}");
+        // What stops everything has a code for scripts; what only degrades it may end well.
+        assert!(about.exit.is_some() || about.weight == Weight::Degrades, "{kind:?}");
         assert_ne!(about.exit, Some(Exit::Done), "{kind:?}");
     }
 }
 
+/// A row of docs/operations.md without its code marks: word, title, what to do and exit code.
+fn documented(kind: Kind) -> String {
+    let about = kind.about();
+    let bold = if about.weight == Weight::Stops { "**" } else { "" };
+    let exit = about.exit.map(|exit| format!(" ({})", exit.code())).unwrap_or_default();
+    let (word, title) = (kind.word(), about.title);
+    format!("| {word} | {bold}{title}{bold} | {}{exit} |", about.what_to_do).replace('`', "")
+}
+
 #[test]
-fn the_documents_list_each_state_and_no_other() {
+fn the_documents_have_the_table_of_the_states_row_by_row() {
     let operations = include_str!("../../../../../docs/operations.md");
     let (_, table) = operations.split_once("## Degraded states").unwrap();
     let (table, _) = table.split_once("\n## ").unwrap();
-    let row = |line: &'static str| line.strip_prefix("| `")?.split_once("` | ");
-    let mut rows: std::collections::BTreeMap<_, _> = table.lines().filter_map(row).collect();
-    for kind in Kind::all() {
-        let (word, about) = (kind.word(), kind.about());
-        let row = rows.remove(word.as_str());
-        let row = row.unwrap_or_else(|| panic!("`{word}` is missing in docs/operations.md"));
-        assert!(row.contains(about.title), "`{word}`: \"{}\" in {row}", about.title);
-        let what_to_do = row.replace('`', "");
-        assert!(what_to_do.contains(&about.what_to_do.replace('`', "")), "`{word}`: {row}");
-        assert_eq!(row.starts_with("**"), about.weight == Weight::Stops, "`{word}`: {row}");
+    let rows: Vec<_> = table.lines().filter(|line| line.starts_with("| `")).collect();
+    for (at, kind) in Kind::ALL.iter().enumerate() {
+        let row = rows.get(at).copied().unwrap_or_default().replace('`', "");
+        assert_eq!(row, documented(*kind), "docs/operations.md, row {} of the states", at + 1);
     }
-    assert_eq!(rows.into_keys().collect::<Vec<_>>(), [""; 0], "states that are no longer known");
+    assert_eq!(rows.len(), Kind::ALL.len(), "docs/operations.md has states that are not known");
 }
 
 #[test]
 fn each_state_is_in_the_one_line_for_systemd_and_in_what_a_person_reads() {
-    for kind in Kind::all() {
+    for kind in Kind::ALL {
         let mut status = healthy();
         let found = &found_when(*kind)[0];
         status.degraded = vec![found.entry(Some(0), 7_200)];
@@ -257,7 +260,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
 fn each_state_is_told_once_when_it_begins_and_once_when_it_is_over() {
-    for kind in Kind::all() {
+    for kind in Kind::ALL {
         let (mut episodes, mut time) = (Episodes::default(), Time::start());
         let found = found_when(*kind);
         let began = episodes.observe(time.now(), found.clone(), yes);
@@ -271,12 +274,12 @@ fn each_state_is_told_once_when_it_begins_and_once_when_it_is_over() {
         time.pass(SECOND);
         let mut told = episodes.observe(time.now(), Vec::new(), yes);
         assert_eq!(episodes.current().count(), 0, "{kind:?}");
-        assert_eq!(told.is_empty(), kind.patience() > Duration::ZERO, "{kind:?}");
-        time.pass(kind.patience());
+        assert_eq!(told.is_empty(), kind.about().patience > Duration::ZERO, "{kind:?}");
+        time.pass(kind.about().patience);
         told.extend(episodes.observe(time.now(), Vec::new(), yes));
         let (mirror, lasted) = (found[0].mirror.clone(), 91 * SECOND);
         assert_eq!(told, [News::Over { kind: *kind, mirror, lasted }], "{kind:?}");
-        time.pass(kind.patience());
+        time.pass(kind.about().patience);
         assert_eq!(episodes.observe(time.now(), Vec::new(), yes), [], "{kind:?}");
         assert_eq!(episodes.to_remember(), [], "{kind:?}");
     }
@@ -284,7 +287,7 @@ fn each_state_is_told_once_when_it_begins_and_once_when_it_is_over() {
 
 #[test]
 fn what_flaps_is_one_episode_with_one_line_at_each_end() {
-    let flapping = Kind::all().iter().filter(|kind| kind.patience() > Duration::ZERO);
+    let flapping = Kind::ALL.iter().filter(|kind| kind.about().patience > Duration::ZERO);
     for kind in flapping {
         let (mut episodes, mut time) = (Episodes::default(), Time::start());
         let found = found_when(*kind);
@@ -294,7 +297,7 @@ fn what_flaps_is_one_episode_with_one_line_at_each_end() {
             time.pass(5 * SECOND);
             told.extend(episodes.observe(time.now(), Vec::new(), yes));
             assert!(episodes.next_end().is_some(), "the loop has to look again");
-            time.pass(kind.patience() - SECOND);
+            time.pass(kind.about().patience - SECOND);
         }
         assert_eq!(told.len(), 1, "{kind:?}: {told:?}");
         time.pass(SECOND);
@@ -307,7 +310,7 @@ fn what_flaps_is_one_episode_with_one_line_at_each_end() {
 
 #[test]
 fn an_episode_outlives_the_process_with_its_beginning() {
-    for kind in Kind::all() {
+    for kind in Kind::ALL {
         let (mut before, mut time) = (Episodes::default(), Time::start());
         let found = found_when(*kind);
         before.observe(time.now(), found.clone(), yes);
