@@ -1,12 +1,15 @@
 //! How a command reaches the running service: HTTP over a Unix socket.
 //!
-//! A command that changes something must not work beside the service, so it asks it. Whoever may
-//! open the socket may do everything: it is readable and writable by its owner and its group
-//! alone, and that is all the access control there is. It also answers
-//! `curl --unix-socket /run/fichierd/control.sock http://localhost/v1/status`.
+//! A command that changes something must not work beside the service, so it asks the service. Every
+//! request goes to `POST /v1/ask`, with a [`Request`] as its body; `GET /v1/status` is there for
+//! `curl --unix-socket /run/fichierd/control.sock http://localhost/v1/status`. docs/json.md shows
+//! both.
 //!
-//! The service's loop answers; the HTTP side only hands each question over ([`Call`]) and waits.
-//! Bodies and questions in flight are bounded.
+//! The mode of the socket is all the access control there is: its owner and its group may open it,
+//! and may then do everything.
+//!
+//! The service's loop answers; the HTTP side only hands each request over ([`Call`]) and waits.
+//! The size of a body and the number of requests that wait are bounded.
 //!
 //! Not for secrets: no request or reply carries the API key or a file link (invariant I10).
 
@@ -28,52 +31,52 @@ use crate::remote::habits::Habits;
 use crate::restore::proof::Proved;
 use crate::status::{CycleSummary, Status, WhyAnswer};
 
-/// What the service can be asked. Each variant is a path below `/v1`; the fields are its body.
+/// What the service can be asked, as the body of `POST /v1/ask`: `"pause"`, or `{"sync": {…}}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Request {
-    /// `GET /v1/status`: answered with [`Reply::Status`].
+    /// Tell everything: answered with [`Reply::Status`]. Also `GET /v1/status`.
     Status,
-    /// `POST /v1/sync`: run a cycle now, answered with [`Reply::Cycle`] when it has ended.
+    /// Run a cycle now: answered with [`Reply::Cycle`] when it has ended.
     Sync {
         /// The mirrors to run; all when empty.
+        #[serde(default)]
         mirrors: Vec<String>,
     },
-    /// `POST /v1/pause`: begin nothing new until `Resume`, also after a restart.
+    /// Begin nothing new until [`Request::Resume`], also after a restart.
     Pause,
-    /// `POST /v1/resume`.
+    /// End a pause.
     Resume,
-    /// `POST /v1/approve`: let the held removals happen.
+    /// Let the held removals happen.
     Approve {
         /// Of which mirror.
         mirror: String,
-        /// Also a target on which somebody else works.
+        /// Also use a target on which another installation works.
         #[serde(default)]
         take_over: bool,
     },
-    /// `POST /v1/reject`: keep the remote files whose local ones are gone.
+    /// Keep the remote files whose local ones are gone.
     Reject {
         /// Of which mirror.
         mirror: String,
     },
-    /// `POST /v1/prune`: remove what a new exclude has left on the service.
+    /// Remove the files that a new exclude has left on 1fichier.
     Prune {
         /// Of which mirror.
         mirror: String,
     },
-    /// `POST /v1/proved`: keep what a command beside the service has proved, answered with
-    /// [`Reply::Proved`].
+    /// Record what a command beside the service has proved: answered with [`Reply::Proved`].
     Proved {
         /// The result.
         proved: Proved,
     },
-    /// `POST /v1/traits`: keep what a probe has found.
+    /// Record what a probe has found out about 1fichier.
     Habits {
         /// The answers.
         #[serde(rename = "traits")]
         habits: Box<Habits>,
     },
-    /// `POST /v1/why`: answered with [`Reply::Why`].
+    /// Explain one path: answered with [`Reply::Why`].
     Why {
         /// An absolute local path.
         #[serde(with = "path_text")]
@@ -92,7 +95,7 @@ pub enum Reply {
         /// What was done, for people.
         message: String,
     },
-    /// What the cycles that were asked for have done.
+    /// To [`Request::Sync`]: what each of the cycles has done.
     Cycle(Vec<CycleSummary>),
     /// To [`Request::Why`].
     Why(WhyAnswer),
@@ -110,33 +113,17 @@ pub enum Reply {
     },
 }
 
-/// A question on its way to the service's loop. Dropping it unanswered tells the asker that the
-/// service is stopping.
+/// A request on its way to the service's loop. The asker of one that is dropped unanswered is told
+/// that the service stopped.
 #[derive(Debug)]
 pub struct Call {
     /// What is asked.
     pub request: Request,
-    /// Where the answer goes. The asker may be gone by then.
+    /// Where the answer goes; the asker may be gone by then.
     pub reply: oneshot::Sender<Reply>,
 }
 
 impl Request {
-    /// The path that stands for this request.
-    fn http_path(&self) -> &'static str {
-        match self {
-            Request::Status => "/v1/status",
-            Request::Sync { .. } => "/v1/sync",
-            Request::Pause => "/v1/pause",
-            Request::Resume => "/v1/resume",
-            Request::Approve { .. } => "/v1/approve",
-            Request::Reject { .. } => "/v1/reject",
-            Request::Prune { .. } => "/v1/prune",
-            Request::Proved { .. } => "/v1/proved",
-            Request::Habits { .. } => "/v1/traits",
-            Request::Why { .. } => "/v1/why",
-        }
-    }
-
     /// Whether the answer waits for work that may take hours.
     fn takes_long(&self) -> bool {
         matches!(self, Request::Sync { .. } | Request::Approve { .. } | Request::Prune { .. })

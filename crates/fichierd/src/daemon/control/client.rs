@@ -2,23 +2,28 @@
 //!
 //! "No service is listening" is an answer and not an error: the command then does the work
 //! itself, under the service's lock. Anything doubtful is an error, so that a command never
-//! works beside a service that merely was slow to answer.
+//! works beside a service that was only slow to answer.
 
+use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper::header::{CONTENT_TYPE, HOST};
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 
 use super::{Reply, Request};
 use crate::base::exit::Exit;
 
-/// The loop answers at once, unless the machine is in trouble.
+/// How long a command waits for an answer that needs no cycle, before it fails. The loop gives it
+/// at once, unless the machine is in trouble.
 const QUICK_ANSWER: Duration = Duration::from_secs(20);
-/// Far more than the longest status.
+/// Bytes of an answer that are read, far more than the longest status has; a longer answer is an
+/// error.
 const LARGEST_REPLY: usize = 16 * 1024 * 1024;
 
 /// The running service could not be asked.
@@ -41,7 +46,7 @@ pub enum AskError {
     /// No answer in time.
     #[error("the service has not answered for {} s; see: journalctl -u fichierd", QUICK_ANSWER.as_secs())]
     Silent,
-    /// Not the answer of a fichierd of about this version.
+    /// The answer is not that of a fichierd of about this version.
     #[error("the service gave an answer that cannot be read ({detail}); is it of another version?")]
     Unreadable {
         /// What came.
@@ -99,49 +104,22 @@ async fn converse(path: &Path, stream: UnixStream, request: &Request) -> Result<
         path: path.to_path_buf(),
         source: io::Error::other(error),
     };
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
-    let talk = async {
-        let response = sender.send_request(http_request(request)?).await.map_err(broken)?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), LARGEST_REPLY);
-        let body = body.collect().await.map_err(|error| unreadable(error.to_string()))?.to_bytes();
-        serde_json::from_slice(&body).map_err(|error| unreadable(format!("HTTP {status}: {error}")))
-    };
-    // The connection must be driven beside the conversation, and dies with it.
-    tokio::pin!(connection);
-    tokio::pin!(talk);
-    tokio::select! {
-        reply = &mut talk => reply,
-        ended = &mut connection => match ended {
-            Ok(()) => talk.await,
-            Err(error) => Err(broken(error)),
-        },
-    }
+    let body = serde_json::to_vec(request).map_err(unreadable)?;
+    let post = hyper::Request::post("/v1/ask")
+        .header(HOST, "localhost")
+        .header(CONTENT_TYPE, "application/json")
+        .body(Full::<Bytes>::from(body))
+        .map_err(unreadable)?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+    // It moves the bytes, and ends when this conversation is dropped. Its error comes out below.
+    tokio::spawn(connection);
+    let response = sender.send_request(post).await.map_err(broken)?;
+    let status = response.status();
+    let body = Limited::new(response.into_body(), LARGEST_REPLY);
+    let body = body.collect().await.map_err(unreadable)?.to_bytes();
+    serde_json::from_slice(&body).map_err(|error| unreadable(format!("HTTP {status}: {error}")))
 }
 
-fn http_request(request: &Request) -> Result<hyper::Request<Full<Bytes>>, AskError> {
-    let asks = matches!(request, Request::Status);
-    let method = if asks { hyper::Method::GET } else { hyper::Method::POST };
-    let body = body(request).map_err(|error| unreadable(error.to_string()))?;
-    hyper::Request::builder()
-        .method(method)
-        .uri(request.http_path())
-        .header(hyper::header::HOST, "localhost")
-        .header(hyper::header::CONTENT_TYPE, "application/json")
-        .body(Full::from(body))
-        .map_err(|error| unreadable(error.to_string()))
-}
-
-/// The fields of the request, without its name, which is the path.
-fn body(request: &Request) -> serde_json::Result<Vec<u8>> {
-    let named = serde_json::to_value(request)?;
-    match named.as_object().and_then(|named| named.values().next()) {
-        Some(fields) => serde_json::to_vec(fields),
-        None => Ok(Vec::new()),
-    }
-}
-
-fn unreadable(detail: String) -> AskError {
-    AskError::Unreadable { detail }
+fn unreadable(detail: impl Display) -> AskError {
+    AskError::Unreadable { detail: detail.to_string() }
 }

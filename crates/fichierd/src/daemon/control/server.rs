@@ -1,8 +1,8 @@
 //! The service's side of the control socket.
 //!
-//! Knows HTTP and nothing of the mirrors: a request becomes a [`Call`], and whatever the loop
-//! answers is sent back as JSON with status 200, a refusal with 409. Where the loop cannot be
-//! reached the answer is 503.
+//! This file knows HTTP and nothing of the mirrors: a request becomes a [`Call`], and the answer of
+//! the loop is sent back as JSON with status 200, or 409 when it is a refusal. The status is 503
+//! when the loop cannot be reached, and 400, 413, 415 or 422 when the body is no [`Request`].
 
 use std::fs;
 use std::io;
@@ -18,39 +18,29 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use fichier_state::failpoint;
-use serde::Deserialize;
 use tokio::net::UnixListener;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tracing::warn;
 
-use super::{Call, Reply, Request, path_text};
+use super::{Call, Reply, Request};
 use crate::base::exit::Exit;
-use crate::remote::habits::Habits;
-use crate::restore::proof::Proved;
 
-/// A request is a list of mirror names or a path.
+/// Bytes in the body of a request, mostly mirror names or a path; a longer one is refused with 413.
 const LARGEST_BODY: usize = 64 * 1024;
-/// Questions of each kind that wait for an answer at the same time.
-const MOST_QUESTIONS: usize = 16;
+/// Requests, quick or long, that wait for an answer at the same time; a further one of that kind is
+/// refused with 503.
+const MOST_WAITING: usize = 16;
 
-/// Answers on `listener` until the future is dropped, which closes the socket; questions that
-/// are still open then get no answer.
+/// Answers on `listener` until the future is dropped, which closes the socket; requests that are
+/// still open then get no answer.
 ///
-/// Each question is sent to `calls`. Waits when that channel is full.
+/// Each request is sent to `calls`, and waits while that channel is full.
 pub async fn serve(listener: UnixListener, calls: mpsc::Sender<Call>) {
-    let places = || Arc::new(Semaphore::new(MOST_QUESTIONS));
+    let places = || Arc::new(Semaphore::new(MOST_WAITING));
     let desk = Desk { calls, quick: places(), long: places() };
     let router = Router::new()
-        .route("/v1/status", get(async |State(desk): State<Desk>| desk.ask(Request::Status).await))
-        .route("/v1/pause", post(async |State(desk): State<Desk>| desk.ask(Request::Pause).await))
-        .route("/v1/resume", post(async |State(desk): State<Desk>| desk.ask(Request::Resume).await))
-        .route("/v1/sync", post(sync))
-        .route("/v1/approve", post(approve))
-        .route("/v1/reject", post(reject))
-        .route("/v1/prune", post(prune))
-        .route("/v1/proved", post(proved))
-        .route("/v1/traits", post(habits))
-        .route("/v1/why", post(why))
+        .route("/v1/status", get(status))
+        .route("/v1/ask", post(ask))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .with_state(desk);
     if let Err(error) = axum::serve(listener, router).await {
@@ -60,13 +50,13 @@ pub async fn serve(listener: UnixListener, calls: mpsc::Sender<Call>) {
 
 /// Opens the socket at `path`, mode 0660, in a folder that is made with mode 0750 when missing.
 ///
-/// A socket left by a service that was killed is replaced, but only after nobody answered on it.
+/// A socket that a killed service has left behind is replaced, once nobody answers on it.
 ///
 /// # Errors
 ///
-/// * `AddrInUse`: somebody answers on that socket, or a file that is no socket lies there.
+/// * `AddrInUse`: another process answers on that socket, or the path is that of another file.
 /// * `InvalidInput`: the path is longer than the 107 bytes that a Unix socket may have.
-/// * whatever else the file system says.
+/// * Any other error of the file system.
 pub fn listen(path: &Path) -> io::Result<UnixListener> {
     if let Some(folder) = path.parent() {
         fs::DirBuilder::new().recursive(true).mode(0o750).create(folder)?;
@@ -82,7 +72,7 @@ pub fn listen(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Whether a socket lies at `path` on which nobody listens.
+/// Whether the file at `path` is a socket on which nobody listens.
 fn is_abandoned(path: &Path) -> io::Result<bool> {
     if !fs::symlink_metadata(path)?.file_type().is_socket() {
         return Ok(false);
@@ -99,17 +89,17 @@ fn remove_socket(path: &Path) -> io::Result<()> {
     fs::remove_file(path)
 }
 
-/// Where questions are handed over.
+/// Where requests are handed over to the loop.
 #[derive(Clone)]
 struct Desk {
     calls: mpsc::Sender<Call>,
     quick: Arc<Semaphore>,
-    /// Apart, so that commands that wait for hours do not keep anybody from the status.
+    /// Counted apart, so that commands that wait for hours leave room for a quick one.
     long: Arc<Semaphore>,
 }
 
 impl Desk {
-    async fn ask(&self, request: Request) -> Response {
+    async fn answer(&self, request: Request) -> Response {
         failpoint::reached("control:asked");
         let places = if request.takes_long() { &self.long } else { &self.quick };
         let Ok(_place) = places.try_acquire() else {
@@ -134,71 +124,10 @@ fn unavailable(message: &str) -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, Json(reply)).into_response()
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SyncBody {
-    #[serde(default)]
-    mirrors: Vec<String>,
+async fn status(State(desk): State<Desk>) -> Response {
+    desk.answer(Request::Status).await
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct MirrorBody {
-    mirror: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ApproveBody {
-    mirror: String,
-    #[serde(default)]
-    take_over: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ProvedBody {
-    proved: Proved,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct HabitsBody {
-    #[serde(rename = "traits")]
-    habits: Box<Habits>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WhyBody {
-    #[serde(with = "path_text")]
-    path: std::path::PathBuf,
-}
-
-async fn sync(State(desk): State<Desk>, Json(body): Json<SyncBody>) -> Response {
-    desk.ask(Request::Sync { mirrors: body.mirrors }).await
-}
-
-async fn approve(State(desk): State<Desk>, Json(body): Json<ApproveBody>) -> Response {
-    desk.ask(Request::Approve { mirror: body.mirror, take_over: body.take_over }).await
-}
-
-async fn reject(State(desk): State<Desk>, Json(body): Json<MirrorBody>) -> Response {
-    desk.ask(Request::Reject { mirror: body.mirror }).await
-}
-
-async fn prune(State(desk): State<Desk>, Json(body): Json<MirrorBody>) -> Response {
-    desk.ask(Request::Prune { mirror: body.mirror }).await
-}
-
-async fn proved(State(desk): State<Desk>, Json(body): Json<ProvedBody>) -> Response {
-    desk.ask(Request::Proved { proved: body.proved }).await
-}
-
-async fn habits(State(desk): State<Desk>, Json(body): Json<HabitsBody>) -> Response {
-    desk.ask(Request::Habits { habits: body.habits }).await
-}
-
-async fn why(State(desk): State<Desk>, Json(body): Json<WhyBody>) -> Response {
-    desk.ask(Request::Why { path: body.path }).await
+async fn ask(State(desk): State<Desk>, Json(request): Json<Request>) -> Response {
+    desk.answer(request).await
 }

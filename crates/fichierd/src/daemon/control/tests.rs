@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::base::exit::Exit;
 
-/// A service that answers every question with what `answer` makes of it.
+/// A service that answers every request with what `answer` makes of it.
 fn service(path: &Path, answer: fn(Request) -> Option<Reply>) {
     let listener = listen(path).unwrap();
     let (calls, mut asked) = mpsc::channel::<Call>(4);
@@ -68,7 +68,7 @@ async fn a_refusal_comes_with_its_exit_code() {
 }
 
 #[tokio::test]
-async fn a_question_that_is_dropped_is_answered_with_try_later() {
+async fn a_request_that_is_dropped_is_answered_with_try_later() {
     let dir = tempfile::tempdir().unwrap();
     let socket = dir.path().join("control.sock");
     service(&socket, |_| None);
@@ -131,7 +131,7 @@ async fn a_body_that_is_too_long_is_refused_and_the_service_goes_on() {
 }
 
 #[tokio::test]
-async fn commands_that_wait_do_not_keep_anybody_from_the_status() {
+async fn commands_that_wait_leave_room_for_the_status() {
     let dir = tempfile::tempdir().unwrap();
     let socket = dir.path().join("control.sock");
     let listener = listen(&socket).unwrap();
@@ -158,16 +158,74 @@ async fn commands_that_wait_do_not_keep_anybody_from_the_status() {
     drop((waiting, unanswered));
 }
 
+/// What comes back for these bytes.
+async fn say(socket: &Path, request: &str) -> String {
+    let mut stream = UnixStream::connect(socket).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).await.unwrap();
+    response
+}
+
+async fn post(socket: &Path, body: &str) -> String {
+    let head = "POST /v1/ask HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+                Content-Type: application/json\r\nContent-Length";
+    say(socket, &format!("{head}: {}\r\n\r\n{body}", body.len())).await
+}
+
 #[tokio::test]
 async fn the_status_can_be_asked_for_without_this_program() {
     let dir = tempfile::tempdir().unwrap();
     let socket = dir.path().join("control.sock");
     service(&socket, echo);
-    let mut stream = UnixStream::connect(&socket).await.unwrap();
     let request = "GET /v1/status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut response = String::new();
-    stream.read_to_string(&mut response).await.unwrap();
+    let response = say(&socket, request).await;
     assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
     assert!(response.ends_with(r#"{"reply":"done","content":{"message":"Status"}}"#), "{response}");
+}
+
+#[tokio::test]
+async fn the_requests_of_the_documents_can_be_asked_without_this_program() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("control.sock");
+    service(&socket, echo);
+    let json = include_str!("../../../../../docs/json.md");
+    let (_, table) = json.split_once("| Body of `POST /v1/ask` |").unwrap();
+    let (table, _) = table.split_once("\n\n").unwrap();
+    let cells = table.lines().filter_map(|row| row.split('|').nth(1));
+    let codes = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    let mut asked = Vec::new();
+    for body in codes.filter(|code| code.starts_with(['"', '{'])) {
+        let response = post(&socket, body).await;
+        let (_, request) = response.split_once(r#""message":""#).expect(&response);
+        asked.push(request.split([' ', '"']).next().unwrap().to_owned());
+    }
+    asked.dedup();
+    let documented =
+        ["Status", "Sync", "Pause", "Resume", "Approve", "Reject", "Prune", "Proved", "Why"];
+    assert_eq!(asked, documented);
+}
+
+#[tokio::test]
+async fn what_is_no_request_is_refused_as_a_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("control.sock");
+    service(&socket, echo);
+    for body in [
+        "",
+        "{",
+        "null",
+        r#""approve""#,
+        r#""erase""#,
+        r#"{"erase":{}}"#,
+        r#"{"prune":{}}"#,
+        r#"{"prune":{"mirror":"a","all":true}}"#,
+        r#"{"pause":null,"resume":null}"#,
+        r#"{"sync":{}} {"sync":{}}"#,
+    ] {
+        let response = post(&socket, body).await;
+        let is_refused =
+            ["HTTP/1.1 400 ", "HTTP/1.1 422 "].iter().any(|it| response.starts_with(it));
+        assert!(is_refused, "{body}: {response}");
+    }
 }
