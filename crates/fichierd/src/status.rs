@@ -55,6 +55,23 @@ pub struct Status {
     pub degraded: Vec<DegradedStatus>,
 }
 
+/// That of this version, while no service runs and nothing is known.
+impl Default for Status {
+    fn default() -> Status {
+        Status {
+            schema: SCHEMA.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            running: false,
+            paused: false,
+            hold_off: None,
+            account: None,
+            calls_made: 0,
+            mirrors: Vec::new(),
+            degraded: Vec::new(),
+        }
+    }
+}
+
 /// A degraded state, while it lasts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DegradedStatus {
@@ -101,7 +118,7 @@ pub struct AccountStatus {
 }
 
 /// What a mirror is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MirrorState {
     /// Everything that was found is safe.
@@ -117,11 +134,12 @@ pub enum MirrorState {
     /// The service does not run.
     Offline,
     /// No cycle has ever ended.
+    #[default]
     Never,
 }
 
-/// One mirror.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// One mirror; by default one of which nothing is known.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct MirrorStatus {
     /// As in the configuration.
     pub name: String,

@@ -15,15 +15,11 @@ fn now() -> Timestamp {
 
 fn status(mirrors: Vec<MirrorStatus>) -> Status {
     Status {
-        schema: SCHEMA.to_owned(),
         version: "0.1.0".to_owned(),
         running: true,
-        paused: false,
-        hold_off: None,
-        account: None,
         calls_made: 1,
         mirrors,
-        degraded: Vec::new(),
+        ..Status::default()
     }
 }
 
@@ -33,29 +29,12 @@ fn idle() -> MirrorStatus {
         source: "/srv/photos".into(),
         target: "/backups/web1/photos".to_owned(),
         state: MirrorState::Idle,
-        what: String::new(),
-        held: None,
         last_success: Some(now()),
         last_success_age_s: Some(125),
         files: 184_203,
         bytes: 5 << 40,
-        pending_files: 0,
-        pending_bytes: 0,
-        unmanaged: 0,
-        foreign: 0,
-        unsettled: Vec::new(),
-        versions_files: 0,
-        versions_bytes: 0,
-        problems: Vec::new(),
-        problem_count: 0,
         watch: WatchStatus { mode: "watching".to_owned(), watched: 12, advice: None },
-        history_from: None,
-        audit: None,
-        removals_wait: false,
-        proofs: ProofsStatus::default(),
-        snapshot: None,
-        replaced_in_24_h: 0,
-        quota_warning: None,
+        ..MirrorStatus::default()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
-use super::recorded::{account, blank, empty, hold_off_status, mirror_on_record, timestamp};
+use super::recorded::{account, blank, hold_off_status, mirror_on_record, timestamp};
 use crate::base::words::{bytes, count};
 use crate::daemon::Seat;
 use crate::disk::watch::WatchMode;
@@ -17,10 +17,15 @@ pub(crate) fn live<'a>(
     seats: impl Iterator<Item = &'a Seat>,
     paused: bool,
 ) -> Status {
-    let mut status = empty(true, paused);
-    status.calls_made = shared.client.pacer().calls_made();
-    status.hold_off = shared.client.pacer().hold_off().map(hold_off_status);
-    status.account = shared.state.read(account).unwrap_or_default();
+    let pacer = shared.client.pacer();
+    let mut status = Status {
+        running: true,
+        paused,
+        calls_made: pacer.calls_made(),
+        hold_off: pacer.hold_off().map(hold_off_status),
+        account: shared.state.read(account).unwrap_or_default(),
+        ..Status::default()
+    };
     for seat in seats {
         let recorded = shared.state.read(|s| mirror_on_record(s, &seat.config));
         let mut mirror = recorded.unwrap_or_else(|_| blank(&seat.config));

@@ -3,7 +3,7 @@
 use fichier_state::{Clock, Store};
 use jiff::Timestamp;
 
-use super::recorded::{account, blank, empty, mirror_on_record};
+use super::recorded::{account, blank, mirror_on_record};
 use super::{Facts, Found, Remembered, found};
 use crate::config::MirrorConfig;
 use crate::status::{DegradedStatus, HoldOffStatus, MirrorState, Status};
@@ -18,9 +18,8 @@ pub fn offline(
     mirrors: &[MirrorConfig],
     hold_off: Option<HoldOffStatus>,
 ) -> Result<Status, fichier_state::Error> {
-    let mut status = empty(false, store.paused()?);
-    status.hold_off = hold_off;
-    status.account = account(store)?;
+    let (paused, account) = (store.paused()?, account(store)?);
+    let mut status = Status { paused, account, hold_off, ..Status::default() };
     for config in mirrors {
         let mut mirror = mirror_on_record(store, config)?;
         (mirror.state, mirror.what) = match (&mirror.held, mirror.last_success) {
@@ -37,9 +36,8 @@ pub fn offline(
 
 /// The status of mirrors that nothing is on record of.
 pub fn never(mirrors: &[MirrorConfig], hold_off: Option<HoldOffStatus>) -> Status {
-    let mut status = empty(false, false);
-    status.hold_off = hold_off;
-    status.mirrors = mirrors.iter().map(blank).collect();
+    let mirrors = mirrors.iter().map(blank).collect();
+    let mut status = Status { hold_off, mirrors, ..Status::default() };
     status.degraded = degraded(&status, &[], Clock::default().now_s());
     status
 }

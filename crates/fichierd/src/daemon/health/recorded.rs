@@ -13,53 +13,18 @@ use crate::config::MirrorConfig;
 use crate::mirror::Held;
 use crate::remote::trust;
 use crate::status::{
-    HeldStatus, HoldOffStatus, MOST_LISTED, MirrorState, MirrorStatus, ProblemStatus, ProofsStatus,
-    SCHEMA, Status, WatchStatus,
+    HeldStatus, HoldOffStatus, MOST_LISTED, MirrorStatus, ProblemStatus, WatchStatus,
 };
 
-pub(super) fn empty(running: bool, paused: bool) -> Status {
-    Status {
-        schema: SCHEMA.to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        running,
-        paused,
-        hold_off: None,
-        account: None,
-        calls_made: 0,
-        mirrors: Vec::new(),
-        degraded: Vec::new(),
-    }
-}
-
+/// The status of a mirror that nothing is on record of.
 pub(super) fn blank(config: &MirrorConfig) -> MirrorStatus {
     MirrorStatus {
         name: config.name.clone(),
         source: config.source.clone(),
         target: config.target.clone(),
-        state: MirrorState::Never,
         what: "not mirrored yet".to_owned(),
-        held: None,
-        last_success: None,
-        last_success_age_s: None,
-        files: 0,
-        bytes: 0,
-        pending_files: 0,
-        pending_bytes: 0,
-        unmanaged: 0,
-        foreign: 0,
-        unsettled: Vec::new(),
-        versions_files: 0,
-        versions_bytes: 0,
-        problems: Vec::new(),
-        problem_count: 0,
-        watch: WatchStatus { mode: "off".to_owned(), watched: 0, advice: None },
-        history_from: None,
-        audit: None,
-        removals_wait: false,
-        proofs: ProofsStatus::default(),
-        snapshot: None,
-        replaced_in_24_h: 0,
-        quota_warning: None,
+        watch: WatchStatus { mode: "off".to_owned(), ..WatchStatus::default() },
+        ..MirrorStatus::default()
     }
 }
 

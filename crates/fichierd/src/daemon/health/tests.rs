@@ -12,8 +12,8 @@ use crate::daemon::health;
 use crate::mirror::{Held, Reason, Trouble};
 use crate::status::kind::{Kind, Scope, Weight};
 use crate::status::{
-    AccountStatus, AuditStatus, HeldStatus, HoldOffStatus, MirrorStatus, ProblemStatus,
-    ProofStatus, SCHEMA, SnapshotStatus, Status, WatchStatus,
+    AccountStatus, AuditStatus, HeldStatus, HoldOffStatus, MirrorState, MirrorStatus,
+    ProblemStatus, ProofStatus, SnapshotStatus, Status, WatchStatus,
 };
 
 fn now() -> Timestamp {
@@ -21,22 +21,18 @@ fn now() -> Timestamp {
 }
 
 fn healthy() -> Status {
-    let mirror = r#"{"name": "photos", "source": "/srv/photos", "target": "/photos",
-        "state": "idle", "what": "", "held": null, "last_success": null, "last_success_age_s": 9,
-        "files": 3, "bytes": 3, "pending_files": 0, "pending_bytes": 0, "unmanaged": 0,
-        "foreign": 0, "unsettled": [], "versions_files": 0, "versions_bytes": 0, "problems": [],
-        "problem_count": 0, "watch": {"mode": "watching", "watched": 3, "advice": null}}"#;
-    Status {
-        schema: SCHEMA.to_owned(),
-        version: "0.1.0".to_owned(),
-        running: true,
-        paused: false,
-        hold_off: None,
-        account: None,
-        calls_made: 1,
-        mirrors: vec![serde_json::from_str(mirror).unwrap()],
-        degraded: Vec::new(),
-    }
+    let mirror = MirrorStatus {
+        name: "photos".to_owned(),
+        source: "/srv/photos".into(),
+        target: "/photos".to_owned(),
+        state: MirrorState::Idle,
+        last_success_age_s: Some(9),
+        files: 3,
+        bytes: 3,
+        watch: WatchStatus { mode: "watching".to_owned(), watched: 3, advice: None },
+        ..MirrorStatus::default()
+    };
+    Status { running: true, calls_made: 1, mirrors: vec![mirror], ..Status::default() }
 }
 
 fn trouble(kind: Kind) -> Trouble {
