@@ -89,20 +89,14 @@ impl World {
     fn before(emulator: Emulator, configure: impl FnOnce(&mut MirrorConfig)) -> World {
         let (source, state) = (TempDir::new().unwrap(), TempDir::new().unwrap());
         let mut config = MirrorConfig {
-            name: "photos".to_owned(),
-            source: source.path().to_owned(),
-            target: TARGET.to_owned(),
-            exclude: Vec::new(),
             settle: Duration::ZERO,
-            settle_at_most: Duration::from_secs(300),
-            rescan: Duration::from_secs(3600),
             max_removals: MaxRemovals::Percent(100),
-            removals_floor: 100,
             keep: Keep::Forever,
             keep_versions: None,
             audit: None,
             drill: None,
             drill_bytes: 1 << 20,
+            ..MirrorConfig::new("photos", source.path(), TARGET)
         };
         configure(&mut config);
         let shared = open(&emulator, state.path(), 0);

@@ -7,7 +7,6 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -150,20 +149,15 @@ impl World {
             false => (MaxRemovals::Percent(100), 100),
         };
         let config = MirrorConfig {
-            name: "photos".to_owned(),
-            source: PathBuf::from("/source"),
-            target: TARGET.to_owned(),
-            exclude: Vec::new(),
             settle: Duration::from_secs(2),
             settle_at_most: Duration::from_secs(60),
-            rescan: Duration::from_secs(3600),
             max_removals: share,
             removals_floor: floor,
             keep: if setting.keep_versions { Keep::Forever } else { Keep::None },
             keep_versions: None,
             audit: None,
             drill: None,
-            drill_bytes: 1 << 20,
+            ..MirrorConfig::new("photos", "/source", TARGET)
         };
         let pacer = Pacer::in_memory_at(PaceConfig::default(), clock);
         let random = Random::seeded(script.seed ^ 0x5eed);

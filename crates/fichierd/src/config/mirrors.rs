@@ -4,7 +4,7 @@
 //! nor over a remote one, which each would take for foreign. And what this program writes
 //! itself must not lie in a folder that it watches, or it would never come to rest.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,18 +15,6 @@ use super::file::MirrorFile;
 use super::rules::{Complaints, path};
 use super::values::HumanDuration;
 use super::{Keep, MaxRemovals, MirrorConfig};
-
-const SETTLE: Duration = Duration::from_secs(5);
-const SETTLE_AT_MOST: Duration = Duration::from_secs(5 * 60);
-const RESCAN: Duration = Duration::from_secs(60 * 60);
-const MAX_REMOVALS: MaxRemovals = MaxRemovals::Percent(25);
-const REMOVALS_FLOOR: u64 = 100;
-const KEEP: Keep = Keep::For(Duration::from_secs(30 * DAY_S));
-
-const KEEP_VERSIONS: u32 = 20;
-const AUDIT: Duration = Duration::from_secs(7 * DAY_S);
-const DRILL: Duration = Duration::from_secs(30 * DAY_S);
-const DRILL_BYTES: u64 = 256 << 20;
 
 const DAY_S: u64 = 24 * 60 * 60;
 /// A pass more often than this would never end.
@@ -56,18 +44,47 @@ impl Spans {
     }
 }
 
+impl MirrorConfig {
+    /// A mirror with the default for every key that may be left out (docs/configuration.md).
+    pub fn new(
+        name: impl Into<String>,
+        source: impl Into<PathBuf>,
+        target: impl Into<String>,
+    ) -> MirrorConfig {
+        let days = |days: u64| Duration::from_secs(days * DAY_S);
+        MirrorConfig {
+            name: name.into(),
+            source: source.into(),
+            target: target.into(),
+            exclude: Vec::new(),
+            settle: Duration::from_secs(5),
+            settle_at_most: Duration::from_secs(5 * 60),
+            rescan: Duration::from_secs(60 * 60),
+            max_removals: MaxRemovals::Percent(25),
+            removals_floor: 100,
+            keep: Keep::For(days(30)),
+            keep_versions: Some(20),
+            audit: Some(days(7)),
+            drill: Some(days(30)),
+            drill_bytes: 256 << 20,
+        }
+    }
+}
+
 /// Checks one mirror by itself.
 pub(super) fn mirror(file: MirrorFile, complaints: &mut Complaints) -> MirrorConfig {
     check_name(&file.name, complaints);
     check_excludes(&file.exclude, complaints);
+    let source = path(file.source, "source", complaints);
+    let target = target(&file.target, complaints);
+    let default = MirrorConfig::new(file.name.into_inner(), source, target);
     let settle =
-        bounded(file.settle, "settle", SETTLE, Duration::ZERO..=LONGEST_SETTLE, complaints);
+        bounded(file.settle, "settle", default.settle, Duration::ZERO..=LONGEST_SETTLE, complaints);
     let most_span = file.settle_at_most.as_ref().map(Spanned::span);
-    let default = SETTLE_AT_MOST.max(settle);
     let settle_at_most = bounded(
         file.settle_at_most,
         "settle_at_most",
-        default,
+        default.settle_at_most.max(settle),
         Duration::ZERO..=LONGEST_SETTLE,
         complaints,
     );
@@ -75,23 +92,20 @@ pub(super) fn mirror(file: MirrorFile, complaints: &mut Complaints) -> MirrorCon
         let help = "settle_at_most is how long a file that never rests is waited for at most";
         complaints.add(most_span, "`settle_at_most` is shorter than `settle`", help);
     }
-    let rescan =
-        bounded(file.rescan, "rescan", RESCAN, SHORTEST_RESCAN..=LONGEST_RESCAN, complaints);
+    let rescans = SHORTEST_RESCAN..=LONGEST_RESCAN;
     MirrorConfig {
-        name: file.name.into_inner(),
-        source: path(file.source, "source", complaints),
-        target: target(&file.target, complaints),
         exclude: file.exclude.into_iter().map(Spanned::into_inner).collect(),
         settle,
         settle_at_most,
-        rescan,
-        max_removals: file.max_removals.map_or(MAX_REMOVALS, Spanned::into_inner),
-        removals_floor: removals_floor(file.removals_floor, complaints),
-        keep: file.keep.map_or(KEEP, |keep| keep.into_inner().0),
-        keep_versions: keep_versions(file.keep_versions, complaints),
-        audit: period(file.audit, "audit", AUDIT, complaints),
-        drill: period(file.drill, "drill", DRILL, complaints),
-        drill_bytes: file.drill_bytes.map_or(DRILL_BYTES, |size| size.into_inner().0),
+        rescan: bounded(file.rescan, "rescan", default.rescan, rescans, complaints),
+        max_removals: file.max_removals.map_or(default.max_removals, Spanned::into_inner),
+        removals_floor: removals_floor(file.removals_floor, default.removals_floor, complaints),
+        keep: file.keep.map_or(default.keep, |keep| keep.into_inner().0),
+        keep_versions: keep_versions(file.keep_versions, default.keep_versions, complaints),
+        audit: period(file.audit, "audit", default.audit, complaints),
+        drill: period(file.drill, "drill", default.drill, complaints),
+        drill_bytes: file.drill_bytes.map_or(default.drill_bytes, |size| size.into_inner().0),
+        ..default
     }
 }
 
@@ -227,10 +241,19 @@ fn bounded(
     typed: Option<Spanned<HumanDuration>>,
     key: &str,
     default: Duration,
-    range: std::ops::RangeInclusive<Duration>,
+    range: RangeInclusive<Duration>,
     complaints: &mut Complaints,
 ) -> Duration {
-    let Some(typed) = typed else { return default };
+    typed.map_or(default, |typed| within(&typed, key, range, complaints))
+}
+
+/// What was typed, which has to lie in the range.
+fn within(
+    typed: &Spanned<HumanDuration>,
+    key: &str,
+    range: RangeInclusive<Duration>,
+    complaints: &mut Complaints,
+) -> Duration {
     let HumanDuration(duration) = *typed.get_ref();
     if !range.contains(&duration) {
         let (shortest, longest) = (range.start(), range.end().as_secs() / DAY_S);
@@ -244,24 +267,28 @@ fn bounded(
     duration
 }
 
-fn removals_floor(typed: Option<Spanned<i64>>, complaints: &mut Complaints) -> u64 {
-    let Some(typed) = typed else { return REMOVALS_FLOOR };
+fn removals_floor(typed: Option<Spanned<i64>>, default: u64, complaints: &mut Complaints) -> u64 {
+    let Some(typed) = typed else { return default };
     u64::try_from(*typed.get_ref()).unwrap_or_else(|_| {
         let help = "0 means that only max_removals counts";
         complaints.add(Some(typed.span()), "`removals_floor` must not be negative", help);
-        REMOVALS_FLOOR
+        default
     })
 }
 
-fn keep_versions(typed: Option<Spanned<i64>>, complaints: &mut Complaints) -> Option<u32> {
-    let Some(typed) = typed else { return Some(KEEP_VERSIONS) };
+fn keep_versions(
+    typed: Option<Spanned<i64>>,
+    default: Option<u32>,
+    complaints: &mut Complaints,
+) -> Option<u32> {
+    let Some(typed) = typed else { return default };
     match u32::try_from(*typed.get_ref()) {
         Ok(0) => None,
         Ok(count) => Some(count),
         Err(_) => {
             let message = "`keep_versions` must not be negative, nor above 4 billion";
             complaints.add(Some(typed.span()), message, "0 means no limit");
-            Some(KEEP_VERSIONS)
+            default
         }
     }
 }
@@ -270,13 +297,14 @@ fn keep_versions(typed: Option<Spanned<i64>>, complaints: &mut Complaints) -> Op
 fn period(
     typed: Option<Spanned<HumanDuration>>,
     key: &str,
-    default: Duration,
+    default: Option<Duration>,
     complaints: &mut Complaints,
 ) -> Option<Duration> {
-    if typed.as_ref().is_some_and(|typed| typed.get_ref().0.is_zero()) {
-        return None;
+    match typed {
+        None => default,
+        Some(typed) if typed.get_ref().0.is_zero() => None,
+        Some(typed) => Some(within(&typed, key, SHORTEST_PERIOD..=LONGEST_PERIOD, complaints)),
     }
-    Some(bounded(typed, key, default, SHORTEST_PERIOD..=LONGEST_PERIOD, complaints))
 }
 
 /// How `this` overlaps `other`, as a verb; `None` if they lie apart.

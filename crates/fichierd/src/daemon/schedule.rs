@@ -191,27 +191,12 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Keep, MaxRemovals};
     use crate::mirror::Outcome;
     use crate::remote::report::CycleReport;
 
     fn config() -> MirrorConfig {
-        MirrorConfig {
-            name: "photos".to_owned(),
-            source: "/srv/photos".into(),
-            target: "/backup/photos".to_owned(),
-            exclude: Vec::new(),
-            settle: Duration::ZERO,
-            settle_at_most: Duration::from_secs(300),
-            rescan: Duration::from_secs(3600),
-            max_removals: MaxRemovals::Percent(25),
-            removals_floor: 100,
-            keep: Keep::Forever,
-            keep_versions: None,
-            audit: None,
-            drill: None,
-            drill_bytes: 1 << 20,
-        }
+        let config = MirrorConfig::new("photos", "/srv/photos", "/backup/photos");
+        MirrorConfig { settle: Duration::ZERO, ..config }
     }
 
     fn ended(trouble: Option<Trouble>) -> CycleEnd {
