@@ -1,7 +1,7 @@
 //! What the service tells systemd, and when it may be called alive.
 //!
 //! Does nothing where `$NOTIFY_SOCKET` is not set. A message that cannot be sent is not worth
-//! stopping for: it is logged at debug level, and systemd draws its own conclusions.
+//! stopping for: it is logged at debug level.
 //!
 //! The watchdog is fed only while the main loop ticks: a loop that hangs stops the messages, and
 //! systemd restarts the service. It is *not* tied to the network: an upload of four hours and a
@@ -14,7 +14,8 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tracing::debug;
 
-/// Without a watchdog the loop looks so often whether something is over.
+/// How long the loop waits for an event at most; then it looks whether a degraded state has ended.
+/// A watchdog makes it shorter.
 const LONGEST_TURN: Duration = Duration::from_secs(30);
 
 /// Counts the turns of the main loop. Clones share the count.
@@ -22,7 +23,7 @@ const LONGEST_TURN: Duration = Duration::from_secs(30);
 pub struct Progress(Arc<AtomicU64>);
 
 impl Progress {
-    /// Says that the loop has gone round once more.
+    /// Counts one turn of the loop.
     pub fn tick(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
@@ -77,14 +78,6 @@ pub async fn feed_watchdog(progress: Progress) {
             send(&[NotifyState::Watchdog]);
         }
     }
-}
-
-/// How long the main loop may wait for an event: half a minute, or less where the unit sets a
-/// shorter watchdog. Half of what feeds the watchdog, so that no turn of the feeder is without one
-/// of the loop, however late the timers are.
-pub fn longest_rest() -> Duration {
-    const REST: Duration = Duration::from_secs(30);
-    watchdog_interval().map_or(REST, |interval| REST.min(interval / 4))
 }
 
 /// How long the unit lets the service be silent, if it sets a watchdog for this process.
