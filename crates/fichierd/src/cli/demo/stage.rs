@@ -197,7 +197,7 @@ mod tests {
     use crate::status::MirrorState;
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_change_that_has_not_come_to_rest_keeps_the_mirror_from_being_up_to_date() {
+    async fn a_change_that_has_not_settled_keeps_the_mirror_from_being_up_to_date() {
         let dir = tempfile::tempdir().unwrap();
         let mut stage = Stage::set(dir.path()).await.unwrap();
         let hour = Duration::from_secs(3600);
@@ -213,7 +213,7 @@ mod tests {
             }
             tokio::task::yield_now().await;
         };
-        assert_eq!(status.what, "waiting until changes have come to rest");
+        assert_eq!(status.what, "waiting until changes have settled");
         assert_eq!(status.state, MirrorState::Waiting);
         service.stop().await.unwrap();
     }

@@ -25,7 +25,7 @@ pub fn line(status: &Status) -> String {
     let is = |state| status.mirrors.iter().any(|mirror| mirror.state == state);
     let verb = match (is(MirrorState::Working), is(MirrorState::Waiting)) {
         (true, _) => "working",
-        (false, true) => "waiting until changes have come to rest",
+        (false, true) => "waiting until changes have settled",
         (false, false) => "idle",
     };
     let mut line = format!("{verb} · {} safe", counted(files, "file"));
@@ -76,8 +76,8 @@ pub fn summary(name: &str, end: &CycleEnd) -> CycleSummary {
     }
 }
 
-/// One line in the journal for a cycle that did something. That it could not, and waits, is told
-/// by [`crate::status::kind`].
+/// Writes one line to the journal for a cycle that changed something. A cycle that could not work
+/// is told as a degraded state.
 pub(crate) fn log_end(name: &str, end: &CycleEnd) {
     let report = &end.report;
     if report.changed_something() {

@@ -85,7 +85,7 @@ fn state_of(seat: &Seat, mirror: &MirrorStatus, paused: bool) -> (MirrorState, S
             (MirrorState::Never, "not mirrored yet".to_owned())
         }
         (None, None) if !seat.dirty.is_empty() => {
-            (MirrorState::Waiting, "waiting until changes have come to rest".to_owned())
+            (MirrorState::Waiting, "waiting until changes have settled".to_owned())
         }
         (None, None) => (MirrorState::Idle, "up to date".to_owned()),
     }
