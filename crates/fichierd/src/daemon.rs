@@ -55,48 +55,52 @@ use waiter::Waiter;
 /// Everything that can happen to the service.
 #[derive(Debug)]
 enum Event {
-    /// A mirror has something to look at; when, its schedule says.
+    /// Something changed in a source. All that follows is a turn of the loop, which asks the
+    /// schedule of each mirror whether a cycle is due.
     Dirty,
     /// Something was mounted or unmounted somewhere.
     MountsChanged,
-    /// A command.
+    /// A command asks something through the control socket.
     Asked(Call),
-    /// SIGHUP.
+    /// SIGHUP: read the configuration again.
     Reload,
     /// SIGUSR1: look at everything now.
     LookNow,
-    /// SIGTERM or SIGINT.
+    /// SIGTERM or SIGINT: end in an orderly way.
     Stop,
 }
 
-/// One mirror, its watch, and what is going on with it.
+/// One mirror with its watch, its schedule and how it fares.
 pub(crate) struct Seat {
     /// As configured.
     pub(crate) config: MirrorConfig,
     /// Its row in the state.
     pub(crate) id: fichier_state::MirrorId,
-    /// The mirror itself; away while a cycle runs.
+    /// The mirror itself; `None` while a cycle or other work has it.
     worker: Option<MirrorWorker>,
-    /// What is to be looked at.
+    /// The paths that have to be looked at.
     pub(crate) dirty: crate::disk::dirty::DirtyQueue,
     /// The watch, if the source could be watched.
     pub(crate) watch: Option<Watch>,
-    /// Bytes handed to the network.
+    /// Bytes that the running cycle has handed to the network.
     pub(crate) sent_bytes: Arc<std::sync::atomic::AtomicU64>,
+    /// When its next cycle is due.
     schedule: Schedule,
     /// How the last cycle ended, if it did not end well.
     pub(crate) trouble: Option<Trouble>,
-    /// What the last cycle left over.
+    /// Files that the last cycle found being written.
     pub(crate) unsettled: Vec<fichier_state::RelPath>,
+    /// Commands that wait for a cycle of it.
     waiting: Vec<Waiter>,
+    /// The task that sends [`Event::Dirty`] for it.
     forwarder: Option<tokio::task::AbortHandle>,
     /// Set when the mirror is no longer configured and only its cycle has to end.
     leaving: bool,
-    /// What is to be told of it.
+    /// What else the status needs to know of it.
     known: seen::Known,
     /// A drill is under way.
     is_drilling: bool,
-    /// None begins before.
+    /// No drill begins before this.
     drill_not_before: Option<Instant>,
 }
 
@@ -107,12 +111,12 @@ impl Seat {
     }
 }
 
-/// What a mirror's worker has come back from.
+/// What a mirror's worker has done.
 #[derive(Debug)]
 enum Ended {
     Cycle(Box<CycleEnd>),
     Chores(ChoresEnd),
-    /// What somebody asked for, and to whom to say how it went.
+    /// Work that a command asked for: the answer, and where it goes.
     Asked(Reply, oneshot::Sender<Reply>),
 }
 
@@ -201,7 +205,7 @@ impl Daemon {
         while !stop.is_set() {
             self.progress.tick();
             failpoint::reached("daemon:turn");
-            // What is written from now on would be lost: a start finds what is there now (D02).
+            // Records would be lost in a state file that is no longer in its place (D02).
             self.shared.state.check_place()?;
             self.begin_due();
             self.feel_pulse();
@@ -224,7 +228,7 @@ impl Daemon {
                     self.on_drilled(ended.map_err(DaemonError::Crashed)?);
                 }
                 Some(ended) = self.feeders.join_next() => match ended {
-                    // That of a mirror which is no longer configured (C05).
+                    // The forwarder of a mirror that is no longer configured (C05).
                     Err(error) if error.is_cancelled() => {}
                     ended => ended.map_err(DaemonError::Crashed)?,
                 },
@@ -237,6 +241,7 @@ impl Daemon {
 
     fn on_event(&mut self, event: Event) {
         match event {
+            // The loop turns, and `begin_due` asks the schedules.
             Event::Dirty => {}
             Event::MountsChanged => {
                 for seat in self.seats.values_mut() {
@@ -262,7 +267,7 @@ impl Daemon {
         }
     }
 
-    /// Begins the cycles whose time has come.
+    /// Begins the cycles and chores that are due.
     fn begin_due(&mut self) {
         if self.paused {
             return;
@@ -314,7 +319,7 @@ impl Daemon {
             Ended::Chores(end) => self.on_chores_end(name, worker, end),
             Ended::Asked(answer, reply) => {
                 self.on_work_end(name, worker);
-                // Whoever asked may have gone.
+                // The asker may be gone.
                 reply.send(answer).ok();
             }
         }
@@ -385,7 +390,7 @@ impl Daemon {
         }
     }
 
-    /// A mirror whose configuration changed while a cycle was under way begins anew after it.
+    /// Adds a mirror again whose configuration changed while a cycle was running.
     fn add_changed(&mut self, name: &str) {
         if let Some(config) = self.config.mirror(name).cloned()
             && let Err(error) = self.add_mirror(config)
@@ -452,7 +457,7 @@ impl Daemon {
         }
         let refused = taken.err().map(|why| format!("reload refused: {why}"));
         if let (Some(_), Some(why)) = (&self.refused_reload, &refused) {
-            // Whoever tries again wants to know; the first refusal is a degraded state that begins.
+            // The first refusal is told as a degraded state that begins; a further one, here.
             tracing::error!("{why}");
         }
         self.refused_reload = refused;
@@ -490,7 +495,7 @@ impl Daemon {
         Ok(())
     }
 
-    /// A mirror that is no longer configured keeps all it has on 1fichier (C05).
+    /// Removes a mirror that is no longer configured; its files on 1fichier stay (C05).
     fn remove_seat(&mut self, name: &str) {
         let Some(seat) = self.seats.get_mut(name) else { return };
         if let Some(forwarder) = seat.forwarder.take() {
@@ -548,7 +553,7 @@ pub fn open_shared(config: &Config) -> Result<Shared, DaemonError> {
     let installation = store.installation()?.unwrap_or_else(crate::base::machine::id);
     store.write(|w| {
         w.set_note("installation", Some(&installation))?;
-        // A copied state says where it was: it is told where it is.
+        // A state that was copied to this machine still names the other one.
         w.set_note(claims::MACHINE_NOTE, crate::base::machine::machine().as_deref())?;
         snapshot::remember_config(w, &config.path)
     })?;

@@ -4,12 +4,12 @@
 //! JSON form is a promise, written down in docs/json.md: within one `schema` number, fields are
 //! added and never renamed, removed or given another meaning.
 //!
-//! Every list is bounded by whoever fills it ([`MOST_LISTED`]), and carries its true count: a
-//! million problems must not make the answer a hundred megabytes long. Nothing here can hold
-//! the API key or a file link (invariant I10).
+//! A list of paths or problems holds at most [`MOST_LISTED`], and its true count stands beside it:
+//! a million problems must not make the answer a hundred megabytes long. Nothing here can hold the
+//! API key or a file link (invariant I10).
 //!
-//! May be used by everything above it; uses `base` and `config`. Values and their text only: what is
-//! wrong *now* is found in `daemon::health`, which fills these types.
+//! May be used by everything above it; uses `base` and `config`. Values and their text only: what
+//! is wrong *now* is found in `daemon::health`, which fills these types.
 
 pub mod kind;
 
@@ -28,7 +28,7 @@ pub use self::text::render;
 
 /// The form of [`Status`] in JSON.
 pub const SCHEMA: &str = "fichierd.status/1";
-/// How many paths or problems a list holds at most.
+/// Paths or problems that a list holds at most; the rest are only counted.
 pub const MOST_LISTED: usize = 20;
 
 /// The state of everything.
@@ -38,7 +38,7 @@ pub struct Status {
     pub schema: String,
     /// The version of the program that answers.
     pub version: String,
-    /// Whether the service runs; if not, this is what it left behind.
+    /// Whether the service runs; if not, this is what it recorded last.
     pub running: bool,
     /// Whether `fichierd pause` is in force.
     pub paused: bool,
@@ -50,7 +50,7 @@ pub struct Status {
     pub calls_made: u64,
     /// In the order of the configuration.
     pub mirrors: Vec<MirrorStatus>,
-    /// Everything that is not as it should be, what stops the work first.
+    /// Every degraded state, first those that stop the work.
     #[serde(default)]
     pub degraded: Vec<DegradedStatus>,
 }
@@ -75,13 +75,13 @@ impl Default for Status {
 /// A degraded state, while it lasts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DegradedStatus {
-    /// Which.
+    /// Which state.
     pub kind: Kind,
     /// Of which mirror; nothing for the service.
     pub mirror: Option<String>,
     /// What it is, for people: always the same for one `kind`.
     pub title: String,
-    /// What was met.
+    /// What caused it.
     pub cause: String,
     /// What to do about it.
     pub what_to_do: String,
@@ -91,7 +91,7 @@ pub struct DegradedStatus {
     pub since: Option<Timestamp>,
     /// The same as an age in seconds, when this was asked.
     pub since_age_s: Option<u64>,
-    /// When it is looked at again by itself, where that is a known time.
+    /// When the service looks again by itself, where that time is known.
     pub next_try: Option<Timestamp>,
 }
 
@@ -100,7 +100,7 @@ pub struct DegradedStatus {
 pub struct HoldOffStatus {
     /// When calls may be made again.
     pub until: Timestamp,
-    /// For people.
+    /// Why nothing is sent, for people.
     pub reason: String,
 }
 
@@ -113,7 +113,7 @@ pub struct AccountStatus {
     pub subscription_end: Option<Timestamp>,
     /// Bytes in the cold storage of the account.
     pub used_bytes: Option<u64>,
-    /// Bytes that may lie there.
+    /// Bytes that the cold storage may hold.
     pub allowed_bytes: Option<u64>,
 }
 
@@ -213,20 +213,20 @@ pub struct SnapshotStatus {
     pub newest: Option<Timestamp>,
     /// The same as an age in seconds, when this was asked.
     pub newest_age_s: Option<u64>,
-    /// Since when there are changes that it does not tell of.
+    /// Since when there are changes that it does not contain.
     pub changed_since: Option<Timestamp>,
     /// Since when it should have been replaced and could not be: a degraded state.
     pub overdue_since: Option<Timestamp>,
 }
 
-/// How far the round of the audit is that is under way.
+/// How far the current round of the audit is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditStatus {
     /// Remote folders that are compared.
     pub folders: u64,
-    /// How many of them have been.
+    /// How many of them have been compared in this round.
     pub compared: u64,
-    /// Since when.
+    /// When the round began.
     pub since: Option<Timestamp>,
     /// Some folder has waited for twice the time that is configured.
     pub behind: bool,
@@ -259,7 +259,7 @@ pub struct ProofStatus {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// For people.
+    /// What was found, for people.
     pub detail: String,
     /// When the last good one ended.
     pub last_good: Option<Timestamp>,
@@ -277,7 +277,7 @@ pub struct HeldStatus {
     pub cause: String,
     /// How many files would be removed.
     pub removals: u64,
-    /// Since when.
+    /// Since when it is held.
     pub since: Timestamp,
 }
 
@@ -303,7 +303,7 @@ pub struct WatchStatus {
     pub mode: String,
     /// How many folders are watched.
     pub watched: u64,
-    /// What would make it better, when something would.
+    /// What to do to have more watched, where something helps.
     pub advice: Option<String>,
 }
 
@@ -312,7 +312,7 @@ pub struct WatchStatus {
 pub struct CycleSummary {
     /// The exit code that fits how it ended.
     pub exit: u8,
-    /// Of which mirror.
+    /// The name of the mirror.
     pub mirror: String,
     /// `done`, `problems`, `held`, `interrupted`, or a reason for people.
     pub outcome: String,

@@ -37,7 +37,7 @@ impl Daemon {
             Request::Habits { habits } => self.keep_habits(&habits),
             Request::Why { path } => why(Some(&self.shared.state), &self.config.mirrors, &path),
         };
-        // Whoever asked may have gone.
+        // The asker may be gone.
         reply.send(answer).ok();
     }
 
@@ -94,7 +94,7 @@ impl Daemon {
         }
     }
 
-    /// What a command beside the service has found; broken files are sent again.
+    /// Records what a command beside the service has proved; broken files are sent again.
     fn keep_proof(&mut self, found: &Proved) -> Reply {
         let Some(seat) = self.seats.get_mut(&found.mirror) else { return unknown(&found.mirror) };
         match proof::keep(&self.shared.state, &seat.config, Some(&seat.dirty), found) {
@@ -110,8 +110,8 @@ impl Daemon {
         }
     }
 
-    /// Work that needs the mirror for itself: it is refused while a cycle is under way.
-    /// Work of many calls goes on beside the loop, as a cycle does: the loop has a watchdog.
+    /// Begins work that needs the mirror for itself; it is refused while a cycle runs. The work
+    /// runs beside the loop, as a cycle does, because the loop has a watchdog.
     fn begin_work(&mut self, name: String, work: Work, reply: oneshot::Sender<Reply>) {
         let worker = match self.seats.get_mut(&name) {
             None => Err(unknown(&name)),
@@ -127,7 +127,7 @@ impl Daemon {
                     (name, worker, Ended::Asked(answer, reply))
                 });
             }
-            // Whoever asked may have gone.
+            // The asker may be gone.
             Err(answer) => drop(reply.send(answer)),
         }
     }
@@ -136,14 +136,14 @@ impl Daemon {
 /// What a command does with a mirror, in the service or beside it.
 #[derive(Clone, Copy, Debug)]
 pub enum Work {
-    /// Keep on 1fichier what is held for removal.
+    /// Keep on 1fichier the files that are held for removal.
     Reject,
-    /// Remove what is unmanaged.
+    /// Remove the files that are unmanaged.
     Prune,
 }
 
 impl Work {
-    /// Does it.
+    /// Does the work, and returns the answer to the command.
     pub async fn carry_out(self, shared: &Shared, worker: &mut MirrorWorker) -> Reply {
         let done = match self {
             Work::Reject => worker.reject(shared).await.map(|kept| {
@@ -160,9 +160,9 @@ impl Work {
     }
 }
 
-/// Lets what a mirror holds go on: its removals, or the use of its target. The target of somebody
-/// else is taken over only where that is asked for; what else is held is not, then. Returns what
-/// was done, or why it was not.
+/// Lets a mirror that is held go on, with its removals or with its target. A target that another
+/// installation uses is taken over only with `take_over`, and then nothing else is approved.
+/// Returns what was done, or why nothing was.
 ///
 /// # Errors
 ///
@@ -211,9 +211,9 @@ pub fn approve(
     }))
 }
 
-/// Explains one path: whose it is, what filters say, what is on record.
+/// Explains one path: which mirror it belongs to, what the filters say, what is recorded.
 ///
-/// Without a state nothing is on record.
+/// Without a state nothing is recorded.
 pub fn why(state: Option<&State>, mirrors: &[MirrorConfig], path: &Path) -> Reply {
     match explain(state, mirrors, path) {
         Ok(answer) => Reply::Why(answer),

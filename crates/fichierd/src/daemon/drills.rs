@@ -1,6 +1,6 @@
 //! Drills of a running service: beside the cycles, one at a time for each mirror.
 //!
-//! A drill only reads the state and downloads, so it needs no worker and holds nothing up.
+//! A drill only reads the state and downloads, so it needs no worker and delays nothing.
 
 use std::time::Duration;
 
@@ -12,14 +12,14 @@ use crate::base::words::chain;
 use crate::restore::RestoreError;
 use crate::restore::drill::{Drill, due_in};
 
-/// After a drill that came to no result.
+/// How long a mirror waits for its next drill after one that came to no result.
 const TRY_AGAIN: Duration = Duration::from_secs(3600);
 
 /// A drill that has ended.
 #[derive(Debug)]
 pub(super) struct Drilled {
     mirror: String,
-    /// Nothing if there was no file to restore.
+    /// `None` if there was no file to restore.
     outcome: Result<Option<Proof>, RestoreError>,
 }
 
@@ -59,7 +59,7 @@ impl Daemon {
         });
     }
 
-    /// Keeps what a drill has shown.
+    /// Records the result of a drill.
     pub(super) fn on_drilled(&mut self, drilled: Drilled) {
         let Drilled { mirror: name, outcome } = drilled;
         let Some(seat) = self.seats.get_mut(&name) else { return };

@@ -7,37 +7,37 @@ use crate::base::exit::Exit;
 /// Why the service could not start, or had to end.
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
-    /// The key, or the program's view of the network.
+    /// The key cannot be read, or no client can be made with it.
     #[error(transparent)]
     Connect(#[from] crate::config::connect::ConnectError),
-    /// The state file.
+    /// The state file cannot be opened, read or written.
     #[error("cannot use the state file")]
     State(#[from] fichier_state::Error),
-    /// A mirror's filter.
+    /// A mirror cannot be opened, because of its filter or its records.
     #[error(transparent)]
     Open(#[from] crate::mirror::OpenError),
-    /// The control socket.
+    /// The control socket cannot be opened.
     #[error("cannot listen on the control socket {path}")]
     Socket {
-        /// Where.
+        /// The socket's path.
         path: String,
-        /// Why not.
+        /// What failed.
         #[source]
         source: std::io::Error,
     },
-    /// The kernel's list of mounts, or the handlers for signals.
+    /// The kernel's list of mounts cannot be watched, or signals cannot be received.
     #[error("cannot set up the service")]
     Setup(#[source] std::io::Error),
-    /// The key or the account was refused, before anything was ever done: somebody has to look.
+    /// The key or the account was refused before anything was done: a person has to act.
     #[error("{0}")]
     Refused(String),
-    /// The sandbox, most likely that of the unit, does not let it work.
+    /// The sandbox, most likely the unit's, does not let the service work.
     #[error("{0}")]
     Sandbox(String),
     /// The state file and the key are of two accounts.
     #[error("{0}")]
     OtherAccount(String),
-    /// A part of the service crashed; whatever it did is on disk and will be gone through.
+    /// A part of the service crashed; its intents are on disk, and the next start finishes them.
     #[error("a part of the service crashed")]
     Crashed(#[source] JoinError),
 }

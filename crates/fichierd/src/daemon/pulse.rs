@@ -1,8 +1,8 @@
 //! Was this process stopped, or the machine asleep, or its clock set?
 //!
-//! Each turn of the loop compares both clocks with those of the turn before. After a gap nothing
-//! that was known is believed without a look (T03): everything is looked at once. The pace needs
-//! no help: it counts on the monotonic clock and never catches up.
+//! Each turn of the loop compares both clocks with those of the turn before. After a gap everything
+//! is looked at once, because nothing that was known can be trusted (T03). The pace needs no
+//! correction: it counts on the monotonic clock and never catches up.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,11 +11,12 @@ use tokio::time::Instant;
 use super::Daemon;
 use crate::base::words::duration;
 
-/// A loop that turns so much later than it wanted to was stopped; clocks that part by as much were
-/// set, or the machine was asleep.
+/// A turn that comes this much later than expected means that the process was stopped. Clocks that
+/// differ by this much more than before were set, or the machine was asleep.
 const GAP: Duration = Duration::from_secs(60);
 
-/// A busy machine is late by less, however fast the service's clock is made to run.
+/// The shortest gap, however fast the service's clock is made to run: a busy machine is late by
+/// less.
 const LEAST_GAP: Duration = Duration::from_secs(1);
 
 /// The clocks at the last turn, and when the next is to come at the latest.
@@ -25,25 +26,25 @@ pub(super) struct Pulse {
     due: Option<Instant>,
 }
 
-/// What has happened between two turns.
+/// What happened between two turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Skipped {
-    /// Nothing ran for so long.
+    /// The process did not run for this long.
     Stopped(Duration),
-    /// The wall clock went forward by so much more than the monotonic one: the machine slept, or
+    /// The wall clock went forward by this much more than the monotonic one: the machine slept, or
     /// its clock was set.
     Ahead(Duration),
-    /// It was set back.
+    /// The wall clock was set back by this much.
     Back(Duration),
 }
 
 impl Pulse {
-    /// When the next turn comes at the latest.
+    /// Notes when the next turn comes at the latest.
     pub(super) fn expect(&mut self, due: Instant) {
         self.due = Some(due);
     }
 
-    /// Takes a turn; what is no longer than `gap` is none.
+    /// Takes a turn, and returns what happened since the last one if it was longer than `gap`.
     fn beat(&mut self, now: (Instant, SystemTime), gap: Duration) -> Option<Skipped> {
         let (before, wall_before) = self.last.replace(now)?;
         let late = self.due.map_or(Duration::ZERO, |due| now.0.saturating_duration_since(due));

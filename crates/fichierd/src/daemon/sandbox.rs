@@ -1,9 +1,9 @@
 //! Does the sandbox that the service runs in let it do what it has to?
 //!
 //! A unit that is too strict fails in ways that name no directive: "read-only file system", "address
-//! family not supported", a source that is not there. So what the service needs is tried once at
-//! the start, and what is refused is told with the directive of the unit that refuses it (O02).
-//! Outside of a sandbox the same trials succeed, or fail for reasons that are told elsewhere.
+//! family not supported", a source that is not there. So the service tries once, at its start, all
+//! that it needs, and names the directive of the unit that refuses something (O02). Outside of a
+//! sandbox the same trials succeed, or fail for reasons that are told elsewhere.
 
 mod mounts;
 
@@ -17,29 +17,29 @@ use rustix::io::Errno;
 use self::mounts::Mounts;
 use crate::config::Config;
 
-/// What the service may not do, and what of its unit keeps it from it.
+/// Something that the service may not do, and the directive of its unit that forbids it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Refused {
-    /// What it needs.
+    /// What the sandbox does, after "the sandbox".
     what: String,
     /// The directive, and how to change it.
     directive: String,
-    /// Nothing works without it.
+    /// The service cannot work like this.
     is_fatal: bool,
 }
 
 impl Refused {
-    /// For people.
+    /// The sentence for people.
     fn text(&self) -> String {
         format!("the sandbox {}: {} (systemctl edit fichierd)", self.what, self.directive)
     }
 }
 
-/// Tries everything, and tells of what is refused.
+/// Tries everything, and warns of each refusal.
 ///
 /// # Errors
 ///
-/// For people, where nothing works without it.
+/// A text for people, when something is refused without which the service cannot work.
 pub fn try_out(config: &Config) -> Result<(), String> {
     let (fatal, others): (Vec<_>, Vec<_>) =
         refused(config).into_iter().partition(|refused| refused.is_fatal);
@@ -73,7 +73,7 @@ fn refused(config: &Config) -> Vec<Refused> {
     all
 }
 
-/// What is needed whatever is configured.
+/// What every configuration needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Need {
     Internet,
@@ -134,7 +134,7 @@ fn watch() -> io::Result<()> {
 /// Makes the state folder if there is none, and a file in it.
 fn write(state_dir: &Path) -> io::Result<()> {
     if !state_dir.exists() {
-        // Whoever opens the state makes it, and tells why it cannot be made.
+        // Opening the state makes it, and tells why it cannot be made.
         return Ok(());
     }
     tempfile::tempfile_in(state_dir).map(drop)
@@ -143,7 +143,7 @@ fn write(state_dir: &Path) -> io::Result<()> {
 fn state_refused(state_dir: &Path, error: &io::Error, mounts: &Mounts) -> Option<Refused> {
     let shown = state_dir.display();
     let directive = match Errno::from_io_error(error)? {
-        // A disk that turned read-only is not the sandbox's doing.
+        // The sandbox is not to blame for a disk that turned read-only.
         Errno::ROFS if mounts.is_read_only_here_alone(state_dir) => format!(
             "ProtectSystem= or ReadOnlyPaths= covers it; name it in StateDirectory= (below \
              /var/lib) or in ReadWritePaths={shown}"
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_doing_of_the_sandbox_is_not_blamed_on_it() {
+    fn other_errors_are_not_blamed_on_the_sandbox() {
         // Too many watches, no descriptor left, an address that is taken.
         for (need, errno) in [
             (Need::Watches, Errno::MFILE),

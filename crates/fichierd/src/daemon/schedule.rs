@@ -9,23 +9,25 @@ use crate::config::MirrorConfig;
 use crate::disk::dirty::Due;
 use crate::mirror::{ChoresEnd, CycleEnd, MirrorWorker, Trouble};
 
-/// A person has to act; the next look costs no call, or one.
+/// How long a held mirror waits for its next cycle, which costs at most one call: a person has to
+/// act.
 const HELD_RETRY: Duration = Duration::from_secs(60);
-/// The key was refused: at most one probe an hour (C01).
+/// How long a mirror whose key was refused waits: at most one probe an hour (C01).
 const REFUSED_RETRY: Duration = Duration::from_secs(3600);
-/// A full disk, say (P03).
+/// How long a mirror waits when the state file cannot be used, as on a full disk (P03).
 const STATE_RETRY: Duration = Duration::from_secs(10);
-/// The network: from this to the next, doubling; with its jitter never more than a minute (H01).
+/// How long a mirror waits while 1fichier cannot be reached: the first wait, which doubles with
+/// each failure, and the longest; with its jitter never more than a minute (H01).
 const NETWORK_RETRY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(54));
-/// An upload's outcome is not known yet.
+/// How long a mirror waits to ask again for the outcome of an upload.
 const PENDING_RETRY: Duration = Duration::from_secs(30);
 
 /// What time it is for the loop.
 #[derive(Clone, Copy, Debug)]
 pub struct Now {
-    /// Of the clock that nobody sets.
+    /// By the monotonic clock.
     pub instant: Instant,
-    /// The time of day: hold-offs end by it.
+    /// By the wall clock, which decides when a hold-off ends.
     pub wall: SystemTime,
 }
 
@@ -39,23 +41,24 @@ impl Now {
 /// The times of one mirror. Pure: it is told the time, and what has happened.
 #[derive(Debug)]
 pub struct Schedule {
-    /// Nothing begins before this.
+    /// No cycle begins before this.
     not_before: Option<Instant>,
-    /// A full look at the disk.
+    /// When the next full look at the disk is due.
     rescan_at: Instant,
-    /// A cycle is due then whatever is dirty: a problem's next try, a pending upload.
+    /// When a cycle is due even if nothing is dirty: for a problem's next try, or a pending upload.
     wake_at: Option<Instant>,
+    /// Cycles in a row that ended with trouble.
     failures: u32,
     /// The last cycle looked at single paths only.
     was_small: bool,
-    /// Somebody waits for a full look.
+    /// A command waits for a full look.
     is_awaited: bool,
-    /// When there may be something to do between cycles; not while a mirror waits.
+    /// When chores may be due; `None` while the mirror waits after a failure.
     chores_at: Option<Instant>,
 }
 
 impl Schedule {
-    /// Everything is looked at at once.
+    /// A schedule whose first full look is due now.
     pub fn starting(now: Instant) -> Schedule {
         Schedule {
             not_before: None,
@@ -68,26 +71,26 @@ impl Schedule {
         }
     }
 
-    /// Forgets waiting times: something has changed that they were for.
+    /// Ends all waiting, because its reason may have gone.
     pub fn look_now(&mut self, now: Instant) {
         self.not_before = None;
         self.wake_at = Some(now);
     }
 
-    /// A full look in a while, for somebody who waits.
+    /// Plans a full look after `pause`, for a command that waits.
     pub fn rescan_in(&mut self, now: Instant, pause: Duration) {
         self.rescan_at = self.rescan_at.min(now + pause);
         self.is_awaited = true;
     }
 
-    /// A full look, now.
+    /// Plans a full look for now, for a command that waits.
     pub fn rescan_now(&mut self, now: Instant) {
         self.look_now(now);
         self.rescan_at = now;
         self.is_awaited = true;
     }
 
-    /// Whether the next cycle is to begin.
+    /// Whether the next cycle is due.
     pub fn is_due(&self, now: Instant, worker: &MirrorWorker) -> bool {
         self.next(worker).is_some_and(|next| next <= now)
     }
@@ -100,17 +103,17 @@ impl Schedule {
         Some(self.not_before.map_or(next, |not_before| next.max(not_before)))
     }
 
-    /// Until when it waits because something went wrong.
+    /// Until when the mirror waits because something went wrong.
     pub(super) fn waits_until(&self) -> Option<Instant> {
         self.not_before
     }
 
-    /// When there may be something to do between cycles.
+    /// When chores may be due.
     pub fn next_chores(&self) -> Option<Instant> {
         self.chores_at
     }
 
-    /// Whether there may be, now; it is not asked for a second time.
+    /// Whether chores may be due now; if so, none are until [`Schedule::after_chores`].
     pub fn take_chores(&mut self, now: Instant) -> bool {
         let is_due = self.chores_at.is_some_and(|at| at <= now);
         if is_due {
@@ -119,7 +122,7 @@ impl Schedule {
         is_due
     }
 
-    /// Plans ahead after what was done between cycles.
+    /// Plans ahead after chores.
     pub fn after_chores(&mut self, now: Instant, end: &ChoresEnd, time_scale: u32) {
         let wait = match &end.trouble {
             None => end.next,
@@ -163,8 +166,8 @@ impl Schedule {
             None => {
                 self.failures = 0;
                 self.not_before = None;
-                // Something is due perhaps that was not before. What comes to rest in a moment is
-                // waited for, and what never does is not: a copy of the records is to tell of it.
+                // The cycle may have made chores due. Files that are being written are waited for,
+                // no longer than `settle_at_most`, so that the copy of the records lists them.
                 let at = if end.has_restless() { now + config.settle_at_most } else { now };
                 self.chores_at = Some(self.chores_at.map_or(at, |before| before.min(at)));
                 if end.more {

@@ -1,5 +1,5 @@
-//! What a person sees of the service: its degraded states, each said once when it begins and once
-//! when it is over, and the line for `systemctl status`.
+//! What a person sees of the service: each degraded state, told once when it begins and once when
+//! it has ended, and the line for `systemctl status`.
 
 use std::time::Duration;
 
@@ -17,28 +17,29 @@ use crate::mirror::{CycleEnd, Trouble};
 use crate::status::kind::Kind;
 use crate::status::{DegradedStatus, Status};
 
-/// The service's time is believed when it was heard so recently: a machine may sleep.
+/// How old the time of 1fichier may be to be compared with that of this machine, which may have
+/// slept meanwhile.
 const JUST_HEARD: Duration = Duration::from_secs(60);
 
 /// What is known of a mirror besides how its last cycle ended.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    /// How what is done between cycles ended, if not well.
+    /// How the last chores ended, if not well.
     chores_trouble: Option<Trouble>,
-    /// Why the last uploads were refused, whichever file they brought.
+    /// Why the last uploads were refused, for a reason that concerns every file.
     uploads_refused: Option<String>,
     /// Why there is no watch.
     not_watched: Option<String>,
     /// A cycle has ended since the start.
     is_judged: bool,
-    /// How often events were lost when the cycle under way began, and up to when everything was
-    /// looked at since.
+    /// How often events had been lost when the last cycle began.
     overflows_at_begin: u64,
+    /// How often events had been lost when the last full look that succeeded began.
     overflows_looked_at: u64,
 }
 
 impl Daemon {
-    /// Starts to watch the source of a mirror, if it is not.
+    /// Starts to watch the source of a mirror, unless it is watched already.
     pub(super) fn watch_seat(&mut self, name: &str) {
         let Some(seat) = self.seats.get_mut(name) else { return };
         let Some(worker) = seat.worker.as_ref().filter(|_| seat.watch.is_none()) else { return };
@@ -55,8 +56,7 @@ impl Daemon {
         (seat.known.overflows_at_begin, seat.known.overflows_looked_at) = (0, 0);
     }
 
-    /// Takes in what is wrong now, and tells what has changed: the journal, the state file and
-    /// systemd.
+    /// Finds what is wrong now, and tells the journal, the state file and systemd what has changed.
     pub(super) fn tell(&mut self) {
         let status = health::live(&self.shared, self.seats.values(), self.paused);
         let now = Instant::now();
@@ -84,7 +84,7 @@ impl Daemon {
         }
     }
 
-    /// The status with what was found wrong.
+    /// The status, with its degraded states.
     pub(super) fn status(&self) -> Status {
         self.with_degraded(health::live(&self.shared, self.seats.values(), self.paused))
     }
@@ -107,12 +107,12 @@ impl Daemon {
 }
 
 impl Seat {
-    /// To be called before a cycle begins.
+    /// Notes that a cycle begins.
     pub(super) fn note_begin(&mut self) {
         self.known.overflows_at_begin = self.overflows();
     }
 
-    /// What a cycle has shown.
+    /// Notes what a cycle has shown.
     pub(super) fn note_end(&mut self, end: &CycleEnd) {
         self.known.is_judged = true;
         let report = &end.report;
@@ -129,7 +129,7 @@ impl Seat {
         }
     }
 
-    /// How what is done between cycles has ended.
+    /// Notes how chores ended.
     pub(super) fn note_chores(&mut self, trouble: Option<Trouble>) {
         self.known.chores_trouble = trouble;
     }
@@ -158,7 +158,7 @@ fn remember(state: &State, episodes: &[Remembered]) {
     let text = serde_json::to_string(episodes).unwrap_or_default();
     let text = (!episodes.is_empty()).then_some(text);
     if let Err(error) = state.write(|w| w.set_note(NOTE, text.as_deref())) {
-        // Most likely this is what was to be remembered.
+        // Most likely the state that was to be remembered is that of the state file itself.
         tracing::debug!("degraded states cannot be remembered: {}", chain(&error));
     }
 }
@@ -181,7 +181,7 @@ fn say(news: &News) {
                 tracing::warn!(mirror, state, "{text}");
             }
         }
-        News::Over { kind, mirror, lasted } => {
+        News::Ended { kind, mirror, lasted } => {
             let mirror = mirror.as_deref();
             tracing::info!(
                 mirror,
@@ -201,7 +201,7 @@ fn head(mirror: Option<&str>) -> String {
 }
 
 impl Status {
-    /// Since when something is held is when that was found.
+    /// Gives what is held the date of the degraded state that tells of it.
     fn date_what_is_held(&mut self) {
         for mirror in &mut self.mirrors {
             let Some(held) = &mut mirror.held else { continue };

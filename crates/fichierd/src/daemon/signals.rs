@@ -1,5 +1,5 @@
-//! Signals: TERM and INT stop, HUP reloads, USR1 looks at everything now. USR2 means nothing here,
-//! and is no reason to end.
+//! Signals: TERM and INT stop, HUP reloads, USR1 looks at everything now. USR2 has no meaning, and
+//! does not end the service.
 
 use tokio::signal::unix::{SignalKind, signal};
 

@@ -1,4 +1,5 @@
-//! The end of the service: what is under way comes to a safe point, what is new is written down.
+//! The end of the service: running work is brought to a safe point, and records that no snapshot
+//! tells of are written to one.
 
 use std::time::{Duration, Instant};
 
@@ -6,10 +7,11 @@ use super::{Daemon, DaemonError};
 use crate::daemon::systemd;
 use crate::upkeep::snapshot;
 
-/// How long an orderly stop may take; what runs longer is left for `recover`.
+/// How long an orderly stop may take; a transfer that takes longer is cut off, and the next start
+/// finds out what became of it.
 const STOP_WITHIN: Duration = Duration::from_secs(8);
 
-/// Of that, what is left for closing the state.
+/// The part of that time that is kept for closing the state.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
 impl Daemon {
@@ -44,8 +46,8 @@ impl Daemon {
         Ok(())
     }
 
-    /// What no snapshot at the service tells yet is written beside the state, as far as there is
-    /// time for it.
+    /// Writes a snapshot beside the state for each mirror with records that none at 1fichier tells
+    /// of, as far as there is time for it.
     fn write_snapshots(&self, deadline: Instant) {
         let rows = self.shared.state.read(|s| s.mirrors()).unwrap_or_default();
         for row in rows.iter().filter(|row| self.seats.values().any(|seat| seat.id == row.id)) {

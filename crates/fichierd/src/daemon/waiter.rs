@@ -1,4 +1,4 @@
-//! Who asked for a cycle, and when that is answered.
+//! A command that waits for a cycle, and when it is answered.
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -7,14 +7,15 @@ use crate::config::MirrorConfig;
 use crate::mirror::CycleEnd;
 use crate::status::CycleSummary;
 
-/// Somebody who waits for a cycle to end.
+/// A command that waits for a cycle to end.
 pub(super) struct Waiter {
     done: oneshot::Sender<CycleSummary>,
-    /// A cycle that was under way when the question came may have looked too early.
+    /// The next end is not counted: its cycle was running when the command came, and may have
+    /// looked too early.
     skip: bool,
-    /// Until when a file that is being written is waited for.
+    /// Until when the command waits for a file that is being written.
     patient_until: Instant,
-    /// What the cycles since have done.
+    /// What the cycles since the command have done.
     so_far: Option<CycleSummary>,
 }
 
@@ -43,7 +44,7 @@ impl Waiter {
             self.so_far = Some(total);
             return Some(self);
         }
-        // Whoever asked may have gone.
+        // The asker may be gone.
         self.done.send(total).ok();
         None
     }

@@ -1,4 +1,5 @@
-//! Every degraded state that the service can be in: a closed list, and all that is fixed about each.
+//! Every degraded state that the service can be in: a closed list, with all that is fixed about
+//! each.
 //!
 //! A state begins and ends once (`daemon::health`): one line in the journal each, an entry in
 //! `status` while it lasts, and a word for `systemctl status`. Which states there are now is

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use super::{AccountStatus, DegradedStatus, MirrorState, MirrorStatus, ProblemStatus, Status};
 use crate::base::words::{bytes, count, counted, duration};
 
-/// How wide a line may get; longer paths are still shown whole.
+/// Columns of a line; a longer one is wrapped, but for a path, which is shown whole.
 pub(super) const WIDTH: usize = 80;
 
 /// Draws the status as it is at `now`.
@@ -119,8 +119,8 @@ fn safe_line(mirror: &MirrorStatus) -> String {
     format!("{safe}, {} to send ({}), {complete}", pending.0, pending.1)
 }
 
-/// Many files with other contents within a day look like nobody's daily work: a program that
-/// encrypts, or one gone wrong (F12). The bounds are those of removals, as they come configured.
+/// Warns when very many files were replaced within a day, which looks like a program that encrypts
+/// or has gone wrong (F12). The bounds are the defaults of those for removals.
 fn burst(mirror: &MirrorStatus) -> Option<String> {
     let (replaced, name) = (mirror.replaced_in_24_h, &mirror.name);
     let is_burst = replaced > 100 && replaced.saturating_mul(4) > mirror.files;
@@ -134,7 +134,7 @@ fn burst(mirror: &MirrorStatus) -> Option<String> {
     })
 }
 
-/// What is worth a line only when it is there.
+/// Lines about facts that are shown only where there are any.
 fn asides(mirror: &MirrorStatus) -> Vec<String> {
     let mut lines: Vec<String> = burst(mirror).into_iter().collect();
     if mirror.versions_files > 0 {

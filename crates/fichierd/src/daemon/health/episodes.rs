@@ -1,9 +1,9 @@
-//! When a state began and when it was over, however often it comes and goes in between.
+//! When a state began and when it ended, however often it comes and goes in between.
 //!
-//! Pure: what is found, and the time, come from outside. An episode is over when its state has
-//! been gone for its [`patience`](crate::status::kind::About::patience); whatever returns before is the same episode, and nothing is
-//! said. Episodes outlive the process: those that were remembered are not over before somebody has
-//! looked whether they are.
+//! Pure: what is found, and the time, come from outside. An episode has ended when its state has
+//! been gone for its [`patience`](crate::status::kind::About::patience); a state that returns
+//! sooner goes on with its episode, and nothing is said. Episodes outlive the process: one that is
+//! only remembered goes on until somebody has looked whether its state is still there.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -32,8 +32,8 @@ pub struct Remembered {
 pub enum News {
     /// A state begins, or goes on after a restart.
     Begins(Found),
-    /// It is over.
-    Over {
+    /// It has ended.
+    Ended {
         /// Which state.
         kind: Kind,
         /// Of which mirror.
@@ -107,25 +107,25 @@ impl Episodes {
         let scale = self.time_scale.max(1);
         self.all.retain(|(kind, mirror), episode| {
             let Some((gone, gone_s)) = episode.gone else { return true };
-            let is_over = if episode.is_seen {
+            let has_ended = if episode.is_seen {
                 now.saturating_duration_since(gone) >= kind.about().patience / scale
             } else {
                 is_judged(mirror.as_deref())
             };
-            if is_over {
+            if has_ended {
                 let by_clock = u64::try_from(gone_s - episode.since_s).unwrap_or(0);
                 let lasted = match episode.began {
                     Some(began) => gone.saturating_duration_since(began),
                     None => Duration::from_secs(by_clock),
                 };
-                news.push(News::Over { kind: *kind, mirror: mirror.clone(), lasted });
+                news.push(News::Ended { kind: *kind, mirror: mirror.clone(), lasted });
             }
-            !is_over
+            !has_ended
         });
         news
     }
 
-    /// What goes on now, with the time since when (Unix seconds), the heaviest first.
+    /// The episodes that go on, each with its beginning (Unix seconds), the heaviest first.
     pub fn current(&self) -> impl Iterator<Item = (&Found, i64)> {
         // One that is only remembered goes on until somebody has looked.
         let goes_on = |episode: &&Episode| episode.gone.is_none() || !episode.is_seen;
@@ -134,7 +134,7 @@ impl Episodes {
         current.into_iter().map(|episode| (&episode.found, episode.since_s))
     }
 
-    /// When the next one may turn out to be over.
+    /// When the next episode may end.
     pub fn next_end(&self) -> Option<Instant> {
         let scale = self.time_scale.max(1);
         let end = |(key, episode): (&(Kind, _), &Episode)| {
@@ -144,7 +144,7 @@ impl Episodes {
         self.all.iter().filter_map(end).min()
     }
 
-    /// For the state file.
+    /// All that goes on, for the state file.
     pub fn to_remember(&self) -> Vec<Remembered> {
         let remembered = |((kind, mirror), episode): (&(Kind, Option<String>), &Episode)| {
             let cause = episode.found.cause.clone();

@@ -9,22 +9,22 @@ use crate::mirror::Trouble;
 use crate::status::kind::{Kind, Scope, Weight};
 use crate::status::{DegradedStatus, MirrorStatus, ProofStatus, Status};
 
-/// A subscription that ends sooner is worth a word.
+/// A subscription that ends within this time is a degraded state.
 const ENDS_SOON: Duration = Duration::from_secs(14 * 24 * 3600);
 
-/// How far the clocks may be apart.
+/// How far the clocks may be apart before that is a degraded state.
 const CLOCKS_AGREE: Duration = Duration::from_secs(3600);
 
 /// A degraded state that is there now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// Which.
+    /// Which state.
     pub kind: Kind,
     /// Of which mirror; `None` for the service.
     pub mirror: Option<String>,
-    /// What was met, for people.
+    /// What caused it, for people.
     pub cause: String,
-    /// When it is looked at again.
+    /// When the service looks again.
     pub next_try: Option<Timestamp>,
 }
 
@@ -62,11 +62,11 @@ pub struct Facts<'a> {
 pub struct MirrorFacts<'a> {
     /// How the last cycle ended, if not well.
     pub trouble: Option<&'a Trouble>,
-    /// The same for what is done between cycles.
+    /// How the last chores ended, if not well.
     pub chores_trouble: Option<&'a Trouble>,
-    /// Why the last uploads were refused, whichever file they brought.
+    /// Why the last uploads were refused, for a reason that concerns every file.
     pub uploads_refused: Option<&'a str>,
-    /// Events were lost, and not everything was looked at since.
+    /// Events were lost, and no full look has succeeded since.
     pub events_lost: bool,
     /// Why there is no watch at all.
     pub not_watched: Option<&'a str>,
@@ -115,7 +115,7 @@ fn of_all(status: &Status, facts: &Facts<'_>, now: Timestamp) -> Vec<Found> {
     if let Some((why, next_try)) = refused {
         add(Kind::UploadsRefused, why.to_owned(), next_try);
     }
-    // One line, however many mirrors met the same; what was heard first is as good as the rest.
+    // A state of the service is told once, with the cause that the first mirror met.
     let troubles = facts.mirrors.iter().flat_map(|it| {
         [it.trouble, it.chores_trouble].into_iter().flatten().map(|trouble| (trouble, it.next_try))
     });

@@ -1,5 +1,5 @@
 //! Every state of the list is found, told once, shown and ended. Each test goes through
-//! [`Kind::all`], so that a new state fails here until somebody has thought of it.
+//! [`Kind::ALL`], so that a new state fails here until it can be found.
 
 use std::time::Duration;
 
@@ -255,7 +255,7 @@ fn yes(_: Option<&str>) -> bool {
 const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
-fn each_state_is_told_once_when_it_begins_and_once_when_it_is_over() {
+fn each_state_is_told_once_when_it_begins_and_once_when_it_has_ended() {
     for kind in Kind::ALL {
         let (mut episodes, mut time) = (Episodes::default(), Time::start());
         let found = found_when(*kind);
@@ -266,7 +266,7 @@ fn each_state_is_told_once_when_it_begins_and_once_when_it_is_over() {
             assert_eq!(episodes.observe(time.now(), found.clone(), yes), [], "{kind:?}");
         }
         assert_eq!(episodes.current().map(|(it, _)| it.kind).collect::<Vec<_>>(), [*kind]);
-        // It was there for 91 s; nobody can say so before it has been gone for its time.
+        // It was there for 91 s, which is told when it has been gone for its patience.
         time.pass(SECOND);
         let mut told = episodes.observe(time.now(), Vec::new(), yes);
         assert_eq!(episodes.current().count(), 0, "{kind:?}");
@@ -274,7 +274,7 @@ fn each_state_is_told_once_when_it_begins_and_once_when_it_is_over() {
         time.pass(kind.about().patience);
         told.extend(episodes.observe(time.now(), Vec::new(), yes));
         let (mirror, lasted) = (found[0].mirror.clone(), 91 * SECOND);
-        assert_eq!(told, [News::Over { kind: *kind, mirror, lasted }], "{kind:?}");
+        assert_eq!(told, [News::Ended { kind: *kind, mirror, lasted }], "{kind:?}");
         time.pass(kind.about().patience);
         assert_eq!(episodes.observe(time.now(), Vec::new(), yes), [], "{kind:?}");
         assert_eq!(episodes.to_remember(), [], "{kind:?}");
@@ -299,7 +299,7 @@ fn what_flaps_is_one_episode_with_one_line_at_each_end() {
         time.pass(SECOND);
         told.extend(episodes.observe(time.now(), Vec::new(), yes));
         assert_eq!(told.len(), 2, "{kind:?}: {told:?}");
-        assert!(matches!(told[1], News::Over { .. }), "{kind:?}: {told:?}");
+        assert!(matches!(told[1], News::Ended { .. }), "{kind:?}: {told:?}");
         assert_eq!(episodes.next_end(), None);
     }
 }
@@ -324,7 +324,7 @@ fn an_episode_outlives_the_process_with_its_beginning() {
         let mut after = Episodes::new(serde_json::from_str(&text).unwrap(), 1);
         let told = after.observe(time.now(), Vec::new(), yes);
         let (mirror, lasted) = (found[0].mirror.clone(), 3_600 * SECOND);
-        assert_eq!(told, [News::Over { kind: *kind, mirror, lasted }], "{kind:?}");
+        assert_eq!(told, [News::Ended { kind: *kind, mirror, lasted }], "{kind:?}");
     }
 }
 
@@ -335,6 +335,6 @@ fn a_clock_that_jumps_does_not_change_how_long_something_lasted() {
     time.pass(30 * SECOND);
     time.1 -= 10 * 365 * 24 * 3_600;
     let told = episodes.observe(time.now(), Vec::new(), yes);
-    let over = News::Over { kind: Kind::Paused, mirror: None, lasted: 30 * SECOND };
-    assert_eq!(told, [over]);
+    let ended = News::Ended { kind: Kind::Paused, mirror: None, lasted: 30 * SECOND };
+    assert_eq!(told, [ended]);
 }

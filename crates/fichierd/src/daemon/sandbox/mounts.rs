@@ -16,7 +16,7 @@ pub(super) struct Mounts(Vec<Mount>);
 struct Mount {
     /// Which folder of the file system is mounted.
     root: String,
-    /// Where.
+    /// Where it is mounted.
     at: PathBuf,
     /// Read-only here …
     is_read_only: bool,

@@ -1,11 +1,11 @@
-//! What the copies were proved by, in one line. What is not proved is a degraded state.
+//! Which proofs of the copies were good, in one line. A proof that was not is a degraded state.
 
 use std::time::Duration;
 
 use super::duration;
 use crate::status::MirrorStatus;
 
-/// Lines about proofs.
+/// The line about good proofs, if there are any.
 pub(super) fn lines(mirror: &MirrorStatus) -> Vec<String> {
     let proofs = &mirror.proofs;
     let all = [
