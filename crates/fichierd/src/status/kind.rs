@@ -5,7 +5,7 @@
 //! `status` while it lasts, and a word for `systemctl status`. Which states there are now is
 //! decided in `daemon::health::found`.
 //!
-//! The list is written once, as the table at the end of this file. The macro [`kinds`] makes both
+//! The list is written once, as the table at the end of this file. The macro `kinds!` makes both
 //! the enum and [`Kind::about`] from it, so that a kind without its row, or a row without one of
 //! its columns, does not compile. docs/operations.md shows the same table; a test compares them.
 
