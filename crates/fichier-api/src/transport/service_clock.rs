@@ -75,7 +75,7 @@ impl NewestReading {
     /// Notes the `Date` header of a reply that has just begun to come in.
     pub(crate) fn note(&self, header: Option<&str>) {
         let Some(at) = header.and_then(read) else { return };
-        let (showed, heard) = (at.into(), Instant::now());
+        let (Ok(showed), heard) = (SystemTime::try_from(at), Instant::now()) else { return };
         *self.lock() = Some(ServiceClock { showed, heard, local: self.local });
     }
 
@@ -106,7 +106,7 @@ mod tests {
         let newest = NewestReading::default();
         newest.note(Some("Sun, 06 Nov 1994 08:49:37 GMT"));
         let expected: Timestamp = "1994-11-06T08:49:37Z".parse().unwrap();
-        assert_eq!(newest.get().unwrap().showed(), SystemTime::from(expected));
+        assert_eq!(newest.get().unwrap().showed(), SystemTime::try_from(expected).unwrap());
     }
 
     #[test]

@@ -19,12 +19,12 @@ pub(crate) fn parse(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     let whole_day = || Date::strptime(DAY, text).map(DateTime::from);
     let local = DateTime::strptime(FORMAT, text).or_else(|_| whole_day()).ok()?;
-    local.to_zoned(paris()?).ok().map(|zoned| zoned.timestamp())
+    local.to_zoned_datetime(paris()?).ok().map(|zoned| zoned.timestamp())
 }
 
 /// Writes a date as the service expects it in a request.
 pub(crate) fn format(at: Timestamp) -> Option<String> {
-    Some(at.to_zoned(paris()?).strftime(FORMAT).to_string())
+    Some(at.to_zoned_datetime(paris()?).strftime(FORMAT).to_string())
 }
 
 /// Whether the French clocks are changed within a day of `at`, so that dates may be ambiguous.

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, Zoned};
+use jiff::{Timestamp, ZonedDateTime};
 
 const FORMAT: &str = "%Y-%m-%d %H:%M:%S";
 
@@ -15,14 +15,14 @@ static PARIS: LazyLock<TimeZone> =
 /// `2021-06-22 14:57:25` for Unix seconds.
 pub(crate) fn write(unix_s: i64) -> String {
     let moment = Timestamp::from_second(unix_s).unwrap_or(Timestamp::UNIX_EPOCH);
-    Zoned::new(moment, PARIS.clone()).strftime(FORMAT).to_string()
+    ZonedDateTime::new(moment, PARIS.clone()).strftime(FORMAT).to_string()
 }
 
 /// Unix seconds of a date as [`write()`] makes it. Where a date stands for two moments, at the end
 /// of summer time, it is the earlier one.
 pub(crate) fn read(text: &str) -> Option<i64> {
     let local = DateTime::strptime(FORMAT, text).ok()?;
-    PARIS.to_ambiguous_zoned(local).earlier().ok().map(|zoned| zoned.timestamp().as_second())
+    PARIS.to_ambiguous_zoned_datetime(local).earlier().ok().map(|zoned| zoned.timestamp().as_second())
 }
 
 #[cfg(test)]

@@ -52,7 +52,7 @@ async fn what_is_uploaded_or_copied_is_dated_by_the_services_clock() {
     assert_eq!(files.len(), 3);
     for file in files {
         let local = DateTime::strptime("%Y-%m-%d %H:%M:%S", &file.date).unwrap();
-        let date = local.to_zoned(TimeZone::get("Europe/Paris").unwrap()).unwrap();
+        let date = local.to_zoned_datetime(TimeZone::get("Europe/Paris").unwrap()).unwrap();
         let behind = Timestamp::now().as_second() - date.timestamp().as_second();
         assert!((behind - 400 * DAY_S).abs() < SLACK_S, "{}: {}", file.name, file.date);
     }

@@ -40,14 +40,14 @@ pub fn parse(text: &str, now: Timestamp, zone: &TimeZone) -> Result<i64, String>
 
 fn local(at: DateTime, zone: &TimeZone) -> Result<Timestamp, String> {
     // A time that the clocks skip is the one after the gap, a doubled one the earlier.
-    let at = at.to_zoned(zone.clone()).map_err(|_| format!("`{at}` is out of range"))?;
+    let at = at.to_zoned_datetime(zone.clone()).map_err(|_| format!("`{at}` is out of range"))?;
     Ok(at.timestamp())
 }
 
 /// A time for people, in the time zone of this machine: `2026-11-24 10:15:00`.
 pub fn shown(at_s: i64) -> String {
     let at = Timestamp::from_second(at_s).unwrap_or(Timestamp::UNIX_EPOCH);
-    at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    at.to_zoned_datetime(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 #[cfg(test)]

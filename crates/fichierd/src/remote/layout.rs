@@ -22,7 +22,7 @@ pub struct Places {
 pub(crate) fn utc_day(now_s: i64) -> String {
     jiff::Timestamp::from_second(now_s).map_or_else(
         |_| "unknown-day".to_owned(),
-        |now| now.to_zoned(jiff::tz::TimeZone::UTC).date().to_string(),
+        |now| now.to_zoned_datetime(jiff::tz::TimeZone::UTC).date().to_string(),
     )
 }
 

@@ -219,7 +219,7 @@ fn line(out: &mut String, indent: usize, text: &str) {
 }
 
 fn day(at: Timestamp) -> String {
-    at.to_zoned(jiff::tz::TimeZone::system()).date().to_string()
+    at.to_zoned_datetime(jiff::tz::TimeZone::system()).date().to_string()
 }
 
 fn until(now: Timestamp, then: Timestamp) -> String {

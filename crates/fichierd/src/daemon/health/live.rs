@@ -92,6 +92,6 @@ fn state_of(seat: &Seat, mirror: &MirrorStatus, paused: bool) -> (MirrorState, S
 }
 
 fn clock(at: SystemTime) -> String {
-    let at = timestamp(at).to_zoned(jiff::tz::TimeZone::system());
+    let at = timestamp(at).to_zoned_datetime(jiff::tz::TimeZone::system());
     at.strftime("%H:%M:%S").to_string()
 }
