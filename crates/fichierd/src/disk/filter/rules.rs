@@ -46,6 +46,8 @@ impl Rules {
                 bad.push(BadLine { line, message: "it is not UTF-8".to_owned() });
                 continue;
             };
+            // Only spaces are left out by `ignore`, as in git.
+            let pattern = pattern.trim_end_matches(['\r', '\t']);
             match builder.add_line(None, pattern) {
                 Ok(_) => _ = lines.insert(as_kept(pattern).to_owned(), line),
                 Err(error) => bad.push(BadLine { line, message: message(&error) }),
@@ -89,7 +91,12 @@ pub(crate) fn message(error: &ignore::Error) -> String {
     if let ignore::Error::Glob { err, .. } = error { err.clone() } else { error.to_string() }
 }
 
-/// A line as `ignore` keeps it: without the blanks at its end, unless the last is escaped.
+/// A line as `ignore` keeps it: without the spaces at its end, except one that is escaped.
 fn as_kept(line: &str) -> &str {
-    if line.ends_with("\\ ") { line } else { line.trim_end() }
+    let bare = line.trim_end_matches(' ');
+    let backslashes = bare.len() - bare.trim_end_matches('\\').len();
+    if backslashes.is_multiple_of(2) || bare.len() == line.len() {
+        return bare;
+    }
+    &line[..=bare.len()]
 }

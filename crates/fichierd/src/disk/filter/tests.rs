@@ -145,3 +145,15 @@ fn a_bad_line_is_reported_and_the_others_hold() {
     assert!(rules.matched(Path::new("x.tmp"), false).is_ignore());
     assert_eq!(rules.line_of("*.tmp"), 4);
 }
+
+#[test]
+fn a_line_is_found_though_blanks_at_its_end_are_left_out() {
+    let (rules, bad) = Rules::parse(b"a  \r\nb\\  \nc\\\\ \nd\t\r\n");
+    assert!(bad.is_empty(), "{bad:?}");
+    for (name, line) in [("a", 1), ("b ", 2), ("c\\", 3), ("d", 4)] {
+        let Match::Ignore(glob) = rules.matched(Path::new(name), false) else {
+            panic!("{name} is not excluded");
+        };
+        assert_eq!(rules.line_of(glob.original()), line, "{name}");
+    }
+}
