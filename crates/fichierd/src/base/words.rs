@@ -1,6 +1,22 @@
-//! Numbers, sizes, times and errors as people read them, and paths as JSON holds them.
+//! Numbers, sizes, times, errors and paragraphs as people read them, and paths as JSON holds them.
 
 use std::time::Duration;
+
+use textwrap::WordSplitter;
+
+/// Columns of the widest line in what is written for people, where its words allow it.
+pub(crate) const WIDTH: usize = 80;
+
+/// A paragraph whose first line begins with `first`, and each other one with `rest`. A word that is
+/// wider than a line stays whole, to be copied.
+pub(crate) fn paragraph(text: &str, first: &str, rest: &str) -> String {
+    let options = textwrap::Options::new(WIDTH)
+        .initial_indent(first)
+        .subsequent_indent(rest)
+        .break_words(false)
+        .word_splitter(WordSplitter::NoHyphenation);
+    textwrap::fill(text, options)
+}
 
 /// An error with its causes, each thing said once.
 pub fn chain(error: &dyn std::error::Error) -> String {

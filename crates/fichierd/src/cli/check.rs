@@ -24,11 +24,9 @@ use serde::Serialize;
 
 use super::{interruptible, output};
 use crate::base::exit::Exit;
+use crate::base::words::paragraph;
 use crate::config::Config;
 use crate::remote::habits::Habits;
-
-/// How wide a line may get.
-const WIDTH: usize = 80;
 
 #[derive(Args, Debug)]
 pub(crate) struct CheckArgs {
@@ -158,32 +156,15 @@ impl Finding {
             Level::Warning => "warning",
             Level::Error => "error",
         };
-        let mut text = wrapped(level, &self.what);
+        // The labels take nine columns; continued lines begin two further in.
+        let labelled = |label, text: &str| paragraph(text, &format!("{label:9}"), &" ".repeat(11));
+        let mut text = labelled(level, &self.what);
         if let Some(mend) = &self.mend {
             text.push('\n');
-            text += &wrapped("", &format!("mend it: {mend}"));
+            text += &labelled("", &format!("mend it: {mend}"));
         }
         text
     }
-}
-
-/// Paragraphs between columns 9 and 80; a word that is longer stays whole, to be copied.
-fn wrapped(label: &str, text: &str) -> String {
-    let mut out = format!("{label:9}");
-    let mut column = 9;
-    for word in text.split(' ') {
-        let wide = word.chars().count();
-        if column > 9 && column + 1 + wide > WIDTH {
-            out += &format!("\n{:11}", "");
-            column = 11;
-        } else if column > 9 {
-            out.push(' ');
-            column += 1;
-        }
-        out += word;
-        column += wide;
-    }
-    out
 }
 
 /// The parts of the machine that tests replace.

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use expect_test::{Expect, expect};
 
-use super::text::WIDTH;
 use super::*;
-use crate::base::words::{bytes, count, duration};
+use crate::base::words::{WIDTH, bytes, count, duration};
 use crate::daemon::health::{Facts, found};
 
 fn now() -> Timestamp {

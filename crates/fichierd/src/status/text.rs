@@ -11,10 +11,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{AccountStatus, DegradedStatus, MirrorState, MirrorStatus, ProblemStatus, Status};
-use crate::base::words::{bytes, count, counted, duration};
-
-/// Columns of a line; a longer one is wrapped, but for a path, which is shown whole.
-pub(super) const WIDTH: usize = 80;
+use crate::base::words::{bytes, count, counted, duration, paragraph};
 
 /// Draws the status as it is at `now`.
 pub fn render(status: &Status, now: Timestamp) -> String {
@@ -198,23 +195,7 @@ fn word(state: MirrorState) -> &'static str {
 
 /// Adds a paragraph, wrapped between words, continued two columns further in.
 fn line(out: &mut String, indent: usize, text: &str) {
-    let mut column = 0;
-    for word in text.split(' ') {
-        let wide = word.chars().count();
-        if column == 0 {
-            out.extend(std::iter::repeat_n(' ', indent));
-            column = indent;
-        } else if column + 1 + wide > WIDTH {
-            out.push('\n');
-            out.extend(std::iter::repeat_n(' ', indent + 2));
-            column = indent + 2;
-        } else {
-            out.push(' ');
-            column += 1;
-        }
-        out.push_str(word);
-        column += wide;
-    }
+    *out += &paragraph(text, &" ".repeat(indent), &" ".repeat(indent + 2));
     out.push('\n');
 }
 

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::*;
+use crate::base::words::WIDTH;
 
 /// A machine in a folder: configuration, key, state, source, limits.
 fn machine(watches: &str) -> (tempfile::TempDir, Config) {
