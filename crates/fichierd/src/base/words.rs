@@ -7,15 +7,20 @@ use textwrap::WordSplitter;
 /// Columns of the widest line in what is written for people, where its words allow it.
 pub(crate) const WIDTH: usize = 80;
 
-/// A paragraph whose first line begins with `first`, and each other one with `rest`. A word that is
-/// wider than a line stays whole, to be copied.
+/// A paragraph whose first line begins with `first`, and each other one with `rest`.
 pub(crate) fn paragraph(text: &str, first: &str, rest: &str) -> String {
-    let options = textwrap::Options::new(WIDTH)
-        .initial_indent(first)
-        .subsequent_indent(rest)
-        .break_words(false)
-        .word_splitter(WordSplitter::NoHyphenation);
-    textwrap::fill(text, options)
+    textwrap::fill(text, options(WIDTH).initial_indent(first).subsequent_indent(rest))
+}
+
+/// Lines of `width` columns.
+pub(crate) fn wrapped(text: &str, width: usize) -> String {
+    textwrap::fill(text, options(width))
+}
+
+/// A word that is wider than a line stays whole, to be copied.
+fn options<'a>(width: usize) -> textwrap::Options<'a> {
+    let options = textwrap::Options::new(width).break_words(false);
+    options.word_splitter(WordSplitter::NoHyphenation)
 }
 
 /// An error with its causes, each thing said once.

@@ -1,9 +1,9 @@
 //! What is wrong with a configuration, said to the person who wrote it.
 //!
 //! Every complaint names the file, the line and the column, shows the line with a caret, and
-//! proposes what to write instead. On a terminal it is drawn by `miette`; in a pipe or the
-//! journal each complaint begins with `file:line:column: message`, one that editors and `grep`
-//! understand.
+//! proposes what to write instead. On a terminal it is drawn by `annotate-snippets`, as the compiler
+//! draws its own; in a pipe or the journal each complaint begins with `file:line:column: message`,
+//! one that editors and `grep` understand.
 
 use std::fmt;
 use std::fmt::Write as _;
@@ -11,9 +11,16 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource};
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use super::secret::masked;
+use crate::base::words::{WIDTH, wrapped};
+
+/// Columns that the drawing puts before a message: `error: `.
+const BEFORE_MESSAGE: usize = 7;
+/// Columns that the drawing puts before a remedy, when lines have numbers of four digits: `╰ help: `.
+const BEFORE_HELP: usize = 13;
 
 /// A configuration that cannot be used. Ends the program with exit code 78.
 #[derive(Debug)]
@@ -72,26 +79,18 @@ impl ConfigError {
 
     /// Draws the error, with a line break at the end.
     pub fn render(&self, drawing: Drawing) -> String {
-        let theme = match drawing {
+        let renderer = match drawing {
             Drawing::Plain => return format!("{self}\n"),
-            Drawing::Colour => GraphicalTheme::unicode(),
-            Drawing::Monochrome => GraphicalTheme::unicode_nocolor(),
+            Drawing::Colour => Renderer::styled().hyperlink(false),
+            Drawing::Monochrome => Renderer::plain(),
         };
         let Cause::Wrong { text, complaints } = &self.cause else {
             return format!("{self}\n");
         };
-        let handler = GraphicalReportHandler::new_themed(theme).with_width(80).with_links(false);
-        let mut drawn = String::new();
-        for complaint in complaints {
-            if !drawn.is_empty() {
-                drawn.push('\n');
-            }
-            let shown = Shown { complaint, text: NamedSource::new(self.name(), text.clone()) };
-            if handler.render_report(&mut drawn, &shown).is_err() {
-                return format!("{self}\n");
-            }
-        }
-        drawn
+        let renderer = renderer.decor_style(DecorStyle::Unicode).term_width(WIDTH);
+        let file = self.name();
+        let draw = |complaint| renderer.render(&[drawn(&file, text, complaint)]) + "\n";
+        complaints.iter().map(draw).collect::<Vec<_>>().join("\n")
     }
 
     fn name(&self) -> String {
@@ -155,6 +154,25 @@ fn plain(file: &str, text: &str, complaint: &Complaint) -> String {
         let _ok = write!(shown, "\n  help: {help}");
     }
     shown
+}
+
+/// A complaint in the form that `annotate-snippets` draws. It cuts long lines of the file to the
+/// width of the terminal; words it leaves as they are.
+fn drawn<'a>(file: &'a str, text: &'a str, complaint: &Complaint) -> Group<'a> {
+    let title = Level::ERROR.primary_title(wrapped(&complaint.message, WIDTH - BEFORE_MESSAGE));
+    let group = match &complaint.span {
+        Some(span) => {
+            let start = floor(text, span.start);
+            let span = start..floor(text, span.end).max(start);
+            let mark = AnnotationKind::Primary.span(span);
+            title.element(Snippet::source(text).path(file).annotation(mark))
+        }
+        None => title.element(Origin::path(file)),
+    };
+    match &complaint.help {
+        Some(help) => group.element(Level::HELP.message(wrapped(help, WIDTH - BEFORE_HELP))),
+        None => group,
+    }
 }
 
 /// A span in lines and columns, both counted from 1, columns in characters.
@@ -241,35 +259,5 @@ pub(super) fn suggestion(unknown: &str, known: &[&str]) -> Option<String> {
         Some((_, key)) => Some(format!("did you mean `{key}`?")),
         None if known.is_empty() => None,
         None => Some(format!("the keys here are {}", known.join(", "))),
-    }
-}
-
-/// One complaint in the form that miette draws.
-#[derive(Debug)]
-struct Shown<'a> {
-    complaint: &'a Complaint,
-    text: NamedSource<String>,
-}
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.complaint.message)
-    }
-}
-
-impl std::error::Error for Shown<'_> {}
-
-impl miette::Diagnostic for Shown<'_> {
-    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.complaint.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
-    }
-
-    fn source_code(&self) -> Option<&dyn miette::SourceCode> {
-        Some(&self.text)
-    }
-
-    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let span = self.complaint.span.clone()?;
-        Some(Box::new(std::iter::once(LabeledSpan::underline(span))))
     }
 }

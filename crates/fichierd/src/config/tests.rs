@@ -403,20 +403,33 @@ fn paths_are_whole() {
 #[test]
 fn on_a_terminal_the_place_is_drawn() {
     let error = parse(&mirror("setle = \"5s\"")).unwrap_err();
-    // A first line without indentation keeps that of the others.
     expect![[r#"
-        drawn:
-          × unknown key `setle`
-           ╭─[/etc/fichierd/config.toml:5:1]
-         4 │ target = "/backups/photos"
-         5 │ setle = "5s"
-           · ─────
-           ╰────
-          help: did you mean `settle`?
+        error: unknown key `setle`
+          ╭▸ /etc/fichierd/config.toml:5:1
+          │
+        5 │ setle = "5s"
+          │ ━━━━━
+          │
+          ╰ help: did you mean `settle`?
     "#]]
-    .assert_eq(&format!("drawn:\n{}", error.render(Drawing::Monochrome)));
+    .assert_eq(&error.render(Drawing::Monochrome));
     assert!(error.render(Drawing::Colour).contains('\u{1b}'));
     assert_eq!(error.render(Drawing::Plain), format!("{error}\n"));
+}
+
+#[test]
+fn what_is_drawn_stays_within_eighty_columns_wherever_it_points() {
+    let listed = mirror("setle = \"5s\"").repeat(900);
+    let long = mirror(&format!("keep = \"{}\"", "x ".repeat(100)));
+    for text in
+        ["", "[pace", "[pace\n", "[pace]\nbandwidth = 3\n", "é = \"漢\u{1b}[31m", &long, &listed]
+    {
+        let Err(error) = parse(text) else { continue };
+        let drawn = error.render(Drawing::Monochrome);
+        let widest = drawn.lines().map(|line| line.chars().count()).max().unwrap();
+        assert!(widest <= 80, "{widest} columns:\n{drawn}");
+        assert!(!drawn.contains('\u{1b}'), "{drawn}");
+    }
 }
 
 #[test]
