@@ -14,13 +14,13 @@ use fichier_emulator::{Action, Emulator, Fault, Rules};
 use fichier_state::{Entry, RelPath, Store};
 use fichierd::base::random::Random;
 use fichierd::base::state::State;
-use fichierd::base::stop::Stop;
 use fichierd::config::{Keep, MaxRemovals, MirrorConfig};
 use fichierd::disk::dirty::Due;
 use fichierd::disk::disks::Disks;
 use fichierd::mirror::{CycleEnd, MirrorWorker, Shared};
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 /// Service time runs this much faster than the clock.
 const TIME_SCALE: u32 = 2_000;
@@ -448,7 +448,7 @@ fn open(emulator: &Emulator, state_dir: &Path, ahead_s: i64) -> Shared {
         state: State::new(store),
         slots: Arc::new(Semaphore::new(2)),
         parallel_uploads: 2,
-        stop: Stop::default(),
+        stop: CancellationToken::new(),
         disks: Disks::default(),
         random: Random::default(),
     }

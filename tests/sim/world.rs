@@ -15,7 +15,6 @@ use fichier_emulator::{Emulator, Rules};
 use fichier_state::{RelPath, Store};
 use fichierd::base::random::Random;
 use fichierd::base::state::State;
-use fichierd::base::stop::Stop;
 use fichierd::config::{Keep, MaxRemovals, MirrorConfig};
 use fichierd::daemon::{Now, Schedule};
 use fichierd::disk::dirty::DirtyQueue;
@@ -23,6 +22,7 @@ use fichierd::disk::disks::Disks;
 use fichierd::mirror::{CycleEnd, MirrorWorker, Shared};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::changes;
 use crate::disk::Disk;
@@ -197,7 +197,7 @@ impl World {
             state,
             slots: Arc::new(Semaphore::new(2)),
             parallel_uploads: 2,
-            stop: Stop::default(),
+            stop: CancellationToken::new(),
             disks: Disks::modelled(disk),
             random: self.random.clone(),
         };

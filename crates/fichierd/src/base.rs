@@ -1,7 +1,7 @@
 //! The small parts that every folder uses and that know no mirror.
 //!
 //! May be used by everything; uses nothing of this crate. The handle to the state file, exit codes,
-//! random numbers, the order to stop, durations and moments as people write them, and the words in
+//! random numbers, durations and moments as people write them, and the words in
 //! which numbers, sizes and errors are printed.
 
 pub mod exit;
@@ -9,6 +9,5 @@ pub mod machine;
 pub mod random;
 pub mod span;
 pub mod state;
-pub mod stop;
 pub mod when;
 pub mod words;

@@ -22,10 +22,10 @@ use fichier_state::failpoint;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::base::random::Random;
 use crate::base::state::State;
-use crate::base::stop::Stop;
 use crate::base::words::chain;
 use crate::config::connect::connect;
 use crate::config::{Config, MirrorConfig};
@@ -187,7 +187,7 @@ impl Daemon {
     }
 
     /// A handle that stops the service in an orderly way.
-    pub fn stop(&self) -> Stop {
+    pub fn stop(&self) -> CancellationToken {
         self.shared.stop.clone()
     }
 
@@ -202,7 +202,7 @@ impl Daemon {
         systemd::ready("looking at everything once");
         tracing::info!(mirrors = self.seats.len(), "started");
         let stop = self.shared.stop.clone();
-        while !stop.is_set() {
+        while !stop.is_cancelled() {
             self.progress.tick();
             failpoint::reached("daemon:turn");
             // Records would be lost in a state file that is no longer in its place (D02).
@@ -233,7 +233,7 @@ impl Daemon {
                     ended => ended.map_err(DaemonError::Crashed)?,
                 },
                 () = tokio::time::sleep_until(next) => {}
-                () = stop.wait() => {}
+                () = stop.cancelled() => {}
             }
         }
         self.wind_down().await
@@ -255,7 +255,7 @@ impl Daemon {
             }
             Event::LookNow => self.look_at_everything(),
             Event::Reload => self.reload(),
-            Event::Stop => self.shared.stop.set(),
+            Event::Stop => self.shared.stop.cancel(),
             Event::Asked(call) => self.answer(call),
         }
     }
@@ -562,7 +562,7 @@ pub fn open_shared(config: &Config) -> Result<Shared, DaemonError> {
         state: State::new(store),
         slots: Arc::new(Semaphore::new(config.pace.parallel_uploads)),
         parallel_uploads: config.pace.parallel_uploads,
-        stop: Stop::default(),
+        stop: CancellationToken::new(),
         disks: Disks::default(),
         random: Random::default(),
     })

@@ -11,9 +11,9 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use fichier_state::{Content, FolderFacts, Mirror, MirrorId, RelPath, Writing, failpoint};
+use tokio_util::sync::CancellationToken;
 
 use crate::base::state::{State, blocking};
-use crate::base::stop::Stop;
 use crate::disk::disks::Disks;
 use crate::disk::filter::Filter;
 use crate::disk::root::RootTrouble;
@@ -108,13 +108,13 @@ impl Cycle<'_> {
     /// # Errors
     ///
     /// [`MirrorError`]; what was done until then is on record, and the next cycle goes on.
-    pub(super) async fn run(self, stop: &Stop) -> (CycleReport, Result<Outcome, MirrorError>) {
+    pub(super) async fn run(self, stop: &CancellationToken) -> (CycleReport, Result<Outcome, MirrorError>) {
         let outcome = self.try_run(stop).await;
         let report = self.executor.remote.report.into_inner();
         (report.unwrap_or_else(PoisonError::into_inner), outcome)
     }
 
-    async fn try_run(&self, stop: &Stop) -> Result<Outcome, MirrorError> {
+    async fn try_run(&self, stop: &CancellationToken) -> Result<Outcome, MirrorError> {
         let Cycle { executor, request } = self;
         let Executor { remote, source, uploads } = executor;
         failpoint::reached("cycle:begun");

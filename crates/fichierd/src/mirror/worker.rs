@@ -14,10 +14,10 @@ use fichier_api::Client;
 use fichier_state::{Cycle as CycleRow, Mirror, MirrorId, RelPath};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::base::random::Random;
 use crate::base::state::State;
-use crate::base::stop::Stop;
 use crate::config::{Keep, MaxRemovals, MirrorConfig};
 use crate::disk::dirty::{DirtyQueue, Due};
 use crate::disk::disks::Disks;
@@ -63,8 +63,10 @@ pub struct Shared {
     pub slots: Arc<Semaphore>,
     /// The same as a number.
     pub parallel_uploads: usize,
-    /// Set when the process is to stop.
-    pub stop: Stop,
+    /// Cancelled when the process is to stop. It is looked at between steps: a step that has begun
+    /// is finished, unless the whole process has to go; then `finish` completes it at the next
+    /// start.
+    pub stop: CancellationToken,
     /// Where the sources lie.
     pub disks: Disks,
     /// For what must not repeat, nor happen everywhere at once.

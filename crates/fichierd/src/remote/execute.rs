@@ -14,7 +14,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use futures_util::StreamExt;
 use futures_util::stream;
 
-use crate::base::stop::Stop;
+use tokio_util::sync::CancellationToken;
+
 use crate::plan::steps::{Placement, Plan, Step};
 use crate::remote::Remote;
 use crate::remote::error::RemoteError;
@@ -64,11 +65,11 @@ impl Executor {
     ///
     /// What stops all further work of this mirror: the account, the network, the state file, or
     /// a root that is not what it was. What was done until then is on record.
-    pub async fn execute(&self, plan: Plan, stop: &Stop) -> Result<(), RemoteError> {
+    pub async fn execute(&self, plan: Plan, stop: &CancellationToken) -> Result<(), RemoteError> {
         let mut uploads = Vec::new();
         let mut steps = plan.steps.into_iter().peekable();
         while let Some(step) = steps.next() {
-            if stop.is_set() {
+            if stop.is_cancelled() {
                 return Ok(());
             }
             if let Step::Upload(files) = step {
@@ -105,12 +106,12 @@ impl Executor {
     async fn upload_all(
         &self,
         batches: Vec<Vec<Placement>>,
-        stop: &Stop,
+        stop: &CancellationToken,
     ) -> Result<(), RemoteError> {
         let (failed, begun) = (AtomicBool::new(false), AtomicUsize::new(0));
         let send = async |files: Vec<Placement>| {
             let is_first = begun.fetch_add(1, Ordering::Relaxed) < self.uploads.parallel.max(1);
-            if stop.is_set()
+            if stop.is_cancelled()
                 || failed.load(Ordering::Relaxed)
                 || !is_first && self.remote.gives_way()
             {

@@ -21,8 +21,8 @@ use anyhow::{Context, bail};
 use fichier_emulator::{Emulator, Rules, Storage};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
-use crate::base::stop::Stop;
 use crate::config::Config;
 use crate::daemon::control::{Reply, Request, ask};
 use crate::daemon::{Daemon, DaemonError};
@@ -48,7 +48,7 @@ pub(super) struct Stage {
 /// The real service, on a task of its own.
 pub(super) struct Service {
     task: Option<JoinHandle<Result<(), DaemonError>>>,
-    stop: Stop,
+    stop: CancellationToken,
 }
 
 impl Stage {
@@ -132,7 +132,7 @@ impl Stage {
 impl Service {
     /// Ends it in an orderly way.
     pub(super) async fn stop(mut self) -> anyhow::Result<()> {
-        self.stop.set();
+        self.stop.cancel();
         match self.task.take() {
             Some(task) => Ok(task.await.context("the service crashed")??),
             None => Ok(()),

@@ -13,9 +13,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use fichier_api::names::RemoteName;
 use fichier_api::{FileUrl, FolderListing, RemoteFile, RemoteFolder};
 use fichier_state::{Entry, Folder, FolderKey, RelPath, RemoteSpot};
+use tokio_util::sync::CancellationToken;
 
 use super::{Doubt, Fence};
-use crate::base::stop::Stop;
 use crate::base::words::count;
 use crate::remote::Remote;
 use crate::remote::error::{RemoteError, is_gone};
@@ -37,13 +37,13 @@ type Odd = BTreeMap<FolderKey, BTreeSet<Vec<u8>>>;
 impl Executor {
     /// Whether the records can be believed; where they are in doubt, after the whole target was
     /// compared with them. `false` when the process is to stop before that is done.
-    pub(crate) async fn is_believed(&self, stop: &Stop) -> Result<bool, RemoteError> {
+    pub(crate) async fn is_believed(&self, stop: &CancellationToken) -> Result<bool, RemoteError> {
         let fence = self.remote.state.read(|s| Fence::read(s, self.remote.mirror))?;
         let Some(doubt) = fence.doubt else { return Ok(true) };
         self.finish_begun().await?;
         let (mut tally, mut odd) = (Tally::default(), Odd::new());
         while let Some(folder) = self.remote.next_folder(doubt, &odd)? {
-            if stop.is_set() {
+            if stop.is_cancelled() {
                 return Ok(false);
             }
             self.remote.look_at_folder(&folder, doubt, &mut odd, &mut tally).await?;
