@@ -239,7 +239,7 @@ fn sample(tree: &Tree<'_>, most_bytes: u64) -> Result<BTreeSet<RelPath>, fichier
             && let PastContent::File { size_bytes, .. } = entry.content
             && size_bytes <= most_bytes
         {
-            drawn.push((random(), path, size_bytes));
+            drawn.push((fastrand::u64(..), path, size_bytes));
             if drawn.len() > MOST_FILES {
                 drawn.pop();
             }
@@ -255,12 +255,4 @@ fn sample(tree: &Tree<'_>, most_bytes: u64) -> Result<BTreeSet<RelPath>, fichier
         }
     }
     Ok(sample)
-}
-
-fn random() -> u64 {
-    let mut bytes = [0; 8];
-    match getrandom::fill(&mut bytes) {
-        Ok(()) => u64::from_ne_bytes(bytes),
-        Err(_) => 0,
-    }
 }

@@ -8,7 +8,7 @@
 
 mod way;
 
-use std::io::{self, Seek, Write};
+use std::io::{Seek, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -205,9 +205,7 @@ struct Trial<'a> {
 
 impl Trial<'_> {
     async fn run(&self, folder: FolderId) -> anyhow::Result<Vec<Finding>> {
-        let mut random = [0; 8];
-        getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
-        let name = format!("fichierd-check-{:016x}", u64::from_le_bytes(random));
+        let name = format!("fichierd-check-{:016x}", fastrand::u64(..));
         let (sent, url) = match self.send(&name, folder).await? {
             Ok(arrived) => arrived,
             Err(finding) => return Ok(vec![finding]),

@@ -159,7 +159,7 @@ impl Album {
     fn photograph(&mut self, folder: &Path) -> io::Result<()> {
         self.photographs += 1;
         let number = self.photographs;
-        let size = 2048 + usize::try_from(mixed(number) % (64 << 10)).unwrap_or_default();
+        let size = fastrand::Rng::with_seed(number).usize(2 << 10..66 << 10);
         let name = format!("IMG_{number:04}.jpg");
         fs::write(self.root.join(folder).join(name), noise(number, size))
     }
@@ -205,16 +205,7 @@ fn folder_of(path: &Path) -> &Path {
 
 /// Bytes without any order, the same for the same seed.
 fn noise(seed: u64, size: usize) -> Vec<u8> {
-    let blocks = (0..size.div_ceil(8) as u64).map(|at| mixed(mixed(seed).wrapping_add(at)));
-    let mut bytes: Vec<u8> = blocks.flat_map(u64::to_le_bytes).collect();
-    bytes.truncate(size);
+    let mut bytes = vec![0; size];
+    fastrand::Rng::with_seed(seed).fill(&mut bytes);
     bytes
-}
-
-/// The output function of SplitMix64.
-fn mixed(number: u64) -> u64 {
-    let mut mixed = number.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    mixed ^ (mixed >> 31)
 }

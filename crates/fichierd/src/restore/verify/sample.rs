@@ -60,12 +60,11 @@ impl Sample {
         let mut left = 0_u64;
         each_file(store, mirror, selection, |_| left += 1)?;
         let mut needed = share.of(left);
-        let mut random = Random::new();
         let mut sample = Sample::default();
         let mut known: HashMap<(u64, Whirlpool), usize> = HashMap::new();
         each_file(store, mirror, selection, |file| {
             // So many of those that are left: each choice of files is as likely as another.
-            let take = random.below(left) < needed;
+            let take = fastrand::u64(..left.max(1)) < needed;
             left = left.saturating_sub(1);
             if !take {
                 return;
@@ -136,28 +135,6 @@ impl FromStr for Share {
     }
 }
 
-/// Random numbers, good enough to choose files by.
-struct Random(u64);
-
-impl Random {
-    fn new() -> Random {
-        let mut seed = [0; 8];
-        // Without the kernel's random numbers another file is chosen at another time all the same.
-        if getrandom::fill(&mut seed).is_err() {
-            seed = fichier_state::Clock::default().now_s().to_le_bytes();
-        }
-        Random(u64::from_le_bytes(seed) | 1)
-    }
-
-    /// A number below `end`; 0 if that is 0.
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        ((u128::from(self.0) * u128::from(end)) >> 64) as u64
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,16 +147,5 @@ mod tests {
         for bad in ["0%", "101%", "-1", "half", "", "NaN"] {
             assert!(bad.parse::<Share>().is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn chance_stays_below_its_end() {
-        let mut random = Random::new();
-        let mut seen = [0; 4];
-        for _ in 0..400 {
-            seen[usize::try_from(random.below(4)).unwrap()] += 1;
-        }
-        assert!(seen.iter().all(|times| *times > 40), "{seen:?}");
-        assert_eq!(random.below(0), 0);
     }
 }
