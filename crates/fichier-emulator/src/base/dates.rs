@@ -22,7 +22,11 @@ pub(crate) fn write(unix_s: i64) -> String {
 /// of summer time, it is the earlier one.
 pub(crate) fn read(text: &str) -> Option<i64> {
     let local = DateTime::strptime(FORMAT, text).ok()?;
-    PARIS.to_ambiguous_zoned_datetime(local).earlier().ok().map(|zoned| zoned.timestamp().as_second())
+    PARIS
+        .to_ambiguous_zoned_datetime(local)
+        .earlier()
+        .ok()
+        .map(|zoned| zoned.timestamp().as_second())
 }
 
 #[cfg(test)]

@@ -1,13 +1,16 @@
 //! Commands while no service runs: they take its lock and do the work themselves.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
 use fichier_state::{Error, Store};
 
 use super::failure::ended;
+use super::output;
+use super::progress::{Shown, SoFar};
 use super::service::{self, cycle_line, exit_of_cycles};
-use super::{output, progress};
 use crate::base::exit::Exit;
 use crate::base::state::State;
 use crate::base::words::{bytes, count, duration};
@@ -55,9 +58,9 @@ async fn sync_one(
     let mut total = crate::status::CycleSummary::default();
     let patient_until = Instant::now() + worker.config.sync_patience();
     loop {
-        let bar = progress::show(worker);
+        let shown = show(worker);
         let end = worker.run(shared, &everything).await;
-        bar.finish();
+        drop(shown);
         let summary = health::summary(&worker.config.name, &end);
         total = total.and(summary);
         if let Some(Trouble::HeldOff(until, why)) = &end.trouble {
@@ -79,6 +82,17 @@ async fn sync_one(
         }
         return Ok(total);
     }
+}
+
+/// Shows the bytes that were sent from now on, of those that are planned.
+fn show(worker: &MirrorWorker) -> Shown {
+    let (sent, planned) = (Arc::clone(&worker.sent_bytes), Arc::clone(&worker.planned_bytes));
+    let before = sent.load(Ordering::Relaxed);
+    Shown::bar(&worker.config.name, move || SoFar {
+        bytes_done: sent.load(Ordering::Relaxed).saturating_sub(before),
+        bytes: planned.load(Ordering::Relaxed),
+        ..SoFar::default()
+    })
 }
 
 /// What a sync would do, what it would cost, and how long the calls alone would take. Works on a

@@ -16,7 +16,6 @@ mod ls;
 mod mkdir;
 mod mv;
 mod place;
-mod progress;
 mod report;
 mod rm;
 mod upload;

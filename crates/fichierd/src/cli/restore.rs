@@ -1,23 +1,23 @@
 //! `fichierd restore`: puts a mirror, or a part of it, back on a disk, as it was at a time.
 
 use std::fs::DirBuilder;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use fichier_api::ErrorKind;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::failure::ended;
 use super::output;
 use super::past::Recorded;
+use super::progress::{Shown, SoFar};
 use crate::base::exit::Exit;
 use crate::base::when;
 use crate::base::words::{bytes, count, counted, duration};
@@ -152,9 +152,9 @@ pub(crate) async fn run(args: RestoreArgs, config: &Config) -> anyhow::Result<Ex
     };
     let restore = Restore::new(client, args.dest.clone(), owners, options, Arc::clone(&progress))?;
     let (began, before) = (Instant::now(), pacer.calls_made());
-    let watched = watch(Arc::clone(&progress), args.json);
+    let shown = show(progress, args.json);
     let outcome = restore.run(plan).await;
-    watched.abort();
+    drop(shown);
     let report = outcome.map_err(|error| explain(error, &totals.download_bytes))?;
     let (took, calls) = (began.elapsed(), pacer.calls_made() - before);
     if args.json {
@@ -266,54 +266,30 @@ fn preview(
     Ok(if lost_files + plan.refused.len() > 0 { Exit::Problems } else { Exit::Done })
 }
 
-/// Shows how far it is: a bar on a terminal, else a line every half minute.
-fn watch(progress: Arc<Progress>, quiet: bool) -> tokio::task::JoinHandle<()> {
-    let on_terminal = std::io::stderr().is_terminal();
-    tokio::spawn(async move {
-        if quiet && !on_terminal {
-            return;
-        }
-        let target =
-            if on_terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(Some(0), target);
-        let template = "{bytes}/{total_bytes} {wide_bar} {bytes_per_sec} {eta} {msg}";
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
-        }
-        let began = Instant::now();
-        let every = if on_terminal { Duration::from_millis(200) } else { Duration::from_secs(30) };
-        loop {
-            tokio::time::sleep(every).await;
-            let files = progress.files.load(Ordering::Relaxed);
-            let files_done = progress.files_done.load(Ordering::Relaxed);
-            let (all, done) = (
-                progress.bytes.load(Ordering::Relaxed),
-                progress.bytes_done.load(Ordering::Relaxed),
-            );
-            bar.set_length(all);
-            bar.set_position(done);
-            let waiting = progress.waiting();
-            let text =
-                waiting.unwrap_or_else(|| format!("{}/{} files", count(files_done), count(files)));
-            if on_terminal {
-                bar.set_message(text);
-                continue;
-            }
-            let rate = done / began.elapsed().as_secs().max(1);
-            let left = all.saturating_sub(done).checked_div(rate).map_or_else(
-                || "time left not known".to_owned(),
-                |seconds| format!("{} left", duration(Duration::from_secs(seconds))),
-            );
-            // Nobody may be reading.
-            let _told = writeln!(
-                std::io::stderr(),
-                "{text}, {} of {}, {}/s, {left}",
-                bytes(done),
-                bytes(all),
-                bytes(rate)
-            );
-        }
-    })
+/// Shows how far it is: a bar on a terminal, else a line every half minute, or nothing if `quiet`.
+fn show(progress: Arc<Progress>, quiet: bool) -> Option<Shown> {
+    if std::io::stderr().is_terminal() {
+        return Some(Shown::bar("", move || so_far(&progress)));
+    }
+    let began = Instant::now();
+    let line = move || {
+        let SoFar { bytes_done, bytes: all, text } = so_far(&progress);
+        let rate = bytes_done / began.elapsed().as_secs().max(1);
+        let left = all.saturating_sub(bytes_done).checked_div(rate).map_or_else(
+            || "time left not known".to_owned(),
+            |seconds| format!("{} left", duration(Duration::from_secs(seconds))),
+        );
+        format!("{text}, {} of {}, {}/s, {left}", bytes(bytes_done), bytes(all), bytes(rate))
+    };
+    (!quiet).then(|| Shown::lines(line))
+}
+
+fn so_far(progress: &Progress) -> SoFar {
+    let read = |number: &AtomicU64| number.load(Ordering::Relaxed);
+    let text = progress.waiting().unwrap_or_else(|| {
+        format!("{}/{} files", count(read(&progress.files_done)), count(read(&progress.files)))
+    });
+    SoFar { bytes_done: read(&progress.bytes_done), bytes: read(&progress.bytes), text }
 }
 
 fn done(report: &Report, calls: u64, took: Duration) -> Done {

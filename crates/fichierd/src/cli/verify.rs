@@ -1,17 +1,16 @@
 //! `fichierd verify`: downloads files into nothing and compares them with the records.
 
-use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use fichier_api::{DownloadOptions, ErrorKind};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use super::failure::{ended, exit_of_remedy};
 use super::past::Recorded;
+use super::progress::{Shown, SoFar};
 use super::{keep, output, service};
 use crate::base::exit::Exit;
 use crate::base::words::{bytes, chain, count, duration};
@@ -92,16 +91,20 @@ pub(crate) async fn run(args: VerifyArgs, config: &Config) -> anyhow::Result<Exi
     let paying = DownloadOptions { use_cdn: args.use_cdn, ..DownloadOptions::default() };
     let progress = Arc::new(Progress::default());
     let (began, calls) = (Instant::now(), pacer.calls_made());
-    let bar = show(&progress, chosen.download_bytes());
+    let needs_bytes = chosen.download_bytes();
+    let came = Arc::clone(&progress);
+    let shown = Shown::bar("", move || SoFar {
+        bytes_done: came.bytes.load(Ordering::Relaxed),
+        bytes: needs_bytes,
+        ..SoFar::default()
+    });
     let verify = Verify {
         client: client.with_download_options(paying),
         parallel: config.pace.parallel_downloads,
-        progress: Arc::clone(&progress),
+        progress,
     };
-    let needs_bytes = chosen.download_bytes();
     let outcome = verify.run(chosen).await;
-    bar.0.abort();
-    bar.1.finish_and_clear();
+    drop(shown);
     let took = began.elapsed();
     let sent_again = hand_over(config, &args, share, &outcome).await?;
     let calls = pacer.calls_made().saturating_sub(calls);
@@ -266,26 +269,4 @@ fn explain(error: &fichier_api::Error, needs_bytes: u64) -> anyhow::Error {
         return ended(Exit::TryLater, message);
     }
     ended(exit_of_remedy(&error.remedy()), chain(error))
-}
-
-/// A bar on a terminal, and the task that moves it.
-fn show(progress: &Arc<Progress>, total: u64) -> (tokio::task::JoinHandle<()>, ProgressBar) {
-    let target = if io::stderr().is_terminal() {
-        ProgressDrawTarget::stderr()
-    } else {
-        ProgressDrawTarget::hidden()
-    };
-    let bar = ProgressBar::with_draw_target(Some(total), target);
-    let template = "{bytes}/{total_bytes} {wide_bar} {bytes_per_sec} {eta}";
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
-    let (moving, progress) = (bar.clone(), Arc::clone(progress));
-    let mover = tokio::spawn(async move {
-        loop {
-            moving.set_position(progress.bytes.load(Ordering::Relaxed).min(total));
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-    });
-    (mover, bar)
 }

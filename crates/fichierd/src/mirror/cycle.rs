@@ -108,7 +108,10 @@ impl Cycle<'_> {
     /// # Errors
     ///
     /// [`MirrorError`]; what was done until then is on record, and the next cycle goes on.
-    pub(super) async fn run(self, stop: &CancellationToken) -> (CycleReport, Result<Outcome, MirrorError>) {
+    pub(super) async fn run(
+        self,
+        stop: &CancellationToken,
+    ) -> (CycleReport, Result<Outcome, MirrorError>) {
         let outcome = self.try_run(stop).await;
         let report = self.executor.remote.report.into_inner();
         (report.unwrap_or_else(PoisonError::into_inner), outcome)

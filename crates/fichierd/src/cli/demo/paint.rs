@@ -6,9 +6,8 @@
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
 use crate::base::words::{bytes, count};
+use crate::cli::progress::Shown;
 
 /// Bold, green, and the like, or nothing.
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +17,7 @@ pub(super) struct Paint {
 
 /// The row at work.
 pub(super) struct Row {
-    bar: ProgressBar,
+    shown: Shown,
     title: String,
 }
 
@@ -93,30 +92,12 @@ impl Paint {
 impl Row {
     /// Shows that `title` is at work; nothing if stderr is no terminal.
     pub(super) fn begin(title: &str) -> Row {
-        let target = if io::stderr().is_terminal() {
-            ProgressDrawTarget::stderr()
-        } else {
-            ProgressDrawTarget::hidden()
-        };
-        let bar = ProgressBar::with_draw_target(None, target);
-        if let Ok(style) = ProgressStyle::with_template("  {spinner} {wide_msg}") {
-            bar.set_style(style);
-        }
-        bar.enable_steady_tick(Duration::from_millis(100));
-        let row = Row { bar, title: title.to_owned() };
-        row.say("");
-        row
+        Row { shown: Shown::spinner(title.to_owned()), title: title.to_owned() }
     }
 
     /// What is going on right now.
     pub(super) fn say(&self, what: &str) {
-        self.bar.set_message(format!("{:<23} {what}", self.title));
-    }
-}
-
-impl Drop for Row {
-    fn drop(&mut self) {
-        self.bar.finish_and_clear();
+        self.shown.say(format!("{:<23} {what}", self.title));
     }
 }
 

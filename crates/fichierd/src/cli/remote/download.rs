@@ -19,11 +19,12 @@ use clap::Args;
 use fichier_api::names::RemoteName;
 use tokio::io::AsyncWrite;
 
+use super::Remote;
 use super::place::Place;
 use super::report::{deeds, done};
-use super::{Remote, progress};
 use crate::base::exit::Exit;
 use crate::cli::failure::ended;
+use crate::cli::progress::{Shown, SoFar};
 
 #[derive(Args, Debug)]
 pub(super) struct DownloadArgs {
@@ -55,7 +56,14 @@ pub(super) async fn run(args: DownloadArgs, remote: &mut Remote<'_>) -> anyhow::
     };
     let expected = file.whirlpool.map(|hash| (file.size_bytes, hash));
     let fetching = remote.client.download(&file.url, expected, &mut sink);
-    progress::watch(file.size_bytes, so_far, fetching).await?;
+    let bytes = file.size_bytes;
+    let shown = Shown::bar("", move || SoFar {
+        bytes_done: so_far.load(Ordering::Relaxed),
+        bytes,
+        ..SoFar::default()
+    });
+    fetching.await?;
+    drop(shown);
     sink.file.sync_all().await?;
     unfinished
         .persist_noclobber(&dest)

@@ -14,10 +14,10 @@ use std::str::FromStr;
 use fichier_api::names::RemoteName;
 use fichier_api::{Client, FileInfo, FileUrl, FolderId, FolderListing, RemoteFile};
 
-use super::progress;
 use crate::base::exit::Exit;
 use crate::cli::failure::ended;
 use crate::cli::output::harmless;
+use crate::cli::progress;
 
 /// A path in the account; empty for its root.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -14,11 +14,12 @@ use fichier_api::{
     match_uploaded,
 };
 
+use super::Remote;
 use super::place::RemotePath;
 use super::report::{Deed, deeds};
-use super::{Remote, progress};
 use crate::base::exit::Exit;
 use crate::cli::failure::ended;
+use crate::cli::progress::{Shown, SoFar};
 
 /// How long the service may scan an upload for viruses, in polls that are this far apart.
 const POLL: Duration = Duration::from_secs(10);
@@ -84,11 +85,18 @@ async fn send(
 ) -> anyhow::Result<Vec<Deed>> {
     let client = &remote.client;
     let slot = client.open_upload().await?;
-    let total = batch.iter().map(|file| file.size_bytes).sum();
+    let bytes = batch.iter().map(|file| file.size_bytes).sum();
     let so_far = Arc::new(AtomicU64::new(0));
     let files = batch.iter().map(to_send).collect();
     let sending = client.send_files(&slot, folder, files, Arc::clone(&so_far));
-    let (xid, sent) = match progress::watch(total, so_far, sending).await {
+    let shown = Shown::bar("", move || SoFar {
+        bytes_done: so_far.load(Ordering::Relaxed),
+        bytes,
+        ..SoFar::default()
+    });
+    let sent = sending.await;
+    drop(shown);
+    let (xid, sent) = match sent {
         Ok(sent) => (Some(sent.xid), sent.files),
         // Everything was handed over and only the reply is lost: the node knows (C.6).
         Err(SendError::Service { sent, complete: true, .. }) => (None, sent),
