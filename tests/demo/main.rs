@@ -9,10 +9,13 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use fichier_testkit::{Program, User};
 use tempfile::TempDir;
 
+const PROGRAM: Program = Program::at(env!("CARGO_BIN_EXE_fichierd"));
+
 fn demo(temporary: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_fichierd"));
+    let mut command = PROGRAM.command(User::Ours);
     command.args(["demo", "--files", "40"]).args(args);
     // Whatever it makes for itself lies where the test can see it.
     command.env("TMPDIR", temporary).env("TERM", "xterm-256color");
@@ -63,7 +66,8 @@ fn it_mirrors_and_reads_back_and_leaves_a_configuration_that_works() {
     assert_eq!(wide, [""; 0]);
 
     assert_eq!(names(&play), ["1fichier", "config.toml", "photos", "state"]);
-    let status = Command::new(env!("CARGO_BIN_EXE_fichierd"))
+    let status = PROGRAM
+        .command(User::Ours)
         .args(["status", "--config"])
         .arg(play.join("config.toml"))
         .output()

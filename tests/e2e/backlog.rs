@@ -4,15 +4,16 @@
 use std::fs;
 
 use fichier_emulator::{Action, Fault};
+use fichier_testkit::tree;
+use fichier_testkit::{Machine, until, write};
 
-use crate::tree;
-use crate::world::{World, until, write};
+use crate::PROGRAM;
 
 /// Ten times as many are more than the paths that are remembered one by one.
 const FILES: usize = 4_000;
 const ROUNDS: usize = 6;
 
-fn resident_kib(world: &World) -> u64 {
+fn resident_kib(world: &Machine) -> u64 {
     let status =
         fs::read_to_string(format!("/proc/{}/status", world.service().id().as_raw_nonzero()))
             .unwrap();
@@ -23,7 +24,7 @@ fn resident_kib(world: &World) -> u64 {
 #[test]
 fn s05_a_backlog_while_the_service_is_away_costs_little_memory_and_is_sent_afterwards() {
     let files = FILES * if std::env::var_os("FICHIERD_TEST_LARGE").is_some() { 10 } else { 1 };
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     let source = world.source("photos");
     write(&source.join("first"), "first");
     world.start();

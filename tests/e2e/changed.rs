@@ -5,13 +5,14 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use fichier_emulator::{Action, Fault};
+use fichier_testkit::tree;
+use fichier_testkit::{Machine, until, write};
 use rustix::process::Signal;
 
-use crate::tree;
-use crate::world::{World, until, write};
+use crate::PROGRAM;
 
 /// The configuration without the block of one mirror.
-fn without(world: &World, mirror: &str) -> String {
+fn without(world: &Machine, mirror: &str) -> String {
     let text = fs::read_to_string(world.config()).unwrap();
     let mut blocks = text.split("[[mirror]]\n");
     let head = blocks.next().unwrap().to_owned();
@@ -20,7 +21,7 @@ fn without(world: &World, mirror: &str) -> String {
 }
 
 #[track_caller]
-fn reload(world: &World, config: &str) {
+fn reload(world: &Machine, config: &str) {
     let says = "configuration reloaded";
     let before = world.log().matches(says).count();
     fs::write(world.config(), config).unwrap();
@@ -30,7 +31,7 @@ fn reload(world: &World, config: &str) {
 
 #[test]
 fn c05_a_mirror_that_is_no_longer_configured_is_kept_and_taken_up_again() {
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     world.add_mirror("docs", "");
     for name in ["a", "b/c", "b/d"] {
         write(&world.source("docs").join(name), format!("content of {name}"));
@@ -71,7 +72,7 @@ fn c05_a_mirror_that_is_no_longer_configured_is_kept_and_taken_up_again() {
     world.assert_at_rest();
 }
 
-fn links(world: &World) -> Vec<String> {
+fn links(world: &Machine) -> Vec<String> {
     let snapshots = tree::snapshots(&world.emulator);
     let files = world.emulator.files().into_iter();
     let files = files.filter(|file| snapshots.iter().all(|snapshot| snapshot.link != file.link));
@@ -80,7 +81,7 @@ fn links(world: &World) -> Vec<String> {
 
 #[test]
 fn c06_a_source_that_moved_is_compared_and_nothing_is_sent_that_is_there() {
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     for name in ["a", "b/c", "b/d"] {
         write(&world.source("photos").join(name), format!("content of {name}"));
     }
@@ -116,7 +117,7 @@ fn c06_a_source_that_moved_is_compared_and_nothing_is_sent_that_is_there() {
 
 #[test]
 fn c06_a_new_target_is_a_new_pair_and_the_old_side_stays_as_it_is() {
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     for name in ["a", "b/c"] {
         write(&world.source("photos").join(name), format!("content of {name}"));
     }
@@ -139,7 +140,7 @@ fn c06_a_new_target_is_a_new_pair_and_the_old_side_stays_as_it_is() {
 
 #[test]
 fn t03_after_a_long_stop_everything_is_looked_at_and_nothing_comes_in_a_burst() {
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     for number in 0..60 {
         write(&world.source("photos").join(format!("{number}/file")), format!("{number}"));
     }
@@ -160,7 +161,7 @@ fn t03_after_a_long_stop_everything_is_looked_at_and_nothing_comes_in_a_burst() 
 
 #[test]
 fn o03_a_prune_of_many_calls_does_not_keep_the_service_from_answering() {
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     for name in ["a", "b", "c.raw"] {
         write(&world.source("photos").join(name), name);
     }
@@ -177,10 +178,8 @@ fn o03_a_prune_of_many_calls_does_not_keep_the_service_from_answering() {
     let before = world.emulator.calls();
     world.emulator.inject(Fault::always("file/mv.cgi", Action::Delay(Duration::from_secs(4))));
     let begin = || {
-        Command::new(env!("CARGO_BIN_EXE_fichierd"))
-            .arg("--config")
-            .arg(world.config())
-            .args(["prune", "photos"])
+        world
+            .command(&["prune", "photos"])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

@@ -1,14 +1,15 @@
 //! `check --online`: can this machine send, and would a restore work?
 
 use fichier_emulator::{Offer, Rules};
+use fichier_testkit::tree;
+use fichier_testkit::{Machine, write};
 
-use crate::tree;
-use crate::world::{World, write};
+use crate::PROGRAM;
 
 #[test]
 fn an_online_check_tells_of_the_account_and_gets_a_file_back() {
     for mirrored in [false, true] {
-        let world = World::new();
+        let world = Machine::of(PROGRAM);
         if mirrored {
             write(&world.source("photos").join("one"), "one");
             world.run(&["sync"]).expect(0);
@@ -29,7 +30,7 @@ fn an_online_check_tells_of_the_account_and_gets_a_file_back() {
 
 #[test]
 fn a_machine_that_may_not_download_is_told_so_on_the_first_day() {
-    let world = World::new();
+    let world = Machine::of(PROGRAM);
     world.emulator.set_rules(Rules { downloads_need_cdn: true, ..Rules::scaled(1_000) });
     let ran = world.run(&["check", "--online"]).expect(3).says("a test file arrived whole");
     ran.says("nothing can be restored from here").says("CDN credits").says("#913");
@@ -39,8 +40,8 @@ fn a_machine_that_may_not_download_is_told_so_on_the_first_day() {
 
 #[test]
 fn a_check_in_json_has_each_finding_with_what_mends_it_and_the_exit_code() {
-    let world = World::new();
-    let json = |world: &World, code: i32| -> serde_json::Value {
+    let world = Machine::of(PROGRAM);
+    let json = |world: &Machine, code: i32| -> serde_json::Value {
         let ran = world.run(&["check", "--online", "--json"]).expect(code);
         serde_json::from_str(&ran.stdout).unwrap()
     };
@@ -76,21 +77,21 @@ fn a_check_in_json_has_each_finding_with_what_mends_it_and_the_exit_code() {
 
 #[test]
 fn an_account_that_may_not_upload_is_told_so_and_nothing_is_sent() {
-    let world = World::new();
+    let world = Machine::of(PROGRAM);
     world.emulator.set_upload_forbidden(true);
     world.run(&["check", "--online"]).expect(3).says("forbids uploads");
     assert_eq!(world.emulator.calls(), 1);
-    let world = World::new();
+    let world = Machine::of(PROGRAM);
     world.emulator.set_offer(Offer::None);
     world.run(&["check", "--online"]).expect(77).says("neither Premium nor Access");
-    let world = World::new();
+    let world = Machine::of(PROGRAM);
     world.emulator.revoke_key();
     world.run(&["check", "--online"]).expect(77).says("refused the API key");
     world.run(&["check"]).expect(0);
 }
 
 /// Nothing that says whose account it was, in what is meant to be sent to others.
-fn assert_anonymous(world: &World, text: &str) {
+fn assert_anonymous(world: &Machine, text: &str) {
     let secrets = ["photos", "one.jpg", "someone@example.com", "1fichier.com/?"];
     for secret in secrets.into_iter().chain([world.emulator.api_key()]) {
         assert!(!text.contains(secret), "`{secret}` is in:\n{text}");
@@ -100,7 +101,7 @@ fn assert_anonymous(world: &World, text: &str) {
 #[test]
 fn a_probe_tells_how_the_service_behaves_and_the_service_keeps_it() {
     for running in [false, true] {
-        let mut world = World::new();
+        let mut world = Machine::of(PROGRAM);
         world.emulator.tolerate_trials(true);
         write(&world.source("photos").join("one.jpg"), "one");
         world.run(&["sync"]).expect(0);

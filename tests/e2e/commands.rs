@@ -3,17 +3,18 @@
 use std::fs;
 
 use fichier_emulator::{Action, Fault};
+use fichier_testkit::tree;
+use fichier_testkit::{Machine, until, write};
 
-use crate::tree;
-use crate::world::{World, until, write};
+use crate::PROGRAM;
 
-fn there(world: &World) -> Vec<String> {
+fn there(world: &Machine) -> Vec<String> {
     tree::in_account(&world.emulator, "/backup/photos").into_keys().collect()
 }
 
 /// Five files are mirrored, and three of them are gone: more than may go unasked.
-fn with_held_removals(running: bool) -> World {
-    let mut world = World::new();
+fn with_held_removals(running: bool) -> Machine {
+    let mut world = Machine::of(PROGRAM);
     world.add_mirror("photos", "removals_floor = 1");
     let source = world.source("photos");
     for name in ["1", "2", "3", "4", "5"] {
@@ -72,7 +73,7 @@ fn rejected_removals_stay_until_they_are_pruned() {
 #[test]
 fn a_dry_run_tells_what_would_be_done_and_does_none_of_it() {
     for running in [false, true] {
-        let mut world = World::new();
+        let mut world = Machine::of(PROGRAM);
         let source = world.source("photos");
         write(&source.join("old name"), "as it was");
         if running {
@@ -104,7 +105,7 @@ fn a_dry_run_tells_what_would_be_done_and_does_none_of_it() {
 
 #[test]
 fn a_pause_holds_over_a_restart_and_until_it_is_resumed() {
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     world.run(&["pause"]).expect(0).says("not running");
     world.start();
     write(&world.source("photos").join("one"), "one");
@@ -126,9 +127,10 @@ fn a_pause_holds_over_a_restart_and_until_it_is_resumed() {
 
 #[test]
 fn status_and_why_answer_with_and_without_a_service() {
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     let source = world.source("photos");
-    let why = |world: &World, path: &str| world.run(&["why", source.join(path).to_str().unwrap()]);
+    let why =
+        |world: &Machine, path: &str| world.run(&["why", source.join(path).to_str().unwrap()]);
     let never = world.status().expect("a status before anything was done");
     assert_eq!(
         (&never["running"], &never["mirrors"][0]["state"]),
@@ -166,7 +168,7 @@ fn status_and_why_answer_with_and_without_a_service() {
 fn in_a_long_hold_off_sync_ends_with_75_and_the_status_says_until_when() {
     for running in [false, true] {
         // The emulator's clock would make the hour end at once.
-        let mut world = World::at_scale(1);
+        let mut world = Machine::at_scale(PROGRAM, 1);
         write(&world.source("photos").join("one"), "one");
         world.emulator.inject(Fault::always("*", Action::HardLock));
         if running {

@@ -1,13 +1,15 @@
 //! `kill -9`, at any moment, again and again.
 
-use crate::random::Random;
-use crate::tree;
-use crate::world::{World, until, write};
+use fichier_testkit::random::Random;
+use fichier_testkit::tree;
+use fichier_testkit::{Machine, until, write};
+
+use crate::PROGRAM;
 
 #[test]
 fn a_first_mirror_that_is_killed_twenty_times_ends_equal_and_with_nothing_left_over() {
     const KILLS: u64 = 20;
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     let source = world.source("photos");
     let mut total = 0;
     for number in 0..400u32 {
@@ -15,7 +17,7 @@ fn a_first_mirror_that_is_killed_twenty_times_ends_equal_and_with_nothing_left_o
         total += content.len() as u64;
         write(&source.join(format!("{}/{}/{number}", number % 7, number % 31)), content);
     }
-    let mut random = Random(7);
+    let mut random = Random::of(7);
     for _ in 0..KILLS {
         let before = world.emulator.calls();
         world.start();

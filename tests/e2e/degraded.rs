@@ -4,20 +4,21 @@
 use std::fs;
 
 use fichier_emulator::{Action, Fault};
+use fichier_testkit::{Machine, until, write};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::world::{World, until, write};
+use crate::PROGRAM;
 
 /// The entry of one state, if it is there.
-fn entry(world: &World, kind: &str) -> Option<Value> {
+fn entry(world: &Machine, kind: &str) -> Option<Value> {
     let status = world.status()?;
     let entries = status["degraded"].as_array().expect("degraded").clone();
     entries.into_iter().find(|entry| entry["kind"] == kind)
 }
 
 /// How often the journal was told of the beginning, and of the end.
-fn told(world: &World, title: &str) -> (usize, usize) {
+fn told(world: &Machine, title: &str) -> (usize, usize) {
     let log = world.log();
     let lines = log.lines().filter(|line| line.contains(title));
     let (ends, begins): (Vec<_>, Vec<_>) = lines.partition(|line| line.contains("over after"));
@@ -25,7 +26,7 @@ fn told(world: &World, title: &str) -> (usize, usize) {
 }
 
 #[track_caller]
-fn until_degraded(world: &World, kind: &str, title: &str) -> Value {
+fn until_degraded(world: &Machine, kind: &str, title: &str) -> Value {
     let found = until(&format!("`{kind}` is in the status"), || entry(world, kind));
     assert_eq!(told(world, title), (1, 0), "`{kind}` was told when it began:\n{}", world.log());
     for field in ["cause", "what_to_do", "since"] {
@@ -39,7 +40,7 @@ fn until_degraded(world: &World, kind: &str, title: &str) -> Value {
 }
 
 #[track_caller]
-fn until_over(world: &World, kind: &str, title: &str) {
+fn until_over(world: &Machine, kind: &str, title: &str) {
     until(&format!("the end of `{kind}` is told"), || (told(world, title).1 == 1).then_some(()));
     assert_eq!(told(world, title), (1, 1), "once each:\n{}", world.log());
     assert_eq!(entry(world, kind), None);
@@ -47,7 +48,7 @@ fn until_over(world: &World, kind: &str, title: &str) {
 
 #[test]
 fn a_healthy_service_shows_no_degraded_state_and_logs_none() {
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     write(&world.source("photos").join("one"), "one");
     world.start();
     world.until_mirrored("photos");
@@ -58,7 +59,7 @@ fn a_healthy_service_shows_no_degraded_state_and_logs_none() {
 
 #[test]
 fn an_unreachable_service_is_told_once_at_each_end_whatever_is_tried_meanwhile() {
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     world.add_mirror("music", "target = \"/music\"");
     write(&world.source("photos").join("one"), "one");
     world.start();
@@ -80,14 +81,16 @@ fn an_unreachable_service_is_told_once_at_each_end_whatever_is_tried_meanwhile()
     until_over(&world, "unreachable", title);
     world.until_mirrored("photos");
     until("the other mirror goes on too", || {
-        crate::tree::in_account(&world.emulator, "/music").contains_key("tune").then_some(())
+        fichier_testkit::tree::in_account(&world.emulator, "/music")
+            .contains_key("tune")
+            .then_some(())
     });
 }
 
 #[test]
 fn a_source_that_comes_and_goes_is_one_state_with_one_line_at_each_end() {
     // A minute of patience is two seconds here.
-    let mut world = World::at_scale(30);
+    let mut world = Machine::at_scale(PROGRAM, 30);
     write(&world.source("photos").join("one"), "one");
     world.start();
     world.until_mirrored("photos");
@@ -106,7 +109,7 @@ fn a_source_that_comes_and_goes_is_one_state_with_one_line_at_each_end() {
 
 #[test]
 fn held_removals_and_a_pause_are_told_until_somebody_decides_and_outlive_a_restart() {
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     world.add_mirror("photos", "max_removals = 1\nremovals_floor = 0");
     for name in ["a", "b", "c", "d"] {
         write(&world.source("photos").join(name), name);
@@ -143,7 +146,7 @@ fn held_removals_and_a_pause_are_told_until_somebody_decides_and_outlive_a_resta
 
 #[test]
 fn a_refused_reload_is_a_state_until_a_good_one_and_each_refusal_is_told() {
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     write(&world.source("photos").join("one"), "one");
     world.start();
     world.until_mirrored("photos");
@@ -163,7 +166,7 @@ fn a_refused_reload_is_a_state_until_a_good_one_and_each_refusal_is_told() {
 
 #[test]
 fn c01_a_refused_key_is_told_with_what_to_do_and_over_when_mended() {
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     write(&world.source("photos").join("one"), "one");
     world.start();
     world.until_mirrored("photos");
@@ -181,7 +184,7 @@ fn c01_a_refused_key_is_told_with_what_to_do_and_over_when_mended() {
 
 #[test]
 fn u12_full_storage_is_one_state_while_removals_go_on() {
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     for name in ["one", "two"] {
         write(&world.source("photos").join(name), name);
     }
@@ -195,7 +198,7 @@ fn u12_full_storage_is_one_state_while_removals_go_on() {
     until_degraded(&world, "uploads_refused", title);
     fs::remove_file(world.source("photos").join("one")).unwrap();
     until("the removal went on", || {
-        let shown = crate::tree::in_account(&world.emulator, "/backup/photos");
+        let shown = fichier_testkit::tree::in_account(&world.emulator, "/backup/photos");
         (!shown.contains_key("one")).then_some(())
     });
     assert_eq!(told(&world, title), (1, 0));
@@ -207,7 +210,7 @@ fn u12_full_storage_is_one_state_while_removals_go_on() {
 
 #[test]
 fn r02_a_source_that_is_missing_at_the_start_is_watched_once_it_is_there() {
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     let (source, away) = (world.source("photos"), world.path("away"));
     write(&source.join("one"), "one");
     fs::rename(&source, &away).unwrap();

@@ -3,11 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use fichier_testkit::{Machine, Service, until, write};
 use rustix::process::Signal;
 
-use crate::command::program;
-use crate::service::Service;
-use crate::world::{World, until, write};
+use crate::PROGRAM;
 
 fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
@@ -21,7 +20,7 @@ fn copy_folder(from: &Path, to: &Path) {
 
 #[test]
 fn c08_of_two_daemons_with_one_state_the_second_looks_first_and_then_one_is_held() {
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     let source = world.source("photos");
     for n in 0..20 {
         write(&source.join(format!("{}/{n}", n % 4)), format!("photo {n}"));
@@ -44,7 +43,7 @@ fn c08_of_two_daemons_with_one_state_the_second_looks_first_and_then_one_is_held
     let said = |what: &str| {
         until(what, || fs::read_to_string(&log).unwrap_or_default().contains(what).then_some(()))
     };
-    let second = Service::start(program(world.user), &clone, &log);
+    let second = Service::start(PROGRAM.command(world.user), &clone, &log);
     said("the state file is older than what is on 1fichier");
     said("the whole target was compared with the records");
     world.until_mirrored("photos");
@@ -73,7 +72,7 @@ fn c08_of_two_daemons_with_one_state_the_second_looks_first_and_then_one_is_held
 
 #[test]
 fn only_what_is_lost_is_taken_over() {
-    let world = World::new();
+    let world = Machine::of(PROGRAM);
     write(&world.source("photos").join("one"), "one");
     world.run(&["sync"]).expect(0);
     world.run(&["approve", "--take-over", "photos"]).expect(0).says("nothing is held");

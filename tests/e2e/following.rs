@@ -2,12 +2,14 @@
 
 use std::fs;
 
-use crate::tree;
-use crate::world::{World, until, write};
+use fichier_testkit::tree;
+use fichier_testkit::{Machine, until, write};
+
+use crate::PROGRAM;
 
 #[test]
 fn every_kind_of_change_is_followed_and_rest_costs_nothing() {
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     let source = world.source("photos");
     let at = |path: &str| source.join(path);
     for place in ["a.txt", "album/one.jpg", "album/two.jpg", "album/deep/three.jpg"] {

@@ -6,11 +6,11 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, SystemTime};
 
+use fichier_testkit::tree::on_disk;
+use fichier_testkit::{Machine, until};
 use rustix::process::Signal;
 
-use crate::command::program;
-use crate::tree::on_disk;
-use crate::world::{World, until};
+use crate::PROGRAM;
 
 /// What a name and bytes do not tell.
 fn facts(folder: &Path) -> Vec<String> {
@@ -49,48 +49,46 @@ fn fill(source: &Path) {
     file.set_modified(SystemTime::UNIX_EPOCH + Duration::new(1_000_000_000, 123_456_789)).unwrap();
 }
 
-impl World {
-    /// A mirror of every kind of entry, at rest, with a copy of its records at the service.
-    fn mirrored() -> World {
-        let mut world = World::new();
-        fill(&world.source("photos"));
-        world.start();
-        world.until_mirrored("photos");
-        world.until_chores_done("photos");
-        world
-    }
+/// A mirror of every kind of entry, at rest, with a copy of its records at the service.
+fn mirrored() -> Machine {
+    let mut world = Machine::of(PROGRAM);
+    fill(&world.source("photos"));
+    world.start();
+    world.until_mirrored("photos");
+    world.until_chores_done("photos");
+    world
+}
 
-    fn stop(&mut self) {
-        self.service().signal(Signal::TERM);
-        assert_eq!(self.take_service().ended(), Some(0));
-    }
+fn stop(world: &mut Machine) {
+    world.service().signal(Signal::TERM);
+    assert_eq!(world.take_service().ended(), Some(0));
+}
 
-    /// Disk, state and configuration are gone. A new machine knows the key; where the emulated
-    /// service is it has to be told.
-    fn burn_down(&mut self) {
-        self.stop();
-        fs::remove_dir_all(self.path("state")).unwrap();
-        fs::remove_dir_all(self.source("photos")).unwrap();
-        let config = fs::read_to_string(self.config()).unwrap();
-        let account = config.split("[[mirror]]").next().unwrap();
-        fs::write(self.config(), account).unwrap();
-    }
+/// Disk, state and configuration are gone. A new machine knows the key; where the emulated
+/// service is it has to be told.
+fn burn_down(world: &mut Machine) {
+    stop(world);
+    fs::remove_dir_all(world.path("state")).unwrap();
+    fs::remove_dir_all(world.source("photos")).unwrap();
+    let config = fs::read_to_string(world.config()).unwrap();
+    let account = config.split("[[mirror]]").next().unwrap();
+    fs::write(world.config(), account).unwrap();
+}
 
-    /// The configuration of the lost machine.
-    fn use_recovered_configuration(&self) {
-        fs::copy(self.path("state/recovered.toml"), self.config()).unwrap();
-    }
+/// The configuration of the lost machine.
+fn use_recovered_configuration(world: &Machine) {
+    fs::copy(world.path("state/recovered.toml"), world.config()).unwrap();
 }
 
 #[test]
 fn a_server_that_burnt_down_is_put_back_with_key_and_target() {
-    let mut world = World::mirrored();
+    let mut world = mirrored();
     let source = world.source("photos");
     let sheet = world.run(&["recovery-sheet"]).expect(0).stdout;
     assert!(!sheet.contains(world.emulator.api_key()));
     let (before, facts_before) = (on_disk(&source), facts(&source));
     let config = fs::read_to_string(world.config()).unwrap();
-    world.burn_down();
+    burn_down(&mut world);
 
     // As the sheet says it.
     let line = sheet.lines().find(|line| line.contains("fichierd recover")).unwrap();
@@ -106,7 +104,7 @@ fn a_server_that_burnt_down_is_put_back_with_key_and_target() {
     assert_eq!(facts(&elsewhere), facts_before);
 
     // And with that of then the mirror goes on, and sends nothing again.
-    world.use_recovered_configuration();
+    use_recovered_configuration(&world);
     fs::create_dir(&source).unwrap();
     world.run(&["restore", "photos", source.to_str().unwrap(), "--in-place"]).expect(0);
     assert_eq!(facts(&source), facts_before);
@@ -126,12 +124,12 @@ fn a_server_that_burnt_down_is_put_back_with_key_and_target() {
 
 #[test]
 fn a_service_that_is_started_before_the_restore_removes_nothing() {
-    let mut world = World::mirrored();
+    let mut world = mirrored();
     let source = world.source("photos");
     let before = on_disk(&source);
-    world.burn_down();
+    burn_down(&mut world);
     world.run(&["recover", "--target", "/backup/photos"]).expect(0);
-    world.use_recovered_configuration();
+    use_recovered_configuration(&world);
     fs::create_dir(&source).unwrap();
     fs::write(source.join("new"), "written since").unwrap();
     world.start();
@@ -147,18 +145,16 @@ fn a_service_that_is_started_before_the_restore_removes_nothing() {
 #[test]
 fn a_recovery_that_is_killed_ten_times_goes_on_with_and_without_a_snapshot() {
     for with_snapshot in [true, false] {
-        let mut world = World::mirrored();
+        let mut world = mirrored();
         let before = on_disk(&world.source("photos"));
-        world.burn_down();
+        burn_down(&mut world);
         if !with_snapshot {
             world.emulator.remove_folder("/backup/photos/.fichierd/state");
         }
         for kill in 1..=10_usize {
             let calls = world.emulator.calls();
-            let mut recovering = program(world.user)
-                .arg("--config")
-                .arg(world.config())
-                .args(["recover", "--target", "/backup/photos"])
+            let mut recovering = world
+                .command(&["recover", "--target", "/backup/photos"])
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
                 .spawn()

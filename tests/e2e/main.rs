@@ -14,10 +14,13 @@
     reason = "a test ends at the first thing that goes wrong, and says so"
 )]
 
+use fichier_testkit::Program;
+
+const PROGRAM: Program = Program::at(env!("CARGO_BIN_EXE_fichierd"));
+
 mod backlog;
 mod changed;
 mod check;
-mod command;
 mod commands;
 mod crashes;
 mod degraded;
@@ -27,16 +30,10 @@ mod lost;
 mod names;
 mod nasty;
 mod races;
-mod random;
 mod recovering;
 mod refusals;
 mod restoring;
 mod saves;
-mod service;
 mod signals;
 mod sources;
-mod tree;
 mod verifying;
-mod witness;
-#[allow(dead_code, reason = "some of it is for other test programs")]
-mod world;

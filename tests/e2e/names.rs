@@ -10,31 +10,32 @@ use std::process::Command;
 
 use fichier_api::names::RemoteName;
 use fichier_emulator::{Action, Emulator, Fault, NameTaken, Rules};
+use fichier_testkit::tree;
+use fichier_testkit::{Machine, write};
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
 
-use crate::tree;
-use crate::world::{World, write};
+use crate::PROGRAM;
 
 const TARGET: &str = "/backup/photos";
 
 /// Set for the run in a mount namespace of its own.
 const INSIDE: &str = "FICHIERD_TEST_INSIDE";
 
-fn mirrored(world: &World) {
+fn mirrored(world: &Machine) {
     world.run(&["sync"]).expect(0);
     world.assert_mirrored();
 }
 
 /// The second of two runs finds nothing to do.
-fn is_idle(world: &World) {
+fn is_idle(world: &Machine) {
     let before = world.emulator.calls();
     world.run(&["sync"]).expect(0);
     let calls = world.emulator.calls_since(before);
-    assert!(World::is_start(&calls), "{calls:?}");
+    assert!(Machine::is_start(&calls), "{calls:?}");
 }
 
 /// What is restored has the very same bytes in names and contents.
-fn assert_restored_as_it_was(world: &World) {
+fn assert_restored_as_it_was(world: &Machine) {
     let dest = world.path("restored");
     world.run(&["restore", "photos", dest.to_str().unwrap()]).expect(0);
     let listing = |folder: &Path| {
@@ -66,7 +67,7 @@ fn assert_restored_as_it_was(world: &World) {
 
 #[test]
 fn n01_names_that_are_no_text_come_back_byte_for_byte() {
-    let world = World::new();
+    let world = Machine::of(PROGRAM);
     let names: [&[u8]; 6] =
         [b"caf\xe9", b"caf\xc3\xa9", b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xe2\x80\x9bE9"];
     for name in names {
@@ -82,7 +83,7 @@ fn n01_names_that_are_no_text_come_back_byte_for_byte() {
 
 #[test]
 fn n02_twins_by_accent_or_case_stay_two_and_a_rename_of_the_case_alone_is_one() {
-    let world = World::new();
+    let world = Machine::of(PROGRAM);
     let source = world.source("photos");
     for name in ["caf\u{e9}", "cafe\u{301}", "readme", "README", "Photo.JPG"] {
         write(&source.join(name), format!("content of {name}"));
@@ -95,7 +96,7 @@ fn n02_twins_by_accent_or_case_stay_two_and_a_rename_of_the_case_alone_is_one() 
     mirrored(&world);
     let calls = world.emulator.calls_since(before);
     let (rename, start) = calls.split_last().unwrap();
-    assert!(World::is_start(start) && rename == "file/rename.cgi", "{calls:?}");
+    assert!(Machine::is_start(start) && rename == "file/rename.cgi", "{calls:?}");
     assert_eq!(world.emulator.bytes_received(), sent);
     is_idle(&world);
     assert_restored_as_it_was(&world);
@@ -103,7 +104,7 @@ fn n02_twins_by_accent_or_case_stay_two_and_a_rename_of_the_case_alone_is_one() 
 
 #[test]
 fn n03_the_longest_names_and_the_deepest_trees_are_mirrored_and_restored() {
-    let world = World::new();
+    let world = Machine::of(PROGRAM);
     let source = world.source("photos");
     for name in ["n".repeat(255), "é".repeat(127), "‛".repeat(85), "n".repeat(251) + ".jpg"] {
         write(&source.join(&name), format!("file {name}"));
@@ -118,7 +119,7 @@ fn n03_the_longest_names_and_the_deepest_trees_are_mirrored_and_restored() {
 
 #[test]
 fn n03_a_path_longer_than_the_system_takes_at_once_is_mirrored_or_said() {
-    let world = World::new();
+    let world = Machine::of(PROGRAM);
     let source = world.source("photos");
     write(&source.join("above"), "above");
     let name = "d".repeat(200);
@@ -143,7 +144,7 @@ fn n03_a_path_longer_than_the_system_takes_at_once_is_mirrored_or_said() {
 
 #[test]
 fn n04_names_that_would_end_a_header_or_a_form_field_arrive_as_they_are() {
-    let world = World::new();
+    let world = Machine::of(PROGRAM);
     let source = world.source("photos");
     let boundary = "a\"; filename=\"evil\"\r\n\r\nX-Evil: 1\r\n--boundary--\r\n";
     let names =
@@ -160,7 +161,7 @@ fn n04_names_that_would_end_a_header_or_a_form_field_arrive_as_they_are() {
 #[test]
 fn n05_a_file_named_as_its_long_neighbour_is_on_the_service_overwrites_nothing() {
     for behaviour in [NameTaken::Overwrite, NameTaken::Duplicate, NameTaken::Refuse] {
-        let world = World::with(|emulator| {
+        let world = Machine::with(PROGRAM, |emulator| {
             emulator.rules(Rules { on_name_taken: behaviour, ..Rules::scaled(1_000) })
         });
         let source = world.source("photos");
@@ -191,7 +192,7 @@ fn visible(emulator: &Emulator) -> Vec<(String, Vec<u8>)> {
 
 #[test]
 fn n06_a_file_that_the_service_renames_is_recorded_under_its_name_and_not_sent_again() {
-    let world = World::new();
+    let world = Machine::of(PROGRAM);
     let source = world.source("photos");
     write(&source.join("report.txt"), "first");
     write(&source.join("other.txt"), "other");
@@ -216,7 +217,7 @@ fn n06_a_file_that_the_service_renames_is_recorded_under_its_name_and_not_sent_a
 
 #[test]
 fn n07_links_that_lead_in_circles_nowhere_or_out_are_kept_as_links() {
-    let world = World::new();
+    let world = Machine::of(PROGRAM);
     let source = world.source("photos");
     write(&source.join("a/b/file"), "file");
     for (to, at) in [
@@ -242,7 +243,7 @@ fn n07_a_folder_that_is_mounted_below_itself_ends() {
     if std::env::var_os(INSIDE).is_none() {
         return in_own_mounts(test);
     }
-    let world = World::new();
+    let world = Machine::of(PROGRAM);
     let source = world.source("photos");
     write(&source.join("a/file"), "file");
     fs::create_dir(source.join("a/loop")).unwrap();
@@ -277,7 +278,7 @@ fn in_own_mounts(test: &str) {
 
 #[test]
 fn n08_files_that_are_there_twice_are_somebody_elses_and_stay() {
-    let world = World::new();
+    let world = Machine::of(PROGRAM);
     let source = world.source("photos");
     let theirs = ["twice", "twice", "elsewhere", "elsewhere"]
         .map(|name| world.emulator.add_file(TARGET, name, format!("theirs, {name}").as_bytes()));

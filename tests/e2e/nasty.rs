@@ -7,11 +7,11 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use fichier_emulator::Storage;
+use fichier_testkit::tree;
+use fichier_testkit::{Machine, write};
 use rustix::fs::{CWD, Mode, mkfifoat};
 
-use crate::command::ordinary_user;
-use crate::tree;
-use crate::world::{World, write};
+use crate::PROGRAM;
 
 /// Names that something between here and the service could stumble over.
 fn nasty_names() -> Vec<Vec<u8>> {
@@ -84,7 +84,7 @@ fn at(folder: &Path, name: &[u8]) -> PathBuf {
 
 #[test]
 fn every_name_that_the_disk_allows_is_mirrored_as_a_file_and_as_a_folder() {
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     let source = world.source("photos");
     for (number, name) in nasty_names().iter().enumerate() {
         write(&at(&source.join("files"), name), format!("file {number}"));
@@ -116,7 +116,7 @@ fn every_name_that_the_disk_allows_is_mirrored_as_a_file_and_as_a_folder() {
 
 #[test]
 fn what_is_no_file_or_has_no_bytes_is_neither_sent_nor_waited_for() {
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     let source = world.source("photos");
     write(&source.join("kept"), "kept");
     write(&source.join("empty file"), "");
@@ -143,11 +143,11 @@ fn what_is_no_file_or_has_no_bytes_is_neither_sent_nor_waited_for() {
 
 #[test]
 fn a_file_that_may_not_be_read_is_a_problem_and_stops_nothing_else() {
-    let Some(user) = ordinary_user() else {
+    let Some(user) = PROGRAM.ordinary_user() else {
         eprintln!("skipped: root reads everything, and no other user can be had here");
         return;
     };
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     world.user = user;
     let source = world.source("photos");
     write(&source.join("readable"), "readable");
@@ -161,7 +161,7 @@ fn a_file_that_may_not_be_read_is_a_problem_and_stops_nothing_else() {
     close("closed", 0o000);
     let ran = world.run(&["sync"]).expect(3);
     assert!(ran.stdout.contains("with problems"), "{}", ran.stdout);
-    let there = |world: &World| -> Vec<String> {
+    let there = |world: &Machine| -> Vec<String> {
         tree::in_account(&world.emulator, "/backup/photos").into_keys().collect()
     };
     assert_eq!(there(&world), ["readable"]);
@@ -187,7 +187,7 @@ fn a_file_that_may_not_be_read_is_a_problem_and_stops_nothing_else() {
 fn a_large_file_with_holes_arrives_whole() {
     let large = std::env::var_os("FICHIERD_TEST_LARGE").is_some();
     let size = if large { (2 << 30) + 1 } else { (64 << 20) + 1 };
-    let mut world = World::with(|emulator| emulator.storage(Storage::Discard));
+    let mut world = Machine::with(PROGRAM, |emulator| emulator.storage(Storage::Discard));
     let source = world.source("photos");
     File::create(source.join("disk.img")).unwrap().set_len(size).unwrap();
     world.start();
@@ -208,7 +208,7 @@ fn a_large_file_with_holes_arrives_whole() {
 
 #[test]
 fn more_files_in_a_folder_than_a_listing_shows_are_all_mirrored() {
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     let source = world.source("photos");
     for number in 0..5_001 {
         write(&source.join(format!("{number}")), format!("content {number}"));

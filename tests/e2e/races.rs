@@ -10,11 +10,11 @@ use std::os::unix::fs::{FileExt as _, PermissionsExt as _, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
+use fichier_testkit::tree;
+use fichier_testkit::{Machine, target, until, write};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
-use crate::command::ordinary_user;
-use crate::tree;
-use crate::world::{World, target, until, write};
+use crate::PROGRAM;
 
 /// Makes something at a path.
 type Make = fn(&Path);
@@ -23,8 +23,8 @@ type Make = fn(&Path);
 const LARGE: usize = 48 << 20;
 
 /// A world whose service has begun to send `large`, and has most of it before it.
-fn sending() -> (World, PathBuf) {
-    let mut world = World::new();
+fn sending() -> (Machine, PathBuf) {
+    let mut world = Machine::of(PROGRAM);
     let large = world.source("photos").join("a-large");
     write(&large, vec![1; LARGE]);
     for small in 0..5 {
@@ -36,14 +36,14 @@ fn sending() -> (World, PathBuf) {
 }
 
 /// Everything is as on disk; what was sent in between never stood in its place, and is gone.
-fn assert_only_the_last_was_published(world: &World) {
+fn assert_only_the_last_was_published(world: &Machine) {
     world.until_mirrored("photos");
     world.run(&["sync"]).expect(0);
     world.assert_mirrored();
     assert_eq!(versions(world), Vec::<String>::new(), "something half was published");
 }
 
-fn versions(world: &World) -> Vec<String> {
+fn versions(world: &Machine) -> Vec<String> {
     let files = world.emulator.files().into_iter();
     files.filter(|file| file.path.contains("/.fichierd/versions")).map(|file| file.name).collect()
 }
@@ -128,7 +128,7 @@ fn f06_a_file_that_becomes_something_else_while_it_is_sent_is_not_read_as_that()
 
 #[test]
 fn f06_paths_that_change_their_kind_at_rest_follow_and_special_files_are_never_opened() {
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     let source = world.source("photos");
     let path = source.join("changing");
     write(&path, "a file");
@@ -157,7 +157,7 @@ fn f06_paths_that_change_their_kind_at_rest_follow_and_special_files_are_never_o
 
 #[test]
 fn f09_a_file_above_300_gb_is_reported_once_and_costs_nothing_afterwards() {
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     let source = world.source("photos");
     fs::create_dir_all(&source).unwrap();
     let huge = File::create(source.join("huge")).unwrap();
@@ -188,11 +188,11 @@ fn f09_a_file_above_300_gb_is_reported_once_and_costs_nothing_afterwards() {
 
 #[test]
 fn f10_a_file_that_may_not_be_read_is_a_problem_until_it_may() {
-    let Some(user) = ordinary_user() else {
+    let Some(user) = PROGRAM.ordinary_user() else {
         eprintln!("skipped: no user without all rights can be had (setpriv)");
         return;
     };
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     world.user = user;
     let closed = world.source("photos").join("closed");
     write(&closed, "may not be read");
@@ -213,7 +213,7 @@ fn f10_a_file_that_may_not_be_read_is_a_problem_until_it_may() {
 #[test]
 fn f12_after_a_mass_rewrite_every_earlier_content_is_kept_and_the_burst_is_shown() {
     const FILES: usize = 120;
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     let source = world.source("photos");
     let path = |number: usize| source.join(format!("{}/document-{number}", number % 4));
     for number in 0..FILES {

@@ -3,12 +3,14 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 
-use crate::tree;
-use crate::world::{World, write};
+use fichier_testkit::tree;
+use fichier_testkit::{Machine, write};
+
+use crate::PROGRAM;
 
 /// A mirror three levels deep, at rest, with its snapshot; then the state is lost.
-fn lost() -> World {
-    let mut world = World::new();
+fn lost() -> Machine {
+    let mut world = Machine::of(PROGRAM);
     world.add_mirror("photos", "target = \"/backup/server/photos\"");
     for n in 0..200 {
         write(&world.source("photos").join(format!("{}/file-{n}", n % 5)), format!("file {n}"));
@@ -83,7 +85,7 @@ fn without_a_snapshot_it_says_what_is_lost() {
 
 #[test]
 fn what_cannot_be_recovered_is_said_so() {
-    let world = World::new();
+    let world = Machine::of(PROGRAM);
     world.run(&["recover", "--target", "/backup/none"]).expect(1).says("no folder /backup/none");
     world.run(&["recover", "--target", "photos"]).expect(2);
     world.emulator.revoke_key();
@@ -92,7 +94,7 @@ fn what_cannot_be_recovered_is_said_so() {
 
 #[test]
 fn the_sheet_names_all_that_a_new_machine_needs_and_no_secret() {
-    let world = World::new();
+    let world = Machine::of(PROGRAM);
     world.run(&["recovery-sheet"]).expect(0).says("newest snapshot  none yet");
     write(&world.source("photos").join("one"), "one");
     world.run(&["sync"]).expect(0);

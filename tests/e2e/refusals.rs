@@ -6,12 +6,13 @@ use std::path::Path;
 use std::process::Command;
 
 use fichier_emulator::Offer;
+use fichier_testkit::{Machine, until, write};
 
-use crate::world::{World, until, write};
+use crate::PROGRAM;
 
 #[test]
 fn a_second_instance_ends_with_75_and_does_no_harm() {
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     world.start();
     world.run(&["run"]).expect(75).says("another");
     write(&world.source("photos").join("one"), "one");
@@ -21,7 +22,7 @@ fn a_second_instance_ends_with_75_and_does_no_harm() {
 
 #[test]
 fn a_wrong_configuration_ends_with_78_and_says_where_and_what_to_do() {
-    let world = World::new();
+    let world = Machine::of(PROGRAM);
     fs::set_permissions(world.path("api_key"), fs::Permissions::from_mode(0o640)).unwrap();
     let chmod = format!("chmod 600 {}", world.path("api_key").display());
     for command in [&["run"][..], &["sync"], &["check"]] {
@@ -49,7 +50,7 @@ fn a_wrong_configuration_ends_with_78_and_says_where_and_what_to_do() {
 
 #[test]
 fn a_key_that_is_refused_at_the_start_ends_the_service_with_77() {
-    let world = World::new();
+    let world = Machine::of(PROGRAM);
     world.emulator.revoke_key();
     world.run(&["run"]).expect(77).says("refused the API key");
     world.run(&["sync"]).expect(77).says("refused the API key");
@@ -57,7 +58,7 @@ fn a_key_that_is_refused_at_the_start_ends_the_service_with_77() {
 
 #[test]
 fn an_account_without_a_subscription_is_told_so_in_plain_words() {
-    let world = World::new();
+    let world = Machine::of(PROGRAM);
     world.emulator.set_offer(Offer::None);
     world.run(&["run"]).expect(77).says("no Premium or Access subscription");
 }
@@ -73,7 +74,7 @@ fn mount_something(at: &Path) {
 
 #[test]
 fn a_key_that_is_refused_later_makes_the_service_wait_and_say_so() {
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     write(&world.source("photos").join("one"), "one");
     world.start();
     world.until_mirrored("photos");
@@ -109,13 +110,13 @@ fn a_key_that_is_refused_later_makes_the_service_wait_and_say_so() {
 }
 
 /// A reload does not wait for the hour to end.
-fn reload_key(world: &World) {
+fn reload_key(world: &Machine) {
     world.service().signal(rustix::process::Signal::HUP);
 }
 
 #[test]
 fn d06_a_state_of_another_account_ends_with_78_and_is_left_alone() {
-    let world = World::new();
+    let world = Machine::of(PROGRAM);
     write(&world.source("photos").join("one"), "one");
     world.run(&["sync"]).expect(0);
     let mut store = fichier_state::Store::open(&world.path("state")).unwrap();

@@ -4,14 +4,14 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use fichier_testkit::{Machine, until, write};
 use serde_json::Value;
 
-use crate::command::program;
-use crate::world::{World, until, write};
+use crate::PROGRAM;
 
 /// All files below a folder, with what is in them.
 fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
-    crate::tree::on_disk(folder).into_iter().collect()
+    fichier_testkit::tree::on_disk(folder).into_iter().collect()
 }
 
 fn json(text: &str) -> Value {
@@ -27,7 +27,7 @@ fn next_second() -> String {
 
 #[test]
 fn an_earlier_time_is_looked_at_compared_and_restored() {
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     let source = world.source("photos");
     write(&source.join("a/one"), "first");
     write(&source.join("a/gone"), "will be removed");
@@ -69,7 +69,7 @@ fn an_earlier_time_is_looked_at_compared_and_restored() {
 
 #[test]
 fn what_makes_no_sense_is_refused_with_what_would() {
-    let world = World::new();
+    let world = Machine::of(PROGRAM);
     let source = world.source("photos");
     write(&source.join("one"), "text");
     world.run(&["sync"]).expect(0);
@@ -94,7 +94,7 @@ fn what_makes_no_sense_is_refused_with_what_would() {
 
 #[test]
 fn a_restore_that_is_killed_ten_times_goes_on_and_ends_exact() {
-    let world = World::new();
+    let world = Machine::of(PROGRAM);
     let source = world.source("photos");
     for number in 0..60 {
         write(&source.join(format!("{}/{number}", number % 7)), format!("{number} ").repeat(9_000));
@@ -108,10 +108,8 @@ fn a_restore_that_is_killed_ten_times_goes_on_and_ends_exact() {
     };
     for _ in 0..10 {
         let before = finished();
-        let mut restoring = program(world.user)
-            .arg("--config")
-            .arg(world.config())
-            .args(["restore", "photos"])
+        let mut restoring = world
+            .command(&["restore", "photos"])
             .arg(&dest)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -140,7 +138,7 @@ fn a_full_disk_ends_a_restore_and_room_lets_it_go_on() {
         eprintln!("skipped: only root may mount a small file system");
         return;
     }
-    let world = World::new();
+    let world = Machine::of(PROGRAM);
     let source = world.source("photos");
     for number in 0..8 {
         write(&source.join(format!("{number}")), vec![b'0' + number; 300_000]);
@@ -170,7 +168,7 @@ fn a_full_disk_ends_a_restore_and_room_lets_it_go_on() {
 
 #[test]
 fn a_drill_is_kept_whether_or_not_the_service_runs() {
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     let source = world.source("photos");
     for number in 0..5 {
         write(&source.join(format!("{number}")), format!("content {number}"));

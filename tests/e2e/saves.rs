@@ -6,9 +6,10 @@ use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use fichier_testkit::{Machine, write};
 use rusqlite::Connection;
 
-use crate::world::{World, write};
+use crate::PROGRAM;
 
 /// Saves `doc` in a folder with this content.
 type Save = fn(&Path, &str);
@@ -89,7 +90,7 @@ fn in_place(folder: &Path, content: &str) {
 
 #[test]
 fn f07_each_save_of_a_program_is_one_upload_of_the_final_content() {
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     // Longer than a save takes, on a machine with other things to do.
     world.add_mirror("photos", "settle = \"700ms\"\nsettle_at_most = \"1m\"");
     let folder = world.source("photos");
@@ -126,7 +127,7 @@ fn f07_each_save_of_a_program_is_one_upload_of_the_final_content() {
 
 #[test]
 fn f07_a_database_with_a_write_ahead_log_is_sent_as_it_is_when_closed() {
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     world.add_mirror("photos", "settle = \"700ms\"\nsettle_at_most = \"1m\"");
     let path = world.source("photos").join("data.db");
     let change = |statement: &str| {

@@ -3,14 +3,15 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use fichier_testkit::tree;
+use fichier_testkit::{Machine, until, write};
 use rustix::process::Signal;
 
-use crate::tree;
-use crate::world::{World, until, write};
+use crate::PROGRAM;
 
 #[test]
 fn a_stop_under_load_is_prompt_and_nothing_finished_is_sent_again() {
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     let mut total = 0;
     for number in 0..40 {
         let content = vec![number; 1 << 20];
@@ -35,7 +36,7 @@ fn a_stop_under_load_is_prompt_and_nothing_finished_is_sent_again() {
 
 #[test]
 fn a_reload_takes_up_mirrors_and_key_and_refuses_a_bad_configuration_as_a_whole() {
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     write(&world.source("photos").join("one"), "one");
     world.start();
     world.until_mirrored("photos");
@@ -69,8 +70,8 @@ fn a_reload_takes_up_mirrors_and_key_and_refuses_a_bad_configuration_as_a_whole(
 }
 
 /// Sends SIGHUP and waits until the log says it once more.
-fn reload(world: &World, says: &str) {
-    let said = |world: &World| world.log().matches(says).count();
+fn reload(world: &Machine, says: &str) {
+    let said = |world: &Machine| world.log().matches(says).count();
     let before = said(world);
     world.service().signal(Signal::HUP);
     until(&format!("the log says `{says}`"), || (said(world) > before).then_some(()));
@@ -78,7 +79,7 @@ fn reload(world: &World, says: &str) {
 
 #[test]
 fn a_look_at_everything_can_be_asked_for_with_a_signal() {
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     world.start();
     write(&world.source("photos").join("one"), "one");
     world.until_mirrored("photos");
@@ -95,7 +96,7 @@ fn a_look_at_everything_can_be_asked_for_with_a_signal() {
 
 #[test]
 fn o06_a_storm_of_signals_is_survived_and_everything_arrives_once() {
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     let mut total = 0;
     for number in 0..20 {
         let content = vec![number; 1 << 20];
@@ -112,7 +113,7 @@ fn o06_a_storm_of_signals_is_survived_and_everything_arrives_once() {
         }
         (sent >= 400 && world.differences("photos").is_empty()).then_some(())
     });
-    assert!(world.service.as_mut().is_some_and(crate::service::Service::is_running));
+    assert!(world.service.as_mut().is_some_and(fichier_testkit::Service::is_running));
     world.until_mirrored("photos");
     world.assert_at_rest();
     let received = world.emulator.bytes_received() - tree::snapshot_bytes(&world.emulator);

@@ -8,11 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::tree::{self, Tree};
-use crate::world::{World, target, until, write};
+use fichier_testkit::tree::{self, Tree};
+use fichier_testkit::{Machine, target, until, write};
+
+use crate::PROGRAM;
 
 /// What a disk that is not mounted leaves behind.
-fn until_held(world: &World, because: &str, remote: &Tree) {
+fn until_held(world: &Machine, because: &str, remote: &Tree) {
     until(&format!("it is held because {because}"), || {
         let mirror = world.mirror("photos");
         let what = mirror["what"].as_str().unwrap().to_owned();
@@ -24,7 +26,7 @@ fn until_held(world: &World, because: &str, remote: &Tree) {
 
 #[test]
 fn a_source_that_goes_or_is_another_holds_its_mirror_alone_and_comes_back() {
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     // Held mirrors are looked at again after a minute, or at the next rescan.
     world.add_mirror("photos", "rescan = \"1s\"");
     world.add_mirror("docs", "");
@@ -36,7 +38,7 @@ fn a_source_that_goes_or_is_another_holds_its_mirror_alone_and_comes_back() {
     world.start();
     until("it waits for the source", || (world.mirror("photos")["state"] == "held").then_some(()));
     let mut letters = 0;
-    let mut other_goes_on = |world: &World| {
+    let mut other_goes_on = |world: &Machine| {
         letters += 1;
         write(&world.source("docs").join(format!("letter {letters}")), format!("{letters}"));
         world.until_mirrored("docs");
@@ -68,7 +70,7 @@ fn a_source_that_goes_or_is_another_holds_its_mirror_alone_and_comes_back() {
 
 #[test]
 fn a_bulk_first_mirror_does_not_hold_back_a_small_change_of_another() {
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     world.add_mirror("bulk", "");
     write(&world.source("photos").join("first"), "first");
     for number in 0..3_000 {
@@ -103,7 +105,7 @@ fn a_bulk_first_mirror_does_not_hold_back_a_small_change_of_another() {
 
 #[test]
 fn a_file_that_never_rests_is_published_at_last_and_said_to_be_unsettled() {
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     world.add_mirror("photos", "settle = \"200ms\"\nsettle_at_most = \"400ms\"");
     let source = world.source("photos");
     write(&source.join("quiet"), "quiet");

@@ -1,13 +1,14 @@
 //! `fichierd verify`, beside the service and without one.
 
 use fichier_emulator::Damage;
+use fichier_testkit::tree;
+use fichier_testkit::{Machine, until, write};
 use serde_json::Value;
 
-use crate::tree;
-use crate::world::{World, until, write};
+use crate::PROGRAM;
 
-fn world(running: bool) -> World {
-    let mut world = World::new();
+fn world(running: bool) -> Machine {
+    let mut world = Machine::of(PROGRAM);
     let source = world.source("photos");
     for n in 0..20 {
         write(&source.join(format!("{n}")), format!("content of {n}"));

@@ -15,16 +15,13 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use fichier_testkit::setting::setting;
 use mutate::Mutations;
 
 /// Mutations of each corpus in the ordinary run; entries that open databases get fewer.
 const CASES: usize = 1_500;
 const SLOW: [(&str, usize); 4] =
     [("snapshots", 60), ("control_requests", 400), ("patterns", 400), ("config", 400)];
-
-fn setting(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().expect("a number"))
-}
 
 fn corpus(name: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let folder =

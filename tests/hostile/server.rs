@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use fichier_api::names::RemoteName;
-use fichier_api::{ApiKey, Client, Error, ErrorKind, FolderId, PaceConfig, Pacer, UploadSlot};
+use fichier_api::{Client, Error, ErrorKind, FolderId, PaceConfig, Pacer, UploadSlot};
+use fichier_testkit::loopback;
 
 const KEY: &str = "0123456789abcdefghijABCDEFGHIJ_-";
 /// What of a reply is read (docs/architecture.md, `transport`).
@@ -45,10 +46,8 @@ impl Server {
 
     fn client(&self) -> Client {
         let pace = PaceConfig { calls_per_second: 3.0, time_scale: 10_000 };
-        Client::builder(ApiKey::new(KEY).unwrap(), Pacer::in_memory(pace))
-            .api_url(&format!("http://{}/v1", self.address))
-            .build()
-            .unwrap()
+        let api_url = format!("http://{}/v1", self.address);
+        loopback::client(KEY, Pacer::in_memory(pace), &api_url).build().unwrap()
     }
 
     /// A call that is not repeated, whatever comes of it.

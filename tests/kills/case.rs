@@ -6,10 +6,11 @@ use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
 use fichier_emulator::{Action, Fault};
+use fichier_testkit::tree;
+use fichier_testkit::{Machine, target, until, write};
 
+use crate::PROGRAM;
 use crate::change::Change;
-use crate::tree;
-use crate::world::{World, target, until, write};
 
 /// How many worlds there are at one time.
 const AT_ONCE: usize = 6;
@@ -131,8 +132,8 @@ impl Case {
         Came { calls: world.emulator.calls_since(mark), sent, size }
     }
 
-    fn prepared(self) -> World {
-        let mut world = World::new();
+    fn prepared(self) -> Machine {
+        let mut world = Machine::of(PROGRAM);
         world.add_mirror("photos", self.change.settings());
         // What the service does with a name that is taken is known after the first edit.
         write(&world.source("photos").join("bystander"), "is touched once");
@@ -150,7 +151,7 @@ impl Case {
     }
 
     /// Starts the service and waits for its death.
-    fn die(self, world: &mut World, size: u64) {
+    fn die(self, world: &mut Machine, size: u64) {
         match self.death {
             Death::At(point, nth) => {
                 let points = format!("{point}={}*off->return", nth - 1);
@@ -190,7 +191,7 @@ impl Case {
 
     /// A path that stays has content at every moment (T4), its own or, while names are exchanged,
     /// under another; and every content that was there is kept (T3).
-    fn assert_nothing_is_lost(self, world: &World, before: &tree::Tree) {
+    fn assert_nothing_is_lost(self, world: &Machine, before: &tree::Tree) {
         world.emulator.assert_no_violations();
         let local = tree::on_disk(&world.source("photos"));
         let files = world.emulator.files();

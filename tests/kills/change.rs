@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::world::{World, write};
+use fichier_testkit::{Machine, write};
 
 /// One kind of change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Change {
     }
 
     /// What is there before, beside what is never touched.
-    pub fn before(self, world: &World) {
+    pub fn before(self, world: &Machine) {
         let source = world.source("photos");
         let put = |paths: &[&str]| {
             for path in paths {
@@ -75,7 +75,7 @@ impl Change {
     }
 
     /// Changes the disk. Returns how many bytes that gives to send.
-    pub fn make(self, world: &World) -> u64 {
+    pub fn make(self, world: &Machine) -> u64 {
         let source = world.source("photos");
         let rename = |from: &str, to: &str| {
             fs::create_dir_all(source.join(to).parent().unwrap()).unwrap();

@@ -21,28 +21,16 @@
     reason = "a test ends at the first thing that goes wrong, and says so"
 )]
 
+use fichier_testkit::Program;
+
+const PROGRAM: Program = Program::at(env!("CARGO_BIN_EXE_fichierd"));
+
 mod case;
 mod change;
-#[path = "../e2e/command.rs"]
-#[allow(dead_code, reason = "the end-to-end tests use the rest")]
-mod command;
 mod process;
 mod random;
 mod records;
 mod scans;
-#[path = "../e2e/service.rs"]
-#[allow(dead_code, reason = "the end-to-end tests use the rest")]
-mod service;
 mod soak;
 mod steps;
-#[path = "../e2e/tree.rs"]
-#[allow(dead_code, reason = "the end-to-end tests use the rest")]
-mod tree;
-#[path = "../storage/unit.rs"]
-mod unit;
-#[path = "../e2e/witness.rs"]
-mod witness;
 mod workload;
-#[path = "../e2e/world.rs"]
-#[allow(dead_code, reason = "the end-to-end tests use the rest")]
-mod world;

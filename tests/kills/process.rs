@@ -7,13 +7,14 @@ use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use fichier_testkit::tree;
+use fichier_testkit::{Machine, until, write};
 use rustix::process::{Pid, Signal};
 
-use crate::tree;
-use crate::world::{World, until, write};
+use crate::PROGRAM;
 
-fn filled() -> World {
-    let mut world = World::new();
+fn filled() -> Machine {
+    let mut world = Machine::of(PROGRAM);
     world.add_mirror("photos", "settle = \"20ms\"\n");
     for number in 0..20 {
         write(&world.source("photos").join(format!("{}/{number}", number % 3)), "content");
@@ -64,7 +65,7 @@ struct Manager {
 }
 
 impl Manager {
-    fn of(world: &mut World, interval: Duration) -> Manager {
+    fn of(world: &mut Machine, interval: Duration) -> Manager {
         let path = world.path("notify");
         let socket = UnixDatagram::bind(&path).unwrap();
         world.environment = vec![
@@ -135,7 +136,7 @@ fn k25_a_program_that_dies_at_every_start_changes_nothing_and_systemd_stops_tryi
     }
     let calls = world.emulator.calls_since(mark);
     // Each start claims the target once (decision 7), in fichierd's own folder there.
-    assert!(calls.chunks(3).all(World::is_start), "{calls:?}");
+    assert!(calls.chunks(3).all(Machine::is_start), "{calls:?}");
     assert_eq!(world.emulator.files(), files);
     world.emulator.assert_no_violations();
     for unit in ["fichierd.service", "fichierd-user.service"] {
@@ -193,7 +194,7 @@ impl Drop for Starved {
 
 #[test]
 fn k21_killed_for_want_of_memory_the_next_start_goes_on() {
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     let mut total = 0;
     for number in 0..40 {
         write(&world.source("photos").join(format!("{number}")), vec![number; 1 << 20]);

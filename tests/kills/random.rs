@@ -9,22 +9,20 @@
 
 use std::time::Duration;
 
-use crate::tree;
-use crate::workload::{Random, Workload};
-use crate::world::World;
+use fichier_testkit::Machine;
+use fichier_testkit::random::Random;
+use fichier_testkit::setting::setting;
+use fichier_testkit::tree;
 
-/// A number from the environment.
-pub fn setting(name: &str, usual: u64) -> u64 {
-    let set = std::env::var(name).ok();
-    set.map_or(usual, |text| text.parse().unwrap_or_else(|_| panic!("{name} is no number")))
-}
+use crate::PROGRAM;
+use crate::workload::Workload;
 
 #[test]
 fn k19_killed_again_and_again_at_random_the_mirror_ends_equal_and_sends_little_twice() {
-    let kills = setting("FICHIERD_KILLS", 10);
-    let operations = setting("FICHIERD_OPERATIONS", 500);
-    let seed = setting("FICHIERD_SEED", 1);
-    let mut world = World::new();
+    let kills = setting("FICHIERD_KILLS").unwrap_or(10);
+    let operations = setting("FICHIERD_OPERATIONS").unwrap_or(500);
+    let seed = setting("FICHIERD_SEED").unwrap_or(1);
+    let mut world = Machine::of(PROGRAM);
     // Nothing is to be held: what is removed is removed on purpose.
     world.add_mirror("photos", "settle = \"50ms\"\nmax_removals = 1000000");
     let mut work = Workload::new(&world.source("photos"), seed);

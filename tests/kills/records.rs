@@ -3,14 +3,15 @@
 
 use std::fs;
 use std::path::Path;
-
-use fichier_emulator::{Action, Fault};
-use rusqlite::Connection;
-use rustix::process::Signal;
 use std::time::Duration;
 
-use crate::tree;
-use crate::world::{World, until, write};
+use fichier_emulator::{Action, Fault};
+use fichier_testkit::tree;
+use fichier_testkit::{Machine, until, write};
+use rusqlite::Connection;
+use rustix::process::Signal;
+
+use crate::PROGRAM;
 
 /// The state file of the first form, as a released version left it.
 const FIRST_FORM: &str =
@@ -23,7 +24,7 @@ fn form_of(path: &Path) -> i64 {
     db.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
 }
 
-fn dies_at(world: &mut World, points: String) -> bool {
+fn dies_at(world: &mut Machine, points: String) -> bool {
     world.environment = vec![("FAILPOINTS", points)];
     world.launch();
     world.environment.clear();
@@ -39,7 +40,7 @@ fn dies_at(world: &mut World, points: String) -> bool {
 
 #[test]
 fn k17_killed_at_any_statement_of_a_migration_the_form_is_old_or_new_and_a_copy_is_kept() {
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     write(&world.source("photos").join("one"), "one");
     let state = world.path("state");
     fs::create_dir_all(&state).unwrap();
@@ -77,7 +78,7 @@ fn k18_killed_while_the_state_is_closed_or_copied_nothing_is_lost_and_nothing_se
     let closing = ["close:begun", "close:marked", "close:checkpointed"];
     let copying = ["snapshot:extracted", "snapshot:packed"];
     for point in closing.into_iter().chain(copying) {
-        let mut world = World::new();
+        let mut world = Machine::of(PROGRAM);
         for number in 0..50 {
             write(&world.source("photos").join(format!("{number}")), format!("file {number}"));
         }
@@ -101,7 +102,7 @@ fn k18_killed_while_the_state_is_closed_or_copied_nothing_is_lost_and_nothing_se
 
 #[test]
 fn o05_an_older_version_over_an_upload_under_way_touches_nothing_and_the_newer_one_finishes_it() {
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     write(&world.source("photos").join("large"), vec![5; 1 << 20]);
     let held_back = Action::Delay(Duration::from_secs(600));
     world.emulator.inject(Fault::once("upload.cgi", held_back));

@@ -2,14 +2,16 @@
 
 use std::fs;
 
-use crate::tree;
-use crate::world::{World, write};
+use fichier_testkit::tree;
+use fichier_testkit::{Machine, write};
+
+use crate::PROGRAM;
 
 const FOLDERS: usize = 40;
 
 /// Forty folders with a file each.
-fn filled() -> World {
-    let mut world = World::new();
+fn filled() -> Machine {
+    let mut world = Machine::of(PROGRAM);
     world.add_mirror("photos", "settle = \"20ms\"\n");
     for number in 0..FOLDERS {
         write(&world.source("photos").join(format!("{number:02}/file")), format!("file {number}"));
@@ -18,7 +20,7 @@ fn filled() -> World {
 }
 
 /// The service dies when its look comes to this folder.
-fn dies_at_folder(world: &mut World, nth: usize) {
+fn dies_at_folder(world: &mut Machine, nth: usize) {
     world.environment = vec![("FAILPOINTS", format!("scan:folder={}*off->return", nth - 1))];
     world.launch();
     assert_eq!(world.take_service().ended(), None, "at folder {nth}");

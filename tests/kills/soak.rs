@@ -18,17 +18,19 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use fichier_emulator::{Action, Fault};
+use fichier_testkit::random::Random;
+use fichier_testkit::setting::setting;
+use fichier_testkit::tree;
+use fichier_testkit::unit::environment_of_the_unit;
+use fichier_testkit::{Machine, write};
 use rustix::process::{Pid, Signal};
 
-use crate::random::setting;
-use crate::tree;
-use crate::unit::environment_of_the_unit;
-use crate::workload::{Random, Workload};
-use crate::world::{World, write};
+use crate::PROGRAM;
+use crate::workload::Workload;
 
 /// By how much the clock is faster.
 fn time_scale() -> u64 {
-    setting("FICHIERD_TIME_SCALE", 10)
+    setting("FICHIERD_TIME_SCALE").unwrap_or(10)
 }
 
 /// What can be read of a process.
@@ -64,7 +66,7 @@ impl Use {
 
 /// Waits until disk and account are equal. A path that failed twice is tried again after five
 /// minutes of the service, and one that failed three times after fifteen.
-fn converge(world: &World, round: u64) {
+fn converge(world: &Machine, round: u64) {
     let deadline = Instant::now() + Duration::from_secs(300);
     while !world.differences("photos").is_empty() || !tree::staged(&world.emulator).is_empty() {
         let left = world.differences("photos");
@@ -103,7 +105,7 @@ struct Used {
 }
 
 /// Gives the service more to do than its calls allow.
-fn backlog(world: &World, round: u64) -> Used {
+fn backlog(world: &Machine, round: u64) -> Used {
     let folder = world.source("photos").join(format!("backlog {round}"));
     for number in 0..150 {
         write(&folder.join(format!("{number}/file")), format!("{round} {number}"));
@@ -127,9 +129,9 @@ fn backlog(world: &World, round: u64) -> Used {
 #[test]
 #[ignore = "as long as FICHIERD_SOAK_MINUTES says, 2 without it"]
 fn soak_of_random_work_faults_and_ends_breaks_no_rule_and_grows_nowhere() {
-    let minutes = setting("FICHIERD_SOAK_MINUTES", 2);
-    let seed = setting("FICHIERD_SEED", 1);
-    let mut world = World::at_scale(u32::try_from(time_scale()).unwrap());
+    let minutes = setting("FICHIERD_SOAK_MINUTES").unwrap_or(2);
+    let seed = setting("FICHIERD_SEED").unwrap_or(1);
+    let mut world = Machine::at_scale(PROGRAM, u32::try_from(time_scale()).unwrap());
     world.environment = environment_of_the_unit();
     world.add_mirror("photos", "settle = \"100ms\"\nmax_removals = 1000000\nkeep_versions = 3");
     let mut work = Workload::new(&world.source("photos"), seed);

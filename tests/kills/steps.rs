@@ -5,9 +5,11 @@
 
 use std::collections::BTreeSet;
 
+use fichier_testkit::{Machine, write};
+
+use crate::PROGRAM;
 use crate::case::{Came, Case, Death, at, each};
 use crate::change::Change::{self, *};
-use crate::world::{World, write};
 
 /// Those that send bytes.
 const SENDING: [Change; 5] = [NewFile, Batch, Replace, ReplaceForGood, MakeFolders];
@@ -138,7 +140,7 @@ fn k13_killed_when_a_folder_is_made_and_its_number_unknown_there_is_one_folder()
 #[test]
 fn k13_killed_while_the_target_is_made_each_of_its_folders_is_there_once() {
     for nth in 1..=7 {
-        let mut world = World::new();
+        let mut world = Machine::of(PROGRAM);
         write(&world.source("photos").join("one"), "one");
         world.environment = vec![("FAILPOINTS", format!("target:made={}*off->return", nth - 1))];
         world.launch();

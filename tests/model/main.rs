@@ -13,21 +13,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "that is how a test fails")]
 #![allow(clippy::wildcard_enum_match_arm, reason = "each part of the disk takes its operations")]
 
+use fichier_testkit::setting::setting;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 
 mod disk;
-mod endpoints;
-#[path = "../pipeline/exact.rs"]
-#[allow(dead_code, reason = "other tests use the rest of it")]
-mod exact;
 mod operations;
-#[path = "../pipeline/put_back.rs"]
-#[allow(dead_code, reason = "other tests use the rest of it")]
-mod put_back;
 mod teller;
-#[path = "../pipeline/world.rs"]
-#[allow(dead_code, reason = "other tests use the rest of it")]
-mod world;
 
 /// Told in the normal run; more on request.
 const CASES: u32 = 40;
@@ -37,10 +28,6 @@ const SEED: u64 = 1;
 
 /// Operations in the longest story.
 const LONGEST: usize = 30;
-
-fn setting(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().expect("a number"))
-}
 
 #[test]
 fn whatever_happens_the_remote_ends_up_equal_to_the_disk() {

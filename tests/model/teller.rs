@@ -8,16 +8,16 @@ use fichier_emulator::{
     Action, BatchExcess, Emulator, Fault, FolderTaken, NameTaken, RemoveUnknown,
 };
 use fichier_state::{Moment, RelPath};
+use fichier_testkit::endpoints::ENDPOINTS;
+use fichier_testkit::exact::describe;
+use fichier_testkit::{Bench, TARGET};
 use fichierd::config::Keep;
 use fichierd::disk::dirty::Due;
 use fichierd::mirror::Trouble;
 use fichierd::remote::probe::probe;
 
 use crate::disk::Disk;
-use crate::endpoints::ENDPOINTS;
-use crate::exact::describe;
 use crate::operations::{Habit, Operation, Spoiling, Story};
-use crate::world::{TARGET, World};
 
 /// A mirror that needs more cycles than this to come to rest goes round in circles.
 const MAX_CYCLES: usize = 25;
@@ -35,7 +35,7 @@ const FOREVER: Duration = Duration::from_secs(600);
 type Outcome<T = ()> = Result<T, String>;
 
 pub async fn tell(story: &Story) -> Outcome {
-    let world = World::with(
+    let world = Bench::with(
         |rules| {
             rules.on_name_taken = story.name_taken;
             match story.habit {
@@ -78,7 +78,7 @@ pub async fn tell(story: &Story) -> Outcome {
 }
 
 /// Finds out how the service behaves, as `check --probe` does.
-async fn learn_traits(world: &World) -> Outcome {
+async fn learn_traits(world: &Bench) -> Outcome {
     let dir = tempfile::TempDir::new().unwrap();
     world.emulator.tolerate_trials(true);
     let found = probe(&world.shared.client, dir.path(), 0, &|_| {}).await;
@@ -89,7 +89,7 @@ async fn learn_traits(world: &World) -> Outcome {
 }
 
 struct Teller {
-    world: World,
+    world: Bench,
     disk: Disk,
     /// Every content that was ever visible in the target.
     shown: BTreeSet<Vec<u8>>,

@@ -4,14 +4,13 @@
 
 use fichier_api::names::RemoteName;
 use fichier_emulator::{Action, Fault};
+use fichier_testkit::{Bench, TARGET};
 use fichierd::config::Keep;
 use fichierd::mirror::Trouble;
 use fichierd::remote::claims::take_over_note;
 
-use crate::world::{TARGET, World};
-
 /// Puts a file on the service as rclone would.
-fn there(world: &World, path: &str, content: &[u8]) -> String {
+fn there(world: &Bench, path: &str, content: &[u8]) -> String {
     let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
     let encode = |name: &str| RemoteName::encode(name.as_bytes()).as_str().to_owned();
     let folder: Vec<String> = folder.split('/').map(encode).collect();
@@ -21,7 +20,7 @@ fn there(world: &World, path: &str, content: &[u8]) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn identical_files_are_adopted_with_one_listing_a_folder_and_no_byte() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     let paths = ["top", "a/one", "a/two", "a/b/three", "odd $'names'/a<b>", "a/ spaced "];
     for path in paths {
         world.write(path, format!("content of {path}"));
@@ -41,7 +40,7 @@ async fn identical_files_are_adopted_with_one_listing_a_folder_and_no_byte() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn other_content_at_our_path_is_replaced_and_kept_as_a_version() {
-    let mut world = World::with(|_| {}, |config| config.keep = Keep::None).await;
+    let mut world = Bench::with(|_| {}, |config| config.keep = Keep::None).await;
     world.write("a/file", "ours");
     world.write("a/same size", "1234");
     there(&world, "a/file", b"theirs, and longer");
@@ -54,7 +53,7 @@ async fn other_content_at_our_path_is_replaced_and_kept_as_a_version() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn files_of_others_are_left_where_they_are() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write_many(["a/ours".to_owned(), "stays".to_owned()]);
     let theirs = [
         there(&world, "a/theirs", b"1"),
@@ -75,7 +74,7 @@ async fn files_of_others_are_left_where_they_are() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn files_of_others_are_counted_in_status() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("a/ours", "ours");
     there(&world, "a/theirs", b"1");
     there(&world, "a/more", b"2");
@@ -86,7 +85,7 @@ async fn files_of_others_are_counted_in_status() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn adopted_files_are_never_removed_even_if_nothing_is_kept() {
-    let mut world = World::with(|_| {}, |config| config.keep = Keep::None).await;
+    let mut world = Bench::with(|_| {}, |config| config.keep = Keep::None).await;
     for path in ["a/deleted", "a/edited", "b/in a tree"] {
         world.write(path, format!("content of {path}"));
         there(&world, path, format!("content of {path}").as_bytes());
@@ -106,7 +105,7 @@ async fn adopted_files_are_never_removed_even_if_nothing_is_kept() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_state_is_rebuilt_from_listings_without_sending_anything() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write_many((0..40).map(|n| format!("{}/{}/file-{n}", n % 2, n % 4)));
     world.write("edited", "before");
     world.settle().await;
@@ -124,7 +123,7 @@ async fn a_lost_state_is_rebuilt_from_listings_without_sending_anything() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_listing_that_wrongly_shows_nothing_is_not_believed() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write_many((0..5).map(|n| format!("folder/file-{n}")));
     for n in 0..5 {
         let path = format!("folder/file-{n}");
@@ -149,7 +148,7 @@ async fn a_listing_that_wrongly_shows_nothing_is_not_believed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_target_of_another_installation_is_not_touched_until_it_is_taken_over() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("file", "content");
     world.settle().await;
     let mut other = world.lose_state();

@@ -5,24 +5,23 @@ use std::time::Duration;
 
 use fichier_emulator::{Action, Fault, Rules};
 use fichier_state::{Origin, ProofKind};
+use fichier_testkit::{Bench, TARGET};
 use fichierd::mirror::Trouble;
 use fichierd::upkeep::audit::health;
-
-use crate::world::{TARGET, World};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const MINUTES: Duration = Duration::from_secs(6 * 60);
 const TIME_SCALE: u32 = 2_000;
 
-async fn audited(paths: &[&str]) -> World {
-    let mut world = World::with(|_| {}, |config| config.audit = Some(7 * DAY)).await;
+async fn audited(paths: &[&str]) -> Bench {
+    let mut world = Bench::with(|_| {}, |config| config.audit = Some(7 * DAY)).await;
     world.write_many(paths.iter().map(|path| (*path).to_owned()));
     world.settle().await;
     world.all_chores().await;
     world
 }
 
-fn link(world: &World, name: &str) -> String {
+fn link(world: &Bench, name: &str) -> String {
     let files = world.emulator.files();
     files.into_iter().find(|file| file.name == name).expect("no such file").link
 }
@@ -31,24 +30,22 @@ fn count(calls: &[String], endpoint: &str) -> usize {
     calls.iter().filter(|call| *call == endpoint).count()
 }
 
-impl World {
-    /// A week passes, and the looks that come minutes after a doubtful one; then the mirror is
-    /// brought to rest. The calls that the audit made.
-    async fn audit(&mut self) -> Vec<String> {
-        let mut calls = Vec::new();
-        for _ in 0..7 {
-            self.pass(DAY);
-            calls.extend(self.all_chores().await);
-            self.pass(MINUTES);
-            calls.extend(self.all_chores().await);
-        }
-        calls
+/// A week passes, and the looks that come minutes after a doubtful one; then the mirror is
+/// brought to rest. The calls that the audit made.
+async fn audit(world: &mut Bench) -> Vec<String> {
+    let mut calls = Vec::new();
+    for _ in 0..7 {
+        world.pass(DAY);
+        calls.extend(world.all_chores().await);
+        world.pass(MINUTES);
+        calls.extend(world.all_chores().await);
     }
+    calls
+}
 
-    fn last_audit(&self) -> fichier_state::Proof {
-        let proofs = self.shared.state.read(|s| s.proofs(self.worker.id, ProofKind::Audit));
-        proofs.unwrap().into_iter().next().expect("no audit has ended")
-    }
+fn last_audit(world: &Bench) -> fichier_state::Proof {
+    let proofs = world.shared.state.read(|s| s.proofs(world.worker.id, ProofKind::Audit));
+    proofs.unwrap().into_iter().next().expect("no audit has ended")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,7 +62,7 @@ async fn each_folder_is_listed_once_in_the_period_spread_over_it() {
             assert_eq!(listings, if first { 2 + 2 } else { 2 }, "day {day}: {calls:?}");
         }
     }
-    let proof = world.last_audit();
+    let proof = last_audit(&world);
     assert!(proof.good, "{}", proof.detail);
     assert_eq!(proof.files, 13);
     let state = &world.shared.state;
@@ -108,9 +105,9 @@ async fn a_file_that_is_gone_is_sent_again_after_a_second_look() {
     world.assert_mirrored();
     let again = world.emulator.bytes_received() - sent;
     assert_eq!(again, "content of a/gone".len() as u64);
-    world.audit().await;
-    world.audit().await;
-    assert!(world.last_audit().good, "{}", world.last_audit().detail);
+    audit(&mut world).await;
+    audit(&mut world).await;
+    assert!(last_audit(&world).good, "{}", last_audit(&world).detail);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,7 +119,7 @@ async fn many_files_that_are_gone_cost_one_refusal() {
     for file in world.emulator.files().iter().filter(|file| file.path.ends_with("/a")) {
         world.emulator.remove_file(&file.link);
     }
-    let calls = world.audit().await;
+    let calls = audit(&mut world).await;
     assert_eq!(count(&calls, "file/mv.cgi"), 1);
     world.settle().await;
     world.assert_mirrored();
@@ -137,8 +134,8 @@ async fn files_that_were_moved_or_renamed_are_put_back_without_sending_them() {
     let both = link(&world, "both");
     world.emulator.rename_file(&both, "by somebody else");
     world.emulator.move_file(&both, &format!("{TARGET}/b"));
-    world.audit().await;
-    world.audit().await;
+    audit(&mut world).await;
+    audit(&mut world).await;
     world.settle().await;
     world.assert_mirrored();
     assert_eq!(world.emulator.bytes_received(), sent);
@@ -148,13 +145,13 @@ async fn files_that_were_moved_or_renamed_are_put_back_without_sending_them() {
 async fn what_is_not_ours_is_counted_and_left_alone() {
     let mut world = audited(&["a/file"]).await;
     let theirs = world.emulator.add_file(&format!("{TARGET}/a"), "theirs", b"not ours");
-    world.audit().await;
+    audit(&mut world).await;
     world.settle().await;
     assert!(world.emulator.content(&theirs).is_some());
     assert_eq!(world.shared.state.read(|s| s.totals(world.worker.id)).unwrap().foreign, 1);
-    assert!(world.last_audit().good);
+    assert!(last_audit(&world).good);
     world.emulator.remove_file(&theirs);
-    world.audit().await;
+    audit(&mut world).await;
     assert_eq!(world.shared.state.read(|s| s.totals(world.worker.id)).unwrap().foreign, 0);
     world.assert_mirrored();
 }
@@ -163,10 +160,10 @@ async fn what_is_not_ours_is_counted_and_left_alone() {
 async fn a_folder_that_is_gone_is_made_again_with_all_that_was_in_it() {
     let mut world = audited(&["a/one", "a/b/two", "a/b/c/three", "d/four"]).await;
     world.emulator.remove_folder(&format!("{TARGET}/a"));
-    world.audit().await;
+    audit(&mut world).await;
     world.settle().await;
     world.assert_mirrored();
-    world.audit().await;
+    audit(&mut world).await;
     let proofs = world.shared.state.read(|s| s.proofs(world.worker.id, ProofKind::Audit)).unwrap();
     let bad = proofs.iter().find(|proof| !proof.good).unwrap();
     assert!(bad.detail.contains("folders gone"), "{}", bad.detail);
@@ -190,7 +187,7 @@ async fn a_target_that_is_gone_is_held_and_nothing_is_sent() {
 async fn other_contents_are_replaced_and_kept_among_the_versions() {
     let mut world = audited(&["a/changed", "a/stays"]).await;
     world.emulator.replace_content(&link(&world, "changed"), b"something else altogether");
-    world.audit().await;
+    audit(&mut world).await;
     world.settle().await;
     world.assert_mirrored();
     let kept = [("changed".to_owned(), b"something else altogether".to_vec())];
@@ -205,10 +202,10 @@ async fn many_other_contents_at_once_are_only_told() {
         world.emulator.replace_content(&file.link, b"all the same");
     }
     let sent = world.emulator.bytes_received();
-    world.audit().await;
+    audit(&mut world).await;
     world.settle().await;
     assert_eq!(world.emulator.bytes_received(), sent);
-    assert!(world.last_audit().detail.contains("30 not as recorded"), "{:?}", world.last_audit());
+    assert!(last_audit(&world).detail.contains("30 not as recorded"), "{:?}", last_audit(&world));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -216,10 +213,10 @@ async fn a_file_that_is_removed_again_and_again_is_given_up_until_it_changes() {
     let mut world = audited(&["abused", "stays"]).await;
     for _ in 0..3 {
         world.emulator.remove_file(&link(&world, "abused"));
-        world.audit().await;
+        audit(&mut world).await;
         world.cycle().await;
     }
-    let there = |world: &World| world.remote().contains_key("abused");
+    let there = |world: &Bench| world.remote().contains_key("abused");
     assert!(!there(&world));
     let end = world.cycle().await;
     assert_eq!(end.report.problems, 1);
@@ -238,7 +235,7 @@ async fn a_file_that_is_removed_again_and_again_is_given_up_until_it_changes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn listings_that_show_nothing_or_too_little_change_nothing() {
-    let faults: [fn(&World); 4] = [
+    let faults: [fn(&Bench); 4] = [
         |world| world.emulator.inject(Fault::always("folder/ls.cgi", Action::EmptyListing)),
         |world| {
             let rules = Rules { listing_cap: 2, ..Rules::scaled(TIME_SCALE) };
@@ -296,7 +293,7 @@ async fn second_copies_of_our_files_go_to_the_versions() {
     world.pass(7 * DAY);
     world.all_chores().await;
     assert_eq!(world.versions(), [], "one look is not enough");
-    world.audit().await;
+    audit(&mut world).await;
     assert_eq!(world.versions(), [("file".to_owned(), b"content of a/file".to_vec())]);
     assert!(world.emulator.content(&twin).is_some());
     assert!(world.emulator.content(&other).is_some());
@@ -307,14 +304,14 @@ async fn second_copies_of_our_files_go_to_the_versions() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_copy_of_what_was_there_before_us_stays() {
-    let mut world = World::with(|_| {}, |config| config.audit = Some(7 * DAY)).await;
+    let mut world = Bench::with(|_| {}, |config| config.audit = Some(7 * DAY)).await;
     let folder = format!("{TARGET}/a");
     let twins = [0, 1].map(|_| world.emulator.add_file(&folder, "file", b"content"));
     world.write("a/file", "content");
     world.settle().await;
     world.all_chores().await;
-    world.audit().await;
-    world.audit().await;
+    audit(&mut world).await;
+    audit(&mut world).await;
     for twin in twins {
         assert!(world.emulator.files().iter().any(|f| f.link == twin && f.path == folder));
     }
@@ -327,9 +324,9 @@ async fn a_copy_is_confirmed_by_its_listing() {
     world.settle().await;
     world.write("a/copy", vec![7; 5 << 20]);
     world.settle().await;
-    let origin = |world: &World| world.record_of("a/copy").unwrap().remote().unwrap().origin;
+    let origin = |world: &Bench| world.record_of("a/copy").unwrap().remote().unwrap().origin;
     assert_eq!(origin(&world), Origin::Copied);
-    world.audit().await;
+    audit(&mut world).await;
     assert_eq!(origin(&world), Origin::Sent);
 }
 
@@ -356,9 +353,9 @@ async fn what_the_audit_mends_is_mended_once_whenever_the_process_dies() {
             let mut world = world.restart();
             world.shared.state.clock().set_ahead(ahead);
             world.settle().await;
-            world.audit().await;
+            audit(&mut world).await;
             world.settle().await;
-            world.audit().await;
+            audit(&mut world).await;
             world.settle().await;
             world.assert_mirrored();
             assert_eq!(world.versions().len(), 1, "killed at {n}, {carried_out}");

@@ -1,10 +1,10 @@
 //! What each operation costs in calls.
 
-use crate::world::{TARGET, World};
+use fichier_testkit::{Bench, TARGET};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_first_mirror_makes_the_folders_and_sends_all_files_in_one_upload() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write_many((0..30).map(|n| format!("{}/file-{n}", n % 3)));
     let end = world.cycle().await;
     assert!(end.trouble.is_none(), "{:?}", end.trouble);
@@ -16,7 +16,7 @@ async fn a_first_mirror_makes_the_folders_and_sends_all_files_in_one_upload() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cycle_without_changes_makes_no_call() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("a/b/c", "content");
     world.settle().await;
     assert_eq!(world.calls_of_cycle().await, Vec::<String>::new());
@@ -24,7 +24,7 @@ async fn a_cycle_without_changes_makes_no_call() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_edit_of_the_same_size_costs_five_calls_and_keeps_the_old_copy() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("a.txt", "one");
     world.settle().await;
     // Once in the life of a state file the service is asked what it does with taken names.
@@ -43,7 +43,7 @@ async fn an_edit_of_the_same_size_costs_five_calls_and_keeps_the_old_copy() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rename_in_place_costs_one_call() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("photos/a.jpg", "bytes");
     world.settle().await;
     world.rename("photos/a.jpg", "photos/b.jpg");
@@ -53,7 +53,7 @@ async fn a_rename_in_place_costs_one_call() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_move_to_another_folder_costs_one_call_and_with_a_new_name_two() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write_many(["a/x".to_owned(), "a/y".to_owned(), "b/z".to_owned()]);
     world.settle().await;
     world.rename("a/x", "b/x");
@@ -65,7 +65,7 @@ async fn a_move_to_another_folder_costs_one_call_and_with_a_new_name_two() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_renamed_folder_costs_one_call_whatever_is_in_it() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write_many((0..40).map(|n| format!("old/{}/file-{n}", n % 2)));
     world.settle().await;
     world.rename("old", "new");
@@ -76,7 +76,7 @@ async fn a_renamed_folder_costs_one_call_whatever_is_in_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_tree_goes_to_the_versions_in_one_call() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write_many((0..40).map(|n| format!("tree/{}/file-{n}", n % 4)));
     world.write("other", "stays");
     world.settle().await;
@@ -90,7 +90,7 @@ async fn a_deleted_tree_goes_to_the_versions_in_one_call() {
 /// A second listing of the same folder would have to wait for half a minute.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_empty_folder_that_others_made_is_removed_after_one_listing() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("other", "stays");
     world.settle().await;
     world.emulator.add_folder(&format!("{TARGET}/theirs"));
@@ -106,7 +106,7 @@ async fn an_empty_folder_that_others_made_is_removed_after_one_listing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn deleted_files_are_retired_by_the_hundred() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     let files: Vec<String> = (0..250).map(|n| format!("{}/file-{n}", n % 5)).collect();
     world.write_many(files.clone());
     world.settle().await;
@@ -120,7 +120,7 @@ async fn deleted_files_are_retired_by_the_hundred() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_of_a_large_file_costs_one_call_and_no_upload() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     let large = vec![7u8; 5 << 20];
     world.write("large", &large);
     world.settle().await;
@@ -133,7 +133,7 @@ async fn a_copy_of_a_large_file_costs_one_call_and_no_upload() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn files_of_one_name_in_many_folders_are_renamed_by_the_hundred() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write_many((0..120).map(|n| format!("{n}/index.html")));
     let end = world.cycle().await;
     assert!(end.trouble.is_none(), "{:?}", end.trouble);

@@ -2,19 +2,18 @@
 //! mirror finds out, sends again what is missing, and touches nothing that it did not make (X01
 //! to X05, P09).
 
+use fichier_testkit::{Bench, TARGET};
 use fichierd::mirror::Trouble;
 use fichierd::remote::target::approval_note;
 
-use crate::world::{TARGET, World};
-
-async fn mirrored(paths: &[&str]) -> World {
-    let mut world = World::new().await;
+async fn mirrored(paths: &[&str]) -> Bench {
+    let mut world = Bench::new().await;
     world.write_many(paths.iter().map(|path| (*path).to_owned()));
     world.settle().await;
     world
 }
 
-fn link(world: &World, name: &str) -> String {
+fn link(world: &Bench, name: &str) -> String {
     let files = world.emulator.files();
     files.into_iter().find(|file| file.name == name).expect("no such file").link
 }
@@ -73,7 +72,7 @@ async fn a_folder_removed_on_the_service_is_made_again_with_all_that_was_in_it()
 /// the source that was taken for lost, and sent again beside itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_moved_or_copied_into_a_folder_removed_on_the_service_makes_it_anew() {
-    let changes: [fn(&World); 4] = [
+    let changes: [fn(&Bench); 4] = [
         |w| w.rename("a/one", "gone/one"),
         |w| w.rename("a/one", "gone/file"),
         |w| w.rename("a", "gone/a"),

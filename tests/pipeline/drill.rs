@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use fichier_emulator::Damage;
 use fichier_state::{Proof, ProofKind};
+use fichier_testkit::{Bench, TARGET};
 use fichierd::restore::drill::{Drill, due_in};
 use tempfile::TempDir;
 
-use crate::world::{TARGET, World};
-
-async fn drill(world: &World, most_bytes: u64) -> Option<Proof> {
+async fn drill(world: &Bench, most_bytes: u64) -> Option<Proof> {
     let prepared = world.shared.state.read(|store| {
         let mirror = store.mirror("photos", TARGET)?.unwrap();
         Drill::prepare(store, &mirror, most_bytes)
@@ -24,7 +23,7 @@ async fn drill(world: &World, most_bytes: u64) -> Option<Proof> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sample_within_its_bounds_is_restored_and_compared_with_the_disk() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write_many((0..40).map(|number| format!("{}/{number}", number % 3)));
     world.write("too large", vec![1; 100_000]);
     world.settle().await;
@@ -40,7 +39,7 @@ async fn a_sample_within_its_bounds_is_restored_and_compared_with_the_disk() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_copy_and_a_failing_disk_are_told_by_name() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("whole", "as it should be");
     world.write("damaged", "somebody's bits fell over");
     world.write("rotten", "what was sent");
@@ -71,9 +70,9 @@ async fn a_damaged_copy_and_a_failing_disk_are_told_by_name() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drill_is_due_a_day_after_the_beginning_and_then_once_a_period() {
     let month = Duration::from_secs(30 * 24 * 3600);
-    let mut world = World::with(|_| {}, |config| config.drill = Some(month)).await;
+    let mut world = Bench::with(|_| {}, |config| config.drill = Some(month)).await;
     world.write("a", "1");
-    let due = |world: &World| {
+    let due = |world: &Bench| {
         let found = world.shared.state.read(|store| {
             let mirror = store.mirror("photos", TARGET)?.unwrap();
             due_in(store, &mirror, &world.config)

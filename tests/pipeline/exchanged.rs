@@ -7,11 +7,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use fichier_testkit::Bench;
 use fichierd::base::state::Access;
 use fichierd::mirror::{CycleEnd, Trouble};
 use tempfile::TempDir;
-
-use crate::world::World;
 
 /// What is seen at the source's path when another disk is mounted there: names and contents.
 fn disk(files: &[&str]) -> TempDir {
@@ -29,23 +28,21 @@ fn exchange(one: &Path, other: &Path) {
     fs::rename(&aside, other).unwrap();
 }
 
-impl World {
-    /// Runs a cycle; as soon as it has looked which folder the source is, and written the first
-    /// thing down, another one is there.
-    async fn cycle_with_exchange(&mut self, other: &Path) -> CycleEnd {
-        let (source, other) = (self.source().to_owned(), other.to_owned());
-        let is_done = AtomicBool::new(false);
-        let untapped = self.shared.state.clone();
-        self.shared.state = untapped.clone().tapped(Arc::new(move |access| {
-            if access == Access::AfterWrite && !is_done.swap(true, Ordering::SeqCst) {
-                exchange(&source, &other);
-            }
-            Ok(())
-        }));
-        let end = self.cycle().await;
-        self.shared.state = untapped;
-        end
-    }
+/// Runs a cycle; as soon as it has looked which folder the source is, and written the first
+/// thing down, another one is there.
+async fn cycle_with_exchange(world: &mut Bench, other: &Path) -> CycleEnd {
+    let (source, other) = (world.source().to_owned(), other.to_owned());
+    let is_done = AtomicBool::new(false);
+    let untapped = world.shared.state.clone();
+    world.shared.state = untapped.clone().tapped(Arc::new(move |access| {
+        if access == Access::AfterWrite && !is_done.swap(true, Ordering::SeqCst) {
+            exchange(&source, &other);
+        }
+        Ok(())
+    }));
+    let end = world.cycle().await;
+    world.shared.state = untapped;
+    end
 }
 
 #[track_caller]
@@ -57,12 +54,12 @@ fn assert_held_as_exchanged(end: &CycleEnd) {
 /// The disk was on record under the identity of the folder below it, and held from then on.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_is_mounted_during_the_first_cycle_is_mirrored_as_itself() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     let mounted = disk(&["photo-1", "photo-2", "photo-3"]);
     for name in ["left-1", "left-2", "left-3"] {
         world.write(name, "lies below the mountpoint");
     }
-    let end = world.cycle_with_exchange(mounted.path()).await;
+    let end = cycle_with_exchange(&mut world, mounted.path()).await;
     assert!(world.path("photo-1").exists());
     assert_held_as_exchanged(&end);
     assert_eq!(world.remote().len(), 0);
@@ -75,14 +72,14 @@ async fn a_disk_that_is_mounted_during_the_first_cycle_is_mirrored_as_itself() {
 /// What lay below the mountpoint was sent as if it were on the disk.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_is_unmounted_during_a_cycle_loses_and_gets_nothing() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write_many((0..3).map(|n| format!("photo-{n}")));
     world.settle().await;
     let before = world.remote();
     let below = disk(&["left"]);
     // A start writes something down before it looks at what is in the source.
     let mut world = world.restart();
-    let end = world.cycle_with_exchange(below.path()).await;
+    let end = cycle_with_exchange(&mut world, below.path()).await;
     assert!(world.path("left").exists());
     assert_held_as_exchanged(&end);
     assert_eq!(world.remote(), before);
@@ -96,7 +93,7 @@ async fn a_disk_that_is_unmounted_during_a_cycle_loses_and_gets_nothing() {
 /// of an earlier look, or none, and any folder was taken for the source by the next cycle.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_source_is_recognised_by_outlasts_the_making_of_its_target() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write_many((0..3).map(|n| format!("photo-{n}")));
     let end = world.cycle().await;
     assert_eq!(end.report.uploaded_files, 3, "{:?}", end.trouble);

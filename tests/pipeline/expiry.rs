@@ -6,55 +6,15 @@ use std::time::Duration;
 use fichier_api::{FileUrl, FolderId};
 use fichier_emulator::Rules;
 use fichier_state::{Moment, NewVersion, RelPath, Retired};
+use fichier_testkit::{Bench, TARGET};
 use fichierd::config::Keep;
-use fichierd::mirror::ChoresEnd;
-
 use tokio::task::JoinSet;
-
-use crate::world::{TARGET, World};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const YEARS_S: i64 = 10 * 365 * 24 * 3600;
 
-impl World {
-    /// Time passes, here and at the service.
-    pub fn pass(&self, time: Duration) {
-        self.shared.state.clock().advance(time);
-        self.tell_service(0);
-    }
-
-    /// The service's clock is so far ahead of ours, whatever ours says.
-    pub fn tell_service(&self, ahead_s: i64) {
-        let real = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-        let ours = self.shared.state.now_s() - i64::try_from(real.as_secs()).unwrap();
-        self.emulator.set_clock_ahead(ours + ahead_s);
-    }
-
-    /// One run of what is done between cycles.
-    pub async fn chores(&mut self) -> ChoresEnd {
-        self.worker.chores(&self.shared).await
-    }
-
-    /// All runs until nothing is due at once. The calls that took, but for the day's look at the
-    /// account and the canary.
-    pub async fn all_chores(&mut self) -> Vec<String> {
-        let mark = self.emulator.calls();
-        for _ in 0..200 {
-            let end = self.chores().await;
-            assert!(end.trouble.is_none(), "{:?}", end.trouble);
-            if end.next > Duration::ZERO {
-                let mut calls = self.emulator.calls_since(mark);
-                calls
-                    .retain(|call| !["user/info.cgi", "download/get_token.cgi"].contains(&&**call));
-                return calls;
-            }
-        }
-        panic!("there is always something due");
-    }
-}
-
-async fn world(keep: Keep, keep_versions: Option<u32>) -> World {
-    World::with(
+async fn world(keep: Keep, keep_versions: Option<u32>) -> Bench {
+    Bench::with(
         |_| {},
         |config| {
             config.keep = keep;
@@ -65,7 +25,7 @@ async fn world(keep: Keep, keep_versions: Option<u32>) -> World {
 }
 
 /// Three days with an edit, a deletion and a deleted folder each.
-async fn three_days(keep: Keep, keep_versions: Option<u32>) -> World {
+async fn three_days(keep: Keep, keep_versions: Option<u32>) -> Bench {
     let mut world = world(keep, keep_versions).await;
     world.write("stays", "is the same for ever");
     for day in 0..3 {
@@ -86,7 +46,7 @@ fn count(calls: &[String], endpoint: &str) -> usize {
     calls.iter().filter(|call| *call == endpoint).count()
 }
 
-fn versions_folders(world: &World) -> Vec<String> {
+fn versions_folders(world: &Bench) -> Vec<String> {
     let below = format!("{TARGET}/.fichierd/versions/");
     world.emulator.folders().into_iter().filter(|path| path.starts_with(&below)).collect()
 }
@@ -268,7 +228,7 @@ async fn versions_that_somebody_removed_cost_no_ban() {
     world.emulator.assert_no_violations();
 }
 
-async fn with_day_folder() -> (World, FolderId) {
+async fn with_day_folder() -> (Bench, FolderId) {
     let mut world = world(Keep::For(DAY), None).await;
     world.write("file", "content");
     world.settle().await;
@@ -278,7 +238,7 @@ async fn with_day_folder() -> (World, FolderId) {
 }
 
 /// As if the mirror had retired them long ago.
-fn add_versions<'a>(world: &World, folder: FolderId, links: impl Iterator<Item = &'a str>) {
+fn add_versions<'a>(world: &Bench, folder: FolderId, links: impl Iterator<Item = &'a str>) {
     let version = |link: &str| NewVersion {
         mirror: world.worker.id,
         path: RelPath::parse(b"deleted").unwrap(),
@@ -352,6 +312,6 @@ async fn an_expiry_is_finished_whenever_the_process_dies() {
     }
 }
 
-fn version_totals(world: &World) -> (u64, u64) {
+fn version_totals(world: &Bench) -> (u64, u64) {
     world.shared.state.read(|s| s.version_totals(world.worker.id)).unwrap()
 }

@@ -5,13 +5,12 @@
 use std::time::{Duration, Instant};
 
 use fichier_emulator::{Action, Fault, NameTaken, Rules};
+use fichier_testkit::{Bench, TARGET};
 use fichierd::mirror::Trouble;
 
-use crate::world::{TARGET, World};
-
 /// A mirror with two files, of which one is changed and one more is there.
-async fn with_changes() -> World {
-    let mut world = World::new().await;
+async fn with_changes() -> Bench {
+    let mut world = Bench::new().await;
     world.write_many(["folder/a".to_owned(), "folder/b".to_owned()]);
     world.settle().await;
     world.write("folder/a", "changed");
@@ -60,7 +59,7 @@ async fn every_call_may_be_answered_by_nonsense_or_not_at_all() {
 async fn an_upload_cut_at_any_part_of_its_body_arrives_once() {
     let size = 300_000;
     for cut in [0, 3_000, 150_000, 297_000, 300_000] {
-        let mut world = World::new().await;
+        let mut world = Bench::new().await;
         world.write("bystander", "there before");
         world.settle().await;
         let before = world.emulator.bytes_received();
@@ -76,7 +75,7 @@ async fn an_upload_cut_at_any_part_of_its_body_arrives_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_whose_reply_was_lost_is_not_sent_again() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("large", vec![5; 300_000]);
     world.emulator.inject(Fault::once("upload.cgi", Action::DoItThenReset));
     world.settle().await;
@@ -208,7 +207,7 @@ async fn a_file_stored_with_other_bytes_is_not_published_and_the_old_copy_stays(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_file_that_fails_its_batch_is_found_and_the_others_arrive() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write_many((0..100).map(|n| format!("folder/file-{n:02}")));
     world.emulator.inject(Fault::always("upload.cgi", Action::Poison("file-37".to_owned())));
     world.cycle().await;
@@ -264,7 +263,7 @@ async fn an_anonymous_upload_is_said_and_sent_again() {
 async fn a_batch_that_is_carried_out_in_part_is_completed() {
     for (batch_max, keep_nothing) in [(1, false), (3, false), (3, true)] {
         let rules = |rules: &mut Rules| rules.batch_max = Some(batch_max);
-        let mut world = World::with(rules, |config| {
+        let mut world = Bench::with(rules, |config| {
             if keep_nothing {
                 config.keep = fichierd::config::Keep::None;
             }
@@ -288,7 +287,7 @@ async fn a_batch_that_is_carried_out_in_part_is_completed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_move_that_changes_the_link_is_followed() {
-    let mut world = World::with(|rules| rules.mv_changes_link = true, |_| {}).await;
+    let mut world = Bench::with(|rules| rules.mv_changes_link = true, |_| {}).await;
     world.write_many((0..6).map(|n| format!("folder/file-{n}")));
     world.settle().await;
     world.assert_mirrored();
@@ -310,7 +309,7 @@ async fn a_move_that_changes_link_and_name_is_followed_without_its_reply() {
         rules.mv_changes_link = true;
         rules.on_name_taken = NameTaken::Rename;
     };
-    let mut world = World::with(rules, |_| {}).await;
+    let mut world = Bench::with(rules, |_| {}).await;
     world.write("folder/photo.jpg", "content");
     world.settle().await;
     world.write("folder/photo.jpg", "edited");
@@ -322,7 +321,7 @@ async fn a_move_that_changes_link_and_name_is_followed_without_its_reply() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_folder_made_without_telling_its_number_is_found() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("a/b/c", "content");
     world.emulator.inject(Fault::always("folder/mkdir.cgi", Action::NoFolderId));
     for _ in 0..20 {
@@ -337,7 +336,7 @@ async fn a_folder_made_without_telling_its_number_is_found() {
 #[tokio::test(flavor = "multi_thread")]
 async fn listings_that_lag_behind_do_no_harm() {
     let lag = Duration::from_secs(120);
-    let mut world = World::with(
+    let mut world = Bench::with(
         |rules| {
             rules.listing_lag = lag;
             rules.appears_after_result = true;
@@ -356,9 +355,9 @@ async fn listings_that_lag_behind_do_no_harm() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_changed_while_nobody_ran_leaves_nothing_in_staging() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("file", "first");
-    let calls = World::new().await.calls_to("upload.cgi", "file").await;
+    let calls = Bench::new().await.calls_to("upload.cgi", "file").await;
     assert!(world.kill_at(calls, true).await);
     world.write("file", "changed after the process had died");
     world.emulator.inject(Fault::always("end.pl", Action::EmptyLinks(100)));
@@ -376,7 +375,7 @@ async fn a_file_that_changed_while_nobody_ran_leaves_nothing_in_staging() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn names_that_are_taken_by_others_are_left_to_them() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("folder/mine", "mine");
     world.settle().await;
     let theirs = world.emulator.add_file(&format!("{TARGET}/folder"), "mine", b"theirs");

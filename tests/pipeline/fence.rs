@@ -3,15 +3,14 @@
 
 use std::fs;
 
+use fichier_api::Client;
 use fichier_api::names::RemoteName;
-use fichier_api::{ApiKey, Client};
 use fichier_emulator::{Emulator, FolderTaken, Rules};
+use fichier_testkit::{Bench, TARGET, loopback};
 use fichierd::config::Keep;
 use fichierd::mirror::Trouble;
 use fichierd::remote::claims::{MACHINE_NOTE, left_to_look_at, take_over_note};
 use tempfile::TempDir;
-
-use crate::world::{TARGET, World};
 
 /// Whatever changes something at the service but for the making of folders.
 fn changes(calls: &[String]) -> Vec<&String> {
@@ -19,7 +18,7 @@ fn changes(calls: &[String]) -> Vec<&String> {
     calls.iter().filter(|call| !only_looks.contains(&call.as_str())).collect()
 }
 
-fn claims(world: &World) -> Vec<String> {
+fn claims(world: &Bench) -> Vec<String> {
     let epoch = format!("{TARGET}/.fichierd/epoch/");
     let folders = world.emulator.folders();
     let mut found: Vec<String> =
@@ -28,19 +27,19 @@ fn claims(world: &World) -> Vec<String> {
     found
 }
 
-fn is_doubted(world: &World) -> bool {
+fn is_doubted(world: &Bench) -> bool {
     world.shared.state.read(|s| left_to_look_at(s, world.worker.id)).unwrap().is_some()
 }
 
-fn take_over(world: &World) {
+fn take_over(world: &Bench) {
     let note = take_over_note(&world.config.name);
     world.shared.state.write(|w| w.set_note(&note, Some("yes"))).unwrap();
 }
 
 /// A mirror that has gone on since its state was saved: edits, removals, renames, additions, a
 /// folder renamed and one removed. Nothing is kept as a version, so that what is removed is lost.
-async fn gone_on() -> (World, TempDir) {
-    let mut world = World::with(|_| {}, |config| config.keep = Keep::None).await;
+async fn gone_on() -> (Bench, TempDir) {
+    let mut world = Bench::with(|_| {}, |config| config.keep = Keep::None).await;
     let before = ["a/stays", "a/edited", "a/deleted", "a/renamed", "b/one", "b/c/two", "d/gone"];
     world.write_many(before.iter().map(|path| (*path).to_owned()));
     world.settle().await;
@@ -124,7 +123,7 @@ async fn p09_the_look_may_be_killed_at_each_request() {
 #[tokio::test(flavor = "multi_thread")]
 async fn p09_a_listing_that_wrongly_shows_nothing_makes_no_record_stale() {
     use fichier_emulator::{Action, Fault};
-    let world = World::new().await;
+    let world = Bench::new().await;
     let mut world = world;
     world.write_many((0..5).map(|n| format!("folder/file-{n}")));
     world.settle().await;
@@ -144,7 +143,7 @@ async fn p09_a_listing_that_wrongly_shows_nothing_makes_no_record_stale() {
 async fn a_start_may_be_killed_at_each_request_and_ends_the_same() {
     for carried_out in [false, true] {
         for n in 0..4 {
-            let mut world = World::new().await;
+            let mut world = Bench::new().await;
             world.write("a/one", "one");
             world.settle().await;
             let mut world = world.restart();
@@ -164,7 +163,7 @@ async fn a_start_may_be_killed_at_each_request_and_ends_the_same() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_costs_three_calls_and_old_claims_do_not_pile_up() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("a/one", "one");
     world.settle().await;
     assert_eq!(claims(&world), ["1", "host-installation-1"]);
@@ -210,7 +209,7 @@ async fn c08_a_copy_on_another_machine_is_refused_until_it_takes_over() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn c08_two_copies_that_take_turns_are_held() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("a/one", "one");
     world.settle().await;
     let (mut world, copy) = world.save_state();
@@ -239,7 +238,7 @@ async fn c08_two_copies_that_take_turns_are_held() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn c08_a_running_copy_that_was_replaced_removes_nothing() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write_many(["a/one".to_owned(), "a/two".to_owned()]);
     world.settle().await;
     let files = world.emulator.files();
@@ -271,7 +270,7 @@ async fn claim_elsewhere(client: &Client) {
 }
 
 /// An account is read, so that the state knows whose records it has.
-async fn read_account(world: &mut World) {
+async fn read_account(world: &mut Bench) {
     world.later(25);
     world.write("a/new", "so that there is something to tell");
     world.settle().await;
@@ -280,7 +279,7 @@ async fn read_account(world: &mut World) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn d06_the_records_of_another_account_are_refused() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("a/one", "one");
     world.settle().await;
     read_account(&mut world).await;
@@ -306,15 +305,14 @@ async fn d06_the_records_of_another_account_are_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn d06_a_new_key_of_the_same_account_costs_one_call_once() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("a/one", "one");
     world.settle().await;
     read_account(&mut world).await;
     world.emulator.set_key("a-new-key");
-    let key = ApiKey::new("a-new-key").unwrap();
     let pacer = world.shared.client.pacer().clone();
-    let client = Client::builder(key, pacer).api_url(&world.emulator.api_url()).build().unwrap();
-    world.shared.client = client;
+    let client = loopback::client("a-new-key", pacer, &world.emulator.api_url());
+    world.shared.client = client.build().unwrap();
     assert_eq!(world.calls_of_cycle().await, ["user/info.cgi", "folder/ls.cgi"]);
     assert_eq!(world.calls_of_cycle().await, Vec::<String>::new());
 }
@@ -322,7 +320,7 @@ async fn d06_a_new_key_of_the_same_account_costs_one_call_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn p09_an_older_state_is_noticed_whatever_mkdir_says_about_a_name_in_use() {
     for switch in [FolderTaken::Refuse, FolderTaken::Existing, FolderTaken::Duplicate] {
-        let mut world = World::with(|rules| rules.on_folder_taken = switch, |_| {}).await;
+        let mut world = Bench::with(|rules| rules.on_folder_taken = switch, |_| {}).await;
         world.write("a/one", "one");
         world.write("stays", "stays");
         world.settle().await;
@@ -340,7 +338,7 @@ async fn p09_an_older_state_is_noticed_whatever_mkdir_says_about_a_name_in_use()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_state_that_is_lost_takes_the_claims_as_they_are() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("a/one", "one");
     world.settle().await;
     let mut world = world.restart();
@@ -356,7 +354,7 @@ async fn a_state_that_is_lost_takes_the_claims_as_they_are() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn claims_that_somebody_removed_are_made_again() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("a/one", "one");
     world.settle().await;
     world.emulator.remove_folder(&format!("{TARGET}/.fichierd/epoch"));

@@ -8,8 +8,7 @@ use fichier_emulator::{
     AtQuota, BadKeyOnNode, BatchExcess, EmptyFile, FolderTaken, FullFolder, LongName, NameTaken,
     RemoveUnknown, Rules, WhileProcessing,
 };
-
-use crate::world::World;
+use fichier_testkit::Bench;
 
 const MINUTES: Duration = Duration::from_secs(2 * 60);
 
@@ -90,7 +89,7 @@ async fn tell(cases: &[Case]) {
 }
 
 async fn story(name: &'static str, rules: fn(&mut Rules)) {
-    let mut world = World::with(rules, |_| {}).await;
+    let mut world = Bench::with(rules, |_| {}).await;
     world.write_many((0..5).map(|n| format!("folder/file-{n}")));
     world.write_many(["folder/deep/a", "other/file-0", "top"].map(str::to_owned));
     world.settle().await;
@@ -160,7 +159,7 @@ async fn names_that_the_service_composes_or_cuts_do_not_double_or_lose_a_file() 
         }),
     ];
     for (name, rules) in cases {
-        let mut world = World::with(rules, |_| {}).await;
+        let mut world = Bench::with(rules, |_| {}).await;
         world.write("folder/e\u{301} one", "first");
         world.write("folder/a rather long name", "second");
         world.write("folder/plain", "third");
@@ -184,7 +183,7 @@ async fn names_that_the_service_composes_or_cuts_do_not_double_or_lose_a_file() 
 #[tokio::test(flavor = "multi_thread")]
 async fn u12_a_full_account_stops_uploads_alone_and_room_lets_them_go_on() {
     for at_quota in [AtQuota::Refuse, AtQuota::Lose] {
-        let mut world = World::with(|_| {}, |_| {}).await;
+        let mut world = Bench::with(|_| {}, |_| {}).await;
         world.write_many(["folder/a".to_owned(), "folder/b".to_owned()]);
         world.settle().await;
         let full = world.emulator.files().iter().map(|file| file.size).sum();

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use fichier_api::{ErrorKind, FolderId};
 use fichier_emulator::{Action, Fault};
+use fichier_testkit::Bench;
 use fichierd::disk::dirty::Due;
 use fichierd::mirror::Trouble;
 use tokio::task::JoinSet;
 
 use crate::wire::Elsewhere;
-use crate::world::World;
 
 const MUTATIONS: [&str; 6] = [
     "folder/mkdir.cgi",
@@ -21,8 +21,8 @@ const MUTATIONS: [&str; 6] = [
     "file/rename.cgi",
 ];
 
-async fn with_changes() -> World {
-    let mut world = World::new().await;
+async fn with_changes() -> Bench {
+    let mut world = Bench::new().await;
     world.write_many(["folder/a", "folder/b", "folder/c"].map(str::to_owned));
     world.settle().await;
     world.write("folder/a", "changed");
@@ -31,7 +31,7 @@ async fn with_changes() -> World {
     world
 }
 
-async fn ends_as_on_disk(world: &mut World) {
+async fn ends_as_on_disk(world: &mut Bench) {
     world.settle().await;
     world.assert_mirrored();
     let kept: Vec<Vec<u8>> = world.versions().into_iter().map(|(_, content)| content).collect();
@@ -107,7 +107,7 @@ async fn h09_a_wish_to_wait_is_honoured_and_an_absurd_one_ends_with_the_cap() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn h10_within_a_lock_nothing_is_asked_and_an_upload_under_way_finishes() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("small", "there before");
     world.settle().await;
     let size = 8 << 20;
@@ -213,7 +213,7 @@ async fn h13_an_endless_reply_is_cut_off_also_when_it_is_packed() {
     }
     finish(worlds).await;
     for action in [Action::HugeBody(GIB), Action::GzipBomb(GIB)] {
-        let world = World::new().await;
+        let world = Bench::new().await;
         world.emulator.inject(Fault::always("folder/ls.cgi", action));
         let error = world.shared.client.list_folder(FolderId(0)).await.unwrap_err();
         let said = error.kind.to_string();

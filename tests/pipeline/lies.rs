@@ -5,18 +5,17 @@
 use std::time::Duration;
 
 use fichier_emulator::{Action, Fault, FolderTaken, Rules};
+use fichier_testkit::{Bench, TARGET};
 use fichierd::mirror::Trouble;
-
-use crate::world::{TARGET, World};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const MINUTES: Duration = Duration::from_secs(6 * 60);
 
 /// What is done on disk, and the call that lies about it.
-type Change = (&'static str, fn(&World));
+type Change = (&'static str, fn(&Bench));
 
-async fn with_changes(audit: Option<Duration>) -> World {
-    let mut world = World::with(|_| {}, |config| config.audit = audit).await;
+async fn with_changes(audit: Option<Duration>) -> Bench {
+    let mut world = Bench::with(|_| {}, |config| config.audit = audit).await;
     world.write_many(["folder/a", "folder/b", "folder/c"].map(str::to_owned));
     world.settle().await;
     world.write("folder/a", "changed");
@@ -24,21 +23,19 @@ async fn with_changes(audit: Option<Duration>) -> World {
     world
 }
 
-impl World {
-    /// A week of looks at the target, and a second look at all that was doubtful.
-    async fn week(&mut self) {
-        for _ in 0..7 {
-            self.pass(DAY);
-            self.all_chores().await;
-            self.pass(MINUTES);
-            self.all_chores().await;
-        }
+/// A week of looks at the target, and a second look at all that was doubtful.
+async fn week(world: &mut Bench) {
+    for _ in 0..7 {
+        world.pass(DAY);
+        world.all_chores().await;
+        world.pass(MINUTES);
+        world.all_chores().await;
     }
+}
 
-    fn in_the_root(&self) -> Vec<String> {
-        let files = self.emulator.files().into_iter();
-        files.filter(|f| f.path == "/" && !f.anonymous).map(|f| f.name).collect()
-    }
+fn in_the_root(world: &Bench) -> Vec<String> {
+    let files = world.emulator.files().into_iter();
+    files.filter(|f| f.path == "/" && !f.anonymous).map(|f| f.name).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,7 +45,7 @@ async fn u08_files_that_land_in_the_accounts_root_do_not_stay_there() {
         let fault = Fault { times, ..Fault::once("upload.cgi", Action::IntoRoot) };
         world.emulator.inject(fault);
         world.settle().await;
-        assert_eq!(world.in_the_root(), Vec::<String>::new());
+        assert_eq!(in_the_root(&world), Vec::<String>::new());
         world.assert_mirrored();
     }
 }
@@ -58,13 +55,13 @@ async fn u08_a_staging_folder_that_is_gone_leads_nothing_into_the_accounts_root(
     let mut world = with_changes(None).await;
     world.emulator.remove_folder(&format!("{TARGET}/.fichierd/incoming"));
     world.settle().await;
-    assert_eq!(world.in_the_root(), Vec::<String>::new());
+    assert_eq!(in_the_root(&world), Vec::<String>::new());
     assert_eq!(world.local(), world.remote());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn u11_an_upload_holds_at_most_five_hundred_files() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write_many((0..1_001).map(|n| format!("folder-{}/file-{n:04}", n % 3)));
     world.settle().await;
     // More than 500 in one would be a violation.
@@ -77,7 +74,7 @@ async fn u11_an_upload_holds_at_most_five_hundred_files() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn u11_an_upload_is_no_more_than_a_minute_of_the_measured_bandwidth() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     // A minute of that is less than the least that a batch may hold, 16 MiB.
     world.shared.state.write(|w| w.set_note("bandwidth", Some("1000"))).unwrap();
     for n in 0..4 {
@@ -110,8 +107,8 @@ async fn u13_a_move_or_rename_that_only_says_it_was_done_is_found_out_by_the_aud
         world.settle().await;
         assert_eq!(world.visible(), before, "{endpoint}: it was done");
         let sent = world.sent_bytes();
-        world.week().await;
-        world.week().await;
+        week(&mut world).await;
+        week(&mut world).await;
         world.settle().await;
         world.assert_mirrored();
         assert_eq!(world.sent_bytes(), sent, "{endpoint}");
@@ -157,8 +154,8 @@ async fn x02_files_that_others_rename_and_move_are_put_back_and_have_no_second_c
     world.emulator.move_file(&link("b"), &format!("{TARGET}/of others"));
     world.emulator.move_file(&link("c"), "/outside");
     let sent = world.sent_bytes();
-    world.week().await;
-    world.week().await;
+    week(&mut world).await;
+    week(&mut world).await;
     world.settle().await;
     world.assert_mirrored();
     assert_eq!(world.sent_bytes(), sent);
@@ -172,7 +169,7 @@ async fn x07_a_file_that_the_host_removes_at_once_is_not_sent_for_ever() {
     let uploads = world.asked("upload.cgi");
     world.emulator.inject(Fault::always("file/mv.cgi", Action::Vanish("banned".to_owned())));
     let deadline = std::time::Instant::now() + Duration::from_secs(25);
-    let given_up = |world: &World| {
+    let given_up = |world: &Bench| {
         world.problems().iter().any(|(_, what)| what.contains("removed on 1fichier 3 times"))
     };
     while !given_up(&world) {
@@ -199,7 +196,7 @@ async fn x08_a_listing_that_wrongly_shows_a_part_is_not_believed() {
         let (sent, before) = (world.sent_bytes(), world.remote());
         let action = Action::PartialListing(rows);
         world.emulator.inject(Fault { times, ..Fault::once("folder/ls.cgi", action) });
-        world.week().await;
+        week(&mut world).await;
         world.emulator.clear_faults();
         world.settle().await;
         assert_eq!(world.remote(), before, "{rows} rows");
@@ -212,7 +209,7 @@ async fn x08_a_listing_that_wrongly_shows_a_part_is_not_believed() {
 /// the reply was lost: they were sent, or made, a second time.
 #[tokio::test(flavor = "multi_thread")]
 async fn x08_what_a_listing_wrongly_does_not_show_once_is_not_taken_for_gone() {
-    type Case = (fn(&World), Fault, usize);
+    type Case = (fn(&Bench), Fault, usize);
     let cases: [Case; 4] = [
         (
             |w| {
@@ -237,7 +234,7 @@ async fn x08_what_a_listing_wrongly_does_not_show_once_is_not_taken_for_gone() {
             rules.mv_changes_link = true;
             rules.on_folder_taken = FolderTaken::Duplicate;
         };
-        let mut world = World::with(rules, |_| {}).await;
+        let mut world = Bench::with(rules, |_| {}).await;
         world.write_many(["f/a", "f/b", "f/stays", "g/c"].map(str::to_owned));
         world.write("large", vec![7; 5 << 20]);
         world.settle().await;

@@ -4,59 +4,42 @@ use std::fs;
 use std::path::Path;
 
 use fichier_emulator::{Damage, StoredFile};
+use fichier_testkit::bench::{Lost, OPTIONS};
+use fichier_testkit::exact::{assert_same, describe};
+use fichier_testkit::{Bench, TARGET};
 use fichierd::restore::Report;
 use fichierd::restore::recovery::{Order, RecoverError, Recovered, Source, recover};
 use tempfile::TempDir;
 
-use crate::exact::{assert_same, describe};
-use crate::put_back::OPTIONS;
 use crate::restore::{change, fill};
-use crate::world::{Lost, TARGET, World};
 
-impl Lost {
-    /// State and disk are gone; there is a new machine.
-    fn with_new_disks(self) -> Lost {
-        let source = TempDir::new().unwrap();
-        let mut lost = self.with_new_state();
-        lost.config.source = source.path().to_owned();
-        Lost { source, ..lost }
-    }
-
-    /// The state is gone, the disk is not.
-    fn with_new_state(self) -> Lost {
-        Lost { state: TempDir::new().unwrap(), ..self }
-    }
-
-    /// Nothing is known but the key and the target.
-    async fn recover(&self) -> Result<Recovered, RecoverError> {
-        let order = Order {
-            target: TARGET.to_owned(),
-            state_dir: self.state.path().to_owned(),
-            replace: false,
-            walk: false,
-            name: Some("photos".to_owned()),
-            source: Some(self.config.source.clone()),
-        };
-        recover(&self.client(), &order, &mut |_| {}).await
-    }
-
-    /// The copies of the records at the service, the newest first.
-    fn snapshots(&self) -> Vec<StoredFile> {
-        let folder = format!("{TARGET}/.fichierd/state");
-        let files = self.emulator.files().into_iter();
-        let mut found: Vec<_> =
-            files.filter(|file| file.path == folder && file.name.ends_with(".zst")).collect();
-        found.sort_by(|a, b| b.name.cmp(&a.name));
-        found
-    }
+/// Nothing is known but the key and the target.
+async fn recovered(lost: &Lost) -> Result<Recovered, RecoverError> {
+    let order = Order {
+        target: TARGET.to_owned(),
+        state_dir: lost.state.path().to_owned(),
+        replace: false,
+        walk: false,
+        name: Some("photos".to_owned()),
+        source: Some(lost.config.source.clone()),
+    };
+    recover(&lost.client(), &order, &mut |_| {}).await
 }
 
-impl World {
-    /// Restores what was there at a time, in Unix seconds.
-    async fn restore_at(&self, at_s: i64, dest: &Path) -> Report {
-        let moment = self.shared.state.read(|s| s.moment_at(at_s)).unwrap().unwrap();
-        self.try_restore(self.plan(moment, &[]), dest, OPTIONS).await.unwrap()
-    }
+/// The copies of the records at the service, the newest first.
+fn snapshots(lost: &Lost) -> Vec<StoredFile> {
+    let folder = format!("{TARGET}/.fichierd/state");
+    let files = lost.emulator.files().into_iter();
+    let mut found: Vec<_> =
+        files.filter(|file| file.path == folder && file.name.ends_with(".zst")).collect();
+    found.sort_by(|a, b| b.name.cmp(&a.name));
+    found
+}
+
+/// Restores what was there at a time, in Unix seconds.
+async fn restore_at(world: &Bench, at_s: i64, dest: &Path) -> Report {
+    let moment = world.shared.state.read(|s| s.moment_at(at_s)).unwrap().unwrap();
+    world.try_restore(world.plan(moment, &[]), dest, OPTIONS).await.unwrap()
 }
 
 /// What was there at a time.
@@ -64,8 +47,8 @@ type Day = (i64, Vec<String>);
 
 /// A mirror with every kind of entry that changes from day to day, and what it was on each. At
 /// the end of each a copy of the records goes to the service.
-async fn four_days() -> (World, Vec<Day>) {
-    let mut world = World::new().await;
+async fn four_days() -> (Bench, Vec<Day>) {
+    let mut world = Bench::new().await;
     fill(&world);
     let mut days = Vec::new();
     for day in 0..4 {
@@ -108,7 +91,7 @@ async fn a_machine_that_burnt_down_comes_back_as_it_was_on_any_day() {
     let (world, days) = four_days().await;
     let lost = world.lose_machine().with_new_disks();
     let before = lost.emulator.calls();
-    let recovered = lost.recover().await.unwrap();
+    let recovered = recovered(&lost).await.unwrap();
     assert!(matches!(recovered.from, Source::Snapshot { .. }), "{:?}", recovered.from);
     assert_eq!(recovered.unusable, []);
     let sample = recovered.sample.unwrap();
@@ -119,13 +102,13 @@ async fn a_machine_that_burnt_down_comes_back_as_it_was_on_any_day() {
     let mut world = lost.start();
     for (at_s, original) in &days {
         let dest = TempDir::new().unwrap();
-        let report = world.restore_at(*at_s, dest.path()).await;
+        let report = restore_at(&world, *at_s, dest.path()).await;
         assert_eq!(report.problems, [], "{at_s}");
         assert!(report.unset.is_empty(), "{:?}", report.unset);
         assert_same(original, &describe(dest.path()));
     }
     // It is put back where it was, and the mirror goes on: what is there is not sent again.
-    world.restore_at(days[3].0, world.source()).await;
+    restore_at(&world, days[3].0, world.source()).await;
     let sent = world.sent_bytes();
     world.settle().await;
     assert_eq!(world.sent_bytes(), sent);
@@ -137,7 +120,7 @@ async fn a_machine_that_burnt_down_comes_back_as_it_was_on_any_day() {
 async fn a_state_that_is_lost_alone_is_rebuilt_and_nothing_is_sent_or_removed() {
     let (world, days) = four_days().await;
     let lost = world.lose_machine().with_new_state();
-    lost.recover().await.unwrap();
+    recovered(&lost).await.unwrap();
     let (files, sent) = (lost.emulator.files(), lost.emulator.bytes_received());
     let mut world = lost.start();
     world.settle().await;
@@ -181,10 +164,10 @@ async fn without_the_newest_snapshot_the_one_before_it_is_used() {
     for harm in HARMS {
         let (world, days) = four_days().await;
         let lost = world.lose_machine().with_new_disks();
-        let all = lost.snapshots();
+        let all = snapshots(&lost);
         assert!(all.len() >= 3, "{all:?}");
         harm.do_to(&lost, &all[0]);
-        let recovered = lost.recover().await.unwrap();
+        let recovered = recovered(&lost).await.unwrap();
         let Source::Snapshot { name, .. } = &recovered.from else { panic!("{harm:?}") };
         assert_eq!(*name, all[1].name, "{harm:?}");
         let unusable: Vec<_> = recovered.unusable.iter().map(|(name, _)| name).collect();
@@ -192,7 +175,7 @@ async fn without_the_newest_snapshot_the_one_before_it_is_used() {
         assert_eq!(unusable, said, "{harm:?}");
         let world = lost.start();
         let dest = TempDir::new().unwrap();
-        world.restore_at(days[2].0, dest.path()).await;
+        restore_at(&world, days[2].0, dest.path()).await;
         assert_same(&days[2].1, &describe(dest.path()));
     }
 }
@@ -203,9 +186,9 @@ async fn without_any_snapshot_the_folders_are_walked_and_every_byte_comes_back()
         let (world, days) = four_days().await;
         let current = world.remote();
         let lost = world.lose_machine().with_new_disks();
-        let all = lost.snapshots();
+        let all = snapshots(&lost);
         all.iter().for_each(|file| harm.do_to(&lost, file));
-        let recovered = lost.recover().await.unwrap();
+        let recovered = recovered(&lost).await.unwrap();
         let Source::Walk(walked) = &recovered.from else { panic!("{harm:?}") };
         assert_eq!(walked.files, current.len() as u64, "{harm:?}");
         assert!(walked.versions > 0, "{harm:?}");
@@ -239,7 +222,7 @@ async fn a_damaged_state_file_is_moved_aside_and_another_one_is_made() {
         }
         let length = |path: &Path| fs::metadata(path).ok().map(|found| found.len());
         let damaged = length(&file);
-        let recovered = lost.recover().await.unwrap();
+        let recovered = recovered(&lost).await.unwrap();
         assert!(matches!(recovered.from, Source::Snapshot { .. }), "{harm}");
         assert_eq!(recovered.aside.and_then(|path| length(&path)), damaged, "{harm}");
         let (files, sent) = (lost.emulator.files(), lost.emulator.bytes_received());
@@ -247,7 +230,7 @@ async fn a_damaged_state_file_is_moved_aside_and_another_one_is_made() {
         world.settle().await;
         assert_eq!((world.emulator.files(), world.emulator.bytes_received()), (files, sent));
         let dest = TempDir::new().unwrap();
-        world.restore_at(days[1].0, dest.path()).await;
+        restore_at(&world, days[1].0, dest.path()).await;
         assert_same(&days[1].1, &describe(dest.path()));
     }
 }
@@ -267,7 +250,7 @@ async fn a_lost_file_or_version_is_told_by_name_and_the_rest_comes_back() {
         harm.do_to(&lost, named("sparse"));
         // `deep/twin 2` has the same content, and a copy of its own.
         harm.do_to(&lost, named("renamed twin"));
-        lost.recover().await.unwrap();
+        recovered(&lost).await.unwrap();
         let world = lost.start();
 
         for (day, lost, gone) in [
@@ -279,7 +262,7 @@ async fn a_lost_file_or_version_is_told_by_name_and_the_rest_comes_back() {
             ),
         ] {
             let dest = TempDir::new().unwrap();
-            let report = world.restore_at(days[day].0, dest.path()).await;
+            let report = restore_at(&world, days[day].0, dest.path()).await;
             assert_eq!(told(&report), lost, "{harm:?}");
             assert_same(&without(&days[day].1, gone), &without(&describe(dest.path()), gone));
         }
@@ -291,10 +274,10 @@ async fn a_remote_folder_that_is_gone_costs_what_was_in_it_and_nothing_else() {
     let (world, days) = four_days().await;
     let lost = world.lose_machine().with_new_disks();
     lost.emulator.remove_folder(&format!("{TARGET}/plain"));
-    lost.recover().await.unwrap();
+    recovered(&lost).await.unwrap();
     let world = lost.start();
     let dest = TempDir::new().unwrap();
-    let report = world.restore_at(days[3].0, dest.path()).await;
+    let report = restore_at(&world, days[3].0, dest.path()).await;
     assert_eq!(told(&report), ["plain/inside"]);
     let gone = ["plain", "plain/inside"];
     assert_same(&without(&days[3].1, &gone), &without(&describe(dest.path()), &gone));

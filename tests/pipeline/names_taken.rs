@@ -5,17 +5,16 @@
 use std::collections::BTreeMap;
 
 use fichier_emulator::NameTaken;
-
-use crate::world::World;
+use fichier_testkit::Bench;
 
 const ALL: [NameTaken; 4] =
     [NameTaken::Duplicate, NameTaken::Refuse, NameTaken::Rename, NameTaken::Overwrite];
 
 /// Makes the changes one after the other under each behaviour.
-async fn converges(before: fn(&World), changes: &[fn(&World)]) {
+async fn converges(before: fn(&Bench), changes: &[fn(&Bench)]) {
     for behaviour in ALL {
         eprintln!("when a name is taken: {behaviour:?}");
-        let mut world = World::with(|rules| rules.on_name_taken = behaviour, |_| {}).await;
+        let mut world = Bench::with(|rules| rules.on_name_taken = behaviour, |_| {}).await;
         before(&world);
         world.settle().await;
         for change in changes {
@@ -30,7 +29,7 @@ async fn converges(before: fn(&World), changes: &[fn(&World)]) {
     }
 }
 
-fn assert_all_kept(world: &World, old: &BTreeMap<String, Vec<u8>>) {
+fn assert_all_kept(world: &Bench, old: &BTreeMap<String, Vec<u8>>) {
     let (now, versions) = (world.remote(), world.versions());
     for (path, content) in old {
         let is_kept = now.values().any(|now| now == content)
@@ -41,7 +40,7 @@ fn assert_all_kept(world: &World, old: &BTreeMap<String, Vec<u8>>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn edits_replace_whatever_the_service_does() {
-    let many: fn(&World) = |w| w.write_many((0..5).map(|n| format!("folder/file-{n}")));
+    let many: fn(&Bench) = |w| w.write_many((0..5).map(|n| format!("folder/file-{n}")));
     converges(
         many,
         &[
@@ -89,7 +88,7 @@ async fn swaps_and_circles_end_as_on_disk_whatever_the_service_does() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rotated_logs_follow_whatever_the_service_does() {
-    let rotate: fn(&World) = |w| {
+    let rotate: fn(&Bench) = |w| {
         for n in (0..4).rev() {
             w.rename(&format!("log.{n}"), &format!("log.{}", n + 1));
         }

@@ -7,33 +7,32 @@ use std::time::Duration;
 
 use expect_test::{Expect, expect};
 use fichier_state::{Moment, PastContent, RelPath};
+use fichier_testkit::Bench;
 use fichierd::restore::tree::{Node, Tree, What, differences};
 
-use crate::world::World;
-
 /// A day goes by.
-fn next_day(world: &World) {
+fn next_day(world: &Bench) {
     world.shared.state.clock().advance(Duration::from_secs(24 * 3600));
 }
 
 /// Mirrors everything; the moment at which that was so.
-async fn settled(world: &mut World) -> Moment {
+async fn settled(world: &mut Bench) -> Moment {
     world.settle().await;
     world.shared.state.read(|s| s.newest_moment()).unwrap()
 }
 
-fn with_tree<T>(world: &World, moment: Moment, look: impl FnOnce(&Tree<'_>) -> T) -> T {
+fn with_tree<T>(world: &Bench, moment: Moment, look: impl FnOnce(&Tree<'_>) -> T) -> T {
     world
         .shared
         .state
         .read(|store| {
-            let mirror = store.mirror("photos", crate::world::TARGET)?.unwrap();
+            let mirror = store.mirror("photos", fichier_testkit::TARGET)?.unwrap();
             Ok(look(&Tree::new(store, &mirror, moment)))
         })
         .unwrap()
 }
 
-fn tree_at(world: &World, moment: Moment) -> String {
+fn tree_at(world: &Bench, moment: Moment) -> String {
     let mut lines = String::new();
     with_tree(world, moment, |tree| {
         tree.walk(&RelPath::root(), |path, node| {
@@ -57,12 +56,12 @@ fn tree_at(world: &World, moment: Moment) -> String {
     lines
 }
 
-fn compare(world: &World, before: Moment, after: Moment, expected: Expect) {
+fn compare(world: &Bench, before: Moment, after: Moment, expected: Expect) {
     let found = world
         .shared
         .state
         .read(|store| {
-            let mirror = store.mirror("photos", crate::world::TARGET)?.unwrap();
+            let mirror = store.mirror("photos", fichier_testkit::TARGET)?.unwrap();
             differences(&Tree::new(store, &mirror, before), &Tree::new(store, &mirror, after))
         })
         .unwrap();
@@ -81,7 +80,7 @@ fn compare(world: &World, before: Moment, after: Moment, expected: Expect) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_day_of_a_mirror_can_be_looked_at_and_compared() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("keep", "the same");
     world.write("edit", "one");
     world.write("2025/a", "first a");
@@ -178,7 +177,7 @@ async fn each_day_of_a_mirror_can_be_looked_at_and_compared() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_times_of_folders_are_known_after_looks_at_single_paths_too() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("a/b/c", "one");
     world.settle().await;
     next_day(&world);
@@ -196,7 +195,7 @@ async fn the_times_of_folders_are_known_after_looks_at_single_paths_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn attributes_of_folders_are_noticed_and_kept() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("a/b", "one");
     world.settle().await;
     next_day(&world);

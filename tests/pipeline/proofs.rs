@@ -9,56 +9,53 @@ use std::time::Duration;
 use fichier_api::ErrorKind;
 use fichier_emulator::{Action, Damage, Fault};
 use fichier_state::{Proof, ProofKind, Store};
+use fichier_testkit::{Bench, TARGET};
 use fichierd::remote::ledger;
 use fichierd::restore::Selection;
 use fichierd::restore::proof::{Broken, Proved, ProvedBy, keep};
 use fichierd::restore::verify::{Outcome, Progress, Sample, Share, Verify, Wrong};
 use fichierd::upkeep::quota;
 
-use crate::world::{TARGET, World};
-
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-async fn mirrored(files: usize) -> World {
-    let mut world = World::new().await;
+async fn mirrored(files: usize) -> Bench {
+    let mut world = Bench::new().await;
     world.write_many((0..files).map(|n| format!("{}/{n}", n % 3)));
     world.settle().await;
     world
 }
 
-fn link(world: &World, name: &str) -> String {
+fn link(world: &Bench, name: &str) -> String {
     let files = world.emulator.files();
     files.into_iter().find(|file| file.name == name).expect("no such file").link
 }
 
-impl World {
-    fn sample(&self, share: Share, patterns: &[&str]) -> Sample {
-        let patterns: Vec<String> = patterns.iter().map(|text| (*text).to_owned()).collect();
-        let selection = Selection::parse(&patterns).unwrap();
-        let chosen = self.shared.state.read(|store: &Store| {
-            let mirror = store.mirror("photos", TARGET)?.unwrap();
-            Sample::choose(store, &mirror, &selection, share)
-        });
-        chosen.unwrap()
-    }
+fn sample(world: &Bench, share: Share, patterns: &[&str]) -> Sample {
+    let patterns: Vec<String> = patterns.iter().map(|text| (*text).to_owned()).collect();
+    let selection = Selection::parse(&patterns).unwrap();
+    let chosen = world.shared.state.read(|store: &Store| {
+        let mirror = store.mirror("photos", TARGET)?.unwrap();
+        Sample::choose(store, &mirror, &selection, share)
+    });
+    chosen.unwrap()
+}
 
-    async fn verify(&self, share: Share) -> Outcome {
-        let progress = Arc::new(Progress::default());
-        let verify = Verify {
-            client: self.shared.client.clone(),
-            parallel: 4,
-            progress: Arc::clone(&progress),
-        };
-        let sample = self.sample(share, &[]);
-        let contents = sample.contents.len() as u64;
-        let outcome = verify.run(sample).await;
-        assert!(progress.contents.load(Ordering::Relaxed) <= contents);
-        outcome
-    }
+async fn verify(world: &Bench, share: Share) -> Outcome {
+    let progress = Arc::new(Progress::default());
+    let verify = Verify {
+        client: world.shared.client.clone(),
+        parallel: 4,
+        progress: Arc::clone(&progress),
+    };
+    let sample = sample(world, share, &[]);
+    let contents = sample.contents.len() as u64;
+    let outcome = verify.run(sample).await;
+    assert!(progress.contents.load(Ordering::Relaxed) <= contents);
+    outcome
+}
 
-    fn proofs(&self, kind: ProofKind) -> Vec<Proof> {
-        self.shared.state.read(|s| s.proofs(self.worker.id, kind)).unwrap()
-    }
+fn proofs(world: &Bench, kind: ProofKind) -> Vec<Proof> {
+    world.shared.state.read(|s| s.proofs(world.worker.id, kind)).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,7 +66,7 @@ async fn verifying_everything_costs_one_call_for_each_content_and_keeps_nothing(
     }
     world.settle().await;
     let mark = world.emulator.calls();
-    let outcome = world.verify(Share::Full).await;
+    let outcome = verify(&world, Share::Full).await;
     assert_eq!((outcome.files, outcome.downloads), (43, 41));
     assert!(outcome.findings.is_empty() && outcome.stopped.is_none());
     let calls = world.emulator.calls_since(mark);
@@ -80,14 +77,14 @@ async fn verifying_everything_costs_one_call_for_each_content_and_keeps_nothing(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sample_is_a_share_of_what_is_wanted() {
     let world = mirrored(60).await;
-    assert_eq!(world.sample(Share::Percent(5.0), &[]).files, 3);
-    assert_eq!(world.sample(Share::Percent(0.1), &[]).files, 1);
-    let below = world.sample(Share::Percent(50.0), &["/1/"]);
+    assert_eq!(sample(&world, Share::Percent(5.0), &[]).files, 3);
+    assert_eq!(sample(&world, Share::Percent(0.1), &[]).files, 1);
+    let below = sample(&world, Share::Percent(50.0), &["/1/"]);
     assert_eq!(below.files, 10);
     assert!(below.contents.iter().all(|wanted| wanted.path.to_string().starts_with("1/")));
-    assert_eq!(world.sample(Share::Full, &["nothing"]), Sample::default());
+    assert_eq!(sample(&world, Share::Full, &["nothing"]), Sample::default());
     let different: std::collections::BTreeSet<String> = (0..40)
-        .map(|_| world.sample(Share::Percent(1.0), &[]).contents[0].path.to_string())
+        .map(|_| sample(&world, Share::Percent(1.0), &[]).contents[0].path.to_string())
         .collect();
     assert!(different.len() > 10, "always the same files");
 }
@@ -100,7 +97,7 @@ async fn what_is_damaged_or_missing_is_found_and_sent_again() {
     world.emulator.remove_file(&link(&world, "6"));
     let gone_here = link(&world, "7");
     world.emulator.damage_content(&gone_here, Damage::Silent);
-    let outcome = world.verify(Share::Full).await;
+    let outcome = verify(&world, Share::Full).await;
     let paths = |wrong| outcome.paths(wrong).map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(paths(Wrong::Damaged), ["1/4", "1/7", "2/5"]);
     assert_eq!(paths(Wrong::Missing), ["0/6"]);
@@ -128,18 +125,18 @@ async fn what_is_damaged_or_missing_is_found_and_sent_again() {
     assert_eq!(dirty.len(), 3);
     world.settle().await;
     world.assert_mirrored();
-    assert!(world.verify(Share::Full).await.findings.is_empty());
-    assert!(!world.proofs(ProofKind::Verify)[0].good);
+    assert!(verify(&world, Share::Full).await.findings.is_empty());
+    assert!(!proofs(&world, ProofKind::Verify)[0].good);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_download_that_comes_damaged_once_is_tried_again() {
     let world = mirrored(3).await;
     world.emulator.inject(Fault::once("download", Action::WrongBytes));
-    let outcome = world.verify(Share::Full).await;
+    let outcome = verify(&world, Share::Full).await;
     assert_eq!((outcome.files, outcome.findings.len()), (3, 0));
     world.emulator.inject(Fault::always("download", Action::WrongBytes).only("1"));
-    let outcome = world.verify(Share::Full).await;
+    let outcome = verify(&world, Share::Full).await;
     assert_eq!(outcome.findings[0].wrong, Wrong::Damaged);
     assert_eq!(outcome.findings[0].wanted.path.to_string(), "1/1");
 }
@@ -150,21 +147,21 @@ async fn files_that_are_gone_cost_no_ban_and_a_refusal_ends_the_run() {
     for file in world.emulator.files() {
         world.emulator.remove_file(&file.link);
     }
-    let outcome = world.verify(Share::Full).await;
+    let outcome = verify(&world, Share::Full).await;
     assert!((10..=14).contains(&outcome.findings.len()), "{}", outcome.findings.len());
     world.emulator.assert_no_violations();
 
     let world = mirrored(20).await;
     world.emulator.set_downloads_need_cdn(true);
     let mark = world.emulator.calls();
-    let outcome = world.verify(Share::Full).await;
+    let outcome = verify(&world, Share::Full).await;
     let stopped = outcome.stopped.expect("nothing can come");
     assert!(matches!(stopped.kind, ErrorKind::AddressRefused), "{stopped:?}");
     assert!(world.emulator.calls_since(mark).len() <= 4);
 }
 
 /// As the first snapshot leaves it behind.
-fn put_canary(world: &World) -> String {
+fn put_canary(world: &Bench) -> String {
     let link = world.emulator.add_file(&format!("{TARGET}/.fichierd/state"), "canary", b"peep");
     let hash = world.emulator.files().into_iter().find(|f| f.link == link).unwrap().whirlpool;
     let text = format!(r#"{{"link": "{link}", "size": 4, "whirlpool": "{hash}"}}"#);
@@ -181,7 +178,7 @@ async fn the_canary_is_downloaded_once_a_week_and_without_one_nothing_is() {
     world.all_chores().await;
     world.pass(DAY);
     world.all_chores().await;
-    assert_eq!(world.proofs(ProofKind::Canary), []);
+    assert_eq!(proofs(&world, ProofKind::Canary), []);
     world.emulator.clear_faults();
     put_canary(&world);
     let mut downloads = Vec::new();
@@ -192,7 +189,7 @@ async fn the_canary_is_downloaded_once_a_week_and_without_one_nothing_is() {
         world.pass(DAY);
     }
     assert_eq!(downloads, [1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1]);
-    assert!(world.proofs(ProofKind::Canary)[0].good);
+    assert!(proofs(&world, ProofKind::Canary)[0].good);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -203,14 +200,14 @@ async fn an_address_that_may_not_download_is_told_early() {
     let mark = world.emulator.calls();
     world.all_chores().await;
     assert!(world.emulator.calls_since(mark).contains(&"download/get_token.cgi".to_owned()));
-    assert_eq!(world.proofs(ProofKind::Canary), [], "another download says nothing of a restore");
+    assert_eq!(proofs(&world, ProofKind::Canary), [], "another download says nothing of a restore");
     assert_eq!(world.all_chores().await, Vec::<String>::new());
 
     world.emulator.set_other_location(false);
     world.emulator.set_downloads_need_cdn(true);
     world.pass(Duration::from_secs(3600));
     world.all_chores().await;
-    let proof = &world.proofs(ProofKind::Canary)[0];
+    let proof = &proofs(&world, ProofKind::Canary)[0];
     assert!(!proof.good);
     let status = world
         .shared
@@ -224,7 +221,7 @@ async fn an_address_that_may_not_download_is_told_early() {
     world.emulator.set_downloads_need_cdn(false);
     world.pass(DAY);
     world.all_chores().await;
-    assert!(world.proofs(ProofKind::Canary)[0].good);
+    assert!(proofs(&world, ProofKind::Canary)[0].good);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -235,14 +232,14 @@ async fn a_canary_that_is_gone_is_forgotten() {
     world.all_chores().await;
     let note = world.shared.state.read(|s| s.note(&ledger::canary_note(world.worker.id))).unwrap();
     assert_eq!(note, None);
-    assert_eq!(world.proofs(ProofKind::Canary), []);
+    assert_eq!(proofs(&world, ProofKind::Canary), []);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_account_is_read_once_a_day_with_changes_and_its_quota_is_told() {
     let mut world = mirrored(3).await;
     // A reading of the last minutes is taken from the pacer's memory, so calls tell nothing.
-    let read = |world: &World| world.shared.state.read(|s| quota::reading(s)).unwrap();
+    let read = |world: &Bench| world.shared.state.read(|s| quota::reading(s)).unwrap();
     world.all_chores().await;
     assert_eq!(read(&world), None, "not on the first day");
     world.pass(DAY);
@@ -258,7 +255,7 @@ async fn the_account_is_read_once_a_day_with_changes_and_its_quota_is_told() {
     world.all_chores().await;
     assert!(read(&world).unwrap().read_s > first.read_s);
     let row = world.shared.state.read(|s| s.mirror("photos", TARGET)).unwrap().unwrap();
-    let warning = |world: &World| world.shared.state.read(|s| quota::warning(s, &row)).unwrap();
+    let warning = |world: &Bench| world.shared.state.read(|s| quota::warning(s, &row)).unwrap();
     assert_eq!(warning(&world), None);
     let full = quota::Reading { is_full: true, ..read(&world).unwrap() };
     let text = serde_json::to_string(&full).unwrap();

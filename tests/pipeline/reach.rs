@@ -6,15 +6,16 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use fichier_emulator::{Action, Certificate, Fault, ProxyHabit, Rules};
+use fichier_testkit::Bench;
+use fichier_testkit::bench::Way;
 use fichierd::mirror::Trouble;
 
 use crate::wire::{BlackHole, OneRequestEach};
-use crate::world::World;
 
 /// Without a byte for so long, a connection is given up.
 const STALL: Duration = Duration::from_millis(300);
 
-async fn with_changes(mut world: World) -> World {
+async fn with_changes(mut world: Bench) -> Bench {
     world.write_many(["folder/a", "folder/b", "folder/c"].map(str::to_owned));
     world.settle().await;
     world.write("folder/a", "changed");
@@ -24,7 +25,7 @@ async fn with_changes(mut world: World) -> World {
 }
 
 /// A cycle that does not reach the service: why, for people. Nothing has changed there.
-async fn unreachable(world: &mut World) -> String {
+async fn unreachable(world: &mut Bench) -> String {
     let (calls, before) = (world.emulator.calls(), world.remote());
     let end = world.cycle().await;
     let Some(Trouble::Unreachable(text)) = end.trouble else { panic!("{:?}", end.trouble) };
@@ -34,13 +35,13 @@ async fn unreachable(world: &mut World) -> String {
     text
 }
 
-async fn goes_on(mut world: World) {
+async fn goes_on(mut world: Bench) {
     world.settle().await;
     world.assert_mirrored();
     assert_eq!(world.problems(), []);
 }
 
-fn through(world: &World, proxy: ProxyHabit) {
+fn through(world: &Bench, proxy: ProxyHabit) {
     world.emulator.set_rules(Rules { proxy, ..Rules::scaled(2_000) });
 }
 
@@ -48,8 +49,8 @@ fn through(world: &World, proxy: ProxyHabit) {
 async fn h01_a_name_that_does_not_resolve_or_an_answer_that_never_comes_is_waited_out() {
     for habit in [ProxyHabit::NoSuchHost, ProxyHabit::Silence] {
         // Connections are kept, so each line is a new client's.
-        let mut world = with_changes(World::over_tls().await).await.restart();
-        world.reach(|client| client.stall_timeout(STALL));
+        let mut world = with_changes(Bench::over_tls().await).await.restart();
+        world.reach(&Way::stalling(STALL));
         through(&world, habit);
         unreachable(&mut world).await;
         unreachable(&mut world).await;
@@ -63,10 +64,10 @@ async fn h02_a_refused_connection_and_one_into_a_black_hole_are_waited_out() {
     let hole = BlackHole::new();
     let refused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for address in [refused, hole.address] {
-        let mut world = with_changes(World::new().await).await;
-        world.reach(|client| client.api_url(&format!("http://{address}/v1")).stall_timeout(STALL));
+        let mut world = with_changes(Bench::new().await).await;
+        world.reach(&Way { stall_timeout: Some(STALL), ..Way::over(address) });
         unreachable(&mut world).await;
-        world.reach(|client| client);
+        world.reach(&Way::default());
         goes_on(world).await;
     }
 }
@@ -74,7 +75,7 @@ async fn h02_a_refused_connection_and_one_into_a_black_hole_are_waited_out() {
 #[tokio::test(flavor = "multi_thread")]
 async fn h03_a_wrong_certificate_gets_no_key_and_no_plain_text_and_is_said() {
     for certificate in [Certificate::Expired, Certificate::SelfSigned, Certificate::OtherHost] {
-        let mut world = with_changes(World::over_tls().await).await.restart();
+        let mut world = with_changes(Bench::over_tls().await).await.restart();
         world.emulator.set_certificate(certificate);
         let text = unreachable(&mut world).await;
         assert!(text.contains("certificate"), "{certificate:?}: {text}");
@@ -85,7 +86,7 @@ async fn h03_a_wrong_certificate_gets_no_key_and_no_plain_text_and_is_said() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn h03_a_node_with_a_wrong_certificate_gets_neither_key_nor_files() {
-    let mut world = with_changes(World::over_tls().await).await;
+    let mut world = with_changes(Bench::over_tls().await).await;
     let (uploads, bytes) = (world.asked("upload.cgi"), world.emulator.bytes_received());
     // The API's connection is kept; each upload makes a new one.
     world.emulator.set_certificate(Certificate::Expired);
@@ -101,8 +102,8 @@ async fn h04_headers_that_stall_are_given_up_at_every_call() {
     let mut worlds = tokio::task::JoinSet::new();
     for endpoint in ["upload/get_upload_server.cgi", "upload.cgi", "end.pl", "file/mv.cgi"] {
         worlds.spawn(async move {
-            let mut world = with_changes(World::new().await).await;
-            world.reach(|client| client.stall_timeout(STALL));
+            let mut world = with_changes(Bench::new().await).await;
+            world.reach(&Way::stalling(STALL));
             world.emulator.inject(Fault::once(endpoint, Action::StallHeaders));
             world.cycle().await;
             goes_on(world).await;
@@ -115,22 +116,22 @@ async fn h04_headers_that_stall_are_given_up_at_every_call() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn h04_an_upload_that_stalls_is_given_up_and_arrives_once() {
-    let mut world = with_changes(World::new().await).await;
-    world.reach(|client| client.stall_timeout(STALL));
+    let mut world = with_changes(Bench::new().await).await;
+    world.reach(&Way::stalling(STALL));
     // More than the sockets take by themselves.
     world.write("large", vec![7; 24 << 20]);
     world.emulator.inject(Fault::once("upload.cgi", Action::StallBody(1_000_000)));
     world.cycle().await;
-    world.reach(|client| client);
+    world.reach(&Way::default());
     goes_on(world).await;
 }
 
 /// The limit is on silence and not on time: neither is given up, though both take far longer.
 #[tokio::test(flavor = "multi_thread")]
 async fn h04_what_is_slow_but_moves_is_not_given_up() {
-    let mut world = with_changes(World::new().await).await;
+    let mut world = with_changes(Bench::new().await).await;
     let stall = Duration::from_millis(1_500);
-    world.reach(|client| client.stall_timeout(stall));
+    world.reach(&Way::stalling(stall));
     world.remove_tree("new");
     world.write("large", vec![7; 10 << 20]);
     let (slot, upload) = ("upload/get_upload_server.cgi", "upload.cgi");
@@ -145,10 +146,10 @@ async fn h04_what_is_slow_but_moves_is_not_given_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn h06_connections_that_end_between_requests_double_nothing_and_lose_nothing() {
-    let mut world = with_changes(World::new().await).await;
+    let mut world = with_changes(Bench::new().await).await;
     let line = OneRequestEach::before(&world.emulator.api_url()).await;
     let folders = world.emulator.folders().len();
-    world.reach(|client| client.api_url(&format!("http://{}/v1", line.address)));
+    world.reach(&Way::over(line.address));
     world.rename("folder/c", "folder/renamed");
     world.settle().await;
     world.assert_mirrored();
@@ -161,7 +162,7 @@ async fn h06_connections_that_end_between_requests_double_nothing_and_lose_nothi
 #[tokio::test(flavor = "multi_thread")]
 async fn h14_a_proxy_that_wants_a_password_and_a_captive_portal_are_waited_out() {
     for habit in [ProxyHabit::Authenticate, ProxyHabit::Portal, ProxyHabit::Redirect] {
-        let mut world = with_changes(World::over_tls().await).await.restart();
+        let mut world = with_changes(Bench::over_tls().await).await.restart();
         through(&world, habit);
         unreachable(&mut world).await;
         through(&world, ProxyHabit::Tunnel);
@@ -172,7 +173,7 @@ async fn h14_a_proxy_that_wants_a_password_and_a_captive_portal_are_waited_out()
 /// Where the page comes from the service's own address, as on a line in the clear.
 #[tokio::test(flavor = "multi_thread")]
 async fn h14_the_page_of_a_portal_in_every_reply_removes_and_doubles_nothing() {
-    let world = with_changes(World::new().await).await;
+    let world = with_changes(Bench::new().await).await;
     let before = world.remote();
     // What is there has to be found by listings.
     let mut world = world.lose_state();

@@ -10,17 +10,16 @@ use std::sync::Arc;
 use fichier_api::FileUrl;
 use fichier_emulator::{FolderTaken, NameTaken, Rules};
 use fichier_state::Entry;
+use fichier_testkit::{Bench, TARGET};
 use fichierd::config::Keep;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::world::{TARGET, World};
-
 /// One operation on disk: what is there before, and what is done.
 #[derive(Clone, Copy)]
 struct Operation {
-    before: fn(&World),
-    change: fn(&World),
+    before: fn(&Bench),
+    change: fn(&Bench),
 }
 
 /// What happens at a request.
@@ -70,13 +69,13 @@ async fn survives_in(setting: Setting, operation: Operation) {
     }
 }
 
-async fn prepared(setting: Setting, operation: Operation) -> World {
+async fn prepared(setting: Setting, operation: Operation) -> Bench {
     let rules = |rules: &mut Rules| {
         rules.on_name_taken = setting.on_name_taken.unwrap_or(rules.on_name_taken);
         rules.on_folder_taken = setting.on_folder_taken.unwrap_or(rules.on_folder_taken);
         rules.mv_changes_link = setting.links_change;
     };
-    let mut world = World::with(rules, |config| {
+    let mut world = Bench::with(rules, |config| {
         if setting.keeps_nothing {
             config.keep = Keep::None;
         }
@@ -121,21 +120,21 @@ async fn ends_at(setting: Setting, operation: Operation, n: usize, end: End) {
 }
 
 /// What is there is known by the link that it has.
-fn assert_all_on_record(world: &World) {
+fn assert_all_on_record(world: &Bench) {
     let hidden = format!("{TARGET}/.fichierd");
     for file in world.emulator.files().into_iter().filter(|f| !f.path.starts_with(&hidden)) {
         assert!(on_record(world, &file.link).is_some(), "`{}` is not on record", file.name);
     }
 }
 
-fn on_record(world: &World, link: &str) -> Option<Entry> {
+fn on_record(world: &Bench, link: &str) -> Option<Entry> {
     let url = FileUrl::parse(link).unwrap();
     world.shared.state.read(|s| s.entry_of_url(&url)).unwrap()
 }
 
 /// At no moment is a path that stays without any content (T4), but for the time that its content
 /// waits under another name to be swapped.
-fn assert_nothing_is_lost(world: &World, before: &BTreeMap<String, Vec<u8>>) {
+fn assert_nothing_is_lost(world: &Bench, before: &BTreeMap<String, Vec<u8>>) {
     let local = world.local();
     let there = world.visible();
     for (path, content) in before.iter().filter(|(path, _)| local.contains_key(*path)) {
@@ -145,7 +144,7 @@ fn assert_nothing_is_lost(world: &World, before: &BTreeMap<String, Vec<u8>>) {
 }
 
 /// Every content that was there is there still, in its place, in another, or in the versions.
-fn assert_kept(world: &World, before: &BTreeMap<String, Vec<u8>>, versions: usize) {
+fn assert_kept(world: &Bench, before: &BTreeMap<String, Vec<u8>>, versions: usize) {
     let after = world.remote();
     let kept = world.versions();
     for (path, content) in before {
@@ -163,7 +162,7 @@ async fn a_new_file_arrives_once_whenever_the_process_dies() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_in_new_folders_arrives_once_whenever_the_process_dies() {
-    let change = |w: &World| w.write_many((0..50).map(|n| format!("{}/file-{}", n % 3, n / 2)));
+    let change = |w: &Bench| w.write_many((0..50).map(|n| format!("{}/file-{}", n % 3, n / 2)));
     for on_folder_taken in [FolderTaken::Refuse, FolderTaken::Duplicate] {
         let setting = Setting { on_folder_taken: Some(on_folder_taken), ..Setting::default() };
         survives_in(setting, Operation { before: |_| {}, change }).await;

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use fichier_emulator::{Action, Emulator, Fault, Rules};
 use fichier_state::Store;
+use fichier_testkit::bench::client;
+use fichier_testkit::{Bench, TARGET};
 use fichierd::config::MirrorConfig;
 use fichierd::disk::dirty::Due;
 use fichierd::mirror::MirrorWorker;
 use fichierd::restore::recovery::{Order, RecoverError, Recovered, Source, recover};
 use tempfile::TempDir;
-
-use crate::world::{TARGET, World, client};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const STATE: &str = "/backup/photos/.fichierd/state";
@@ -36,8 +36,8 @@ async fn recover_into(emulator: &Emulator, dir: &Path) -> Result<Recovered, Reco
 }
 
 /// A mirror with a tree that has some of everything, and its snapshot.
-async fn mirrored() -> World {
-    let mut world = World::new().await;
+async fn mirrored() -> Bench {
+    let mut world = Bench::new().await;
     world.write_many((0..400).map(|n| format!("{}/file-{n}", n % 4)));
     world.write("it's odd/ na'me ", "odd");
     world.write("empty", "");
@@ -52,14 +52,14 @@ async fn mirrored() -> World {
 }
 
 /// Links of the snapshots, the newest last.
-fn snapshots(world: &World) -> Vec<String> {
+fn snapshots(world: &Bench) -> Vec<String> {
     let files = world.emulator.files().into_iter();
     let there = files.filter(|file| file.path == STATE && file.name.ends_with(".zst"));
     there.map(|file| file.link).collect()
 }
 
 /// Something changes, and a snapshot tells of it.
-async fn changed(world: &mut World, content: &str) {
+async fn changed(world: &mut Bench, content: &str) {
     world.write("changing", content);
     world.settle().await;
     world.shared.state.clock().advance(DAY);
@@ -82,7 +82,7 @@ fn recorded(dir: &Path) -> BTreeMap<String, String> {
 }
 
 /// Mirrors with the recovered records, the disk being as it was: nothing is sent or removed.
-async fn goes_on(world: World, dir: TempDir) -> World {
+async fn goes_on(world: Bench, dir: TempDir) -> Bench {
     let remote = world.remote();
     let versions = world.versions();
     let sent = world.emulator.bytes_received();

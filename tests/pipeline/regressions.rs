@@ -2,14 +2,13 @@
 //! as small as it can be told.
 
 use fichier_emulator::{Action, Fault, NameTaken};
+use fichier_testkit::Bench;
 use fichierd::config::{Keep, MaxRemovals};
 use fichierd::mirror::Trouble;
 
-use crate::world::World;
-
 #[tokio::test(flavor = "multi_thread")]
 async fn two_files_swap_their_names() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("a", "one");
     world.write("b", "two!");
     world.settle().await;
@@ -25,7 +24,7 @@ async fn two_files_swap_their_names() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn files_of_two_folders_swap_their_places_by_the_hundred() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write_many((0..150).flat_map(|n| [format!("a/{n}"), format!("b/{n}")]));
     world.settle().await;
     for n in 0..150 {
@@ -43,7 +42,7 @@ async fn files_of_two_folders_swap_their_places_by_the_hundred() {
 /// The file to step aside kept its name, and the other one's record took the place of its own.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_swap_of_which_the_service_refuses_the_first_step_is_done_in_the_next_cycle() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("a", "one");
     world.write("b", "two!");
     world.settle().await;
@@ -60,7 +59,7 @@ async fn a_swap_of_which_the_service_refuses_the_first_step_is_done_in_the_next_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_problem_of_a_file_that_is_gone_is_no_problem_any_more() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("good", "one");
     std::fs::File::create(world.path("bad")).unwrap().set_len(400_000_000_000).unwrap();
     world.cycle().await;
@@ -74,7 +73,7 @@ async fn the_problem_of_a_file_that_is_gone_is_no_problem_any_more() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_folder_moves_into_another_that_moved_to_a_later_name() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write_many(["a/1", "a/2", "b/3", "b/4"].map(str::to_owned));
     world.settle().await;
     world.rename("b", "c");
@@ -86,7 +85,7 @@ async fn a_folder_moves_into_another_that_moved_to_a_later_name() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_looked_at_is_a_problem_until_it_is_solved() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write(".fichierd/file", "this name is reserved");
     world.write("good", "one");
     let end = world.cycle().await;
@@ -100,7 +99,7 @@ async fn what_cannot_be_looked_at_is_a_problem_until_it_is_solved() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_held_stays_held_in_a_cycle_over_other_paths() {
-    let mut world = World::with(
+    let mut world = Bench::with(
         |_| {},
         |config| {
             config.max_removals = MaxRemovals::Files(2);
@@ -122,7 +121,7 @@ async fn what_is_held_stays_held_in_a_cycle_over_other_paths() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_that_was_emptied_is_mirrored_once_that_is_approved() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write_many((0..3).map(|n| format!("f{n}")));
     world.settle().await;
     for n in 0..3 {
@@ -140,7 +139,7 @@ async fn a_source_that_was_emptied_is_mirrored_once_that_is_approved() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn emptied_files_whose_removal_is_rejected_stay_and_follow_the_disk_later() {
-    let mut world = World::with(
+    let mut world = Bench::with(
         |_| {},
         |config| {
             config.max_removals = MaxRemovals::Files(2);
@@ -166,7 +165,7 @@ async fn emptied_files_whose_removal_is_rejected_stay_and_follow_the_disk_later(
 /// An empty success was taken for links that the service does not know.
 #[tokio::test(flavor = "multi_thread")]
 async fn files_that_the_service_says_nothing_about_are_not_taken_for_removed() {
-    let mut world = World::with(|_| {}, |config| config.keep = Keep::None).await;
+    let mut world = Bench::with(|_| {}, |config| config.keep = Keep::None).await;
     world.write_many((0..3).map(|n| format!("folder/{n}")));
     world.write("other", "stays");
     world.settle().await;
@@ -181,7 +180,7 @@ async fn files_that_the_service_says_nothing_about_are_not_taken_for_removed() {
 /// were sent again, and the first ones stayed in the staging folder.
 #[tokio::test(flavor = "multi_thread")]
 async fn files_that_are_not_known_right_after_their_upload_are_put_in_place_later() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("d", "AAA");
     world.settle().await;
     world.write("a", "AAA");
@@ -197,7 +196,7 @@ async fn files_that_are_not_known_right_after_their_upload_are_put_in_place_late
 #[tokio::test(flavor = "multi_thread")]
 async fn two_files_swap_their_names_while_their_folder_is_renamed() {
     for name_taken in [NameTaken::Duplicate, NameTaken::Refuse, NameTaken::Overwrite] {
-        let mut world = World::with(|rules| rules.on_name_taken = name_taken, |_| {}).await;
+        let mut world = Bench::with(|rules| rules.on_name_taken = name_taken, |_| {}).await;
         world.write("old/a", "one");
         world.write("old/b", "two!");
         world.settle().await;
@@ -216,7 +215,7 @@ async fn two_files_swap_their_names_while_their_folder_is_renamed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_of_a_long_name_passes_another_of_the_same_name_when_it_is_moved_and_renamed() {
     for name_taken in [NameTaken::Duplicate, NameTaken::Refuse, NameTaken::Overwrite] {
-        let mut world = World::with(|rules| rules.on_name_taken = name_taken, |_| {}).await;
+        let mut world = Bench::with(|rules| rules.on_name_taken = name_taken, |_| {}).await;
         let long = "\"".repeat(100);
         world.write(&long, "one");
         world.write(&format!("folder/{long}"), "another");
@@ -234,7 +233,7 @@ async fn a_file_of_a_long_name_passes_another_of_the_same_name_when_it_is_moved_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_moved_but_not_renamed_is_renamed_later_without_being_sent() {
     for comes_back in [false, true] {
-        let mut world = World::new().await;
+        let mut world = Bench::new().await;
         world.write("a/one", "content");
         world.write("b/other", "other");
         world.settle().await;
@@ -254,7 +253,7 @@ async fn a_file_that_is_moved_but_not_renamed_is_renamed_later_without_being_sen
 /// It was taken for done, and its copy kept the temporary name for ever.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_not_renamed_out_of_its_temporary_name_is_renamed_later() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("a/twin", "one");
     world.write("b/twin", "two");
     for _ in 0..2 {

@@ -4,15 +4,14 @@
 use std::time::Duration;
 
 use fichier_emulator::{Action, Fault, NameTaken};
+use fichier_testkit::Bench;
 use fichierd::config::{Keep, MaxRemovals};
 use fichierd::daemon::approve;
 use fichierd::mirror::Trouble;
 
-use crate::world::World;
-
 /// A mirror of 20 files of which five may go within a day.
-async fn guarded() -> World {
-    let mut world = World::with(
+async fn guarded() -> Bench {
+    let mut world = Bench::with(
         |_| {},
         |config| {
             config.max_removals = MaxRemovals::Percent(25);
@@ -25,11 +24,11 @@ async fn guarded() -> World {
     world
 }
 
-fn remove(world: &World, files: std::ops::Range<usize>) {
+fn remove(world: &Bench, files: std::ops::Range<usize>) {
     files.for_each(|n| world.remove(&format!("{}/file-{n:02}", n % 2)));
 }
 
-fn approved(world: &World) {
+fn approved(world: &Bench) {
     approve(&world.shared.state, &world.config, false).unwrap().unwrap();
 }
 
@@ -129,7 +128,7 @@ async fn a_deleted_folder_counts_with_all_that_was_in_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_becomes_a_folder_and_back_ends_as_on_disk() {
     for keep in [Keep::Forever, Keep::None] {
-        let mut world = World::with(|_| {}, |config| config.keep = keep).await;
+        let mut world = Bench::with(|_| {}, |config| config.keep = keep).await;
         world.write("thing", "a file");
         world.write("other", "stays");
         world.settle().await;
@@ -148,7 +147,7 @@ async fn a_file_that_becomes_a_folder_and_back_ends_as_on_disk() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_emptied_file_and_one_that_becomes_a_link_leave_a_version() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write_many(["a/emptied", "a/linked", "a/stays"].map(str::to_owned));
     world.settle().await;
     world.write("a/emptied", "");
@@ -167,7 +166,7 @@ async fn an_emptied_file_and_one_that_becomes_a_link_leave_a_version() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_new_exclude_covers_stays_and_is_pruned_only_when_told() {
-    let mut world = World::with(|_| {}, |_| {}).await;
+    let mut world = Bench::with(|_| {}, |_| {}).await;
     world.write_many(["a/keep", "a/x.tmp", "cache/one", "cache/two"].map(str::to_owned));
     world.settle().await;
     let exclude = |exclude: &[&str]| exclude.iter().map(|p| (*p).to_owned()).collect::<Vec<_>>();
@@ -200,7 +199,7 @@ async fn what_a_new_exclude_covers_stays_and_is_pruned_only_when_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_nothing_kept_deleted_files_and_folders_are_removed() {
-    let mut world = World::with(|_| {}, |config| config.keep = Keep::None).await;
+    let mut world = Bench::with(|_| {}, |config| config.keep = Keep::None).await;
     world.write_many((0..6).map(|n| format!("tree/{}/file-{n}", n % 2)));
     world.write_many(["edited".to_owned(), "deleted".to_owned()]);
     world.settle().await;
@@ -216,7 +215,7 @@ async fn with_nothing_kept_deleted_files_and_folders_are_removed() {
 /// The record that the file is empty now took the place of the one that knew of its copy.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_emptied_file_whose_copy_the_service_does_not_let_go_at_first_is_let_go_later() {
-    let mut world = World::with(|_| {}, |config| config.keep = Keep::None).await;
+    let mut world = Bench::with(|_| {}, |config| config.keep = Keep::None).await;
     world.write("kept", "content");
     world.write("emptied", "content");
     world.settle().await;
@@ -235,7 +234,7 @@ async fn an_emptied_file_whose_copy_the_service_does_not_let_go_at_first_is_let_
 /// the next one got another name beside it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_that_is_there_though_the_service_denies_it_is_retired_later() {
-    let mut world = World::with(|rules| rules.on_name_taken = NameTaken::Rename, |_| {}).await;
+    let mut world = Bench::with(|rules| rules.on_name_taken = NameTaken::Rename, |_| {}).await;
     world.write("file", "old");
     world.write("kept", "content");
     world.settle().await;

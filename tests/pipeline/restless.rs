@@ -10,8 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use fichier_state::RelPath;
-
-use crate::world::World;
+use fichier_testkit::Bench;
 
 /// Changes a file as fast as it can, until it is told to stop.
 struct Writer {
@@ -61,7 +60,7 @@ fn overwrite(file: &File, number: u64) {
 const SIZE: u64 = 4 << 20;
 
 async fn is_sent_as_it_was_read_after_three_tries(write: fn(&File, u64), is_on_record: bool) {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     let path = RelPath::parse(b"log").unwrap();
     world.write("log", vec![b'.'; usize::try_from(SIZE).unwrap()]);
     if is_on_record {
@@ -103,7 +102,7 @@ async fn a_file_that_is_always_overwritten_is_sent_as_it_was_read_after_three_tr
 
 #[tokio::test(flavor = "multi_thread")]
 async fn more_additions_than_a_cycle_takes_on_are_done_in_slices_and_removals_last() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write_many((0..5).map(|n| format!("old/{n}")));
     world.settle().await;
     world.worker.max_additions = 10;
@@ -142,7 +141,7 @@ async fn more_additions_than_a_cycle_takes_on_are_done_in_slices_and_removals_la
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_files_that_cannot_be_mirrored_leave_room_for_the_others() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("gone", "soon");
     world.settle().await;
     world.worker.max_additions = 4;

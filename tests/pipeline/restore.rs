@@ -7,15 +7,14 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::time::{Duration, SystemTime};
 
 use fichier_emulator::{Action, Damage, Fault};
+use fichier_testkit::Bench;
+use fichier_testkit::bench::OPTIONS;
+use fichier_testkit::exact::{assert_same, describe};
 use fichierd::restore::{Options, Overwrite, RestoreError};
 use tempfile::TempDir;
 
-use crate::exact::{assert_same, describe};
-use crate::put_back::OPTIONS;
-use crate::world::World;
-
 /// A tree with every kind of entry that can be mirrored.
-pub fn fill(world: &World) {
+pub fn fill(world: &Bench) {
     world.write("plain", "some text");
     world.write("deep/er/still/file", "far below");
     world.write("empty", "");
@@ -61,7 +60,7 @@ pub fn fill(world: &World) {
 }
 
 /// What happens to that tree on each of three days.
-pub fn change(world: &World, day: u32) {
+pub fn change(world: &Bench, day: u32) {
     match day {
         1 => {
             world.write("plain", "another text");
@@ -84,7 +83,7 @@ pub fn change(world: &World, day: u32) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_of_entry_comes_back_exactly() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     fill(&world);
     world.settle().await;
     let original = describe(world.source());
@@ -110,7 +109,7 @@ async fn every_kind_of_entry_comes_back_exactly() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_of_several_days_comes_back_as_it_was() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     fill(&world);
     world.settle().await;
     let mut days = vec![(world.moment(), describe(world.source()))];
@@ -131,7 +130,7 @@ async fn each_of_several_days_comes_back_as_it_was() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn files_that_are_there_are_kept_or_replaced_as_told() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("same", "the same");
     world.write("other", "what was backed up");
     world.write("missing", "not there");
@@ -171,7 +170,7 @@ async fn files_that_are_there_are_kept_or_replaced_as_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_what_matches_comes_back_with_the_folders_on_the_way() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("a/b/wanted.jpg", "1");
     world.write("a/b/other.txt", "2");
     world.write("c/d", "3");
@@ -187,7 +186,7 @@ async fn only_what_matches_comes_back_with_the_folders_on_the_way() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_download_goes_on_where_it_broke_off() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("large", vec![7; 3 << 20]);
     world.settle().await;
     world.emulator.inject(Fault::once("download", Action::ResetAfter(1 << 20)));
@@ -203,7 +202,7 @@ async fn a_broken_download_goes_on_where_it_broke_off() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_copy_is_told_apart_and_another_one_is_taken() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("one", "content of both");
     world.write("alone", "content of one");
     world.settle().await;
@@ -230,7 +229,7 @@ async fn a_damaged_copy_is_told_apart_and_another_one_is_taken() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_gone_from_the_service_is_a_problem_and_the_rest_comes_back() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("gone", "somebody removed it");
     world.write("there", "still there");
     world.settle().await;
@@ -244,7 +243,7 @@ async fn a_file_that_is_gone_from_the_service_is_a_problem_and_the_rest_comes_ba
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_location_is_waited_for_and_an_address_that_is_refused_ends_it() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("a", "text");
     world.settle().await;
     let dest = TempDir::new().unwrap();
@@ -274,7 +273,7 @@ async fn another_location_is_waited_for_and_an_address_that_is_refused_ends_it()
 /// Whatever the records say, nothing is written outside of the destination.
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_records_do_not_lead_out_of_the_destination() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("harmless", "text");
     world.write("folder/inside", "more text");
     world.settle().await;
@@ -308,6 +307,6 @@ async fn hostile_records_do_not_lead_out_of_the_destination() {
         )
         .unwrap();
     }
-    let plan = world.try_plan(moment);
+    let plan = world.try_plan(moment, &[]);
     assert!(matches!(plan, Err(fichier_state::Error::Corrupt { .. })), "{plan:?}");
 }

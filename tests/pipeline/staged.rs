@@ -8,52 +8,49 @@ use std::time::Duration;
 
 use fichier_emulator::{Action, Fault, NameTaken};
 use fichier_state::RelPath;
+use fichier_testkit::{Bench, TARGET};
 use fichierd::base::state::Access;
 use fichierd::mirror::CycleEnd;
 
-use crate::world::{TARGET, World};
+/// Runs a cycle and ends it the hard way when its `n`th transaction (from 0) is on disk.
+/// Whether it came that far.
+async fn kill_after_transaction(world: &mut Bench, n: usize) -> bool {
+    cycle_meeting(world, |_| {}, n).await.0
+}
 
-impl World {
-    /// Runs a cycle and ends it the hard way when its `n`th transaction (from 0) is on disk.
-    /// Whether it came that far.
-    async fn kill_after_transaction(&mut self, n: usize) -> bool {
-        self.cycle_meeting(|_| {}, n).await.0
-    }
+/// The same; `after` is called with the number of each transaction that is on disk.
+async fn cycle_meeting(
+    world: &mut Bench,
+    after: impl Fn(usize) + Send + Sync + 'static,
+    n: usize,
+) -> (bool, CycleEnd) {
+    let written = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&written);
+    let untapped = world.shared.state.clone();
+    world.shared.state = untapped.clone().tapped(Arc::new(move |access| {
+        if access == Access::AfterWrite {
+            after(count.fetch_add(1, Ordering::SeqCst));
+        }
+        let is_dead = count.load(Ordering::SeqCst) > n;
+        if is_dead { Err(fichier_state::Error::TimeUp) } else { Ok(()) }
+    }));
+    let end = world.cycle().await;
+    world.shared.state = untapped;
+    (written.load(Ordering::SeqCst) > n, end)
+}
 
-    /// The same; `after` is called with the number of each transaction that is on disk.
-    async fn cycle_meeting(
-        &mut self,
-        after: impl Fn(usize) + Send + Sync + 'static,
-        n: usize,
-    ) -> (bool, CycleEnd) {
-        let written = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&written);
-        let untapped = self.shared.state.clone();
-        self.shared.state = untapped.clone().tapped(Arc::new(move |access| {
-            if access == Access::AfterWrite {
-                after(count.fetch_add(1, Ordering::SeqCst));
-            }
-            let is_dead = count.load(Ordering::SeqCst) > n;
-            if is_dead { Err(fichier_state::Error::TimeUp) } else { Ok(()) }
-        }));
-        let end = self.cycle().await;
-        self.shared.state = untapped;
-        (written.load(Ordering::SeqCst) > n, end)
-    }
-
-    /// Names of what lies in the staging folder.
-    fn staged(&self) -> Vec<String> {
-        let staging = format!("{TARGET}/.fichierd/incoming");
-        let files = self.emulator.files().into_iter();
-        files.filter(|file| file.path.starts_with(&staging)).map(|file| file.name).collect()
-    }
+/// Names of what lies in the staging folder.
+fn staged(world: &Bench) -> Vec<String> {
+    let staging = format!("{TARGET}/.fichierd/incoming");
+    let files = world.emulator.files().into_iter();
+    files.filter(|file| file.path.starts_with(&staging)).map(|file| file.name).collect()
 }
 
 /// One of two alike was taken for the link of nothing, and asked for until the service would have
 /// banned the address.
 #[tokio::test(flavor = "multi_thread")]
 async fn links_of_nothing_in_a_result_are_never_asked_for() {
-    let mut world = World::with(|rules| rules.links_as_sent = true, |_| {}).await;
+    let mut world = Bench::with(|rules| rules.links_as_sent = true, |_| {}).await;
     for name in ["a", "b", "c"] {
         world.write(name, "the same content");
     }
@@ -70,7 +67,7 @@ async fn links_of_nothing_in_a_result_are_never_asked_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn damaged_copies_go_though_the_service_removes_a_part_of_them_at_a_time() {
     for refusals in 0..3 {
-        let mut world = World::with(|rules| rules.batch_max = Some(3), |_| {}).await;
+        let mut world = Bench::with(|rules| rules.batch_max = Some(3), |_| {}).await;
         world.write_many((0..5).map(|n| format!("file-{n}")));
         world.emulator.inject(Fault::once("end.pl", Action::WrongWhirlpool));
         for _ in 0..refusals {
@@ -79,7 +76,7 @@ async fn damaged_copies_go_though_the_service_removes_a_part_of_them_at_a_time()
         let end = world.cycle().await;
         assert_eq!(end.report.problems, 5, "{end:?}");
         for _ in 0..refusals {
-            assert_eq!(world.staged().len(), 5);
+            assert_eq!(staged(&world).len(), 5);
             world.cycle().await;
         }
         world.settle().await;
@@ -90,14 +87,14 @@ async fn damaged_copies_go_though_the_service_removes_a_part_of_them_at_a_time()
 /// It was removed later all the same, because that had been begun.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_that_looked_damaged_is_not_removed_once_it_is_taken_for_the_file() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("file", "content");
     world.emulator.inject(Fault::once("end.pl", Action::WrongWhirlpool));
     for _ in 0..2 {
         world.emulator.inject(Fault::once("file/rm.cgi", Action::Partial(0)));
     }
     world.cycle().await;
-    assert_eq!(world.staged(), ["file"]);
+    assert_eq!(staged(&world), ["file"]);
     // It is sent again, that fails, and the listing shows the first one as it should be.
     world.emulator.inject(Fault::once("upload.cgi", Action::Status(500, String::new())));
     let end = world.cycle().await;
@@ -110,14 +107,14 @@ async fn a_copy_that_looked_damaged_is_not_removed_once_it_is_taken_for_the_file
 /// The old copy made room for one that was not there any more (I4).
 #[tokio::test(flavor = "multi_thread")]
 async fn the_old_copy_stays_when_the_new_one_is_gone_from_staging() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("file", "old");
     world.settle().await;
     world.write("file", "new");
     world.emulator.inject(Fault::always("file/mv.cgi", Action::Reset));
     world.cycle().await;
     world.emulator.clear_faults();
-    assert_eq!(world.staged(), ["file"]);
+    assert_eq!(staged(&world), ["file"]);
     let staged = world.emulator.files().into_iter().find(|file| file.path != TARGET).unwrap();
     world.emulator.remove_file(&staged.link);
     // At first it may be that the service does not know it yet.
@@ -135,7 +132,7 @@ async fn the_old_copy_stays_when_the_new_one_is_gone_from_staging() {
 /// The node had named a file that was gone, and the one that had come lay there for ever.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_came_instead_of_a_file_that_is_gone_from_staging_goes_too() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("before", "content");
     world.settle().await;
     world.write("file", "new");
@@ -158,11 +155,11 @@ async fn a_file_that_the_service_renamed_has_its_name_at_the_end_whenever_the_pr
     let mut n = 0;
     loop {
         let rules = |rules: &mut fichier_emulator::Rules| rules.on_name_taken = NameTaken::Rename;
-        let mut world = World::with(rules, |_| {}).await;
+        let mut world = Bench::with(rules, |_| {}).await;
         world.write("file", "old");
         world.settle().await;
         world.write("file", "new");
-        let reached = world.kill_after_transaction(n).await;
+        let reached = kill_after_transaction(&mut world, n).await;
         deaths.spawn(async move {
             eprintln!("died after transaction {n}");
             let mut world = world.restart();
@@ -187,7 +184,7 @@ async fn a_file_that_the_service_renamed_has_its_name_at_the_end_whenever_the_pr
 async fn a_copy_under_a_temporary_name_lets_the_old_one_stay_until_it_is_there() {
     for name_taken in [NameTaken::Duplicate, NameTaken::Refuse] {
         for n in 0.. {
-            let mut world = World::with(|rules| rules.on_name_taken = name_taken, |_| {}).await;
+            let mut world = Bench::with(|rules| rules.on_name_taken = name_taken, |_| {}).await;
             let paths = ["a/twin", "b/twin"];
             paths.iter().for_each(|path| world.write(path, format!("old {path}")));
             world.settle().await;
@@ -213,7 +210,7 @@ async fn a_copy_under_a_temporary_name_lets_the_old_one_stay_until_it_is_there()
 /// It was taken for done, and what replaces another file kept its temporary name for ever.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replaced_file_that_kept_its_temporary_name_is_renamed_later_without_being_sent() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     let paths = ["a/twin", "b/twin"];
     paths.iter().for_each(|path| world.write(path, format!("old {path}")));
     world.settle().await;
@@ -239,7 +236,7 @@ async fn a_replaced_file_that_kept_its_temporary_name_is_renamed_later_without_b
 /// What had been sent of a file that changed meanwhile was known from the node's result alone.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_upload_left_goes_though_the_node_never_told_of_it() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("before", "content");
     world.settle().await;
     let installation = world.shared.state.read(|s| s.installation()).unwrap().unwrap();
@@ -248,7 +245,7 @@ async fn what_an_upload_left_goes_though_the_node_never_told_of_it() {
     world.write("later", "content of another one");
     world.emulator.add_file(&staging, "changed while it was read", b"half of it");
     world.cycle().await;
-    assert_eq!(world.staged(), ["changed while it was read"]);
+    assert_eq!(staged(&world), ["changed while it was read"]);
 
     world.shared.state.clock().advance(Duration::from_secs(200));
     world.settle().await;
@@ -259,8 +256,8 @@ async fn what_an_upload_left_goes_though_the_node_never_told_of_it() {
 
 /// Two files in one upload, of which `changes` gets another content of the same size when the
 /// `m`th transaction is on disk; the process dies after the `n`th.
-async fn upload_with_a_change(m: usize, n: usize) -> (World, bool, CycleEnd) {
-    let mut world = World::new().await;
+async fn upload_with_a_change(m: usize, n: usize) -> (Bench, bool, CycleEnd) {
+    let mut world = Bench::new().await;
     world.write("before", "content");
     world.settle().await;
     world.write("stays", "one");
@@ -271,7 +268,7 @@ async fn upload_with_a_change(m: usize, n: usize) -> (World, bool, CycleEnd) {
             fs::write(&path, "2nd").unwrap();
         }
     };
-    let (reached, end) = world.cycle_meeting(change, n).await;
+    let (reached, end) = cycle_meeting(&mut world, change, n).await;
     (world, reached, end)
 }
 
@@ -292,7 +289,7 @@ async fn what_was_sent_of_a_file_that_changed_goes_whenever_the_process_dies() {
         let (world, reached, _) = upload_with_a_change(m, n).await;
         let mut world = world.restart();
         world.settle().await;
-        assert_eq!(world.staged(), Vec::<String>::new(), "died after transaction {n}");
+        assert_eq!(staged(&world), Vec::<String>::new(), "died after transaction {n}");
         world.assert_mirrored();
         if !reached {
             assert!(n > m + 4, "only {n} transactions");
@@ -304,7 +301,7 @@ async fn what_was_sent_of_a_file_that_changed_goes_whenever_the_process_dies() {
 /// Nobody knew when it had been tried last, and it was tried with each cycle.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_old_copy_that_the_service_does_not_let_go_is_asked_for_at_times_only() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("file", "old");
     world.settle().await;
     world.write("file", "new");

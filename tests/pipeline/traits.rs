@@ -4,18 +4,18 @@
 use std::path::Path;
 use std::time::Duration;
 
-use fichier_api::{ApiKey, Client, PaceConfig, Pacer};
+use fichier_api::{Client, PaceConfig, Pacer};
 use fichier_emulator::{
     BatchExcess, Emulator, FolderTaken as Folders, FullFolder as Full, NameTaken as Names,
     RemoveUnknown as Unknown, Rules,
 };
+use fichier_testkit::bench::{Way, client_by};
+use fichier_testkit::{Bench, TARGET};
 use fichierd::remote::habits::{
     Download, FolderTaken, FullFolder, Habits, Learnt, LinkAfterMove, NameTaken, RemoveUnknown,
 };
 use fichierd::remote::probe::{Found, probe};
 use tempfile::TempDir;
-
-use crate::world::{TARGET, World};
 
 pub const TIME_SCALE: u32 = 2_000;
 
@@ -31,8 +31,7 @@ pub async fn emulator(rules: impl FnOnce(&mut Rules)) -> Emulator {
 pub fn client(emulator: &Emulator, dir: &Path, time_scale: u32) -> Client {
     let pace = PaceConfig { calls_per_second: 3.0, time_scale };
     let pacer = Pacer::at(&dir.join("pace"), pace).unwrap();
-    let key = ApiKey::new(emulator.api_key()).unwrap();
-    Client::builder(key, pacer).api_url(&emulator.api_url()).build().unwrap()
+    client_by(&Way::default(), emulator, pacer)
 }
 
 /// Probes an empty account.
@@ -205,13 +204,13 @@ async fn what_somebody_has_put_into_the_folder_stays() {
 }
 
 /// A world that has been probed.
-async fn probed(rules: impl FnOnce(&mut Rules)) -> World {
-    let world = World::with(rules, |_| {}).await;
+async fn probed(rules: impl FnOnce(&mut Rules)) -> Bench {
+    let world = Bench::with(rules, |_| {}).await;
     learn(&world).await;
     world
 }
 
-async fn learn(world: &World) {
+async fn learn(world: &Bench) {
     let dir = TempDir::new().unwrap();
     world.emulator.tolerate_trials(true);
     let found = probe(&world.shared.client, dir.path(), 7, &|_| {}).await.unwrap();
@@ -228,7 +227,7 @@ async fn a_known_batch_is_never_exceeded_and_an_unknown_one_is_found_by_halves()
             rules.batch_excess = BatchExcess::Refuse;
         };
         let mut world =
-            if is_known { probed(rules).await } else { World::with(rules, |_| {}).await };
+            if is_known { probed(rules).await } else { Bench::with(rules, |_| {}).await };
         let before = world.emulator.requests().len();
         world.write_many((0..40).map(|n| format!("a/file-{n}")));
         world.write("stays", "stays");

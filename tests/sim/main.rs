@@ -19,10 +19,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use fichier_testkit::setting::setting;
+
 mod changes;
 mod disk;
-#[path = "../model/endpoints.rs"]
-mod endpoints;
 mod look;
 mod road;
 mod script;
@@ -38,10 +38,6 @@ const SCENARIOS: u64 = 2_000;
 const FOREVER: Duration = Duration::from_secs(1000 * 24 * 3600);
 /// Runs of ever shorter scripts, once one has failed.
 const MAX_CUTS: usize = 2_000;
-
-fn setting(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().expect("a number"))
-}
 
 /// What came of a scenario: what was wrong, if anything, and what happened.
 struct Told {

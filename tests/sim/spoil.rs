@@ -1,8 +1,8 @@
 //! Turns a spoiling of the script into a fault of the emulator.
 
 use fichier_emulator::{Action, Emulator, Fault};
+use fichier_testkit::endpoints::ENDPOINTS;
 
-use crate::endpoints::ENDPOINTS;
 use crate::script::Spoiling;
 
 pub fn inject(emulator: &Emulator, endpoint: u8, skip: u8, how: Spoiling) {

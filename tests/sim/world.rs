@@ -10,9 +10,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use fichier_api::{ApiKey, Client, Clock, PaceConfig, Pacer};
+use fichier_api::{Client, Clock, PaceConfig, Pacer};
 use fichier_emulator::{Emulator, Rules};
 use fichier_state::{RelPath, Store};
+use fichier_testkit::loopback;
 use fichierd::base::random::Random;
 use fichierd::base::state::State;
 use fichierd::config::{Keep, MaxRemovals, MirrorConfig};
@@ -110,8 +111,7 @@ fn client(key: &str) -> &'static Client {
     static CLIENT: OnceLock<Client> = OnceLock::new();
     CLIENT.get_or_init(|| {
         let pacer = Pacer::in_memory(PaceConfig::default());
-        let key = ApiKey::new(key).unwrap();
-        Client::builder(key, pacer).api_url("http://127.0.0.1:1/v1").build().unwrap()
+        loopback::client(key, pacer, "http://127.0.0.1:1/v1").build().unwrap()
     })
 }
 

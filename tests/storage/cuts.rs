@@ -9,13 +9,15 @@ use std::fs;
 use std::path::Path;
 
 use fichier_emulator::StoredFile;
+use fichier_testkit::random::Random;
+use fichier_testkit::setting::setting;
+use fichier_testkit::{Machine, until, write};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use rustix::process::{Pid, Signal};
 
+use crate::PROGRAM;
 use crate::ground::{Image, Mounted, own_mounts};
-use crate::random::Random;
-use crate::world::{World, until, write};
 
 /// In the ordinary test run.
 const FEW: u64 = 4;
@@ -33,7 +35,7 @@ struct Cut {
 struct Cutting {
     mounted: Option<Mounted>,
     image: Image,
-    world: World,
+    world: Machine,
     random: Random,
     files: Vec<String>,
     number: u64,
@@ -44,8 +46,8 @@ fn p01_what_was_acknowledged_survives_every_power_cut() {
     if !own_mounts() {
         return;
     }
-    let cuts = number_from("FICHIERD_CUTS").unwrap_or(FEW);
-    let mut cutting = Cutting::begin(number_from("FICHIERD_CUTS_SEED").unwrap_or(1));
+    let cuts = setting("FICHIERD_CUTS").unwrap_or(FEW);
+    let mut cutting = Cutting::begin(setting("FICHIERD_CUTS_SEED").unwrap_or(1));
     let (mut rows, mut under_way) = (0, 0);
     for number in 0..cuts {
         cutting.change_something();
@@ -71,10 +73,10 @@ fn p01_what_was_acknowledged_survives_every_power_cut() {
 
 impl Cutting {
     fn begin(seed: u64) -> Cutting {
-        let world = World::new();
+        let world = Machine::of(PROGRAM);
         let image = Image::make(world.path("state.img"), 48);
         let mounted = Some(image.mount(&world.path("state")));
-        let random = Random(seed);
+        let random = Random::of(seed);
         let files = Vec::new();
         Cutting { mounted, image, world, random, files, number: 0 }
     }
@@ -233,8 +235,4 @@ fn logged_sum(log: &str, what: &str, name: &str) -> u64 {
         number.split_whitespace().next()?.parse::<u64>().ok()
     });
     numbers.sum()
-}
-
-fn number_from(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok()?.parse().ok()
 }

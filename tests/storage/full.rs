@@ -6,10 +6,11 @@ use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use crate::command::{User, program};
+use fichier_testkit::tree;
+use fichier_testkit::{Machine, Service, User, until, write};
+
+use crate::PROGRAM;
 use crate::ground::{own_mounts, tmpfs};
-use crate::tree;
-use crate::world::{World, until, write};
 
 /// Takes all the room that there is, until dropped.
 struct Ballast(PathBuf);
@@ -32,7 +33,7 @@ impl Drop for Ballast {
 }
 
 /// Requests that change something at the service.
-fn changes_since(world: &World, mark: usize) -> Vec<String> {
+fn changes_since(world: &Machine, mark: usize) -> Vec<String> {
     let mut calls = world.emulator.calls_since(mark);
     calls.retain(|call| call != "folder/ls.cgi" && call != "end.pl" && call != "user/info.cgi");
     calls
@@ -43,7 +44,7 @@ fn p03_while_the_disk_of_the_state_is_full_nothing_is_changed_and_it_goes_on_by_
     if !own_mounts() {
         return;
     }
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     world.add_mirror("photos", "rescan = \"1s\"");
     let disk = tmpfs(&world.path("state"), 8 << 20);
     for name in ["kept", "edited", "renamed", "removed"] {
@@ -86,7 +87,7 @@ fn d10_a_disk_that_fills_up_again_and_again_under_a_working_service_costs_nothin
     if !own_mounts() {
         return;
     }
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     world.add_mirror("photos", "rescan = \"1s\"");
     // Room for the state, and not for much of a log beside it.
     let disk = tmpfs(&world.path("state"), 12 << 20);
@@ -126,7 +127,7 @@ fn p04_a_log_that_is_full_or_that_nobody_reads_any_more_stops_nothing() {
     if !own_mounts() {
         return;
     }
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     let disk = tmpfs(&world.path("log"), 64 << 10);
     let _ballast = Ballast::fill(&disk.at);
     // Everything that is said goes to a disk without room.
@@ -137,8 +138,8 @@ fn p04_a_log_that_is_full_or_that_nobody_reads_any_more_stops_nothing() {
     start_into_closed_pipe(&mut world);
 }
 
-fn start_and_mirror(world: &mut World, name: &str, log: &Path) {
-    let service = crate::service::Service::start(program(User::Ours), &world.config(), log);
+fn start_and_mirror(world: &mut Machine, name: &str, log: &Path) {
+    let service = Service::start(PROGRAM.command(User::Ours), &world.config(), log);
     world.service = Some(service);
     write(&world.source("photos").join(name), format!("content of {name}"));
     world.until_mirrored("photos");
@@ -148,10 +149,10 @@ fn start_and_mirror(world: &mut World, name: &str, log: &Path) {
 }
 
 /// The program's stdout and stderr are a pipe that nobody reads, and the journal's socket is dead.
-fn start_into_closed_pipe(world: &mut World) {
+fn start_into_closed_pipe(world: &mut Machine) {
     let socket = world.path("journal");
     drop(UnixDatagram::bind(&socket).unwrap());
-    let mut command = program(User::Ours);
+    let mut command = PROGRAM.command(User::Ours);
     command.env("NOTIFY_SOCKET", &socket);
     command.args(["--log-level", "debug", "--config"]).arg(world.config()).arg("run");
     let mut child =

@@ -3,10 +3,10 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
+use fichier_testkit::{Machine, User, until, write};
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, prlimit};
 
-use crate::command::{User, ordinary_user};
-use crate::world::{World, until, write};
+use crate::PROGRAM;
 
 /// Runs the program in a user namespace after the shell commands `setup`, which may set limits there. `None`, with
 /// the reason printed, where that is not permitted.
@@ -18,28 +18,23 @@ fn limited(setup: &str) -> Option<Command> {
     }
     let mut command = Command::new("unshare");
     command.args(["-Ur", "sh", "-ec", &format!("{setup}\nexec \"$@\""), "sh"]);
-    command.arg(env!("CARGO_BIN_EXE_fichierd"));
-    command.env_clear();
-    if let Some(path) = std::env::var_os("PATH") {
-        command.env("PATH", path);
-    }
-    Some(command)
+    Some(PROGRAM.started_by(command))
 }
 
-fn forty_folders(world: &World) {
+fn forty_folders(world: &Machine) {
     for number in 0..40 {
         write(&world.source("photos").join(format!("{number}/first")), format!("first {number}"));
     }
 }
 
-fn write_everywhere(world: &World, name: &str) {
+fn write_everywhere(world: &Machine, name: &str) {
     for number in 0..40 {
         let path = world.source("photos").join(format!("{number}/{name}"));
         write(&path, format!("{name} {number}"));
     }
 }
 
-fn until_watch(world: &World, mode: &str) {
+fn until_watch(world: &Machine, mode: &str) {
     until(&format!("the watch is {mode}"), || {
         (world.mirror("photos")["watch"]["mode"] == mode).then_some(())
     });
@@ -48,7 +43,7 @@ fn until_watch(world: &World, mode: &str) {
 #[test]
 fn w02_folders_beyond_the_watch_limit_are_polled_and_status_tells_which_setting_to_raise() {
     let Some(command) = limited("echo 20 > /proc/sys/user/max_inotify_watches") else { return };
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     world.add_mirror("photos", "rescan = \"1s\"");
     forty_folders(&world);
     world.start_with(command);
@@ -63,7 +58,7 @@ fn w02_folders_beyond_the_watch_limit_are_polled_and_status_tells_which_setting_
 #[test]
 fn w03_a_watch_limit_that_is_hit_later_is_told_and_ends_when_it_is_raised() {
     let Some(command) = limited("echo 60 > /proc/sys/user/max_inotify_watches") else { return };
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     world.add_mirror("photos", "rescan = \"1s\"");
     forty_folders(&world);
     world.start_with(command);
@@ -89,7 +84,7 @@ fn w03_a_watch_limit_that_is_hit_later_is_told_and_ends_when_it_is_raised() {
 #[test]
 fn w04_without_an_inotify_instance_the_mirror_is_polled() {
     let Some(command) = limited("echo 0 > /proc/sys/user/max_inotify_instances") else { return };
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     world.add_mirror("photos", "rescan = \"1s\"");
     forty_folders(&world);
     world.start_with(command);
@@ -103,16 +98,15 @@ fn w04_without_an_inotify_instance_the_mirror_is_polled() {
 
 #[test]
 fn o01_with_few_descriptors_it_is_slower_and_loses_nothing() {
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     world.add_mirror("photos", "rescan = \"1s\"");
     for number in 0..300 {
         let place = format!("{}/{}/{number}", number % 12, number % 5);
         write(&world.source("photos").join(place), format!("content of {number}"));
     }
     let mut command = Command::new("sh");
-    command.args(["-ec", "ulimit -n 64; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_fichierd")]);
-    command.env_clear();
-    world.start_with(command);
+    command.args(["-ec", "ulimit -n 64; exec \"$@\"", "sh"]);
+    world.start_with(PROGRAM.started_by(command));
     world.until_mirrored("photos");
     world.until_chores_done("photos");
     // None is left for anything while nothing is sent, and it goes on by itself.
@@ -132,11 +126,11 @@ fn o01_with_few_descriptors_it_is_slower_and_loses_nothing() {
 
 #[test]
 fn o01_without_another_thread_a_new_mirror_is_looked_at_and_status_tells_which_setting_to_raise() {
-    let Some(User::Nobody) = ordinary_user() else {
+    let Some(User::Nobody) = PROGRAM.ordinary_user() else {
         eprintln!("skipped: the limit of threads holds for ordinary users, and none can be had");
         return;
     };
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     world.user = User::Nobody;
     world.add_mirror("photos", "rescan = \"1s\"");
     forty_folders(&world);

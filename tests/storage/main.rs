@@ -17,22 +17,9 @@
     reason = "a test ends at the first thing that goes wrong, and says so"
 )]
 
-#[allow(dead_code, reason = "shared with the e2e tests")]
-#[path = "../e2e/command.rs"]
-mod command;
-#[path = "../e2e/random.rs"]
-mod random;
-#[allow(dead_code, reason = "shared with the e2e tests")]
-#[path = "../e2e/service.rs"]
-mod service;
-#[allow(dead_code, reason = "shared with the e2e tests")]
-#[path = "../e2e/tree.rs"]
-mod tree;
-#[path = "../e2e/witness.rs"]
-mod witness;
-#[allow(dead_code, reason = "shared with the e2e tests")]
-#[path = "../e2e/world.rs"]
-mod world;
+use fichier_testkit::Program;
+
+const PROGRAM: Program = Program::at(env!("CARGO_BIN_EXE_fichierd"));
 
 mod cuts;
 mod faulty;
@@ -46,4 +33,3 @@ mod sources;
 mod state_disk;
 mod state_file;
 mod storms;
-mod unit;

@@ -6,9 +6,11 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use fichier_testkit::tree::{self, Tree};
+use fichier_testkit::{Machine, User, until, write};
+
+use crate::PROGRAM;
 use crate::ground::{Image, Mounted, own_mounts, run, tmpfs};
-use crate::tree::{self, Tree};
-use crate::world::{World, until, write};
 
 /// Two mirrors begin with the same listings, and on a busy machine a request may take 30 ms.
 const TIME_SCALE: u32 = 200;
@@ -19,7 +21,7 @@ struct Stage {
     // Before the world: what is mounted inside of it has to go first.
     mounted: Option<Mounted>,
     image: Image,
-    world: World,
+    world: Machine,
     remote: Tree,
     quiet_since: usize,
     letters: u32,
@@ -30,7 +32,7 @@ impl Stage {
         if !own_mounts() {
             return None;
         }
-        let mut world = World::at_scale(TIME_SCALE);
+        let mut world = Machine::at_scale(PROGRAM, TIME_SCALE);
         // Held mirrors are looked at again after a minute, or at the next rescan.
         world.add_mirror("photos", "rescan = \"1s\"");
         world.add_mirror("docs", "");
@@ -112,7 +114,7 @@ impl Stage {
 }
 
 /// Requests that take something out of a mirror: removals, and moves into the versions.
-fn removals_since(world: &World, mark: usize) -> Vec<String> {
+fn removals_since(world: &Machine, mark: usize) -> Vec<String> {
     let emulator = &world.emulator;
     let is_versions = |id: i64| {
         let all = emulator.folders();
@@ -242,11 +244,10 @@ fn r06_a_nested_mount_that_goes_makes_its_folder_unavailable_and_not_deleted() {
 
 #[test]
 fn r08_a_source_that_may_not_be_read_is_waited_for() {
-    use crate::command::{User, ordinary_user};
     use std::os::unix::fs::PermissionsExt;
 
     let Some(mut stage) = Stage::new() else { return };
-    let Some(User::Nobody) = ordinary_user() else {
+    let Some(User::Nobody) = PROGRAM.ordinary_user() else {
         return eprintln!("skipped: another user cannot be had");
     };
     stage.world.user = User::Nobody;

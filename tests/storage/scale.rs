@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use fichier_testkit::tree;
+use fichier_testkit::unit::environment_of_the_unit;
+use fichier_testkit::{Machine, write};
 use rustix::process::Signal;
 
-use crate::tree;
-use crate::unit::environment_of_the_unit;
-use crate::world::{World, write};
+use crate::PROGRAM;
 
 /// Whether the full sizes are asked for.
 pub fn is_large() -> bool {
@@ -22,7 +23,7 @@ pub fn is_large() -> bool {
 #[test]
 fn s01_a_folder_of_very_many_files_is_mirrored_in_batches_and_never_listed_again() {
     let files: u64 = if is_large() { 100_000 } else { 1_200 };
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     for number in 0..files {
         write(&world.source("photos").join(format!("{number:06}")), format!("content {number}"));
     }
@@ -49,7 +50,7 @@ fn s01_a_folder_of_very_many_files_is_mirrored_in_batches_and_never_listed_again
 #[test]
 fn s02_a_restart_over_very_many_files_sends_nothing_and_needs_little_memory() {
     let (folders, each): (u64, u64) = if is_large() { (100_000, 10) } else { (200, 10) };
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     world.environment = environment_of_the_unit();
     let source = world.source("photos");
     for folder in 0..folders {
@@ -87,7 +88,7 @@ fn s02_a_restart_over_very_many_files_sends_nothing_and_needs_little_memory() {
         memory(&world)
     );
     let calls = world.emulator.calls_since(calls);
-    assert!(World::is_start(&calls), "an idle start costs three calls: {calls:?}");
+    assert!(Machine::is_start(&calls), "an idle start costs three calls: {calls:?}");
     assert_little_memory(&world);
     let there = tree::in_account(&world.emulator, "/backup/photos");
     assert_eq!(there.into_keys().collect::<Vec<_>>(), ["content"]);
@@ -97,7 +98,7 @@ fn s02_a_restart_over_very_many_files_sends_nothing_and_needs_little_memory() {
 #[test]
 fn o04_within_a_memory_limit_it_works() {
     let Some(group) = MemoryGroup::of_mebibytes(64) else { return };
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     for number in 0..3_000 {
         let place = format!("{}/{number}", number % 300);
         write(&world.source("photos").join(place), format!("content {number}"));
@@ -107,8 +108,8 @@ fn o04_within_a_memory_limit_it_works() {
     fs::File::create(world.source("photos").join("large")).unwrap().set_len(large).unwrap();
     let mut command = Command::new("sh");
     let enter = format!("echo $$ > {}/cgroup.procs; exec \"$@\"", group.0.display());
-    command.args(["-ec", &enter, "sh", env!("CARGO_BIN_EXE_fichierd")]).env_clear();
-    world.start_with(command);
+    command.args(["-ec", &enter, "sh"]);
+    world.start_with(PROGRAM.started_by(command));
     world.until_mirrored("photos");
     world.assert_at_rest();
     assert_eq!(group.kills(), 0, "it was killed for want of memory");
@@ -169,18 +170,18 @@ fn patiently(what: &str, mut look: impl FnMut() -> bool) {
 /// What the service ever had at once was at most 64 MiB. All of it counts, also the pages of its
 /// own program, of which the unoptimised one has several times as many: there, only the rest.
 #[track_caller]
-fn assert_little_memory(world: &World) {
+fn assert_little_memory(world: &Machine) {
     let program = if cfg!(debug_assertions) { mebibytes(world, "RssFile") } else { 0 };
     assert!(mebibytes(world, "VmHWM") - program <= 64, "{}", memory(world));
 }
 
-fn memory(world: &World) -> String {
+fn memory(world: &Machine) -> String {
     let (peak, program) = (mebibytes(world, "VmHWM"), mebibytes(world, "RssFile"));
     format!("peak memory {peak} MiB, {program} of them pages of files")
 }
 
 /// A line of what the kernel knows of the service; `VmHWM` is the most memory that it ever had.
-fn mebibytes(world: &World, what: &str) -> u64 {
+fn mebibytes(world: &Machine, what: &str) -> u64 {
     let status = format!("/proc/{}/status", world.service().id().as_raw_nonzero());
     let status = fs::read_to_string(status).unwrap();
     let mut lines = status.lines().filter_map(|line| line.split_once(':'));

@@ -3,13 +3,14 @@
 use std::fs;
 use std::path::PathBuf;
 
+use fichier_testkit::tree;
+use fichier_testkit::{Machine, until, write};
 use rustix::io::Errno;
 use rustix::process::Signal;
 
+use crate::PROGRAM;
 use crate::faulty::{Answer, Asked, Faulty};
 use crate::ground::own_mounts_and_fuse;
-use crate::tree;
-use crate::world::{World, until, write};
 
 const EIO: i32 = Errno::IO.raw_os_error();
 
@@ -17,7 +18,7 @@ const EIO: i32 = Errno::IO.raw_os_error();
 struct Stage {
     // Before the world: it is mounted inside of it.
     faulty: Option<Faulty>,
-    world: World,
+    world: Machine,
 }
 
 impl Stage {
@@ -25,7 +26,7 @@ impl Stage {
         if !own_mounts_and_fuse() {
             return None;
         }
-        let mut world = World::new();
+        let mut world = Machine::of(PROGRAM);
         // Nobody tells of changes, and held mirrors are looked at again at the next rescan.
         world.add_mirror("photos", "rescan = \"1s\"");
         let mut stage = Stage { faulty: None, world };

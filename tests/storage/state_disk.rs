@@ -9,13 +9,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use fichier_testkit::tree;
+use fichier_testkit::{Machine, User, until, write};
 use rustix::io::Errno;
 
-use crate::command::{User, program};
+use crate::PROGRAM;
 use crate::faulty::{Answer, Asked, Faulty};
 use crate::ground::{Image, own_mounts, own_mounts_and_fuse, run};
-use crate::tree;
-use crate::world::{World, until, write};
 
 const EIO: i32 = Errno::IO.raw_os_error();
 const EROFS: i32 = Errno::ROFS.raw_os_error();
@@ -27,7 +27,7 @@ const LOG: &str = "state.db-wal";
 struct Stage {
     // Before the world: it is mounted inside of it.
     faulty: Faulty,
-    world: World,
+    world: Machine,
     letters: u32,
 }
 
@@ -36,7 +36,7 @@ impl Stage {
         if !own_mounts_and_fuse() {
             return None;
         }
-        let mut world = World::new();
+        let mut world = Machine::of(PROGRAM);
         world.add_mirror("photos", "rescan = \"1s\"");
         let behind = world.path("behind");
         let faulty = Faulty::mount(&behind, &world.path("state"));
@@ -136,7 +136,7 @@ fn p05_a_state_that_cannot_be_read_ends_the_start_before_any_request() {
     stage.world.take_service();
 }
 
-fn opened_anew(world: &World) -> usize {
+fn opened_anew(world: &Machine) -> usize {
     world.log().matches("the file was opened anew and is sound").count()
 }
 
@@ -162,7 +162,7 @@ fn p06_after_the_kernel_gave_the_state_up_nothing_is_changed_and_a_restart_goes_
     if !own_mounts() {
         return;
     }
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     world.add_mirror("photos", "rescan = \"1s\"");
     let image = Image::make(world.path("state.img"), 16);
     let mounted = image.mount(&world.path("state"));
@@ -200,7 +200,7 @@ fn p10_a_very_slow_disk_is_no_hang_and_the_work_goes_on() {
         let place = format!("{}/{number}", number % 4);
         write(&stage.world.source("photos").join(place), format!("content {number}"));
     }
-    stage.world.start_with(watchdog.over(program(User::Ours)));
+    stage.world.start_with(watchdog.over(PROGRAM.command(User::Ours)));
     stage.world.until_mirrored("photos");
     assert!(!watchdog.would_have_killed(), "systemd would have killed it");
     stage.faulty.mend();
@@ -210,10 +210,10 @@ fn p10_a_very_slow_disk_is_no_hang_and_the_work_goes_on() {
 
 #[test]
 fn a_service_that_has_nothing_to_do_feeds_a_watchdog_of_any_length() {
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     write(&world.source("photos").join("one"), "one");
     let watchdog = Watchdog::start(world.path("notify"), Duration::from_secs(2));
-    world.start_with(watchdog.over(program(User::Ours)));
+    world.start_with(watchdog.over(PROGRAM.command(User::Ours)));
     world.until_mirrored("photos");
     world.run(&["sync"]).expect(0);
     world.until_chores_done("photos");

@@ -4,18 +4,19 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
+use fichier_testkit::tree;
+use fichier_testkit::{Machine, until, write};
 use rusqlite::{Connection, OpenFlags};
 use rustix::process::Signal;
 
-use crate::tree;
-use crate::world::{World, until, write};
+use crate::PROGRAM;
 
 /// A mirror at rest, and its state file.
-fn mirrored(files: u32) -> (World, PathBuf) {
-    mirrored_in(World::new(), files)
+fn mirrored(files: u32) -> (Machine, PathBuf) {
+    mirrored_in(Machine::of(PROGRAM), files)
 }
 
-fn mirrored_in(mut world: World, files: u32) -> (World, PathBuf) {
+fn mirrored_in(mut world: Machine, files: u32) -> (Machine, PathBuf) {
     for number in 0..files {
         let place = format!("{}/{number}", number % 10);
         write(&world.source("photos").join(place), format!("content of {number}"));
@@ -110,7 +111,7 @@ fn d07_somebody_who_reads_the_state_for_long_keeps_its_log_bounded_and_stops_not
 
 #[test]
 fn d09_copies_that_are_made_under_load_are_whole() {
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     world.start();
     let state = world.path("state").join("state.db");
     let copy = world.path("copy.db");
@@ -140,7 +141,7 @@ fn d09_copies_that_are_made_under_load_are_whole() {
 #[test]
 fn d06_the_state_of_another_account_is_refused_before_anything_is_changed() {
     let (mut mine, my_state) = mirrored(10);
-    let world = World::with(|builder| builder.key("the-key-of-another-account"));
+    let world = Machine::with(PROGRAM, |builder| builder.key("the-key-of-another-account"));
     // Folders of two accounts have different ids.
     for number in 0..30 {
         world.emulator.add_folder(&format!("/private/{number}"));

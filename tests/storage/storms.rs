@@ -2,13 +2,15 @@
 
 use std::fs;
 
+use fichier_testkit::tree;
+use fichier_testkit::{Machine, until, write};
+
+use crate::PROGRAM;
 use crate::scale::is_large;
-use crate::tree;
-use crate::world::{World, until, write};
 
 #[test]
 fn w08_a_storm_of_renames_ends_in_the_exact_state_and_sends_nothing_again() {
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     let source = world.source("photos");
     let at = |place: &str| source.join(place);
     for number in 0..200 {
@@ -57,7 +59,7 @@ fn w08_a_storm_of_renames_ends_in_the_exact_state_and_sends_nothing_again() {
 #[test]
 fn w09_a_file_that_is_written_while_thousands_of_folders_are_deleted_is_seen_at_once() {
     let folders = if is_large() { 30_000 } else { 3_000 };
-    let mut world = World::new();
+    let mut world = Machine::of(PROGRAM);
     world.add_mirror("photos", "rescan = \"1h\"");
     // Empty folders: nothing is at stake at the service, all of it at the watch.
     let tree = world.source("photos").join("tree");

@@ -8,13 +8,10 @@
 #![allow(missing_docs, unreachable_pub, reason = "a program, not a library")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "that is its output")]
 #![allow(clippy::disallowed_methods, reason = "here the folder is ours to change")]
-#![allow(dead_code, reason = "the world of the tests can do more than is needed here")]
 
-#[path = "../../../tests/pipeline/world.rs"]
-mod world;
-
+use fichier_testkit::bench::client;
+use fichier_testkit::{Bench, TARGET};
 use fichierd::restore::recovery::{Order, recover};
-use world::{TARGET, World};
 
 /// One line of the table.
 struct Line {
@@ -43,7 +40,7 @@ async fn measure() -> Vec<Line> {
 }
 
 async fn many_files() -> Vec<Line> {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     for n in 0..10_000 {
         world.write(&format!("{}/{n}", n % 100), format!("{n:010240}"));
     }
@@ -63,7 +60,7 @@ async fn many_files() -> Vec<Line> {
 }
 
 /// On a new machine, from the copy of the records at the service.
-async fn recover_state(world: &mut World) -> Line {
+async fn recover_state(world: &mut Bench) -> Line {
     while world.worker.chores(&world.shared).await.next.is_zero() {}
     let state = tempfile::TempDir::new().unwrap();
     let order = Order {
@@ -74,7 +71,7 @@ async fn recover_state(world: &mut World) -> Line {
         name: None,
         source: None,
     };
-    let client = world::client(&world.emulator, state.path());
+    let client = client(&world.emulator, state.path());
     let before = world.emulator.calls();
     recover(&client, &order, &mut |_| {}).await.unwrap();
     let calls = world.emulator.calls() - before;
@@ -82,14 +79,14 @@ async fn recover_state(world: &mut World) -> Line {
 }
 
 async fn many_folders() -> Vec<Line> {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     for n in 0..1_000 {
         world.write(&format!("{n}/index.html"), format!("page {n}"));
     }
     let first = run(&mut world, "1,000 equal names in 1,000 new folders", 2_029, "6,005").await;
     world.emulator.assert_no_violations();
 
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     for n in 0..10_000 {
         world.write(&format!("tree/{}/{n}", n % 100), format!("small {n}"));
     }
@@ -105,7 +102,7 @@ async fn many_folders() -> Vec<Line> {
 }
 
 async fn single_changes() -> Vec<Line> {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     for n in 0..100 {
         world.write(&format!("{n}/file"), format!("content {n}"));
     }
@@ -127,7 +124,7 @@ async fn single_changes() -> Vec<Line> {
     vec![edit, rename, moved, copied]
 }
 
-async fn run(world: &mut World, work: &'static str, budget: usize, rclone: &'static str) -> Line {
+async fn run(world: &mut Bench, work: &'static str, budget: usize, rclone: &'static str) -> Line {
     let before = world.emulator.calls();
     loop {
         let end = world.cycle().await;

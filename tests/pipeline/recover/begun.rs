@@ -6,10 +6,10 @@ use std::time::Duration;
 use fichier_api::names::RemoteName;
 use fichier_emulator::{Action, Fault, FolderTaken, Rules};
 use fichier_state::{Content, Intent, Origin, RelPath};
+use fichier_testkit::{Bench, TARGET};
 use tokio::task::JoinSet;
 
 use super::{Operation, Setting, assert_all_on_record, on_record, prepared};
-use crate::world::{TARGET, World};
 
 /// Its record is at the old place, and so is the file: nothing else would bring it back there.
 #[tokio::test(flavor = "multi_thread")]
@@ -35,9 +35,9 @@ async fn a_move_that_is_undone_while_the_process_is_dead_is_undone_on_the_servic
 }
 
 /// A process that died when the service had made the folder `new`.
-async fn killed_over_a_folder() -> World {
+async fn killed_over_a_folder() -> Bench {
     let rules = |rules: &mut Rules| rules.on_folder_taken = FolderTaken::Duplicate;
-    let mut world = World::with(rules, |_| {}).await;
+    let mut world = Bench::with(rules, |_| {}).await;
     world.write("above/file", "content");
     world.settle().await;
     world.write("above/new/file", "content of another one");
@@ -68,7 +68,7 @@ async fn a_folder_that_may_have_been_made_is_made_anew_in_one_that_is_gone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_folder_that_is_there_though_the_service_denies_it_is_not_forgotten() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("above/file", "content");
     world.settle().await;
     let sent = world.emulator.bytes_received();
@@ -89,14 +89,14 @@ async fn a_folder_that_is_there_though_the_service_denies_it_is_not_forgotten() 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_removal_that_was_begun_is_done_and_forgotten_as_far_as_the_service_does_it() {
     for is_refused in [false, true] {
-        let mut world = World::new().await;
+        let mut world = Bench::new().await;
         for content in ["first", "second"] {
             world.write("file", content);
             world.settle().await;
         }
         let mirror = world.worker.id;
         let on_record =
-            |world: &World| world.shared.state.read(|s| s.versions(mirror, None, 10)).unwrap();
+            |world: &Bench| world.shared.state.read(|s| s.versions(mirror, None, 10)).unwrap();
         let urls = on_record(&world).into_iter().map(|version| version.url).collect();
         let paths = vec![RelPath::parse(b"file").unwrap()];
         let intent = Intent::Remove { urls, paths };
@@ -117,11 +117,11 @@ async fn a_removal_that_was_begun_is_done_and_forgotten_as_far_as_the_service_do
 /// locked the address.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_begun_in_a_folder_that_is_gone_by_then_is_over_whenever_the_process_dies() {
-    let before = |w: &World| {
+    let before = |w: &Bench| {
         w.write_many(["f/file", "g/file", "g/other", "h/1/file", "h/2/file"].map(str::to_owned));
         w.write("large", vec![7; 5 << 20]);
     };
-    let changes: [fn(&World); 6] = [
+    let changes: [fn(&Bench); 6] = [
         |w| w.rename("f/file", "g/moved"),
         |w| w.rename("f/file", "g/file"),
         |w| w.rename("h/1", "g/moved folder"),
@@ -157,11 +157,11 @@ async fn what_was_begun_in_a_folder_that_is_gone_by_then_is_over_whenever_the_pr
 /// what was never replaced.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_carried_out_when_the_process_died_is_on_record_before_the_next_plan() {
-    let before = |w: &World| {
+    let before = |w: &Bench| {
         w.write_many(["f/file", "f/other", "g/file"].map(str::to_owned));
         w.write("large", vec![7; 5 << 20]);
     };
-    let changes: [fn(&World); 3] = [
+    let changes: [fn(&Bench); 3] = [
         |w| w.rename("f/other", "g/other"),
         |w| w.rename("f/other", "f/with another name"),
         |w| w.write("g/copy", vec![7; 5 << 20]),
@@ -211,11 +211,11 @@ async fn a_copy_that_was_not_made_when_the_process_died_is_not_seen_in_another_f
 /// What cannot be looked at now is looked at later, and stays begun until then.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_begun_stays_begun_while_the_network_is_away() {
-    let before = |w: &World| {
+    let before = |w: &Bench| {
         w.write_many(["f/file", "g/file", "h/1/file", "h/2/file"].map(str::to_owned));
         w.write("large", vec![7; 5 << 20]);
     };
-    let changes: [fn(&World); 5] = [
+    let changes: [fn(&Bench); 5] = [
         |w| w.rename("f/file", "h/file"),
         |w| w.rename("f/file", "g/other"),
         |w| w.rename("f/file", "g/file"),
@@ -227,7 +227,7 @@ async fn what_was_begun_stays_begun_while_the_network_is_away() {
         let mut world = prepared(setting, Operation { before, change }).await;
         assert!(world.kill_at(0, true).await);
         let mut world = world.restart();
-        let begun = |world: &World| {
+        let begun = |world: &Bench| {
             let intents = world.shared.state.read(|s| s.intents(world.worker.id)).unwrap();
             intents.into_iter().map(|(id, ..)| id).collect::<Vec<_>>()
         };
@@ -246,7 +246,7 @@ async fn what_was_begun_stays_begun_while_the_network_is_away() {
 }
 
 /// As the audit does it.
-fn renamed_by_others(world: &World, name: &str) -> String {
+fn renamed_by_others(world: &Bench, name: &str) -> String {
     let link = world.emulator.files().into_iter().find(|file| file.name == name).unwrap().link;
     world.emulator.rename_file(&link, "given by somebody else");
     let mut entry = on_record(world, &link).unwrap();
@@ -259,7 +259,7 @@ fn renamed_by_others(world: &World, name: &str) -> String {
 /// A name that somebody else had given it is over with the next one.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_is_known_by_the_name_it_has_when_the_process_died_over_it() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("g/file", "content");
     world.write("odd", "of another one");
     world.settle().await;
@@ -274,7 +274,7 @@ async fn a_file_is_known_by_the_name_it_has_when_the_process_died_over_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_does_not_inherit_the_name_that_others_gave_to_its_source() {
-    let mut world = World::new().await;
+    let mut world = Bench::new().await;
     world.write("g/file", "content");
     world.write("odd", vec![7; 5 << 20]);
     world.settle().await;

@@ -1,8 +1,7 @@
-//! Restores of a world: what is planned, and what came of it.
+//! Restores of the mirror: what is planned, and what came of it.
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use fichier_state::{Moment, Store};
 use fichierd::restore::tree::Tree;
@@ -10,45 +9,50 @@ use fichierd::restore::{
     Options, Overwrite, Owners, Plan, Progress, Report, Restore, RestoreError, Selection,
 };
 
-use crate::world::{TARGET, World};
+use super::{Bench, TARGET};
 
+/// Nothing is overwritten; four files at a time.
 pub const OPTIONS: Options = Options { overwrite: Overwrite::Never, parallel: 4, use_cdn: false };
 
-impl World {
-    /// The records as they are at this moment.
+impl Bench {
+    /// The newest moment of the records.
     pub fn moment(&self) -> Moment {
         self.shared.state.read(|s| s.newest_moment()).unwrap()
     }
 
-    /// Time goes by.
-    pub fn later(&self, hours: u64) {
-        self.shared.state.clock().advance(Duration::from_secs(hours * 3600));
+    /// What has to be done to restore the paths that match, as they were at this moment.
+    pub fn plan(&self, moment: Moment, patterns: &[&str]) -> Plan {
+        self.try_plan(moment, patterns).unwrap()
     }
 
-    /// What it takes to put a moment back.
-    pub fn plan(&self, moment: Moment, patterns: &[&str]) -> Plan {
+    /// As [`Bench::plan`], for a state that may be damaged.
+    ///
+    /// # Errors
+    ///
+    /// That of the state.
+    pub fn try_plan(
+        &self,
+        moment: Moment,
+        patterns: &[&str],
+    ) -> Result<Plan, fichier_state::Error> {
         let patterns: Vec<String> = patterns.iter().map(|text| (*text).to_owned()).collect();
         let selection = Selection::parse(&patterns).unwrap();
-        let plan = self.shared.state.read(|store: &Store| {
-            let mirror = store.mirror("photos", TARGET)?.unwrap();
-            Plan::of(store, &Tree::new(store, &mirror, moment), &selection)
-        });
-        plan.unwrap()
-    }
-
-    /// The same for a state that may be damaged.
-    pub fn try_plan(&self, moment: Moment) -> Result<Plan, fichier_state::Error> {
-        let selection = Selection::parse(&[]).unwrap();
         self.shared.state.read(|store: &Store| {
-            let mirror = store.mirror("photos", TARGET)?.unwrap();
+            let mirror = store.mirror(&self.config.name, TARGET)?.unwrap();
             Plan::of(store, &Tree::new(store, &mirror, moment), &selection)
         })
     }
 
+    /// Restores everything as it was at this moment.
     pub async fn restore(&self, moment: Moment, dest: &Path) -> Report {
         self.try_restore(self.plan(moment, &[]), dest, OPTIONS).await.unwrap()
     }
 
+    /// Restores what is planned.
+    ///
+    /// # Errors
+    ///
+    /// That of the restore.
     pub async fn try_restore(
         &self,
         plan: Plan,

@@ -73,7 +73,7 @@ fn xattrs(path: &Path) -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
-/// Both trees are the same in everything.
+/// Panics unless two trees are the same in everything; says which lines are only in one.
 #[track_caller]
 pub fn assert_same(one: &[String], other: &[String]) {
     let only = |a: &[String], b: &[String]| -> Vec<String> {

@@ -1,6 +1,6 @@
-//! Where a fault may strike: shared by the model test and the simulation.
+//! Which requests a fault may hit: for the model test and the simulation.
 
-/// Requests that a fault may hit.
+/// The endpoints that a mirror calls, those that change something first; `*` is any of them.
 pub const ENDPOINTS: [&str; 13] = [
     "file/mv.cgi",
     "upload.cgi",

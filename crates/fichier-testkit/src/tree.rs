@@ -8,7 +8,7 @@ use std::path::Path;
 use fichier_api::names::RemoteName;
 use fichier_emulator::{Emulator, StoredFile};
 
-/// Paths, encoded as on the service, and contents.
+/// Files by their paths, encoded as on the service, with their contents.
 pub type Tree = BTreeMap<String, Vec<u8>>;
 
 /// The files below `source` that the service can hold: no empty ones, no links.
@@ -57,7 +57,7 @@ pub fn in_account(emulator: &Emulator, target: &str) -> Tree {
     found
 }
 
-/// The folders that the files of a tree lie in. Those without any are kept in the state only.
+/// The folders that the files of a tree lie in. The service is not told of folders without files.
 pub fn folders_of(tree: &Tree) -> BTreeSet<String> {
     let mut folders = BTreeSet::new();
     for path in tree.keys() {
@@ -73,18 +73,18 @@ pub fn folders_in_account(emulator: &Emulator, target: &str) -> BTreeSet<String>
     below.filter(|path| !path.starts_with(".fichierd")).map(str::to_owned).collect()
 }
 
-/// What lies beside the mirrors in the account: copies of the records, and the canary.
+/// The files that lie beside the mirrors in the account: copies of the records, and the canary.
 pub fn snapshots(emulator: &Emulator) -> Vec<StoredFile> {
     let files = emulator.files().into_iter();
     files.filter(|file| file.path.contains("/.fichierd/state")).collect()
 }
 
-/// Their bytes.
+/// How many bytes the copies of the records and the canary have.
 pub fn snapshot_bytes(emulator: &Emulator) -> u64 {
     snapshots(emulator).iter().map(|file| file.size).sum()
 }
 
-/// Files in the staging folders of the account: none, once a mirror is at rest.
+/// The names of files in the staging folders of the account: none, once a mirror is at rest.
 pub fn staged(emulator: &Emulator) -> Vec<String> {
     let files = emulator.files().into_iter();
     files.filter(|file| file.path.contains("/.fichierd/incoming")).map(|file| file.name).collect()

@@ -19,14 +19,15 @@ use std::thread;
 use fichier_api::names::RemoteName;
 use fichier_emulator::{Emulator, Offer, Rules};
 
+use crate::loopback;
+use crate::machine::target;
 use crate::tree;
-use crate::world::target;
 
-/// More would take rclone minutes.
+/// Folders of a mirror that rclone is asked about; it takes minutes for more.
 const MOST_FOLDERS: usize = 60;
 
 static AGREED: AtomicUsize = AtomicUsize::new(0);
-static LET_GO: AtomicUsize = AtomicUsize::new(0);
+static NOT_ASKED: AtomicUsize = AtomicUsize::new(0);
 
 /// The program to ask, if there is one.
 pub fn rclone() -> Option<OsString> {
@@ -34,9 +35,9 @@ pub fn rclone() -> Option<OsString> {
 }
 
 /// Says why a mirror is not shown to rclone.
-pub fn let_go(mirror: &str, why: &str) {
-    LET_GO.fetch_add(1, Relaxed);
-    tell(mirror, &format!("let go: {why}"));
+pub fn not_asked(mirror: &str, why: &str) {
+    NOT_ASKED.fetch_add(1, Relaxed);
+    tell(mirror, &format!("not asked: {why}"));
 }
 
 /// Fails the test unless rclone finds the files of `source`, and no others, in the account.
@@ -45,10 +46,10 @@ pub fn assert_agrees(rclone: &OsString, emulator: &Emulator, mirror: &str, sourc
     let expected = Expected::below(source);
     let folders = tree::folders_in_account(emulator, &target(mirror)).len();
     if folders > MOST_FOLDERS {
-        return let_go(mirror, &format!("{folders} folders are too many at rclone's pace"));
+        return not_asked(mirror, &format!("{folders} folders are too many at rclone's pace"));
     }
     if expected.files == 0 {
-        return let_go(mirror, "nothing is there that rclone can read");
+        return not_asked(mirror, "nothing is there that rclone can read");
     }
     make_tolerant(emulator);
     let front = emulator.open_to_others().unwrap();
@@ -57,6 +58,8 @@ pub fn assert_agrees(rclone: &OsString, emulator: &Emulator, mirror: &str, sourc
     fs::write(&ca, front.ca_pem()).unwrap();
     let before = emulator.violations().len();
     let mut check = Command::new(rclone);
+    loopback::assert_leads_here(&front.proxy_url());
+    // It has the service's own names, and nothing but this proxy keeps it from the real one.
     check.env_clear().env("HTTPS_PROXY", front.proxy_url()).env("HTTP_PROXY", front.proxy_url());
     check.env("HOME", scratch.path()).env("RCLONE_CONFIG", "/dev/null");
     check.env("RCLONE_FICHIER_API_KEY", emulator.api_key()).arg("--ca-cert").arg(&ca);
@@ -91,9 +94,9 @@ fn make_tolerant(emulator: &Emulator) {
 fn tell(mirror: &str, what: &str) {
     let current = thread::current();
     let test = current.name().unwrap_or("a test");
-    let (agreed, not) = (AGREED.load(Relaxed), LET_GO.load(Relaxed));
+    let (agreed, not) = (AGREED.load(Relaxed), NOT_ASKED.load(Relaxed));
     // A line that cannot be written changes nothing about the test.
-    writeln!(io::stderr(), "witness: {test}, {mirror}: {what} [{agreed} agreed, {not} let go]")
+    writeln!(io::stderr(), "witness: {test}, {mirror}: {what} [{agreed} agreed, {not} not asked]")
         .ok();
 }
 

@@ -1,0 +1,84 @@
+//! What the service holds, and whether it is what the disk holds.
+
+use std::collections::BTreeMap;
+
+use super::{Bench, TARGET};
+use crate::tree::{self, Tree};
+
+impl Bench {
+    /// The files that the target shows. Panics on two files of one path.
+    pub fn remote(&self) -> Tree {
+        let mut found = BTreeMap::new();
+        for (path, content) in self.visible() {
+            assert!(found.insert(path.clone(), content).is_none(), "`{path}` is there twice");
+        }
+        found
+    }
+
+    /// The files that the target shows, at a moment when two of them may have one path.
+    pub fn visible(&self) -> Vec<(String, Vec<u8>)> {
+        let files = self.emulator.files();
+        let below = files.iter().filter_map(|file| Some((file.path.strip_prefix(TARGET)?, file)));
+        below
+            .filter(|(folder, _)| !folder.starts_with("/.fichierd"))
+            .map(|(folder, file)| {
+                let path = format!("{folder}/{}", file.name).trim_start_matches('/').to_owned();
+                (path, self.emulator.content(&file.link).unwrap())
+            })
+            .collect()
+    }
+
+    /// The files on disk that the service can hold.
+    pub fn local(&self) -> Tree {
+        tree::on_disk(self.source())
+    }
+
+    /// Bytes that arrived at the service, without those of snapshots.
+    pub fn sent_bytes(&self) -> u64 {
+        let folder = format!("{TARGET}/.fichierd/state");
+        let files = self.emulator.files().into_iter().filter(|file| file.path == folder);
+        self.emulator.bytes_received() - files.map(|file| file.size).sum::<u64>()
+    }
+
+    /// The versions that are kept: names and contents, sorted.
+    pub fn versions(&self) -> Vec<(String, Vec<u8>)> {
+        let versions = format!("{TARGET}/.fichierd/versions");
+        let mut found: Vec<_> = self
+            .emulator
+            .files()
+            .into_iter()
+            .filter(|file| file.path.starts_with(&versions))
+            .map(|file| (file.name.clone(), self.emulator.content(&file.link).unwrap()))
+            .collect();
+        found.sort();
+        found
+    }
+
+    /// The folders that the target shows, relative to it.
+    pub fn remote_folders(&self) -> Vec<String> {
+        let all = self.emulator.folders();
+        let below = all.iter().filter_map(|path| path.strip_prefix(TARGET));
+        below
+            .filter(|path| !path.is_empty() && !path.starts_with("/.fichierd"))
+            .map(|path| path.trim_start_matches('/').to_owned())
+            .collect()
+    }
+
+    /// Panics unless the remote equals the disk, nothing lies in staging or outside of the target,
+    /// and no rule of the service was broken.
+    pub fn assert_mirrored(&self) {
+        let (local, remote) = (self.local(), self.remote());
+        let names = |tree: &Tree| tree.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(&local), names(&remote));
+        assert!(local == remote, "contents differ");
+        let mut folders = self.remote_folders();
+        folders.sort();
+        assert!(folders.windows(2).all(|two| two[0] != two[1]), "one is there twice: {folders:?}");
+        let staging = format!("{TARGET}/.fichierd/incoming");
+        for file in self.emulator.files().iter().filter(|file| !file.anonymous) {
+            assert!(!file.path.starts_with(&staging), "`{}` was left in staging", file.name);
+            assert!(file.path.starts_with(TARGET), "`{}` lies in {}", file.name, file.path);
+        }
+        self.emulator.assert_no_violations();
+    }
+}

@@ -1,0 +1,95 @@
+//! What has to hold: account and disk are equal, nothing is left over, no secret was printed.
+
+use super::{Machine, target};
+use crate::tree::{self, Tree};
+use crate::witness;
+
+impl Machine {
+    /// Where disk and account differ, for people.
+    pub fn differences(&self, name: &str) -> Vec<String> {
+        let local = tree::on_disk(&self.source(name));
+        let remote = tree::in_account(&self.emulator, &target(name));
+        let mut differences = Vec::new();
+        let only = |a: &Tree, b: &Tree, what: &str, into: &mut Vec<String>| {
+            let missing = a.keys().filter(|path| !b.contains_key(*path));
+            into.extend(missing.map(|path| format!("{what} {path:?}")));
+        };
+        only(&local, &remote, "missing", &mut differences);
+        only(&remote, &local, "too many", &mut differences);
+        let both =
+            local.iter().filter(|(path, bytes)| remote.get(*path).is_some_and(|r| r != *bytes));
+        differences.extend(both.map(|(path, _)| format!("different {path:?}")));
+        differences
+    }
+
+    /// Panics unless everything is mirrored, nothing is left over anywhere, and another look costs
+    /// no call.
+    #[track_caller]
+    pub fn assert_at_rest(&self) {
+        self.run(&["sync"]).expect(0);
+        for (name, _) in &self.mirrors {
+            self.until_chores_done(name);
+        }
+        let before = self.emulator.calls();
+        self.run(&["sync"]).expect(0);
+        let calls = self.emulator.calls_since(before);
+        if self.service.is_none() {
+            assert!(Machine::is_start(&calls), "{calls:?}");
+        } else {
+            // After many starts their old claims are being tidied away.
+            assert!(Machine::is_tidying(&calls), "{calls:?}");
+        }
+        self.assert_mirrored();
+    }
+
+    /// Whether these are the calls of a process that finds nothing to do: it looks once where it
+    /// stands and claims the target; after many starts it tidies old claims away.
+    pub fn is_start(calls: &[String]) -> bool {
+        let start = ["folder/ls.cgi", "folder/ls.cgi", "folder/mkdir.cgi"].map(str::to_owned);
+        calls.strip_prefix(&start).is_some_and(Machine::is_tidying)
+    }
+
+    fn is_tidying(calls: &[String]) -> bool {
+        calls.chunks(2).all(|calls| calls == ["folder/ls.cgi", "folder/rm.cgi"])
+    }
+
+    /// Panics unless everything is mirrored, nothing is left over anywhere, and no rule of the
+    /// service was broken.
+    #[track_caller]
+    pub fn assert_mirrored(&self) {
+        for (name, _) in &self.mirrors {
+            assert_eq!(self.differences(name), Vec::<String>::new(), "in `{name}`");
+        }
+        assert_eq!(tree::staged(&self.emulator), Vec::<String>::new(), "left in staging");
+        let strays = self.emulator.files().into_iter().filter(|file| {
+            !self.mirrors.iter().any(|(name, _)| file.path.starts_with(&target(name)))
+        });
+        assert_eq!(strays.map(|file| file.name).collect::<Vec<_>>(), Vec::<String>::new());
+        self.emulator.assert_no_violations();
+    }
+
+    /// Panics if commands or services have printed a secret (invariant I10).
+    pub(super) fn assert_no_secret_was_printed(&self) {
+        let all = [self.log(), self.printed.borrow().clone()].concat();
+        assert!(!all.contains(self.emulator.api_key()), "the API key was printed");
+        let ids = self.emulator.files().into_iter().map(|file| file.link);
+        for link in ids {
+            let id = link.rsplit('?').next().expect("a link has an id").to_owned();
+            assert!(!all.contains(&id), "a file link was printed");
+        }
+    }
+
+    /// Where disk and account are equal, rclone has to say so too, if there is one.
+    pub(super) fn assert_rclone_agrees(&self) {
+        let Some(rclone) = witness::rclone() else { return };
+        for (name, _) in &self.mirrors {
+            match self.differences(name).first() {
+                Some(difference) => {
+                    let short: String = difference.chars().take(60).collect();
+                    witness::not_asked(name, &format!("not at rest: {short}"));
+                }
+                None => witness::assert_agrees(&rclone, &self.emulator, name, &self.source(name)),
+            }
+        }
+    }
+}
