@@ -76,6 +76,35 @@ fn the_emulator_depends_on_none_of_ours() {
     }
 }
 
+#[test]
+fn only_tests_depend_on_the_testkit() {
+    for name in ["fichier-api", "fichier-emulator", "fichier-state", "fichierd"] {
+        let manifest = read(&format!("crates/{name}/Cargo.toml"));
+        let run_time = manifest.split("[dev-dependencies]").next().unwrap();
+        assert!(!run_time.contains("fichier-testkit"), "{name} needs the testkit");
+    }
+}
+
+/// The guard that keeps tests from reaching another machine (`loopback` of the testkit) sees only
+/// the clients and programs that the testkit makes.
+#[test]
+fn tests_make_clients_and_start_the_program_through_the_testkit() {
+    let is_own_way = |line: &str| {
+        let sets_address = line.split(".api_url(").skip(1).any(|rest| !rest.starts_with(')'));
+        let starts = line.contains("CARGO_BIN_EXE_") && !line.contains("Program::at(env!(");
+        line.contains("Client::builder(") || sets_address || starts
+    };
+    let complaints = complain(&rust_files(), |path, text| {
+        let is_test = path.starts_with("tests/") || path.starts_with("crates/fichierd/benches/");
+        if !is_test || path.starts_with("tests/tidy/") {
+            return Vec::new();
+        }
+        let found = lines_of_code(text).into_iter().filter(|line| is_own_way(line));
+        found.map(|line| format!("passes by the guard: `{}`", line.trim())).collect()
+    });
+    assert!(complaints.is_empty(), "\n{complaints}");
+}
+
 /// Invariant I5 as far as text can show it: the daemon changes files in few places, none of
 /// which knows a source.
 #[test]
