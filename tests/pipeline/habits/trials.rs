@@ -8,7 +8,7 @@ use fichier_emulator::{Action, BadKeyOnNode, EmptyFile, Fault, LongName, Rules};
 use fichierd::remote::probe::probe;
 use tempfile::TempDir;
 
-use crate::traits::{TIME_SCALE, assert_clean, client, emulator};
+use super::probe::{TIME_SCALE, assert_clean, client, emulator};
 
 /// What is told of an empty account, by question.
 async fn told(rules: impl FnOnce(&mut Rules)) -> BTreeMap<String, String> {

@@ -10,7 +10,7 @@ use fichierd::disk::dirty::Due;
 use fichierd::mirror::Trouble;
 use tokio::task::JoinSet;
 
-use crate::wire::Elsewhere;
+use super::wire::Elsewhere;
 
 const MUTATIONS: [&str; 6] = [
     "folder/mkdir.cgi",

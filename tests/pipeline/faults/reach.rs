@@ -10,7 +10,7 @@ use fichier_testkit::Bench;
 use fichier_testkit::bench::Way;
 use fichierd::mirror::Trouble;
 
-use crate::wire::{BlackHole, OneRequestEach};
+use super::wire::{BlackHole, OneRequestEach};
 
 /// Without a byte for so long, a connection is given up.
 const STALL: Duration = Duration::from_millis(300);

@@ -11,7 +11,7 @@ use fichierd::restore::Report;
 use fichierd::restore::recovery::{Order, RecoverError, Recovered, Source, recover};
 use tempfile::TempDir;
 
-use crate::restore::{change, fill};
+use super::whole::{change, fill};
 
 /// Nothing is known but the key and the target.
 async fn recovered(lost: &Lost) -> Result<Recovered, RecoverError> {

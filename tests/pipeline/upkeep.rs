@@ -1,0 +1,7 @@
+//! The work between cycles, which keeps the copies a backup: snapshots of the records, the end of
+//! old versions, audits, proofs.
+
+mod audit;
+mod expiry;
+mod proofs;
+mod snapshots;
