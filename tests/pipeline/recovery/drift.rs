@@ -13,16 +13,11 @@ async fn mirrored(paths: &[&str]) -> Bench {
     world
 }
 
-fn link(world: &Bench, name: &str) -> String {
-    let files = world.emulator.files();
-    files.into_iter().find(|file| file.name == name).expect("no such file").link
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_removed_on_the_service_may_be_deleted_edited_and_renamed() {
     let mut world = mirrored(&["a/deleted", "a/edited", "a/renamed", "a/moved", "a/stays"]).await;
     for name in ["deleted", "edited", "renamed", "moved"] {
-        world.emulator.remove_file(&link(&world, name));
+        world.emulator.remove_file(&world.link(name));
     }
     world.remove("a/deleted");
     world.write("a/edited", "edited");
@@ -49,8 +44,8 @@ async fn many_files_removed_on_the_service_cost_no_ban() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_renamed_or_moved_on_the_service_has_no_second_copy_after_an_edit() {
     let mut world = mirrored(&["a/one", "a/two", "a/three"]).await;
-    world.emulator.rename_file(&link(&world, "one"), "renamed by somebody");
-    world.emulator.move_file(&link(&world, "two"), "/elsewhere");
+    world.emulator.rename_file(&world.link("one"), "renamed by somebody");
+    world.emulator.move_file(&world.link("two"), "/elsewhere");
     for name in ["one", "two"] {
         world.write(&format!("a/{name}"), format!("{name}, edited"));
     }

@@ -21,11 +21,6 @@ async fn audited(paths: &[&str]) -> Bench {
     world
 }
 
-fn link(world: &Bench, name: &str) -> String {
-    let files = world.emulator.files();
-    files.into_iter().find(|file| file.name == name).expect("no such file").link
-}
-
 fn count(calls: &[String], endpoint: &str) -> usize {
     calls.iter().filter(|call| *call == endpoint).count()
 }
@@ -90,7 +85,7 @@ async fn a_service_that_was_off_for_long_catches_up_in_small_steps() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_gone_is_sent_again_after_a_second_look() {
     let mut world = audited(&["a/gone", "a/stays", "stays"]).await;
-    world.emulator.remove_file(&link(&world, "gone"));
+    world.emulator.remove_file(&world.link("gone"));
     let sent = world.emulator.bytes_received();
     world.pass(7 * DAY);
     world.all_chores().await;
@@ -129,9 +124,9 @@ async fn many_files_that_are_gone_cost_one_refusal() {
 async fn files_that_were_moved_or_renamed_are_put_back_without_sending_them() {
     let mut world = audited(&["a/moved", "a/renamed", "a/both", "stays"]).await;
     let sent = world.emulator.bytes_received();
-    world.emulator.move_file(&link(&world, "moved"), "/elsewhere");
-    world.emulator.rename_file(&link(&world, "renamed"), "by somebody");
-    let both = link(&world, "both");
+    world.emulator.move_file(&world.link("moved"), "/elsewhere");
+    world.emulator.rename_file(&world.link("renamed"), "by somebody");
+    let both = world.link("both");
     world.emulator.rename_file(&both, "by somebody else");
     world.emulator.move_file(&both, &format!("{TARGET}/b"));
     audit(&mut world).await;
@@ -186,7 +181,7 @@ async fn a_target_that_is_gone_is_held_and_nothing_is_sent() {
 #[tokio::test(flavor = "multi_thread")]
 async fn other_contents_are_replaced_and_kept_among_the_versions() {
     let mut world = audited(&["a/changed", "a/stays"]).await;
-    world.emulator.replace_content(&link(&world, "changed"), b"something else altogether");
+    world.emulator.replace_content(&world.link("changed"), b"something else altogether");
     audit(&mut world).await;
     world.settle().await;
     world.assert_mirrored();
@@ -212,7 +207,7 @@ async fn many_other_contents_at_once_are_only_told() {
 async fn a_file_that_is_removed_again_and_again_is_given_up_until_it_changes() {
     let mut world = audited(&["abused", "stays"]).await;
     for _ in 0..3 {
-        world.emulator.remove_file(&link(&world, "abused"));
+        world.emulator.remove_file(&world.link("abused"));
         audit(&mut world).await;
         world.cycle().await;
     }
@@ -334,9 +329,9 @@ async fn a_copy_is_confirmed_by_its_listing() {
 async fn what_the_audit_mends_is_mended_once_whenever_the_process_dies() {
     let prepared = async || {
         let mut world = audited(&["a/gone", "a/moved", "a/renamed", "a/twin", "stays"]).await;
-        world.emulator.remove_file(&link(&world, "gone"));
-        world.emulator.move_file(&link(&world, "moved"), "/elsewhere");
-        world.emulator.rename_file(&link(&world, "renamed"), "by somebody");
+        world.emulator.remove_file(&world.link("gone"));
+        world.emulator.move_file(&world.link("moved"), "/elsewhere");
+        world.emulator.rename_file(&world.link("renamed"), "by somebody");
         world.emulator.add_file(&format!("{TARGET}/a"), "twin", b"content of a/twin");
         world.pass(7 * DAY);
         world.all_chores().await;

@@ -25,11 +25,6 @@ async fn mirrored(files: usize) -> Bench {
     world
 }
 
-fn link(world: &Bench, name: &str) -> String {
-    let files = world.emulator.files();
-    files.into_iter().find(|file| file.name == name).expect("no such file").link
-}
-
 fn sample(world: &Bench, share: Share, patterns: &[&str]) -> Sample {
     let patterns: Vec<String> = patterns.iter().map(|text| (*text).to_owned()).collect();
     let selection = Selection::parse(&patterns).unwrap();
@@ -92,10 +87,10 @@ async fn a_sample_is_a_share_of_what_is_wanted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_damaged_or_missing_is_found_and_sent_again() {
     let mut world = mirrored(12).await;
-    world.emulator.damage_content(&link(&world, "4"), Damage::Silent);
-    world.emulator.truncate_content(&link(&world, "5"), 3, Damage::Silent);
-    world.emulator.remove_file(&link(&world, "6"));
-    let gone_here = link(&world, "7");
+    world.emulator.damage_content(&world.link("4"), Damage::Silent);
+    world.emulator.truncate_content(&world.link("5"), 3, Damage::Silent);
+    world.emulator.remove_file(&world.link("6"));
+    let gone_here = world.link("7");
     world.emulator.damage_content(&gone_here, Damage::Silent);
     let outcome = verify(&world, Share::Full).await;
     let paths = |wrong| outcome.paths(wrong).map(ToString::to_string).collect::<Vec<_>>();

@@ -28,6 +28,13 @@ impl Bench {
             .collect()
     }
 
+    /// The link of the file of this name, wherever it lies. Panics if there is none.
+    #[track_caller]
+    pub fn link(&self, name: &str) -> String {
+        let files = self.emulator.files();
+        files.into_iter().find(|file| file.name == name).expect("no such file").link
+    }
+
     /// The files on disk that the service can hold.
     pub fn local(&self) -> Tree {
         tree::on_disk(self.source())
