@@ -1,13 +1,12 @@
 //! Everything that comes from outside may be hostile: replies, pages, files, names, questions.
 //!
-//! The entry functions that the fuzz targets call (`tests/fuzz`) are called here with each file of
+//! The entry functions that the fuzz targets (`tests/fuzz`) call are called here with each file of
 //! their corpus and with mutations of them, always the same ones. For others, or more:
 //! `HOSTILE_SEED=7 HOSTILE_CASES=100000 cargo test -p fichierd --test hostile`.
 
 #![allow(missing_docs, unreachable_pub, reason = "tests are their own documentation")]
 #![allow(clippy::panic, clippy::unwrap_used, reason = "that is how a test fails")]
 
-mod entries;
 mod mutate;
 mod server;
 
@@ -15,6 +14,7 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use fichier_testkit::entries;
 use fichier_testkit::setting::setting;
 use mutate::Mutations;
 

@@ -12,6 +12,7 @@
 //! | [`tree`], [`exact`] | what lies on disk and in the account, in forms that can be compared |
 //! | [`witness`] | rclone, which compares both once more |
 //! | [`loopback`] | the guard: no test reaches another machine |
+//! | [`entries`] | everything that reads from outside, for hostile bytes and for fuzzing |
 //! | [`endpoints`], [`random`], [`setting`] | where faults strike, numbers from a seed, numbers from the environment |
 //!
 //! Nothing here returns an error: what goes wrong panics, as that is how a test fails. No other
@@ -19,6 +20,7 @@
 
 pub mod bench;
 pub mod endpoints;
+pub mod entries;
 pub mod exact;
 pub mod loopback;
 pub mod machine;

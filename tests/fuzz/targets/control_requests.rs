@@ -1,5 +1,5 @@
-//! Fuzzes `control_requests` of `tests/hostile/entries`, where it says what must hold.
+//! Fuzzes `control_requests` of the testkit's `entries`, where it says what must hold.
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| fichierd_fuzz::entries::control_requests(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fichier_testkit::entries::control_requests(data));

@@ -1,5 +1,5 @@
-//! Fuzzes `patterns` of `tests/hostile/entries`, where it says what must hold.
+//! Fuzzes `patterns` of the testkit's `entries`, where it says what must hold.
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| fichierd_fuzz::entries::patterns(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fichier_testkit::entries::patterns(data));

@@ -1,5 +1,5 @@
-//! Fuzzes `rel_paths` of `tests/hostile/entries`, where it says what must hold.
+//! Fuzzes `rel_paths` of the testkit's `entries`, where it says what must hold.
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| fichierd_fuzz::entries::rel_paths(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fichier_testkit::entries::rel_paths(data));

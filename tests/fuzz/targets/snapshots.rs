@@ -1,5 +1,5 @@
-//! Fuzzes `snapshots` of `tests/hostile/entries`, where it says what must hold.
+//! Fuzzes `snapshots` of the testkit's `entries`, where it says what must hold.
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| fichierd_fuzz::entries::snapshots(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fichier_testkit::entries::snapshots(data));

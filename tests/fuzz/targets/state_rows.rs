@@ -1,5 +1,5 @@
-//! Fuzzes `state_rows` of `tests/hostile/entries`, where it says what must hold.
+//! Fuzzes `state_rows` of the testkit's `entries`, where it says what must hold.
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| fichierd_fuzz::entries::state_rows(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fichier_testkit::entries::state_rows(data));

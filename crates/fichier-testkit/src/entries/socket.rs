@@ -1,6 +1,6 @@
 //! Questions to the control socket.
 //!
-//! The bytes are what comes in on one connection, HTTP or not. Whoever may open the socket may do
+//! The bytes come in on one connection, HTTP or not. A user who may open the socket may do
 //! everything; but no bytes may end the service or be taken for another question.
 
 use std::cell::OnceCell;
@@ -26,7 +26,7 @@ thread_local! {
     static SERVICE: OnceCell<Service> = const { OnceCell::new() };
 }
 
-/// One connection.
+/// The bytes are all that one connection to the control socket sends.
 pub fn control_requests(data: &[u8]) {
     SERVICE.with(|service| {
         let service = service.get_or_init(Service::start);

@@ -9,7 +9,7 @@ use fichier_state::RelPath;
 use fichierd::disk::filter::{Filter, Origin, RESERVED_NAME, RULES_FILE, Verdict};
 use tempfile::TempDir;
 
-/// The patterns as a file in the tree, and as those of the configuration.
+/// The bytes are patterns, read as a file in the tree and as those of the configuration.
 pub fn patterns(data: &[u8]) {
     let end = data.windows(3).position(|line| line == b"--\n");
     let (text, paths) = end.map_or((data, &b""[..]), |end| (&data[..end], &data[end + 3..]));

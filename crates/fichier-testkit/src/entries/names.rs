@@ -57,7 +57,7 @@ pub fn rel_paths(data: &[u8]) {
 }
 
 /// Joined to a folder, a path leads into that folder, and nowhere else.
-pub fn check_stays_below(path: &RelPath) {
+pub(super) fn check_stays_below(path: &RelPath) {
     let joined = Path::new("/source").join(path.as_path());
     let mut parts = joined.components().skip(2);
     assert!(joined.starts_with("/source"), "{path} leads out");

@@ -1,6 +1,6 @@
-//! What reads something from outside, each behind one function that takes any bytes.
+//! Everything that reads from outside, each behind one function that takes any bytes.
 //!
-//! The fuzz targets (`tests/fuzz`) and the stable test (`tests/hostile`) both call these, so that
+//! The fuzz targets (`tests/fuzz`) and the ordinary test (`tests/hostile`) both call these, so that
 //! they cannot drift apart. A function panics when something does not hold that must hold for
 //! every input: no panic of the program, nothing unread taken for read, nothing unknown for
 //! success, no path that leaves its folder, no secret in what is shown to people.
@@ -28,7 +28,7 @@ pub use socket::control_requests;
 pub use state::{snapshots, state_rows};
 pub use times::times;
 
-/// Takes any bytes.
+/// A function that takes any bytes, and panics when something does not hold.
 pub type Entry = fn(&[u8]);
 
 /// Name and function of every entry; a fuzz target and a corpus have the same name.

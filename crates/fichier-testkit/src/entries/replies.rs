@@ -18,7 +18,7 @@ const LINKS: [&str; 2] = ["https://1fichier.com/?abcde12345", "https://1fichier.
 const SERVICE: &str = "https://api.1fichier.com/v1";
 const LOOPBACK: &str = "http://127.0.0.1:4000/v1";
 
-/// One reply, read as the answer to every call there is.
+/// The bytes are one reply, read as the answer to every call there is.
 pub fn replies(data: &[u8]) {
     let answer = answer(data);
     let json = object(&answer.body);
@@ -47,7 +47,7 @@ pub fn replies(data: &[u8]) {
     check_addresses(&answer);
 }
 
-/// A reply of an upload node: to the files, and to the question what came of them.
+/// The bytes are a reply of an upload node: to the files, and to the question what came of them.
 pub fn node_replies(data: &[u8]) {
     let answer = answer(data);
     let asked = Url::parse("https://up2.1fichier.com/upload.cgi?id=9kGjlUU2CV").expect("a URL");
@@ -161,7 +161,7 @@ fn check_errors(answer: &Answer, is_object: bool) {
 }
 
 /// Nothing that people see holds a link, a control character or a novel.
-pub fn check_shown(kind: &ErrorKind) {
+pub(super) fn check_shown(kind: &ErrorKind) {
     let shown = kind.to_string();
     assert!(!shown.contains("://") && !shown.contains("/?"), "a link is shown: {shown}");
     assert!(!shown.chars().any(char::is_control), "{shown:?}");
@@ -169,7 +169,7 @@ pub fn check_shown(kind: &ErrorKind) {
 }
 
 /// Complete is only what names its folder and has as many rows as it says.
-pub fn check_listing(listing: &FolderListing, json: &Value) {
+pub(super) fn check_listing(listing: &FolderListing, json: &Value) {
     if !listing.complete {
         return;
     }

@@ -9,7 +9,7 @@ use fichierd::config::Config;
 use fichierd::disk::filter::Filter;
 use tempfile::TempDir;
 
-/// A whole file.
+/// The bytes are a configuration file, which is refused or read as one that makes sense.
 pub fn config(data: &[u8]) {
     let dir = TempDir::new().expect("a folder");
     let path = dir.path().join("config.toml");

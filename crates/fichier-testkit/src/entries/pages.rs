@@ -8,7 +8,7 @@ use fichier_api::{FileUrl, FolderId, UploadResult};
 
 use super::replies::check_shown;
 
-/// A page, with each status that comes with pages.
+/// The bytes are a page, which comes with each status that pages come with.
 pub fn pages(data: &[u8]) {
     let line = shown(&String::from_utf8_lossy(data));
     assert!((1..=200).contains(&line.chars().count()) && !line.chars().any(char::is_control));

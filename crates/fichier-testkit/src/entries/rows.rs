@@ -12,7 +12,7 @@ use super::replies::check_listing;
 /// A good row among those that are made up.
 const FILE: &str = r#"{"url":"https://1fichier.com/?zyxwv98765","filename":"good","size":1}"#;
 
-/// Rows of files and of folders.
+/// The bytes are rows of a listing, of files and of folders.
 pub fn listing_rows(data: &[u8]) {
     let rows: Vec<Value> = data
         .split(|byte| *byte == b'\n')

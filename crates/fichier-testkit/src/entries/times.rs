@@ -13,7 +13,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
 /// The hour that the French clocks show twice is read as its first pass.
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
-/// A text as each kind of date, and as `Retry-After`.
+/// The bytes are a text, read as each kind of date and as `Retry-After`.
 pub fn times(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     if let Some(at) = date(&text) {
