@@ -1,4 +1,4 @@
-//! What lies on disk and what lies in the account, in one form.
+//! The files on disk and the files in the account, in one form.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -82,7 +82,7 @@ pub fn assert_agrees(rclone: &OsString, emulator: &Emulator, mirror: &str, sourc
     tell(mirror, &format!("rclone agrees on {files} files; {odd} have names that it cannot read"));
 }
 
-/// rclone keeps none of the limits, and what the test made the service do is over.
+/// Ends the faults that the test injected, and the limits, which rclone does not keep.
 fn make_tolerant(emulator: &Emulator) {
     emulator.clear_faults();
     emulator.set_rules(Rules::lenient());

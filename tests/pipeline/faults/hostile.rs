@@ -1,4 +1,4 @@
-//! Replies that fail, want too much, lead elsewhere or never end: each is what it is, and no more
+//! Replies fail, want too much, lead elsewhere or never end: each is taken for no more than it is
 //! (rows H08 to H13, U01).
 
 use std::time::{Duration, Instant};

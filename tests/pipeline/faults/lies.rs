@@ -1,6 +1,6 @@
-//! The service says one thing and does another, or others change what it holds: nothing is left
-//! where it must not be, nothing is sent again without end, and what was believed wrongly is found
-//! out (rows U08, U11, U13, U17, X02, X07, X08).
+//! The service says one thing and does another, or others change what it holds: no file is left
+//! where it must not be, none is sent again without end, and a wrong belief is found out (rows U08,
+//! U11, U13, U17, X02, X07, X08).
 
 use std::time::Duration;
 

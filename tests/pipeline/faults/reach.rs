@@ -1,6 +1,6 @@
-//! The service cannot be reached, or only over a bad line: nothing is sent that was not meant,
-//! the key is shown to nobody else, nothing is removed, and the mirror converges when the line is
-//! good again (rows H01 to H06 and H14).
+//! The service cannot be reached, or only over a bad line: nothing is sent by accident, only the
+//! service is shown the key, nothing is removed, and the mirror converges when the line is good
+//! again (rows H01 to H06 and H14).
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Faults of the service and of the network: the mirror converges when they end, nothing is there
-//! twice, nothing unverified is ever visible, and no call is made while the service wants none
+//! The service or the network fails for a time: the mirror converges afterwards, no file is there
+//! twice, no unverified file is ever visible, and no call is made while the service wants none
 //! (rows H, U and N of the fault catalogue).
 
 use std::time::{Duration, Instant};

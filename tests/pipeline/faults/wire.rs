@@ -1,5 +1,5 @@
-//! The network between client and service, on loopback: a relay whose connections break when a
-//! test wants it, and places where nobody answers.
+//! The network between client and service, on loopback: a relay whose connections break when a test
+//! wants it, and addresses that accept connections and never answer.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -72,7 +72,7 @@ async fn relay_one(mut client: TcpStream, to: String, cut: Arc<AtomicUsize>) {
     }
 }
 
-/// A place where whoever comes is counted, and nobody speaks.
+/// An address that counts the connections and never answers one.
 pub struct Elsewhere {
     pub address: SocketAddr,
     pub visitors: Arc<AtomicUsize>,

@@ -1,6 +1,6 @@
-//! What the service does when a name is taken is not documented (G.1, row 12). Whatever it does,
-//! the mirror ends equal to the disk, and no content is lost: all that was replaced is in the
-//! versions, unless the service itself overwrites it.
+//! The documentation does not say what the service does when a name is taken (G.1, row 12).
+//! Whatever it does, the mirror ends equal to the disk and no content is lost: every replaced file
+//! is among the versions, unless the service itself overwrites it.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! `check --probe`: each answer that the service may give is found, nothing is left behind, and the
-//! program makes use of what is known.
+//! `check --probe` finds each answer that the service may give and leaves nothing behind, and the
+//! program makes use of the answers.
 
 use std::path::Path;
 use std::time::Duration;

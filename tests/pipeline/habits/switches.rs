@@ -1,6 +1,6 @@
-//! What the service does is not documented everywhere. Whatever it does, one story of new files,
-//! an edit, a rename, a deletion and a folder that moves ends equal to the disk, with no rule
-//! broken and nothing lost: one case for each answer of each switch of the emulator.
+//! The documentation does not tell everything that the service does. Whatever it does, one story of
+//! new files, an edit, a rename, a deletion and a folder that moves ends equal to the disk, with no
+//! rule broken and nothing lost. There is one case for each answer of each switch of the emulator.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! `check --probe`: what a careful client never does is tried as well, each answer that the service
-//! may give is told, and nothing of it is left behind or shown to anybody.
+//! `check --probe` also tries what a careful client never does: it reports each answer that the
+//! service may give, and leaves nothing behind that others could see.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,6 +1,6 @@
-//! Somebody changes the target behind our back, or the state is put back to an earlier one: the
-//! mirror finds out, sends again what is missing, and touches nothing that it did not make (X01
-//! to X05, P09).
+//! Others change the target between two cycles, or the state is set back to an earlier one: the
+//! mirror finds out, sends again what is missing, and touches nothing that it did not make (X01 to
+//! X05, P09).
 
 use fichier_testkit::{Bench, TARGET};
 use fichierd::mirror::Trouble;

@@ -1,6 +1,6 @@
-//! The source becomes another folder while it is looked at, as when its disk is mounted in that
-//! very moment: what is in one is never on record as being in the other (I6). Found by the
-//! simulation (tests/sim).
+//! The source becomes another folder during a cycle, as when its disk is mounted at that very
+//! moment: files of one are never recorded as files of the other (I6). Found by the simulation
+//! (tests/sim).
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! Two hosts on one target, and a state that is older than what is on the service (C08, P09):
-//! noticed at the start, and nothing leaves the target because of records that are stale.
+//! Two hosts use one target, or a state is older than the files on the service (C08, P09): the
+//! program notices it at its start, and removes nothing from the target because of stale records.
 
 use std::fs;
 

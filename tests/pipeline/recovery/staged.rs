@@ -1,5 +1,5 @@
-//! What went wrong between the staging folder and a file's place, found by the simulation
-//! (tests/sim); each as small as it can be told.
+//! Errors between the staging folder and the place of a file, found by the simulation (tests/sim);
+//! each test is the smallest story that shows one.
 
 use std::fs;
 use std::sync::Arc;

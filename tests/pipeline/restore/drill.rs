@@ -1,4 +1,5 @@
-//! Does a drill prove what it says?
+//! A drill restores a sample and compares it with the disk: it finds damage, keeps to its bounds,
+//! and runs once a period.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The machine is lost, or a part of what it and the service held. What comes back?
+//! The machine is lost, or a part of the records or files: how much of it comes back.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The trees of earlier times, as the records tell them after real cycles.
+//! The trees of earlier times, read from the records after real cycles.
 
 use std::fs;
 use std::ops::ControlFlow;

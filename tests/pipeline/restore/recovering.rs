@@ -1,5 +1,5 @@
-//! A machine is lost: from the key and the name of the target another one knows all again, and
-//! what is still on the disk is neither sent nor removed.
+//! A machine is lost. From the key and the name of the target another one rebuilds the records, and
+//! files that are still on the disk are neither sent nor removed.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Puts mirrors back on a disk, and compares everything with what was there.
+//! Mirrors are restored to a disk, and every property of every entry is compared with the original.
 
 use std::fs::{self, File, FileTimes};
 use std::io::{Seek as _, SeekFrom, Write as _};

@@ -1,5 +1,5 @@
-//! Somebody changes the target, or the service lies about it, and nothing changes here that would
-//! show it: the audit finds out, mends it, and believes no listing alone (X01 to X08, I11).
+//! Others change the target, or the service shows it wrongly, while nothing changes on disk: the
+//! audit finds out, repairs it, and believes no single listing (X01 to X08, I11).
 
 use std::time::Duration;
 
@@ -25,8 +25,8 @@ fn count(calls: &[String], endpoint: &str) -> usize {
     calls.iter().filter(|call| *call == endpoint).count()
 }
 
-/// A week passes, and the looks that come minutes after a doubtful one; then the mirror is
-/// brought to rest. The calls that the audit made.
+/// Lets a week pass, with the second looks that come minutes after a doubtful one. Returns the
+/// calls that the audit made.
 async fn audit(world: &mut Bench) -> Vec<String> {
     let mut calls = Vec::new();
     for _ in 0..7 {

@@ -1,5 +1,6 @@
-//! Days pass, and what the retention covers no more goes: versions, their folders, the trees that
-//! needed them. Nothing else does, whatever the clocks, the listings and the process do (T01, I2).
+//! Days pass, and versions, their folders and the old trees expire when the retention no longer
+//! covers them. Nothing else is removed, whatever the clocks, the listings and the process do (T01,
+//! I2).
 
 use std::time::Duration;
 

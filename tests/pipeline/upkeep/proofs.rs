@@ -1,5 +1,5 @@
-//! Files are read back and compared, a tiny one tells whether this address may download at all,
-//! and the account's quota is watched.
+//! Files are read back and compared, the canary tells whether this address may download at all, and
+//! the quota of the account is watched.
 
 use std::fs;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Copies of the records go to the service: what they cost, when they are made, which are kept, and
-//! that no fault leaves two of one, half of one, or one that nobody knows of.
+//! Copies of the records go to the service: what they cost, when they are made, which are kept. No
+//! fault leaves one twice, in part, or without a record of it.
 
 use std::fs;
 use std::time::{Duration, Instant};

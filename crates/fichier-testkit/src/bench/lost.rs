@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Bench, client};
 
-/// A machine that is lost or turned off. The test says what is left of it.
+/// A machine that is lost or turned off. A test replaces the parts that are lost.
 pub struct Lost {
     /// The service, which goes on.
     pub emulator: Emulator,
@@ -32,7 +32,7 @@ pub struct Lost {
 }
 
 impl Lost {
-    /// Another machine starts, or the same one, with what is left.
+    /// Another machine starts, or the same one, with these parts.
     pub fn start(self) -> Bench {
         let Lost { emulator, config, source, state, ahead_s } = self;
         let shared = open(&emulator, state.path(), ahead_s);

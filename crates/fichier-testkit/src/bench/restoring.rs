@@ -1,4 +1,4 @@
-//! Restores of the mirror: what is planned, and what came of it.
+//! Restores of the mirror: their plans and their reports.
 
 use std::path::Path;
 use std::sync::Arc;

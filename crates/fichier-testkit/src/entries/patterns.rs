@@ -1,4 +1,4 @@
-//! Patterns of what is left out: `exclude` in the configuration, and `.fichierignore` in the tree.
+//! Patterns of paths that are left out: `exclude` in the configuration, `.fichierignore` in the tree.
 //!
 //! The bytes are patterns, one a line; after a line `--` come paths that they are asked about.
 

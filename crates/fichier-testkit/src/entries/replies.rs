@@ -64,7 +64,10 @@ pub fn node_replies(data: &[u8]) {
             assert!((1..=links).contains(&files.len()), "{} files of {links}", files.len());
         }
         Ok(UploadResult::Nothing) => {
-            assert!(object(&answer.body).is_some(), "whoever says nothing has not said: nothing");
+            assert!(
+                object(&answer.body).is_some(),
+                "an empty reply is no report of an empty result"
+            );
         }
         Ok(UploadResult::BeingScanned) => {
             let page = String::from_utf8_lossy(&answer.body);
@@ -130,8 +133,8 @@ fn length(array: &Value) -> usize {
     array.as_array().map_or(0, Vec::len)
 }
 
-/// What is no success of the service is none for the program, and what is no word of the API is
-/// no refusal that passes for success.
+/// A reply that reports no success is none for the program, and one that is not the API's is no
+/// refusal that passes for success.
 fn check_errors(answer: &Answer, is_object: bool) {
     let outcomes = [
         answer.clone().done(),

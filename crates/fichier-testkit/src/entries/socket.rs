@@ -54,7 +54,7 @@ impl Service {
             while let Some(call) = asked.recv().await {
                 check(&call.request);
                 let message = format!("{:?}", call.request);
-                // Whoever asked may have hung up.
+                // The other end may have hung up.
                 drop(call.reply.send(Reply::Done { message }));
             }
         });

@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 use super::{Machine, target};
 use crate::tree;
 
-/// What has not come true after this long is taken for something that never will.
+/// How long a condition is waited for; the test fails then.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The longest wait, in [`PATIENCE`]s, for something that goes on all the while.
 const PATIENCE_WITH_PROGRESS: u32 = 20;
 
+/// The pause between two looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Waits until `look` finds something. Panics after half a minute, and says what was waited for.
@@ -21,7 +22,7 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         if let Some(found) = look() {
             return found;
         }
-        assert!(Instant::now() < deadline, "it never came to this: {what}");
+        assert!(Instant::now() < deadline, "this did not happen in time: {what}");
         std::thread::sleep(LOOK_AGAIN);
     }
 }
@@ -44,7 +45,7 @@ impl Machine {
     /// something.
     #[track_caller]
     pub fn until_done<T>(&self, what: &str, look: impl FnMut() -> Option<T>) -> T {
-        self.waits(look).unwrap_or_else(|| panic!("it never came to this: {what}"))
+        self.waits(look).unwrap_or_else(|| panic!("this did not happen in time: {what}"))
     }
 
     /// Waits until the service has done the work that follows a first mirror: a copy of the records

@@ -1,5 +1,5 @@
-//! What a process that died had begun is looked at in its next start, one by one: it is on record as
-//! it was carried out, done again, or over (K03 to K15).
+//! A process has died, and the next one looks at each piece of work that was begun: it is recorded
+//! as carried out, done again, or dropped (K03 to K15).
 
 use std::time::Duration;
 
