@@ -9,12 +9,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-mod api_floors;
 mod catalogue;
 mod documents;
-mod emulator_floors;
+mod floors;
 mod readable;
-mod state_floors;
 
 /// Longer files are hard to read in one sitting, tests included.
 const MAX_LINES: usize = 600;
@@ -172,30 +170,6 @@ fn only_the_command_line_prints() {
         let found = ["println!", "eprintln!", "print!(", "dbg!"];
         let found = found.iter().filter(|word| code.iter().any(|line| line.contains(*word)));
         found.map(|word| format!("prints: `{word}`")).collect()
-    });
-    assert!(complaints.is_empty(), "\n{complaints}");
-}
-
-/// The folders of the daemon, from the ground up: each uses only those before it.
-const FLOORS: [&str; 11] = [
-    "base", "config", "status", "disk", "plan", "remote", "upkeep", "mirror", "restore", "daemon",
-    "cli",
-];
-
-#[test]
-fn each_folder_of_the_daemon_uses_only_those_below_it() {
-    let floor = |name: &str| FLOORS.iter().position(|floor| *floor == name);
-    let complaints = complain(&rust_files(), |path, text| {
-        let Some(path) = path.strip_prefix("crates/fichierd/src/") else { return Vec::new() };
-        let own = path.split(['/', '.']).next().unwrap_or_default();
-        // `lib.rs` is the map, `main.rs` the door; tests may look anywhere.
-        let Some(own) = floor(own).filter(|_| !path.contains("tests")) else { return Vec::new() };
-        let code = lines_of_code(text).join("\n");
-        let used = code.split("crate::").skip(1);
-        let used =
-            used.filter_map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next());
-        let above = used.filter(|name| floor(name).is_some_and(|at| at > own));
-        above.map(|name| format!("uses `{name}`, which stands above it")).collect()
     });
     assert!(complaints.is_empty(), "\n{complaints}");
 }

@@ -139,7 +139,7 @@
 //! # The house
 //!
 //! A line for each folder, or file beside them, from the ground up. Each uses only those before it,
-//! which a test holds (`tests/tidy/api_floors.rs`), and no two files need each other.
+//! which a test holds (`tests/tidy/floors.rs`), and no two files need each other.
 //!
 //! | folder | what it has |
 //! |---|---|

@@ -34,7 +34,7 @@
 //! # Where things are
 //!
 //! Six folders. Each uses only those before it, and names them by their folder
-//! (`crate::base::RelPath`), never through this root; `tests/tidy/state_floors.rs` holds that.
+//! (`crate::base::RelPath`), never through this root; `tests/tidy/floors.rs` holds that.
 //!
 //! | folder | what it is for | what uses it |
 //! |---|---|---|

@@ -1,0 +1,300 @@
+//! The folders of each crate stand on floors: each uses only those of the floors below.
+//!
+//! A crate whose folders use each other in circles cannot be understood a folder at a time. The
+//! `lib.rs` of each crate says what is in its folders; the lists here say which may use which.
+
+use crate::{complain, lines_of_code, rust_files};
+
+/// The sources of a crate, and its folders and the files beside them from the ground up. Those of
+/// one floor do not use each other either.
+struct House {
+    sources: &'static str,
+    floors: &'static [&'static [&'static str]],
+}
+
+const API: House = House {
+    sources: "crates/fichier-api/src/",
+    floors: &[
+        &["error"],
+        &["clock"],
+        &["hash"],
+        &["names"],
+        &["link"],
+        &["key"],
+        &["types"],
+        &["wire"],
+        &["pace"],
+        &["transport"],
+        &["client"],
+        &["calls"],
+        &["upload"],
+        &["download"],
+        &["untrusted"],
+        &["lib"],
+    ],
+};
+
+const STATE: House = House {
+    sources: "crates/fichier-state/src/",
+    floors: &[
+        &["base"],
+        &["schema"],
+        &["store"],
+        &["records"],
+        &["past"],
+        &["snapshots"],
+        &["lib"],
+    ],
+};
+
+const EMULATOR: House = House {
+    sources: "crates/fichier-emulator/src/",
+    floors: &[
+        &["base"],
+        &["habits", "faults", "storage"],
+        &["rules"],
+        &["world"],
+        &["reply"],
+        &["api", "node", "download"],
+        &["net"],
+        &["harness"],
+        &["lib"],
+    ],
+};
+
+const DAEMON: House = House {
+    sources: "crates/fichierd/src/",
+    floors: &[
+        &["base"],
+        &["config"],
+        &["status"],
+        &["disk"],
+        &["plan"],
+        &["remote"],
+        &["upkeep"],
+        &["mirror"],
+        &["restore"],
+        &["daemon"],
+        &["cli"],
+        // The map, and the way in.
+        &["lib"],
+        &["main"],
+    ],
+};
+
+#[test]
+fn each_folder_uses_only_those_below_it() {
+    for house in [API, STATE, EMULATOR, DAEMON] {
+        let complaints = complain(&rust_files(), |path, text| house.judge(path, text));
+        assert!(complaints.is_empty(), "\n{complaints}");
+    }
+}
+
+impl House {
+    fn floor(&self, folder: &str) -> Option<usize> {
+        self.floors.iter().position(|folders| folders.contains(&folder))
+    }
+
+    /// What is wrong with the imports of one file. Tests may look anywhere.
+    fn judge(&self, path: &str, text: &str) -> Vec<String> {
+        let Some(inside) = path.strip_prefix(self.sources) else { return Vec::new() };
+        if inside.contains("tests") || inside.starts_with("bin/") {
+            return Vec::new();
+        }
+        let folder = inside.split(['/', '.']).next().unwrap();
+        let Some(floor) = self.floor(folder) else {
+            return vec![format!("`{folder}` stands on no floor")];
+        };
+        let code = lines_of_code(text).join("\n");
+        let is_wrong =
+            |used: &&str| *used != folder && self.floor(used).is_none_or(|other| other >= floor);
+        let mut wrong: Vec<String> = used_folders(&code)
+            .into_iter()
+            .filter(is_wrong)
+            .map(|used| format!("uses `{used}`, which is not below `{folder}`"))
+            .collect();
+        let depth = inside.trim_end_matches(".rs").split('/').count();
+        if code.contains(&"super::".repeat(depth)) {
+            wrong.push("leaves its folder by `super`".to_owned());
+        }
+        wrong
+    }
+}
+
+/// The first names after each `crate::`, also those of a group in braces.
+fn used_folders(code: &str) -> Vec<&str> {
+    let mut used = Vec::new();
+    for rest in code.split("crate::").skip(1) {
+        let Some(group) = rest.strip_prefix('{') else {
+            used.extend(first_word(rest));
+            continue;
+        };
+        let mut depth = 1;
+        let mut begins = true;
+        for (at, c) in group.char_indices() {
+            match c {
+                '{' => depth += 1,
+                '}' => depth -= 1,
+                ',' => begins |= depth == 1,
+                _ if begins && c.is_alphabetic() => {
+                    used.extend(first_word(&group[at..]));
+                    begins = false;
+                }
+                _ => {}
+            }
+            if depth == 0 {
+                break;
+            }
+        }
+    }
+    used
+}
+
+fn first_word(text: &str) -> Option<&str> {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_').next().filter(|word| !word.is_empty())
+}
+
+#[test]
+fn an_import_from_above_beside_or_around_is_found() {
+    let daemon =
+        |file: &str, text: &str| DAEMON.judge(&format!("crates/fichierd/src/{file}"), text);
+    assert!(daemon("plan/diff.rs", "use crate::disk::scan::Seen;").is_empty());
+    assert!(daemon("plan/diff.rs", "use super::survey;").is_empty());
+    assert!(daemon("plan/diff/tests.rs", "use crate::cli;").is_empty());
+    for text in [
+        "use crate::remote::Remote;",
+        "fn f() { crate::daemon::run() }",
+        "use crate::{base::words, disk::{scan, watch}, cli};",
+        "use super::super::cli::run;",
+        "use crate::Everything;",
+    ] {
+        assert_eq!(daemon("plan/diff.rs", text).len(), 1, "{text}");
+    }
+    assert_eq!(daemon("attic.rs", "").len(), 1);
+    let beside = EMULATOR.judge("crates/fichier-emulator/src/api/x.rs", "use crate::node::Node;");
+    assert_eq!(beside.len(), 1);
+}
+
+/// What only some folders of the daemon may name, and the folders or files that may not.
+struct Rule {
+    what: &'static str,
+    words: &'static [&'static str],
+    /// Beginnings of paths below the daemon's sources.
+    concerns: &'static [&'static str],
+    /// Exceptions, each with its reason.
+    but: &'static [&'static str],
+}
+
+const RULES: [Rule; 4] = [
+    Rule {
+        what: "a plan is made without the service",
+        words: &["Client"],
+        concerns: &["plan"],
+        but: &[],
+    },
+    Rule {
+        what: "the disk is looked at without the service and without the records",
+        words: &["Client", "Store", "Records", "Writing", "base::state"],
+        concerns: &["disk"],
+        but: &[],
+    },
+    Rule {
+        what: "only `remote` and `upkeep` change the service",
+        words: &[
+            "client.open_upload",
+            "client.send_files",
+            "client.make_folder",
+            "client.move_folder",
+            "client.rename_folder",
+            "client.remove_folder",
+            "client.share_folder",
+            "client.move_files",
+            "client.move_and_rename_file",
+            "client.rename_files",
+            "client.copy_files",
+            "client.remove_files",
+            "client.change_attributes",
+            "client.set_account",
+        ],
+        concerns: &[
+            "base", "config", "status", "disk", "plan", "mirror", "restore", "daemon", "cli",
+            "main",
+        ],
+        but: &[
+            "cli/remote/",         // what a person types for the account itself
+            "cli/check/online.rs", // sends a tiny file of its own and removes it
+        ],
+    },
+    Rule {
+        what: "a restore only reads the state",
+        words: &[".write(|"],
+        concerns: &["restore"],
+        but: &[
+            "restore/proof.rs", // what a verification or a drill has found
+            "restore/recovery", // makes the state
+        ],
+    },
+];
+
+#[test]
+fn each_folder_of_the_daemon_keeps_to_its_part() {
+    let complaints = complain(&rust_files(), |path, text| {
+        RULES.iter().flat_map(|rule| rule.judge(path, text)).collect()
+    });
+    assert!(complaints.is_empty(), "\n{complaints}");
+}
+
+impl Rule {
+    fn judge(&self, path: &str, text: &str) -> Vec<String> {
+        let Some(inside) = path.strip_prefix(DAEMON.sources) else { return Vec::new() };
+        let is_in = |folders: &[&str]| folders.iter().any(|folder| inside.starts_with(folder));
+        if inside.contains("tests") || !is_in(self.concerns) || is_in(self.but) {
+            return Vec::new();
+        }
+        let code = unbroken(text);
+        let found = self.words.iter().filter(|word| names(&code, word));
+        found.map(|word| format!("`{word}`: {}", self.what)).collect()
+    }
+}
+
+/// The code with each chain of calls in one line.
+fn unbroken(text: &str) -> String {
+    let mut code = String::new();
+    for line in lines_of_code(text) {
+        let line = line.trim();
+        if !line.starts_with('.') {
+            code.push('\n');
+        }
+        code += line;
+    }
+    code
+}
+
+/// Whether `code` has `word` as a whole.
+fn names(code: &str, word: &str) -> bool {
+    let is_part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    let (begins, ends) = (is_part(word.chars().next()), is_part(word.chars().next_back()));
+    code.match_indices(word).any(|(at, _)| {
+        let before = code[..at].chars().next_back();
+        let after = code[at + word.len()..].chars().next();
+        !(begins && is_part(before) || ends && is_part(after))
+    })
+}
+
+#[test]
+fn what_a_folder_may_not_name_is_found() {
+    let judge = |file: &str, text: &str| {
+        let path = format!("crates/fichierd/src/{file}");
+        RULES.iter().flat_map(|rule| rule.judge(&path, text)).count()
+    };
+    assert_eq!(judge("plan/gather.rs", "fn f(client: &Client) {}"), 1);
+    assert_eq!(judge("plan/gather.rs", "fn f(clients: &Clients) {}"), 0);
+    assert_eq!(judge("disk/root.rs", "use fichier_state::Store;"), 1);
+    assert_eq!(judge("disk/root.rs", "use crate::base::state::State;"), 1);
+    assert_eq!(judge("mirror/cycle.rs", "client.move_files(&urls, to).await"), 1);
+    assert_eq!(judge("mirror/cycle.rs", "self.client\n    .move_files(&urls, to)"), 1);
+    assert_eq!(judge("upkeep/expiry.rs", "client.move_files(&urls, to).await"), 0);
+    assert_eq!(judge("cli/remote/mv.rs", "client.move_files(&urls, to).await"), 0);
+    assert_eq!(judge("restore/run.rs", "state.write(|w| w.note())"), 1);
+    assert_eq!(judge("restore/proof.rs", "state.write(|w| w.note())"), 0);
+}
