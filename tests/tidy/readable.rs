@@ -13,15 +13,12 @@ const MOST_README_LINES: usize = 120;
 /// Lines of one paragraph of docs/operations.md, which is read in a hurry.
 const MOST_PARAGRAPH_LINES: usize = 5;
 
-/// Not wrapped yet.
-const EXCEPT: [&str; 1] = ["docs/architecture.md"];
-
 #[test]
 fn lines_of_prose_are_short() {
-    let complaints = complain(&manuals(), |name, text| {
+    let complaints = complain(&manuals(), |_, text| {
         let long = |(number, line): (usize, &str)| {
             let columns = without_targets(line).chars().count();
-            (columns > MOST_COLUMNS && !is_row(line) && !EXCEPT.contains(&name))
+            (columns > MOST_COLUMNS && !is_row(line))
                 .then(|| format!("line {number} has {columns} columns, at most {MOST_COLUMNS}"))
         };
         prose(text).into_iter().filter_map(long).collect()
