@@ -7,8 +7,8 @@
 //!
 //! | module | what it has |
 //! |---|---|
-//! | [`bench`] | the mirror that is driven cycle by cycle |
-//! | [`machine`], [`service`], [`program`], [`unit`] | the program, its configuration, its process, its environment |
+//! | [`bench`](mod@bench) | the mirror that is driven cycle by cycle |
+//! | [`machine`], [`service`], [`program`], [`unit`](mod@unit) | the program, its configuration, its process, its environment |
 //! | [`tree`], [`exact`] | what lies on disk and in the account, in forms that can be compared |
 //! | [`witness`] | rclone, which compares both once more |
 //! | [`loopback`] | the guard: no test reaches another machine |
