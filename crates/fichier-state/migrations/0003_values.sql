@@ -41,3 +41,25 @@ WHERE held IS NOT NULL;
 -- 1: when the problem is due, the whole mirror is looked at and not the path alone.
 ALTER TABLE problems ADD COLUMN is_wide INTEGER NOT NULL DEFAULT 0 CHECK (is_wide IN (0, 1));
 UPDATE problems SET is_wide = 1 WHERE what = 'the service did not move or rename the file';
+
+-- What was met when a name was taken stood in a note of its own, without a date. It joins the
+-- answers about the service, with the date of the newest moment, by which it was known. An answer
+-- of the probe that means the same stays: it is more exact.
+WITH known (answers) AS (
+    SELECT ifnull((
+        SELECT value FROM notes
+        WHERE key = 'traits of the service'
+          AND CASE WHEN json_valid(value) THEN json_type(value) END = 'object'
+    ), '{}')
+)
+INSERT INTO notes (key, value)
+SELECT 'traits of the service', json_set(known.answers, '$.name_taken', json_object(
+        'is', CASE met.value WHEN 'twins' THEN 'twins' ELSE 'must_be_free' END,
+        'at_s', (SELECT at_s FROM moments ORDER BY id DESC LIMIT 1),
+        'by', 'work'))
+FROM notes AS met, known
+WHERE met.key = 'name_taken' AND met.value IN ('twins', 'must be free')
+  AND ifnull(
+        (json_extract(known.answers, '$.name_taken.is') = 'twins') <> (met.value = 'twins'), 1)
+ON CONFLICT (key) DO UPDATE SET value = excluded.value;
+DELETE FROM notes WHERE key = 'name_taken';

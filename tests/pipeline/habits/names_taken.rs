@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use fichier_emulator::NameTaken;
 use fichier_testkit::Bench;
+use fichierd::remote::habits::{self, By, Habits};
 
 const ALL: [NameTaken; 4] =
     [NameTaken::Duplicate, NameTaken::Refuse, NameTaken::Rename, NameTaken::Overwrite];
@@ -119,4 +120,24 @@ async fn a_copy_replaces_whatever_the_service_does() {
         &[|w| w.write("other", vec![7; 5 << 20]), |w| w.write("third", vec![7; 5 << 20])],
     )
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_work_meets_is_kept_among_the_answers_of_the_probe() {
+    for (behaviour, expected) in ALL.into_iter().zip([
+        habits::NameTaken::Twins,
+        habits::NameTaken::Refused,
+        habits::NameTaken::Renamed,
+        habits::NameTaken::Overwritten,
+    ]) {
+        let mut world = Bench::with(|rules| rules.on_name_taken = behaviour, |_| {}).await;
+        let known = |world: &Bench| world.shared.state.read(|s| Habits::read(s)).unwrap();
+        world.write("file", "once");
+        world.settle().await;
+        assert_eq!(known(&world), Habits::default(), "{behaviour:?}");
+        world.write("file", "twice");
+        world.settle().await;
+        let met = known(&world).name_taken.expect("a name was taken");
+        assert_eq!((met.is, met.by), (expected, By::Work));
+    }
 }

@@ -12,7 +12,7 @@ use fichier_emulator::{
 use fichier_testkit::bench::{Way, client_by};
 use fichier_testkit::{Bench, TARGET};
 use fichierd::remote::habits::{
-    Download, FolderTaken, FullFolder, Habits, Learnt, LinkAfterMove, NameTaken, RemoveUnknown,
+    By, Download, FolderTaken, FullFolder, Habits, Learnt, LinkAfterMove, NameTaken, RemoveUnknown,
 };
 use fichierd::remote::probe::{Found, probe};
 use tempfile::TempDir;
@@ -59,7 +59,9 @@ pub fn assert_clean(emulator: &Emulator) {
 }
 
 fn is<T: Copy>(learnt: Option<Learnt<T>>) -> Option<T> {
-    learnt.inspect(|learnt| assert_eq!(learnt.at_s, 7)).map(|learnt| learnt.is)
+    let Learnt { is, at_s, by } = learnt?;
+    assert_eq!((at_s, by), (7, By::Probe));
+    Some(is)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -242,6 +242,57 @@ fn check_second(store: &Store) {
     }
 }
 
+/// The note of the answers about the service, once a file of the second form with these notes has
+/// been opened.
+#[track_caller]
+fn answers_after(met: Option<&str>, answers: Option<&str>) -> Option<String> {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("state.db");
+    fs::copy(samples().join("v2.db"), &file).unwrap();
+    let db = rusqlite::Connection::open(&file).unwrap();
+    for (key, value) in [("name_taken", met), ("traits of the service", answers)] {
+        let Some(value) = value else { continue };
+        db.execute("INSERT INTO notes (key, value) VALUES (?1, ?2)", [key, value]).unwrap();
+    }
+    db.execute("UPDATE moments SET at_s = 1763900100 WHERE id = 1", []).unwrap();
+    db.execute("DELETE FROM moments WHERE id > 1", []).unwrap();
+    db.close().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    assert_eq!(store.note("name_taken").unwrap(), None);
+    store.note("traits of the service").unwrap()
+}
+
+#[test]
+fn what_was_met_when_a_name_was_taken_joins_the_answers_about_the_service() {
+    const MET: &str = r#"{"name_taken":{"is":"must_be_free","at_s":1763900100,"by":"work"}}"#;
+    const TWINS: &str = r#"{"name_taken":{"is":"twins","at_s":1763900100,"by":"work"}}"#;
+    assert_eq!(answers_after(None, None), None);
+    assert_eq!(answers_after(Some("must be free"), None).as_deref(), Some(MET));
+    assert_eq!(answers_after(Some("twins"), None).as_deref(), Some(TWINS));
+    assert_eq!(answers_after(Some("something else"), None), None);
+    for unreadable in ["", "{", "[1]", "7"] {
+        assert_eq!(answers_after(Some("twins"), Some(unreadable)).as_deref(), Some(TWINS));
+        assert_eq!(answers_after(None, Some(unreadable)).as_deref(), Some(unreadable));
+    }
+
+    let probed = |is: &str| format!(r#"{{"batch":{{"is":7,"at_s":5}},"name_taken":{is}}}"#);
+    let is = |is: &str| probed(&format!(r#"{{"is":"{is}","at_s":5}}"#));
+    let work = |is: &str| probed(&format!(r#"{{"is":"{is}","at_s":1763900100,"by":"work"}}"#));
+    for (met, answers, expected) in [
+        (None, is("twins"), is("twins")),
+        (Some("something else"), is("renamed"), is("renamed")),
+        // The probe says the same, and says more.
+        (Some("twins"), is("twins"), is("twins")),
+        (Some("must be free"), is("renamed"), is("renamed")),
+        // They contradict each other: what was met in the work counted for more.
+        (Some("must be free"), is("twins"), work("must_be_free")),
+        (Some("twins"), is("overwritten"), work("twins")),
+        (Some("twins"), probed("null"), work("twins")),
+    ] {
+        assert_eq!(answers_after(met, Some(&answers)), Some(expected), "{met:?}, {answers}");
+    }
+}
+
 fn form_of(file: &Path) -> i64 {
     let db = rusqlite::Connection::open(file).unwrap();
     db.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()

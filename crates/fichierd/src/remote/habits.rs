@@ -1,10 +1,15 @@
-//! What the service does where its documentation is silent, as `check --probe` has found out.
+//! How the service behaves where its documentation is silent: each answer, its date and its source.
 //!
-//! Pure, but for the note that keeps it. Each answer has a date. One that is not known is not
-//! guessed: whoever asks takes the cautious choice then, which is what the program did before
-//! there were answers (docs/api-notes.md, G.1).
+//! There are two sources: `check --probe`, which asks for all of it, and the work itself, which
+//! meets the behaviour by the way. Both write the same answers into the same note. The answer that
+//! is recorded later replaces the earlier one, whichever of the two it is from: the service may
+//! have changed since. The order of recording counts and not the dates, because a clock can be
+//! wrong.
 //!
-//! Nothing in it says whose account it was: it can be sent to whoever maintains the program.
+//! Pure, but for the note. An answer that is not known is not guessed: its user takes the cautious
+//! choice then (docs/api-notes.md, G.1).
+//!
+//! Nothing in it says whose account it was: it can be sent to the maintainers of the program.
 
 use fichier_api::MAX_LINKS_PER_CALL;
 use fichier_state::{Records, Writing};
@@ -14,13 +19,27 @@ use serde::{Deserialize, Serialize};
 /// The note that keeps them.
 const NOTE: &str = "traits of the service";
 
-/// An answer, and when it was given.
+/// An answer, its date and its source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Learnt<T> {
-    /// What it is.
+    /// The answer.
     pub is: T,
     /// Since when it is known; Unix seconds.
     pub at_s: i64,
+    /// Who found it out. Answers of earlier versions do not say so, and are the probe's.
+    #[serde(default)]
+    pub by: By,
+}
+
+/// Who found an answer out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
+    /// `check --probe`.
+    #[default]
+    Probe,
+    /// The daemon, in its work.
+    Work,
 }
 
 /// What `folder/mkdir` does about a name that is in use (G.1 row 9).
@@ -47,6 +66,8 @@ pub enum NameTaken {
     Renamed,
     /// The file that was there is gone.
     Overwritten,
+    /// Both are not side by side under that name; which of the other three it is was not seen.
+    MustBeFree,
 }
 
 /// What happens to a link when its file is moved (B.9).
@@ -118,7 +139,7 @@ pub struct Habits {
 }
 
 impl Habits {
-    /// What is on record.
+    /// Reads the answers on record.
     ///
     /// # Errors
     ///
@@ -136,6 +157,11 @@ impl Habits {
     pub fn keep(&self, w: &mut Writing<'_>) -> fichier_state::Result<()> {
         let all = Habits::read(w)?.and(self.clone());
         w.set_note(NOTE, Some(&serde_json::to_string(&all).unwrap_or_default()))
+    }
+
+    /// What the work has met when a name was taken.
+    pub(crate) fn met_name_taken(is: NameTaken, at_s: i64) -> Habits {
+        Habits { name_taken: Some(Learnt { is, at_s, by: By::Work }), ..Habits::default() }
     }
 
     /// The later answers, and of the earlier those to which there is no later one.
@@ -193,7 +219,7 @@ impl Habits {
 }
 
 fn answer<T: Serialize>(learnt: Option<Learnt<T>>) -> Option<String> {
-    let Learnt { is, at_s } = learnt?;
+    let Learnt { is, at_s, .. } = learnt?;
     let day = Timestamp::from_second(at_s).unwrap_or_default().strftime("%Y-%m-%d");
     let is = serde_json::to_string(&is).unwrap_or_default();
     Some(format!("{} ({day})", is.trim_matches('"').replace('_', " ")))
@@ -202,6 +228,10 @@ fn answer<T: Serialize>(learnt: Option<Learnt<T>>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn learnt<T>(is: T, at_s: i64) -> Option<Learnt<T>> {
+        Some(Learnt { is, at_s, by: By::Probe })
+    }
 
     #[test]
     fn what_is_not_known_is_the_cautious_choice() {
@@ -214,17 +244,33 @@ mod tests {
 
     #[test]
     fn later_answers_replace_earlier_ones_and_leave_the_others() {
-        let batch = |is, at_s| Habits { batch: Some(Learnt { is, at_s }), ..Habits::default() };
-        let download = Some(Learnt { is: Download::Served, at_s: 5 });
+        let batch = |is, at_s| Habits { batch: learnt(is, at_s), ..Habits::default() };
+        let download = learnt(Download::Served, 5);
         let both = batch(3, 1).and(Habits { download, ..batch(7, 9) }).and(Habits::default());
         assert_eq!(both, Habits { download, ..batch(7, 9) });
         assert_eq!(both.links_per_call(), 7);
         assert_eq!(batch(0, 1).links_per_call(), 1);
         assert_eq!(batch(1_000, 1).links_per_call(), 100);
-        let lag = |is| Habits { move_lag_s: Some(Learnt { is, at_s: 1 }), ..Habits::default() };
+        let lag = |is| Habits { move_lag_s: learnt(is, 1), ..Habits::default() };
         assert_eq!(lag(20).listed_within_s(600), 600, "never less than what is assumed");
         assert_eq!(lag(200).listed_within_s(600), 800);
         let rows = both.rows();
         assert_eq!(rows.last().unwrap().1.as_deref(), Some("served (1970-01-01)"));
+    }
+
+    #[test]
+    fn the_answer_that_is_recorded_later_wins_whoever_found_it_and_whatever_its_date() {
+        let work = Habits::met_name_taken(NameTaken::Refused, 3);
+        let probe = Habits { name_taken: learnt(NameTaken::Twins, 2), ..Habits::default() };
+        assert_eq!(work.clone().and(probe.clone()), probe);
+        assert_eq!(probe.and(work.clone()), work);
+    }
+
+    #[test]
+    fn an_answer_of_an_earlier_version_is_the_probe_s() {
+        let stored = r#"{"name_taken":{"is":"renamed","at_s":4},"batch":null}"#;
+        let habits: Habits = serde_json::from_str(stored).unwrap();
+        let expected = Habits { name_taken: learnt(NameTaken::Renamed, 4), ..Habits::default() };
+        assert_eq!(habits, expected);
     }
 }

@@ -3,13 +3,13 @@
 use fichier_api::FileUrl;
 use fichier_state::{Content, Entry, Intent, Origin, RemoteCopy};
 
-use super::publish::NameTaken;
 use super::records::other_name;
 use crate::plan::steps::Placement;
 use crate::remote::Remote;
 use crate::remote::bring::is_refusal;
 use crate::remote::error::{RemoteError, is_gone};
 use crate::remote::execute::Executor;
+use crate::remote::habits::NameTaken;
 
 impl Executor {
     /// Copies the remote file of `from` to the path of `place`.
@@ -23,7 +23,7 @@ impl Executor {
         let (row, folder) = self.remote.ensure_folder(&place.folder()).await?;
         let mut leaving: Vec<_> =
             self.remote.leaving(&place.path, row, place.replaces.as_ref()).into_iter().collect();
-        if self.remote.name_taken()? != NameTaken::Twins {
+        if self.remote.name_taken()? != Some(NameTaken::Twins) {
             self.remote.retire_all(std::mem::take(&mut leaving)).await?;
         }
         let name = place.remote_name();

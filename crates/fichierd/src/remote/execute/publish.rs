@@ -3,9 +3,10 @@
 //! What a file replaces is looked up here, in the state, and not handed down from the plan, so
 //! that an upload which a crash interrupted is published by the very same code.
 //!
-//! What the service does when a name is taken is not documented. The first time it happens both
-//! files are asked about, and the answer is remembered: if old and new can stand side by side,
-//! the old copy goes afterwards; if not, it goes to the versions first, where it is safe.
+//! What the service does when a name is taken is not documented (G.1, 12). If nobody has found it
+//! out before (`habits`), both files are asked about the first time it happens, and the answer is
+//! kept: if old and new can stand side by side, the old copy goes afterwards; if not, it goes to
+//! the versions first, where it is safe.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -13,7 +14,7 @@ use fichier_api::names::RemoteName;
 use fichier_api::{FileUrl, FolderId, MAX_LINKS_PER_CALL};
 use fichier_state::{
     Content, Entry, FolderKey, Intent, IntentId, Origin, PendingFile, RelPath, RemoteCopy, Retired,
-    UploadKey, failpoint,
+    UploadKey, Writing, failpoint,
 };
 
 use super::records::other_name;
@@ -22,32 +23,8 @@ use crate::remote::Remote;
 use crate::remote::bring::{Brought, Parcel};
 use crate::remote::error::{RemoteError, is_gone, is_local};
 use crate::remote::execute::Executor;
-use crate::remote::habits::{self, Habits};
+use crate::remote::habits::{Habits, NameTaken};
 use crate::remote::source::Source;
-
-/// The note that remembers what the service does when a name is taken.
-const NAME_TAKEN: &str = "name_taken";
-
-/// What happens when a file is given a name that its folder has already (G.1, 12).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NameTaken {
-    Unknown,
-    /// Both stand side by side.
-    Twins,
-    /// Refused, renamed or overwritten: the name must be free first.
-    MustBeFree,
-}
-
-impl NameTaken {
-    /// As it is kept.
-    fn text(self) -> Option<&'static str> {
-        match self {
-            NameTaken::Unknown => None,
-            NameTaken::Twins => Some("twins"),
-            NameTaken::MustBeFree => Some("must be free"),
-        }
-    }
-}
 
 /// What became of the files of one upload so far.
 #[derive(Debug, Default)]
@@ -124,11 +101,11 @@ impl Executor {
         published: &mut Published,
     ) -> Result<(), RemoteError> {
         let (row, id) = self.remote.ensure_folder(folder).await?;
-        let behaviour = self.remote.name_taken()?;
+        let known = self.remote.name_taken()?;
         let (mut leaving, mut in_the_way) = (Vec::new(), Vec::new());
         for (at, file) in files.iter().enumerate() {
             let occupants = self.remote.occupants(row, file)?;
-            let is_telling = file.sent_as == file.name && behaviour == NameTaken::Unknown;
+            let is_telling = file.sent_as == file.name && known.is_none();
             if !occupants.is_empty() && is_telling && files.len() > 1 {
                 // What happens is found out with one file alone.
                 let (one, others) = ([file.clone()], [&files[..at], &files[at + 1..]].concat());
@@ -137,11 +114,10 @@ impl Executor {
             }
             // What comes under another name meets nothing, and is renamed when the old copy has
             // gone: until then one of the two is always there.
-            let meets_it = behaviour != NameTaken::Twins && !published.comes_aside(file);
+            let meets_it = known != Some(NameTaken::Twins) && !published.comes_aside(file);
             if meets_it { &mut in_the_way } else { &mut leaving }.extend(occupants);
         }
-        let is_probe =
-            behaviour == NameTaken::Unknown && matches!(files, [file] if file.sent_as == file.name);
+        let is_probe = known.is_none() && matches!(files, [file] if file.sent_as == file.name);
         if is_probe {
             leaving.append(&mut in_the_way);
         }
@@ -164,12 +140,11 @@ impl Executor {
             && let ([new], [old, ..]) = (moved.as_slice(), going.as_slice())
             && let Some(url) = new.url.as_ref().and_then(|url| brought.url(url))
         {
-            let (behaviour, has_its_name) =
-                self.remote.learn_name_taken(url, &new.name, old).await?;
+            let (met, has_its_name) = self.remote.meet_name_taken(url, &new.name, old).await?;
             if !has_its_name {
                 misnamed.push((url.clone(), new.name.clone()));
             }
-            learnt = Some(behaviour);
+            learnt = Some(met);
         }
         let renaming = self.confirm(key, row, &moved, &brought, &mut going, (&misnamed, learnt))?;
         published.renaming.extend(renaming);
@@ -219,7 +194,7 @@ impl Executor {
         let again;
         let mut brought = first;
         if !occupants.is_empty() {
-            self.remote.set_name_taken(NameTaken::MustBeFree)?;
+            self.remote.state.write(|w| learn(w, NameTaken::Refused))?;
             self.remote.retire_all(occupants).await?;
             let parcels: Vec<_> = left.iter().filter_map(|file| Parcel::of_pending(file)).collect();
             again = self.remote.bring(&parcels, id).await?;
@@ -284,8 +259,8 @@ impl Executor {
                 w.drop_pending(key, file.seq)?;
                 w.clear_problem(self.remote.mirror, &file.path)?;
             }
-            if let Some(behaviour) = learnt {
-                w.set_note(NAME_TAKEN, behaviour.text())?;
+            if let Some(met) = learnt {
+                learn(w, met)?;
             }
             if misnamed.is_empty() {
                 return Ok(None);
@@ -311,7 +286,7 @@ impl Remote {
             .filter(|file| file.sent_as != file.name)
             .filter_map(|file| Some((file.url.clone()?, file.name.clone())))
             .collect();
-        if self.name_taken()? != NameTaken::Twins {
+        if self.name_taken()? != Some(NameTaken::Twins) {
             return Ok(twins.into_iter().map(|(url, _)| url).collect());
         }
         let mut left = HashSet::new();
@@ -372,7 +347,7 @@ impl Remote {
 
     /// Asks about both files, once in the life of a state file: two calls. Also tells whether the
     /// new one has the name that it should have.
-    async fn learn_name_taken(
+    async fn meet_name_taken(
         &self,
         new: &FileUrl,
         name: &RemoteName,
@@ -384,26 +359,26 @@ impl Remote {
             Err(error) if is_gone(&error) => None,
             Err(error) => return Err(error.into()),
         };
-        let twins = now.name == *name && before.is_some_and(|file| file.name == *name);
-        let behaviour = if twins { NameTaken::Twins } else { NameTaken::MustBeFree };
-        tracing::debug!(?behaviour, "learnt what the service does when a name is taken");
-        Ok((behaviour, now.name == *name))
+        let has_its_name = now.name == *name;
+        let met = match before {
+            _ if !has_its_name => NameTaken::Renamed,
+            None => NameTaken::Overwritten,
+            Some(before) if before.name == *name => NameTaken::Twins,
+            Some(_) => NameTaken::MustBeFree,
+        };
+        tracing::debug!(?met, "learnt what the service does when a name is taken");
+        Ok((met, has_its_name))
     }
 
-    pub(super) fn name_taken(&self) -> Result<NameTaken, RemoteError> {
-        let (note, habits) = self.state.read(|s| Ok((s.note(NAME_TAKEN)?, Habits::read(s)?)))?;
-        Ok(match (note.as_deref(), habits.name_taken.map(|taken| taken.is)) {
-            // What was met in the work itself counts for more than what a probe has met.
-            (Some("must be free"), _) => NameTaken::MustBeFree,
-            (Some("twins"), _) | (None, Some(habits::NameTaken::Twins)) => NameTaken::Twins,
-            (None, Some(_)) => NameTaken::MustBeFree,
-            (Some(_) | None, _) => NameTaken::Unknown,
-        })
+    /// What the service does when a name is taken; nothing if nobody has found it out.
+    pub(super) fn name_taken(&self) -> Result<Option<NameTaken>, RemoteError> {
+        Ok(self.state.read(|s| Habits::read(s))?.name_taken.map(|taken| taken.is))
     }
+}
 
-    pub(super) fn set_name_taken(&self, behaviour: NameTaken) -> Result<(), RemoteError> {
-        Ok(self.state.write(|w| w.set_note(NAME_TAKEN, behaviour.text()))?)
-    }
+/// Keeps what was met when a name was taken.
+fn learn(w: &mut Writing<'_>, met: NameTaken) -> Result<(), fichier_state::Error> {
+    Habits::met_name_taken(met, w.now_s()).keep(w)
 }
 
 impl Source {

@@ -13,7 +13,6 @@ use fichier_state::{
     Content, Entry, FolderKey, Intent, IntentId, Moved, RelPath, RemoteCopy, Retired, failpoint,
 };
 
-use super::publish::NameTaken;
 use super::records::other_name;
 use super::remove::Leaving;
 use crate::base::random::Random;
@@ -22,6 +21,7 @@ use crate::remote::Remote;
 use crate::remote::bring::{Brought, Parcel};
 use crate::remote::error::{RemoteError, is_gone};
 use crate::remote::execute::Executor;
+use crate::remote::habits::NameTaken;
 
 /// One file on its way, with all that the calls need.
 struct Mover {
@@ -69,7 +69,7 @@ impl Executor {
             };
         }
         let mut leaving = self.remote.in_their_way(&movers)?;
-        if self.remote.name_taken()? != NameTaken::Twins {
+        if self.remote.name_taken()? != Some(NameTaken::Twins) {
             self.remote.retire_all(std::mem::take(&mut leaving)).await?;
         }
         let replaced = self.move_all(movers, leaving).await?;

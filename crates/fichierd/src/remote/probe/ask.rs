@@ -17,7 +17,7 @@ use super::clean::{PREFIX, is_refused};
 use super::{Found, Probe, ProbeError};
 use crate::remote::error::is_gone;
 use crate::remote::habits::{
-    Download, FolderTaken, FullFolder, Habits, Learnt, LinkAfterMove, NameTaken, RemoveUnknown,
+    By, Download, FolderTaken, FullFolder, Habits, Learnt, LinkAfterMove, NameTaken, RemoveUnknown,
 };
 
 /// Files beside those that are moved together: one is moved alone, one onto a name in use.
@@ -61,7 +61,7 @@ impl Probe<'_> {
     }
 
     fn learnt<T>(&self, is: T) -> Option<Learnt<T>> {
-        Some(Learnt { is, at_s: self.now_s })
+        Some(Learnt { is, at_s: self.now_s, by: By::Probe })
     }
 
     pub(super) async fn make(&self, parent: FolderId, name: &str) -> Result<FolderId, ProbeError> {
