@@ -7,7 +7,7 @@ use fichier_emulator::{Action, Fault};
 use fichier_testkit::{Bench, TARGET};
 use fichierd::config::Keep;
 use fichierd::mirror::Trouble;
-use fichierd::remote::claims::take_over_note;
+use fichierd::remote::claims::take_over;
 
 /// Puts a file on the service as rclone would.
 fn there(world: &Bench, path: &str, content: &[u8]) -> String {
@@ -159,7 +159,7 @@ async fn a_target_of_another_installation_is_not_touched_until_it_is_taken_over(
     assert!(matches!(end.trouble, Some(Trouble::Held(_))), "{:?}", end.trouble);
     assert_eq!(other.emulator.files(), files);
     let name = other.config.name.clone();
-    other.shared.state.write(|w| w.set_note(&take_over_note(&name), Some("yes"))).unwrap();
+    other.shared.state.write(|w| take_over(&name).set(w, true)).unwrap();
     other.settle().await;
     other.assert_mirrored();
 }

@@ -552,7 +552,7 @@ pub fn open_shared(config: &Config) -> Result<Shared, DaemonError> {
     let mut store = fichier_state::Store::open(&config.state_dir)?;
     let installation = store.installation()?.unwrap_or_else(crate::base::machine::id);
     store.write(|w| {
-        w.set_note("installation", Some(&installation))?;
+        w.set_installation(&installation)?;
         // A state that was copied to this machine still names the other one.
         w.set_note(claims::MACHINE_NOTE, crate::base::machine::machine().as_deref())?;
         snapshot::remember_config(w, &config.path)

@@ -4,7 +4,7 @@
 
 use fichier_testkit::{Bench, TARGET};
 use fichierd::mirror::Trouble;
-use fichierd::remote::target::approval_note;
+use fichierd::remote::target::start_anew;
 
 async fn mirrored(paths: &[&str]) -> Bench {
     let mut world = Bench::new().await;
@@ -109,7 +109,7 @@ async fn a_target_that_is_gone_is_held_until_it_is_approved() {
     let end = world.cycle().await;
     assert!(matches!(end.trouble, Some(Trouble::Held(_))), "{:?}", end.trouble);
     let name = world.config.name.clone();
-    world.shared.state.write(|w| w.set_note(&approval_note(&name), Some("yes"))).unwrap();
+    world.shared.state.write(|w| start_anew(&name).set(w, true)).unwrap();
     world.settle().await;
     world.assert_mirrored();
 }

@@ -9,7 +9,7 @@ use fichier_emulator::{Emulator, FolderTaken, Rules};
 use fichier_testkit::{Bench, TARGET, loopback};
 use fichierd::config::Keep;
 use fichierd::mirror::Trouble;
-use fichierd::remote::claims::{MACHINE_NOTE, left_to_look_at, take_over_note};
+use fichierd::remote::claims::{self, MACHINE_NOTE, left_to_look_at};
 use tempfile::TempDir;
 
 /// Whatever changes something at the service but for the making of folders.
@@ -32,8 +32,8 @@ fn is_doubted(world: &Bench) -> bool {
 }
 
 fn take_over(world: &Bench) {
-    let note = take_over_note(&world.config.name);
-    world.shared.state.write(|w| w.set_note(&note, Some("yes"))).unwrap();
+    let flag = claims::take_over(&world.config.name);
+    world.shared.state.write(|w| flag.set(w, true)).unwrap();
 }
 
 /// A mirror that has gone on since its state was saved: edits, removals, renames, additions, a

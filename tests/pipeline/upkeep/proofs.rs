@@ -10,7 +10,6 @@ use fichier_api::ErrorKind;
 use fichier_emulator::{Action, Damage, Fault};
 use fichier_state::{Proof, ProofKind, Store};
 use fichier_testkit::{Bench, TARGET};
-use fichierd::remote::ledger;
 use fichierd::restore::Selection;
 use fichierd::restore::proof::{Broken, Proved, ProvedBy, keep};
 use fichierd::restore::verify::{Outcome, Progress, Sample, Share, Verify, Wrong};
@@ -160,7 +159,7 @@ fn put_canary(world: &Bench) -> String {
     let link = world.emulator.add_file(&format!("{TARGET}/.fichierd/state"), "canary", b"peep");
     let hash = world.emulator.files().into_iter().find(|f| f.link == link).unwrap().whirlpool;
     let text = format!(r#"{{"link": "{link}", "size": 4, "whirlpool": "{hash}"}}"#);
-    let note = ledger::canary_note(world.worker.id);
+    let note = format!("canary of mirror {}", world.worker.id.0);
     world.shared.state.write(|w| w.set_note(&note, Some(&text))).unwrap();
     link
 }
@@ -225,7 +224,8 @@ async fn a_canary_that_is_gone_is_forgotten() {
     let link = put_canary(&world);
     world.emulator.remove_file(&link);
     world.all_chores().await;
-    let note = world.shared.state.read(|s| s.note(&ledger::canary_note(world.worker.id))).unwrap();
+    let note = format!("canary of mirror {}", world.worker.id.0);
+    let note = world.shared.state.read(|s| s.note(&note)).unwrap();
     assert_eq!(note, None);
     assert_eq!(proofs(&world, ProofKind::Canary), []);
 }

@@ -112,7 +112,8 @@ async fn the_first_snapshot_costs_five_calls_and_brings_the_canary() {
 
     let [canary] = &canaries(&world)[..] else { panic!("{:?}", canaries(&world)) };
     assert_eq!(world.emulator.content(&canary.link).unwrap(), CANARY_TEXT);
-    let known = world.shared.state.read(|s| ledger::canary(s, world.worker.id)).unwrap().unwrap();
+    let known =
+        world.shared.state.read(|s| ledger::canary(world.worker.id).read(s)).unwrap().unwrap();
     assert_eq!((known.size, known.link.as_str()), (64, &*canary.link));
 
     assert_eq!(calls_of_chores(&mut world).await, Vec::<String>::new());

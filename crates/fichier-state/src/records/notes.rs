@@ -24,6 +24,16 @@ impl Records {
 }
 
 impl Writing<'_> {
+    /// Keeps the id of this installation.
+    pub fn set_installation(&mut self, id: &str) -> Result<()> {
+        self.set_note("installation", Some(id))
+    }
+
+    /// Remembers that the service is paused, or not any more.
+    pub fn set_paused(&mut self, paused: bool) -> Result<()> {
+        self.set_note("paused", paused.then_some("yes"))
+    }
+
     /// Stores a fact, or forgets it.
     pub fn set_note(&mut self, key: &str, value: Option<&str>) -> Result<()> {
         match value {

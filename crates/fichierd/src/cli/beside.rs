@@ -169,7 +169,7 @@ pub(super) fn explain(config: &Config, path: &std::path::Path) -> anyhow::Result
 /// Remembers for the next start whether to pause.
 pub(super) fn pause(config: &Config, paused: bool) -> anyhow::Result<Exit> {
     let mut store = Store::open(&config.state_dir)?;
-    store.write(|w| w.set_note("paused", paused.then_some("yes")))?;
+    store.write(|w| w.set_paused(paused))?;
     store.close()?;
     let next = if paused { "begins paused" } else { "mirrors at once" };
     output::line(&format!("the service is not running; when it starts, it {next}"))?;

@@ -15,9 +15,9 @@ use crate::config::MirrorConfig;
 use crate::daemon::control::{Call, Reply, Request};
 use crate::disk::filter::{Filter, Origin, Verdict};
 use crate::mirror::{Held, MirrorWorker, Shared};
-use crate::remote::claims::take_over_note;
+use crate::remote::claims;
 use crate::remote::habits::Habits;
-use crate::remote::target::approval_note;
+use crate::remote::target;
 use crate::remote::trust;
 use crate::restore::proof::{self, Proved};
 use crate::status::{CycleSummary, WhyAnswer};
@@ -69,8 +69,7 @@ impl Daemon {
     }
 
     fn pause(&mut self, paused: bool) -> Reply {
-        let note = paused.then_some("yes");
-        if let Err(error) = self.shared.state.write(|w| w.set_note("paused", note)) {
+        if let Err(error) = self.shared.state.write(|w| w.set_paused(paused)) {
             return refused(&chain(&error), Exit::Failed);
         }
         self.paused = paused;
@@ -186,7 +185,7 @@ pub fn approve(
         }
         (true, true) => {
             state.write(|w| {
-                w.set_note(&take_over_note(&config.name), Some("yes"))?;
+                claims::take_over(&config.name).set(w, true)?;
                 w.update_mirror(&Mirror { held: None, ..row.clone() })
             })?;
             return Ok(Ok("the target is taken over; the mirror goes on".to_owned()));
@@ -200,7 +199,7 @@ pub fn approve(
         if removals > 0 {
             w.set_allowance(row.id, removals)?;
         } else {
-            w.set_note(&approval_note(&config.name), Some("yes"))?;
+            target::start_anew(&config.name).set(w, true)?;
         }
         trust::hold_removals(w, row.id, false)?;
         w.update_mirror(&Mirror { held: None, identity: None, ..row.clone() })

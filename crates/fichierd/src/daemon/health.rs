@@ -20,6 +20,6 @@ pub use self::found::{Facts, Found, MirrorFacts, found};
 pub(crate) use self::line::log_end;
 pub use self::line::{line, summary};
 pub(crate) use self::live::live;
-pub(crate) use self::offline::NOTE;
+pub(crate) use self::offline::REMEMBERED;
 pub use self::offline::{never, offline, remembered};
 pub use self::recorded::hold_off_status;

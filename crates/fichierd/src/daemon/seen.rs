@@ -10,7 +10,7 @@ use super::{Daemon, Seat};
 use crate::base::state::State;
 use crate::base::words::{chain, duration};
 use crate::daemon::health;
-use crate::daemon::health::{Facts, MirrorFacts, NOTE, News, Remembered, found};
+use crate::daemon::health::{Facts, MirrorFacts, News, REMEMBERED, Remembered, found};
 use crate::daemon::systemd;
 use crate::disk::watch::Watch;
 use crate::mirror::{CycleEnd, Trouble};
@@ -154,10 +154,11 @@ impl Seat {
     }
 }
 
-fn remember(state: &State, episodes: &[Remembered]) {
-    let text = serde_json::to_string(episodes).unwrap_or_default();
-    let text = (!episodes.is_empty()).then_some(text);
-    if let Err(error) = state.write(|w| w.set_note(NOTE, text.as_deref())) {
+fn remember(state: &State, episodes: &Vec<Remembered>) {
+    let kept = state.write(|w| {
+        if episodes.is_empty() { REMEMBERED.forget(w) } else { REMEMBERED.keep(w, episodes) }
+    });
+    if let Err(error) = kept {
         // Most likely the state that was to be remembered is that of the state file itself.
         tracing::debug!("degraded states cannot be remembered: {}", chain(&error));
     }

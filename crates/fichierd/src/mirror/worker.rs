@@ -533,7 +533,7 @@ pub enum OpenError {
 }
 
 fn batch_limits(state: &State) -> Result<BatchLimits, MirrorError> {
-    let measured = state.read(|s| s.note(BANDWIDTH))?.and_then(|text| text.parse::<u64>().ok());
+    let measured = state.read(|s| BANDWIDTH.read(s))?;
     let limits = BatchLimits::default();
     Ok(match measured {
         Some(per_second) => {

@@ -25,6 +25,7 @@ use fichier_state::{Mirror, MirrorId, Records, Writing};
 use serde::{Deserialize, Serialize};
 
 use self::judge::{Claims, Verdict, host_name};
+use crate::base::fact::{Fact, Flag};
 use crate::base::state::State;
 use crate::remote::Remote;
 use crate::remote::error::{RemoteError, TargetRefused};
@@ -86,8 +87,7 @@ enum Lost {
 
 impl Fence {
     pub(crate) fn read(records: &Records, mirror: MirrorId) -> fichier_state::Result<Fence> {
-        let note = records.note(&key(mirror))?;
-        Ok(note.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+        Ok(fact(mirror).read(records)?.unwrap_or_default())
     }
 
     pub(crate) fn change<R>(
@@ -95,16 +95,12 @@ impl Fence {
         mirror: MirrorId,
         change: impl FnOnce(&mut Fence) -> R,
     ) -> fichier_state::Result<R> {
-        let mut fence = Fence::read(w, mirror)?;
-        let done = change(&mut fence);
-        let text = serde_json::to_string(&fence).unwrap_or_default();
-        w.set_note(&key(mirror), Some(&text))?;
-        Ok(done)
+        fact(mirror).change(w, change)
     }
 }
 
-fn key(mirror: MirrorId) -> String {
-    format!("claims on the target of mirror {}", mirror.0)
+fn fact(mirror: MirrorId) -> Fact<Fence> {
+    Fact::about(format!("claims on the target of mirror {}", mirror.0))
 }
 
 /// Nothing is on record of the target, or it was recovered from there: the claims that are found
@@ -135,9 +131,9 @@ pub fn left_to_look_at(records: &Records, mirror: MirrorId) -> fichier_state::Re
     Ok(Some(folders.saturating_sub(done)))
 }
 
-/// The note that lets a mirror go on with a target on which somebody else works, once.
-pub fn take_over_note(mirror: &str) -> String {
-    format!("take over the target of {mirror}")
+/// Lets a mirror go on with a target on which somebody else works, once.
+pub fn take_over(mirror: &str) -> Flag {
+    Flag::named(format!("take over the target of {mirror}"))
 }
 
 /// Refuses a target that is known to be somebody else's, without a call.
@@ -257,7 +253,7 @@ impl Claiming<'_> {
         self.state.write(|w| {
             if doubts {
                 w.doubt_listings(self.mirror.id)?;
-                w.set_note(&take_over_note(&self.mirror.name), None)?;
+                take_over(&self.mirror.name).set(w, false)?;
             }
             Fence::change(w, self.mirror.id, |fence| {
                 if doubts {
@@ -376,7 +372,7 @@ fn lose(state: &State, mirror: MirrorId, lost: Lost) -> fichier_state::Result<()
 }
 
 fn is_taken_over(records: &Records, mirror: &Mirror) -> fichier_state::Result<bool> {
-    Ok(records.note(&take_over_note(&mirror.name))?.is_some())
+    take_over(&mirror.name).is_set(records)
 }
 
 impl Remote {

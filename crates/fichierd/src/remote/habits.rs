@@ -16,8 +16,10 @@ use fichier_state::{Records, Writing};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::base::fact::Fact;
+
 /// The note that keeps them.
-const NOTE: &str = "traits of the service";
+const HABITS: Fact<Habits> = Fact::named("traits of the service");
 
 /// An answer, its date and its source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,8 +147,7 @@ impl Habits {
     ///
     /// The state file's.
     pub fn read(records: &Records) -> fichier_state::Result<Habits> {
-        let note = records.note(NOTE)?;
-        Ok(note.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+        Ok(HABITS.read(records)?.unwrap_or_default())
     }
 
     /// Adds newer answers to those that are on record.
@@ -155,8 +156,7 @@ impl Habits {
     ///
     /// The state file's.
     pub fn keep(&self, w: &mut Writing<'_>) -> fichier_state::Result<()> {
-        let all = Habits::read(w)?.and(self.clone());
-        w.set_note(NOTE, Some(&serde_json::to_string(&all).unwrap_or_default()))
+        HABITS.keep(w, &Habits::read(w)?.and(self.clone()))
     }
 
     /// What the work has met when a name was taken.

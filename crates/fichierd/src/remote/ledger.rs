@@ -8,6 +8,8 @@ use fichier_api::{FileUrl, FolderId, Whirlpool};
 use fichier_state::{MirrorId, Moment, Records, Result, SnapshotId, Writing};
 use serde::{Deserialize, Serialize};
 
+use crate::base::fact::Fact;
+
 /// The folder of the snapshots, in `.fichierd`.
 pub const STATE_FOLDER: &str = "state";
 
@@ -38,29 +40,9 @@ pub(crate) struct Made {
     pub(crate) digest: u64,
 }
 
-/// The note that tells of the canary of a mirror, as JSON: see [`Canary`].
-pub fn canary_note(mirror: MirrorId) -> String {
-    format!("canary of mirror {}", mirror.0)
-}
-
 /// The tiny file of a mirror, once the service has confirmed it ([`crate::upkeep::canary`]).
-///
-/// # Errors
-///
-/// The state file's.
-pub fn canary(records: &Records, mirror: MirrorId) -> Result<Option<Canary>> {
-    let note = records.note(&canary_note(mirror))?;
-    Ok(note.and_then(|text| serde_json::from_str(&text).ok()))
-}
-
-/// Remembers the tiny file of a mirror.
-pub(crate) fn remember_canary(
-    w: &mut Writing<'_>,
-    mirror: MirrorId,
-    canary: &Canary,
-) -> Result<()> {
-    let text = serde_json::to_string(canary).unwrap_or_default();
-    w.set_note(&canary_note(mirror), Some(&text))
+pub fn canary(mirror: MirrorId) -> Fact<Canary> {
+    Fact::about(format!("canary of mirror {}", mirror.0))
 }
 
 /// Remembers `.fichierd` and, if it is there, `state` in it: whoever looked there has seen them.
@@ -144,9 +126,8 @@ impl UnderWay {
 
 impl Ledger {
     pub(crate) fn read(records: &Records, mirror: MirrorId) -> Result<Ledger> {
-        let note = records.note(&key(mirror))?;
         // One that cannot be read is begun anew: nothing in it is needed to be safe.
-        Ok(note.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+        Ok(fact(mirror).read(records)?.unwrap_or_default())
     }
 
     /// Changes the note, within a transaction.
@@ -155,14 +136,10 @@ impl Ledger {
         mirror: MirrorId,
         change: impl FnOnce(&mut Ledger) -> R,
     ) -> Result<R> {
-        let mut ledger = Ledger::read(w, mirror)?;
-        let done = change(&mut ledger);
-        let text = serde_json::to_string(&ledger).unwrap_or_default();
-        w.set_note(&key(mirror), Some(&text))?;
-        Ok(done)
+        fact(mirror).change(w, change)
     }
 }
 
-fn key(mirror: MirrorId) -> String {
-    format!("snapshots of mirror {}", mirror.0)
+fn fact(mirror: MirrorId) -> Fact<Ledger> {
+    Fact::about(format!("snapshots of mirror {}", mirror.0))
 }

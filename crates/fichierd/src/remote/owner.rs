@@ -12,11 +12,11 @@ use fichier_api::Client;
 use fichier_state::{Records, Writing};
 use serde::{Deserialize, Serialize};
 
+use crate::base::fact::Fact;
 use crate::base::state::State;
 use crate::remote::error::{RemoteError, TargetRefused};
 
-/// The note.
-const NOTE: &str = "account of the records";
+const OWNER: Fact<Owner> = Fact::named("account of the records");
 
 /// Digests of a key, and of the account that it is for, once that is known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,17 +25,9 @@ struct Owner {
     account: Option<String>,
 }
 
-fn owner(records: &Records) -> fichier_state::Result<Option<Owner>> {
-    Ok(records.note(NOTE)?.and_then(|text| serde_json::from_str(&text).ok()))
-}
-
-fn set(w: &mut Writing<'_>, owner: &Owner) -> fichier_state::Result<()> {
-    w.set_note(NOTE, Some(&serde_json::to_string(owner).unwrap_or_default()))
-}
-
 /// Whether some key has shown what is on record.
 pub(crate) fn is_known(records: &Records) -> fichier_state::Result<bool> {
-    Ok(owner(records)?.is_some())
+    Ok(OWNER.read(records)?.is_some())
 }
 
 /// The records are of the account with this address.
@@ -44,22 +36,23 @@ pub(crate) fn remember(
     client: &Client,
     email: &str,
 ) -> fichier_state::Result<()> {
-    set(w, &Owner { key: client.key_digest().to_owned(), account: Some(digest(email)) })
+    let key = client.key_digest().to_owned();
+    OWNER.keep(w, &Owner { key, account: Some(digest(email)) })
 }
 
 /// This key has shown what is on record.
 pub(crate) fn prove(w: &mut Writing<'_>, client: &Client) -> fichier_state::Result<()> {
     let key = client.key_digest();
-    match owner(w)? {
+    match OWNER.read(w)? {
         Some(owner) if owner.key == key => Ok(()),
-        Some(_) | None => set(w, &Owner { key: key.to_owned(), account: None }),
+        Some(_) | None => OWNER.keep(w, &Owner { key: key.to_owned(), account: None }),
     }
 }
 
 /// Refuses to go on with the records of another account. Whether the key is known to be theirs;
 /// if not, it has to show that they are right. Costs a call when the key is a new one.
 pub(crate) async fn check(client: &Client, state: &State) -> Result<bool, RemoteError> {
-    let Some(owner) = state.read(|s| owner(s))? else { return Ok(true) };
+    let Some(owner) = state.read(|s| OWNER.read(s))? else { return Ok(true) };
     if owner.key == client.key_digest() {
         return Ok(true);
     }

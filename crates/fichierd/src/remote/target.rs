@@ -11,8 +11,9 @@ use fichier_api::names::RemoteName;
 use fichier_api::{Client, ErrorKind, FolderId, FolderListing};
 use fichier_state::{Mirror, MirrorId, NewVersion, RelPath, RemoteSpot, Retired, failpoint};
 
+use crate::base::fact::Flag;
 use crate::base::state::State;
-use crate::remote::claims::{self, EPOCH_FOLDER, take_over_note};
+use crate::remote::claims::{self, EPOCH_FOLDER, take_over};
 use crate::remote::error::{RemoteError, TargetRefused};
 use crate::remote::layout::{OWN_FOLDER, Places, utc_day};
 use crate::remote::ledger;
@@ -145,7 +146,7 @@ impl Preparing<'_> {
             if made_by_us {
                 w.set_audited(self.mirror.root, w.now_s())?;
             }
-            w.set_note(&self.approval_note(), None)?;
+            start_anew(&self.mirror.name).set(w, false)?;
             if self.mirror.incoming.is_none() {
                 claims::begin_anew(w, self.mirror.id)?;
             }
@@ -267,21 +268,17 @@ impl Preparing<'_> {
     }
 
     fn is_approved(&self) -> Result<bool, RemoteError> {
-        Ok(self.state.read(|s| s.note(&self.approval_note()))?.is_some())
+        Ok(self.state.read(|s| start_anew(&self.mirror.name).is_set(s))?)
     }
 
     fn is_taken_over(&self) -> Result<bool, RemoteError> {
-        Ok(self.state.read(|s| s.note(&take_over_note(&self.mirror.name)))?.is_some())
-    }
-
-    fn approval_note(&self) -> String {
-        approval_note(&self.mirror.name)
+        Ok(self.state.read(|s| take_over(&self.mirror.name).is_set(s))?)
     }
 }
 
-/// The note that lets a mirror start anew a target that is gone, once.
-pub fn approval_note(mirror: &str) -> String {
-    format!("approved target of {mirror}")
+/// Lets a mirror start anew with a target that is gone, once.
+pub fn start_anew(mirror: &str) -> Flag {
+    Flag::named(format!("approved target of {mirror}"))
 }
 
 enum Found {

@@ -2,6 +2,7 @@
 
 use fichier_state::{Mirror, MirrorId, Records, Writing};
 
+use crate::base::fact::{Fact, Flag};
 use crate::base::state::State;
 
 /// Whether the mirror was recovered, and its disk and records have not been found the same since.
@@ -10,7 +11,7 @@ use crate::base::state::State;
 ///
 /// The state file's.
 pub fn holds_removals(records: &Records, mirror: MirrorId) -> Result<bool, fichier_state::Error> {
-    Ok(records.note(&holding_note(mirror))?.is_some())
+    holding(mirror).is_set(records)
 }
 
 /// Removals are held from now on, or not any more: a person has decided, or a cycle over
@@ -20,23 +21,22 @@ pub(crate) fn hold_removals(
     mirror: MirrorId,
     hold: bool,
 ) -> Result<(), fichier_state::Error> {
-    w.set_note(&holding_note(mirror), hold.then_some("yes"))
+    holding(mirror).set(w, hold)
 }
 
-fn holding_note(mirror: MirrorId) -> String {
-    format!("removals of mirror {} are held after a recovery", mirror.0)
+fn holding(mirror: MirrorId) -> Flag {
+    Flag::named(format!("removals of mirror {} are held after a recovery", mirror.0))
 }
 
 /// A state file that was put back from a backup may be older than what is on the service (P09):
 /// the folders are listed again before anything goes there, so that what is there is adopted.
 pub(crate) fn doubt_a_copy(row: &Mirror, state: &State) -> Result<(), fichier_state::Error> {
-    let note = state_file_note(&row.name);
-    let now = state.read(|s| Ok(s.inode()))?.to_string();
-    let before = state.read(|s| s.note(&note))?;
-    if before.as_ref() == Some(&now) {
+    let state_file = state_file(&row.name);
+    let (now, before) = state.read(|s| Ok((s.inode(), state_file.read(s)?)))?;
+    if before == Some(now) {
         return Ok(());
     }
-    if before.is_some() {
+    if state.read(|s| state_file.is_there(s))? {
         tracing::warn!(
             mirror = %row.name,
             "the state file is a copy, which may be older than what is on 1fichier; `{}` looks \
@@ -46,7 +46,7 @@ pub(crate) fn doubt_a_copy(row: &Mirror, state: &State) -> Result<(), fichier_st
     }
     state.write(|w| {
         w.doubt_listings(row.id)?;
-        w.set_note(&note, Some(&now))
+        state_file.keep(w, &now)
     })
 }
 
@@ -57,9 +57,10 @@ pub(crate) fn trust_listings(
     name: &str,
     inode: u64,
 ) -> Result<(), fichier_state::Error> {
-    w.set_note(&state_file_note(name), Some(&inode.to_string()))
+    state_file(name).keep(w, &inode)
 }
 
-fn state_file_note(name: &str) -> String {
-    format!("state file of mirror {name}")
+/// The inode of the state file that has seen the listings of a mirror's remote folders.
+fn state_file(name: &str) -> Fact<u64> {
+    Fact::about(format!("state file of mirror {name}"))
 }

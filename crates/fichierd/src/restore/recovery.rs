@@ -19,12 +19,13 @@ mod walk;
 use std::path::{Path, PathBuf};
 
 use fichier_api::Client;
-use fichier_state::{Mirror, Store, Writing};
+use fichier_state::{Mirror, Store};
 use serde::{Deserialize, Serialize};
 
 pub use self::check::Sample;
 use self::find::Place;
 pub use self::walk::Walked;
+use crate::base::fact::Fact;
 
 /// What is to be recovered, and into which state.
 #[derive(Clone, Debug)]
@@ -172,7 +173,8 @@ struct Recovering<'a> {
 
 impl Recovering<'_> {
     async fn run(&mut self, say: &mut (dyn FnMut(Step) + Send)) -> Result<Recovered, RecoverError> {
-        let (mut unusable, mut from) = (Vec::new(), self.begun()?);
+        let target = &self.order.target;
+        let (mut unusable, mut from) = (Vec::new(), begun(target).read(&self.store)?);
         if from.is_none() && !self.order.walk {
             from = self.lay_newest(&mut unusable, say).await?;
         }
@@ -186,32 +188,17 @@ impl Recovering<'_> {
             Source::Snapshot { .. } => self.check_sample(&mirror).await?,
             Source::Walk(_) => None,
         };
-        self.store.write(|w| w.set_note(&begun_note(&mirror.target), None))?;
+        self.store.write(|w| begun(&mirror.target).forget(w))?;
         files::clear_work(&self.order.state_dir);
         let config = files::config_path(&self.order.state_dir);
         let config = config.exists().then_some(config);
         Ok(Recovered { mirror, from, unusable, aside: None, config, sample })
     }
-
-    /// What an earlier run has begun, and did not end.
-    fn begun(&self) -> Result<Option<Source>, fichier_state::Error> {
-        let note = self.store.note(&begun_note(&self.order.target))?;
-        Ok(note.and_then(|text| serde_json::from_str(&text).ok()))
-    }
 }
 
-/// Remembers that the recovery of a target has begun, and from what.
-fn note_begun(
-    w: &mut Writing<'_>,
-    target: &str,
-    from: &Source,
-) -> Result<(), fichier_state::Error> {
-    let text = serde_json::to_string(from).unwrap_or_default();
-    w.set_note(&begun_note(target), Some(&text))
-}
-
-fn begun_note(target: &str) -> String {
-    format!("recovery of {target}")
+/// From what the recovery of a target was begun, while it has not ended.
+fn begun(target: &str) -> Fact<Source> {
+    Fact::about(format!("recovery of {target}"))
 }
 
 /// The path of a target as the configuration would have it: no empty names, no `/` at the end.

@@ -65,7 +65,7 @@ pub fn health(
     config: &MirrorConfig,
     now_s: i64,
 ) -> Result<AuditHealth, fichier_state::Error> {
-    let round = store.note(&note(mirror.id))?.map(|text| Round::parse(&text));
+    let round = Round::on_record(store, mirror.id)?;
     let (oldest_s, folders) = store.oldest_audit(mirror.id)?.unwrap_or((now_s, 0));
     let compared = match &round {
         Some(round) => store.audited_since(mirror.id, round.begun_s + 1)?,
@@ -90,10 +90,10 @@ pub fn health(
 pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, RemoteError> {
     let Some(period) = at.config.audit else { return Ok(None) };
     let now_s = at.state.now_s();
-    let (missed, text, oldest) = at.state.read(|s| {
+    let (missed, round, oldest) = at.state.read(|s| {
         Ok((
             s.first_missed(at.mirror.id)?,
-            s.note(&note(at.mirror.id))?,
+            Round::on_record(s, at.mirror.id)?,
             s.oldest_audit(at.mirror.id)?,
         ))
     })?;
@@ -104,7 +104,7 @@ pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, RemoteError>
         Some(at_s) => at_s + SECOND_LOOK_S,
         None => i64::MAX,
     };
-    let next_s = match text.map(|text| Round::parse(&text)) {
+    let next_s = match round {
         Some(round) if round.paced_s <= now_s => {
             round.paced_s + step_s(period, folders, oldest_s, now_s)
         }
@@ -157,8 +157,7 @@ impl Remote {
 
     /// The round under way, or the first.
     fn round(&self, mirror: MirrorId, now_s: i64) -> Result<Round, RemoteError> {
-        let text = self.state.read(|s| s.note(&note(mirror)))?;
-        Ok(match text.map(|text| Round::parse(&text)) {
+        Ok(match self.state.read(|s| Round::on_record(s, mirror))? {
             Some(round) if round.paced_s <= now_s => round,
             // The clock was set back.
             Some(round) => Round { begun_s: round.begun_s.min(now_s), paced_s: now_s, ..round },
@@ -167,7 +166,7 @@ impl Remote {
     }
 
     fn keep(&self, round: &Round) -> Result<(), RemoteError> {
-        Ok(self.state.write(|w| w.set_note(&note(self.mirror), Some(&round.text())))?)
+        Ok(self.state.write(|w| round.keep(w, self.mirror))?)
     }
 
     /// A round ends when every folder has been compared since it began, and nothing is in doubt.
@@ -187,7 +186,7 @@ impl Remote {
         Ok(self.state.write(|w| {
             w.put_proof(self.mirror, ProofKind::Audit, &proof)?;
             w.drop_old_losses(self.mirror)?;
-            w.set_note(&note(self.mirror), Some(&next.text()))
+            next.keep(w, self.mirror)
         })?)
     }
 
@@ -312,8 +311,4 @@ fn step_s(period: Duration, folders: u64, oldest_s: i64, now_s: i64) -> i64 {
 
 fn seconds(period: Duration) -> i64 {
     i64::try_from(period.as_secs()).unwrap_or(i64::MAX)
-}
-
-fn note(mirror: MirrorId) -> String {
-    format!("audit of mirror {}", mirror.0)
 }

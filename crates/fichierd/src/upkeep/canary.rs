@@ -10,10 +10,11 @@ use std::time::Duration;
 use fichier_api::{Error, ErrorKind};
 use fichier_state::{MirrorId, Proof, ProofKind};
 
+use crate::base::fact::Fact;
 use crate::base::words::{bytes, chain};
 use crate::remote::Remote;
 use crate::remote::error::{RemoteError, is_gone};
-use crate::remote::ledger::{Canary, canary_note};
+use crate::remote::ledger;
 use crate::upkeep::chores::Situation;
 
 const DAY_S: i64 = 24 * 3600;
@@ -26,18 +27,18 @@ const BUSY_S: i64 = 3600;
 pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, RemoteError> {
     let (canary, last, busy) = at.state.read(|s| {
         Ok((
-            s.note(&canary_note(at.mirror.id))?,
+            ledger::canary(at.mirror.id).read(s)?,
             s.proofs(at.mirror.id, ProofKind::Canary)?.into_iter().next(),
-            s.note(&busy_note(at.mirror.id))?,
+            put_off(at.mirror.id).read(s)?,
         ))
     })?;
-    if canary.is_none_or(|text| serde_json::from_str::<Canary>(&text).is_err()) {
+    if canary.is_none() {
         return Ok(None);
     }
     let now_s = at.state.now_s();
     let next_s =
         last.map_or(now_s, |last| last.at_s.min(now_s) + if last.good { WEEK_S } else { DAY_S });
-    let busy_s = busy.and_then(|text| text.parse::<i64>().ok()).unwrap_or(i64::MIN);
+    let busy_s = busy.unwrap_or(i64::MIN);
     let next_s = next_s.max(busy_s.saturating_add(BUSY_S).min(now_s + BUSY_S));
     Ok(Some(Duration::from_secs(u64::try_from(next_s - now_s).unwrap_or(0))))
 }
@@ -45,8 +46,7 @@ pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, RemoteError>
 impl Remote {
     /// Downloads the canary, and keeps the result.
     pub(crate) async fn ask_canary(&self, at: Situation<'_>) -> Result<(), RemoteError> {
-        let text = self.state.read(|s| s.note(&canary_note(self.mirror)))?;
-        let canary = text.and_then(|text| serde_json::from_str::<Canary>(&text).ok());
+        let canary = self.state.read(|s| ledger::canary(self.mirror).read(s))?;
         let Some(canary) = canary else { return Ok(()) };
         let expect = Some((canary.size, canary.whirlpool));
         let came = self.client.download(&canary.link, expect, &mut tokio::io::sink()).await;
@@ -59,7 +59,7 @@ impl Remote {
         };
         let proof = Proof { good, at_s: self.state.now_s(), files: 1, bytes: canary.size, detail };
         Ok(self.state.write(|w| {
-            w.set_note(&busy_note(self.mirror), None)?;
+            put_off(self.mirror).forget(w)?;
             w.put_proof(self.mirror, ProofKind::Canary, &proof)
         })?)
     }
@@ -82,8 +82,8 @@ impl Remote {
             return Ok(Some(format!("a restore would fail from here: {}", chain(&error))));
         }
         if matches!(error.kind, ErrorKind::OneLocation) {
-            let now_s = self.state.now_s().to_string();
-            self.state.write(|w| w.set_note(&busy_note(self.mirror), Some(&now_s)))?;
+            let now_s = self.state.now_s();
+            self.state.write(|w| put_off(self.mirror).keep(w, &now_s))?;
             return Ok(None);
         }
         if is_gone(&error) {
@@ -91,7 +91,7 @@ impl Remote {
             tracing::info!(mirror = %name,
                 "`{name}`: the small file that downloads are tried with is gone; the next \
                  snapshot brings another");
-            self.state.write(|w| w.set_note(&canary_note(self.mirror), None))?;
+            self.state.write(|w| ledger::canary(self.mirror).forget(w))?;
             return Ok(None);
         }
         Err(error.into())
@@ -109,6 +109,7 @@ pub fn address_refused(needs_bytes: u64) -> String {
     )
 }
 
-fn busy_note(mirror: MirrorId) -> String {
-    format!("canary of mirror {} was put off", mirror.0)
+/// When the download was last put off, because somebody downloaded elsewhere; Unix seconds.
+fn put_off(mirror: MirrorId) -> Fact<i64> {
+    Fact::about(format!("canary of mirror {} was put off", mirror.0))
 }

@@ -15,6 +15,7 @@ use fichier_api::MAX_LINKS_PER_CALL;
 use fichier_state::{Intent, Mirror, MirrorId, Version};
 use serde::{Deserialize, Serialize};
 
+use crate::base::fact::Fact;
 use crate::base::words::count;
 use crate::config::{Keep, MirrorConfig};
 use crate::remote::Remote;
@@ -38,7 +39,7 @@ const MOST_A_DAY: u64 = 10_000;
 /// client that asks for what is not there is banned (docs/api-notes.md, A.5).
 const MOST_REFUSED: u32 = 10;
 
-/// How far the work of a day has come; a note in the state.
+/// How far the work of a day has come; kept in the state.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Day {
     begun_s: i64,
@@ -107,7 +108,7 @@ impl Remote {
                 "`{name}`: {removed} versions whose time is over were removed");
         }
         day.is_done = true;
-        Ok(self.state.write(|w| w.set_note(&note(at.mirror.id), Some(&day.text())))?)
+        Ok(self.state.write(|w| fact(at.mirror.id).keep(w, &day))?)
     }
 
     /// The work that an earlier run left, or that of a new day.
@@ -119,7 +120,7 @@ impl Remote {
         let (versions, _) = self.state.read(|s| s.version_totals(self.mirror))?;
         let most = MOST_A_DAY.max(versions / 5);
         let day = Day { begun_s: now_s, most, ..Day::default() };
-        self.state.write(|w| w.set_note(&note(at.mirror.id), Some(&day.text())))?;
+        self.state.write(|w| fact(at.mirror.id).keep(w, &day))?;
         Ok(day)
     }
 
@@ -190,7 +191,7 @@ impl Remote {
         day.removed += gone.len() as u64;
         self.state.write(|w| {
             w.forget_versions(&gone)?;
-            w.set_note(&note(mirror.id), Some(&day.text()))?;
+            fact(mirror.id).keep(w, day)?;
             w.resolve(intent)
         })?;
         Ok(gone.len())
@@ -250,18 +251,11 @@ impl Over {
     }
 }
 
-impl Day {
-    fn text(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
-    }
-}
-
 /// What cannot be read was never written: the day's work is due.
 fn read_day(at: Situation<'_>) -> Result<Day, RemoteError> {
-    let text = at.state.read(|s| s.note(&note(at.mirror.id)))?;
-    Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+    Ok(at.state.read(|s| fact(at.mirror.id).read(s))?.unwrap_or_default())
 }
 
-fn note(mirror: MirrorId) -> String {
-    format!("expiry of mirror {}", mirror.0)
+fn fact(mirror: MirrorId) -> Fact<Day> {
+    Fact::about(format!("expiry of mirror {}", mirror.0))
 }

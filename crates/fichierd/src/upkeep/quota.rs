@@ -11,6 +11,7 @@ use fichier_state::{Mirror, Moment, Records};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::base::fact::Fact;
 use crate::base::words::bytes;
 use crate::remote::Remote;
 use crate::remote::error::RemoteError;
@@ -22,7 +23,7 @@ const DAY_S: i64 = 24 * 3600;
 /// From this share of the quota on there is a warning.
 const NEARLY_FULL: (u64, u64) = (9, 10);
 
-const NOTE: &str = "account";
+const READING: Fact<Reading> = Fact::named("account");
 
 /// What the account said when it was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +49,7 @@ pub struct Reading {
 ///
 /// The state file's.
 pub fn reading(s: &Records) -> Result<Option<Reading>, fichier_state::Error> {
-    Ok(s.note(NOTE)?.and_then(|text| serde_json::from_str(&text).ok()))
+    READING.read(s)
 }
 
 /// What to tell about a mirror while the account is nearly full.
@@ -90,9 +91,8 @@ impl Remote {
     pub(crate) async fn read_account(&self) -> Result<(), RemoteError> {
         let account = self.client.account().await?;
         let reading = Reading::of(&account, self.state.now_s());
-        let text = serde_json::to_string(&reading).unwrap_or_default();
         Ok(self.state.write(|w| {
-            w.set_note(NOTE, Some(&text))?;
+            READING.keep(w, &reading)?;
             owner::remember(w, &self.client, &account.email)
         })?)
     }

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use super::recorded::{account, blank, mirror_on_record};
 use super::{Facts, Found, Remembered, found};
+use crate::base::fact::Fact;
 use crate::config::MirrorConfig;
 use crate::status::{DegradedStatus, HoldOffStatus, MirrorState, Status};
 
@@ -42,13 +43,12 @@ pub fn never(mirrors: &[MirrorConfig], hold_off: Option<HoldOffStatus>) -> Statu
     status
 }
 
-/// The note with the episodes that go on, as JSON.
-pub(crate) const NOTE: &str = "degraded";
+/// The episodes that go on; there is no such fact while there is none.
+pub(crate) const REMEMBERED: Fact<Vec<Remembered>> = Fact::named("degraded");
 
 /// What an earlier process, or this one, remembered.
 pub fn remembered(store: &Store) -> Vec<Remembered> {
-    let text = store.note(NOTE).ok().flatten().unwrap_or_default();
-    serde_json::from_str(&text).unwrap_or_default()
+    REMEMBERED.read(store).ok().flatten().unwrap_or_default()
 }
 
 /// What is wrong as the state file tells it, while no service runs: what is on record, and what

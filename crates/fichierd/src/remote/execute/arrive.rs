@@ -13,6 +13,7 @@ use fichier_state::{
 
 use super::Leaving;
 use super::delivery::{Delivery, Heard, Todo, Verdict};
+use crate::base::fact::Fact;
 use crate::base::state::blocking;
 use crate::disk::hash::hash_file;
 use crate::remote::Remote;
@@ -198,20 +199,16 @@ impl Remote {
 
     /// Something of an upload that was sent then may show up that is on nobody's record.
     pub(super) fn expect_leftovers(&self, since_s: i64) -> Result<(), RemoteError> {
-        let latest_s = self.leftovers_since_s()?.map_or(since_s, |other| other.max(since_s));
-        let (key, value) = (leftovers_note(self.mirror), latest_s.to_string());
-        Ok(self.state.write(|w| w.set_note(&key, Some(&value)))?)
-    }
-
-    fn leftovers_since_s(&self) -> Result<Option<i64>, RemoteError> {
-        let note = self.state.read(|s| s.note(&leftovers_note(self.mirror)))?;
-        Ok(note.and_then(|text| text.parse().ok()))
+        let leftovers = self.state.read(|s| leftovers_since_s(self.mirror).read(s))?;
+        let latest_s = leftovers.map_or(since_s, |other| other.max(since_s));
+        Ok(self.state.write(|w| leftovers_since_s(self.mirror).keep(w, &latest_s))?)
     }
 
     /// Retires what lies in the staging folder and belongs to no upload, if there may be something
     /// and all of it had time to show up. Only while nothing is under way. Costs one listing then.
     pub(crate) async fn retire_leftovers(&self) -> Result<(), RemoteError> {
-        let Some(since_s) = self.leftovers_since_s()? else { return Ok(()) };
+        let since_s = self.state.read(|s| leftovers_since_s(self.mirror).read(s))?;
+        let Some(since_s) = since_s else { return Ok(()) };
         if self.is_young(since_s) {
             // Then the next cycle comes soon.
             self.report(|report| report.uploads_pending += 1);
@@ -232,7 +229,7 @@ impl Remote {
             .into_iter()
             .map(|file| orphan(self.mirror, file, self.places.versions, now_s));
         self.retire_all(leftovers.map(Leaving::of_version).collect()).await?;
-        Ok(self.state.write(|w| w.set_note(&leftovers_note(self.mirror), None))?)
+        Ok(self.state.write(|w| leftovers_since_s(self.mirror).forget(w))?)
     }
 
     /// What lies in the staging folder and is not on record. Costs one listing.
@@ -317,10 +314,10 @@ fn begin_clearing<'a>(
     urls.chunks(MAX_LINKS_PER_CALL).map(begin).collect()
 }
 
-/// The note that holds since when (Unix seconds) something may lie in the staging folder of a
-/// mirror that is on nobody's record.
-fn leftovers_note(mirror: MirrorId) -> String {
-    format!("leftovers of mirror {}", mirror.0)
+/// Since when something may lie in the staging folder of a mirror that is on nobody's record; Unix
+/// seconds.
+fn leftovers_since_s(mirror: MirrorId) -> Fact<i64> {
+    Fact::about(format!("leftovers of mirror {}", mirror.0))
 }
 
 /// How far an upload came.

@@ -13,6 +13,7 @@ use fichier_state::{PendingFile, RelPath, Stamp, UploadKey, UploadSlotRow, failp
 use tokio::time::Instant;
 
 use super::Fate;
+use crate::base::fact::Fact;
 use crate::base::random::Random;
 use crate::base::words::chain;
 use crate::disk::hash::stamp_of_mark;
@@ -249,9 +250,9 @@ impl Remote {
         }
         let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX).max(1);
         let now = bytes.saturating_mul(1000) / millis;
-        let before = self.state.read(|s| s.note(BANDWIDTH))?.and_then(|text| text.parse().ok());
-        let mean = before.map_or(now, |before: u64| (before.saturating_mul(3) + now) / 4);
-        Ok(self.state.write(|w| w.set_note(BANDWIDTH, Some(&mean.to_string())))?)
+        let before = self.state.read(|s| BANDWIDTH.read(s))?;
+        let mean = before.map_or(now, |before| (before.saturating_mul(3) + now) / 4);
+        Ok(self.state.write(|w| BANDWIDTH.keep(w, &mean))?)
     }
 }
 
@@ -269,8 +270,8 @@ impl Source {
     }
 }
 
-/// The note that holds the measured bandwidth, in bytes a second.
-pub(crate) const BANDWIDTH: &str = "bandwidth";
+/// The measured bandwidth, in bytes a second.
+pub(crate) const BANDWIDTH: Fact<u64> = Fact::named("bandwidth");
 
 /// The node said that it took nothing (C.3): not a doubt, whatever the reply's form.
 fn refused_whole(error: &fichier_api::Error) -> bool {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use fichier_state::{Error, Mirror, Store};
 
-use super::{Order, RecoverError, begun_note, work_dir};
+use super::{Order, RecoverError, begun, work_dir};
 
 /// Opens the state, or begins a new one. One that is damaged, or that is to be replaced, is moved
 /// aside first, and where to is told.
@@ -15,7 +15,7 @@ pub(super) fn open_state(order: &Order) -> Result<(Store, Option<PathBuf>), Reco
     let dir = &order.state_dir;
     match open_sound(dir) {
         Ok(store) => {
-            let begun = store.note(&begun_note(&order.target))?.is_some();
+            let begun = begun(&order.target).is_there(&store)?;
             match known(&store, &order.target)? {
                 Some(_) if order.replace && !begun => {
                     store.close()?;

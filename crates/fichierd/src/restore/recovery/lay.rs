@@ -4,7 +4,7 @@ use fichier_api::RemoteFile;
 use fichier_state::{Mirror, Writing};
 
 use super::fetch::{Refused, Whole, fetch, name_of};
-use super::{RecoverError, Recovering, Source, Step, files, note_begun};
+use super::{RecoverError, Recovering, Source, Step, begun, files};
 use crate::remote::ledger::{self, CANARY_NAME, Canary};
 use crate::remote::{claims, trust};
 use crate::upkeep::snapshot::{self, CANARY_TEXT, Found, canary_hash};
@@ -54,10 +54,12 @@ impl Recovering<'_> {
                 let name = order.name.clone().unwrap_or_else(|| mirror.name.clone());
                 let target = order.target.clone();
                 w.update_mirror(&Mirror { name, source, target, ..mirror.clone() })?;
-                if w.installation()?.is_none() {
-                    w.set_note("installation", whole.facts.installation.as_deref())?;
+                if w.installation()?.is_none()
+                    && let Some(installation) = &whole.facts.installation
+                {
+                    w.set_installation(installation)?;
                 }
-                note_begun(w, &order.target, &from)?;
+                begun(&order.target).keep(w, &from)?;
                 trust::hold_removals(w, mirror.id, true)?;
                 claims::begin_anew(w, mirror.id)?;
                 if let Some(own) = &place.own {
@@ -114,7 +116,7 @@ fn adopt_snapshots(
     if let Some(file) = canary {
         let (link, size) = (file.url.clone(), file.size_bytes);
         let canary = Canary { link, size, whirlpool: canary_hash() };
-        ledger::remember_canary(w, mirror.id, &canary)?;
+        ledger::canary(mirror.id).keep(w, &canary)?;
     }
     Ok(())
 }

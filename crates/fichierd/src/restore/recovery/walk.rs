@@ -17,7 +17,7 @@ use fichier_state::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{RecoverError, Recovering, Source, Step, files, name_for, note_begun};
+use super::{RecoverError, Recovering, Source, Step, begun, files, name_for};
 use crate::remote::layout::OWN_FOLDER;
 use crate::remote::{claims, ledger, trust};
 
@@ -94,14 +94,14 @@ impl Recovering<'_> {
             if w.installation()?.is_none()
                 && let Some((installation, _)) = &installation
             {
-                w.set_note("installation", Some(installation))?;
+                w.set_installation(installation)?;
             }
             if let Some(own) = own {
                 ledger::remember_folders(w, mirror.id, own, state)?;
             }
             trust::hold_removals(w, mirror.id, true)?;
             claims::begin_anew(w, mirror.id)?;
-            note_begun(w, &order.target, &Source::Walk(Walked::default()))?;
+            begun(&order.target).keep(w, &Source::Walk(Walked::default()))?;
             let mirror = Mirror { incoming, versions, ..mirror };
             w.update_mirror(&mirror)?;
             Ok(mirror)

@@ -1,8 +1,9 @@
 //! What a round of the audit has found so far: kept in the state, told when it is complete.
 
-use fichier_state::Proof;
+use fichier_state::{MirrorId, Proof, Records, Result, Writing};
 use serde::{Deserialize, Serialize};
 
+use crate::base::fact::Fact;
 use crate::base::words::{bytes, count};
 
 /// One comparison of all folders.
@@ -38,13 +39,16 @@ pub(super) struct Round {
 }
 
 impl Round {
-    /// What cannot be read is a round that began before everything.
-    pub(super) fn parse(text: &str) -> Round {
-        serde_json::from_str(text).unwrap_or_default()
+    /// The round of a mirror that is under way. One that cannot be read began before everything.
+    pub(super) fn on_record(records: &Records, mirror: MirrorId) -> Result<Option<Round>> {
+        Ok(match fact(mirror).read(records)? {
+            None if fact(mirror).is_there(records)? => Some(Round::default()),
+            round => round,
+        })
     }
 
-    pub(super) fn text(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
+    pub(super) fn keep(&self, w: &mut Writing<'_>, mirror: MirrorId) -> Result<()> {
+        fact(mirror).keep(w, self)
     }
 
     /// The result, when every folder was compared. What is merely put back was perhaps never
@@ -94,8 +98,14 @@ impl Round {
     }
 }
 
+fn fact(mirror: MirrorId) -> Fact<Round> {
+    Fact::about(format!("audit of mirror {}", mirror.0))
+}
+
 #[cfg(test)]
 mod tests {
+    use fichier_state::Store;
+
     use super::*;
 
     #[test]
@@ -115,6 +125,17 @@ mod tests {
                 .detail
                 .ends_with(": 2 gone, and sent again; 1 not shown in their place, and there again")
         );
-        assert_eq!(Round::parse(&round.text()), round);
+    }
+
+    #[test]
+    fn a_round_is_on_record_as_it_was_kept_and_one_that_cannot_be_read_began_before_everything() {
+        let (dir, mirror) = (tempfile::tempdir().unwrap(), MirrorId(3));
+        let mut store = Store::open(dir.path()).unwrap();
+        assert_eq!(Round::on_record(&store, mirror).unwrap(), None);
+        let round = Round { begun_s: 7, files: 3, lost: 1, ..Round::default() };
+        store.write(|w| round.keep(w, mirror)).unwrap();
+        assert_eq!(Round::on_record(&store, mirror).unwrap(), Some(round));
+        store.write(|w| w.set_note("audit of mirror 3", Some("unreadable"))).unwrap();
+        assert_eq!(Round::on_record(&store, mirror).unwrap(), Some(Round::default()));
     }
 }

@@ -9,6 +9,7 @@ use fichier_api::FolderId;
 use fichier_state::VersionsFolder;
 
 use super::DAY_S;
+use crate::base::fact::Fact;
 use crate::remote::Remote;
 use crate::remote::error::{RemoteError, is_gone, is_local};
 use crate::remote::layout::utc_day;
@@ -41,7 +42,7 @@ impl Remote {
             self.state.read(|s| s.emptied_versions_folders(self.mirror, &today, MOST_KNOWN))?;
         let mut run = Run { calls, removed: 0 };
         for folder in emptied {
-            let seen_s = self.held_something_at(&folder)?;
+            let seen_s = self.state.read(|s| held_something_at_s(&folder).read(s))?;
             if seen_s.is_some_and(|seen_s| (seen_s..seen_s + DAY_S / 2).contains(&now_s)) {
                 continue;
             }
@@ -59,10 +60,14 @@ impl Remote {
                 // A tree so deep that a run does not come to its leaves waits for tomorrow.
                 Fate::OutOfCalls => return Ok(run.removed == 0),
             };
-            let seen = (!is_over).then(|| now_s.to_string());
+            let seen = held_something_at_s(&folder);
             self.state.write(|w| {
-                w.set_note(&note(&folder), seen.as_deref())?;
-                if is_over { w.forget_versions_folder(folder.id) } else { Ok(()) }
+                if is_over {
+                    seen.forget(w)?;
+                    w.forget_versions_folder(folder.id)
+                } else {
+                    seen.keep(w, &now_s)
+                }
             })?;
         }
         Ok(true)
@@ -109,13 +114,9 @@ impl Remote {
         run.removed += 1;
         Ok(Fate::Gone)
     }
-
-    fn held_something_at(&self, folder: &VersionsFolder) -> Result<Option<i64>, RemoteError> {
-        let text = self.state.read(|s| s.note(&note(folder)))?;
-        Ok(text.and_then(|text| text.parse().ok()))
-    }
 }
 
-fn note(folder: &VersionsFolder) -> String {
-    format!("versions folder {} held something", folder.id)
+/// When a listing showed something in an emptied folder; Unix seconds.
+fn held_something_at_s(folder: &VersionsFolder) -> Fact<i64> {
+    Fact::about(format!("versions folder {} held something", folder.id))
 }

@@ -82,7 +82,7 @@ impl Remote {
         let rows = self.state.read(|s| s.snapshots(self.mirror))?;
         let url = rows.into_iter().find(|row| row.id == on.id).and_then(|row| row.url);
         let Some(url) = url else { return self.give_up_snapshot(0) };
-        let canary = self.state.read(|s| ledger::canary(s, self.mirror))?;
+        let canary = self.state.read(|s| ledger::canary(self.mirror).read(s))?;
         let canary = canary.filter(|_| on.with_canary).map(|canary| canary.link);
         let urls: Vec<FileUrl> = [url.clone()].into_iter().chain(canary).collect();
         match self.client.move_files(&urls, folder).await {

@@ -94,7 +94,7 @@ impl Remote {
                 &made.whirlpool,
             )?;
             let since_s = w.now_s();
-            let with_canary = ledger::canary(w, self.mirror)?.is_none();
+            let with_canary = ledger::canary(self.mirror).read(w)?.is_none();
             Ledger::change(w, self.mirror, |ledger| {
                 let on = UnderWay {
                     id,
@@ -203,7 +203,7 @@ impl Remote {
         self.state.write(|w| {
             w.confirm_snapshot(on.id, &file.url)?;
             if let Some(canary) = &canary {
-                ledger::remember_canary(w, self.mirror, canary)?;
+                ledger::canary(self.mirror).keep(w, canary)?;
             }
             Ledger::change(w, self.mirror, |ledger| {
                 ledger.under_way = Some(on.clone());
