@@ -1,6 +1,6 @@
 //! The things that the service keeps: folders and files, as it describes them.
 //!
-//! Plain values without behaviour. How they come out of a reply is decided in `wire`; how a
+//! Plain values. How they come out of a reply is decided in `wire`; how a
 //! call reports them is said at the call.
 
 use std::collections::HashMap;
@@ -70,6 +70,13 @@ pub struct FolderListing {
     /// counts something else than it lists, or answered for another folder: a file that such a
     /// listing lacks may well exist (docs/api-notes.md, G.1 rows 3 and 28).
     pub complete: bool,
+}
+
+impl FolderListing {
+    /// The sub-folder of that name, if the listing shows one.
+    pub fn folder(&self, name: &RemoteName) -> Option<FolderId> {
+        self.folders.iter().find(|folder| folder.name == *name).map(|folder| folder.id)
+    }
 }
 
 /// The outcome for each file of a batch.

@@ -8,6 +8,7 @@ pub mod claims;
 pub mod error;
 pub mod execute;
 pub mod finish;
+pub(crate) mod folders;
 pub mod habits;
 pub mod layout;
 pub mod ledger;
@@ -20,7 +21,6 @@ pub mod trust;
 
 mod bring;
 mod folder_move;
-mod folders;
 mod lost;
 mod prune;
 mod versions;

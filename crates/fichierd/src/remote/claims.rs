@@ -29,6 +29,7 @@ use crate::base::fact::{Fact, Flag};
 use crate::base::state::State;
 use crate::remote::Remote;
 use crate::remote::error::{RemoteError, TargetRefused};
+use crate::remote::folders::FoundFolder;
 use crate::remote::layout::OWN_FOLDER;
 use crate::remote::ledger;
 
@@ -208,23 +209,13 @@ impl Claiming<'_> {
             }
         }
         let own = match own {
-            Some(own) => own,
-            None => self.folder_in(target, OWN_FOLDER).await?,
+            Some(own) => FoundFolder::Unread(own),
+            None => FoundFolder::Unread(target).step_into(self.client, OWN_FOLDER).await?,
         };
-        let folder = self.folder_in(own, EPOCH_FOLDER).await?;
-        let made = self.client.list_folder(folder).await?;
+        let folder = own.step_into(self.client, EPOCH_FOLDER).await?.id();
+        let listing = self.client.list_folder(folder).await?;
         self.state.write(|w| remember_folder(w, self.mirror.id, Some(folder)))?;
-        Ok((folder, Claims::of(&made)))
-    }
-
-    /// A sub-folder by name; made if it is not there.
-    async fn folder_in(&self, parent: FolderId, name: &str) -> Result<FolderId, RemoteError> {
-        let name = RemoteName::encode(name.as_bytes());
-        let listing = self.client.list_folder(parent).await?;
-        match listing.folders.iter().find(|folder| folder.name == name) {
-            Some(folder) => Ok(folder.id),
-            None => Ok(self.client.make_folder(parent, &name).await?.id),
-        }
+        Ok((folder, Claims::of(&listing)))
     }
 
     /// What the claims mean, written down; the number of the next.

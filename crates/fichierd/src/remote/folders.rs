@@ -1,7 +1,8 @@
-//! Folders on the service: made when something first goes into them, adopted when they are there.
+//! Folders of the mirror on the service: made when something first goes into them, adopted when
+//! they are there. How a folder is found or made by its name is in `by_name`, for all of `remote`
+//! and `upkeep`.
 
-use std::collections::HashMap;
-use std::sync::{MutexGuard, PoisonError};
+mod by_name;
 
 use fichier_api::names::RemoteName;
 use fichier_api::{ErrorKind, FolderId, FolderListing};
@@ -9,9 +10,10 @@ use fichier_state::{
     Folder, FolderFacts, FolderKey, ForeignFile, Intent, Metadata, RelPath, RemoteSpot, failpoint,
 };
 
+use self::by_name::may_exist;
+pub(crate) use self::by_name::{FoundFolder, SubFolder};
 use crate::remote::Remote;
 use crate::remote::error::{RemoteError, is_gone, is_local};
-use crate::remote::habits::Habits;
 
 impl Remote {
     /// Makes the folder `path`, whose parent is there.
@@ -41,27 +43,14 @@ impl Remote {
         let intent = Intent::MakeFolder { parent, name: name.clone(), path: path.clone() };
         let intent = self.state.write(|w| w.begin(self.mirror, &intent))?;
         failpoint::reached("folder:begun");
-        let there = self.found_before(parent, &name).await?;
-        let made = match there {
-            // It is older than us, or somebody else's: what is in it is looked at first.
-            Some(id) => Err(id),
-            None => Ok(self.client.make_folder(parent, &name).await),
-        };
-        let (spot, name) = match made {
-            Err(id) => (RemoteSpot { id, made_by_us: false, listed: false }, name),
-            Ok(Ok(made)) => {
+        let (spot, name) = match self.sub_folder(parent, &name).await? {
+            SubFolder::Made(made) => {
                 failpoint::reached("folder:made");
                 (RemoteSpot { id: made.id, made_by_us: true, listed: true }, made.name)
             }
-            Ok(Err(error)) if may_exist(&error) => match self.find_folder(parent, &name).await? {
-                // Whether it is ours or older than us cannot be told: treat it as not ours.
-                Some(id) => (RemoteSpot { id, made_by_us: false, listed: false }, name),
-                None => {
-                    self.state.write(|w| w.resolve(intent))?;
-                    return Err(error.into());
-                }
-            },
-            Ok(Err(error)) if is_gone(&error) && !parent_path.is_root() => {
+            // It may be older than us, or somebody else's: what is in it is looked at first.
+            SubFolder::There(id) => (RemoteSpot { id, made_by_us: false, listed: false }, name),
+            SubFolder::Absent(error) if is_gone(&error) && !parent_path.is_root() => {
                 if !self.is_folder_gone(parent).await? {
                     return Err(error.into());
                 }
@@ -69,11 +58,13 @@ impl Remote {
                 self.forget_gone(parent_key, &parent_path)?;
                 return Box::pin(self.ensure_folder(path)).await;
             }
-            Ok(Err(error)) => return Err(error.into()),
+            SubFolder::Absent(error) => {
+                if may_exist(&error) {
+                    self.state.write(|w| w.resolve(intent))?;
+                }
+                return Err(error.into());
+            }
         };
-        if spot.made_by_us {
-            self.remember_made(parent, spot.id, &name);
-        }
         let other_name = (name != RemoteName::encode(path.name())).then_some(name);
         self.state.write(|w| {
             w.set_folder_remote(folder.key, Some(spot), other_name.as_ref())?;
@@ -159,50 +150,6 @@ impl Remote {
         Ok(())
     }
 
-    /// The folder of that name that is there already, where a probe has shown that `mkdir` would
-    /// not say so. Costs one listing of each parent in a cycle, two
-    /// if it is empty, and none where we made it just now.
-    async fn found_before(
-        &self,
-        parent: FolderId,
-        name: &RemoteName,
-    ) -> Result<Option<FolderId>, RemoteError> {
-        if !self.state.read(|s| Habits::read(s))?.mkdir_hides_what_is_there() {
-            return Ok(None);
-        }
-        if let Some(names) = self.names_there().get(&parent) {
-            return Ok(names.get(name).copied());
-        }
-        let listing = self.look_into(parent).await?;
-        let names: HashMap<RemoteName, FolderId> =
-            listing.folders.into_iter().map(|folder| (folder.name, folder.id)).collect();
-        let found = names.get(name).copied();
-        self.names_there().insert(parent, names);
-        Ok(found)
-    }
-
-    fn remember_made(&self, parent: FolderId, made: FolderId, name: &RemoteName) {
-        let mut there = self.names_there();
-        if let Some(names) = there.get_mut(&parent) {
-            names.insert(name.clone(), made);
-        }
-        there.insert(made, HashMap::new());
-    }
-
-    fn names_there(&self) -> MutexGuard<'_, HashMap<FolderId, HashMap<RemoteName, FolderId>>> {
-        self.names_there.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Looks for a sub-folder by name. Costs one listing, or two.
-    pub(crate) async fn find_folder(
-        &self,
-        parent: FolderId,
-        name: &RemoteName,
-    ) -> Result<Option<FolderId>, RemoteError> {
-        let listing = self.look_into(parent).await?;
-        Ok(listing.folders.iter().find(|folder| folder.name == *name).map(|folder| folder.id))
-    }
-
     /// Reads the contents of a folder that was there before us, so that identical files can be
     /// adopted and sub-folders used. Costs one listing. Nothing is ever removed because of it
     /// (I11). Returns whether the listing was believed: one that shows nothing is so only if
@@ -259,8 +206,8 @@ impl Remote {
             w.set_foreign(folder.key, &foreign)?;
             for child in children.iter().filter(|child| child.remote.is_none()) {
                 let name = RemoteName::encode(&child.name);
-                if let Some(found) = listing.folders.iter().find(|found| found.name == name) {
-                    let spot = RemoteSpot { id: found.id, made_by_us: false, listed: false };
+                if let Some(id) = listing.folder(&name) {
+                    let spot = RemoteSpot { id, made_by_us: false, listed: false };
                     w.set_folder_remote(child.key, Some(spot), None)?;
                 }
             }
@@ -274,9 +221,4 @@ impl Remote {
         tracing::debug!(path = %path, files = foreign.len(), "listed a folder that was there before");
         Ok(())
     }
-}
-
-/// Whether a refusal or a lost reply leaves open that the folder is there now (K13, U15).
-fn may_exist(error: &fichier_api::Error) -> bool {
-    matches!(error.kind, ErrorKind::NameTaken { .. }) || error.outcome_unknown()
 }

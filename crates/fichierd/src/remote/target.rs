@@ -9,12 +9,13 @@
 
 use fichier_api::names::RemoteName;
 use fichier_api::{Client, ErrorKind, FolderId, FolderListing};
-use fichier_state::{Mirror, MirrorId, NewVersion, RelPath, RemoteSpot, Retired, failpoint};
+use fichier_state::{Mirror, MirrorId, NewVersion, RelPath, RemoteSpot, Retired};
 
 use crate::base::fact::Flag;
 use crate::base::state::State;
 use crate::remote::claims::{self, EPOCH_FOLDER, take_over};
 use crate::remote::error::{RemoteError, TargetRefused};
+use crate::remote::folders::FoundFolder;
 use crate::remote::layout::{OWN_FOLDER, Places, utc_day};
 use crate::remote::ledger;
 use crate::remote::owner;
@@ -101,11 +102,10 @@ impl Preparing<'_> {
         let mut here = FolderId::ROOT;
         for name in self.mirror.target.split('/').filter(|part| !part.is_empty()) {
             let name = RemoteName::encode(name.as_bytes());
-            let listing = self.client.list_folder(here).await?;
-            let Some(found) = listing.folders.iter().find(|folder| folder.name == name) else {
+            let Some(found) = self.client.list_folder(here).await?.folder(&name) else {
                 return Ok(false);
             };
-            here = found.id;
+            here = found;
         }
         Ok(here == recorded)
     }
@@ -117,11 +117,11 @@ impl Preparing<'_> {
 
     /// Walks down from the account's root.
     async fn find_or_make(&self, recorded: Option<RemoteSpot>) -> Result<Prepared, RemoteError> {
-        let mut here = Found::Listed(self.client.list_folder(FolderId::ROOT).await?);
-        let mut made_by_us = false;
+        let mut here = FoundFolder::Listed(self.client.list_folder(FolderId::ROOT).await?);
         for name in self.mirror.target.split('/').filter(|part| !part.is_empty()) {
-            (here, made_by_us) = self.step_into(here, name).await?;
+            here = here.step_into(self.client, name).await?;
         }
+        let made_by_us = here.is_new();
         let was = recorded.map(|spot| spot.id);
         if was.is_some() && was != Some(here.id()) {
             if !self.is_approved()? {
@@ -160,14 +160,17 @@ impl Preparing<'_> {
         Ok(prepared)
     }
 
-    async fn own_folders(&self, target: Found, root: FolderId) -> Result<Prepared, RemoteError> {
-        let (own, _) = self.step_into(target, OWN_FOLDER).await?;
-        let own = self.listed(own).await?;
-        let state = own.folders.iter().find(|folder| folder.name.as_str() == ledger::STATE_FOLDER);
-        let (own_id, state) = (own.id, state.map(|folder| folder.id));
-        self.state.write(|w| ledger::remember_folders(w, self.mirror.id, own_id, state))?;
-        let (incoming, _) = self.step_into(Found::Listed(own.clone()), "incoming").await?;
-        let incoming = self.listed(incoming).await?;
+    async fn own_folders(
+        &self,
+        target: FoundFolder,
+        root: FolderId,
+    ) -> Result<Prepared, RemoteError> {
+        let client = self.client;
+        let own = target.step_into(client, OWN_FOLDER).await?.listed(client).await?;
+        let state = own.folder(&RemoteName::encode(ledger::STATE_FOLDER.as_bytes()));
+        self.state.write(|w| ledger::remember_folders(w, self.mirror.id, own.id, state))?;
+        let own = FoundFolder::Listed(own);
+        let incoming = own.clone().step_into(client, "incoming").await?.listed(client).await?;
         let installation = self.installation()?;
         let other = incoming.folders.iter().find(|folder| folder.name.as_str() != installation);
         if let Some(other) = other
@@ -177,21 +180,20 @@ impl Preparing<'_> {
             let other = other.name.as_str().to_owned();
             return Err(TargetRefused::OwnedByAnother { other }.into());
         }
-        let (staging, made) = self.step_into(Found::Listed(incoming), &installation).await?;
-        let (versions, _) = self.step_into(Found::Listed(own.clone()), "versions").await?;
-        let (claims, claims_made) = self.step_into(Found::Listed(own), EPOCH_FOLDER).await?;
+        let staging = FoundFolder::Listed(incoming).step_into(client, &installation).await?;
+        let versions = own.clone().step_into(client, "versions").await?;
+        let claims = own.step_into(client, EPOCH_FOLDER).await?;
         let places = Places { root, incoming: staging.id(), versions: versions.id() };
         self.day_folder(versions).await?;
-        let staging =
-            if made { None } else { Some(self.client.list_folder(places.incoming).await?) };
-        Ok(Prepared { places, staging, claims: Some((claims.id(), claims_made)) })
+        let listing = if staging.is_new() { None } else { Some(staging.listed(client).await?) };
+        Ok(Prepared { places, staging: listing, claims: Some((claims.id(), claims.is_new())) })
     }
 
     /// Today's versions folder, so that the first edit costs no more than later ones.
-    async fn day_folder(&self, versions: Found) -> Result<(), RemoteError> {
+    async fn day_folder(&self, versions: FoundFolder) -> Result<(), RemoteError> {
         let day = utc_day(self.state.now_s());
         if self.state.read(|s| s.retired_room(self.mirror.id, &day))?.is_empty() {
-            let (folder, _) = self.step_into(versions, &day).await?;
+            let folder = versions.step_into(self.client, &day).await?;
             self.state.write(|w| w.add_versions_folder(self.mirror.id, &day, 1, folder.id()))?;
         }
         Ok(())
@@ -231,38 +233,6 @@ impl Preparing<'_> {
         Ok(())
     }
 
-    /// A sub-folder by name, made if it is not there. Whether it was made.
-    async fn step_into(&self, parent: Found, name: &str) -> Result<(Found, bool), RemoteError> {
-        let name = RemoteName::encode(name.as_bytes());
-        let parent = match parent {
-            Found::Empty(id) => id,
-            Found::Unread(_) | Found::Listed(_) => {
-                let listing = self.listed(parent).await?;
-                if let Some(found) = listing.folders.iter().find(|folder| folder.name == name) {
-                    return Ok((Found::Unread(found.id), false));
-                }
-                listing.id
-            }
-        };
-        let made = self.client.make_folder(parent, &name).await?;
-        failpoint::reached("target:made");
-        Ok((Found::Empty(made.id), true))
-    }
-
-    async fn listed(&self, folder: Found) -> Result<FolderListing, RemoteError> {
-        Ok(match folder {
-            Found::Listed(listing) => listing,
-            Found::Unread(id) => self.client.list_folder(id).await?,
-            Found::Empty(id) => FolderListing {
-                id,
-                name: String::new(),
-                folders: Vec::new(),
-                files: Vec::new(),
-                complete: true,
-            },
-        })
-    }
-
     fn installation(&self) -> Result<String, RemoteError> {
         Ok(self.state.read(|s| s.installation())?.unwrap_or_default())
     }
@@ -279,24 +249,6 @@ impl Preparing<'_> {
 /// Lets a mirror start anew with a target that is gone, once.
 pub fn start_anew(mirror: &str) -> Flag {
     Flag::named(format!("approved target of {mirror}"))
-}
-
-enum Found {
-    /// Made just now: nothing can be in it.
-    Empty(FolderId),
-    /// There already, contents not read.
-    Unread(FolderId),
-    /// There already, contents read.
-    Listed(FolderListing),
-}
-
-impl Found {
-    fn id(&self) -> FolderId {
-        match self {
-            Found::Empty(id) | Found::Unread(id) => *id,
-            Found::Listed(listing) => listing.id,
-        }
-    }
 }
 
 /// A file in the staging folder that nobody waits for, as a version.

@@ -1,11 +1,12 @@
 //! The versions folders: `<target>/.fichierd/versions/<UTC day>`, at most 4,000 items each.
 
+use fichier_api::FolderId;
 use fichier_api::names::RemoteName;
-use fichier_api::{ErrorKind, FolderId};
 use fichier_state::{Folder, Mirror, RelPath};
 
 use crate::remote::Remote;
 use crate::remote::error::{RemoteError, is_gone, is_local};
+use crate::remote::folders::SubFolder;
 use crate::remote::layout::utc_day;
 
 /// A listing shows 5,000 rows at most (A.5); a folder that came near would stop being readable.
@@ -54,24 +55,13 @@ impl Remote {
         let name = if seq == 1 { day.to_owned() } else { format!("{day}.{seq}") };
         let name = RemoteName::encode(name.as_bytes());
         let parent = self.places.versions;
-        let id = match self.client.make_folder(parent, &name).await {
-            Ok(made) => made.id,
-            Err(error)
-                if matches!(error.kind, ErrorKind::NameTaken { .. }) || error.outcome_unknown() =>
-            {
-                let listing = self.look_into(parent).await?;
-                match listing.folders.iter().find(|folder| folder.name == name) {
-                    Some(folder) => folder.id,
-                    None => return Err(error.into()),
-                }
-            }
-            Err(error) => {
-                if is_gone(&error) {
-                    self.versions_are_gone()?;
-                }
-                return Err(error.into());
-            }
-        };
+        let found = self.sub_folder(parent, &name).await?;
+        if let SubFolder::Absent(error) = &found
+            && is_gone(error)
+        {
+            self.versions_are_gone()?;
+        }
+        let id = found.id()?;
         self.state.write(|w| w.add_versions_folder(self.mirror, day, seq, id))?;
         Ok(id)
     }

@@ -46,6 +46,5 @@ pub(super) async fn walk_down(client: &Client, target: &str) -> Result<Place, Re
 }
 
 fn folder_in(listing: &FolderListing, name: &str) -> Option<FolderId> {
-    let name = RemoteName::encode(name.as_bytes());
-    listing.folders.iter().find(|folder| folder.name == name).map(|folder| folder.id)
+    listing.folder(&RemoteName::encode(name.as_bytes()))
 }

@@ -7,7 +7,8 @@ use fichier_state::{Intent, SnapshotRow};
 
 use super::keep::removable;
 use crate::remote::Remote;
-use crate::remote::error::RemoteError;
+use crate::remote::error::{RemoteError, is_gone};
+use crate::remote::folders::SubFolder;
 use crate::remote::layout::OWN_FOLDER;
 use crate::remote::ledger::{self, STATE_FOLDER};
 use crate::remote::ledger::{Ledger, UnderWay};
@@ -32,11 +33,15 @@ impl Remote {
         }
         let own = match ledger.own_folder {
             Some(own) => own,
-            None => self.folder_in(self.places.root, OWN_FOLDER).await?,
+            None => {
+                let name = RemoteName::encode(OWN_FOLDER.as_bytes());
+                self.sub_folder(self.places.root, &name).await?.id()?
+            }
         };
-        let folder = match self.folder_in(own, STATE_FOLDER).await {
+        let name = RemoteName::encode(STATE_FOLDER.as_bytes());
+        let folder = match self.sub_folder(own, &name).await.and_then(SubFolder::id) {
             // Somebody removed `.fichierd`; the next look at the target makes it again.
-            Err(RemoteError::Api(error)) if matches!(error.kind, ErrorKind::NotFound) => {
+            Err(RemoteError::Api(error)) if is_gone(&error) => {
                 self.forget_state_folder()?;
                 return Err(error.into());
             }
@@ -46,21 +51,6 @@ impl Remote {
             Ledger::change(w, self.mirror, |ledger| ledger.state_folder = Some(folder))
         })?;
         Ok(folder)
-    }
-
-    /// Makes a folder, or finds it if it is there.
-    async fn folder_in(&self, parent: FolderId, name: &str) -> Result<FolderId, RemoteError> {
-        let name = RemoteName::encode(name.as_bytes());
-        let error = match self.client.make_folder(parent, &name).await {
-            Ok(made) => return Ok(made.id),
-            Err(error) => error,
-        };
-        if !matches!(error.kind, ErrorKind::NameTaken { .. }) && !error.outcome_unknown() {
-            return Err(error.into());
-        }
-        let listing = self.client.list_folder(parent).await?;
-        let found = listing.folders.iter().find(|folder| folder.name == name);
-        found.map(|folder| folder.id).ok_or(error.into())
     }
 
     fn forget_state_folder(&self) -> Result<(), RemoteError> {

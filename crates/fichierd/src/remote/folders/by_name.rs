@@ -1,0 +1,186 @@
+//! A sub-folder by name, made if it is missing: the way to each folder that the program keeps on
+//! the service.
+//!
+//! The service has no call for that, and what its `mkdir` does about a name in use differs: it may
+//! refuse, answer with the folder that is there, or make a second one (G.1 row 9). Two ways, by what
+//! is known of the parent:
+//!
+//! * [`FoundFolder::step_into`], where nothing is on record yet: looks first, always.
+//! * [`Remote::sub_folder`], where a record says that the folder is missing: makes first, which saves
+//!   the listing, and looks after a refusal or a lost reply (K13, U15). Where a probe has shown that
+//!   `mkdir` hides what is there, it looks first: one listing of each parent in a cycle, two if the
+//!   parent seems to be empty (X08), and none where the parent was made in that cycle.
+//!
+//! A folder counts as made by us only if this call made it; whether one that turned up after a lost
+//! reply is ours cannot be told. Nothing is written to the state: intents and records are the
+//! caller's.
+//!
+//! The numbers of `claims` stay apart (a refused name is the answer there), as do `probe` (which
+//! asks how `mkdir` behaves) and `fichierd remote mkdir` (a name in use is the person's to decide).
+
+use std::collections::HashMap;
+use std::sync::{MutexGuard, PoisonError};
+
+use fichier_api::names::RemoteName;
+use fichier_api::{Client, Error, ErrorKind, FolderId, FolderListing, RemoteFolder};
+use fichier_state::failpoint;
+
+use crate::remote::Remote;
+use crate::remote::error::{RemoteError, is_gone};
+use crate::remote::habits::Habits;
+
+/// A folder on the way down from the account's root, with what is known of its contents.
+#[derive(Clone)]
+pub(crate) enum FoundFolder {
+    /// Made just now: nothing can be in it.
+    Empty(FolderId),
+    /// There already, contents not read.
+    Unread(FolderId),
+    /// There already, contents read.
+    Listed(FolderListing),
+}
+
+impl FoundFolder {
+    pub(crate) fn id(&self) -> FolderId {
+        match self {
+            FoundFolder::Empty(id) | FoundFolder::Unread(id) => *id,
+            FoundFolder::Listed(listing) => listing.id,
+        }
+    }
+
+    /// Whether it was made just now.
+    pub(crate) fn is_new(&self) -> bool {
+        matches!(self, FoundFolder::Empty(_))
+    }
+
+    /// Its contents. Costs a listing if they are not known.
+    pub(crate) async fn listed(self, client: &Client) -> Result<FolderListing, Error> {
+        Ok(match self {
+            FoundFolder::Listed(listing) => listing,
+            FoundFolder::Unread(id) => client.list_folder(id).await?,
+            FoundFolder::Empty(id) => FolderListing {
+                id,
+                name: String::new(),
+                folders: Vec::new(),
+                files: Vec::new(),
+                complete: true,
+            },
+        })
+    }
+
+    /// A sub-folder by name, made if it is missing. Costs a listing if the contents are not known,
+    /// and a call if it is made.
+    pub(crate) async fn step_into(self, client: &Client, name: &str) -> Result<FoundFolder, Error> {
+        let name = RemoteName::encode(name.as_bytes());
+        let listing = self.listed(client).await?;
+        if let Some(found) = listing.folder(&name) {
+            return Ok(FoundFolder::Unread(found));
+        }
+        let made = client.make_folder(listing.id, &name).await?;
+        failpoint::reached("target:made");
+        Ok(FoundFolder::Empty(made.id))
+    }
+}
+
+/// What came of asking for a sub-folder.
+pub(crate) enum SubFolder {
+    /// It is there; somebody else, or an earlier call, may have made it.
+    There(FolderId),
+    /// This call made it, under a name that the service may have changed.
+    Made(RemoteFolder),
+    /// It is not there: its parent is gone, or the service refused to make it.
+    Absent(Error),
+}
+
+impl SubFolder {
+    /// The folder, whoever made it.
+    pub(crate) fn id(self) -> Result<FolderId, RemoteError> {
+        match self {
+            SubFolder::There(id) => Ok(id),
+            SubFolder::Made(made) => Ok(made.id),
+            SubFolder::Absent(error) => Err(error.into()),
+        }
+    }
+}
+
+impl Remote {
+    /// A sub-folder by name, made if it is missing. Costs one call, and a listing or two in the cases
+    /// that the module names.
+    ///
+    /// # Errors
+    ///
+    /// What a listing meets: whether the folder is there is not known then. An error that shows that
+    /// it is not there is [`SubFolder::Absent`].
+    pub(crate) async fn sub_folder(
+        &self,
+        parent: FolderId,
+        name: &RemoteName,
+    ) -> Result<SubFolder, RemoteError> {
+        match self.found_before(parent, name).await {
+            Ok(Some(id)) => return Ok(SubFolder::There(id)),
+            Ok(None) => {}
+            Err(RemoteError::Api(error)) if is_gone(&error) => {
+                return Ok(SubFolder::Absent(error));
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(match self.client.make_folder(parent, name).await {
+            Ok(made) => {
+                self.remember_made(parent, &made);
+                SubFolder::Made(made)
+            }
+            Err(error) if may_exist(&error) => match self.find_folder(parent, name).await? {
+                Some(id) => SubFolder::There(id),
+                None => SubFolder::Absent(error),
+            },
+            Err(error) => SubFolder::Absent(error),
+        })
+    }
+
+    /// The folder of that name that is there already, where a probe has shown that `mkdir` would
+    /// not say so; of any other service nothing is asked.
+    pub(super) async fn found_before(
+        &self,
+        parent: FolderId,
+        name: &RemoteName,
+    ) -> Result<Option<FolderId>, RemoteError> {
+        if !self.state.read(|s| Habits::read(s))?.mkdir_hides_what_is_there() {
+            return Ok(None);
+        }
+        if let Some(names) = self.names_there().get(&parent) {
+            return Ok(names.get(name).copied());
+        }
+        let listing = self.look_into(parent).await?;
+        let names: HashMap<RemoteName, FolderId> =
+            listing.folders.into_iter().map(|folder| (folder.name, folder.id)).collect();
+        let found = names.get(name).copied();
+        self.names_there().insert(parent, names);
+        Ok(found)
+    }
+
+    /// Looks for a sub-folder by name. Costs one listing, or two.
+    pub(crate) async fn find_folder(
+        &self,
+        parent: FolderId,
+        name: &RemoteName,
+    ) -> Result<Option<FolderId>, RemoteError> {
+        Ok(self.look_into(parent).await?.folder(name))
+    }
+
+    fn remember_made(&self, parent: FolderId, made: &RemoteFolder) {
+        let mut there = self.names_there();
+        if let Some(names) = there.get_mut(&parent) {
+            names.insert(made.name.clone(), made.id);
+        }
+        there.insert(made.id, HashMap::new());
+    }
+
+    fn names_there(&self) -> MutexGuard<'_, HashMap<FolderId, HashMap<RemoteName, FolderId>>> {
+        self.names_there.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a refusal or a lost reply leaves open that the folder is there now (K13, U15).
+pub(super) fn may_exist(error: &Error) -> bool {
+    matches!(error.kind, ErrorKind::NameTaken { .. }) || error.outcome_unknown()
+}
