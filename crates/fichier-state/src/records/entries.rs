@@ -78,6 +78,12 @@ pub enum Origin {
 }
 
 impl Entry {
+    /// The name that a copy of it has at the service: the recorded one, or else its own, encoded.
+    pub fn remote_name(&self) -> RemoteName {
+        let recorded = self.remote().and_then(|copy| copy.remote_name.clone());
+        recorded.unwrap_or_else(|| RemoteName::encode(&self.name))
+    }
+
     /// The copy at the service; an empty file or a link has none.
     pub fn remote(&self) -> Option<&RemoteCopy> {
         match &self.content {

@@ -52,6 +52,13 @@ pub struct Folder {
     pub unmanaged: bool,
 }
 
+impl Folder {
+    /// The name that it has at the service: the recorded one, or else its own, encoded.
+    pub fn remote_name(&self) -> RemoteName {
+        self.remote_name.clone().unwrap_or_else(|| RemoteName::encode(&self.name))
+    }
+}
+
 /// Everything that the disk says about a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FolderFacts {

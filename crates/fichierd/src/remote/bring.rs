@@ -78,10 +78,11 @@ impl Parcel {
         other_names: impl IntoIterator<Item = &'a RemoteName>,
     ) -> Option<Parcel> {
         let copy = entry.remote()?;
-        let name = copy.remote_name.clone().unwrap_or_else(|| RemoteName::encode(&entry.name));
         Some(Parcel {
             url: copy.url.clone(),
-            names: std::iter::once(name).chain(other_names.into_iter().cloned()).collect(),
+            names: std::iter::once(entry.remote_name())
+                .chain(other_names.into_iter().cloned())
+                .collect(),
             size_bytes: entry.stamp.size_bytes,
             whirlpool: Some(copy.whirlpool),
         })

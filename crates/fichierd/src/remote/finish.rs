@@ -146,9 +146,7 @@ impl Remote {
                 if waiting.contains(&path) {
                     return Ok(());
                 }
-                let kept = entry.remote().and_then(|copy| copy.remote_name.clone());
-                let name = kept.unwrap_or_else(|| RemoteName::encode(&entry.name));
-                names.push((url.clone(), name));
+                names.push((url.clone(), entry.remote_name()));
             }
         }
         self.rename_as_recorded(&names, &[id]).await
@@ -189,9 +187,7 @@ impl Remote {
         let Some((_, spot)) = there.zip(folder.and_then(|folder| folder.remote)) else {
             return Ok(moved);
         };
-        let name = entry.remote().and_then(|copy| copy.remote_name.clone());
-        let name = name.unwrap_or_else(|| RemoteName::encode(&entry.name));
-        Ok(Moved { into: spot.id, name, ..moved })
+        Ok(Moved { into: spot.id, name: entry.remote_name(), ..moved })
     }
 
     /// Those that go back may be in their new folder by now, under new links. Costs a listing.
@@ -373,8 +369,7 @@ impl Remote {
             Err(error) => return Err(error.into()),
         };
         if is_there {
-            let name = folder.remote_name.clone();
-            let name = name.unwrap_or_else(|| RemoteName::encode(&folder.name));
+            let name = folder.remote_name();
             let files = self.state.read(|s| s.count_below(key))?.files;
             self.confirm_retired_folder(&folder, &name, into, until_s, files)?;
         } else {

@@ -41,8 +41,7 @@ impl Remote {
             None => None,
         };
         let Some(RemoteSpot { id: from, .. }) = old_parent else { return Ok(false) };
-        let name_before =
-            folder.remote_name.clone().unwrap_or_else(|| RemoteName::encode(&folder.name));
+        let name_before = folder.remote_name();
         let name = RemoteName::encode(moved.to.name());
         let rename = (name != name_before).then_some(name);
         let intent = Intent::MoveFolder {

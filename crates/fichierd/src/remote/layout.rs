@@ -1,8 +1,6 @@
 //! Where things are in the target, and what they are called.
 
 use fichier_api::FolderId;
-use fichier_api::names::RemoteName;
-use fichier_state::{Entry, RemoteCopy};
 
 /// The folder, at the top of a target, that holds what is not the mirror itself.
 pub const OWN_FOLDER: &str = ".fichierd";
@@ -24,9 +22,4 @@ pub(crate) fn utc_day(now_s: i64) -> String {
         |_| "unknown-day".to_owned(),
         |now| now.to_zoned_datetime(jiff::tz::TimeZone::UTC).date().to_string(),
     )
-}
-
-/// The name that the service has for a file of ours.
-pub(crate) fn name_of(entry: &Entry, copy: &RemoteCopy) -> RemoteName {
-    copy.remote_name.clone().unwrap_or_else(|| RemoteName::encode(&entry.name))
 }

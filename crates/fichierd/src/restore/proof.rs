@@ -11,7 +11,6 @@
 use std::os::unix::fs::MetadataExt as _;
 
 use fichier_api::Whirlpool;
-use fichier_api::names::RemoteName;
 use fichier_state::{Entry, ForeignFile, MirrorId, Proof, ProofKind, RelPath};
 use serde::{Deserialize, Serialize};
 
@@ -123,7 +122,7 @@ fn send_again(
     // Kept from being taken for the right one: its hash is not the one that the service tells.
     let odd = ForeignFile {
         url: copy.url.clone(),
-        name: copy.remote_name.clone().unwrap_or_else(|| RemoteName::encode(&entry.name)),
+        name: entry.remote_name(),
         size_bytes: entry.stamp.size_bytes,
         whirlpool: None,
     };

@@ -10,7 +10,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use fichier_api::names::RemoteName;
 use fichier_api::{FileUrl, FolderListing, RemoteFile, RemoteFolder};
 use fichier_state::{Entry, Folder, FolderKey, RelPath, RemoteSpot};
 use tokio_util::sync::CancellationToken;
@@ -21,7 +20,6 @@ use crate::remote::Remote;
 use crate::remote::error::{RemoteError, is_gone};
 use crate::remote::execute::Executor;
 use crate::remote::layout::OWN_FOLDER;
-use crate::remote::layout::name_of;
 
 /// How a look went.
 #[derive(Clone, Copy, Debug, Default)]
@@ -134,8 +132,7 @@ impl Remote {
             listing.files.iter().map(|file| (&file.url, file)).collect();
         let files = entries.iter().filter(|entry| !is_shown(entry, &shown));
         let folders = children.iter().filter(|child| {
-            let name = child.remote_name.clone();
-            let name = name.unwrap_or_else(|| RemoteName::encode(&child.name));
+            let name = child.remote_name();
             let is_it = |shown: &RemoteFolder, id| shown.id == id && shown.name == name;
             child.remote.is_some_and(|spot| !listing.folders.iter().any(|f| is_it(f, spot.id)))
         });
@@ -194,7 +191,7 @@ impl Remote {
 fn is_shown(entry: &Entry, shown: &HashMap<&FileUrl, &RemoteFile>) -> bool {
     let Some(copy) = entry.remote() else { return true };
     shown.get(&copy.url).is_some_and(|file| {
-        file.name == name_of(entry, copy)
+        file.name == entry.remote_name()
             && file.size_bytes == entry.stamp.size_bytes
             && file.whirlpool.is_none_or(|hash| hash == copy.whirlpool)
     })

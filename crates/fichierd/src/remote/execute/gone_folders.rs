@@ -2,7 +2,6 @@
 //! when a listing shows them empty.
 
 use fichier_api::ErrorKind;
-use fichier_api::names::RemoteName;
 use fichier_state::{Folder, Intent, RelPath, failpoint};
 
 use crate::remote::error::{RemoteError, is_local};
@@ -20,7 +19,7 @@ impl Executor {
         if self.is_folder_back(path)? {
             return Ok(());
         }
-        let name = folder.remote_name.clone().unwrap_or_else(|| RemoteName::encode(&folder.name));
+        let name = folder.remote_name();
         let into = self.remote.versions_folder(1, Some(&name)).await?;
         let until_s = self.remote.state.now_s();
         let intent = Intent::RetireFolder { folder: folder.key, id: spot.id, into, until_s };

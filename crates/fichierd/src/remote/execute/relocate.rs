@@ -236,10 +236,7 @@ impl Remote {
             self.dirty.mark(relocation.to.path.clone());
             return Ok(None);
         }
-        let from_name = entry
-            .remote()
-            .and_then(|copy| copy.remote_name.clone())
-            .unwrap_or_else(|| RemoteName::encode(&entry.name));
+        let from_name = entry.remote_name();
         let to_name = relocation.to.remote_name();
         let changes_both = entry.folder != to_row && from_name != to_name;
         let to_local = relocation.to.path.name();

@@ -112,11 +112,10 @@ impl Leaving {
             What::Version(version) => (version.size_bytes, version.whirlpool),
         };
         let name = match &self.what {
-            What::Ours(entry) => entry.remote().and_then(|copy| copy.remote_name.clone()),
-            What::Foreign(_, file) => Some(file.name.clone()),
-            What::Version(_) => None,
+            What::Ours(entry) => entry.remote_name(),
+            What::Foreign(_, file) => file.name.clone(),
+            What::Version(_) => RemoteName::encode(self.path.name()),
         };
-        let name = name.unwrap_or_else(|| RemoteName::encode(self.path.name()));
         Parcel::new(&self.url, vec![name], size_bytes, whirlpool)
     }
 

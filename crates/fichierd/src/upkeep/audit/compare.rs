@@ -9,8 +9,6 @@ use fichier_api::names::RemoteName;
 use fichier_api::{FileUrl, FolderListing, RemoteFile};
 use fichier_state::{Content, Entry, Folder, ForeignFile, Origin, RemoteCopy};
 
-use crate::remote::layout::name_of;
-
 /// A file that was confirmed so recently may not be listed yet, where nothing else is known.
 pub(super) const FRESH_S: i64 = 10 * 60;
 
@@ -63,7 +61,7 @@ pub(super) fn compare(
             }
             continue;
         };
-        let name = name_of(entry, copy);
+        let name = entry.remote_name();
         let is_same = file.size_bytes == entry.stamp.size_bytes
             && file.whirlpool.is_none_or(|hash| hash == copy.whirlpool);
         if !is_same {
@@ -81,9 +79,8 @@ pub(super) fn compare(
     }
     for child in children {
         let Some(spot) = child.remote else { continue };
-        let name = child.remote_name.clone().unwrap_or_else(|| RemoteName::encode(&child.name));
         let shown = listing.folders.iter().find(|folder| folder.id == spot.id);
-        if shown.is_none_or(|folder| folder.name != name) {
+        if shown.is_none_or(|folder| folder.name != child.remote_name()) {
             found.misplaced.push(child.clone());
         }
     }

@@ -17,7 +17,6 @@ use super::{Compared, Round};
 use crate::remote::Remote;
 use crate::remote::error::{RemoteError, is_gone};
 use crate::remote::execute::Leaving;
-use crate::remote::layout::name_of;
 use crate::remote::{Brought, Parcel};
 
 /// More files of a folder than this do not get other contents one by one: then the listing is at
@@ -127,7 +126,7 @@ impl Remote {
                 from: path.join(&entry.name),
                 to: path.join(&entry.name),
                 into: spot.id,
-                name: name_of(entry, copy),
+                name: entry.remote_name(),
                 early_name: None,
             })
             .collect();
@@ -168,7 +167,7 @@ impl Remote {
         for chunk in renamed.chunks(MAX_LINKS_PER_CALL) {
             let copies = chunk.iter().filter_map(|entry| Some((entry, entry.remote()?)));
             let names: Vec<_> =
-                copies.map(|(entry, copy)| (copy.url.clone(), name_of(entry, copy))).collect();
+                copies.map(|(entry, copy)| (copy.url.clone(), entry.remote_name())).collect();
             let intent = Intent::Rename { urls: names.clone() };
             let intent = self.state.write(|w| w.begin(self.mirror, &intent))?;
             let refused = self.give_names(&names).await?;
