@@ -4,7 +4,7 @@
 //! decide what happens to them.
 
 use fichier_api::names::RemoteName;
-use fichier_api::{FileUrl, Whirlpool};
+use fichier_api::{FileUrl, RemoteFile, Whirlpool};
 use rusqlite::params;
 
 use crate::base::{FolderKey, Result, columns};
@@ -21,6 +21,18 @@ pub struct ForeignFile {
     pub size_bytes: u64,
     /// Its hash, if the service had one.
     pub whirlpool: Option<Whirlpool>,
+}
+
+impl From<&RemoteFile> for ForeignFile {
+    /// What a listing shows of a file, without the time when it was sent.
+    fn from(file: &RemoteFile) -> ForeignFile {
+        ForeignFile {
+            url: file.url.clone(),
+            name: file.name.clone(),
+            size_bytes: file.size_bytes,
+            whirlpool: file.whirlpool,
+        }
+    }
 }
 
 impl Records {

@@ -230,13 +230,9 @@ impl Remote {
                 brought.gone.insert(parcel.url.clone());
             } else {
                 let same_name = |file: &&&RemoteFile| parcel.names.first() == Some(&file.name);
-                let other = strangers.iter().find(same_name).map(|file| ForeignFile {
-                    url: file.url.clone(),
-                    name: file.name.clone(),
-                    size_bytes: file.size_bytes,
-                    whirlpool: file.whirlpool,
-                });
-                brought.in_the_way.extend(other.map(|other| (parcel.url.clone(), other)));
+                let other = strangers.iter().find(same_name);
+                let other = other.map(|file| (parcel.url.clone(), ForeignFile::from(*file)));
+                brought.in_the_way.extend(other);
             }
         }
         Ok(())

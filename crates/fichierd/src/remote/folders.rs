@@ -194,12 +194,7 @@ impl Remote {
             .files
             .iter()
             .filter(|file| !ours.contains(&file.url))
-            .map(|file| ForeignFile {
-                url: file.url.clone(),
-                name: file.name.clone(),
-                size_bytes: file.size_bytes,
-                whirlpool: file.whirlpool,
-            })
+            .map(ForeignFile::from)
             .collect();
         let children = self.state.read(|s| s.subfolders(folder.key))?;
         self.state.write(|w| {

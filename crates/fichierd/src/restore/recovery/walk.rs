@@ -235,16 +235,7 @@ fn learn(
         let other = (RemoteName::encode(&name) != folder.name).then_some(&folder.name);
         w.set_folder_remote(child, Some(spot), other)?;
     }
-    let files: Vec<ForeignFile> = listing
-        .files
-        .iter()
-        .map(|file| ForeignFile {
-            url: file.url.clone(),
-            name: file.name.clone(),
-            size_bytes: file.size_bytes,
-            whirlpool: file.whirlpool,
-        })
-        .collect();
+    let files: Vec<ForeignFile> = listing.files.iter().map(ForeignFile::from).collect();
     w.set_foreign(key, &files)?;
     Ok(refused)
 }

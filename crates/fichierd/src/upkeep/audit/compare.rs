@@ -47,7 +47,8 @@ pub(super) fn compare(
     let by_url: HashMap<&FileUrl, &RemoteFile> =
         listing.files.iter().map(|file| (&file.url, file)).collect();
     let strangers = || listing.files.iter().filter(|file| !known.contains(&file.url));
-    let mut found = Compared { foreign: strangers().map(foreign).collect(), ..Compared::default() };
+    let mut found =
+        Compared { foreign: strangers().map(ForeignFile::from).collect(), ..Compared::default() };
     let mut twins: HashMap<(&RemoteName, u64), Vec<&RemoteFile>> = HashMap::new();
     for file in strangers() {
         twins.entry((&file.name, file.size_bytes)).or_default().push(file);
@@ -119,13 +120,4 @@ impl Compared {
 fn confirmed(entry: &Entry, copy: &RemoteCopy) -> Entry {
     let copy = RemoteCopy { origin: Origin::Sent, ..copy.clone() };
     Entry { content: Content::File(copy), ..entry.clone() }
-}
-
-pub(super) fn foreign(file: &RemoteFile) -> ForeignFile {
-    ForeignFile {
-        url: file.url.clone(),
-        name: file.name.clone(),
-        size_bytes: file.size_bytes,
-        whirlpool: file.whirlpool,
-    }
 }

@@ -12,7 +12,6 @@ use fichier_state::{
     Retired,
 };
 
-use super::compare::foreign;
 use super::{Compared, Round};
 use crate::remote::Remote;
 use crate::remote::error::{RemoteError, is_gone};
@@ -204,7 +203,7 @@ impl Remote {
                 "`{path}` has other contents on 1fichier than were confirmed; sending it again");
             self.state.write(|w| {
                 w.remove_entry(entry.folder, &entry.name)?;
-                w.add_foreign(entry.folder, &foreign(file))
+                w.add_foreign(entry.folder, &file.into())
             })?;
             round.changed += 1;
             self.dirty.mark(path);
