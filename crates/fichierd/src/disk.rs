@@ -8,6 +8,7 @@ pub mod disks;
 pub mod filter;
 pub mod hash;
 pub mod holes;
+pub mod mounts;
 pub mod root;
 pub mod scan;
 pub mod watch;

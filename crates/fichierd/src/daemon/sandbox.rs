@@ -14,8 +14,9 @@ use std::path::Path;
 
 use rustix::io::Errno;
 
-use self::mounts::Mounts;
+use self::mounts::{has_private_tmp, is_emptied, is_hidden, is_read_only_here_alone};
 use crate::config::Config;
+use crate::disk::mounts::MountTable;
 
 /// Something that the service may not do, and the directive of its unit that forbids it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +53,7 @@ pub fn try_out(config: &Config) -> Result<(), String> {
 
 /// Tries everything. Makes and removes one file in the state folder; sends nothing.
 fn refused(config: &Config) -> Vec<Refused> {
-    let mounts = Mounts::read();
+    let mounts = MountTable::read();
     let mut all: Vec<Refused> = Vec::new();
     let tried = [
         (Need::Internet, UdpSocket::bind("0.0.0.0:0").map(drop)),
@@ -140,15 +141,15 @@ fn write(state_dir: &Path) -> io::Result<()> {
     tempfile::tempfile_in(state_dir).map(drop)
 }
 
-fn state_refused(state_dir: &Path, error: &io::Error, mounts: &Mounts) -> Option<Refused> {
+fn state_refused(state_dir: &Path, error: &io::Error, mounts: &MountTable) -> Option<Refused> {
     let shown = state_dir.display();
     let directive = match Errno::from_io_error(error)? {
         // The sandbox is not to blame for a disk that turned read-only.
-        Errno::ROFS if mounts.is_read_only_here_alone(state_dir) => format!(
+        Errno::ROFS if is_read_only_here_alone(mounts, state_dir) => format!(
             "ProtectSystem= or ReadOnlyPaths= covers it; name it in StateDirectory= (below \
              /var/lib) or in ReadWritePaths={shown}"
         ),
-        Errno::ACCESS | Errno::PERM if mounts.is_hidden(state_dir) => {
+        Errno::ACCESS | Errno::PERM if is_hidden(mounts, state_dir) => {
             format!("take {shown} out of InaccessiblePaths=")
         }
         Errno::ACCESS | Errno::PERM => format!(
@@ -162,12 +163,12 @@ fn state_refused(state_dir: &Path, error: &io::Error, mounts: &Mounts) -> Option
 }
 
 /// A source that this process does not see as others do.
-fn source_refused(mirror: &str, source: &Path, mounts: &Mounts) -> Option<Refused> {
+fn source_refused(mirror: &str, source: &Path, mounts: &MountTable) -> Option<Refused> {
     let shown = source.display();
     let seen = std::fs::read_dir(source).map(drop);
     let area = Area::of(source);
     // Nobody keeps homes in memory but systemd, with ProtectHome=tmpfs.
-    let is_hidden = mounts.is_hidden(source) || area == Area::Home && mounts.is_emptied(source);
+    let is_hidden = is_hidden(mounts, source) || area == Area::Home && is_emptied(mounts, source);
     let directive = if is_hidden {
         match area {
             Area::Home => "ProtectHome= hides it; say ProtectHome=read-only".to_owned(),
@@ -178,7 +179,7 @@ fn source_refused(mirror: &str, source: &Path, mounts: &Mounts) -> Option<Refuse
     } else {
         match (seen, area) {
             (Err(error), Area::Tmp)
-                if error.kind() == io::ErrorKind::NotFound && mounts.has_private_tmp(source) =>
+                if error.kind() == io::ErrorKind::NotFound && has_private_tmp(mounts, source) =>
             {
                 "PrivateTmp=yes hides the real one; say PrivateTmp=no".to_owned()
             }
@@ -249,7 +250,7 @@ mod tests {
             assert_eq!(need.refused(&of(errno)), None, "{need:?} {errno:?}");
         }
         let disk = "20 1 8:1 / / rw - ext4 /dev/a rw\n21 20 8:2 / /var ro - ext4 /dev/b ro\n";
-        let (folder, mounts) = (Path::new("/var/lib/fichierd"), Mounts::parse(disk));
+        let (folder, mounts) = (Path::new("/var/lib/fichierd"), MountTable::parse(disk.as_bytes()));
         assert_eq!(state_refused(folder, &of(Errno::ROFS), &mounts), None, "the disk is");
         assert_eq!(state_refused(folder, &of(Errno::NOSPC), &mounts), None);
     }
@@ -259,7 +260,8 @@ mod tests {
         let strict = "20 1 8:1 / / ro - ext4 /dev/a rw\n";
         let folder = Path::new("/srv/state");
         let told = |errno, text: &str| {
-            state_refused(folder, &of(errno), &Mounts::parse(text)).map(|it| it.directive)
+            state_refused(folder, &of(errno), &MountTable::parse(text.as_bytes()))
+                .map(|it| it.directive)
         };
         let read_only = told(Errno::ROFS, strict).unwrap();
         assert!(read_only.contains("ReadWritePaths=/srv/state"), "{read_only}");
@@ -277,7 +279,7 @@ mod tests {
                     22 20 0:30 /systemd/inaccessible/dir /srv/secret ro - tmpfs tmpfs rw\n\
                     23 20 0:31 / /root rw - tmpfs tmpfs rw\n\
                     24 20 8:1 /tmp/systemd-private-1-fichierd.service-x/tmp /tmp rw - ext4 /dev/a rw\n";
-        let mounts = Mounts::parse(text);
+        let mounts = MountTable::parse(text.as_bytes());
         let told = |path: &str| source_refused("m", Path::new(path), &mounts);
         for (path, directive) in [
             ("/home/ann/photos", "ProtectHome="),
