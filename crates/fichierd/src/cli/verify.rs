@@ -71,6 +71,12 @@ struct Row {
     what: String,
 }
 
+/// What a run has cost.
+struct Cost {
+    calls: u64,
+    took: Duration,
+}
+
 pub(crate) async fn run(args: VerifyArgs, config: &Config) -> anyhow::Result<Exit> {
     service::known_mirror(config, &args.mirror)?;
     let selection = Selection::parse(&args.paths).map_err(|message| ended(Exit::Usage, message))?;
@@ -107,11 +113,11 @@ pub(crate) async fn run(args: VerifyArgs, config: &Config) -> anyhow::Result<Exi
     drop(shown);
     let took = began.elapsed();
     let sent_again = hand_over(config, &args, share, &outcome).await?;
-    let calls = pacer.calls_made().saturating_sub(calls);
+    let cost = Cost { calls: pacer.calls_made().saturating_sub(calls), took };
     if args.json {
-        output::json(&document(&args, &outcome, (calls, took), sent_again))?;
+        output::json(&document(&args, &outcome, &cost, sent_again))?;
     } else {
-        print(&args, &outcome, (calls, took), sent_again)?;
+        print(&args, &outcome, &cost, sent_again)?;
     }
     match outcome.stopped {
         _ if !outcome.findings.is_empty() => Ok(Exit::Problems),
@@ -183,7 +189,7 @@ fn detail(share: Share, outcome: &Outcome) -> String {
 fn document(
     args: &VerifyArgs,
     outcome: &Outcome,
-    (calls, took): (u64, Duration),
+    cost: &Cost,
     sent_again: Option<u64>,
 ) -> Document {
     let rows = |wrong| {
@@ -198,8 +204,8 @@ fn document(
         files: outcome.files,
         bytes: outcome.bytes,
         downloads: outcome.downloads,
-        calls,
-        seconds: took.as_secs_f64(),
+        calls: cost.calls,
+        seconds: cost.took.as_secs_f64(),
         damaged: rows(Wrong::Damaged),
         missing: rows(Wrong::Missing),
         refused: rows(Wrong::Refused),
@@ -211,7 +217,7 @@ fn document(
 fn print(
     args: &VerifyArgs,
     outcome: &Outcome,
-    (calls, took): (u64, Duration),
+    cost: &Cost,
     sent_again: Option<u64>,
 ) -> anyhow::Result<()> {
     let wrong = outcome.findings.len() as u64;
@@ -226,8 +232,8 @@ fn print(
         count(outcome.files),
         bytes(outcome.bytes),
         count(outcome.downloads),
-        count(calls),
-        duration(took)
+        count(cost.calls),
+        duration(cost.took)
     ))?;
     for finding in outcome.findings.iter().take(MOST_PRINTED) {
         let what = match finding.wrong {

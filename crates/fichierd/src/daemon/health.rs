@@ -15,7 +15,7 @@ mod recorded;
 #[cfg(test)]
 mod tests;
 
-pub use self::episodes::{Episodes, News, Remembered};
+pub use self::episodes::{Episodes, News, Now, Remembered};
 pub use self::found::{Facts, Found, MirrorFacts, found};
 pub(crate) use self::line::log_end;
 pub use self::line::{line, summary};

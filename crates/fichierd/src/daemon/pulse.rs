@@ -22,8 +22,15 @@ const LEAST_GAP: Duration = Duration::from_secs(1);
 /// The clocks at the last turn, and when the next is to come at the latest.
 #[derive(Debug, Default)]
 pub(super) struct Pulse {
-    last: Option<(Instant, SystemTime)>,
+    last: Option<Clocks>,
     due: Option<Instant>,
+}
+
+/// Both clocks at one turn.
+#[derive(Clone, Copy, Debug)]
+struct Clocks {
+    steady: Instant,
+    wall: SystemTime,
 }
 
 /// What happened between two turns.
@@ -45,11 +52,11 @@ impl Pulse {
     }
 
     /// Takes a turn, and returns what happened since the last one if it was longer than `gap`.
-    fn beat(&mut self, now: (Instant, SystemTime), gap: Duration) -> Option<Skipped> {
-        let (before, wall_before) = self.last.replace(now)?;
-        let late = self.due.map_or(Duration::ZERO, |due| now.0.saturating_duration_since(due));
-        let wall = wall_before + now.0.saturating_duration_since(before);
-        match (now.1.duration_since(wall), wall.duration_since(now.1)) {
+    fn beat(&mut self, now: Clocks, gap: Duration) -> Option<Skipped> {
+        let before = self.last.replace(now)?;
+        let late = self.due.map_or(Duration::ZERO, |due| now.steady.saturating_duration_since(due));
+        let expected = before.wall + now.steady.saturating_duration_since(before.steady);
+        match (now.wall.duration_since(expected), expected.duration_since(now.wall)) {
             _ if late > gap => Some(Skipped::Stopped(late)),
             (Ok(by), _) if by > gap => Some(Skipped::Ahead(by)),
             (_, Ok(by)) if by > gap => Some(Skipped::Back(by)),
@@ -62,7 +69,7 @@ impl Daemon {
     /// Looks at everything after a gap.
     pub(super) fn feel_pulse(&mut self) {
         let scale = self.shared.client.pacer().time_scale().max(1);
-        let now = (Instant::now(), SystemTime::now());
+        let now = Clocks { steady: Instant::now(), wall: SystemTime::now() };
         let Some(skipped) = self.pulse.beat(now, (GAP / scale).max(LEAST_GAP)) else { return };
         match skipped {
             Skipped::Stopped(by) => {
@@ -97,9 +104,10 @@ mod tests {
         let at = |seconds: u32| SystemTime::UNIX_EPOCH + seconds * SECOND;
         let beat = |turn: Duration, wall: SystemTime| {
             let mut pulse = Pulse::default();
-            assert_eq!(pulse.beat((start, at(1_000_000)), 60 * SECOND), None, "the first");
+            let first = Clocks { steady: start, wall: at(1_000_000) };
+            assert_eq!(pulse.beat(first, 60 * SECOND), None, "the first");
             pulse.expect(start + 30 * SECOND);
-            pulse.beat((start + turn, wall), 60 * SECOND)
+            pulse.beat(Clocks { steady: start + turn, wall }, 60 * SECOND)
         };
         assert_eq!(beat(30 * SECOND, at(1_000_030)), None);
         assert_eq!(beat(85 * SECOND, at(1_000_085)), None, "a busy machine");

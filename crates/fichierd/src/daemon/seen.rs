@@ -10,7 +10,7 @@ use super::{Daemon, Seat};
 use crate::base::state::State;
 use crate::base::words::{chain, duration};
 use crate::daemon::health;
-use crate::daemon::health::{Facts, MirrorFacts, News, REMEMBERED, Remembered, found};
+use crate::daemon::health::{Facts, MirrorFacts, News, Now, REMEMBERED, Remembered, found};
 use crate::daemon::systemd;
 use crate::disk::watch::Watch;
 use crate::mirror::{CycleEnd, Trouble};
@@ -67,12 +67,12 @@ impl Daemon {
             mirrors: self.seats.values().map(|seat| seat.facts(now)).collect(),
         };
         let found = found(&status, &facts, Timestamp::now());
-        let now_s = self.shared.state.now_s();
+        let now = Now { steady: now, unix_s: self.shared.state.now_s() };
         let judged = |mirror: Option<&str>| match mirror {
             Some(name) => self.seats.get(name).is_none_or(|seat| seat.known.is_judged),
             None => self.seats.values().all(|seat| seat.known.is_judged),
         };
-        let news = self.episodes.observe((now, now_s), found, judged);
+        let news = self.episodes.observe(now, found, judged);
         news.iter().for_each(say);
         if !news.is_empty() {
             remember(&self.shared.state, &self.episodes.to_remember());

@@ -359,20 +359,26 @@ impl Cycle<'_> {
 ///
 /// [`MirrorError`].
 pub fn preview(
-    (state, disks): (&State, &Disks),
-    scanner: &Scanner,
+    state: &State,
+    disks: &Disks,
     request: &CycleRequest<'_>,
     keep_versions: bool,
 ) -> Result<(Vec<FolderMove>, Prepared), MirrorError> {
     let mut seen = look(state, disks, request, None)?;
-    let moves = folder_moves(state, scanner, &seen.changes)?;
+    let scanner = scanner(disks, request)?;
+    let moves = folder_moves(state, &scanner, &seen.changes)?;
     // What lies in a moved folder is compared only once it has moved.
     let is_in_moved = |path: &RelPath| {
         moves.iter().any(|moved| path.starts_with(&moved.from) || path.starts_with(&moved.to))
     };
     seen.changes.retain(|change| !is_in_moved(change.path()));
-    let gathered = gather(state, scanner, request.mirror.id, &seen.changes, &BTreeSet::new())?;
+    let gathered = gather(state, &scanner, request.mirror.id, &seen.changes, &BTreeSet::new())?;
     Ok((moves, prepare(state, request, seen, gathered, keep_versions)?))
+}
+
+fn scanner(disks: &Disks, request: &CycleRequest<'_>) -> Result<Scanner, MirrorError> {
+    let scanner = disks.scanner(request.source, Arc::clone(&request.filter));
+    scanner.map_err(MirrorError::Source)
 }
 
 fn look(
@@ -381,8 +387,7 @@ fn look(
     request: &CycleRequest<'_>,
     paths: Option<&[RelPath]>,
 ) -> Result<Survey, MirrorError> {
-    let scanner = disks.scanner(request.source, Arc::clone(&request.filter));
-    let mut scanner = scanner.map_err(MirrorError::Source)?;
+    let mut scanner = scanner(disks, request)?;
     let tried = tried_lately(state, request, paths)?;
     let survey_request = SurveyRequest {
         mirror: request.mirror,

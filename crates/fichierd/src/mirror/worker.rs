@@ -204,12 +204,11 @@ impl MirrorWorker {
         disks: &Disks,
     ) -> Result<(Vec<FolderMove>, Prepared), MirrorError> {
         let row = self.row(state)?;
-        let scanner = self.scanner(disks)?;
         let force = BTreeSet::new();
         let mut request = self.request(&row, None, &force, state)?;
         // `sync` waits for what is being written.
         request.settle = Duration::ZERO;
-        preview((state, disks), &scanner, &request, self.keeps_versions())
+        preview(state, disks, &request, self.keeps_versions())
     }
 
     /// Keeps on 1fichier what is held for removal: it becomes unmanaged. Returns how much.
@@ -220,13 +219,12 @@ impl MirrorWorker {
     pub async fn reject(&mut self, shared: &Shared) -> Result<usize, MirrorError> {
         let (_, prepared) = {
             let row = self.row(&shared.state)?;
-            let scanner = self.scanner(&shared.disks)?;
             let force = BTreeSet::new();
             let mut request = self.request(&row, None, &force, &shared.state)?;
             // Files that are being written do not put it off.
             request.patient = false;
             request.limit = Limit { share: MaxRemovals::Files(u64::MAX), floor: u64::MAX };
-            preview((&shared.state, &shared.disks), &scanner, &request, self.keeps_versions())?
+            preview(&shared.state, &shared.disks, &request, self.keeps_versions())?
         };
         let executor = self.executor(shared, Places::default(), None)?;
         let notes = keep_instead(prepared.plan);

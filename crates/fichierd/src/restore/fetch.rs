@@ -48,6 +48,14 @@ enum Next {
     Stop(Error),
 }
 
+/// What is to come, and where it goes.
+struct Goal<'a> {
+    content: &'a Content,
+    holes: &'a Arc<Holes>,
+    file: &'a Arc<File>,
+    meter: &'a Arc<Meter>,
+}
+
 impl Fetcher {
     /// Fills `file`, whose first `present` bytes are from an earlier try.
     pub(super) async fn fetch(
@@ -58,12 +66,12 @@ impl Fetcher {
         mut present: u64,
         meter: &Arc<Meter>,
     ) -> Result<(), NotFetched> {
+        let goal = Goal { content, holes: &holes, file, meter };
         let mut why = "it is no longer kept".to_owned();
         let mut waits = 0;
         for (url, whirlpool) in content.urls() {
             loop {
-                let tried =
-                    self.try_once(content, (url, *whirlpool), &holes, (file, present), meter).await;
+                let tried = self.try_once(&goal, url, *whirlpool, present).await;
                 let Err(error) = tried else { return Ok(()) };
                 let had = present;
                 present = 0;
@@ -86,12 +94,12 @@ impl Fetcher {
 
     async fn try_once(
         &self,
-        content: &Content,
-        (url, whirlpool): (&FileUrl, Whirlpool),
-        holes: &Arc<Holes>,
-        (file, present): (&Arc<File>, u64),
-        meter: &Arc<Meter>,
+        goal: &Goal<'_>,
+        url: &FileUrl,
+        whirlpool: Whirlpool,
+        present: u64,
     ) -> Result<(), Error> {
+        let Goal { content, holes, file, meter } = goal;
         let present = if present > content.size_bytes { 0 } else { present };
         let prepared = prepare(file, present);
         let had = prepared.map_err(|error| Error {

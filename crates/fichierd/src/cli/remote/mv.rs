@@ -27,11 +27,13 @@ pub(super) struct MvArgs {
 enum Thing {
     /// With the folder that it lies in, where that is known.
     File(RemoteFile, Option<FolderId>),
-    Folder {
-        id: FolderId,
-        parent: FolderId,
-        name: RemoteName,
-    },
+    Folder(FolderToMove),
+}
+
+struct FolderToMove {
+    id: FolderId,
+    parent: FolderId,
+    name: RemoteName,
 }
 
 /// One listing for each folder of the paths; one or two calls for each thing moved.
@@ -45,14 +47,14 @@ pub(super) async fn run(args: MvArgs, remote: &mut Remote<'_>) -> anyhow::Result
         let thing = thing(remote, place).await?;
         let done = match &thing {
             Thing::File(file, parent) => move_file(remote, file, *parent, &to).await?,
-            Thing::Folder { id, parent, name } => {
+            Thing::Folder(folder) => {
                 if let Place::Path(from) = place
                     && args.to.is_within(&from.to_string())
                 {
                     let message = format!("{from} cannot be moved into itself");
                     return Err(ended(Exit::Failed, message));
                 }
-                move_folder(remote, (*id, *parent, name), &to).await?;
+                move_folder(remote, folder, &to).await?;
                 true
             }
         };
@@ -70,7 +72,9 @@ async fn thing(remote: &mut Remote<'_>, place: &Place) -> anyhow::Result<Thing> 
         Some(Found::Folder { id, .. }) if id == FolderId::ROOT => {
             Err(ended(Exit::Failed, "the root of the account cannot be moved"))
         }
-        Some(Found::Folder { id, parent, name }) => Ok(Thing::Folder { id, parent, name }),
+        Some(Found::Folder { id, parent, name }) => {
+            Ok(Thing::Folder(FolderToMove { id, parent, name }))
+        }
         None => Err(missing(path)),
     }
 }
@@ -97,16 +101,16 @@ async fn move_file(
 /// Moving and renaming are two calls: the service does not do both at once (B.16).
 async fn move_folder(
     remote: &mut Remote<'_>,
-    (id, parent, old): (FolderId, FolderId, &RemoteName),
+    folder: &FolderToMove,
     to: &Destination,
 ) -> anyhow::Result<()> {
-    let new = to.rename.as_ref().unwrap_or(old);
+    let new = to.rename.as_ref().unwrap_or(&folder.name);
     remote.tree.refuse_taken(to.folder, new).await?;
-    if new != old {
-        remote.client.rename_folder(id, new).await?;
+    if *new != folder.name {
+        remote.client.rename_folder(folder.id, new).await?;
     }
-    if parent != to.folder {
-        remote.client.move_folder(id, to.folder).await?;
+    if folder.parent != to.folder {
+        remote.client.move_folder(folder.id, to.folder).await?;
     }
     Ok(())
 }

@@ -14,6 +14,15 @@ use tokio::time::Instant;
 use super::Found;
 use crate::status::kind::Kind;
 
+/// One moment on both clocks.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// On the monotonic clock, which tells how long something lasts.
+    pub steady: Instant,
+    /// On the wall clock, which tells when it was; Unix seconds.
+    pub unix_s: i64,
+}
+
 /// An episode, for the state file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remembered {
@@ -60,7 +69,7 @@ struct Episode {
     /// Seen by this process; if not, it is only remembered.
     is_seen: bool,
     /// Since when it is not found any more.
-    gone: Option<(Instant, i64)>,
+    gone: Option<Now>,
 }
 
 impl Episodes {
@@ -81,19 +90,19 @@ impl Episodes {
     /// (or, for `None`, the service's) follows from.
     pub fn observe(
         &mut self,
-        (now, now_s): (Instant, i64),
+        now: Now,
         found: Vec<Found>,
         is_judged: impl Fn(Option<&str>) -> bool,
     ) -> Vec<News> {
         let mut news = Vec::new();
         for episode in self.all.values_mut() {
-            episode.gone.get_or_insert((now, now_s));
+            episode.gone.get_or_insert(now);
         }
         for found in found {
             let key = (found.kind, found.mirror.clone());
             let episode = self.all.entry(key).or_insert_with(|| Episode {
-                since_s: now_s,
-                began: Some(now),
+                since_s: now.unix_s,
+                began: Some(now.steady),
                 found: found.clone(),
                 is_seen: false,
                 gone: None,
@@ -106,16 +115,16 @@ impl Episodes {
         }
         let scale = self.time_scale.max(1);
         self.all.retain(|(kind, mirror), episode| {
-            let Some((gone, gone_s)) = episode.gone else { return true };
+            let Some(gone) = episode.gone else { return true };
             let has_ended = if episode.is_seen {
-                now.saturating_duration_since(gone) >= kind.about().patience / scale
+                now.steady.saturating_duration_since(gone.steady) >= kind.about().patience / scale
             } else {
                 is_judged(mirror.as_deref())
             };
             if has_ended {
-                let by_clock = u64::try_from(gone_s - episode.since_s).unwrap_or(0);
+                let by_clock = u64::try_from(gone.unix_s - episode.since_s).unwrap_or(0);
                 let lasted = match episode.began {
-                    Some(began) => gone.saturating_duration_since(began),
+                    Some(began) => gone.steady.saturating_duration_since(began),
                     None => Duration::from_secs(by_clock),
                 };
                 news.push(News::Ended { kind: *kind, mirror: mirror.clone(), lasted });
@@ -138,8 +147,8 @@ impl Episodes {
     pub fn next_end(&self) -> Option<Instant> {
         let scale = self.time_scale.max(1);
         let end = |(key, episode): (&(Kind, _), &Episode)| {
-            let (gone, _) = episode.gone.filter(|_| episode.is_seen)?;
-            Some(gone + key.0.about().patience / scale)
+            let gone = episode.gone.filter(|_| episode.is_seen)?;
+            Some(gone.steady + key.0.about().patience / scale)
         };
         self.all.iter().filter_map(end).min()
     }

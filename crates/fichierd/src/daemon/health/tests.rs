@@ -231,20 +231,20 @@ fn each_state_is_in_the_one_line_for_systemd_and_in_what_a_person_reads() {
 }
 
 /// A clock that both hands of are moved by.
-struct Time(Instant, i64);
+struct Time(Now);
 
 impl Time {
     fn start() -> Time {
-        Time(Instant::now(), 1_000_000)
+        Time(Now { steady: Instant::now(), unix_s: 1_000_000 })
     }
 
     fn pass(&mut self, by: Duration) {
-        self.0 += by;
-        self.1 += i64::try_from(by.as_secs()).unwrap();
+        self.0.steady += by;
+        self.0.unix_s += i64::try_from(by.as_secs()).unwrap();
     }
 
-    fn now(&self) -> (Instant, i64) {
-        (self.0, self.1)
+    fn now(&self) -> Now {
+        self.0
     }
 }
 
@@ -333,7 +333,7 @@ fn a_clock_that_jumps_does_not_change_how_long_something_lasted() {
     let (mut episodes, mut time) = (Episodes::default(), Time::start());
     episodes.observe(time.now(), found_when(Kind::Paused), yes);
     time.pass(30 * SECOND);
-    time.1 -= 10 * 365 * 24 * 3_600;
+    time.0.unix_s -= 10 * 365 * 24 * 3_600;
     let told = episodes.observe(time.now(), Vec::new(), yes);
     let ended = News::Ended { kind: Kind::Paused, mirror: None, lasted: 30 * SECOND };
     assert_eq!(told, [ended]);

@@ -39,6 +39,24 @@ struct Published {
     replaced: Vec<Leaving>,
 }
 
+/// The folder that files of one upload go into.
+#[derive(Clone, Copy, Debug)]
+struct Goal {
+    upload: UploadKey,
+    row: FolderKey,
+    id: FolderId,
+}
+
+/// Files that are in their folder now, and what came with them.
+struct Arrived<'a> {
+    files: &'a [&'a PendingFile],
+    brought: &'a Brought,
+    /// Those with temporary names, and the names they should have.
+    misnamed: &'a [(FileUrl, RemoteName)],
+    /// What the service did about a taken name, if that was found out with them.
+    learnt: Option<NameTaken>,
+}
+
 impl Published {
     fn comes_aside(&self, file: &PendingFile) -> bool {
         file.url.as_ref().is_some_and(|url| self.under_other_name.contains(url))
@@ -146,12 +164,14 @@ impl Executor {
             }
             learnt = Some(met);
         }
-        let renaming = self.confirm(key, row, &moved, &brought, &mut going, (&misnamed, learnt))?;
+        let goal = Goal { upload: key, row, id };
+        let arrived = Arrived { files: &moved, brought: &brought, misnamed: &misnamed, learnt };
+        let renaming = self.confirm(goal, &arrived, &mut going)?;
         published.renaming.extend(renaming);
         published.misnamed.extend(misnamed);
         published.replaced.extend(going);
         if !left.is_empty() {
-            self.publish_left(key, row, id, &left, staying, (&brought, published)).await?;
+            self.publish_left(goal, &left, staying, &brought, published).await?;
         }
         Ok(())
     }
@@ -173,16 +193,15 @@ impl Executor {
     /// staging folder is sent again; the rest waits there.
     async fn publish_left(
         &self,
-        key: UploadKey,
-        row: FolderKey,
-        id: FolderId,
+        goal: Goal,
         left: &[&PendingFile],
         mut occupants: Vec<Leaving>,
-        (first, published): (&Brought, &mut Published),
+        first: &Brought,
+        published: &mut Published,
     ) -> Result<(), RemoteError> {
         for (url, other) in &first.in_the_way {
             if let Some(file) = left.iter().find(|file| file.url.as_ref() == Some(url)) {
-                occupants.push(Leaving::of_foreign(&file.path, row, other.clone()));
+                occupants.push(Leaving::of_foreign(&file.path, goal.row, other.clone()));
             }
         }
         // For a file that is gone nothing has to make room, and nothing is replaced (I4).
@@ -197,24 +216,25 @@ impl Executor {
             self.remote.state.write(|w| learn(w, NameTaken::Refused))?;
             self.remote.retire_all(occupants).await?;
             let parcels: Vec<_> = left.iter().filter_map(|file| Parcel::of_pending(file)).collect();
-            again = self.remote.bring(&parcels, id).await?;
+            again = self.remote.bring(&parcels, goal.id).await?;
             brought = &again;
             let (moved, rest): (Vec<_>, Vec<_>) =
                 waiting.into_iter().partition(|file| is_there(file, brought));
             let misnamed = published.misnamed_of(&moved, brought);
-            let renaming = self.confirm(key, row, &moved, brought, &mut [], (&misnamed, None))?;
+            let arrived = Arrived { files: &moved, brought, misnamed: &misnamed, learnt: None };
+            let renaming = self.confirm(goal, &arrived, &mut [])?;
             published.renaming.extend(renaming);
             published.misnamed.extend(misnamed);
             waiting = rest;
         }
-        let since_s = self.remote.pending(key)?.map_or(0, |upload| upload.since_s);
+        let since_s = self.remote.pending(goal.upload)?.map_or(0, |upload| upload.since_s);
         let is_young = self.remote.is_young(since_s);
         for file in waiting {
             if !is_young && file.url.as_ref().is_some_and(|url| brought.is_gone(url)) {
                 // What has come may have another link than was told.
                 self.remote.expect_leftovers(since_s)?;
                 self.remote.state.write(|w| {
-                    w.drop_pending(key, file.seq)?;
+                    w.drop_pending(goal.upload, file.seq)?;
                     // A host that removes it again and again is not sent it for ever (X07).
                     w.count_lost(self.remote.mirror, &file.path, &file.stamp)
                 })?;
@@ -235,20 +255,17 @@ impl Executor {
     /// transaction: a file with a wrong name must not be forgotten over what it has taught.
     fn confirm(
         &self,
-        key: UploadKey,
-        row: FolderKey,
-        moved: &[&PendingFile],
-        brought: &Brought,
+        goal: Goal,
+        arrived: &Arrived<'_>,
         leaving: &mut [Leaving],
-        (misnamed, learnt): (&[(FileUrl, RemoteName)], Option<NameTaken>),
     ) -> Result<Option<IntentId>, RemoteError> {
         let now_s = self.remote.state.now_s();
-        let entries: Vec<(&PendingFile, Entry)> = moved
-            .iter()
-            .filter_map(|file| {
-                Some((*file, self.source.confirmed_entry(file, row, brought, now_s)?))
-            })
-            .collect();
+        let confirmed = |file: &PendingFile| {
+            self.source.confirmed_entry(file, goal.row, arrived.brought, now_s)
+        };
+        let files = arrived.files.iter();
+        let entries: Vec<(&PendingFile, Entry)> =
+            files.filter_map(|file| Some((*file, confirmed(file)?))).collect();
         let renaming = self.remote.state.write(|w| {
             for left in leaving.iter_mut() {
                 left.begin(w, self.remote.mirror, self.remote.places.versions)?;
@@ -256,16 +273,17 @@ impl Executor {
             }
             for (file, entry) in &entries {
                 w.put_entry(entry)?;
-                w.drop_pending(key, file.seq)?;
+                w.drop_pending(goal.upload, file.seq)?;
                 w.clear_problem(self.remote.mirror, &file.path)?;
             }
-            if let Some(met) = learnt {
+            if let Some(met) = arrived.learnt {
                 learn(w, met)?;
             }
-            if misnamed.is_empty() {
+            if arrived.misnamed.is_empty() {
                 return Ok(None);
             }
-            w.begin(self.remote.mirror, &Intent::Rename { urls: misnamed.to_vec() }).map(Some)
+            w.begin(self.remote.mirror, &Intent::Rename { urls: arrived.misnamed.to_vec() })
+                .map(Some)
         })?;
         self.remote.report(|report| {
             report.uploaded_files += entries.len() as u64;
