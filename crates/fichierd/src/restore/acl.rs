@@ -1,7 +1,7 @@
-//! What an ACL says, as the kernel has it in `system.posix_acl_access`.
+//! The form of an ACL, as the kernel has it in `system.posix_acl_access`.
 //!
-//! A version (2) as 32 bits, then entries: tag and rights of 16 bits, a user or group of 32
-//! bits, all little-endian (`linux/posix_acl_xattr.h`). Anything else is passed on as it is: the
+//! It is a version (2) of 32 bits, then entries: tag and rights of 16 bits, a user or group of 32
+//! bits, all little-endian (`linux/posix_acl_xattr.h`). Anything else is passed on unchanged: the
 //! kernel refuses it.
 
 use fichier_state::Xattrs;
@@ -15,7 +15,7 @@ const TAG_USER: [u8; 2] = [0x02, 0];
 const TAG_GROUP_OBJECT: [u8; 2] = [0x04, 0];
 const TAG_GROUP: [u8; 2] = [0x08, 0];
 
-/// The ACL with local owners for the recorded ones.
+/// The ACL with local owners in place of the recorded ones.
 pub(super) fn local(value: &[u8], owners: &mut Owners) -> Vec<u8> {
     let mut value = value.to_vec();
     if let Some(entries) = value.get_mut(HEADER_BYTES..) {
@@ -36,8 +36,8 @@ pub(super) fn local(value: &[u8], owners: &mut Owners) -> Vec<u8> {
 
 /// The mode for a file whose ACL is among the attributes that `failed`; `None` if it has it.
 ///
-/// With an ACL, the group's bits of the mode are the most that any entry gives. Without it the
-/// group would get all of that.
+/// With an ACL, the group's bits of the mode are the widest rights that any entry grants. Without
+/// the ACL they would all go to the group.
 pub(super) fn without(mode: u32, wanted: &Xattrs, failed: &[&[u8]]) -> Option<u32> {
     const NAME: &[u8] = b"system.posix_acl_access";
     if !failed.contains(&NAME) {

@@ -6,20 +6,20 @@ use std::io::{self, Seek as _, SeekFrom};
 use super::plan::{Content, ContentId};
 use crate::disk::hash::hash_file;
 
-/// What is at a place.
+/// How a place in the destination compares with the recorded content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// Nothing.
+    /// Nothing is there.
     Absent,
-    /// A file with the content that belongs there.
+    /// A file is there with the recorded content.
     Same,
-    /// A file with other content.
+    /// A file is there with other content.
     OtherFile,
-    /// A link, a folder or a special file.
+    /// A link, a folder or a special file is there.
     OtherKind,
 }
 
-/// Reads a file to its end. Its position is changed.
+/// Whether the file has this content. Reads it to its end, which changes its position.
 pub(crate) fn is_content(file: &File, content: &Content) -> io::Result<bool> {
     if file.metadata()?.len() != content.size_bytes {
         return Ok(false);

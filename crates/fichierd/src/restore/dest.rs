@@ -1,16 +1,17 @@
 //! The destination of a restore, and the only way anything is written there.
 //!
-//! Whatever names and links say, nothing is written outside it: a path is a [`RelPath`], which
-//! has no `..`, and the way to it is opened name by name without following links (`way`). What
-//! is on the way and no folder is an error of that path, [`InTheWay`].
+//! Whatever names and links say, nothing is written outside it: a path is a [`RelPath`], which has
+//! no `..`, and the way to it is opened name by name without following links (`way`). Anything on
+//! the way that is not a folder is an error of that path, [`InTheWay`].
 //!
 //! A file gets its name when it is complete: contents, metadata and `fsync` come first, in the
-//! staging folder (`staging`), then one `rename`. So a crash leaves no half a file under a name
-//! that looks finished. Nothing is ever removed recursively.
+//! staging folder (`staging`), then one `rename`. So a crash leaves no half-written file under its
+//! final name. Nothing is ever removed recursively.
 //!
-//! A [`Dest`] has the destination, the staging folder and one folder in it open, however deep
-//! the tree is. That folder stays open for its neighbours: if someone moves it away meanwhile,
-//! what is written follows it there. [`Dest::look`] and all else that reads opens its way anew.
+//! A [`Dest`] has three folders open, however deep the tree is: the destination, the staging
+//! folder, and the folder that was written to last. The last one stays open for its neighbours: if
+//! someone moves it away meanwhile, later files follow it there. [`Dest::look`] and everything else
+//! that reads opens its way anew.
 
 mod copy;
 mod place;
@@ -37,7 +38,7 @@ use staging::Staging;
 #[derive(Debug)]
 pub struct Dest {
     root: OwnedFd,
-    /// Made when it is first needed.
+    /// The staging folder, made when it is first needed.
     staging: Option<Staging>,
     here: Here,
 }
@@ -47,28 +48,30 @@ pub struct Dest {
 struct Here {
     path: RelPath,
     folder: OwnedFd,
-    /// It lies on another mount than the staging folder: a rename from there cannot reach it.
+    /// The folder lies on another mount than the staging folder: a rename from there cannot reach
+    /// it.
     is_elsewhere: bool,
-    /// On another file system than the destination, and written to since it was opened.
+    /// The folder is on another file system than the destination, and was written to since it was
+    /// opened.
     is_unsynced: bool,
 }
 
-/// What is at a path in the destination.
+/// A file, link or folder that is at a path in the destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// What it is, with the target of a link.
+    /// Its kind, with the target of a link.
     pub kind: SeenKind,
-    /// Its stamp.
+    /// Its size, times and inode.
     pub stamp: Stamp,
     /// Type and permissions, as `st_mode` has them.
     pub mode: u32,
-    /// Owner.
+    /// Number of the user who owns it.
     pub uid: u32,
-    /// Group.
+    /// Number of the group that owns it.
     pub gid: u32,
     /// Device number of its file system.
     pub device: u64,
-    /// How many names it has.
+    /// Number of its names (hard links).
     pub links: u64,
 }
 
@@ -87,12 +90,12 @@ impl Dest {
         Ok(Dest { root, staging: None, here })
     }
 
-    /// What is at `path` now; `None` for nothing.
+    /// Looks at `path`; `None` if nothing is there.
     ///
     /// # Errors
     ///
-    /// [`InTheWay`] if there is something on the way to it that is no folder, and what leaves
-    /// open whether it exists.
+    /// [`InTheWay`] if something on the way is not a folder, and any error that leaves open whether
+    /// the path exists.
     pub fn look(&self, path: &RelPath) -> io::Result<Option<Found>> {
         if path.is_root() {
             return look_at(self.root.as_fd(), b".").map(Some);
@@ -113,16 +116,16 @@ impl Dest {
         open_regular(self.parent_of(path)?.as_fd(), path.name())
     }
 
-    /// Sees to it that `folder` is a folder which we can fill, and says whether it was made.
+    /// Ensures that `folder` is a folder which we can fill, and says whether it was made.
     ///
-    /// New folders, also those on the way, have mode 0700. An existing one of ours that keeps
-    /// us out (0555) gets the owner's rights. Both have their final mode only when
-    /// [`Dest::amend`] has given it, and so it must be done for each folder that was made here.
-    /// With `replace`, a file or link in its place is removed first.
+    /// New folders, also those on the way, have mode 0700. An existing folder of ours that keeps us
+    /// out (0555) gets the owner's rights. Both have their final mode only after [`Dest::amend`],
+    /// which the caller must therefore call for each folder that was made here. With `replace`, a
+    /// file or link in its place is removed first.
     ///
     /// # Errors
     ///
-    /// [`InTheWay`] for something that is no folder.
+    /// [`InTheWay`] for something that is not a folder.
     pub fn make_folder(&mut self, folder: &RelPath, replace: bool) -> io::Result<bool> {
         if folder.is_root() {
             return Ok(false);
@@ -141,17 +144,17 @@ impl Dest {
     }
 
     /// The unfinished file with this key, the hex digits of its content's hash: from an earlier
-    /// try, or empty. It is in nobody's way and stays there until it is placed or discarded.
+    /// try, or empty. It has no name in the tree, and stays until it is placed or discarded.
     ///
     /// # Errors
     ///
-    /// When the staging folder is not ours alone, is something else, or is in use
+    /// An error if the staging folder is not ours alone, is not a folder, or is in use
     /// (`ResourceBusy`).
     pub fn part(&mut self, key: &str) -> io::Result<Part> {
         self.staging()?.part(key)
     }
 
-    /// Removes an unfinished file that turned out to be of no use.
+    /// Removes an unfinished file that is of no use.
     ///
     /// # Errors
     ///
@@ -160,13 +163,13 @@ impl Dest {
         self.staging()?.discard(part.key())
     }
 
-    /// Opens what is at `path` and lets `change` set its metadata. A folder, also the root, is
-    /// to be done when nothing is written into it any more; for the root the staging folder is
+    /// Opens the file, link or folder at `path` and lets `change` set its metadata. A folder, also
+    /// the root, comes after everything that is written into it; for the root the staging folder is
     /// removed first, if it is empty.
     ///
     /// # Errors
     ///
-    /// [`InTheWay`] for a special file, which is not opened; and those of `change`.
+    /// [`InTheWay`] for a special file, which is not opened; and the errors of `change`.
     pub fn amend(
         &mut self,
         path: &RelPath,
@@ -193,8 +196,8 @@ impl Dest {
         }
     }
 
-    /// Removes the staging folder if it is empty, and waits until all is on disk: what was
-    /// restored until now survives a power cut.
+    /// Removes the staging folder if it is empty, and waits until everything restored so far is on
+    /// disk and survives a power cut.
     ///
     /// # Errors
     ///
@@ -202,8 +205,8 @@ impl Dest {
     pub fn finish(mut self) -> io::Result<()> {
         self.remove_staging()?;
         self.leave()?;
-        // Files have had their own `fsync`. Names, folders and links are made durable at once:
-        // without them, files are found in the staging folder by the next try.
+        // Files have had their own `fsync`. Names, folders and links are made durable here, all at
+        // once: without them, the next try finds the files in the staging folder.
         Ok(rustix::fs::syncfs(&self.root)?)
     }
 
@@ -231,7 +234,8 @@ impl Dest {
         Ok(())
     }
 
-    /// Folders on other file systems are not reached by the `syncfs` at the end.
+    /// Writes the folder to disk if the `syncfs` at the end would not reach it, being on another
+    /// file system.
     fn leave(&mut self) -> io::Result<()> {
         if self.here.is_unsynced {
             rustix::fs::fsync(&self.here.folder)?;
@@ -267,11 +271,11 @@ impl Dest {
         staged(&mut self.staging, self.root.as_fd())
     }
 
-    /// Also that of an earlier try, which nothing was needed from.
+    /// Removes the staging folder, also that of an earlier try, if it is empty.
     fn remove_staging(&mut self) -> io::Result<()> {
         let there = rustix::fs::statat(&self.root, STAGING_NAME, AtFlags::SYMLINK_NOFOLLOW);
         if self.staging.is_none() && there.is_ok() {
-            // Not ours, or in use: it stays.
+            // Not ours, or in use: the folder stays.
             self.staging = Staging::open(self.root.as_fd()).ok();
         }
         match self.staging.take() {
@@ -307,7 +311,7 @@ fn look_at(folder: BorrowedFd<'_>, name: &[u8]) -> io::Result<Found> {
     })
 }
 
-/// The kernel's counts have another width on each processor.
+/// The kernel's counts differ in width from processor to processor.
 fn wide(count: impl Into<u64>) -> u64 {
     count.into()
 }

@@ -1,7 +1,8 @@
-//! The part of a restore that blocks: what is made, compared, copied and set on the disk.
+//! The part of a restore that blocks: making, comparing and copying files on the disk, and setting
+//! their metadata.
 //!
-//! What concerns one path is noted as its problem; what would concern every other one too, a full
-//! disk, is an error.
+//! An error of one path is noted as its problem; an error that every other path would meet too,
+//! such as a full disk, ends the restore.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -21,7 +22,7 @@ use super::run::{Overwrite, RestoreError};
 use crate::disk::holes::punch_holes;
 use crate::disk::scan::SeenKind;
 
-/// What the downloads share.
+/// The destination and the report, which all downloads share.
 pub(super) struct Shared {
     pub(super) writer: Mutex<Writer>,
     pub(super) report: Mutex<Report>,
@@ -33,12 +34,12 @@ pub(super) struct Writer {
     pub(super) setter: MetadataSetter,
 }
 
-/// What to do with the files of one content.
+/// The places of one content, sorted by what they need.
 #[derive(Default)]
 pub(super) struct Todo {
-    /// There with the same content: only metadata.
+    /// The file there has the same content: only its metadata is set.
     pub(super) same: Vec<Place>,
-    /// To be written, and whether something is replaced.
+    /// The file is written there; the flag says whether it replaces something.
     pub(super) write: Vec<(Place, bool)>,
     pub(super) left: u64,
 }
@@ -137,7 +138,7 @@ impl Disk {
         Ok(())
     }
 
-    /// Looks what stands at each place of a content.
+    /// Looks at each place of a content and sorts it by what stands there.
     pub(super) fn sort_places(&self, content: &Content) -> Result<Todo, RestoreError> {
         let mut todo = Todo::default();
         for place in &content.places {
@@ -155,10 +156,10 @@ impl Disk {
                 (Standing::OtherFile, _) => todo.write.push((place.clone(), true)),
                 (Standing::OtherKind, Overwrite::Always) => todo.write.push((place.clone(), true)),
                 (Standing::OtherKind, Overwrite::Changed) => {
-                    let hint = "with --overwrite always it is replaced";
+                    let hint = "--overwrite always replaces it";
                     self.shared.report().problem(
                         &place.path,
-                        "something that is no file is in its place",
+                        "something other than a file is in its place",
                         hint,
                     );
                 }
@@ -231,8 +232,8 @@ impl Disk {
         Ok(())
     }
 
-    /// Copies, or links, what stands at `source` to other places. Returns those that did not
-    /// get it because it is not that content any more.
+    /// Copies, or links, the file at `source` to other places. Returns the places that did not get
+    /// it because the file no longer has that content.
     pub(super) fn copy_all(
         &self,
         content: &Content,
@@ -278,7 +279,7 @@ impl Disk {
             let writer = &mut *self.shared.writer();
             let earlier = first_names.earlier(place).cloned();
             let done = match earlier {
-                // Does nothing where it is so already.
+                // Does nothing if it has this name already.
                 Some(earlier) => writer.dest.make_link(&earlier, &place.path, true),
                 None if place.metadata.mode == 0 => Ok(()),
                 None => writer.dest.amend(&place.path, |subject| {
@@ -324,7 +325,8 @@ impl Disk {
         report.bytes += content.size_bytes;
     }
 
-    /// `None` for what went wrong with one path, which is noted; an error for what ends it all.
+    /// The result; `None` for an error of one path, which is noted; an error if it ends the
+    /// restore.
     fn judged<T>(&self, path: &RelPath, done: io::Result<T>) -> Result<Option<T>, RestoreError> {
         match done {
             Ok(done) => Ok(Some(done)),
@@ -342,10 +344,10 @@ impl Disk {
     }
 }
 
-/// Holes and metadata of a file that has all its bytes.
+/// Makes the holes and sets the metadata of a file that has all its bytes.
 fn complete(setter: &mut MetadataSetter, file: &File, place: &Place) -> io::Result<()> {
     if place.metadata.mode == 0 {
-        // Nothing is known of it: a plain file of ours.
+        // No metadata is known: it becomes a plain file of ours.
         let mode = rustix::fs::Mode::from_raw_mode(0o644);
         return Ok(rustix::fs::fchmod(file, mode)?);
     }

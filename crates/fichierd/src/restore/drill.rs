@@ -1,9 +1,9 @@
 //! Proves that a restore would work: restores a random sample into a folder of its own, and
 //! compares it with the records and with the disk.
 //!
-//! The sample is bounded by files and by bytes (`drill_bytes`); the folder lies in the state
-//! folder and is gone afterwards, whatever happens. Only the records are read; nothing at the
-//! service is changed.
+//! The sample is bounded by files and by bytes (`drill_bytes`). Its folder lies in the state folder
+//! and is removed afterwards, whatever happens. Only the records are read; nothing at the service
+//! is changed.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -27,26 +27,27 @@ use crate::restore::{
     is_content,
 };
 
-/// A sample has at most so many files: each costs a call.
+/// The largest number of files in a sample, because each costs a call; others are left out.
 const MOST_FILES: usize = 20;
 
-/// A new mirror has other things to do first.
+/// Seconds after the first cycle before the first drill: a new mirror has other things to do.
 const FIRST_AFTER_S: i64 = 24 * 3600;
 
-/// The folder's name begins so.
+/// The first letters of the name of a drill's folder.
 const PREFIX: &str = "drill-";
 
-/// No drill takes longer: such a folder was left behind by a crash.
+/// The age after which a drill's folder was left behind by a crash, and is removed: no drill takes
+/// that long.
 const STALE: Duration = Duration::from_secs(2 * 24 * 3600);
 
-/// Differences that are named.
+/// The number of differences that a report names; the others are counted.
 const NAMED: usize = 5;
 
-/// What a drill is about.
+/// One drill: the sample, and how it is compared.
 pub struct Drill {
     plan: Plan,
     source: std::path::PathBuf,
-    /// For each file: whether its stamp on disk says that it is as recorded.
+    /// The files whose stamp on disk is the recorded one; they are compared with the disk too.
     unchanged: BTreeSet<RelPath>,
     files: u64,
     bytes: u64,
@@ -115,12 +116,11 @@ impl Drill {
         }))
     }
 
-    /// Restores the sample below `folder`, compares, and says what came of it.
+    /// Restores the sample below `folder`, compares it, and reports the result.
     ///
     /// # Errors
     ///
-    /// [`RestoreError`] if the service or the disk did not let it come to a result: that is no
-    /// proof of anything.
+    /// [`RestoreError`] if the service or the disk kept it from a result: that proves nothing.
     pub async fn run(
         self,
         client: Client,
@@ -167,7 +167,7 @@ impl Drill {
     }
 }
 
-/// Removes what a drill has left behind that died.
+/// Removes the folders of drills that died.
 #[expect(clippy::disallowed_methods, reason = "a folder of our own, in the state folder")]
 fn remove_leftovers(folder: &Path) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
@@ -180,7 +180,7 @@ fn remove_leftovers(folder: &Path) {
             && let Err(error) = std::fs::remove_dir_all(entry.path())
         {
             tracing::warn!(
-                "{} is left over and cannot be removed: {error}",
+                "the folder {} of an earlier drill cannot be removed: {error}",
                 entry.path().display()
             );
         }
@@ -192,7 +192,7 @@ struct Compared {
     different: Vec<String>,
 }
 
-/// Reads what was restored once more, and the files that it was restored from.
+/// Reads the restored files once more, and the files on disk that have the same stamp.
 fn compare(
     contents: &[Content],
     top: &Path,
@@ -207,7 +207,7 @@ fn compare(
         for place in &content.places {
             let path = &place.path;
             let restored = File::open(top.join(path.as_path()));
-            // What is missing altogether is among the restore's own problems.
+            // A file that is missing altogether is among the restore's own problems.
             let Ok(restored) = restored else { continue };
             if !is_content(&restored, content).unwrap_or(false) {
                 compared.different.push(format!("`{path}` was not restored as recorded"));

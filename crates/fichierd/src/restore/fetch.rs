@@ -1,8 +1,8 @@
-//! Brings one content from the service into an unfinished file, whatever it takes: resumed where
-//! it broke off, from another copy where one is damaged, after the waits that the service's
-//! rules demand.
+//! Brings one content from the service into an unfinished file: resumed where it broke off, from
+//! another copy where one is damaged, after the waits that the service's rules demand.
 //!
-//! Invariant: what is handed back has the size and the hash on record, or it is an error.
+//! Invariant: a file that is handed back has the size and the hash on record; everything else is an
+//! error.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -19,10 +19,13 @@ use super::sink::PartSink;
 /// How long to wait while another address downloads (docs/api-notes.md, D).
 const LOCATION_WAIT: Duration = Duration::from_secs(5 * 60);
 
-/// The service may be away for so many waits before a restore gives up: about an hour.
+/// The number of waits for an absent service, about an hour together; after the last one the
+/// restore gives up.
 const MOST_WAITS: u32 = 14;
 
+/// The first wait for an absent service; each one after it is longer, up to [`LONGEST_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_secs(15);
+/// The longest single wait for an absent service.
 const LONGEST_WAIT: Duration = Duration::from_secs(5 * 60);
 
 /// Downloads for one restore.
@@ -32,16 +35,16 @@ pub(super) struct Fetcher {
     pub(super) progress: Arc<Progress>,
 }
 
-/// Why a content did not come.
+/// Why a content was not fetched.
 #[derive(Debug)]
 pub(super) enum NotFetched {
-    /// Every copy is gone or damaged; why the last one was not taken.
+    /// Every copy is gone or damaged; the text says why the last one was not taken.
     Lost(String),
-    /// Nothing else can come either.
+    /// An error that would stop every other download too.
     Stopped(Error),
 }
 
-/// What is to be done after a failure.
+/// The next step after a failure.
 enum Next {
     Again,
     OtherCopy(String),
@@ -76,7 +79,8 @@ impl Fetcher {
                 let had = present;
                 present = 0;
                 if matches!(error.kind, ErrorKind::Corrupt { .. }) && had > 0 {
-                    // What an earlier try left is not what it seemed: from the beginning.
+                    // The bytes of an earlier try are not those of this content: it starts from the
+                    // beginning.
                     continue;
                 }
                 match self.next(error, &mut waits).await {
@@ -112,7 +116,7 @@ impl Fetcher {
         let expect = Some((content.size_bytes, whirlpool));
         let mut had = tokio::fs::File::from_std(had).take(present);
         self.client.resume_download(url, expect, &mut had, &mut sink).await?;
-        // A hole at the end is not written.
+        // A hole at the end is not written; it is made by the length.
         let whole = file.set_len(content.size_bytes);
         whole.map_err(|error| Error {
             endpoint: "download",

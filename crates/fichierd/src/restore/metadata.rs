@@ -1,15 +1,14 @@
 //! Puts mode, owner, times, extended attributes and ACLs back, exactly.
 //!
 //! The order matters: the owner first, because a change of it clears setuid and capabilities;
-//! `user.` attributes while we may still write to the file; then the mode; then capabilities
-//! and ACLs, which a change of the mode would alter; the time last. Attributes that were not
-//! recorded are removed, of the kinds that are recorded at all: restoring over a file leaves
-//! nothing of it.
+//! `user.` attributes while we may still write to the file; then the mode; then capabilities and
+//! ACLs, which a change of the mode would alter; the time last. Attributes of the recorded kinds
+//! that are not on record are removed: restoring over a file leaves nothing of it.
 //!
-//! An ordinary user cannot set all of it, and not every file system can hold it. That is no
-//! failure: it is counted ([`Unset`]), and the contents are there. But no right is given that
-//! the record does not give: setuid, setgid and capabilities only together with the recorded
-//! owner, and the group gets no more than its own part of an ACL that could not be set.
+//! An ordinary user cannot set all of it, and not every file system can hold it. That is not a
+//! failure: it is counted ([`Unset`]), and the contents are there. But no right is given beyond the
+//! record: setuid, setgid and capabilities are set only together with the recorded owner, and the
+//! group gets no more than its own part of an ACL that could not be set.
 
 use std::fs::File;
 use std::io;
@@ -23,7 +22,7 @@ use super::acl;
 use super::owners::Owners;
 use crate::disk::scan::{KEPT_XATTRS, proc_path, stamp_in, xattrs, xattrs_of};
 
-/// So many paths are named of each kind.
+/// The number of paths that are named for each kind; the others are counted.
 const NAMED: usize = 5;
 
 const NS_PER_S: i64 = 1_000_000_000;
@@ -31,7 +30,7 @@ const NS_PER_S: i64 = 1_000_000_000;
 /// Permissions, with setuid, setgid and the sticky bit.
 const PERMISSIONS: u32 = 0o7777;
 
-/// What the metadata is put on.
+/// The file, folder or link that gets the metadata.
 #[derive(Clone, Copy, Debug)]
 pub enum Subject<'a> {
     /// An open file.
@@ -47,12 +46,12 @@ pub enum Subject<'a> {
     },
 }
 
-/// What could not be set, by kind.
+/// The metadata that could not be set, by kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unset {
     /// User or group: only root may give files away.
     pub owners: Missed,
-    /// Permissions, also setuid and setgid that were left out for want of the owner.
+    /// Permissions, also setuid and setgid that were left out because the owner is another.
     pub modes: Missed,
     /// Extended attributes, capabilities and ACLs.
     pub xattrs: Missed,
@@ -60,16 +59,16 @@ pub struct Unset {
     pub times: Missed,
 }
 
-/// How many paths lack something, and the first few of them.
+/// The paths that lack one kind of metadata.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Missed {
-    /// How many.
+    /// The number of all these paths.
     pub count: u64,
-    /// The first of them.
+    /// The first of them, by path.
     pub first: Vec<RelPath>,
 }
 
-/// Sets metadata, and keeps count of what could not be set.
+/// Sets metadata, and counts the kinds that could not be set.
 #[derive(Debug, Default)]
 pub struct MetadataSetter {
     owners: Owners,
@@ -90,22 +89,22 @@ struct Rights {
 }
 
 impl MetadataSetter {
-    /// With local owners for the recorded ones.
+    /// Sets metadata with local owners in place of the recorded ones.
     pub fn new(owners: Owners) -> MetadataSetter {
         MetadataSetter { owners, unset: Unset::default() }
     }
 
-    /// What could not be set until now.
+    /// The metadata that could not be set until now.
     pub fn unset(&self) -> &Unset {
         &self.unset
     }
 
-    /// Gives `subject`, which is or will be at `path`, exactly the recorded metadata. What is
-    /// right already is not touched. A link has no mode of its own.
+    /// Gives `subject`, which is or will be at `path`, exactly the recorded metadata. Metadata that
+    /// is right already is not touched. A link has no mode of its own.
     ///
     /// # Errors
     ///
-    /// Those of the disk; what is not permitted or not possible is counted instead.
+    /// Those of the disk; metadata that is not permitted or not possible is counted instead.
     pub fn set(
         &mut self,
         subject: Subject<'_>,
@@ -161,22 +160,22 @@ impl MetadataSetter {
         let found = subject.stat()?;
         let owned = |found: &Stat| Owned { user: found.st_uid == uid, group: found.st_gid == gid };
         let before = owned(&found);
-        // The number -1 means "as it is" to the kernel, and nobody.
+        // The kernel takes the number -1 for "unchanged", and no user has it.
         let user = (!before.user && uid != u32::MAX).then(|| Uid::from_raw(uid));
         let group = (!before.group && gid != u32::MAX).then(|| Gid::from_raw(gid));
         if user.is_none() && group.is_none() {
             return Ok(before);
         }
         if !done(subject.chown(user, group))? && user.is_some() && group.is_some() {
-            // An ordinary user may at least choose among the own groups.
+            // An ordinary user may at least choose among the groups it belongs to.
             done(subject.chown(None, group))?;
             done(subject.chown(user, None))?;
         }
         Ok(owned(&subject.stat()?))
     }
 
-    /// The recorded attributes as they are to be here: those of the kinds that we keep, with
-    /// the local owners in ACLs.
+    /// The recorded attributes as they are set here: those of the kinds that we keep, with the
+    /// local owners in ACLs.
     fn local_xattrs(&mut self, recorded: &Xattrs, owned: Owned) -> Xattrs {
         let is_kept = |name: &[u8]| {
             let kept = KEPT_XATTRS.iter().any(|prefix| name.starts_with(prefix));
@@ -252,7 +251,7 @@ impl Subject<'_> {
         }
     }
 
-    /// `None` removes it.
+    /// Sets an attribute; `None` removes it.
     fn set_xattr(self, name: &[u8], value: Option<&[u8]>) -> rustix::io::Result<()> {
         let flags = XattrFlags::empty();
         let open = match self {
@@ -272,7 +271,7 @@ impl Subject<'_> {
         }
     }
 
-    /// For `user.` attributes the owner must have the right to write, though the file is open.
+    /// Gives the owner the right to write, which `user.` attributes need though the file is open.
     fn allow_writing(self) -> io::Result<()> {
         let mode = self.stat()?.st_mode & PERMISSIONS;
         let write = Mode::WUSR.as_raw_mode();
@@ -283,7 +282,7 @@ impl Subject<'_> {
     }
 }
 
-/// What has to be set (`Some`) and removed (`None`) to come from one list to the other.
+/// The attributes to set (`Some`) and to remove (`None`) to get from one list to the other.
 fn differences<'a>(present: &'a Xattrs, wanted: &'a Xattrs) -> Vec<(&'a [u8], Option<&'a [u8]>)> {
     let has = |list: &Xattrs, name: &[u8]| list.iter().any(|(other, _)| other == name);
     let gone = present.iter().filter(|(name, _)| !has(wanted, name));
@@ -292,7 +291,7 @@ fn differences<'a>(present: &'a Xattrs, wanted: &'a Xattrs) -> Vec<(&'a [u8], Op
     gone.chain(new.map(|(name, value)| (name.as_slice(), Some(value.as_slice())))).collect()
 }
 
-/// Sets and removes attributes; gives the names of those that could not be.
+/// Sets and removes attributes; returns the names of those that failed.
 fn set_xattrs<'a>(
     subject: Subject<'_>,
     differences: &[(&'a [u8], Option<&[u8]>)],
@@ -301,8 +300,8 @@ fn set_xattrs<'a>(
     for (name, value) in differences {
         match subject.set_xattr(name, *value) {
             Err(Errno::NODATA) if value.is_none() => {}
-            // So some file systems say that they have no room for attributes of this size; a
-            // disk that is full says it again on `fsync`.
+            // Some file systems report attributes that are too large for them in this way; a full
+            // disk reports it again on `fsync`.
             Err(Errno::NOSPC | Errno::DQUOT | Errno::TOOBIG | Errno::RANGE) => failed.push(*name),
             tried => {
                 if !done(tried)? {
@@ -314,13 +313,13 @@ fn set_xattrs<'a>(
     Ok(failed)
 }
 
-/// A mode without the rights that go with an owner who is not there.
+/// The mode without the rights that belong to an owner who could not be set.
 fn permitted(mode: u32, owned: Owned) -> u32 {
     let without = |bit: Mode, owned: bool| if owned { 0 } else { bit.as_raw_mode() };
     mode & !(without(Mode::SUID, owned.user) | without(Mode::SGID, owned.group))
 }
 
-/// Whether the mode is now this one: the kernel drops setgid without a word.
+/// Sets the mode, and says whether it is in force: the kernel drops setgid silently.
 fn set_mode(subject: Subject<'_>, mode: u32) -> io::Result<bool> {
     if matches!(subject, Subject::Link { .. }) {
         return Ok(true);
@@ -353,11 +352,12 @@ fn set_mtime(subject: Subject<'_>, mtime_ns: i64) -> io::Result<bool> {
     })
 }
 
-/// Whether it was done; not, if it may not or cannot be done here. Anything else is an error.
+/// Whether the call succeeded; false if it is not allowed or not possible here. Other errors are
+/// errors.
 fn done(result: rustix::io::Result<()>) -> io::Result<bool> {
     match result {
         Ok(()) => Ok(true),
-        // `INVAL` and `OVERFLOW`: an owner that this user namespace or file system has not.
+        // `INVAL` and `OVERFLOW`: this user namespace or file system has no such owner.
         Err(
             Errno::PERM
             | Errno::ACCESS

@@ -1,10 +1,10 @@
-//! Whose files become whose: recorded owners on the machine that is restored to.
+//! Which local owners restored files get for the recorded ones.
 //!
-//! Numbers mean people only together with a user database: after a new installation `www-data`
-//! may have another one. So where a name was recorded and is known here, it decides; else the
-//! number does, as it must for containers and removed users.
+//! Numbers mean people only together with a user database: after a new installation `www-data` may
+//! have another one. So a name that was recorded and is known here decides; otherwise the number
+//! does, as it must for containers and removed users.
 //!
-//! Invariant: root stays root, and nobody else becomes root.
+//! Invariant: root stays root, and no other user becomes root.
 
 use std::collections::HashMap;
 
@@ -25,13 +25,13 @@ struct Ids {
 }
 
 impl Owners {
-    /// Numbers as they were recorded, whatever they mean here.
+    /// Keeps the recorded numbers, whatever they mean here.
     pub fn numeric() -> Owners {
         Owners::default()
     }
 
-    /// By the names that were recorded for users and for groups; what has none keeps its
-    /// number.
+    /// Takes the names that were recorded for users and for groups; an owner without a name keeps
+    /// its number.
     pub fn by_name(
         users: impl IntoIterator<Item = (u32, String)>,
         groups: impl IntoIterator<Item = (u32, String)>,

@@ -1,7 +1,7 @@
-//! What is to be put back: the tree of a moment, sorted by what has to be done for it.
+//! The plan of a restore: the tree of a moment, sorted by what has to be done for it.
 //!
-//! Reads the state only. Contents are grouped, because the service wants a call for each
-//! download: what is wanted under several paths is fetched once.
+//! Only the state is read. Files are grouped by content, because each download costs a call: a
+//! content that is wanted under several paths is fetched once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -13,13 +13,13 @@ use super::dest::STAGING_NAME;
 use super::select::Selection;
 use crate::restore::tree::{Node, Tree};
 
-/// More copies of one content are not tried.
+/// The largest number of copies of one content that are tried; if all of them fail, it is lost.
 const MOST_COPIES: usize = 4;
 
 /// Everything that a restore is to do.
 #[derive(Debug, Default)]
 pub struct Plan {
-    /// Folders, parents first, with what is known of them. The root is among them if the whole
+    /// Folders, parents first, with their recorded metadata. The root is among them if the whole
     /// tree is wanted.
     pub folders: Vec<(RelPath, Metadata)>,
     /// Symbolic links.
@@ -32,41 +32,41 @@ pub struct Plan {
     pub refused: Vec<(RelPath, String)>,
 }
 
-/// Some bytes, and where they belong.
+/// One content, and the files that have it.
 #[derive(Clone, Debug)]
 pub struct Content {
-    /// How many.
+    /// Its size.
     pub size_bytes: u64,
-    /// What tells them from others.
+    /// Its identity.
     pub id: ContentId,
-    /// Where the service has them; the first is tried first. Empty: no longer kept.
+    /// The copies at the service; the first is tried first. An empty list means that none is kept.
     pub copies: Vec<StoredCopy>,
     /// The files that hold them.
     pub places: Vec<Place>,
 }
 
-/// What tells one content from others.
+/// The identity of a content.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ContentId {
-    /// Files that we have read.
+    /// The fingerprint of a file that we have read.
     Known([u8; 32]),
-    /// Files of which only a listing is known.
+    /// The hash of a file that is known only from a listing.
     Listed([u8; 64]),
 }
 
-/// One file.
+/// One file to restore.
 #[derive(Clone, Debug)]
 pub struct Place {
-    /// Where.
+    /// Its path.
     pub path: RelPath,
-    /// Mode, owner, times, attributes, holes. A mode of 0: not known.
+    /// Mode, owner, times, attributes, holes. A mode of 0 means that none of it is known.
     pub metadata: Metadata,
-    /// Files with the same number were one inode with several names.
+    /// Device and inode: files with the same numbers were one inode with several names.
     pub inode: Option<(u64, u64)>,
 }
 
 impl Plan {
-    /// Plans to put back what `selection` wants of the tree.
+    /// Plans the restore of those paths of the tree that `selection` wants.
     ///
     /// # Errors
     ///
@@ -81,7 +81,7 @@ impl Plan {
         planning.finish(store)
     }
 
-    /// Files, bytes and calls, if nothing of it is there yet.
+    /// Files, bytes and calls, if none of the files is there yet.
     pub fn totals(&self) -> Totals {
         let files = self.contents.iter().map(|content| content.places.len() as u64).sum::<u64>();
         let sizes = self.contents.iter().map(|c| c.size_bytes * c.places.len() as u64);
@@ -103,7 +103,7 @@ impl Plan {
     }
 }
 
-/// How much a plan is.
+/// The size of a plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Files, empty ones too.
@@ -147,7 +147,7 @@ impl<'a> Planning<'a> {
             return;
         }
         if path.components().next() == Some(STAGING_NAME) {
-            let why = "the name is that of the restore's own folder; restore it into another place";
+            let why = "a restore uses this name for its own folder; restore it into another place";
             self.plan.refused.push((path, why.to_owned()));
             return;
         }
@@ -175,10 +175,11 @@ impl<'a> Planning<'a> {
         }
     }
 
-    /// A file that only a listing knows. Without a hash nothing could be proved of it.
+    /// Adds a file that is known only from a listing. Without a hash its content could not be
+    /// checked.
     fn add_listed(&mut self, path: RelPath, file: &fichier_state::ForeignFile) {
         let Some(whirlpool) = file.whirlpool else {
-            let why = "the service told no hash of it; fetch it with: fichierd remote download";
+            let why = "the service gave no hash for it; fetch it with: fichierd remote download";
             self.plan.refused.push((path, why.to_owned()));
             return;
         };
@@ -219,7 +220,7 @@ impl<'a> Planning<'a> {
             };
             self.plan.contents.push(Content { size_bytes, id, copies, places });
         }
-        // In the order of the paths, so that whoever watches sees where it is.
+        // The order of the paths, which shows a watching person how far the restore is.
         self.plan.contents.sort_by(|one, other| {
             one.places.first().map(|p| &p.path).cmp(&other.places.first().map(|p| &p.path))
         });
@@ -237,7 +238,7 @@ impl ContentId {
     }
 }
 
-/// Links are secrets: how many there are is all that may be printed.
+/// The printed form hides the links, which are secrets, and tells only how many there are.
 impl Content {
     /// The links to try, in order.
     pub fn urls(&self) -> impl Iterator<Item = (&FileUrl, &Whirlpool)> {

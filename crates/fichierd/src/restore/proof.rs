@@ -1,9 +1,9 @@
-//! What a proof beside the service has found, on its way into the state.
+//! The result of a proof that runs beside the service, on its way into the state.
 //!
-//! `verify` and `drill` only read the state, so that they may run beside the service; what they
-//! found is handed to it, or written by the command itself when no service runs. Files that are
-//! damaged or gone lose their records (I1) and are sent again, if the local file is still as it
-//! was recorded: a damaged copy of something that is nowhere else stays on record.
+//! `verify` and `drill` only read the state, so that they may run beside the service; their result
+//! is handed to it, or written by the command itself when no service runs. Files that are damaged
+//! or gone lose their records (I1) and are sent again, if the local file is still as it was
+//! recorded: a damaged copy whose content exists nowhere else stays on record.
 //!
 //! No link travels (I10): a file is named by path and hash, and counts only while its record has
 //! that hash.
@@ -18,23 +18,23 @@ use crate::base::state::State;
 use crate::config::MirrorConfig;
 use crate::disk::dirty::DirtyQueue;
 
-/// The files of one result that are sent again; the rest is found by the next proof.
+/// The largest number of files of one result that are sent again; the next proof finds the rest.
 pub const MOST_BROKEN: usize = 100;
 
 /// The result of one proof.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proved {
-    /// Of which mirror.
+    /// The name of the mirror.
     pub mirror: String,
-    /// What proved it.
+    /// The command that proved it.
     pub by: ProvedBy,
     /// Whether everything was as recorded.
     pub good: bool,
-    /// Files that were looked at.
+    /// The number of files that were looked at.
     pub files: u64,
-    /// Their bytes.
+    /// The bytes of these files.
     pub bytes: u64,
-    /// For people.
+    /// The result in words, for people.
     pub detail: String,
     /// Files that are damaged or gone; at most [`MOST_BROKEN`].
     #[serde(default)]
@@ -54,19 +54,19 @@ pub enum ProvedBy {
 /// One file that is not as recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Broken {
-    /// Which.
+    /// Its path.
     pub path: RelPath,
     /// The hash that its record has.
     pub whirlpool: Whirlpool,
-    /// The service does not know it, or has other bytes.
+    /// True if the service does not know the file, or has other bytes.
     pub is_gone: bool,
 }
 
-/// Keeps a result, and has broken files sent again. Returns how many.
+/// Keeps a result, and marks broken files to be sent again. Returns their number.
 ///
 /// # Errors
 ///
-/// The state file's.
+/// Errors of the state file.
 pub fn keep(
     state: &State,
     config: &MirrorConfig,
@@ -119,7 +119,8 @@ fn send_again(
     if entry.unmanaged || !is_here(config, &broken.path, &entry) {
         return Ok(false);
     }
-    // Kept from being taken for the right one: its hash is not the one that the service tells.
+    // The record of a foreign file keeps it from being taken for the right one: its hash differs
+    // from the one that the service tells.
     let odd = ForeignFile {
         url: copy.url.clone(),
         name: entry.remote_name(),

@@ -1,10 +1,10 @@
 //! Recovery: a state file from nothing but the key and the name of a target folder.
 //!
-//! The newest sound snapshot in `.fichierd/state` is laid into the state; where none is left, the
-//! remote folders are walked, one call for each. Either way nothing is removed, and nothing is
-//! sent, because of what was found here: what the records say about the disk is not believed (the
-//! next cycle compares by content), and removals are held until a cycle has found disk and
-//! records the same, or a person has said so ([`crate::remote::trust`]).
+//! The newest sound snapshot in `.fichierd/state` is laid into the state; without one, the remote
+//! folders are walked, one call for each. Either way nothing is removed or sent because of the
+//! records that are found: they are not believed about the disk (the next cycle compares by
+//! content), and removals are held until a cycle has found disk and records the same, or a person
+//! has said so ([`crate::remote::trust`]).
 //!
 //! Invariants: a damaged state file is moved aside and never deleted; a sound one that knows the
 //! mirror is left alone. Killed at any point, recovery goes on, or begins anew, and ends the same.
@@ -27,29 +27,29 @@ use self::find::Place;
 pub use self::walk::Walked;
 use crate::base::fact::Fact;
 
-/// What is to be recovered, and into which state.
+/// An order to recover one mirror, and the state that it goes to.
 #[derive(Clone, Debug)]
 pub struct Order {
     /// The remote folder.
     pub target: String,
-    /// Where the state is to be.
+    /// The folder of the state.
     pub state_dir: PathBuf,
     /// Move a sound state aside that knows the mirror already.
     pub replace: bool,
-    /// List the remote folders, whatever snapshots there are.
+    /// List the remote folders even if there are snapshots.
     pub walk: bool,
-    /// Name and source, where a configuration, or the user, gives them.
+    /// The name of the mirror, where a configuration, or the user, gives one.
     pub name: Option<String>,
-    /// See `name`.
+    /// The source of the mirror; see `name`.
     pub source: Option<PathBuf>,
 }
 
-/// What happened.
+/// The result of a recovery.
 #[derive(Debug)]
 pub struct Recovered {
     /// The mirror, as it is on record now.
     pub mirror: Mirror,
-    /// Where the records are from.
+    /// The origin of the records.
     pub from: Source,
     /// Snapshots that could not be used, and why.
     pub unusable: Vec<(String, String)>,
@@ -61,41 +61,41 @@ pub struct Recovered {
     pub sample: Option<Sample>,
 }
 
-/// Where records are from.
+/// The origin of records.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Source {
     /// A snapshot.
     Snapshot {
-        /// Its name.
+        /// The name of the snapshot.
         name: String,
-        /// When it was made; Unix seconds.
+        /// The time at which it was made; Unix seconds.
         made_s: i64,
-        /// Which version of the program made it.
+        /// The version of the program that made it.
         program: String,
     },
     /// The remote folders themselves.
     Walk(Walked),
 }
 
-/// How far it is, for whoever waits.
+/// The progress of a recovery, for the person who waits.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// This snapshot is being read.
+    /// A snapshot is being read: its name and size.
     Reading(String, u64),
-    /// This one cannot be used, and why.
+    /// A snapshot cannot be used: its name, and why.
     Unusable(String, String),
-    /// Remote folders are being listed: so many are done, so many known ones are left.
+    /// Remote folders are being listed.
     Walking {
-        /// Done.
+        /// Folders that are listed.
         listed: u64,
-        /// Known and not done.
+        /// Folders that are known and not listed yet.
         left: u64,
         /// Files found so far.
         files: u64,
     },
 }
 
-/// Why it did not come about.
+/// Why a recovery failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RecoverError {
     /// The state knows the mirror already.
@@ -105,17 +105,17 @@ pub enum RecoverError {
         state_dir.display()
     )]
     Known {
-        /// Its name.
+        /// The name of the mirror.
         mirror: String,
         /// Its target.
         target: String,
-        /// Where.
+        /// The folder of the state that knows it.
         state_dir: PathBuf,
     },
     /// There is no such folder.
     #[error("there is no folder {0} in this account; look with: fichierd remote ls /")]
     NoTarget(String),
-    /// Whether there is one cannot be known.
+    /// The service does not tell whether there is such a folder.
     #[error("{0} was not found, but the service did not list everything; try again later")]
     Unclear(String),
     /// The snapshot was made by a newer program.
@@ -124,21 +124,21 @@ pub enum RecoverError {
          and recover with it"
     )]
     Newer {
-        /// Its name.
+        /// The name of the snapshot.
         name: String,
     },
-    /// The service.
+    /// A call to the service failed.
     #[error(transparent)]
     Api(#[from] fichier_api::Error),
-    /// The state file.
+    /// The state file failed.
     #[error(transparent)]
     State(#[from] fichier_state::Error),
-    /// A file in the state folder.
+    /// A file in the state folder could not be written.
     #[error("cannot write to {}", path.display())]
     Io {
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
@@ -149,7 +149,7 @@ pub enum RecoverError {
 ///
 /// # Errors
 ///
-/// [`RecoverError`]. What was there before is there still.
+/// [`RecoverError`]. Everything that was there before is still there.
 pub async fn recover(
     client: &Client,
     order: &Order,
@@ -209,7 +209,7 @@ pub fn plain_target(typed: &str) -> Option<String> {
     (is_plain && !names.is_empty()).then(|| format!("/{}", names.join("/")))
 }
 
-/// A name for a mirror of which nothing is known but its target.
+/// A name for a mirror that is known only by its target.
 fn name_for(target: &str) -> String {
     let last = target.rsplit('/').next().unwrap_or_default().to_lowercase();
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c);

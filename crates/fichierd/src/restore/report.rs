@@ -1,4 +1,4 @@
-//! What a restore did, and how far it is.
+//! The result of a restore, and its progress.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,19 +7,19 @@ use fichier_state::RelPath;
 
 use super::metadata::Unset;
 
-/// So many problems are kept with their paths; all are counted.
+/// The number of problems that are kept with their paths; later ones are only counted.
 const MOST_PROBLEMS: usize = 1_000;
 
-/// What became of everything in a plan.
+/// What was done about everything in a plan.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// Files that were written, and their bytes.
+    /// Files that were written.
     pub files: u64,
-    /// See above.
+    /// Bytes of these files.
     pub bytes: u64,
-    /// Downloads, and what came.
+    /// Downloads that ended well.
     pub downloads: u64,
-    /// See above.
+    /// Bytes that these downloads brought.
     pub downloaded_bytes: u64,
     /// Files that were there with the same content.
     pub same: u64,
@@ -29,9 +29,9 @@ pub struct Report {
     pub links: u64,
     /// Folders that were made.
     pub folders: u64,
-    /// What could not be restored, the first ones.
+    /// The first paths that could not be restored.
     pub problems: Vec<Problem>,
-    /// How many that were.
+    /// The number of all paths that could not be restored.
     pub problem_count: u64,
     /// Metadata that could not be set.
     pub unset: Unset,
@@ -40,11 +40,11 @@ pub struct Report {
 /// One path that could not be restored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Which.
+    /// The path.
     pub path: RelPath,
-    /// Why.
+    /// The reason.
     pub what: String,
-    /// What to do about it; may be empty.
+    /// Advice; may be empty.
     pub hint: String,
 }
 
@@ -59,22 +59,22 @@ impl Report {
     }
 }
 
-/// How far a restore is; for whoever watches.
+/// The progress of a restore, shown while it runs.
 #[derive(Debug, Default)]
 pub struct Progress {
-    /// Files to write or compare, and those that are done.
+    /// Files to write or compare.
     pub files: AtomicU64,
-    /// See above.
+    /// Files that are done.
     pub files_done: AtomicU64,
-    /// Bytes of all files, and of those that are done or on their way.
+    /// Bytes of all files.
     pub bytes: AtomicU64,
-    /// See above.
+    /// Bytes of files that are done or on their way.
     pub bytes_done: Arc<AtomicU64>,
     waiting: Mutex<Option<String>>,
 }
 
 impl Progress {
-    /// Why nothing happens at the moment, for people.
+    /// Why the restore waits at the moment, for people.
     pub fn waiting(&self) -> Option<String> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -88,7 +88,7 @@ impl Progress {
         Meter { all: Arc::clone(&self.bytes_done), came: AtomicU64::new(0) }
     }
 
-    /// Some files are done, one way or the other; `counted` of their bytes were counted before.
+    /// Counts files as done, restored or not; `counted` of their bytes were counted before.
     pub(super) fn are_done(&self, files: u64, bytes: u64, counted: u64) {
         self.files_done.fetch_add(files, Ordering::Relaxed);
         self.bytes_done.fetch_add(bytes.saturating_sub(counted), Ordering::Relaxed);
@@ -109,7 +109,7 @@ impl Meter {
         self.all.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// How many came.
+    /// The number of bytes that came.
     pub(super) fn came(&self) -> u64 {
         self.came.load(Ordering::Relaxed)
     }

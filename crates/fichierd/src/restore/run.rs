@@ -1,11 +1,29 @@
 //! Carries out a plan: folders first, then links and files, at last the folders' metadata.
 //!
-//! Every file is made under another name, its size and hash are compared, its metadata set, it is
-//! on disk: then it gets its name. So a restore that was stopped, also by a crash, is run again
-//! and goes on with what is missing: what is there with the same content is left alone.
+//! ```text
+//! run    Restore::run, async: the order of the work, and how many downloads at one time
+//!  │       make_folders, make_links, make_empties
+//!  │       for each content, some at one time:
+//!  │         sort_places          compare what stands at each of its places
+//!  │         copy_all             from a place that has the content already, or else
+//!  │         fetch, place_all     download it to the first place, copy it to the others
+//!  │         refresh              set the metadata where the content was right already
+//!  │       end                    metadata of the folders, children first; wait for the disk
+//!  ▼
+//! disk   Disk, on blocking threads: carries out these steps, notes the error of one path as
+//!  │     its problem, and passes on an error that ends the restore
+//!  ▼
+//! dest   Dest, behind one lock: the only code that writes; the way to a path, the staging
+//!        folder, the rename
+//! ```
 //!
-//! What concerns one path is a problem of that path, and the rest goes on. A full disk, a refused
-//! key, a service that stays away end the restore; nothing of what was done is lost.
+//! Every file is made under another name. Its size and hash are compared, its metadata is set and
+//! it is written to disk; then it gets its name. So a restore that was stopped, also by a crash, is
+//! run again and goes on with the missing files: a file that is there with the same content is left
+//! alone.
+//!
+//! An error of one path is a problem of that path, and the rest goes on. A full disk, a refused key
+//! or a service that stays away ends the restore; everything restored until then is kept.
 
 use std::io;
 use std::path::PathBuf;
@@ -31,14 +49,14 @@ pub enum Overwrite {
     Never,
     /// Files with other content are replaced; metadata is set on all.
     Changed,
-    /// And links or files that stand where something else belongs.
+    /// Links and files that stand where something else belongs are replaced too.
     Always,
 }
 
 /// How to restore.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// See [`Overwrite`].
+    /// What happens to files that are there already.
     pub overwrite: Overwrite,
     /// Downloads at one time.
     pub parallel: usize,
@@ -49,16 +67,16 @@ pub struct Options {
 /// Why a restore ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
-    /// The destination: a full disk, an I/O error.
+    /// The destination failed: a full disk, an I/O error.
     #[error("cannot write to {}", path.display())]
     Disk {
-        /// Which file or folder.
+        /// The file or folder that could not be written.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// The service, after all waits.
+    /// The service failed, after all waits.
     #[error(transparent)]
     Service(fichier_api::Error),
 }
@@ -93,7 +111,7 @@ impl Restore {
         Ok(Restore { fetcher, options, top, shared: Arc::new(shared) })
     }
 
-    /// Does all of `plan` that can be done, and says what became of it.
+    /// Restores everything in `plan` that can be restored, and reports the result.
     ///
     /// # Errors
     ///
@@ -118,7 +136,7 @@ impl Restore {
         self.on_disk(move |restore| restore.end(&folders, &made)).await
     }
 
-    /// Runs something that blocks.
+    /// Runs work on the disk layer, on a thread that may block.
     async fn on_disk<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Disk) -> Result<T, RestoreError> + Send + 'static,
@@ -136,7 +154,8 @@ impl Restore {
         })
     }
 
-    /// Some at one time; after an error those under way finish, and no other begins.
+    /// Restores the contents, some at one time. After an error those under way finish, and no
+    /// other begins.
     async fn restore_contents(&self, contents: Vec<Content>) -> Result<(), RestoreError> {
         let one = async |content: Content| {
             if self.shared.stopped.load(Ordering::Relaxed) {

@@ -1,16 +1,16 @@
-//! Which paths of a tree are wanted: patterns in the syntax of `.gitignore`, as in `exclude`,
-//! but of what is taken instead of what is left out.
+//! The paths of a tree that a restore wants: patterns in the syntax of `.gitignore`, as in
+//! `exclude`, but for files that are taken instead of left out.
 
 use std::collections::BTreeSet;
 
 use fichier_state::RelPath;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
-/// The wanted paths; all of them without patterns.
+/// The wanted paths; without patterns, all of them.
 #[derive(Debug, Default)]
 pub struct Selection {
     patterns: Option<Gitignore>,
-    /// Nothing but these.
+    /// If set, these files and no others.
     only: Option<BTreeSet<RelPath>>,
 }
 
@@ -33,7 +33,7 @@ impl Selection {
         Ok(Selection { patterns: Some(patterns), only: None })
     }
 
-    /// Exactly these files.
+    /// Selects exactly these files.
     pub fn only(paths: BTreeSet<RelPath>) -> Selection {
         Selection { patterns: None, only: Some(paths) }
     }

@@ -1,8 +1,8 @@
-//! Where downloaded bytes go: into an unfinished file, in large pieces, on a blocking thread
-//! while the next bytes come in. Zeros in a recorded hole are skipped, so that a sparse file
-//! never needs more room than it had.
+//! The way of downloaded bytes into an unfinished file: in large pieces, on a blocking thread while
+//! the next bytes come in. Zeros in a recorded hole are skipped, so that a sparse file never needs
+//! more room than it had.
 //!
-//! Invariant: what the file holds up to its length are the first bytes of the content, whenever
+//! Invariant: the bytes of the file up to its length are the first bytes of the content, whenever
 //! the process dies; so a later try goes on from there.
 
 use std::fs::File;
@@ -18,20 +18,20 @@ use tokio::task::JoinHandle;
 
 use super::report::Meter;
 
-/// One write. Two of them are in memory.
+/// The size of one write. Memory holds two of them.
 const PIECE_BYTES: usize = 1024 * 1024;
 
-/// Zeros are looked for in pieces of this size, the smallest that a file system leaves out.
+/// The size of the pieces that are examined for zeros: the smallest that a file system leaves out.
 const HOLE_BYTES: usize = 4096;
 
 /// An unfinished file that takes bytes from `offset` on.
 pub(super) struct PartSink {
     file: Arc<File>,
     holes: Arc<Holes>,
-    /// Where the buffer goes.
+    /// The offset at which the buffer is written.
     offset: u64,
     buffer: Vec<u8>,
-    /// The other buffer, on its way.
+    /// The other buffer, while it is being written.
     writing: Option<JoinHandle<io::Result<Vec<u8>>>>,
     /// Counts the bytes that came.
     meter: Arc<Meter>,
@@ -99,7 +99,7 @@ impl AsyncWrite for PartSink {
     }
 }
 
-/// Writes bytes where they belong, but for zeros in holes.
+/// Writes bytes at their offset, except for zeros in holes.
 fn write(file: &File, holes: &Holes, offset: u64, bytes: &[u8]) -> io::Result<()> {
     if holes.is_empty() {
         return file.write_all_at(bytes, offset);
@@ -108,7 +108,7 @@ fn write(file: &File, holes: &Holes, offset: u64, bytes: &[u8]) -> io::Result<()
     let mut from = 0;
     while at < bytes.len() {
         let begins = offset + at as u64;
-        // Up to the next boundary of a block of the file.
+        // The piece ends at the next boundary of a block of the file.
         let to_boundary = HOLE_BYTES - usize::try_from(begins % HOLE_BYTES as u64).unwrap_or(0);
         let end = bytes.len().min(at + to_boundary);
         let is_left_out = bytes[at..end].iter().all(|byte| *byte == 0)
@@ -122,7 +122,7 @@ fn write(file: &File, holes: &Holes, offset: u64, bytes: &[u8]) -> io::Result<()
     file.write_all_at(&bytes[from..], offset + from as u64)
 }
 
-/// Whether all of it lies in one recorded hole.
+/// Whether the range lies in one recorded hole.
 fn is_hole(holes: &Holes, begins: u64, ends: u64) -> bool {
     holes.iter().any(|(offset, length)| offset <= begins && ends <= offset + length)
 }
@@ -169,7 +169,7 @@ mod tests {
     async fn zeros_in_a_hole_take_no_room_and_bytes_there_are_kept() {
         let mut content = vec![7; 8 << 20];
         content[1 << 20..7 << 20].fill(0);
-        // Something stands in the recorded hole after all.
+        // The recorded hole has data after all.
         content[5_000_000] = 1;
         let (file, _) = written(&content, &[(1 << 20, 6 << 20)], 100_000).await;
         let blocks = file.metadata().unwrap().blocks() * 512;

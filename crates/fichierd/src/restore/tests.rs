@@ -17,13 +17,13 @@ mod mounts;
 mod placing;
 mod sparse;
 
-/// Set for the copy of this test program that runs inside something, to the test's name.
+/// Names the test in the copy of this test program that runs inside a wrapper.
 const INSIDE: &str = "FICHIERD_TEST_INSIDE";
 
 /// Any key will do.
 const KEY: &str = "c0ffee";
 
-/// What is run inside: fewer rights, fewer descriptors, mounts of its own.
+/// Wrappers that run a test with fewer rights, fewer descriptors, or mounts of its own.
 const FEW_DESCRIPTORS: &[&str] = &["sh", "-c", "ulimit -n 64 && exec \"$0\" \"$@\""];
 const NOBODY: &[&str] = &["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
 const OWN_MOUNTS: &[&str] = &["unshare", "--mount"];
@@ -71,7 +71,7 @@ impl World {
         World { dir, dest }
     }
 
-    /// Where a path of the destination is.
+    /// The path on disk of a path in the destination.
     fn at(&self, path: &str) -> PathBuf {
         self.dir.path().join(path)
     }
@@ -80,12 +80,12 @@ impl World {
         fs::read_to_string(self.at(path)).unwrap()
     }
 
-    /// Downloads `content` to its place, as it were.
+    /// Puts `content` at its place as a download would.
     fn place(&mut self, content: &str, to: &str, replace: bool) -> io::Result<()> {
         place(&mut self.dest, content, &path(to), replace)
     }
 
-    /// All that is in the staging folder.
+    /// The names in the staging folder.
     fn staged(&self) -> Vec<String> {
         let names = fs::read_dir(self.at(".fichierd-restore")).into_iter().flatten();
         names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
@@ -104,7 +104,7 @@ fn path(text: &str) -> RelPath {
     RelPath::parse(text.as_bytes()).unwrap()
 }
 
-/// What stands in the way, in words.
+/// The obstacle of a failed call, in words.
 #[track_caller]
 fn obstacle<T: std::fmt::Debug>(result: io::Result<T>) -> String {
     let error = result.unwrap_err();

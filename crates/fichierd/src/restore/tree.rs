@@ -1,6 +1,6 @@
 //! The tree of a mirror as it was at a moment, in the order of its paths.
 //!
-//! Folder by folder, so that memory follows the largest folder and not the tree.
+//! It is read folder by folder, so that memory grows with the largest folder and not with the tree.
 //!
 //! A state that was made from listings alone (`recover` without a snapshot) has no records, only
 //! what the listings showed; until the mirror has run, its tree is that.
@@ -30,10 +30,10 @@ pub enum Node {
     Folder(PastFolder),
     /// A file or a link, and the device that its folder was on.
     Entry(PastEntry, u64),
-    /// A remote file of which nothing is known but what a listing showed.
+    /// A remote file that is known only from a listing.
     Listed(ForeignFile),
-    /// Something under a name that no path can have; the path is that of the folder it is in.
-    /// None of ours: the file was damaged, or somebody wrote into it.
+    /// Something under a name that no path can have; the path is that of the folder it is in. We
+    /// never record such a name: the state was damaged, or somebody wrote into it.
     Unusable,
 }
 
@@ -58,7 +58,7 @@ impl<'a> Tree<'a> {
         self.store.root_at(self.mirror.id, self.moment)
     }
 
-    /// What stood at a path.
+    /// The file, link or folder that stood at a path.
     pub fn at(&self, path: &RelPath) -> Result<Option<Node>, Error> {
         let Some(parent) = path.parent() else { return Ok(self.root()?.map(Node::Folder)) };
         let folder = self.store.folder_then(self.mirror.id, &parent, self.moment)?;
@@ -67,7 +67,7 @@ impl<'a> Tree<'a> {
         Ok(nodes.into_iter().find(|(name, _)| name == path.name()).map(|(_, node)| node))
     }
 
-    /// What was directly in a folder, by name.
+    /// The files, links and folders directly in a folder, by name.
     pub fn inside(&self, folder: FolderKey, device: u64) -> Result<Vec<(Vec<u8>, Node)>, Error> {
         let folders = self.store.folders_at(folder, self.moment)?;
         let entries = self.store.entries_at(folder, self.moment)?;
@@ -80,7 +80,7 @@ impl<'a> Tree<'a> {
             for file in self.store.foreign(folder)? {
                 nodes.push((file.name.decode().to_vec(), Node::Listed(file)));
             }
-            // Of twins the first is taken: which of them is the newer, nothing here tells.
+            // The first of twins is taken: nothing here tells which of them is newer.
             nodes.sort_by(|one, other| one.0.cmp(&other.0));
             nodes.dedup_by(|one, other| one.0 == other.0);
         }
@@ -88,7 +88,7 @@ impl<'a> Tree<'a> {
         Ok(nodes)
     }
 
-    /// Shows everything below `top`, parents before what is in them, until `show` breaks off.
+    /// Shows everything below `top`, parents before their contents, until `show` breaks off.
     pub fn walk(
         &self,
         top: &RelPath,
@@ -126,14 +126,14 @@ impl<'a> Tree<'a> {
         Ok(Level { path, nodes })
     }
 
-    /// Whether nothing but listings is known: no cycle has ever ended with these records.
+    /// Whether only listings are known: no cycle has ever ended with these records.
     fn is_listed_only(&self) -> Result<bool, Error> {
         let newest = self.store.newest_moment()?;
         Ok(self.mirror.last_success_s.is_none() && self.moment == newest)
     }
 }
 
-/// Whether a name is one name: what leads out of its folder is none.
+/// Whether a name is one name: a name that leads out of its folder is refused.
 pub(crate) fn is_name(name: &[u8]) -> bool {
     !name.is_empty() && RelPath::parse(name).is_ok_and(|path| path.depth() == 1)
 }

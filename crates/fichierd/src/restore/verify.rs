@@ -1,10 +1,10 @@
-//! Downloads files into nothing and compares what comes with the records: proof that they are
+//! Downloads files without keeping them and compares them with the records: proof that they are
 //! there, whole, and can be had from here.
 //!
-//! Listings only tell what the service believes. A sample of the files, or all, is read back: one
-//! download for each distinct content, hashed as it comes and kept nowhere. The state is only
-//! read, so that this runs beside the service; what was found is handed to it ([`crate::restore::proof`]),
-//! and it sends again what is damaged or gone.
+//! Listings only tell what the service believes. A sample of the files, or all of them, is read
+//! back: one download for each distinct content, hashed as it comes. The state is only read, so
+//! that this runs beside the service; the findings are handed to the service
+//! ([`crate::restore::proof`]), which sends damaged or missing files again.
 
 mod run;
 mod sample;

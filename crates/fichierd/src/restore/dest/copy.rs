@@ -1,4 +1,4 @@
-//! Copies the contents of a file into an empty one, holes and all.
+//! Copies the contents of a file into an empty one, with its holes.
 
 use std::fs::File;
 use std::io;
@@ -9,10 +9,10 @@ use rustix::io::Errno;
 
 const BLOCK_BYTES: usize = 256 * 1024;
 
-/// Copies all of `from` into `to`, which is empty. File positions do not matter and are
-/// changed.
+/// Copies all of `from` into `to`, which is empty. The positions of both files do not matter and
+/// are changed.
 pub(super) fn contents(from: &File, to: &File) -> io::Result<()> {
-    // All blocks shared at once, where the file system can (btrfs, XFS, bcachefs).
+    // Shares all blocks at once, where the file system can (btrfs, XFS, bcachefs).
     if rustix::fs::ioctl_ficlone(to, from).is_ok() {
         return Ok(());
     }
@@ -26,7 +26,7 @@ pub(super) fn contents(from: &File, to: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Where the next bytes are that are on disk; everything, where nobody knows.
+/// The next range that has data on disk; everything, where the file system cannot tell.
 fn next_data(from: &File, at: u64, size_bytes: u64) -> io::Result<Option<(u64, u64)>> {
     if at >= size_bytes {
         return Ok(None);
@@ -47,8 +47,8 @@ fn range(from: &File, to: &File, start: u64, end: u64) -> io::Result<()> {
         match rustix::fs::copy_file_range(from, Some(&mut read_at), to, Some(&mut write_at), length)
         {
             Ok(1..) => {}
-            // The kernel cannot, for one of many reasons; if the disk is at fault it will say
-            // so again.
+            // The kernel cannot copy, for one of many reasons; a disk that is at fault will say so
+            // again.
             Ok(0) | Err(_) => return range_by_hand(from, to, read_at, end),
         }
     }

@@ -1,4 +1,4 @@
-//! Gives complete things their names, with or without replacing what has them.
+//! Gives complete files and links their names, with or without replacing what has them.
 //!
 //! Everything is made under another name first, in the staging folder, and renamed. Where the
 //! staging folder is on another file system or mount, it is made beside its place, under a name
@@ -19,13 +19,13 @@ impl Dest {
     /// Gives a finished part its name, in a folder that exists.
     ///
     /// `complete` is called before, for metadata and holes; what it sets is kept. It is called
-    /// once more for a copy if the first rename onto another mount of the same file system
-    /// fails. After an error the part is still there for the next try.
+    /// again, for a copy, if the first rename onto another mount of the same file system fails.
+    /// After an error the part is still there for the next try.
     ///
     /// # Errors
     ///
-    /// [`InTheWay`](super::InTheWay) for a folder of that name, or for anything unless
-    /// `replace`; those of `complete`, and those of the disk as they are.
+    /// [`InTheWay`](super::InTheWay) for a folder of that name, or for anything unless `replace`;
+    /// the errors of `complete`, and those of the disk unchanged.
     pub fn place(
         &mut self,
         part: Part,
@@ -52,8 +52,8 @@ impl Dest {
         staging.discard(part.key())
     }
 
-    /// Gives the content of a file that is in the destination to a further one. Blocks are
-    /// shared where the file system can, and holes stay holes.
+    /// Gives the content of a file in the destination to another path. Blocks are shared where the
+    /// file system can, and holes stay holes.
     ///
     /// The first file may have been changed since: `complete` can read the copy.
     ///
@@ -98,7 +98,7 @@ impl Dest {
     ///
     /// # Errors
     ///
-    /// Those of [`Dest::place`]; an empty target or one with a NUL is none for Linux.
+    /// Those of [`Dest::place`]; Linux has no link with an empty target or one with a NUL.
     pub fn make_symlink(
         &mut self,
         target: &[u8],
@@ -116,8 +116,8 @@ impl Dest {
     ///
     /// # Errors
     ///
-    /// Those of [`Dest::place`]. `CrossesDevices`, `TooManyLinks` and `PermissionDenied`
-    /// leave the caller with [`Dest::place_copy`].
+    /// Those of [`Dest::place`]. After `CrossesDevices`, `TooManyLinks` and `PermissionDenied` the
+    /// caller can use [`Dest::place_copy`].
     pub fn make_link(
         &mut self,
         existing: &RelPath,
@@ -131,7 +131,7 @@ impl Dest {
             return Err(way::in_the_way(existing.clone(), what));
         }
         self.enter_parent_of(new)?;
-        // A rename of one name of a file onto another of its names does nothing.
+        // The kernel does nothing if both names of a rename are names of one file.
         let second = rustix::fs::statat(&self.here.folder, new.name(), AtFlags::SYMLINK_NOFOLLOW);
         if second.is_ok_and(|second| (second.st_dev, second.st_ino) == (first.st_dev, first.st_ino))
         {
@@ -159,7 +159,8 @@ impl Dest {
                 Err(error) if is_elsewhere(&error) => self.here.is_elsewhere = true,
                 done => {
                     if done.is_err() {
-                        // A copy for which there was no room must not keep what there is.
+                        // A copy for which there was no room must not occupy the room that there
+                        // is.
                         let _freed = staging.new_name();
                     }
                     return done;
@@ -186,7 +187,7 @@ impl Here {
         let made = make(folder.as_fd(), &name)
             .and_then(|()| self.take_in(folder.as_fd(), &name, to, replace));
         if made.is_err() {
-            // The error that matters is the first.
+            // The first error is the one that is reported.
             let _gone = rustix::fs::unlinkat(&folder, &name, AtFlags::empty());
         }
         made
@@ -220,13 +221,14 @@ fn rename_new(
     new: &[u8],
 ) -> rustix::io::Result<()> {
     match rustix::fs::renameat_with(from, name, to, new, RenameFlags::NOREPLACE) {
-        // Not on this file system.
+        // This file system has no such rename.
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => link_new(from, name, to, new),
         done => done,
     }
 }
 
-/// The same where there is no such rename. In between it has both names.
+/// The same by `link` and `unlink`, where there is no such rename. In between the file has both
+/// names.
 fn link_new(
     from: BorrowedFd<'_>,
     name: &[u8],
@@ -241,7 +243,7 @@ fn is_elsewhere(error: &io::Error) -> bool {
     error.raw_os_error() == Some(Errno::XDEV.raw_os_error())
 }
 
-/// A new file, for us alone until it is complete.
+/// Makes a new file, open to us alone until it is complete.
 fn create(folder: BorrowedFd<'_>, name: &[u8]) -> io::Result<File> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = rustix::fs::openat(folder, name, flags, Mode::RUSR | Mode::WUSR)?;

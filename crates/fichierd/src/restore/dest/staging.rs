@@ -1,11 +1,11 @@
-//! The folder in the destination that holds what is not complete.
+//! The folder in the destination that holds unfinished files.
 //!
-//! A file under construction lies here under the hash of its content, so that a restore that
-//! was stopped, also by a crash, goes on with what it has. Nobody else may get at it: until a
-//! file has its owner and mode, its bytes are for us alone.
+//! A file under construction lies here under the hash of its content, so that a restore that was
+//! stopped, also by a crash, goes on with the bytes it has. No other user may read it: a file has
+//! its owner and mode only when it is complete.
 //!
-//! Invariant: the folder is ours, nobody else may write to it, and one process at a time uses
-//! it. A file in it has no other name.
+//! Invariant: the folder is ours, no other user may write to it, and one process at a time uses it.
+//! A file in it has no other name.
 
 use std::fs::File;
 use std::io;
@@ -22,7 +22,7 @@ use crate::disk::scan::{is_gone, open_folder};
 /// The folder's name, which a restore can therefore not put back at the top.
 pub const STAGING_NAME: &[u8] = b".fichierd-restore";
 
-/// Of the one thing in it that is no file under its hash, and that is never worth keeping.
+/// The name of the one file in it that is not named by its hash; it is never worth keeping.
 const NEW_NAME: &[u8] = b"new";
 
 /// The folder, open and locked.
@@ -40,12 +40,12 @@ pub struct Part {
 }
 
 impl Part {
-    /// How long it was when it was opened: what an earlier try has left.
+    /// The length that the file had when it was opened: the bytes that an earlier try has left.
     pub fn present_bytes(&self) -> u64 {
         self.present_bytes
     }
 
-    /// The file, at its beginning when it was opened. Whoever appends goes to the end first.
+    /// The file, at its beginning when it was opened. A writer that appends goes to the end first.
     pub fn file(&self) -> &File {
         &self.file
     }
@@ -82,7 +82,7 @@ impl Staging {
             Err(Errno::WOULDBLOCK) => {
                 Err(io::Error::new(io::ErrorKind::ResourceBusy, "another restore is at work here"))
             }
-            // Without locks, as on some network file systems, it is up to the user.
+            // Without locks, as on some network file systems, the user must see to it.
             _ => Ok(Staging { folder }),
         }
     }
@@ -99,8 +99,9 @@ impl Staging {
         }
         let file = match self.open_part(key) {
             Ok(Some(file)) => file,
-            // Complete but for its name when an earlier try ended: with a mode that keeps us
-            // out, or linked to its place already. That place's file is not ours to write to.
+            // The part was complete but for its name when an earlier try ended: its mode keeps us
+            // out, or it is linked to its place already. The file at that place is not ours to
+            // write to.
             Ok(None) | Err(Errno::ACCESS | Errno::LOOP | Errno::NXIO) => {
                 self.discard(key.as_bytes())?;
                 let flags = part_flags() | OFlags::EXCL;
@@ -121,13 +122,13 @@ impl Staging {
         }
     }
 
-    /// A name that is free, for something short-lived. There is one such thing at a time.
+    /// Frees the one name for short-lived files, and returns it.
     pub(super) fn new_name(&self) -> io::Result<&'static [u8]> {
         self.discard(NEW_NAME)?;
         Ok(NEW_NAME)
     }
 
-    /// `None` if what is there must not be written to.
+    /// `None` if the file there must not be written to.
     fn open_part(&self, key: &str) -> rustix::io::Result<Option<OwnedFd>> {
         let mode = Mode::RUSR | Mode::WUSR;
         let file = rustix::fs::openat(&self.folder, key, part_flags(), mode)?;
@@ -135,8 +136,8 @@ impl Staging {
         if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile || found.st_nlink != 1 {
             return Ok(None);
         }
-        // It may have its final owner and mode already; bytes are added to a plain file only.
-        // Where these cannot be set, there are none to take back.
+        // The file may have its final owner and mode already; bytes are added to a plain file only.
+        // A file system that cannot set these has none to take back.
         if found.st_uid != geteuid().as_raw() {
             let _unset = rustix::fs::fchown(&file, Some(geteuid()), None);
         }
@@ -148,7 +149,7 @@ impl Staging {
 }
 
 fn part_flags() -> OFlags {
-    // Nothing but files is there; should that be wrong, nothing is followed or waited for.
+    // Only files are there; should that be wrong, no link is followed and no FIFO waited for.
     OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC
 }
 
@@ -158,7 +159,7 @@ fn is_ours_alone(folder: &Stat) -> bool {
         && !Mode::from_raw_mode(folder.st_mode).intersects(others_write)
 }
 
-/// Removes the staging folder unless something is left in it. Its lock goes with `staging`.
+/// Removes the staging folder unless it holds a file. Its lock goes with `staging`.
 pub(super) fn remove_if_empty(dest: BorrowedFd<'_>, staging: &Staging) -> io::Result<()> {
     staging.discard(NEW_NAME)?;
     match rustix::fs::unlinkat(dest, STAGING_NAME, AtFlags::REMOVEDIR) {

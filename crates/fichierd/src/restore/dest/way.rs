@@ -1,8 +1,8 @@
-//! The way from the destination to a folder in it, and what stands in the way.
+//! The way from the destination to a folder in it, and the things that stand in the way.
 //!
-//! Name by name from the open destination, with `O_DIRECTORY|O_NOFOLLOW`: what `openat2` calls
-//! `RESOLVE_BENEATH|RESOLVE_NO_SYMLINKS`, done by hand. That works for a path of any length,
-//! on any kernel and under any seccomp filter, and tells which name was in the way.
+//! It is opened name by name from the open destination, with `O_DIRECTORY|O_NOFOLLOW`: what
+//! `openat2` calls `RESOLVE_BENEATH|RESOLVE_NO_SYMLINKS`, done by hand. That works for a path of
+//! any length, on any kernel and under any seccomp filter, and tells which name was in the way.
 
 use std::fmt;
 use std::io;
@@ -15,33 +15,33 @@ use rustix::io::Errno;
 use super::STAGING_NAME;
 use crate::disk::scan::open_folder;
 
-/// Something on disk is not what a path needs there. It is never followed, and it is replaced
-/// only when that was asked for.
+/// Something on disk has another kind than a path needs there. It is never followed, and it is
+/// replaced only when that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what} stands in the way: {path}")]
 pub struct InTheWay {
-    /// Where it is.
+    /// The path of the obstacle.
     pub path: RelPath,
-    /// What it is.
+    /// The kind of the obstacle.
     pub what: Obstacle,
 }
 
-/// What can stand in the way.
+/// The kinds of things that can stand in the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Obstacle {
     /// A regular file.
     File,
-    /// A folder: what is in it is never removed.
+    /// A folder: its contents are never removed.
     Folder,
     /// A symbolic link.
     Symlink,
     /// A FIFO, a socket or a device.
     Special,
-    /// The name that is ours, see [`STAGING_NAME`].
+    /// A path with the name of the staging folder, see [`STAGING_NAME`].
     Staging,
 }
 
-/// Opens `folder`, of which `open` is the first `skip` names.
+/// Opens `folder`; `open` is the folder at its first `skip` names.
 pub(super) fn open(open: BorrowedFd<'_>, folder: &RelPath, skip: usize) -> io::Result<OwnedFd> {
     let mut here = open.try_clone_to_owned()?;
     for (at, name) in folder.components().enumerate().skip(skip) {
@@ -55,12 +55,12 @@ pub(super) fn open(open: BorrowedFd<'_>, folder: &RelPath, skip: usize) -> io::R
     Ok(here)
 }
 
-/// Refuses the root and what is, or would be, in the staging folder: a record of such a name
-/// must not pass off its contents as those of another.
+/// Refuses the root, and every path that is, or would be, in the staging folder: a record of such a
+/// name must not pass off its contents as those of another.
 pub(super) fn check(path: &RelPath) -> io::Result<()> {
     match path.components().next() {
         None => Err(in_the_way(path.clone(), Obstacle::Folder)),
-        // Also on a file system that takes capital letters for small ones.
+        // The comparison ignores case, for a file system that takes capital letters for small ones.
         Some(name) if name.eq_ignore_ascii_case(STAGING_NAME) => {
             Err(in_the_way(path.clone(), Obstacle::Staging))
         }
@@ -68,7 +68,8 @@ pub(super) fn check(path: &RelPath) -> io::Result<()> {
     }
 }
 
-/// `error` of a call about `name` in `folder`, as [`InTheWay`] if it is about what is there.
+/// Turns the `error` of a call about `name` in `folder` into [`InTheWay`] if something there caused
+/// it.
 pub(super) fn explain(
     error: io::Error,
     folder: BorrowedFd<'_>,
@@ -85,7 +86,7 @@ pub(super) fn explain(
     }
 }
 
-/// The kind of the error follows from what is in the way.
+/// The kind of the error follows from the obstacle.
 pub(super) fn in_the_way(path: RelPath, what: Obstacle) -> io::Error {
     let kind = match what {
         Obstacle::Folder => io::ErrorKind::IsADirectory,
@@ -95,7 +96,7 @@ pub(super) fn in_the_way(path: RelPath, what: Obstacle) -> io::Error {
     io::Error::new(kind, InTheWay { path, what })
 }
 
-/// What a mode says that something is.
+/// The kind of obstacle that a mode stands for.
 pub(super) fn obstacle(mode: u32) -> Obstacle {
     match FileType::from_raw_mode(mode) {
         FileType::RegularFile => Obstacle::File,

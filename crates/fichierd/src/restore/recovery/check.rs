@@ -34,7 +34,7 @@ impl Recovering<'_> {
         } else {
             match self.client.list_folder(spot.id).await {
                 Ok(listing) => listing,
-                // Moved, or retired, since the snapshot was made.
+                // The folder was moved, or retired, since the snapshot was made.
                 Err(error) if matches!(error.kind, fichier_api::ErrorKind::NotFound) => {
                     return Ok(None);
                 }

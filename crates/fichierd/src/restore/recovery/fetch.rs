@@ -1,5 +1,5 @@
-//! Downloads a snapshot and looks whether it is sound. What is here already, from an earlier run,
-//! is not downloaded again.
+//! Downloads a snapshot and checks whether it is sound. A file that is here already, from an
+//! earlier run, is not downloaded again.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,21 +15,21 @@ use crate::upkeep::snapshot::{hash_file, unpack};
 /// Why a snapshot was not taken.
 #[derive(Debug)]
 pub(super) enum Refused {
-    /// It is damaged, or incomplete: an older one may do.
+    /// The snapshot is damaged, or incomplete: an older one may serve.
     Unusable(String),
-    /// Nothing else can do either, for now.
+    /// The error would keep every other snapshot from being used too, for now.
     Stop(RecoverError),
 }
 
-/// A snapshot that is whole: itself, or laid over the one that it belongs to.
+/// A snapshot that is whole: by itself, or laid over the one that it belongs to.
 pub(super) struct Whole {
     pub(super) path: PathBuf,
     pub(super) facts: SnapshotFacts,
-    /// The files that it is made of, the whole one first.
+    /// The files that it consists of, the whole one first.
     pub(super) parts: Vec<(RemoteFile, SnapshotFacts)>,
 }
 
-/// Reads `file`, and the one among `all` that it is to be laid over. Costs a call for each.
+/// Reads `file`, and the one among `all` that it is laid over. Costs a call for each.
 pub(super) async fn fetch(
     client: &Client,
     file: &RemoteFile,
@@ -61,9 +61,9 @@ async fn fetch_one(
     work: &Path,
 ) -> Result<(PathBuf, SnapshotFacts), Refused> {
     let name = name_of(file);
-    // The name comes from the account; it becomes one in our folder.
+    // The name comes from the account, and becomes the name of a file in our folder.
     if name.contains('/') || name.starts_with('.') {
-        return Err(Refused::Unusable("no snapshot has such a name".to_owned()));
+        return Err(Refused::Unusable("this is not the name of a snapshot".to_owned()));
     }
     let (packed, path) = (work.join(&name), work.join(format!("{name}.db")));
     if !blocking(|| is_here(&packed, file)) {
@@ -81,7 +81,7 @@ async fn fetch_one(
     if facts.name == name {
         Ok((path, facts))
     } else {
-        Err(Refused::Unusable(format!("it calls itself {}", facts.name)))
+        Err(Refused::Unusable(format!("its contents are those of {}", facts.name)))
     }
 }
 
@@ -96,8 +96,8 @@ async fn download(client: &Client, file: &RemoteFile, to: &Path) -> Result<(), R
     }
 }
 
-/// Whether an older snapshot may do. What passes, or needs a person, is waited for: an older one is
-/// not taken because of it.
+/// Whether an older snapshot may serve. An error that passes, or needs a person, is waited for: it
+/// is no reason to take an older snapshot.
 fn is_the_files_fault(kind: &ErrorKind) -> bool {
     matches!(
         kind,
@@ -113,7 +113,8 @@ fn is_here(packed: &Path, file: &RemoteFile) -> bool {
     here.is_some_and(|(size, hash)| size == file.size_bytes && file.whirlpool == Some(hash))
 }
 
-/// A disk that is full is not the snapshot's fault; what cannot be unpacked has no such cause.
+/// Tells an error of the disk, which is not the snapshot's fault, from a file that cannot be
+/// unpacked, which has no error number.
 fn judge_io(path: &Path, source: io::Error) -> Refused {
     match source.raw_os_error() {
         Some(_) => Refused::Stop(RecoverError::Io { path: path.to_owned(), source }),
@@ -126,7 +127,7 @@ fn judge_state(error: Error) -> Refused {
         return Refused::Unusable(detail);
     }
     if matches!(error, Error::NotOurs { .. } | Error::Sqlite(_)) {
-        return Refused::Unusable("it is no snapshot of fichierd".to_owned());
+        return Refused::Unusable("it is not a snapshot of fichierd".to_owned());
     }
     Refused::Stop(error.into())
 }

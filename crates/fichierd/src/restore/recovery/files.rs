@@ -9,8 +9,8 @@ use fichier_state::{Error, Mirror, Store};
 
 use super::{Order, RecoverError, begun, work_dir};
 
-/// Opens the state, or begins a new one. One that is damaged, or that is to be replaced, is moved
-/// aside first, and where to is told.
+/// Opens the state, or begins a new one. A state that is damaged, or that is to be replaced, is
+/// moved aside first; the path that it was moved to is returned.
 pub(super) fn open_state(order: &Order) -> Result<(Store, Option<PathBuf>), RecoverError> {
     let dir = &order.state_dir;
     match open_sound(dir) {
@@ -38,15 +38,15 @@ pub(super) fn open_state(order: &Order) -> Result<(Store, Option<PathBuf>), Reco
     }
 }
 
-/// The state, if it is sound to its last page: what was damaged after it was closed shows nowhere
-/// else.
+/// Opens the state if it is sound to its last page: damage that came after it was closed shows
+/// nowhere else.
 fn open_sound(dir: &Path) -> Result<Store, Error> {
     let store = Store::open(dir)?;
     store.check()?;
     Ok(store)
 }
 
-/// The mirror to a target, of whatever name.
+/// The mirror to a target, whatever its name.
 pub(super) fn known(store: &Store, target: &str) -> Result<Option<Mirror>, Error> {
     Ok(store.mirrors()?.into_iter().find(|mirror| mirror.target == target))
 }
@@ -69,14 +69,14 @@ fn rename(from: &Path, to: &Path) -> Result<(), RecoverError> {
     fs::rename(from, to).map_err(|source| RecoverError::Io { path: to.to_owned(), source })
 }
 
-/// Makes the folder for what is downloaded.
+/// Makes the folder for downloads.
 pub(super) fn make_work(state_dir: &Path) -> Result<PathBuf, RecoverError> {
     let work = work_dir(state_dir);
     let made = DirBuilder::new().recursive(true).mode(0o700).create(&work);
     made.map(|()| work.clone()).map_err(|source| RecoverError::Io { path: work, source })
 }
 
-/// Removes what was downloaded: all of it is at the service.
+/// Removes the downloads: all of it is still at the service.
 #[expect(clippy::disallowed_methods, reason = "in the state folder only")]
 pub(super) fn clear_work(state_dir: &Path) {
     if let Err(error) = fs::remove_dir_all(work_dir(state_dir))
@@ -91,12 +91,12 @@ pub(super) fn create(path: &Path) -> io::Result<fs::File> {
     OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
-/// Where the configuration of the lost machine is written.
+/// The path at which the configuration of the lost machine is written.
 pub(super) fn config_path(state_dir: &Path) -> PathBuf {
     state_dir.join("recovered.toml")
 }
 
-/// Writes it.
+/// Writes the configuration of the lost machine.
 pub(super) fn write_config(state_dir: &Path, text: &str) -> Result<(), RecoverError> {
     let path = config_path(state_dir);
     let written = create(&path).and_then(|mut file| {

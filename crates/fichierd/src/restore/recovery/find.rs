@@ -1,4 +1,4 @@
-//! Finds the target folder and what is in its `.fichierd`: one listing for each name.
+//! Finds the target folder and the folders in its `.fichierd`: one listing for each name.
 
 use fichier_api::names::RemoteName;
 use fichier_api::{Client, FolderId, FolderListing};
@@ -7,7 +7,7 @@ use super::RecoverError;
 use crate::remote::layout::OWN_FOLDER;
 use crate::remote::ledger::STATE_FOLDER;
 
-/// Where things are at the service.
+/// The folders of a target at the service.
 #[derive(Debug)]
 pub(super) struct Place {
     /// The target itself.

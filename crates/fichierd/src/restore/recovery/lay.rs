@@ -10,7 +10,7 @@ use crate::remote::{claims, trust};
 use crate::upkeep::snapshot::{self, CANARY_TEXT, Found, canary_hash};
 
 impl Recovering<'_> {
-    /// Tries one after the other, the newest first. `None`: none of them can be used.
+    /// Tries one after the other, the newest first. `None` if none of them can be used.
     pub(super) async fn lay_newest(
         &mut self,
         unusable: &mut Vec<(String, String)>,
@@ -80,7 +80,7 @@ impl Recovering<'_> {
     }
 }
 
-/// The snapshots that are there are on record again: those that were read, and those that the
+/// Puts the snapshots that are there on record again: those that were read, and those that the
 /// records knew under the same name, size and hash. Others are left alone (I2).
 fn adopt_snapshots(
     w: &mut Writing<'_>,

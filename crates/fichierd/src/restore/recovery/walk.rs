@@ -1,10 +1,10 @@
-//! Without a snapshot: the remote folders are walked, one listing for each.
+//! Recovers without a snapshot: the remote folders are walked, one listing for each.
 //!
-//! Folders and files become what a first look at an older target makes of them: folders that were
-//! there before, and foreign files with their hashes. A mirror adopts those that it finds on disk;
-//! a restore takes them as they are. What is in the versions becomes versions.
+//! Folders and files are recorded as a first look at an older target records them: folders that
+//! were there before, and foreign files with their hashes. A mirror adopts those that it finds on
+//! disk; a restore takes them as they are. Files in the versions become versions.
 //!
-//! How far it is, the state says: folders whose contents are not known are still to be listed, and
+//! The state holds the progress: folders whose contents are not known are still to be listed, and
 //! each listing is one transaction.
 
 use std::collections::HashSet;
@@ -21,7 +21,7 @@ use super::{RecoverError, Recovering, Source, Step, begun, files, name_for};
 use crate::remote::layout::OWN_FOLDER;
 use crate::remote::{claims, ledger, trust};
 
-/// What a walk found.
+/// The counts of a walk.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Walked {
     /// Folders, without the target itself.
@@ -30,9 +30,9 @@ pub struct Walked {
     pub files: u64,
     /// Files in the versions.
     pub versions: u64,
-    /// Folders that the service would not list whole.
+    /// Folders that the service did not list whole.
     pub incomplete: u64,
-    /// Names that no file system could take, and that are left alone.
+    /// Names that no file system could take; their files are left alone.
     pub refused_names: u64,
 }
 
@@ -68,7 +68,7 @@ impl Recovering<'_> {
         Ok(walked)
     }
 
-    /// The mirror, with its root; what it was called nobody knows any more.
+    /// The mirror, with its root. Its former name is not known any more.
     async fn begin_walk(&mut self) -> Result<Mirror, RecoverError> {
         let order = self.order;
         let installation = self.only_installation().await?;
@@ -118,7 +118,7 @@ impl Recovering<'_> {
         })
     }
 
-    /// Whether the folder's contents are known now.
+    /// Lists one folder. Says whether its contents are known now.
     async fn list_one(
         &mut self,
         mirror: &Mirror,
@@ -132,7 +132,7 @@ impl Recovering<'_> {
         } else {
             match self.client.list_folder_whole(spot.id).await {
                 Ok(listing) => listing,
-                // Gone since its parent was listed.
+                // The folder is gone since its parent was listed.
                 Err(error) if matches!(error.kind, ErrorKind::NotFound) => {
                     self.store.write(|w| w.set_folder_remote(key, None, None))?;
                     return Ok(true);
@@ -149,7 +149,7 @@ impl Recovering<'_> {
         Ok(listing.complete)
     }
 
-    /// The days of the versions; one that is on record has been walked.
+    /// Walks the days of the versions; a day that is on record has been walked.
     async fn walk_versions(
         &mut self,
         mirror: &Mirror,
@@ -209,7 +209,7 @@ impl Recovering<'_> {
     }
 }
 
-/// Puts on record what a listing showed; returns how many names were refused.
+/// Puts the files and folders of a listing on record; returns how many names were refused.
 fn learn(
     w: &mut Writing<'_>,
     mirror: &Mirror,
@@ -228,7 +228,7 @@ fn learn(
             refused += 1;
             continue;
         };
-        // What it was like on disk is not known.
+        // The folder's metadata on disk is not known.
         let facts = FolderFacts { device: 0, inode: 0, ctime_ns: 0, metadata: Metadata::default() };
         let child = w.add_folder(mirror.id, key, &name, &facts)?;
         let spot = RemoteSpot { id: folder.id, made_by_us: false, listed: false };

@@ -1,4 +1,4 @@
-//! Metadata there and back: what the scanner sees in a source, it sees in the destination.
+//! Metadata of a source and of its restored copy are the same to the scanner.
 
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, lchown, symlink};
@@ -54,7 +54,7 @@ fn mode(at: &Path, mode: u32) {
     fs::set_permissions(at, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// A source with all that metadata can be, as far as we may make it.
+/// A source with every kind of metadata that we may make here.
 fn source() -> tempfile::TempDir {
     let source = tempfile::tempdir().unwrap();
     let at = |name: &str| source.path().join(name);
@@ -159,7 +159,7 @@ fn an_ordinary_user_fills_folders_that_keep_him_out() {
     mode(&world.at("a/b"), 0o000);
     mode(&world.at("a"), 0o555);
     let error = world.place("x", "a/new", false).unwrap_err();
-    assert_eq!(error.kind(), io::ErrorKind::PermissionDenied, "no folder is opened up by the way");
+    assert_eq!(error.kind(), io::ErrorKind::PermissionDenied, "no folder on the way is opened up");
     assert!(!world.dest.make_folder(&path("a"), false).unwrap());
     assert!(!world.dest.make_folder(&path("a/b"), false).unwrap());
     assert!(world.dest.make_folder(&path("a/c"), false).unwrap());
@@ -322,9 +322,9 @@ fn what_was_not_recorded_is_taken_away() {
     if is_root() {
         let mut value = [0; 8];
         let length = rustix::fs::getxattr(&at, "trusted.not-ours", value.as_mut_slice());
-        assert_eq!(length, Ok(1), "not of the kinds that are recorded");
+        assert_eq!(length, Ok(1), "only recorded kinds are removed");
     }
-    // Right already: not even the ctime changes.
+    // The metadata is right already: not even the ctime changes.
     let before = at.metadata().unwrap();
     world.dest.amend(&path("a"), |file| setter.set(file, &recorded, &path("a"))).unwrap();
     let after = at.metadata().unwrap();
@@ -363,5 +363,5 @@ fn special_files_are_not_opened_for_their_metadata() {
     let mut setter = MetadataSetter::default();
     let subject = Subject::Link { folder: folder.as_fd(), name: b"no" };
     let error = setter.set(subject, &Metadata::default(), &path("no")).unwrap_err();
-    assert_eq!(error.kind(), io::ErrorKind::NotFound, "an error of the disk is none to count");
+    assert_eq!(error.kind(), io::ErrorKind::NotFound, "an error of the disk is not counted");
 }

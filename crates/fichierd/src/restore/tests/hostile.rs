@@ -1,4 +1,4 @@
-//! Records and disks that want something written elsewhere.
+//! Hostile records and disks cannot get anything written outside the destination.
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
@@ -88,7 +88,7 @@ fn the_last_name_is_not_followed_either() {
     let said = "a symbolic link stands in the way: a";
     assert_eq!(obstacle(world.place("x", "a", false)), said);
     assert_eq!(world.dest.open_file(&path("a")).unwrap_err().kind(), io::ErrorKind::InvalidInput);
-    // What is replaced is the link.
+    // Only the link is replaced.
     world.place("x", "a", true).unwrap();
     assert_eq!(world.read("a"), "x");
     check_untouched(victim.path());
@@ -208,7 +208,7 @@ fn a_path_of_fifty_thousand_bytes_is_written_with_64_descriptors() {
     assert!(!world.dest.make_folder(&deepest, false).unwrap());
     let file = deepest.join(b"file");
     place(&mut world.dest, "x", &file, false).unwrap();
-    // And up, with something in each folder.
+    // The way back up, with a file in each folder.
     let mut folder = deepest;
     while let Some(above) = folder.parent() {
         let copy = above.join(b"copy");

@@ -1,4 +1,5 @@
-//! Other file systems below the destination, and full ones. Needs root and a mount namespace.
+//! Other file systems below the destination, and full ones. These tests need root and a mount
+//! namespace.
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 
@@ -22,7 +23,7 @@ fn mount(options: &[&str], at: &Path) {
 
 const SMALL: &[&str] = &["-t", "tmpfs", "-o", "size=1m", "tmpfs"];
 
-/// One of everything in the mounted folder, and nothing left behind.
+/// Places one of everything in the mounted folder, and nothing is left behind.
 fn check_everything_works_in_it(world: &mut World) {
     world.place("x", "above", false).unwrap();
     world.dest.make_folder(&path("sub/dir"), false).unwrap();
@@ -82,13 +83,13 @@ fn a_full_disk_says_so_and_leaves_neither_half_files_nor_clutter() {
     world.place(&megabytes, "large", false).unwrap();
     let is_full = |result: io::Result<()>| result.unwrap_err().kind() == io::ErrorKind::StorageFull;
     fs::write(world.at("sub/large"), "old").unwrap();
-    // By way of another file system:
+    // A copy that comes from another file system:
     assert!(is_full(world.place(&megabytes, "sub/large", true)));
     assert_eq!(world.read("sub/large"), "old");
     assert_eq!(world.dest.part(KEY).unwrap().present_bytes(), 3 << 20, "kept for the next try");
     assert!(is_full(world.dest.place_copy(&path("large"), &path("sub/b"), false, |_| Ok(()))));
     assert_eq!(fs::read_dir(world.at("sub")).unwrap().count(), 1);
-    // And where the destination itself is full:
+    // The destination itself is full:
     let mut dest = Dest::open(&world.at("sub")).unwrap();
     assert!(is_full(place(&mut dest, &megabytes, &path("c"), false)));
     let present = dest.part(KEY).unwrap().present_bytes();

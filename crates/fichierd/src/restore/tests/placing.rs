@@ -1,4 +1,4 @@
-//! What may be replaced, what an interrupted try leaves, and copies and links.
+//! Which things may be replaced, what an interrupted try leaves, and copies and links.
 
 use std::io::{Seek as _, SeekFrom};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
@@ -188,7 +188,7 @@ fn a_link_to_a_file_is_one_more_name_of_it() {
     let look = |name: &str| world.dest.look(&path(name)).unwrap().unwrap();
     assert_eq!(look("a"), look("dir/b"));
     assert_eq!(look("a").links, 2);
-    // Already so: nothing to do, with or without replacing.
+    // The link is there already: nothing to do, with or without replacing.
     world.dest.make_link(&path("a"), &path("dir/b"), true).unwrap();
     world.dest.make_link(&path("a"), &path("dir/b"), false).unwrap();
     assert_eq!(world.staged(), [""; 0]);

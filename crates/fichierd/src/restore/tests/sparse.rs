@@ -1,4 +1,4 @@
-//! Holes that are found, made, kept by copies, and never made out of data.
+//! Holes are found, made, kept by copies, and never made out of data.
 
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 
@@ -8,7 +8,8 @@ use super::*;
 
 const MIB: u64 = 1 << 20;
 
-/// Eight MiB with data at the second, the third and the last; `None` where there are no holes.
+/// A file of eight MiB with data in the second, the third and the last; `None` where the file
+/// system has no holes.
 fn sparse(at: &Path) -> Option<fs::File> {
     let file = fs::File::options().read(true).write(true).create_new(true).open(at).unwrap();
     file.set_len(8 * MIB).unwrap();

@@ -1,8 +1,8 @@
-//! What differs between a mirror's trees at two moments.
+//! The differences between a mirror's trees at two moments.
 //!
-//! Both are walked side by side, folder by folder. Something that is gone here and there with
-//! the same content elsewhere was renamed; a folder that was renamed is named once, not with all
-//! that is in it.
+//! Both are walked side by side, folder by folder. A file that is gone here and there with the same
+//! content elsewhere was renamed; a folder that was renamed is named once, without everything in
+//! it.
 
 use std::collections::BTreeMap;
 
@@ -30,11 +30,11 @@ pub enum What {
     Removed,
     /// It has other content, or is something else now.
     Changed,
-    /// Its mode, owner, times or attributes are others.
+    /// Its mode, owner, times or attributes changed.
     Attributes,
     /// It was there under another path.
     Renamed {
-        /// That path.
+        /// The earlier path.
         from: RelPath,
     },
 }
@@ -80,7 +80,7 @@ struct Found {
 }
 
 impl Found {
-    /// Compares one path, and says what is to be compared below it.
+    /// Compares one path, and returns the folder to compare below it.
     fn compare(&mut self, path: RelPath, was: Option<Node>, is: Option<Node>) -> Option<Below> {
         let below = match (&was, &is) {
             (Some(Node::Folder(was)), Some(Node::Folder(is))) => {
@@ -140,7 +140,7 @@ impl Found {
             .filter_map(|(from, node)| Some((from.clone(), new.get(&key(node)?)?.clone())))
             .collect();
         for (from, to) in &moved {
-            // What is below a renamed folder has come along with it.
+            // Everything below a renamed folder has come along with it.
             let came_along = moved.iter().any(|(above, there)| {
                 above != from
                     && from.strip_prefix(above).is_some_and(|rest| under(there, &rest) == *to)
@@ -188,7 +188,7 @@ impl Found {
     }
 }
 
-/// `rest` below `folder`.
+/// The path of `rest` below `folder`.
 fn under(folder: &RelPath, rest: &RelPath) -> RelPath {
     rest.components().fold(folder.clone(), |path, name| path.join(name))
 }
@@ -204,7 +204,7 @@ fn content(node: &Node) -> Option<&PastContent> {
     }
 }
 
-/// What tells the content of a file from all others.
+/// The identity of a file's content.
 fn file_key(node: &Node) -> Option<Vec<u8>> {
     match content(node)? {
         PastContent::File { size_bytes, fingerprint } => {
@@ -216,7 +216,7 @@ fn file_key(node: &Node) -> Option<Vec<u8>> {
 
 fn has_same_attributes(was: &Node, is: &Node) -> bool {
     match (was, is) {
-        // The times of a folder change with what is in it; that is said of what is in it.
+        // The times of a folder change with its contents, whose differences are reported.
         (Node::Folder(was), Node::Folder(is)) => {
             let (was, is) = (&was.metadata, &is.metadata);
             (was.mode, was.uid, was.gid, &was.xattrs) == (is.mode, is.uid, is.gid, &is.xattrs)

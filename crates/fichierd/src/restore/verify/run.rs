@@ -1,8 +1,8 @@
-//! Downloads the contents of a sample, some at a time, and keeps what was wrong.
+//! Downloads the contents of a sample, some at a time, and keeps the findings.
 //!
-//! What concerns one file is a finding, and the rest goes on; a content that comes damaged is
-//! downloaded once more before it is called so. What concerns the account, the address or the
-//! network ends the run: nothing else can come either.
+//! An error of one file is a finding, and the rest goes on; a content that comes damaged is
+//! downloaded once more before it is called so. An error of the account, the address or the network
+//! ends the run: no other download would succeed.
 
 use std::io;
 use std::pin::Pin;
@@ -18,21 +18,22 @@ use tokio::io::AsyncWrite;
 use super::sample::{Sample, Wanted};
 use crate::base::words::chain;
 
-/// Asking for more files that are gone than this leads to a ban (docs/api-notes.md, A.5).
+/// The number of missing files after which the run ends: asking for more leads to a ban
+/// (docs/api-notes.md, A.5).
 const MOST_MISSING: usize = 10;
 
 /// A verification that is about to run.
 #[derive(Debug)]
 pub struct Verify {
-    /// The service.
+    /// The client for the service.
     pub client: Client,
     /// Downloads at one time.
     pub parallel: usize,
-    /// For whoever watches.
+    /// The counters that are shown while it runs.
     pub progress: Arc<Progress>,
 }
 
-/// How far it is.
+/// The progress of a verification.
 #[derive(Debug, Default)]
 pub struct Progress {
     /// Bytes that came.
@@ -41,49 +42,49 @@ pub struct Progress {
     pub contents: AtomicU64,
 }
 
-/// What came of it.
+/// The result of a verification.
 #[derive(Debug, Default)]
 pub struct Outcome {
     /// Files whose content was compared, equal or not.
     pub files: u64,
-    /// Their bytes.
+    /// Bytes of these files.
     pub bytes: u64,
-    /// Downloads that came to an end.
+    /// Downloads that ended.
     pub downloads: u64,
-    /// What is not as recorded, by path.
+    /// Files that are not as recorded, by path.
     pub findings: Vec<Finding>,
-    /// Why it ended early.
+    /// The error that ended the run early.
     pub stopped: Option<Error>,
 }
 
 /// One file that is not as recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Which.
+    /// The file and its content.
     pub wanted: Wanted,
-    /// In what way.
+    /// The kind of difference.
     pub wrong: Wrong,
-    /// For people.
+    /// A sentence for people.
     pub what: String,
 }
 
 /// What is wrong with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wrong {
-    /// Its content came twice, and not as recorded.
+    /// Its content came twice, and differed from the record both times.
     Damaged,
     /// The service does not know it.
     Missing,
-    /// The service does not give it out.
+    /// The service refuses to give it out.
     Refused,
 }
 
-/// What became of one content.
+/// The result for one content.
 enum Came {
     Whole,
     Not(Wrong, String),
     Stopped(Error),
-    /// Something else had ended the run.
+    /// The run had ended before this content's turn.
     NotTried,
 }
 
@@ -165,7 +166,7 @@ impl Outcome {
     }
 }
 
-/// Takes bytes, and only counts them.
+/// Counts bytes and drops them.
 struct Nothing<'a>(&'a AtomicU64);
 
 impl AsyncWrite for Nothing<'_> {

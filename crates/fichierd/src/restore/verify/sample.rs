@@ -1,4 +1,4 @@
-//! Which files are verified: all, or some by random.
+//! The files that are verified: all, or some at random.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -14,7 +14,7 @@ use crate::restore::Selection;
 pub enum Share {
     /// Everything.
     Full,
-    /// So many of a hundred files, at least one; above 0, at most 100.
+    /// A percentage of the files, at least one file; above 0, at most 100.
     Percent(f64),
 }
 
@@ -23,24 +23,24 @@ pub enum Share {
 pub struct Sample {
     /// Each content once.
     pub contents: Vec<Wanted>,
-    /// The files that have them.
+    /// The number of files that have them.
     pub files: u64,
-    /// Their bytes.
+    /// The bytes of these files.
     pub bytes: u64,
 }
 
 /// One content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
-    /// A file with it.
+    /// The path of a file that has it.
     pub path: RelPath,
     /// The link of that file.
     pub url: FileUrl,
-    /// As recorded.
+    /// Its recorded size.
     pub size_bytes: u64,
-    /// As recorded.
+    /// Its recorded hash.
     pub whirlpool: Whirlpool,
-    /// How many chosen files have it.
+    /// The number of chosen files that have it.
     pub files: u64,
 }
 
@@ -50,7 +50,7 @@ impl Sample {
     ///
     /// # Errors
     ///
-    /// The state file's.
+    /// Errors of the state file.
     pub fn choose(
         store: &Store,
         mirror: &Mirror,
