@@ -1,8 +1,7 @@
 //! Decides which calls mirror a set of changes.
 //!
 //! Pure: no I/O and no clock. Everything that the decision must know about the world is gathered
-//! beforehand into [`Known`]; what comes out is a [`Plan`], whose order is safe to stop at any
-//! point.
+//! beforehand into [`Known`]; the result is a [`Plan`], whose order is safe to stop at any point.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -19,7 +18,7 @@ mod tests;
 
 pub use batch::BatchLimits;
 
-/// What the plan rests on besides the changes themselves.
+/// Facts that the plan is based on besides the changes themselves.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
     /// Fingerprints of the files that were read before planning, because some record has
@@ -31,36 +30,37 @@ pub struct Known {
     pub in_the_way: HashMap<RelPath, ForeignFile>,
     /// Those of `in_the_way` whose size and Whirlpool hash equal the local file's.
     pub identical: BTreeSet<RelPath>,
-    /// Folders that are there on the service already.
+    /// Folders that exist on the service already.
     pub remote_folders: BTreeSet<RelPath>,
     /// The records below each folder that is gone, by the folder's path.
     pub gone: BTreeMap<RelPath, GoneFolder>,
 }
 
-/// What the state knows of a folder that is no longer on disk.
+/// The records of a folder that is no longer on disk.
 #[derive(Clone, Debug)]
 pub struct GoneFolder {
-    /// Its row.
+    /// The key of its record.
     pub key: FolderKey,
     /// Every file record below it.
     pub entries: Vec<(RelPath, Box<Entry>)>,
     /// Its folders with a remote counterpart, itself included, children first.
     pub folders: Vec<(RelPath, Box<Folder>)>,
-    /// Whether all of it may be moved at once: we made every folder, and nothing below is
-    /// unmanaged or somebody else's.
+    /// Whether it may be moved as a whole: we made every folder, and nothing below is unmanaged or
+    /// a foreign file.
     pub wholly_ours: bool,
 }
 
-/// How a plan is to be made.
+/// The settings of a plan.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// Whether what is replaced or deleted goes to the versions, or away at once.
+    /// Whether replaced and deleted files go to the versions, or are removed at once.
     pub keep_versions: bool,
     /// Bounds of one upload.
     pub limits: BatchLimits,
 }
 
-/// Decides what to do about `changes`. Takes them: of many, a second copy would be as large.
+/// Decides what to do about `changes`. Takes them by value: a second copy of many would be as
+/// large.
 pub fn plan(changes: Vec<Change>, mut known: Known, policy: &Policy) -> Plan {
     let gone = std::mem::take(&mut known.gone);
     let mut sorted = contents::sort(changes, gone, &known);
@@ -79,7 +79,7 @@ pub fn plan(changes: Vec<Change>, mut known: Known, policy: &Policy) -> Plan {
     Plan { steps, removals }
 }
 
-/// The folders that something goes into and that are not there yet, parents first.
+/// The folders that files go into and that do not exist yet, parents first.
 fn folders_to_make(sorted: &contents::Sorted, known: &Known) -> Vec<Step> {
     let mut missing = BTreeSet::new();
     for place in sorted.placements() {
@@ -98,7 +98,8 @@ fn folders_to_make(sorted: &contents::Sorted, known: &Known) -> Vec<Step> {
     missing.into_iter().map(Step::MakeFolder).collect()
 }
 
-/// Retires or removes what is gone: files first, then folders, children before parents.
+/// Retires or removes what is gone from the disk: files first, then folders, children before
+/// parents.
 fn removing(
     files: Vec<Retirement>,
     folders: Vec<(RelPath, GoneFolder)>,

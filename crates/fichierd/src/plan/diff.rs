@@ -1,22 +1,22 @@
-//! What changed in a folder since the service last confirmed it.
+//! The changes in a folder since the service last confirmed it.
 //!
-//! Pure: what is on record and what was found in, a list of changes out; no I/O and no clock.
-//! A file counts as touched when its stamp *differs* from the one on record, never because a
-//! time is "newer", or when the record was made too close to a write to prove anything.
+//! Pure: records and a listing in, a list of changes out; no I/O and no clock. A file counts as
+//! touched when its stamp *differs* from the one on record, never because a time is "newer", or
+//! when the record was made too close to a write to prove anything.
 //!
-//! Invariants: nothing is removed because of an incomplete listing (I6). A name that is
-//! excluded is never removed: its record becomes unmanaged. What is unmanaged, because of an
-//! exclude or a rejected removal, stays so until it is on disk again, or pruned.
+//! Invariants: nothing is removed because of an incomplete listing (I6). A name that is excluded is
+//! never removed: its record becomes unmanaged. A record that is unmanaged, because of an exclude
+//! or a rejected removal, stays so until its path is on disk again, or until it is pruned.
 
 use fichier_state::{Content, Entry, Folder, RelPath};
 
 use crate::disk::scan::{FolderScan, Seen, SeenKind};
 use crate::plan::change::Change;
 
-/// Compares what is on record for the folder `path` with what was found there, in the order of
-/// the names. The records must be sorted by name, as the state gives them.
+/// Compares the records of the folder `path` with its listing, in the order of the names. The
+/// records must be sorted by name, as the state gives them.
 ///
-/// Says nothing about what is inside of sub-folders.
+/// Tells nothing about the contents of sub-folders.
 pub fn diff_folder(
     path: &RelPath,
     recorded_folders: &[Folder],
@@ -39,7 +39,7 @@ pub fn diff_folder(
         comparison.compare(&Row {
             folder: folders.next_if(|folder| folder.name == name),
             entry: entries.next_if(|entry| entry.name == name),
-            // What can never be mirrored is as good as absent.
+            // A special file can never be mirrored and is treated as absent.
             seen: seen
                 .next_if(|seen| seen.name == name)
                 .filter(|seen| seen.kind != SeenKind::Special),
@@ -47,8 +47,8 @@ pub fn diff_folder(
     }
 }
 
-/// All that is known about one name. On record it is a folder or an entry; both are looked at,
-/// so that nothing is lost should it ever be both.
+/// Everything that is known about one name. On record it is a folder or an entry; both are
+/// compared, so that nothing is lost should it ever be both.
 struct Row<'a> {
     folder: Option<&'a Folder>,
     entry: Option<&'a Entry>,
@@ -70,7 +70,7 @@ impl Comparison<'_> {
             None => false,
         };
         if changed_kind && !self.complete {
-            // The one half may not be removed, so the other has no room yet.
+            // The old half may not be removed, so the new half has no room yet.
             return;
         }
         match (row.folder, row.seen) {

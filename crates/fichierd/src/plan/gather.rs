@@ -1,9 +1,9 @@
-//! Collects what a plan must know besides the changes: contents that had to be read, records
+//! Collects the facts that a plan needs besides the changes: contents that had to be read, records
 //! that may be moved or copied, files that were on the service before us.
 //!
-//! Reads the disk only where a call can be saved by it: a file is hashed before it is sent if
-//! some record has its size (it may be a rename, a copy, or unchanged after all), or if a file
-//! of its name and size is on the service already.
+//! The disk is read only where that can save a call: a file is hashed before it is sent if some
+//! record has its size (it may be a rename, a copy, or unchanged after all), or if a file of its
+//! name and size is on the service already.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -18,21 +18,21 @@ use crate::disk::scan::{Scanner, Seen, SeenKind};
 use crate::plan::change::Change;
 use crate::plan::decide::{GoneFolder, Known};
 
-/// What was gathered, and what could not be.
+/// The gathered facts, and the files that could not be read.
 #[derive(Debug, Default)]
 pub struct Gathered {
-    /// For the plan.
+    /// The facts for the plan.
     pub known: Known,
-    /// Files that changed while they were read, or could not be: they are left out this time.
+    /// Files that changed while they were read, or could not be read: they are left out this time.
     pub unread: Vec<(RelPath, Option<std::io::Error>)>,
 }
 
-/// Gathers for the changes of one mirror. Blocks while it reads files; not those in `restless`,
-/// which never stay as they are for long enough and are sent as they will be read then.
+/// Gathers for the changes of one mirror. Blocks while it reads files. It does not read those in
+/// `restless`, which change too often: their content is decided when they are sent.
 ///
 /// # Errors
 ///
-/// The state file's.
+/// Errors of the state file.
 pub fn gather(
     state: &State,
     scanner: &Scanner,
@@ -91,7 +91,7 @@ fn remember(
     Ok(())
 }
 
-/// Reads a file; nothing if it is not, or does not stay, what the scan saw.
+/// Reads a file; `None` if it is not, or does not stay, as the scan saw it.
 fn read(
     scanner: &Scanner,
     path: &RelPath,
@@ -121,7 +121,7 @@ fn sendable(change: &Change) -> Option<(&RelPath, &Seen)> {
     }
 }
 
-/// Of the folders that something may go into, those that are on the service.
+/// Of the folders that files may go into, those that exist on the service.
 fn remote_folders(
     state: &State,
     mirror: MirrorId,
@@ -144,7 +144,7 @@ fn remote_folders(
     Ok(there)
 }
 
-/// Files that are not ours and have the name of one that is to be sent.
+/// Foreign files that have the name of a file that is to be sent.
 fn in_the_way(
     state: &State,
     mirror: MirrorId,
@@ -164,7 +164,7 @@ fn in_the_way(
         }
         for (path, size) in files {
             if let Some(twins) = foreign.get_mut(&RemoteName::encode(path.name())) {
-                // Of several with the same name the one of the right size may be identical.
+                // Of several files with the same name the one of the right size may be identical.
                 let best = twins.iter().position(|file| file.size_bytes == size).unwrap_or(0);
                 found.insert(path.clone(), twins[best].clone());
             }

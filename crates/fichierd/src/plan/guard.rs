@@ -4,8 +4,8 @@
 //! everything. So removals are counted over a rolling 24 hours (invariant I6), and past a
 //! limit they wait for a person; additions never do.
 //!
-//! Pure: counts in, a verdict out. What counts as a removal is decided by the caller: any
-//! record that loses its live copy without a successor.
+//! Pure: counts in, a verdict out. The caller decides what counts as a removal: any record that
+//! loses its live copy without a successor.
 
 use crate::config::MaxRemovals;
 
@@ -14,33 +14,33 @@ use crate::config::MaxRemovals;
 pub struct Limit {
     /// The configured maximum.
     pub share: MaxRemovals,
-    /// Removals that a *percentage* always allows, so that a mirror of three files is not held
-    /// for each of them. A maximum given as a number of files is meant as it is written.
+    /// The number of removals that a *percentage* always allows, so that a mirror of three files is
+    /// not held for each of them. It does not apply to a maximum given as a number of files.
     pub floor: u64,
 }
 
-/// May these removals go on?
+/// Whether these removals may go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Yes.
+    /// They may go on.
     Allowed,
-    /// No, until a person has looked.
+    /// They wait until a person has looked.
     Held {
         /// The removals that are wanted now.
         asked: u64,
         /// The unapproved removals of the last 24 hours.
         in_24_h: u64,
-        /// What both together may not exceed.
+        /// The limit for both together.
         limit: u64,
     },
 }
 
 /// Judges `asked` more removals in a mirror that has `recorded_files` on record now.
 ///
-/// `removed_in_24_h` counts what has been removed since then without approval; `allowance` is
-/// what a person has approved and is not used up. Removals covered by the allowance are not
-/// counted against the limit, neither now nor later: one approval must not hold the mirror
-/// for the next 24 hours.
+/// `removed_in_24_h` counts the removals without approval in that time; `allowance` is the part of
+/// a person's approval that is not used up. Removals covered by the allowance are not counted
+/// against the limit, neither now nor later: one approval must not hold the mirror for the next 24
+/// hours.
 pub fn judge(
     limit: &Limit,
     recorded_files: u64,
@@ -58,8 +58,8 @@ pub fn judge(
 }
 
 impl Limit {
-    /// The limit as a number of files, of the `files_before` that were there 24 hours ago.
-    /// Measuring against what is left instead would tighten the limit with each removal.
+    /// The limit as a number of files, a share of the `files_before` that were there 24 hours ago.
+    /// A share of the files that are left would tighten the limit with each removal.
     fn in_files(&self, files_before: u64) -> u64 {
         match self.share {
             MaxRemovals::Files(files) => files,
@@ -77,7 +77,7 @@ mod tests {
 
     use super::*;
 
-    /// One line a case: share, floor, recorded, removed in 24 h, allowance, asked.
+    /// Judges one case a line: share, floor, recorded, removed in 24 h, allowance, asked.
     fn check(cases: &str, expected: Expect) {
         let mut lines = String::new();
         for case in cases.lines() {

@@ -3,9 +3,9 @@
 //! Values only: `--dry-run` prints a [`Plan`], the tests compare plans as text, and only
 //! `remote` ever talks to the service. `decide` makes them.
 //!
-//! Invariant: everything that adds comes before anything that removes, so a plan cut short
-//! leaves a copy too many and never one too few. Folders appear before what goes into them
-//! and disappear after it.
+//! Invariant: everything that adds comes before anything that removes, so a plan cut short leaves a
+//! copy too many and never one too few. Folders appear before their contents and disappear after
+//! them.
 
 use fichier_api::names::RemoteName;
 use fichier_api::{FileUrl, Fingerprint};
@@ -29,7 +29,7 @@ pub struct Plan {
 /// The order of the variants is the order of execution.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// Write down what needs no call: new stamps, empty files, links.
+    /// Write down facts that need no call: new stamps, empty files, links.
     Note(Vec<Note>),
     /// Make a folder on the service; its parent is there by then. One call.
     MakeFolder(RelPath),
@@ -43,7 +43,7 @@ pub enum Step {
     Upload(Vec<Placement>),
     /// Move superseded and deleted files to the versions, or remove them. One call.
     Retire(Vec<Retirement>),
-    /// Move a folder that is gone to the versions, with all that is in it. One call.
+    /// Move a folder that is gone to the versions, with everything in it. One call.
     RetireFolder(RelPath, Box<Folder>),
     /// Remove a folder that is gone, if a listing shows it empty. Two calls.
     RemoveFolder(RelPath, Box<Folder>),
@@ -69,17 +69,17 @@ pub enum Note {
 /// A local file whose content belongs at `path` on the service.
 #[derive(Clone, Debug)]
 pub struct Placement {
-    /// Where it is, on disk and on the service.
+    /// Its path on disk and on the service.
     pub path: RelPath,
-    /// How it looked when it was found.
+    /// The file as the scan saw it.
     pub seen: Seen,
     /// Its content, if it was read before planning.
     pub fingerprint: Option<Fingerprint>,
-    /// What stands there now and goes when the new content is in its place.
+    /// The remote file that stands there now and goes when the new content is in its place.
     pub replaces: Option<Occupant>,
 }
 
-/// A remote file that stands where something else belongs.
+/// A remote file that stands where another one belongs.
 #[derive(Clone, Debug)]
 pub enum Occupant {
     /// Our own earlier copy.
@@ -103,11 +103,11 @@ impl Occupant {
 pub struct Relocation {
     /// The path on record.
     pub from: RelPath,
-    /// What is on record there.
+    /// The record at that path.
     pub was: Box<Entry>,
     /// The new place.
     pub to: Placement,
-    /// Its name cannot be given at once because a swap occupies it; it waits under a
+    /// Its name cannot be given at once because a swap occupies it. The file waits under a
     /// temporary name, and the relocation appears a second time without this mark.
     pub aside: bool,
 }
@@ -117,17 +117,17 @@ pub struct Relocation {
 pub struct Retirement {
     /// The path it had.
     pub path: RelPath,
-    /// The record that goes.
+    /// The record that is removed.
     pub was: Box<Entry>,
-    /// Why.
+    /// The reason.
     pub reason: Retired,
-    /// What takes the record's place, if an empty file or a link does.
+    /// The empty file or link that takes the record's place, if any.
     pub then: Option<Seen>,
 }
 
 impl Plan {
-    /// The same without what takes something away: records may not lose their live copy now (see
-    /// `guard`).
+    /// The plan without its removing steps, for a time when records may not lose their live copy
+    /// (see `guard`).
     #[must_use]
     pub fn without_removals(mut self) -> Plan {
         self.steps.retain(|step| !step.removes());
@@ -136,7 +136,7 @@ impl Plan {
 }
 
 impl Step {
-    /// Whether records lose their live copy by it.
+    /// Whether records lose their live copy by this step.
     pub fn removes(&self) -> bool {
         match self {
             Step::Retire(_) | Step::RetireFolder(..) | Step::RemoveFolder(..) => true,

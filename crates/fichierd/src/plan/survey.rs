@@ -1,12 +1,12 @@
 //! The walk of a mirror: the disk beside the records, folder by folder.
 //!
 //! A walk needs no list of all files: each folder's listing is merged with its own records, so
-//! memory follows the number of *changes*, and the state is locked for one folder at a time.
-//! Additions and touched files are collected up to a bound; the others stay different from
-//! their records, and the next survey finds them.
+//! memory grows with the number of *changes*, and the state is locked for one folder at a time.
+//! Additions and touched files are collected up to a bound; the others stay different from their
+//! records, and the next survey finds them.
 //!
-//! Invariants (I6): nothing at or below a folder that could not be read is removed, and nothing
-//! at or below a mount point whose file system is gone or was replaced.
+//! Invariants (I6): nothing is removed at or below a folder that could not be read, or at or below
+//! a mount point whose file system is gone or was replaced.
 
 mod mounts;
 mod single;
@@ -24,14 +24,15 @@ use crate::disk::scan::{FolderScan, Scanner, Seen, SeenKind, Trouble, is_gone};
 use crate::plan::change::Change;
 use crate::plan::diff::diff_folder;
 
-/// What a survey found.
+/// The result of a survey.
 #[derive(Debug, Default)]
 pub struct Survey {
-    /// The differences, in path order. A path that changed its kind is there twice: what was
-    /// removed before what was added.
+    /// The differences, in path order. A path that changed its kind is there twice: the removal
+    /// before the addition.
     pub changes: Vec<Change>,
-    /// Additions, touched and unsettled files beyond the bound, which were only counted. While
-    /// there are any, a removal may be one half of a rename whose other half is among them.
+    /// The number of additions, touched and unsettled files beyond the bound, which were only
+    /// counted. While there are any, a removal may be one half of a rename whose other half is
+    /// among them.
     pub left_out: u64,
     /// Entries of folders that were looked at.
     pub looked_at: u64,
@@ -39,24 +40,24 @@ pub struct Survey {
     pub unsettled: Vec<RelPath>,
     /// Files that differ but were tried lately.
     pub skipped: Vec<RelPath>,
-    /// What could not be looked at or cannot be mirrored, and why.
+    /// Paths that could not be looked at or cannot be mirrored, and why.
     pub trouble: Vec<Trouble>,
     /// Paths that could not be listed or looked at: nothing there or below is removed.
     pub incomplete: Vec<RelPath>,
-    /// Mount points whose file system is gone or was replaced: nothing below is touched.
+    /// Mount points whose file system is gone or was replaced: nothing below them is touched.
     pub unavailable: Vec<RelPath>,
     /// FIFOs, sockets and devices that were seen.
     pub specials: u64,
 }
 
-/// What to look at, and how.
+/// The extent and the rules of a survey.
 pub struct SurveyRequest<'a> {
     /// The mirror, whose source the scanner has open.
     pub mirror: &'a Mirror,
-    /// Where to look: each path and all that is below it. `None` is everything. A path may well
-    /// be gone, or have no record yet.
+    /// The paths to look at, each with everything below it. `None` is everything. A path may be
+    /// gone, or have no record yet.
     pub paths: Option<&'a [RelPath]>,
-    /// How long a file must have been left alone.
+    /// The time for which a file must have been left alone.
     pub settle: Duration,
     /// The time of the survey.
     pub now: SystemTime,
@@ -64,7 +65,8 @@ pub struct SurveyRequest<'a> {
     pub force: &'a dyn Fn(&RelPath) -> bool,
     /// Added and touched files to leave out: they were tried lately and could not be mirrored.
     pub skip: &'a dyn Fn(&RelPath) -> bool,
-    /// The bound for additions and touched files together, and for unsettled files.
+    /// The bound for additions and touched files together, and for unsettled files; beyond it they
+    /// are only counted.
     pub max_additions: usize,
 }
 
@@ -100,9 +102,9 @@ pub fn survey(
     };
     let Walk { scanner, mut survey, .. } = walk;
     scanner.forget_trail();
-    // Stable: of two changes of one path, the removal stays first.
+    // The sort is stable: of two changes of one path, the removal stays first.
     survey.changes.sort_by(|one, other| one.path().cmp(other.path()));
-    // Paths that were looked at singly have met in the folders above them.
+    // Paths that were looked at one by one have met in the folders above them.
     survey.changes.dedup();
     result.map(|()| survey)
 }
@@ -115,13 +117,13 @@ struct Walk<'a> {
     additions: usize,
 }
 
-/// A folder that is to be walked.
+/// A folder that the walk goes into.
 struct Place {
     path: RelPath,
-    /// Its record; none if it is new, and then all below it is new too.
+    /// Its record; `None` if it is new, and then everything below it is new too.
     key: Option<FolderKey>,
     devices: Devices,
-    /// Without the patterns that are written in the folder itself.
+    /// The patterns from above, without those in the folder itself.
     filter: FolderFilter,
 }
 
@@ -148,7 +150,7 @@ impl Walk<'_> {
         self.walk(place)
     }
 
-    /// The record of the source, and what it is now.
+    /// The record of the source, and its present facts.
     fn root(&mut self) -> Result<(Folder, Seen), SurveyError> {
         let key = self.request.mirror.root;
         let root = self.lock_store().folder(key)?.ok_or(SurveyError::UnknownMirror)?;
@@ -174,7 +176,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Walks `start` and all that is below it. Not recursive: a tree may be of any depth.
+    /// Walks `start` and everything below it. Not recursive: a tree may be of any depth.
     fn walk(&mut self, start: Place) -> Result<(), SurveyError> {
         let mut frames: Vec<Frame> = self.visit(start)?.into_iter().collect();
         while let Some(frame) = frames.last_mut() {
@@ -199,7 +201,7 @@ impl Walk<'_> {
         failpoint::reached("scan:folder");
         let (mut found, filter) = match self.scanner.read_with(&path, filter) {
             Ok(read) => read,
-            // Gone since its parent was listed: whoever did that will be noticed.
+            // The folder is gone since its parent was listed; that change marks it dirty again.
             Err(error) if is_gone(&error) => return Ok(None),
             Err(error) => {
                 self.give_up(path, error);
@@ -222,7 +224,7 @@ impl Walk<'_> {
         Ok(Some(Frame { path, devices, filter, subfolders }))
     }
 
-    /// What is on record for a folder; nothing for a new one, without asking.
+    /// The records in a folder; none for a new one, without asking.
     fn records(&self, key: Option<FolderKey>) -> Result<(Vec<Folder>, Vec<Entry>), SurveyError> {
         let Some(key) = key else { return Ok((Vec::new(), Vec::new())) };
         let store = self.lock_store();
@@ -283,9 +285,9 @@ impl Walk<'_> {
         }
     }
 
-    /// Whether a file was left alone for long enough. Times in the future say nothing about
-    /// that, and waiting for them to come could take years; a file that is being written shows
-    /// it by a stamp that changes while it is read.
+    /// Whether a file was left alone for long enough. A time in the future tells nothing about
+    /// that, and waiting for it could take years; a file that is being written shows it by a stamp
+    /// that changes while it is read.
     fn has_settled(&self, stamp: &Stamp) -> bool {
         let now_ns = system_time_ns(self.request.now);
         let times = [stamp.mtime_ns, stamp.ctime_ns];
@@ -300,8 +302,8 @@ impl Walk<'_> {
         self.survey.trouble.push(Trouble { path, error });
     }
 
-    /// Leaves a mount point as it is on record. Its new facts must not get there: with them
-    /// the folder below the mount would look like the real thing the next time.
+    /// Leaves a mount point as it is on record. Its new facts must not be recorded: with them the
+    /// folder below the mount would look like the right one the next time.
     fn leave_unavailable(&mut self, path: RelPath) {
         let is_its_touch = |change: &Change| matches!(change, Change::FolderTouched { path: touched, .. } if *touched == path);
         if let Some(at) = self.survey.changes.iter().rposition(is_its_touch) {

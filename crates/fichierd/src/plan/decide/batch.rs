@@ -1,7 +1,8 @@
 //! Groups work into calls: as few as the service allows, none larger than is wise.
 //!
 //! A batch that fails is sent again as a whole, so each is bounded by count, by bytes and so by
-//! time. Files of one folder stay together where they fit: publishing costs one call a folder.
+//! time. Files of one folder stay together where they fit: publishing costs one call for each
+//! folder.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,9 +14,10 @@ use crate::plan::steps::{Placement, Relocation, Retirement};
 /// Bounds of one upload.
 #[derive(Clone, Copy, Debug)]
 pub struct BatchLimits {
-    /// At most [`MAX_FILES_PER_UPLOAD`].
+    /// The largest number of files, at most [`MAX_FILES_PER_UPLOAD`].
     pub files: usize,
-    /// About a minute of the measured bandwidth; a single larger file goes alone.
+    /// The largest number of bytes, about a minute of the measured bandwidth; a single larger file
+    /// goes alone.
     pub bytes: u64,
 }
 
@@ -73,9 +75,9 @@ impl Batch {
 
 /// Orders relocations so that each finds its new path free, in rounds that can be batched.
 ///
-/// In a chain (`log.1` to `log.2`, `log` to `log.1`) the last goes first. A swap has no last:
-/// one of its files steps aside first, under a temporary name in its own folder, and takes its
-/// new path when all others have theirs.
+/// In a chain (`log.1` to `log.2`, `log` to `log.1`) the last file goes first. A swap has no last
+/// file: one of its files steps aside first, under a temporary name in its own folder, and takes
+/// its new path when all others have theirs.
 pub(super) fn relocations(all: Vec<Relocation>) -> Vec<Vec<Relocation>> {
     let mut waiting: BTreeMap<RelPath, Relocation> =
         all.into_iter().map(|relocation| (relocation.from.clone(), relocation)).collect();
@@ -95,7 +97,8 @@ pub(super) fn relocations(all: Vec<Relocation>) -> Vec<Vec<Relocation>> {
     rounds
 }
 
-/// Each path is left once and taken once at most, so what leads back to itself is a circle.
+/// Each path is left once and taken once at most, so a way that leads back to its start is a
+/// circle.
 fn one_of_each_circle(waiting: &BTreeMap<RelPath, Relocation>) -> Vec<RelPath> {
     let mut visited = BTreeSet::new();
     let mut found = Vec::new();

@@ -1,4 +1,4 @@
-//! Sorts changes by what becomes of each content: kept, moved, copied, sent or retired.
+//! Sorts changes by what is done with each content: kept, moved, copied, sent or retired.
 //!
 //! A rename is found here, by content: a removal and an addition (or a file whose content
 //! changed) with the same size and fingerprint. It works across folders and restarts, because
@@ -14,17 +14,17 @@ use crate::disk::scan::{Seen, SeenKind};
 use crate::plan::change::Change;
 use crate::plan::steps::{Note, Occupant, Placement, Relocation, Retirement};
 
-/// From this size a server-side copy is cheaper than sending the bytes once more; below it
-/// files travel better by the hundred in one upload.
+/// The size from which a server-side copy is cheaper than sending the bytes again; smaller files
+/// are sent, hundreds in one upload.
 const COPY_FROM_BYTES: u64 = 4 << 20;
 
-/// Changes by what becomes of them.
+/// Changes, sorted by what is done about them.
 #[derive(Debug, Default)]
 pub(super) struct Sorted {
     pub(super) notes: Vec<Note>,
     pub(super) adoptions: Vec<(Placement, ForeignFile)>,
-    /// The same where a record says something else, which has been replaced: after relocations,
-    /// since the file of the record may be wanted in another place.
+    /// Adoptions at a path whose record names another file, which is no longer there. They come
+    /// after relocations, since the file of the record may be wanted in another place.
     pub(super) late_adoptions: Vec<(Placement, ForeignFile)>,
     pub(super) relocations: Vec<Relocation>,
     pub(super) copies: Vec<(Placement, Entry)>,
@@ -42,7 +42,8 @@ impl Sorted {
         (self.gone_files.len() + in_folders) as u64
     }
 
-    /// What moved elsewhere is neither gone nor in the way of what takes its old path.
+    /// Takes relocated files out of both: they are not gone, and not in the way of a file that
+    /// takes their old path.
     fn leave_out_relocated(&mut self, lost: &mut Lost, gone: &mut BTreeMap<RelPath, GoneFolder>) {
         let moved: BTreeSet<RelPath> =
             self.relocations.iter().map(|relocation| relocation.from.clone()).collect();
@@ -60,7 +61,7 @@ impl Sorted {
         }
     }
 
-    /// Everything that needs a folder on the service.
+    /// Every placement, each of which needs its folder on the service.
     pub(super) fn placements(&self) -> impl Iterator<Item = &Placement> {
         let adopted = self.adoptions.iter().chain(&self.late_adoptions).map(|(place, _)| place);
         let moved = self.relocations.iter().map(|relocation| &relocation.to);
@@ -69,10 +70,10 @@ impl Sorted {
     }
 }
 
-/// Files that are gone from their path, and what is there now if an empty file or a link is.
+/// Files that are gone from their path, with the empty file or link that is there now, if any.
 type Lost = BTreeMap<RelPath, (Box<Entry>, Option<Seen>)>;
 
-/// Content that lost its place on disk and may be wanted elsewhere.
+/// Contents that lost their place on disk and may be wanted elsewhere.
 type Freed = HashMap<(u64, Fingerprint), VecDeque<(RelPath, Box<Entry>)>>;
 
 pub(super) fn sort(
@@ -109,7 +110,7 @@ pub(super) fn sort(
             Change::FolderManaged { path, folder } => {
                 sorted.notes.push(Note::ManageFolder(path, folder, true));
             }
-            // Folders on disk are on record before planning; those that are gone are in `gone`.
+            // Folders on disk are recorded before planning; those that are gone are in `gone`.
             Change::FolderAdded { .. }
             | Change::FolderTouched { .. }
             | Change::FolderRemoved { .. } => {}
@@ -163,8 +164,8 @@ fn touched(
         return added(path, seen, known, sorted, places);
     };
     if !is_sendable(&seen) {
-        // Emptied, or turned into a link: the record loses its live copy, unless a person has
-        // decided that it stays.
+        // The file was emptied, or turned into a link: the record loses its live copy, unless a
+        // person has decided that the copy stays.
         if !was.unmanaged {
             lost.insert(path, (was, Some(seen)));
         }
@@ -188,7 +189,7 @@ fn is_sendable(seen: &Seen) -> bool {
     matches!(seen.kind, SeenKind::File) && seen.stamp.size_bytes > 0
 }
 
-/// Of the contents that some place wants, those whose path no longer has them: removed, emptied,
+/// Of the contents that a placement wants, those whose path no longer has them: removed, emptied,
 /// below a folder that is gone, or overwritten.
 fn freed(lost: &Lost, places: &[Placement], gone: &BTreeMap<RelPath, GoneFolder>) -> Freed {
     let removed = lost.iter().map(|(path, (was, _))| (path, was));
@@ -212,7 +213,7 @@ fn freed(lost: &Lost, places: &[Placement], gone: &BTreeMap<RelPath, GoneFolder>
     freed
 }
 
-/// What belongs there, if it was read.
+/// The content that belongs there, if it was read.
 fn content(place: &Placement) -> Option<(u64, Fingerprint)> {
     place.fingerprint.map(|fingerprint| (place.size_bytes(), fingerprint))
 }
@@ -225,7 +226,7 @@ fn settle_place(place: Placement, known: &Known, freed: &mut Freed, sorted: &mut
                 let file = file.as_ref().clone();
                 return sorted.adoptions.push((place, file));
             }
-            // The records are older than the service: what they say is there has been replaced.
+            // The records are older than the service: the file that they name has been replaced.
             (Some(Occupant::Ours(_)), Some(file)) => {
                 return sorted.late_adoptions.push((place, file.clone()));
             }

@@ -1,8 +1,8 @@
 //! Plans as text, for worlds described in a few lines.
 //!
 //! Each line of the records is `PATH CONTENT`, where the content is one letter repeated: `a×5`.
-//! Paths that end in `/` are folders. What is on disk is written the same way; equal content
-//! means an equal fingerprint, and a file whose line is in both is untouched.
+//! Paths that end in `/` are folders. The disk is described in the same way; equal content means an
+//! equal fingerprint, and a file whose line is in both is untouched.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -91,7 +91,7 @@ fn lines(text: &str) -> BTreeMap<&str, &str> {
     text.lines().map(|line| line.trim().split_once(' ').unwrap_or((line.trim(), ""))).collect()
 }
 
-/// What changed between two descriptions, with everything that would have been gathered.
+/// The changes between two descriptions, with everything that would have been gathered.
 fn world(recorded: &str, on_disk: &str) -> (Vec<Change>, Known) {
     let (before, now) = (lines(recorded), lines(on_disk));
     let mut known = Known::default();
@@ -274,7 +274,7 @@ fn held_removals_are_left_out_and_everything_else_goes_on() {
         send more (7 bytes)
     "#]]
     .assert_eq(&made.to_string());
-    assert_eq!(made.removals, 2, "they are told all the same");
+    assert_eq!(made.removals, 2, "they are reported all the same");
 }
 
 #[test]
@@ -322,7 +322,7 @@ fn the_cost_of_a_plan_is_known_before_it_is_carried_out() {
 
 #[test]
 fn s02_what_a_cycle_holds_of_each_change_is_small() {
-    // Twenty thousand of them make some megabytes, as long as records are boxed.
+    // Twenty thousand of these take a few megabytes, as long as records are boxed.
     let bytes = [size_of::<Change>(), size_of::<Note>(), size_of::<Placement>()];
     assert!(bytes.iter().all(|bytes| *bytes <= 240), "{bytes:?}");
 }

@@ -1,4 +1,4 @@
-//! Tables: what is on record, what was found, what came of it.
+//! Tables: the records, the listing, and the changes.
 
 use expect_test::{Expect, expect};
 use fichier_api::{FileUrl, Fingerprint, Whirlpool};

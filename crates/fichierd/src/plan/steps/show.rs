@@ -6,7 +6,7 @@ use fichier_api::MAX_LINKS_PER_CALL;
 
 use super::{Note, Placement, Plan, Relocation, Step};
 
-/// What a plan costs.
+/// The cost of a plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
     /// Calls to the service, of every kind.
@@ -44,7 +44,7 @@ impl Step {
     }
 }
 
-/// One batched rename for all that change their name, one batched move for each new folder.
+/// One batched rename for all files that change their name, one batched move for each new folder.
 fn relocation_calls(files: &[Relocation]) -> u64 {
     let renames = files.iter().any(|file| file.aside || file.from.name() != file.to.path.name());
     let mut folders: Vec<_> = files

@@ -13,7 +13,7 @@ use crate::disk::scan::FolderScan;
 /// The device numbers of a folder and of the folder above it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Devices {
-    /// On record; none for a new folder, or if it was never seen.
+    /// The number on record; `None` for a new folder, or if it was never seen.
     recorded: Option<u64>,
     recorded_above: Option<u64>,
     now: u64,
@@ -21,14 +21,14 @@ pub(super) struct Devices {
 }
 
 impl Devices {
-    /// Those of a source. Whether it is the right one is for [`crate::disk::root`] to say, so here it
-    /// never counts as a mount point.
+    /// The numbers of a source. Only [`crate::disk::root`] tells whether it is the right one, so
+    /// here it never counts as a mount point.
     pub(super) fn of_root(recorded: u64, now: u64) -> Devices {
         let recorded = known(recorded);
         Devices { recorded, recorded_above: recorded, now, now_above: now }
     }
 
-    /// Those of a folder directly below.
+    /// The numbers of a folder directly below.
     pub(super) fn below(self, recorded: Option<u64>, now: u64) -> Devices {
         Devices {
             recorded: recorded.and_then(known),
@@ -38,7 +38,7 @@ impl Devices {
         }
     }
 
-    /// Did a mount point appear, go away, or change its file system?
+    /// Whether a mount point appeared, went away, or changed its file system.
     pub(super) fn mount_changed(self) -> bool {
         let (Some(recorded), Some(recorded_above)) = (self.recorded, self.recorded_above) else {
             return false;
@@ -49,7 +49,8 @@ impl Devices {
     }
 }
 
-/// Are most of the recorded names still there? True if none are on record: nothing is at stake.
+/// Whether most of the recorded names are still there. True if none are on record: then no record
+/// can be lost.
 pub(super) fn is_familiar(folders: &[Folder], entries: &[Entry], found: &FolderScan) -> bool {
     let folders = folders.iter().filter(|folder| !folder.unmanaged).map(|folder| &folder.name);
     let entries = entries.iter().filter(|entry| !entry.unmanaged).map(|entry| &entry.name);

@@ -1,9 +1,9 @@
 //! The survey of single paths, as the watcher names them.
 //!
-//! A path is compared in its folder by one `lstat`; no listing is read for it. The walk goes
-//! down from the source, because what is above decides: a pattern may exclude it, a folder may
-//! be new or gone, a mount may be missing. At the first such thing the comparison is made
-//! there, for all that is below.
+//! A path is compared in its folder by one `lstat`; no listing is read for it. The walk goes down
+//! from the source, because the folders above decide: a pattern may exclude it, a folder may be new
+//! or gone, a mount may be missing. At the first such folder the comparison is made there, for
+//! everything below.
 
 use fichier_state::{Entry, Folder, FolderKey, RelPath};
 
@@ -25,7 +25,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Compares `path` and all that is below it, or a folder above it instead; says which.
+    /// Compares `path` and everything below it, or a folder above it instead; returns which.
     fn path(&mut self, path: &RelPath) -> Result<RelPath, SurveyError> {
         if path.is_root() {
             self.everything()?;
@@ -44,7 +44,7 @@ impl Walk<'_> {
         Ok(path.clone())
     }
 
-    /// Goes from `place` to the entry `name`, and compares it if there is no going on.
+    /// Goes from `place` to the entry `name`, and compares it if the walk cannot go further.
     fn step(&mut self, place: Place, name: &[u8], is_last: bool) -> Result<Step, SurveyError> {
         let Place { path: folder, key, devices, filter } = place;
         let at = folder.join(name);
@@ -54,7 +54,7 @@ impl Walk<'_> {
             .and_then(|ruled| Ok((ruled, self.scanner.look_in(&folder, name)?)));
         let ((filter, mut trouble), seen) = match looked {
             Ok(looked) => looked,
-            // Its folder went away this moment; that will be noticed.
+            // Its folder was removed this moment, which marks it dirty again.
             Err(error) if is_gone(&error) => return Ok(Step::Done(at)),
             Err(error) => {
                 self.give_up(at.clone(), error);
@@ -92,7 +92,7 @@ impl Walk<'_> {
         Ok(Step::Done(at))
     }
 
-    /// The facts of a folder on the way: what was done in it has changed its times.
+    /// Reports the facts of a folder on the way: changes inside it have changed its times.
     fn report_touched(&mut self, at: &RelPath, record: Option<&Folder>, seen: Option<&Seen>) {
         if let (Some(folder), Some(seen)) = (record, seen)
             && !seen.is_as_recorded(folder)
@@ -102,7 +102,7 @@ impl Walk<'_> {
         }
     }
 
-    /// What is on record for the one path `at` in the folder `key`.
+    /// The records of the one path `at` in the folder `key`.
     fn records_of(
         &self,
         key: Option<FolderKey>,
@@ -116,15 +116,15 @@ impl Walk<'_> {
     }
 }
 
-/// What came of one step down.
+/// The result of one step down.
 enum Step {
-    /// A recorded folder: further on.
+    /// The next folder, which is on record.
     Down(Place),
-    /// Compared here, with all that is below.
+    /// The path that was compared, with everything below it.
     Done(RelPath),
 }
 
-/// The paths without those below others. New patterns concern all that is in their folder.
+/// The paths without those below others. New patterns concern everything in their folder.
 fn topmost(paths: &[RelPath]) -> Vec<RelPath> {
     let widen = |path: &RelPath| match path.parent() {
         Some(folder) if path.name() == RULES_FILE => folder,

@@ -76,7 +76,7 @@ impl World {
         survey(&mut scanner, &self.store, &request).unwrap()
     }
 
-    /// Puts all that a survey finds on record, as if the service had confirmed it.
+    /// Puts everything that a survey finds on record, as if the service had confirmed it.
     fn record(&self) {
         let changes = self.survey(None).changes;
         self.store
@@ -85,7 +85,7 @@ impl World {
             .write(|state| changes.iter().try_for_each(|change| self.apply(state, change)))
             .unwrap();
         let left = self.survey(None);
-        assert_eq!(left.changes, [], "what is on record is no change");
+        assert_eq!(left.changes, [], "a recorded file is not a change");
     }
 
     fn apply(&self, state: &mut Writing<'_>, change: &Change) -> fichier_state::Result<()> {
@@ -443,7 +443,7 @@ fn a_mount_point_whose_file_system_is_gone_is_unavailable() {
     check(&world.survey(None), expected());
     check(&world.survey(Some(&["disk/a", "disk/sub/b"])), expected());
     check(&world.survey(Some(&["disk"])), expected());
-    // With most of what was in it, it is believed: the data was moved to the disk above.
+    // With most of its contents there, it is believed: the data was moved to the disk above.
     rustix::fs::rename(world.source.path().with_extension("sub"), world.at("disk/sub")).unwrap();
     check(
         &world.survey(None),

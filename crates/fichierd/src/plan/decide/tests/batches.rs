@@ -1,4 +1,4 @@
-//! How work is cut into calls, and what they are said to cost.
+//! How work is divided into calls, and the costs that plans state.
 
 use super::*;
 use crate::plan::steps::Step;
@@ -41,7 +41,7 @@ fn an_upload_is_full_at_its_bytes_and_takes_what_it_can_of_a_large_folder() {
     assert_eq!(uploads(limits, "a/1 x20\nb/1 y60\nb/2 z61"), [2, 1]);
     assert_eq!(uploads(limits, "a/1 x20\nb/1 y80"), [2]);
     assert_eq!(uploads(limits, "a/1 x20\nb/1 y81"), [1, 1]);
-    // One that is larger than an upload goes alone.
+    // A file that is larger than an upload goes alone.
     assert_eq!(uploads(limits, "a/1 x20\nb/1 y900\nc/1 z20"), [1, 1, 1]);
 }
 

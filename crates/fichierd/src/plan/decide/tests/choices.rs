@@ -1,4 +1,4 @@
-//! What becomes of a file, case by case, and how the plan says so.
+//! What is done with a file, case by case, and how the plan shows it.
 
 use fichier_state::ForeignFile;
 
@@ -107,7 +107,7 @@ fn a_folder_that_is_gone_is_forgotten_only_if_nothing_of_it_is_anywhere() {
         note: folder dir is gone
     "#]]
     .assert_eq(&gone(Vec::new(), Vec::new()));
-    // Its files were moved by somebody else to where the folder has no counterpart.
+    // Others moved its files to where the folder has no counterpart.
     expect![[r#"
         retire dir/a
     "#]]
