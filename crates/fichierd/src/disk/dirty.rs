@@ -1,17 +1,17 @@
 //! Which parts of a mirror must be looked at again, and from when on.
 //!
-//! Watch events end here. They are hints about *where* to look and never say *what*
-//! happened: that is decided by comparing the disk with the state (`scan`, `diff`). So
-//! an event too many costs one `lstat`, and events lost by the kernel or by us are
-//! repaired by marking everything (invariant I9).
+//! Watch events end here. They are hints about *where* to look and never tell *what* happened:
+//! comparing the disk with the state decides that (`scan`, `diff`). So an event too many costs one
+//! `lstat`, and events lost by the kernel or by us are repaired by marking everything (invariant
+//! I9).
 //!
 //! A path is *due* when nothing has marked it for a while (it has settled), or when it has been
-//! dirty for so long that a file which never rests must be looked at all the same. What was marked
-//! at about the same time is due together: the two halves of a rename are marked one after the
-//! other, and whoever saw only the first would take it for a removal.
+//! dirty for so long that even a file that always changes must be looked at. Paths that settle at
+//! about the same time are due together: the two halves of a rename are marked one after the other,
+//! and the first alone would be taken for a removal.
 //!
-//! [`DirtyPaths`] is pure: it is told the time. [`DirtyQueue`] is the same set shared between
-//! the watching threads and the loop, and knows the clock.
+//! [`DirtyPaths`] is pure: it is told the time. [`DirtyQueue`] is the same set shared between the
+//! watching threads and the loop, and has the clock.
 //!
 //! Invariant: memory is bounded by [`MAX_PATHS`]; past it the set collapses to
 //! "everything" instead of growing or dropping.
@@ -24,11 +24,12 @@ use fichier_state::RelPath;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// Beyond this many separate paths one full scan is cheaper than many small ones.
+/// The largest number of separate paths in the set; beyond it everything is dirty, because one full
+/// scan is cheaper than many small ones.
 const MAX_PATHS: usize = 10_000;
 
-/// Paths that come to rest this close to each other are due together. Fixed and not renewed by
-/// each mark, so that a file which never rests holds up nobody.
+/// The time within which paths that settle are due together. It is fixed, and not renewed by each
+/// mark, so that a file that always changes delays no other.
 const TOGETHER: Duration = Duration::from_millis(250);
 
 /// A set of paths to look at, or all of them, each with the times that decide when it is due.
@@ -39,7 +40,7 @@ pub struct DirtyPaths {
     paths: BTreeMap<RelPath, Marks>,
 }
 
-/// What is to be looked at now.
+/// The paths to look at now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Due {
     /// The whole mirror; then `paths` is empty.
@@ -55,7 +56,7 @@ impl Due {
     }
 }
 
-/// When something was marked: the first time since it was last taken, and the last time.
+/// The times at which a path was marked: the first since it was last taken, and the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Marks {
     first: Instant,
@@ -88,7 +89,7 @@ impl DirtyPaths {
 
     /// Adds the whole mirror: at start, after an overflow, and when in doubt.
     ///
-    /// Paths that were waiting are covered by it, and keep their right to be looked at in time.
+    /// Paths that were waiting are covered by it, and their waiting time counts for it.
     pub fn mark_everything(&mut self, now: Instant) {
         let earlier = self.everything.iter().chain(self.paths.values()).map(|marks| marks.first);
         let first = earlier.min().unwrap_or(now);
@@ -101,15 +102,16 @@ impl DirtyPaths {
         self.everything.is_none() && self.paths.is_empty()
     }
 
-    /// How many paths are dirty; "everything" counts as one.
+    /// The number of dirty paths; "everything" counts as one.
     pub fn len(&self) -> usize {
         usize::from(self.everything.is_some()) + self.paths.len()
     }
 
-    /// Takes out what has been quiet for `settle`, or dirty for `at_most` since it was first marked.
+    /// Takes out the paths that have been quiet for `settle`, or dirty for `at_most` since they
+    /// were first marked.
     ///
-    /// Takes nothing before [`Self::next_due`]. Goes through the whole set, which is bounded: call it
-    /// when that has come.
+    /// Takes nothing before [`Self::next_due`]. Goes through the whole set, which is bounded: call
+    /// it when that time has come.
     pub fn take_settled(&mut self, now: Instant, settle: Duration, at_most: Duration) -> Due {
         if let Some(marks) = self.everything {
             let everything = marks.due(settle, at_most) <= now;
@@ -124,7 +126,7 @@ impl DirtyPaths {
         }
         self.paths.retain(|path, marks| {
             let due = marks.due(settle, at_most) <= now;
-            // What is below a folder follows it directly in path order.
+            // The contents of a folder follow it directly in path order.
             if due && !paths.last().is_some_and(|above| path.starts_with(above)) {
                 paths.push(path.clone());
             }
@@ -133,8 +135,8 @@ impl DirtyPaths {
         Due { everything: false, paths }
     }
 
-    /// When the next path is due, with those that come to rest at about the same time; `None` if
-    /// nothing is dirty. May have passed already.
+    /// The time at which the next paths are due, with those that settle at about the same time;
+    /// `None` if nothing is dirty. It may have passed already.
     pub fn next_due(&self, settle: Duration, at_most: Duration) -> Option<Instant> {
         let all = || self.everything.iter().chain(self.paths.values());
         let due = |marks: &Marks| marks.due(settle, at_most);
@@ -143,7 +145,7 @@ impl DirtyPaths {
     }
 }
 
-/// [`DirtyPaths`] shared by those who mark and the one who looks. Clones share one set.
+/// [`DirtyPaths`], shared by the threads that mark and the loop that looks. Clones share one set.
 #[derive(Clone, Debug, Default)]
 pub struct DirtyQueue {
     shared: Arc<Shared>,
@@ -169,10 +171,10 @@ impl DirtyQueue {
 
     /// Waits until something is marked while nothing, or only single paths, were dirty.
     ///
-    /// For one waiter at a time. Remembers a mark that came while nobody was waiting, so nothing is
+    /// For one waiter at a time. Remembers a mark that came while no one was waiting, so nothing is
     /// missed; may return once for marks that were taken since. Later marks never bring
-    /// [`Self::next_due`] forward and do not wake: whoever finds the queue not empty sleeps until then.
-    /// Cancel-safe.
+    /// [`Self::next_due`] forward and do not wake: a caller that finds the queue not empty sleeps
+    /// until then. Cancel-safe.
     pub async fn changed(&self) {
         self.shared.filled.notified().await;
     }
@@ -182,7 +184,7 @@ impl DirtyQueue {
         self.lock().take_settled(Instant::now(), settle, at_most)
     }
 
-    /// When the next path is due; see [`DirtyPaths::next_due`].
+    /// The time at which the next paths are due; see [`DirtyPaths::next_due`].
     pub fn next_due(&self, settle: Duration, at_most: Duration) -> Option<Instant> {
         self.lock().next_due(settle, at_most)
     }
@@ -192,7 +194,7 @@ impl DirtyQueue {
         self.lock().is_empty()
     }
 
-    /// How many paths are dirty; "everything" counts as one.
+    /// The number of dirty paths; "everything" counts as one.
     pub fn len(&self) -> usize {
         self.lock().len()
     }
@@ -225,7 +227,8 @@ mod tests {
         RelPath::parse(text.as_bytes()).unwrap()
     }
 
-    /// Marks each path at its second (`*` is everything), and says what is due at second `now`.
+    /// Marks each path at its second (`*` is everything), and compares the paths that are due at
+    /// second `now`.
     fn check(marks: &[(u64, &str)], now: u64, expected: &str) {
         let start = Instant::now();
         let at = |second| start + Duration::from_secs(second);

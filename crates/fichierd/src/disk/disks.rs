@@ -1,7 +1,7 @@
-//! Where sources lie: on the disks of this machine, or, in a simulation, in its model of one.
+//! The place of sources: on the disks of this machine, or, in a simulation, in its model of one.
 //!
-//! Everything that looks at a source, or reads in it, goes through here or through a
-//! [`Scanner`] that was made here (invariant I5: nothing here can write).
+//! All code that looks at a source, or reads in it, goes through here or through a [`Scanner`] that
+//! was made here (invariant I5: nothing here can write).
 
 use std::fmt;
 use std::fs::File;
@@ -18,11 +18,11 @@ use crate::disk::scan::{Scanner, Seen};
 
 /// A model of one source.
 pub trait DiskModel: fmt::Debug + Send + Sync {
-    /// What it can be recognised by now.
+    /// The identity of the source now.
     ///
     /// # Errors
     ///
-    /// [`RootTrouble`], when it is not there.
+    /// [`RootTrouble`], if the source is missing.
     fn identity(&self) -> Result<RootIdentity, RootTrouble>;
 
     /// The names in a folder, in any order.
@@ -32,11 +32,11 @@ pub trait DiskModel: fmt::Debug + Send + Sync {
     /// Those of `openat` and `getdents`.
     fn names(&self, folder: &RelPath) -> io::Result<Vec<Vec<u8>>>;
 
-    /// What is at a path; the root is a folder.
+    /// Looks at a path; the root is a folder.
     ///
     /// # Errors
     ///
-    /// Those of `fstatat`; `None` if there is no such thing.
+    /// Those of `fstatat`; `None` if nothing is there.
     fn look(&self, path: &RelPath) -> io::Result<Option<Seen>>;
 
     /// Opens a regular file.
@@ -54,7 +54,7 @@ pub struct Disks {
 }
 
 impl Disks {
-    /// A model, for whatever source.
+    /// A model, which stands for every source.
     pub fn modelled(model: Arc<dyn DiskModel>) -> Disks {
         Disks { model: Some(model) }
     }

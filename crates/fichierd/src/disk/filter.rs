@@ -1,17 +1,17 @@
-//! Which paths are left out of a mirror.
+//! The paths that are left out of a mirror.
 //!
-//! Patterns have the syntax of `.gitignore`. They come from the config (`exclude`) and from
-//! files named `.fichierignore` in the watched tree, each of which speaks for its folder and
-//! what is below. The config has the first word, both ways: a file in the tree can neither
-//! bring back what the administrator excluded nor hide what they re-included with `!`. Then
-//! the deepest file with a matching line decides, in it the last such line. What is below an
-//! excluded folder is excluded, whatever other lines say.
+//! Patterns have the syntax of `.gitignore`. They come from the config (`exclude`) and from files
+//! named `.fichierignore` in the watched tree, each of which applies to its folder and everything
+//! below. The config decides first, both ways: a file in the tree can neither bring back what the
+//! administrator excluded nor hide what they re-included with `!`. Then the deepest file with a
+//! matching line decides, in it the last such line. Everything below an excluded folder is
+//! excluded, whatever other lines say.
 //!
 //! `.fichierd` at the root of a source is always left out: on the service that name belongs
 //! to the staging folder and the versions of this mirror.
 //!
-//! Invariant: a pattern that is new takes nothing away. It makes recorded copies *unmanaged*
-//! (see `diff`); so a slip in a pattern costs no data.
+//! Invariant: a new pattern removes nothing. It makes recorded copies *unmanaged* (see `diff`); so
+//! a slip in a pattern costs no data.
 
 mod rules;
 
@@ -37,11 +37,12 @@ pub const RULES_FILE: &[u8] = b".fichierignore";
 /// The name at the root of a source that would collide with our own folder on the service.
 pub const RESERVED_NAME: &[u8] = b".fichierd";
 
-/// Folders whose patterns are kept between questions of the watcher; past it all are forgotten
-/// and read again, which costs time and nothing else.
+/// The number of folders whose patterns are kept between questions of the watcher; beyond it all
+/// are forgotten and read again, which costs time and nothing else.
 const MAX_CACHED_FOLDERS: usize = 10_000;
 
-/// By folder: the stamp of its `.fichierignore`, and the patterns in it if it could be read.
+/// The patterns of each folder: the stamp of its `.fichierignore`, and its patterns if it could be
+/// read.
 type Cache = HashMap<RelPath, (Stamp, Option<Arc<Rules>>)>;
 
 /// The patterns of one mirror.
@@ -59,7 +60,7 @@ pub struct Filter {
 pub struct FilterError {
     /// The pattern as it was written.
     pub pattern: String,
-    /// What is wrong with it.
+    /// The error, in the words of the parser.
     pub message: String,
 }
 
@@ -70,16 +71,16 @@ pub enum Verdict {
     Included,
     /// A pattern excludes it, or a folder above it.
     Excluded {
-        /// What the pattern matched: the path that was asked about, or a folder above it.
+        /// The path that the pattern matched: the one that was asked about, or a folder above it.
         at: RelPath,
         /// The pattern.
         by: String,
-        /// Where the pattern is written.
+        /// The place where the pattern is written.
         from: Origin,
     },
 }
 
-/// Where a pattern is written.
+/// The place where a pattern is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// Nowhere: the name is reserved ([`RESERVED_NAME`]).
@@ -117,7 +118,7 @@ impl Filter {
         Ok(Filter { source: source.to_owned(), config, cache: Mutex::default() })
     }
 
-    /// The filter for what is directly in the source, with the `.fichierignore` there.
+    /// The filter for the names directly in the source, with the `.fichierignore` there.
     pub fn root(self: &Arc<Self>) -> FolderFilter {
         self.bare().with_rules(self.rules_in(&RelPath::root()))
     }
@@ -138,8 +139,8 @@ impl Filter {
         Verdict::Included
     }
 
-    /// Is `path` excluded, or a folder above it? Costs one `lstat` for each folder above it, so
-    /// that a changed `.fichierignore` counts at once.
+    /// Whether `path`, or a folder above it, is excluded. Costs one `lstat` for each folder above
+    /// it, so that a changed `.fichierignore` counts at once.
     pub fn is_excluded(self: &Arc<Self>, path: &RelPath, is_dir: bool) -> bool {
         self.explain(path, is_dir) != Verdict::Included
     }
@@ -173,7 +174,7 @@ impl Filter {
     }
 }
 
-/// The filter for the names in one folder: a chain of what the folders above it say.
+/// The filter for the names in one folder: a chain of the patterns in the folders above it.
 #[derive(Clone, Debug)]
 pub struct FolderFilter {
     filter: Arc<Filter>,
@@ -181,7 +182,7 @@ pub struct FolderFilter {
     innermost: Option<Arc<Layer>>,
 }
 
-/// What one `.fichierignore` says, and those above it.
+/// The patterns of one `.fichierignore`, and the chain above it.
 #[derive(Debug)]
 struct Layer {
     folder: RelPath,
@@ -190,7 +191,7 @@ struct Layer {
 }
 
 impl FolderFilter {
-    /// Is the entry `name` of this folder excluded?
+    /// Whether the entry `name` of this folder is excluded.
     pub fn is_excluded(&self, name: &[u8], is_dir: bool) -> bool {
         if self.is_reserved(name) {
             return true;
@@ -240,8 +241,7 @@ impl FolderFilter {
         name == RESERVED_NAME && self.path.is_root()
     }
 
-    /// The pattern that has the last word on `path`, and the layer that it is from (none: the
-    /// config).
+    /// The pattern that decides about `path`, and the layer that it is from (`None`: the config).
     fn deciding<'a>(
         &'a self,
         path: &RelPath,

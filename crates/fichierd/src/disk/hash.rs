@@ -1,8 +1,8 @@
-//! Reads a file once for its fingerprint, and what a stamp is made of.
+//! Reads a file once for its fingerprint, and makes stamps.
 //!
-//! A fingerprint (BLAKE3) answers "is this still the recorded content?" and "is this the
-//! content of that record?" locally. Whirlpool is what the service reports; it costs about ten
-//! times as much CPU and is computed only where an answer of the service is to be compared.
+//! A fingerprint (BLAKE3) answers "is this still the recorded content?" and "is this the content of
+//! that record?" locally. Whirlpool is the hash that the service reports; it costs about ten times
+//! as much CPU and is computed only to be compared with an answer of the service.
 //!
 //! Stamps are cheap evidence that a file is unchanged. They are compared for *difference*,
 //! never for age: `cp -p` and restored backups bring old times to new content.
@@ -17,19 +17,20 @@ use fichier_api::{FileMark, Fingerprint, Source, Whirlpool};
 use fichier_state::{Metadata, Stamp};
 use whirlpool::Digest as _;
 
-/// One read. Large enough that the system calls do not show, small enough for a stack of them.
+/// The size of one read: large enough that the system calls cost little, small enough for several
+/// in memory.
 const BLOCK_BYTES: usize = 256 * 1024;
 
-/// Two writes this close may get the same time. The kernel's clock for files ticks every 1 to
-/// 10 ms (`CONFIG_HZ` 1000 to 100); twice the slowest.
+/// The time within which two writes may get the same time: twice the slowest tick of the kernel's
+/// clock for files, which ticks every 1 to 10 ms (`CONFIG_HZ` 1000 to 100).
 const CLOCK_GRAIN: Duration = Duration::from_millis(20);
 
-/// The same for file systems that keep whole seconds: FAT has steps of two.
+/// The same on file systems that keep whole seconds: FAT has steps of two.
 const COARSE_CLOCK_GRAIN: Duration = Duration::from_secs(2);
 
 const NS_PER_S: i64 = 1_000_000_000;
 
-/// What one read of a file gave.
+/// The result of reading a file once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hashed {
     /// BLAKE3 of the content.
@@ -38,10 +39,10 @@ pub struct Hashed {
     pub whirlpool: Option<Whirlpool>,
     /// The stamp before the first byte was read.
     pub stamp_before: Stamp,
-    /// The stamp after the last one. If it differs, what was read may be a mixture of two
-    /// contents and stands for neither.
+    /// The stamp after the last one. If it differs, the bytes may be a mixture of two contents and
+    /// stand for neither.
     pub stamp_after: Stamp,
-    /// How many bytes were read, whatever the stamps say.
+    /// The number of bytes that were read, whatever the stamps say.
     pub size_bytes: u64,
 }
 
@@ -89,7 +90,7 @@ pub fn stamp_of_mark(mark: &FileMark) -> Stamp {
     }
 }
 
-/// The stamp in what `stat` said.
+/// The stamp in a result of `stat`.
 pub fn stamp_of(metadata: &FsMetadata) -> Stamp {
     Stamp {
         size_bytes: metadata.size(),
@@ -99,7 +100,7 @@ pub fn stamp_of(metadata: &FsMetadata) -> Stamp {
     }
 }
 
-/// The metadata in what `stat` said; extended attributes are not in it and come from
+/// The metadata in a result of `stat`; extended attributes are not in it and come from
 /// [`crate::disk::scan::Scanner::xattrs`].
 pub fn metadata_of(metadata: &FsMetadata) -> Metadata {
     Metadata {
@@ -112,12 +113,12 @@ pub fn metadata_of(metadata: &FsMetadata) -> Metadata {
     }
 }
 
-/// Could the file be written again after `read_at` without a new stamp?
+/// Whether the file could be written again after `read_at` without a new stamp.
 ///
-/// `read_at` is the time just before the read began. Where the file was touched within the
-/// clock's grain of it, a later write may get the very same times: such a record is read again
-/// the next time, once. Times well in the future are not racy: the clock was wrong when they
-/// were written, and the next write will bear another time.
+/// `read_at` is the time just before the read began. If the file was touched within the clock's
+/// grain of it, a later write may get the very same times: such a record is read again the next
+/// time, once. Times well in the future are not racy: the clock was wrong when they were written,
+/// and the next write will have another time.
 pub fn is_racy(stamp: &Stamp, read_at: SystemTime) -> bool {
     let read_at_ns = system_time_ns(read_at);
     // A time without a fraction is most likely from a file system that keeps none.
@@ -127,8 +128,8 @@ pub fn is_racy(stamp: &Stamp, read_at: SystemTime) -> bool {
     [stamp.mtime_ns, stamp.ctime_ns].iter().any(|time| time.abs_diff(read_at_ns) <= grain_ns)
 }
 
-/// Seconds and nanoseconds as the state keeps them: good for the years 1677 to 2262, and the
-/// nearest of those beyond.
+/// Seconds and nanoseconds as one number, as the state keeps them: exact for the years 1677 to
+/// 2262, and the nearest of those beyond.
 pub(crate) fn nanoseconds(seconds: i64, fraction_ns: i64) -> i64 {
     seconds.saturating_mul(NS_PER_S).saturating_add(fraction_ns)
 }
@@ -196,7 +197,7 @@ mod tests {
 
     #[test]
     fn an_error_of_the_disk_is_not_the_end_of_the_file() {
-        // Reading a folder is the error that needs no broken disk.
+        // Reading a folder is an error that needs no broken disk.
         let dir = tempfile::tempdir().unwrap();
         let error = hash_file(File::open(dir.path()).unwrap(), false).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::IsADirectory);

@@ -1,7 +1,7 @@
 //! Finds the holes of sparse files, and makes them again.
 //!
 //! A hole is made only where the bytes are all zero, whatever a record says: it saves room and
-//! never costs data. File systems without holes are no error.
+//! never costs data. A file system without holes is not an error.
 
 use std::fs::File;
 use std::io;
@@ -23,7 +23,8 @@ pub fn is_sparse(blocks: u64, size_bytes: u64) -> bool {
 }
 
 /// The holes of a file: the largest, if there are more than [`Holes::MOST`], and none where the
-/// file system does not tell. Two system calls a hole. The file's position is changed.
+/// file system does not tell. Costs two system calls for each hole, and changes the file's
+/// position.
 ///
 /// # Errors
 ///

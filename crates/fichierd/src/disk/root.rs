@@ -1,9 +1,9 @@
-//! Is the source still the folder that the records are about?
+//! Checks whether the source is still the folder that the records describe.
 //!
-//! A disk that is not mounted, another one in its place, or an emptied folder look like a user
-//! who deleted everything. So a source is recognised before anything is removed because of
-//! what is in it (invariant I6): by the identifier of its file system and its inode, or else by
-//! its inode and the names at its top. Device numbers change over reboots and prove nothing.
+//! A disk that is not mounted, another one in its place, or an emptied folder look as if a user had
+//! deleted everything. So a source is recognised before anything is removed because of its contents
+//! (invariant I6): by the identifier of its file system and its inode, or else by its inode and the
+//! names at its top. Device numbers change over reboots and prove nothing.
 //!
 //! | file system | inode | names | believed |
 //! |---|---|---|---|
@@ -27,13 +27,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::disk::filter::RESERVED_NAME;
 
-/// Names kept of the top of a source: enough to tell folders apart, in a few kilobytes.
+/// The number of names that are kept of the top of a source: enough to tell folders apart, in a few
+/// kilobytes. Further names are not compared.
 const MAX_TOP_NAMES: usize = 64;
 
-/// What a freshly made file system holds by itself.
+/// The names that a freshly made file system holds by itself.
 const NO_CONTENT: [&[u8]; 2] = [b"lost+found", RESERVED_NAME];
 
-/// By what a source is recognised.
+/// The facts that a source is recognised by.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RootIdentity {
     /// Identifier of the file system, the same after a reboot; `None` where there is none, as
@@ -45,34 +46,34 @@ pub struct RootIdentity {
     pub top: Vec<Vec<u8>>,
 }
 
-/// What is at stake if a source is not what it was.
+/// The records that are lost if a source is not the one on record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OnRecord {
-    /// Everything on record in it, not only what has a copy.
+    /// Everything on record in it, also without a copy.
     pub files: u64,
-    /// Somebody has approved removals: it may have been emptied or replaced on purpose.
+    /// A person has approved removals: the source may have been emptied or replaced on purpose.
     pub approved: bool,
 }
 
-/// Why nothing may be removed because of what a source looks like now.
+/// Why nothing may be removed because of the present look of a source.
 ///
 /// A message is the cause alone; what to do about it belongs to the degraded state
 /// (`status::kind`).
 #[derive(Debug, thiserror::Error)]
 pub enum RootTrouble {
-    /// There is nothing at its path.
+    /// Nothing is at its path.
     #[error("the source {} does not exist",
         source_path.display())]
     Missing {
         /// The source.
         source_path: PathBuf,
     },
-    /// It is something else than a folder; a link to one does not count.
+    /// The path is not a folder; a link to a folder does not count.
     #[error("the source {} is {found}, not a folder", source_path.display())]
     NotAFolder {
         /// The source.
         source_path: PathBuf,
-        /// What it is.
+        /// The kind of thing that is there.
         found: &'static str,
     },
     /// It cannot be read.
@@ -80,17 +81,17 @@ pub enum RootTrouble {
     Unreadable {
         /// The source.
         source_path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         error: io::Error,
     },
-    /// It is empty, and files are on record.
+    /// The source is empty, and files are on record.
     #[error("the source {} is empty, but {recorded_files} files of it are on record",
         source_path.display())]
     BecameEmpty {
         /// The source.
         source_path: PathBuf,
-        /// How many are on record.
+        /// The number of files on record.
         recorded_files: u64,
     },
     /// Another file system is there.
@@ -104,14 +105,14 @@ pub enum RootTrouble {
         /// Identifier of the one that is there.
         found: String,
     },
-    /// It was mounted, unmounted or exchanged between two looks.
+    /// The source was mounted, unmounted or exchanged between two looks.
     #[error("the source {} became another one while it was looked at, such as by a mount",
         source_path.display())]
     ChangedMeanwhile {
         /// The source.
         source_path: PathBuf,
     },
-    /// It is another folder, with other things in it.
+    /// The source is another folder, with other contents.
     #[error("the source {} is not the folder it was: of {recorded_names} names at its top, \
         {names_left} are left", source_path.display())]
     Replaced {
@@ -119,18 +120,18 @@ pub enum RootTrouble {
         source_path: PathBuf,
         /// Names on record.
         recorded_names: usize,
-        /// How many of them are there.
+        /// The number of these names that are still there.
         names_left: usize,
     },
 }
 
 impl RootIdentity {
-    /// As text for the state.
+    /// The text that the state keeps.
     pub fn to_text(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// Whether both are the same folder of the same file system, whatever is in it.
+    /// Whether both are the same folder of the same file system, whatever its contents.
     pub(crate) fn is_same_place(&self, other: &RootIdentity) -> bool {
         (&self.uuid, self.inode) == (&other.uuid, other.inode)
     }
@@ -141,7 +142,7 @@ impl RootIdentity {
     }
 }
 
-/// What `source` can be recognised by now. Lists the source once.
+/// The present identity of `source`. Lists the source once.
 ///
 /// # Errors
 ///
@@ -152,7 +153,7 @@ pub fn identify(source: &Path) -> Result<RootIdentity, RootTrouble> {
     Ok(RootIdentity { top: first_names(source).map_err(unreadable)?, ..place })
 }
 
-/// The same without the names in it: which folder it is.
+/// The identity of the folder without the names in it.
 ///
 /// # Errors
 ///
@@ -175,11 +176,11 @@ pub(crate) fn place(source: &Path) -> Result<RootIdentity, RootTrouble> {
     Ok(RootIdentity { uuid, inode: found.ino(), top: Vec::new() })
 }
 
-/// Checks that `source` is what the records are about, and gives its present identity to keep.
+/// Checks that `source` is the folder on record, and returns its present identity to keep.
 ///
 /// # Errors
 ///
-/// [`RootTrouble`]: nothing may be removed, and nothing that is absent means anything.
+/// [`RootTrouble`]: nothing may be removed, and an absent path proves nothing.
 pub fn check_root(
     source: &Path,
     recorded: Option<&RootIdentity>,
@@ -191,12 +192,12 @@ pub fn check_root(
     judge(source, now, recorded, on_record, is_there)
 }
 
-/// Whether what `source` looks like `now` is what the records are about. Pure, but for the
-/// question whether a name is there.
+/// Whether the source with the identity `now` is the folder on record. Pure, but for the question
+/// whether a name is there.
 ///
 /// # Errors
 ///
-/// [`RootTrouble`]: nothing may be removed, and nothing that is absent means anything.
+/// [`RootTrouble`]: nothing may be removed, and an absent path proves nothing.
 pub(crate) fn judge(
     source: &Path,
     now: RootIdentity,
@@ -210,8 +211,8 @@ pub(crate) fn judge(
         return Err(RootTrouble::BecameEmpty { source_path: source_path(), recorded_files });
     }
     let Some(recorded) = recorded else { return Ok(now) };
-    // With nothing on record nothing is at stake: the service was started before the disk was
-    // mounted, most likely.
+    // With no files on record none can be lost: most likely the service was started before the disk
+    // was mounted.
     if on_record.files == 0 {
         return Ok(now);
     }
@@ -226,7 +227,7 @@ pub(crate) fn judge(
         (Some(_), Some(_)) if recorded.inode == now.inode => return Ok(now),
         _ => {}
     }
-    // One that cannot be looked at does not count.
+    // A name that cannot be looked at does not count.
     let names_left = recorded.top.iter().filter(|name| is_there(name)).count();
     let recorded_names = recorded.top.len();
     if recorded_files > 0 && names_left * 2 < recorded_names {

@@ -1,12 +1,12 @@
-//! Looks at the watched folders, and only looks (invariant I5).
+//! Looks at the watched folders and never writes to them (invariant I5).
 //!
 //! Everything goes through open folders (`openat`, `fstatat`), one name at a time: no path is
 //! ever too long, and no symbolic link is followed, not even one that appears while we look.
 //! Names are bytes. Files that are not regular are never opened: reading a FIFO would hang,
 //! and opening a device can do things.
 //!
-//! Where something cannot be read, the listing says that it is incomplete. Nothing may be
-//! concluded from what is *absent* in such a listing (invariant I6).
+//! If something cannot be read, the listing says that it is incomplete. Nothing may be concluded
+//! from a name that is *absent* in such a listing (invariant I6).
 //!
 //! A [`Scanner`] keeps the source open, and an open folder keeps its file system busy for
 //! `umount`. So it lives for one cycle, not between cycles.
@@ -39,9 +39,9 @@ pub(crate) const KEPT_XATTRS: [&[u8]; 3] = [b"user.", b"system.posix_acl_", b"se
 /// One entry of a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
-    /// Its name, whatever bytes that is.
+    /// Its name, in any bytes.
     pub name: Vec<u8>,
-    /// What it is.
+    /// Its kind.
     pub kind: SeenKind,
     /// Its stamp.
     pub stamp: Stamp,
@@ -51,7 +51,7 @@ pub struct Seen {
     pub device: u64,
 }
 
-/// What an entry is.
+/// The kind of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SeenKind {
     /// A regular file.
@@ -64,23 +64,23 @@ pub enum SeenKind {
     Special,
 }
 
-/// What was found in one folder.
+/// The listing of one folder.
 #[derive(Debug, Default)]
 pub struct FolderScan {
     /// Its entries, sorted by the bytes of their names, without those that are excluded.
     pub entries: Vec<Seen>,
     /// Whether all of them could be looked at. If not, an absent name proves nothing.
     pub complete: bool,
-    /// What could not be read.
+    /// The paths that could not be read.
     pub trouble: Vec<Trouble>,
 }
 
 /// One path that could not be looked at, or that cannot be mirrored.
 #[derive(Debug)]
 pub struct Trouble {
-    /// Which.
+    /// The path.
     pub path: RelPath,
-    /// Why.
+    /// The reason.
     pub error: io::Error,
 }
 
@@ -103,7 +103,7 @@ impl Scanner {
     ///
     /// # Errors
     ///
-    /// Those of `open`; [`crate::disk::root::check_root`] says them in words for people.
+    /// Those of `open`; [`crate::disk::root::check_root`] puts them into words for people.
     pub fn open(source: &Path, filter: Arc<Filter>) -> io::Result<Scanner> {
         let root = rustix::fs::openat(CWD, source, folder_flags(), Mode::empty())?;
         Ok(Scanner { filter, place: Place::Disk { trail: Trail::new(root), buffer: Vec::new() } })
@@ -144,12 +144,12 @@ impl Scanner {
         }
     }
 
-    /// Looks at `path` once; `None` if there is no such thing, also because something on the
-    /// way is not, or no longer, a folder.
+    /// Looks at `path` once; `None` if nothing is there, also because something on the way is not,
+    /// or no longer, a folder.
     ///
     /// # Errors
     ///
-    /// Anything that leaves open whether it exists.
+    /// Any error that leaves open whether the path exists.
     pub fn look(&self, path: &RelPath) -> io::Result<Option<Seen>> {
         let trail = match &self.place {
             Place::Disk { trail, .. } => trail,
@@ -179,8 +179,8 @@ impl Scanner {
         xattrs(folder.as_fd(), path.name())
     }
 
-    /// Where the regular file at `path` has no blocks; none for anything else. Opened only if it
-    /// has fewer blocks than its length asks for.
+    /// The ranges of the regular file at `path` that have no blocks; none for anything else. The
+    /// file is opened only if it has fewer blocks than its length asks for.
     ///
     /// # Errors
     ///
@@ -285,7 +285,7 @@ fn folder_flags() -> OFlags {
 
 /// Opens `name` if it is a regular file.
 pub(crate) fn open_regular(folder: BorrowedFd<'_>, name: &[u8]) -> io::Result<File> {
-    // Looked at first: opening a FIFO wakes its writers, and opening a device may do anything.
+    // The kind comes first: opening a FIFO wakes its writers, and opening a device may do anything.
     let found = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
     refuse_special(&found)?;
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -369,8 +369,8 @@ pub(crate) fn open_folder(folder: BorrowedFd<'_>, name: &[u8]) -> io::Result<Own
     Ok(rustix::fs::openat(folder, name, folder_flags(), Mode::empty())?)
 }
 
-/// Whether nothing differs that a restore would put back. What was seen in a listing has no
-/// extended attributes, so these do not count.
+/// Whether everything that a restore would put back is equal. An entry of a listing has no extended
+/// attributes, so these do not count.
 pub(crate) fn has_same_facts(recorded: &Metadata, seen: &Metadata) -> bool {
     (recorded.mode, recorded.uid, recorded.gid, recorded.mtime_ns)
         == (seen.mode, seen.uid, seen.gid, seen.mtime_ns)

@@ -1,7 +1,18 @@
 //! Watches the folders of a mirror and marks dirty what has changed, through `notify`.
 //!
-//! Events are hints (invariant I9): each one marks a path, and whoever takes the path looks at the
-//! disk. What the kernel or `notify` loses ends as "look at everything".
+//! Events are hints (invariant I9): each one marks a path, and the loop that takes the path looks at
+//! the disk. If the kernel or `notify` loses events, everything is looked at.
+//!
+//! ```text
+//! notify ──► events ── path changed ──────────────────────► DirtyQueue, which the loop takes from
+//!              └────── folder made, moved, removed ──► todo ─┐
+//! mounts ───────────── mount table changed ──────────► todo ─┤
+//! worker ◄── waits for work, or for the next poll ───────────┘   new folder ──► DirtyQueue
+//!   └──► tree: which folder is watched where ──► instances ──► notify: watch, unwatch
+//! ```
+//!
+//! `events` runs on the threads of `notify`, one for each instance, and never waits; `mounts` has a
+//! thread for the whole process, `worker` one for each mirror. Only the worker sets and ends watches.
 //!
 //! `notify` (8.2.2) alone is not enough, so here it is used in a narrow way:
 //!
@@ -12,7 +23,7 @@
 //! * its reports of opened files are dropped first of all (`events`);
 //! * mounts are watched apart, as it is silent on unmount (`mounts`).
 //!
-//! What cannot be watched is looked at every so often instead, and says so in [`Watch::health`]:
+//! Folders that cannot be watched are looked at every so often instead, as [`Watch::health`] tells:
 //! single folders, or the whole mirror on a network file system.
 //!
 //! Measured on a busy machine with two cores, with `notify` optimised:
@@ -25,8 +36,8 @@
 //! * Setting 101,000 watches took 9 s, 42 MB of memory here and 32 instances; the kernel needs about
 //!   1.5 kB more for each.
 //!
-//! Not for the decision whether a root is the right one: after a mount, an unmount or a replaced root
-//! everything is dirty, and the reader of the disk has to check what it looks at.
+//! It does not decide whether a root is the right one: after a mount, an unmount or a replaced root
+//! everything is dirty, and the reader of the disk has to check the root.
 
 mod events;
 mod folder;
@@ -67,8 +78,8 @@ pub type IsExcluded = Arc<dyn Fn(&RelPath, bool) -> bool + Send + Sync>;
 /// Watches one mirror until it is dropped.
 ///
 /// Dropping does not wait: the thread ends after the folder that it is busy with, and may mark paths
-/// dirty until then. Panics of this thread and of those of `notify` are nobody's to catch: the
-/// program has to end on them (a panic hook), or a mirror would be deaf unnoticed.
+/// dirty until then. Panics of this thread and of those of `notify` must not be caught: the program
+/// has to end on them (a panic hook), or a mirror would go unwatched unnoticed.
 pub struct Watch {
     todo: Arc<Todo>,
     overflows: Arc<AtomicU64>,
@@ -80,43 +91,44 @@ pub struct Watch {
 pub struct WatchHealth {
     /// Folders with a watch.
     pub watched_folders: u64,
-    /// Folders without one, as far as they could be counted. Excluded folders are in neither.
+    /// Folders without a watch, as far as they could be counted. Excluded folders are in neither
+    /// number.
     pub unwatched_folders: u64,
     /// Which changes are noticed at once.
     pub mode: WatchMode,
     /// How often events were lost and everything was marked dirty for it.
     pub overflows: u64,
-    /// Whether the whole tree has been gone through. Before that, changes in folders that it has
-    /// not come to go unnoticed until it marks everything.
+    /// Whether the thread has gone through the whole tree. Before that, changes in folders that it
+    /// has not reached go unnoticed until it marks everything.
     pub ready: bool,
 }
 
 /// Which changes are noticed at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WatchMode {
-    /// All.
+    /// All changes.
     Watching,
-    /// Not those in some folders, which are looked at every so often.
+    /// All but those in some folders, which are looked at every so often.
     Partly {
-        /// What is wrong and what to do about it.
+        /// The problem, and what to do about it.
         advice: String,
     },
     /// None: everything is looked at every so often.
     Polling {
-        /// Why.
+        /// The cause.
         reason: String,
     },
 }
 
-/// A mirror that cannot be watched, in no way.
+/// Why a mirror cannot be watched at all, not even by polling.
 #[derive(Debug, thiserror::Error)]
 pub enum WatchError {
-    /// The root of the mirror is missing, is no folder, or may not be read.
+    /// The root of the mirror is missing, is not a folder, or may not be read.
     #[error("cannot read the folder {}", source_folder.display())]
     Root {
         /// The root, as it was given.
         source_folder: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         #[source]
         problem: io::Error,
     },
@@ -134,8 +146,8 @@ impl Watch {
     /// `poll` instead. A thread watches the rest of the tree (some 10,000 folders a second, fewer from a
     /// cold disk), then marks everything dirty once.
     ///
-    /// `is_excluded(path, is_dir)` is asked about folders, from that thread; what is below an excluded one
-    /// is not watched.
+    /// `is_excluded(path, is_dir)` is asked about folders, from that thread; folders below an excluded one
+    /// are not watched.
     ///
     /// # Errors
     ///
@@ -187,7 +199,7 @@ impl Watch {
         WatchHealth { overflows: self.overflows.load(Ordering::Relaxed), ..health }
     }
 
-    /// Looks again which folders below `path` are to be watched, after what is excluded there has changed.
+    /// Checks again which folders below `path` are to be watched, after the patterns there have changed.
     pub fn look_again(&self, path: &RelPath) {
         if path.is_root() {
             self.todo.start_over();

@@ -1,6 +1,6 @@
 //! The lines of one `.fichierignore`.
 //!
-//! A line that cannot be read is left out and reported: the others still hold. Leaving it out
+//! A line that cannot be read is left out and reported: the other lines still hold. Leaving it out
 //! sends more to the service than was meant, never less.
 
 use std::collections::HashMap;
@@ -11,10 +11,11 @@ use std::path::Path;
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder, Glob};
 
-/// A longer file of patterns is not one that a person wrote; and whoever may write into the tree
-/// may write one.
+/// The largest size of a file of patterns; a larger one is an error. A person writes no longer one,
+/// but anyone who can write into the tree could.
 const MAX_BYTES: u64 = 64 * 1024;
-/// A pattern takes up to 4 KiB of memory, however short it is.
+/// The largest number of patterns in a file, each of which takes up to 4 KiB of memory; more are an
+/// error.
 const MAX_PATTERNS: usize = 1_000;
 
 /// The patterns of one file, relative to the folder it is in.
@@ -28,14 +29,14 @@ pub(crate) struct Rules {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line} cannot be read as a pattern and is left out: {message}")]
 pub(crate) struct BadLine {
-    /// Its number, from 1.
+    /// The number of the line, from 1.
     pub(crate) line: u32,
-    /// What is wrong with it.
+    /// The error, in words.
     pub(crate) message: String,
 }
 
 impl Rules {
-    /// The patterns in `text`, and the lines that hold none.
+    /// The patterns in `text`, and the lines that cannot be read as one.
     pub(crate) fn parse(text: &[u8]) -> (Rules, Vec<BadLine>) {
         let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
         let mut builder = GitignoreBuilder::new("");
@@ -46,7 +47,7 @@ impl Rules {
                 bad.push(BadLine { line, message: "it is not UTF-8".to_owned() });
                 continue;
             };
-            // Only spaces are left out by `ignore`, as in git.
+            // `ignore` strips only spaces, as git does.
             let pattern = pattern.trim_end_matches(['\r', '\t']);
             match builder.add_line(None, pattern) {
                 Ok(_) => _ = lines.insert(as_kept(pattern).to_owned(), line),
@@ -60,19 +61,19 @@ impl Rules {
         (Rules { matcher, lines }, bad)
     }
 
-    /// What the last matching line says about `path`, which is relative to the file's folder.
+    /// The verdict of the last matching line on `path`, which is relative to the file's folder.
     pub(crate) fn matched(&self, path: &Path, is_dir: bool) -> Match<&Glob> {
         self.matcher.matched(path, is_dir)
     }
 
-    /// Where `pattern` is written, from 1; its last place if it is there more than once.
+    /// The line of `pattern`, from 1; the last one if it occurs more than once.
     pub(crate) fn line_of(&self, pattern: &str) -> u32 {
         self.lines.get(pattern).copied().unwrap_or(1)
     }
 }
 
-/// Reads a file of patterns. One that is too long, or has too many, is an error: half of the patterns would let
-/// through what the other half was to keep away.
+/// Reads a file of patterns. A file that is too long, or has too many patterns, is an error: half
+/// of the patterns would let paths through that the other half was to keep out.
 pub(crate) fn read(file: File) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     file.take(MAX_BYTES + 1).read_to_end(&mut text)?;
@@ -86,7 +87,7 @@ pub(crate) fn read(file: File) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// What is wrong with a pattern, without the pattern itself.
+/// The error in a pattern, without the pattern itself.
 pub(crate) fn message(error: &ignore::Error) -> String {
     if let ignore::Error::Glob { err, .. } = error { err.clone() } else { error.to_string() }
 }

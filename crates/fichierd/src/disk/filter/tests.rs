@@ -1,4 +1,4 @@
-//! Which paths are left out, by example.
+//! Examples of paths that are left out.
 
 use expect_test::{Expect, expect};
 

@@ -1,9 +1,9 @@
 //! An identifier of a file system that is the same after a reboot.
 //!
 //! Some file systems tell one themselves (`statfs`): ext2 to ext4, btrfs and ZFS derive it from
-//! their UUID or GUID. Of the others on a block device the UUID is taken from what udev knows
-//! (`/run/udev/data`), or from `/dev/disk/by-uuid`; in a sandbox only the first may be visible.
-//! XFS and most others put the device number into `statfs`, which proves nothing.
+//! their UUID or GUID. For the others on a block device the UUID is taken from the records of udev
+//! (`/run/udev/data`), or from `/dev/disk/by-uuid`; in a sandbox only the first may be visible. XFS
+//! and most others put the device number into `statfs`, which proves nothing.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;

@@ -1,4 +1,4 @@
-//! What may stand in the place of a source.
+//! Things that may stand in the place of a source.
 
 use std::os::unix::fs::symlink;
 

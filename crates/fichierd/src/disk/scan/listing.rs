@@ -133,8 +133,8 @@ fn kept_xattrs(
 }
 
 impl Reading<'_> {
-    /// The filter with the patterns here. If they cannot be read, nothing in this folder is
-    /// looked at: what should have been left out must not be sent by mistake.
+    /// The filter with the patterns here. If they cannot be read, nothing in this folder is looked
+    /// at: paths that should have been left out must not be sent by mistake.
     fn own_rules(&mut self, filter: FolderFilter) -> FolderFilter {
         match with_own_rules(self.fd, self.folder, filter.clone()) {
             Ok((filter, mut trouble)) => {
@@ -199,8 +199,8 @@ impl Seen {
         }
     }
 
-    /// Whether a folder is as it is on record. By the time of its inode also changes of its
-    /// extended attributes are noticed.
+    /// Whether a folder is as it is on record. The time of its inode also shows changes of its
+    /// extended attributes.
     pub fn is_as_recorded(&self, folder: &Folder) -> bool {
         folder.device == self.device
             && folder.inode == self.stamp.inode

@@ -14,14 +14,15 @@ use fichier_state::RelPath;
 
 use super::open_folder;
 
-/// Far below the smallest usual limit (64 descriptors), deep enough for most trees.
+/// The number of open folders: far below the smallest usual limit (64 descriptors), and deep enough
+/// for most trees. Beyond it the folders nearest the source are closed.
 const MAX_OPEN: usize = 12;
 
 /// A source and the folders that are open below it.
 #[derive(Debug)]
 pub(super) struct Trail {
     root: OwnedFd,
-    /// The names on the way to `deepest`; of a prefix of them the folders are closed again.
+    /// The names on the way to `deepest`; the folders of a prefix of them are closed again.
     names: Vec<Vec<u8>>,
     /// The open folders at the end of the way: the last belongs to the last name.
     open: std::collections::VecDeque<OwnedFd>,
@@ -79,7 +80,7 @@ impl Trail {
             .count();
         let leave = self.names.len() - shared;
         if leave >= self.open.len() {
-            // What would be the end is closed: from the source again.
+            // The folder at the end is closed: the way starts from the source again.
             self.forget();
             return;
         }

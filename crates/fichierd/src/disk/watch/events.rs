@@ -1,10 +1,9 @@
-//! Where events from `notify` come in: each becomes a dirty path, a folder to look at, or nothing.
+//! Takes events from `notify`: each becomes a dirty path, a folder to look at, or nothing.
 //!
 //! `notify` also reports that files were opened, which our own scanning and hashing do all
 //! the time. Such events are dropped here before anything is allocated or locked.
 //!
-//! Invariant: nothing here waits, and nothing here grows: the dirty set and the todo are
-//! bounded.
+//! Invariant: nothing here waits, and nothing here grows: the dirty set and the todo are bounded.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -33,7 +32,7 @@ pub(super) struct Events {
 impl EventHandler for Events {
     fn handle_event(&mut self, event: notify::Result<Event>) {
         match event {
-            // This one has no path and an unremarkable kind, so it has to be asked for first.
+            // This event has no path and an unremarkable kind, so it has to be tested for first.
             Ok(event) if event.need_rescan() => self.doubt_everything(),
             Ok(event) => self.admit(&event),
             Err(_) => self.doubt_everything(),
@@ -63,10 +62,10 @@ impl Events {
     }
 }
 
-/// What an event is good for.
+/// The consequence of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Hint {
-    /// Something about this path is different.
+    /// The path is marked dirty.
     Changed,
     /// The same, and it may be a folder whose watch must be looked at.
     Folder(Look),
@@ -82,7 +81,7 @@ fn hint(kind: EventKind) -> Option<Hint> {
         | EventKind::Any
         | EventKind::Other => Some(Hint::Changed),
         EventKind::Remove(_) => Some(Hint::Folder(Look::Gone)),
-        // Both halves of such a pair were reported one by one.
+        // Both halves of such a pair have been reported one by one.
         EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => None,
         EventKind::Modify(ModifyKind::Name(_)) => Some(Hint::Folder(Look::Moved)),
         EventKind::Modify(_) => Some(Hint::Changed),
@@ -122,7 +121,7 @@ mod tests {
         }
     }
 
-    /// What one event of `kind` at `path` leads to: the mark and the look, as text.
+    /// Compares the consequences of one event of `kind` at `path`, as text: the mark and the look.
     fn check(kind: EventKind, path: &str, expected: &str) {
         let mut events = events();
         events.handle_event(Ok(Event::new(kind).add_path(PathBuf::from(path))));

@@ -8,8 +8,8 @@ use std::path::Path;
 use rustix::fs::{AtFlags, Dir, FileType, FsWord, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-/// File systems where others can change files and inotify does not say so, by the magic
-/// number that `statfs(2)` reports. FUSE counts, for nobody can tell what is behind it.
+/// File systems where others can change files without an event from inotify, by the magic number
+/// that `statfs(2)` reports. FUSE counts, because its backing store is not known.
 const SILENT_FILE_SYSTEMS: [(FsWord, &str); 14] = [
     (0x6969, "NFS"),
     (0x517B, "SMB"),
@@ -27,7 +27,7 @@ const SILENT_FILE_SYSTEMS: [(FsWord, &str); 14] = [
     (0xBACB_ACBC, "VMware shared folders"),
 ];
 
-/// Which folder it is, whatever its name; good while the folder is there.
+/// The identity of a folder, whatever its name; valid while the folder exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Identity {
     pub(super) device: u64,
@@ -72,7 +72,7 @@ impl OpenFolder {
     ///
     /// # Errors
     ///
-    /// When reading fails half-way: then there may be more.
+    /// If reading fails half-way: then there may be more.
     pub(super) fn into_subfolders(self) -> Result<Vec<Vec<u8>>, Errno> {
         let mut names = Vec::new();
         let mut dir = Dir::new(self.fd)?;
@@ -81,7 +81,7 @@ impl OpenFolder {
             let name = entry.file_name();
             let is_folder = match entry.file_type() {
                 FileType::Directory => !matches!(name.to_bytes(), b"." | b".."),
-                // Some file systems do not say.
+                // Some file systems do not tell.
                 FileType::Unknown => {
                     rustix::fs::statat(dir.fd()?, name, AtFlags::SYMLINK_NOFOLLOW)
                         .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_dir())

@@ -1,12 +1,12 @@
-//! Which folders are watched, found by their path and by their identity.
+//! The watched folders, found by their path and by their identity.
 //!
-//! There may be a hundred thousand, and a path for each, twice, would be most of what the service
-//! holds between cycles. So it is a tree: a folder has a number, its own name and the number of
-//! the one above it, and two tables of numbers find it. A path is put together when it is asked
-//! for.
+//! There may be a hundred thousand, and a path for each, twice, would be most of the memory that
+//! the service holds between cycles. So it is a tree: a folder has a number, its own name and the
+//! number of the one above it, and two tables of numbers find it. A path is put together when it is
+//! asked for.
 //!
-//! A folder may be here before or after those on its way: these stand as mere places then, until
-//! nothing is below them any more.
+//! A folder may be added before or after those on its way: these have a place without a watch then,
+//! which is freed when nothing is below it any more.
 //!
 //! Invariant: two watched folders have neither the same path nor the same identity.
 
@@ -28,7 +28,7 @@ pub(super) struct Watched {
 /// The number of a place.
 type Number = u32;
 
-/// The place of the root, which is always there.
+/// The number of the root's place, which always exists.
 const ROOT: Number = 0;
 
 /// No place: the end of a list.
@@ -38,11 +38,11 @@ const NONE: Number = Number::MAX;
 #[derive(Debug)]
 pub(super) struct Folders {
     places: Vec<Place>,
-    // Begin the list of places that are free, linked by `next`.
+    // The first of the free places, linked by `next`.
     free: Number,
     by_name: HashTable<Number>,
     by_identity: HashTable<Number>,
-    // Nearly always one: places have its index.
+    // The device numbers; places have an index into them. There is nearly always one.
     devices: Vec<u64>,
     hasher: RandomState,
     watched: usize,
@@ -57,15 +57,15 @@ struct Place {
     first_below: Number,
     next: Number,
     previous: Number,
-    // None of a mere place.
+    // `None` for a place without a watch.
     instance: Option<InstanceId>,
 }
 
-/// A name; nearly all are short, and an allocation would be larger than what is in it.
+/// A name. Nearly all are short, and an allocation would be larger than the name.
 #[derive(Debug)]
 enum Name {
     Short(u8, [u8; SHORT]),
-    // Twice, for a length beside the address would make each name longer.
+    // Boxed twice, because a length beside the address would make each name longer.
     Long(Box<Box<[u8]>>),
 }
 
@@ -84,7 +84,7 @@ impl Folders {
         }
     }
 
-    /// How many there are.
+    /// The number of watched folders.
     pub(super) fn len(&self) -> usize {
         self.watched
     }
@@ -94,12 +94,12 @@ impl Folders {
         self.watched(self.find(path)?)
     }
 
-    /// Where the folder of that identity is.
+    /// The path of the folder of that identity.
     pub(super) fn path_of(&self, identity: Identity) -> Option<RelPath> {
         self.find_identity(identity).map(|number| self.path(number))
     }
 
-    /// Adds a folder, in place of what was at its path. None may have its identity.
+    /// Adds a folder, in place of the one at its path. No other may have its identity.
     pub(super) fn insert(&mut self, path: &RelPath, Watched { identity, instance }: Watched) {
         self.remove(path);
         debug_assert!(self.find_identity(identity).is_none(), "the same folder under two paths");
@@ -226,7 +226,7 @@ impl Folders {
         number
     }
 
-    /// Frees a place, and those above it, that nobody stands at and nothing is below.
+    /// Frees a place, and those above it, that have no watch and nothing below them.
     fn clear_away(&mut self, mut number: Number) {
         while number != ROOT {
             let place = &self.places[number as usize];
@@ -313,7 +313,7 @@ mod tests {
         let mut folders = Folders::new();
         folders.insert(&path("a/b/c"), watched(3));
         folders.insert(&path("a"), watched(1));
-        assert_eq!(folders.get(&path("a/b")), None, "a mere place");
+        assert_eq!(folders.get(&path("a/b")), None, "a place without a watch");
         assert_eq!(folders.remove(&path("a")), Some(watched(1)));
         assert_eq!(folders.at_and_below(&path("a")), [path("a/b/c")]);
         assert_eq!(folders.remove(&path("a/b/c")), Some(watched(3)));

@@ -1,11 +1,11 @@
 //! Spreads the watches of one mirror over several inotify instances, through `notify`.
 //!
-//! When a watched folder goes away, `notify` (8.2.2) compares it with every other watch of the
-//! same instance. One instance for a large tree is deaf for half a minute while someone
-//! runs `rm -rf`; with [`WATCHES_PER_INSTANCE`] watches each it is a fraction of a second. The measured
+//! When a watched folder goes away, `notify` (8.2.2) compares it with every other watch of the same
+//! instance. One instance for a large tree reports nothing for half a minute while someone runs `rm
+//! -rf`; with [`WATCHES_PER_INSTANCE`] watches each it is a fraction of a second. The measured
 //! figures are in the header of `watch`.
 //!
-//! When no more instances can be had, those there are take more watches and get slower.
+//! When no more instances can be had, the existing ones take more watches and get slower.
 //!
 //! Invariant: every watch is known to exactly one instance, the one that [`Instances::watch`] named.
 
@@ -22,14 +22,15 @@ use notify::{Config, ErrorKind, EventHandler, RecommendedWatcher, RecursiveMode,
 
 use super::events::Events;
 
-/// Watches that an instance takes before another is made: as many as a hash table of 1,024 places
-/// has room for. `notify` has two of them, and with one watch more each were twice as large.
+/// The number of watches that an instance takes before another is made: as many as a hash table of
+/// 1,024 places has room for. `notify` has two of them, and one more watch would double their size.
 pub(super) const WATCHES_PER_INSTANCE: usize = 896;
 
-/// A mirror never takes more instances than this: each has a thread and three descriptors.
+/// The largest number of instances of a mirror, because each has a thread and three descriptors; at
+/// this number the existing ones take more watches.
 const MAX_SHARDS: usize = 64;
 
-/// How long closed instances may take to give back their watches before new ones are set.
+/// The time that closed instances get to give back their watches before new ones are set.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Why a folder is not watched.
@@ -43,7 +44,7 @@ pub(super) enum Refusal {
     ThreadLimit,
     /// This user may not read the folder.
     Denied,
-    /// It is not there any more, or not a folder.
+    /// The folder is gone, or is not a folder.
     Gone,
     /// Changes made elsewhere are not reported on this file system.
     SilentFileSystem(&'static str),
@@ -88,7 +89,7 @@ impl From<notify::Error> for Refusal {
     }
 }
 
-/// Which instance a folder is watched by.
+/// The instance that watches a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct InstanceId(pub(super) u16);
 
@@ -109,8 +110,8 @@ struct Instance {
 }
 
 impl Instances {
-    /// No instances yet; each will take `size` watches before another is made. `events` is made with
-    /// the sender that tells when they are closed.
+    /// Starts without instances; each takes `size` watches before another is made. `events` is made
+    /// with the sender that tells when they are closed.
     pub(super) fn new(size: usize, events: impl FnOnce(mpsc::Sender<()>) -> Events) -> Instances {
         let (alive, closed) = mpsc::channel();
         Instances {
@@ -133,11 +134,11 @@ impl Instances {
         Ok(id)
     }
 
-    /// Stops watching what was watched as `path`.
+    /// Stops watching the folder that is watched as `path`.
     pub(super) fn unwatch(&mut self, InstanceId(instance): InstanceId, path: &Path) {
         let instance = &mut self.instances[usize::from(instance)];
         instance.watches -= 1;
-        // Fails when `notify` has dropped it already, on an event that we have seen as well.
+        // Fails if `notify` has dropped it already, on an event that we have seen as well.
         drop(instance.watcher.unwatch(path));
     }
 
@@ -155,7 +156,7 @@ impl Instances {
         let (alive, closed) = mpsc::channel();
         self.events.alive = alive;
         self.instances.clear();
-        // Each instance owned a clone of the old sender; nobody sends.
+        // Each instance owned a clone of the old sender; none is left to send.
         match self.closed.recv_timeout(CLOSE_DEADLINE) {
             Ok(()) | Err(RecvTimeoutError::Disconnected) => {}
             Err(RecvTimeoutError::Timeout) => {
@@ -188,14 +189,14 @@ impl Instances {
 
 /// An inotify instance and its thread.
 ///
-/// `notify` (8.2.2) does not look whether it got the thread, and panics at the first watch, and when
-/// dropped, if it did not. So a thread is tried first, and what lost its own by bad luck between
-/// is never touched again.
+/// `notify` (8.2.2) does not check whether it got the thread, and panics at the first watch, and
+/// when dropped, if it did not. So a thread is tried first, and an instance that lost its own by
+/// bad luck in between is never touched again.
 fn instance(mut events: Events) -> Result<RecommendedWatcher, Refusal> {
     let tried = thread::Builder::new().spawn(|| ()).map_err(|_| Refusal::ThreadLimit)?;
-    // It does nothing, and so cannot panic.
+    // The thread does nothing, and so cannot panic.
     drop(tried.join());
-    // For form's sake: `notify` itself walks only below a recursive watch.
+    // It has no effect: `notify` itself walks only below a recursive watch.
     let config = Config::default().with_follow_symlinks(false);
     let lives = Arc::new(());
     let thread = Arc::downgrade(&lives);

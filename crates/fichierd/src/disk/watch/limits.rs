@@ -1,7 +1,7 @@
-//! What to tell the administrator about folders that are not watched.
+//! The advice for the administrator about folders that are not watched.
 //!
-//! The kernel limits watches and instances by user. Running into a limit is no error of this program,
-//! but nobody finds the setting by its error, "no space left on device".
+//! The kernel limits watches and instances by user. Running into a limit is not an error of this
+//! program, but its message, "no space left on device", does not lead to the setting.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -10,7 +10,8 @@ use std::time::Duration;
 use super::instances::Refusal;
 use super::tree::Unwatched;
 
-/// The least worth setting: distributions that raise the limit at all choose this.
+/// The smallest limit for watches that is advised: distributions that raise the limit at all choose
+/// this.
 const USUAL_WATCHES: u64 = 524_288;
 
 /// The system's limit for watches of one user; 0 if it cannot be read.
@@ -19,7 +20,7 @@ pub(super) fn max_user_watches() -> u64 {
     text.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
 }
 
-/// What is wrong and what to do about it, for `status` and the journal.
+/// The problem and what to do about it, for `status` and the journal.
 pub(super) fn advice<'a>(
     unwatched: impl Iterator<Item = &'a Unwatched>,
     watched: u64,
@@ -38,7 +39,7 @@ pub(super) fn advice<'a>(
                 silent = Some((name, silent.map_or(0, |(_, count)| count) + folder.folders));
             }
             Refusal::Gone => {}
-            // To look into a folder takes a descriptor, and no instance.
+            // Opening a folder takes a descriptor, and no instance.
             Refusal::InstanceLimit => {
                 other += folder.folders;
                 last_words = Some("too many open files");
@@ -83,7 +84,7 @@ pub(super) fn advice<'a>(
     text
 }
 
-/// What to tell when nothing at all can be watched.
+/// The reason why nothing at all can be watched.
 pub(super) fn reason(why: &Refusal) -> String {
     match why {
         Refusal::WatchLimit => format!(
@@ -108,7 +109,7 @@ pub(super) fn reason(why: &Refusal) -> String {
     }
 }
 
-/// Room for twice the folders, and more than there is now: other programs watch too.
+/// A limit with room for twice the folders, and above the present one: other programs watch too.
 fn fitting_limit(folders: u64, limit: u64) -> u64 {
     let wanted = (2 * folders).max(limit + 1).max(USUAL_WATCHES);
     wanted.next_power_of_two()

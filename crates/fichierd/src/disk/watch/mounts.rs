@@ -4,11 +4,12 @@
 //! nothing about it. `poll(2)` on `/proc/self/mountinfo` does, within milliseconds and without
 //! privileges, for lazy unmounts too (proc_pid_mountinfo(5)).
 //!
-//! The table of a host with containers changes all the time, so whoever is woken compares what
-//! concerns it ([`MountWatch::concerning`]) before doing anything dear.
+//! The table of a host with containers changes all the time, so a thread that is woken compares the
+//! mounts that concern it ([`MountWatch::concerning`]) before it does anything expensive.
 //!
-//! Invariant: a change is never missed, except for one that is undone while another one is being read,
-//! with the same mount number. A change that was undone before it was read counts as one for everybody.
+//! Invariant: a change is never missed, except for one that is undone while another one is being
+//! read, with the same mount number. A change that was undone before it was read counts for every
+//! path.
 
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read, Seek};
@@ -32,7 +33,7 @@ pub struct MountWatch {
     shared: Arc<Shared>,
 }
 
-/// The mounts that concern one path; equal to another of the same path if nothing has happened to them.
+/// The mounts that concern one path; equal to another of the same path if none of them has changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MountView {
     mounts: Vec<Mount>,

@@ -1,4 +1,4 @@
-//! A small mirror that looks only where it is told to must end up equal to the disk.
+//! A small mirror that looks only at marked paths must end up equal to the disk.
 //!
 //! [`World::look`] does what the daemon does with dirty paths: it reads them from the disk. So a
 //! mark that comes too early proves nothing here, and a lost one shows as a difference. The
@@ -24,14 +24,14 @@ use super::instances::WATCHES_PER_INSTANCE;
 use super::{MountWatch, Watch, WatchHealth};
 use crate::disk::dirty::DirtyQueue;
 
-/// Long enough for a busy machine; only a failing test waits for it.
+/// The time that a condition gets on a busy machine; only a failing test waits for it.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// So that a folder and its parent are often watched by different instances, whose events come in
-/// no order; a single instance would hide half of the difficulties.
+/// The watches of each instance: so few that a folder and its parent are often watched by different
+/// instances, whose events come in no order. A single instance would hide half of the difficulties.
 const FEW: usize = 3;
 
-/// Too long to come within a test.
+/// A time that does not pass within a test.
 const NEVER: Duration = Duration::from_secs(3_600);
 
 struct World {
@@ -48,7 +48,7 @@ struct World {
 struct Mirror {
     /// Path to content, of files; folders end with a slash.
     entries: BTreeMap<String, Vec<u8>>,
-    /// Every path that was marked, `*` for everything.
+    /// Every path that was marked; `*` for everything.
     marks: Vec<String>,
     /// Those of them that were not looked at yet.
     pending: Vec<String>,
@@ -124,7 +124,7 @@ impl World {
         self.watch.health()
     }
 
-    /// Takes what is dirty, to look at it later.
+    /// Takes the dirty paths, to look at them later.
     fn collect(&self) {
         let due = self.dirty.take_settled(Duration::ZERO, Duration::ZERO);
         let mut mirror = self.mirror.borrow_mut();
@@ -135,7 +135,7 @@ impl World {
         mirror.pending.extend(marks);
     }
 
-    /// Reads from disk what is dirty.
+    /// Reads the dirty paths from disk.
     fn look(&self) {
         self.collect();
         let mut mirror = self.mirror.borrow_mut();
@@ -164,7 +164,7 @@ impl World {
         }
     }
 
-    /// Waits until all that was reported is done with, and `folders` are watched.
+    /// Waits until everything that was reported is done, and `folders` are watched.
     fn until_watched(&self, folders: u64) {
         self.until(&format!("{folders} folders are watched"), || {
             self.look();
@@ -174,7 +174,7 @@ impl World {
         });
     }
 
-    /// Looks at what is dirty until the mirror equals the disk.
+    /// Looks at dirty paths until the mirror equals the disk.
     fn converge(&self) {
         let deadline = Instant::now() + DEADLINE;
         loop {
@@ -197,7 +197,7 @@ impl World {
         }
     }
 
-    /// All that was marked since the last time, after everything that has happened was reported.
+    /// All marks since the last time, after everything that has happened was reported.
     fn marks(&self) -> Vec<String> {
         let probe = format!("probe-{:?}", Instant::now());
         self.write(&probe, "");
@@ -228,7 +228,8 @@ impl World {
     }
 }
 
-/// What is at `path` and below, by its path relative to `root`. What vanishes meanwhile is left out.
+/// Everything at `path` and below, by its path relative to `root`. A file that vanishes meanwhile
+/// is left out.
 fn read_tree(root: &Path, path: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut entries = BTreeMap::new();
     let mut stack = vec![path.to_owned()];
@@ -252,7 +253,7 @@ fn read_tree(root: &Path, path: &Path) -> BTreeMap<String, Vec<u8>> {
     entries
 }
 
-/// What another process has written to `path`, once it has.
+/// The text that another process writes to `path`, once it has.
 fn wait_for_file(path: &Path) -> String {
     let deadline = Instant::now() + DEADLINE;
     loop {

@@ -1,11 +1,10 @@
-//! What the watching thread has to do, as told by those who must not wait for it.
+//! The work of the watching thread, as noted by threads that must not wait for it.
 //!
-//! `notify` calls back on the thread that also carries out `watch` and `unwatch`, so a
-//! callback can neither do these itself nor wait for someone who does. It leaves a note
-//! here and goes on.
+//! `notify` calls back on the thread that also carries out `watch` and `unwatch`, so a callback can
+//! neither do these itself nor wait for a thread that does. It leaves a note here and goes on.
 //!
-//! Invariant: memory is bounded by [`MAX_LOOKS`]; past it all notes turn into the one that
-//! says "start over".
+//! Invariant: memory is bounded by [`MAX_LOOKS`]; beyond it all notes turn into the one that says
+//! "start over".
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -14,7 +13,8 @@ use std::time::Instant;
 
 use fichier_state::RelPath;
 
-/// Beyond this many folders in doubt, watching anew is cheaper than looking at each.
+/// The largest number of folders in doubt; beyond it watching anew is cheaper than looking at each,
+/// and the thread starts over.
 const MAX_LOOKS: usize = 20_000;
 
 /// Why the watches at a path must be looked at. The stronger one wins when both are noted.
@@ -24,11 +24,12 @@ pub(super) enum Look {
     New,
     /// A folder was deleted; the kernel drops its watch by itself.
     Gone,
-    /// Something was renamed from or to here: what was watched under this name may be elsewhere.
+    /// Something was renamed from or to here: the folder that was watched under this name may be
+    /// elsewhere.
     Moved,
 }
 
-/// All that was noted since the last time.
+/// Everything that was noted since the last time.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Work {
     /// Each path with the strongest reason.
@@ -91,7 +92,7 @@ impl Todo {
         self.lock().stop
     }
 
-    /// Whether all that was noted has been done.
+    /// Whether everything that was noted has been done.
     #[cfg(test)]
     pub(super) fn is_at_rest(&self) -> bool {
         let state = self.lock();

@@ -6,9 +6,9 @@
 //! path stood for, and a rename ends all watches below the old name before any is set below the
 //! new one, in whatever order its two events arrive.
 //!
-//! A new folder is watched first and listed second: what is made after the watch is reported, and
-//! what was made before is in the listing. `mkdir -p a/b/c` is found whole, although only `a` is
-//! reported. The caller marks the folder dirty afterwards, which covers the files.
+//! A new folder is watched first and listed second: files made after the watch are reported, and
+//! earlier ones are in the listing. `mkdir -p a/b/c` is found whole, although only `a` is reported.
+//! The caller marks the folder dirty afterwards, which covers the files.
 //!
 //! Invariant: each of `folders` was found at its path both before and after its watch was set.
 
@@ -33,13 +33,13 @@ pub(super) struct Tree {
     instances: Instances,
     folders: Folders,
     unwatched: BTreeMap<RelPath, Unwatched>,
-    // Folders that are to be watched yet, each below a watched one.
+    // Folders that are still to be watched, each below a watched one.
     frontier: Vec<RelPath>,
-    // No more watches can be had: asking again for each of a million folders helps nobody.
+    // No more watches can be had: asking again for each of a million folders would be of no use.
     exhausted: bool,
 }
 
-/// A folder without a watch. What is below it has none either.
+/// A folder without a watch. The folders below it have none either.
 #[derive(Clone, Debug)]
 pub(super) struct Unwatched {
     pub(super) why: Refusal,
@@ -66,12 +66,12 @@ impl Tree {
         }
     }
 
-    /// How many folders are watched.
+    /// The number of watched folders.
     pub(super) fn watched(&self) -> u64 {
         self.folders.len() as u64
     }
 
-    /// The folders without a watch, each with what keeps it from having one.
+    /// The folders without a watch, each with the reason.
     pub(super) fn unwatched(&self) -> &BTreeMap<RelPath, Unwatched> {
         &self.unwatched
     }
@@ -89,7 +89,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Watches what is to be watched yet, and calls `progress` now and then.
+    /// Watches the folders that are still to be watched, and calls `progress` now and then.
     pub(super) fn grow(&mut self, mut progress: impl FnMut(&Tree)) {
         while let Some(path) = self.frontier.pop() {
             if self.todo.is_stopped() {
@@ -102,15 +102,15 @@ impl Tree {
         }
     }
 
-    /// Sets right the watches at `path` and below. Returns whether there is a new folder, which
-    /// must be marked dirty then: things may have been made in it before it was watched.
+    /// Corrects the watches at `path` and below. Returns whether there is a new folder, which must
+    /// be marked dirty then: files may have been made in it before it was watched.
     pub(super) fn look(&mut self, path: &RelPath, look: Look) -> bool {
         let absolute = self.source.join(path.as_path());
         let found = Identity::at(&absolute);
         let known = self.folders.get(path).map(|folder| folder.identity);
         match look {
             Look::New if found.is_some() && found == known => return false,
-            // Its subfolders say so themselves: they were deleted or moved before.
+            // Its subfolders are reported by themselves: they were deleted or moved before.
             Look::Gone if found.is_none() => {
                 self.forget(path, |instances, instance, _| instances.dropped(instance));
                 self.unwatched.remove(path);
@@ -128,7 +128,8 @@ impl Tree {
         true
     }
 
-    /// Tries again to watch what could not be watched; returns the folders to mark dirty.
+    /// Tries again to watch the folders that could not be watched; returns the folders to mark
+    /// dirty.
     pub(super) fn retry(&mut self) -> Vec<RelPath> {
         self.exhausted = false;
         let unwatched = std::mem::take(&mut self.unwatched);
@@ -146,8 +147,8 @@ impl Tree {
         dirty
     }
 
-    /// Watches one folder, and puts those in it on the list. `count` is how many folders are
-    /// known to be there if it fails, or 0.
+    /// Watches one folder, and puts those in it on the list. `count` is the number of folders that
+    /// are known to be there if it fails, or 0.
     fn add(&mut self, path: RelPath, count: u64) {
         match self.add_folder(&path) {
             Ok(subfolders) => self.frontier.extend(subfolders),
@@ -176,7 +177,7 @@ impl Tree {
             {
                 return Err(Refusal::Twice);
             }
-            // It was moved, and the event that says so is yet to come.
+            // The folder was moved, and the event that tells so is yet to come.
             self.forget_below(&other);
         }
         if self.exhausted {
@@ -184,7 +185,7 @@ impl Tree {
         }
         let instance = self.instances.watch(&absolute)?;
         if Identity::at(&absolute) != Some(identity) {
-            // It was replaced meanwhile; the watch may be on either.
+            // The folder was replaced meanwhile; the watch may be on either.
             self.instances.unwatch(instance, &absolute);
             self.todo.look(path.clone(), Look::Moved);
             return Err(Refusal::Gone);
@@ -214,7 +215,7 @@ impl Tree {
         above.is_none_or(|above| above.identity.device != identity.device)
     }
 
-    /// How many folders there are at and below `path`, without watching them.
+    /// The number of folders at and below `path`, without watching them.
     fn count(&self, path: &RelPath) -> u64 {
         let mut count = 0;
         let mut stack = vec![path.clone()];

@@ -1,11 +1,11 @@
-//! The thread that keeps the watches of one mirror right.
+//! The thread that keeps the watches of one mirror up to date.
 //!
-//! It alone sets and ends watches. It sleeps until the todo has something, or until it is
-//! time to look at what cannot be watched; with all folders watched it never wakes by itself.
+//! It alone sets and ends watches. It sleeps until the todo has work, or until it is time to look
+//! at folders that cannot be watched; with all folders watched it never wakes by itself.
 //!
-//! Lost events make it start over: all watches are dropped and set anew, and everything is marked dirty.
-//! That is dear (a second for 10,000 folders) but has no special cases. In a storm that keeps
-//! losing events it spends at most a tenth of its time on that.
+//! Lost events make it start over: all watches are dropped and set anew, and everything is marked
+//! dirty. That is expensive (a second for 10,000 folders) but has no special cases. In a storm that
+//! keeps losing events it spends at most a tenth of its time on that.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,10 +19,11 @@ use super::tree::Tree;
 use super::{Refusal, WatchHealth, WatchMode, limits};
 use crate::disk::dirty::DirtyQueue;
 
-/// Starting over may not happen again for this many times as long as it took.
+/// The pause after starting over, in multiples of the time that it took; events lost meanwhile wait
+/// for its end.
 const REST_AFTER_START: u32 = 10;
 
-/// ... and not for this long, however quick it was.
+/// The shortest pause after starting over, however quick it was.
 const LEAST_REST: Duration = Duration::from_secs(1);
 
 pub(super) struct Worker {
@@ -34,7 +35,7 @@ pub(super) struct Worker {
     view: MountView,
     poll: Duration,
     refused: Option<Refusal>,
-    // When to start over, and when it is allowed again.
+    // The time at which to start over. The next field is the time from which that is allowed again.
     start_over_at: Option<Instant>,
     rest_until: Instant,
     next_poll: Instant,
@@ -76,7 +77,8 @@ impl Worker {
         }
     }
 
-    /// Watches the root, or finds out why that is impossible. Returns where the health is published.
+    /// Watches the root, or finds out why that is impossible. Returns the place where the health is
+    /// published.
     pub(super) fn plant(&mut self) -> Arc<Mutex<WatchHealth>> {
         self.refused = self.tree.plant().err();
         self.publish(false);
@@ -120,7 +122,7 @@ impl Worker {
                 self.start_over_at = Some(Instant::now());
             }
         }
-        // What is below comes first: a deleted folder is empty then.
+        // The deepest paths come first: a deleted folder is empty then.
         for (path, look) in work.looks.iter().rev() {
             if self.tree.look(path, *look) {
                 self.dirty.mark(path.clone());
@@ -131,7 +133,7 @@ impl Worker {
     fn start_over(&mut self) {
         let started = Instant::now();
         self.start_over_at = None;
-        // Marked before as well: what has been lost should not wait for the watches.
+        // Marked before as well, so that lost changes do not wait for the watches.
         self.dirty.mark_everything();
         self.plant();
         self.grow(started);
@@ -160,7 +162,7 @@ impl Worker {
         self.next_poll = Instant::now() + self.poll;
     }
 
-    /// Tells those who ask.
+    /// Updates the health that others read.
     fn publish(&mut self, ready: bool) {
         let mode = self.mode();
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);

@@ -65,7 +65,7 @@ fn w08_the_watch_of_a_new_name_outlives_that_of_the_old_one_in_whatever_order_th
         fs::create_dir(dir.path().join("b")).unwrap();
         let source = Arc::new(dir.path().canonicalize().unwrap());
         let (dirty, todo) = (DirtyQueue::default(), Arc::new(Todo::default()));
-        // Two watches each: that of one folder shares its instance with nobody.
+        // Two watches each: the instance of one folder has no other.
         let instances = Instances::new(2, |alive| Events {
             source: Arc::clone(&source),
             dirty: dirty.clone(),
@@ -83,7 +83,7 @@ fn w08_the_watch_of_a_new_name_outlives_that_of_the_old_one_in_whatever_order_th
         assert!(!tree.look(&old, Look::Moved));
         assert_eq!(tree.watched(), 3);
         let (file, deadline) = (new.join(b"file"), Instant::now() + DEADLINE);
-        // Again and again, for a mark of the folder would swallow that of the file.
+        // Repeated, because a mark of the folder would swallow that of the file.
         while !dirty.take_settled(Duration::ZERO, Duration::ZERO).paths.contains(&file) {
             assert!(Instant::now() < deadline, "the renamed folder is not watched");
             fs::write(dir.path().join("new/file"), "").unwrap();

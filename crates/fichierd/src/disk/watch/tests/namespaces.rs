@@ -13,12 +13,13 @@ use rustix::process::{Pid, Signal};
 use super::super::{MountWatch, WatchMode};
 use super::{NEVER, World};
 
-/// Set in the second process, to what the test wants to tell it.
+/// Set in the second process, to a text from the test.
 const INSIDE: &str = "FICHIERD_TEST_INSIDE";
 
 const POLL: Duration = Duration::from_millis(50);
 
-/// True inside the namespaces. Outside, runs `test` there after the shell commands `setup`, and says false.
+/// True inside the namespaces. Outside, runs `test` there after the shell commands `setup`, and
+/// returns false.
 fn inside_namespaces(test: &str, setup: &str) -> bool {
     if env::var_os(INSIDE).is_some() {
         return true;

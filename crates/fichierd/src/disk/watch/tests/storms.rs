@@ -91,7 +91,7 @@ fn w08_after_a_storm_of_renames_every_folder_is_watched() {
         };
         for _ in 0..scaled(2_000) {
             let (from, to) = (pick(&mut dice), pick(&mut dice));
-            // Some are impossible; those change nothing.
+            // Some are impossible and change nothing.
             match dice.roll(4) {
                 0 => drop(fs::create_dir_all(&to)),
                 1 => drop(fs::remove_dir(&to)),
@@ -129,7 +129,7 @@ fn w09_a_file_written_while_a_large_tree_is_deleted_is_found() {
         let storm = scope.spawn(move || fs::remove_dir_all(tree).unwrap());
         let mut number = 0;
         let mut after = 0;
-        // Goes on for a while when the tree is gone: the events come late, not the deletion.
+        // Goes on for a while after the tree is gone: the events come late, not the deletion.
         while after < 5 {
             after += usize::from(storm.is_finished());
             number += 1;
@@ -142,7 +142,7 @@ fn w09_a_file_written_while_a_large_tree_is_deleted_is_found() {
             });
             latest = written.elapsed().as_millis();
             slowest = latest.max(slowest);
-            // Taken without a look, to be quick; that comes once, below.
+            // Taken without a look, to be quick; the look comes once, below.
             world.mirror.borrow_mut().pending.clear();
         }
         storm.join().unwrap();
