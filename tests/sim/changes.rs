@@ -1,11 +1,11 @@
-//! Carries out what the user does, and says what a watcher would have seen.
+//! Carries out the user's changes, and tells which paths a watcher would have seen.
 
 use fichier_state::RelPath;
 
 use crate::disk::Disk;
 use crate::script::{Change, Content};
 
-/// Names that make trouble somewhere, and plain ones that meet each other often.
+/// Names that are difficult somewhere, and plain ones that meet each other often.
 const NAMES: [&[u8]; 12] = [
     b"a",
     b"b",
@@ -21,19 +21,19 @@ const NAMES: [&[u8]; 12] = [
     &[b'"'; 120],
 ];
 
-/// What is there when a scenario begins.
+/// The files at the beginning of a scenario.
 const FIRST: [(&str, &str); 6] = [
     ("one/a", "AAA"),
     ("one/b", "first b"),
     ("one/below/a", "first below"),
     ("two/a", "first a of two"),
     ("c", "first c"),
-    // No change touches it: a source that becomes empty waits for a person.
+    // No change touches this one: a source that becomes empty waits for a person.
     (ANCHOR, "an emptied source is held"),
 ];
 
 const ANCHOR: &str = "anchor";
-/// Deeper folders go to the top.
+/// The depth of the deepest folder; folders that would be deeper go to the top.
 const MAX_DEPTH: usize = 3;
 
 pub fn lay_out(disk: &Disk) {
@@ -42,14 +42,14 @@ pub fn lay_out(disk: &Disk) {
     }
 }
 
-/// The one with this number.
+/// The path with this number, modulo their count.
 pub fn chosen(paths: &[RelPath], number: u8) -> Option<RelPath> {
     let paths: Vec<&RelPath> =
         paths.iter().filter(|path| path.as_bytes() != ANCHOR.as_bytes()).collect();
     (!paths.is_empty()).then(|| paths[usize::from(number) % paths.len()].clone())
 }
 
-/// Does it, if there is what it is about; returns the paths that were touched.
+/// Carries out a change if its subject exists; returns the paths that were touched.
 pub fn apply(disk: &Disk, change: &Change, fresh: &mut u64) -> Vec<RelPath> {
     Changing { disk, fresh }.apply(change).unwrap_or_default()
 }
@@ -68,7 +68,7 @@ impl Changing<'_> {
         chosen(&self.disk.paths(true), number)
     }
 
-    /// A path in some folder; what it names may be there or not.
+    /// A path in some folder; nothing need be there.
     fn place(&self, folder: u8, name: u8) -> RelPath {
         let mut folders = self.disk.paths(true);
         folders.retain(|path| path.depth() < MAX_DEPTH);
@@ -77,7 +77,7 @@ impl Changing<'_> {
         folder.join(NAMES[usize::from(name) % NAMES.len()])
     }
 
-    /// A place where there is no folder.
+    /// A path at which there is no folder.
     fn file_place(&self, folder: u8, name: u8) -> Option<RelPath> {
         let place = self.place(folder, name);
         (!self.disk.paths(true).contains(&place)).then_some(place)

@@ -1,9 +1,9 @@
 //! A source that exists in memory only: files, folders and links with inodes and times, and the
-//! things that go wrong with disks.
+//! faults of disks.
 //!
-//! It keeps what `stat` promises: any change of a file gives it a new ctime, a rename keeps the
-//! inode, an inode number may be used again. What the user *has* ([`Disk::files`]) and what can be
-//! *seen* differ while the disk is not mounted or a folder cannot be read.
+//! It keeps the promises of `stat`: any change of a file gives it a new ctime, a rename keeps the
+//! inode, an inode number may be used again. The files that the user *has* ([`Disk::files`]) and
+//! those that can be *seen* differ while the disk is not mounted or a folder cannot be read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
@@ -20,7 +20,7 @@ const NS_PER_S: i64 = 1_000_000_000;
 const ROOT: u64 = 2;
 const DEVICE: u64 = 7;
 
-/// The model. Clones are the same disk.
+/// The model of a disk. Clones are the same disk.
 #[derive(Clone, Debug)]
 pub struct Disk {
     tree: Arc<Mutex<Tree>>,
@@ -31,18 +31,19 @@ struct Tree {
     clock: Clock,
     nodes: BTreeMap<u64, Node>,
     next_inode: u64,
-    /// Another mount each time a path comes to be: tells "the same file, edited" from "another".
+    /// A new number for each path that is made: it tells "the same file, edited" from "another
+    /// file".
     next_birth: u64,
-    /// So that no two changes have the same time.
+    /// Counts changes, so that no two of them have the same time.
     ticks: i64,
     mounted: bool,
     unreadable: BTreeSet<u64>,
     broken: BTreeSet<u64>,
-    /// Changes of contents that strike while a file is read, after so many more reads.
+    /// Changes of contents that happen while a file is read, after so many more reads.
     ambushes: Vec<(u32, Ambush)>,
 }
 
-/// What happens to a file under the reader's hands.
+/// A change of a file while it is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ambush {
     Grow,
@@ -74,7 +75,7 @@ struct Child {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owned {
     pub bytes: Vec<u8>,
-    /// The same as long as it is the same file under the same path.
+    /// Stays the same as long as it is the same file under the same path.
     pub birth: u64,
 }
 
@@ -101,12 +102,12 @@ impl Disk {
         self.tree.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes a file, in place if it is there; makes its folder.
+    /// Writes a file, in place if it exists; makes its folder.
     pub fn write(&self, path: &RelPath, bytes: &[u8]) {
         self.lock().write(path, bytes);
     }
 
-    /// Other bytes of the same length, and the old mtime.
+    /// Writes other bytes of the same length, and keeps the old mtime.
     pub fn edit_secretly(&self, path: &RelPath) {
         let mut tree = self.lock();
         let now = tree.now();
@@ -131,7 +132,7 @@ impl Disk {
         self.lock().take(path);
     }
 
-    /// As `rename` does: what is there is replaced.
+    /// Replaces a file in its new place, as `rename` does.
     pub fn rename(&self, from: &RelPath, to: &RelPath) {
         let mut tree = self.lock();
         if to.starts_with(from) || from.starts_with(to) || tree.inode(from).is_none() {
@@ -160,7 +161,7 @@ impl Disk {
         self.lock().mounted = mounted;
     }
 
-    /// Nothing below can be listed or opened any more.
+    /// From now on nothing below can be listed or opened.
     pub fn lock_out(&self, path: &RelPath) {
         let mut tree = self.lock();
         if let Some(inode) = tree.inode(path).filter(|inode| *inode != ROOT) {
@@ -168,7 +169,7 @@ impl Disk {
         }
     }
 
-    /// The content of this file cannot be read any more.
+    /// From now on the content of this file cannot be read.
     pub fn break_file(&self, path: &RelPath) {
         let mut tree = self.lock();
         if let Some(inode) = tree.inode(path) {
@@ -181,7 +182,7 @@ impl Disk {
     }
 
     /// Everything can be seen and read again.
-    pub fn mend(&self) {
+    pub fn end_faults(&self) {
         let mut tree = self.lock();
         tree.mounted = true;
         tree.unreadable.clear();
@@ -189,7 +190,7 @@ impl Disk {
         tree.ambushes.clear();
     }
 
-    /// What the user has, whether it can be seen or not. Files without bytes are not mirrored.
+    /// The user's files, whether they can be seen or not. Files without bytes are not mirrored.
     pub fn files(&self) -> BTreeMap<RelPath, Owned> {
         let tree = self.lock();
         let mut found = BTreeMap::new();
@@ -289,7 +290,7 @@ impl Tree {
         }
     }
 
-    /// What is below a folder that comes to another path is there anew.
+    /// Everything below a folder that is moved counts as made anew.
     fn renew_births(&mut self, inode: u64) {
         let Some(Node { what: What::Folder(children), .. }) = self.nodes.get(&inode) else {
             return;
@@ -307,7 +308,7 @@ impl Tree {
         }
     }
 
-    /// Removes what is at a path, and all below.
+    /// Removes the path and everything below.
     fn take(&mut self, path: &RelPath) {
         if let Some(inode) = self.take_out(path) {
             self.forget(inode);
@@ -332,7 +333,7 @@ impl Tree {
         }
     }
 
-    /// The inode of a path on the way to which nothing is locked.
+    /// The inode of a path; an error if a folder on the way is locked.
     fn reach(&self, path: &RelPath) -> io::Result<Option<u64>> {
         if !self.mounted && !path.is_root() {
             return Ok(None);
@@ -360,7 +361,7 @@ impl Tree {
         Some(Stamp { size_bytes, mtime_ns: node.mtime_ns, ctime_ns: node.ctime_ns, inode })
     }
 
-    /// What waits for a reader strikes the file that is read.
+    /// Carries out the changes that wait for a reader of this file.
     fn spring(&mut self, inode: u64) {
         let mut struck = None;
         self.ambushes.retain_mut(|(after, how)| {
@@ -388,7 +389,7 @@ impl DiskModel for Disk {
         let tree = self.lock();
         let source_path = PathBuf::from("/source");
         if !tree.mounted {
-            // An empty folder on another disk: what is left when nothing is mounted.
+            // An empty folder on another disk, as it is left when nothing is mounted.
             return Ok(RootIdentity { uuid: Some("other".to_owned()), inode: 77, top: Vec::new() });
         }
         match &tree.nodes[&ROOT].what {
@@ -443,7 +444,7 @@ impl DiskModel for Disk {
     }
 }
 
-/// A file that stays open though its name goes away; after that it reads as it was.
+/// A file that stays open when its name is removed; from then on it reads as it was.
 struct OpenFile {
     disk: Disk,
     inode: u64,

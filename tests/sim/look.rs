@@ -1,4 +1,4 @@
-//! What must hold: after each request, and when all has come to rest.
+//! The invariants that must hold after each request, and when the mirror has settled.
 //!
 //! The numbers are those of docs/architecture.md, and T1 to T10 of the fault catalogue.
 
@@ -13,7 +13,7 @@ use crate::disk::Disk;
 use crate::script::Setting;
 use crate::world::TARGET;
 
-/// Something is not as it must be.
+/// An error tells which invariant is broken.
 pub type Outcome = Result<(), String>;
 
 /// The witness.
@@ -22,11 +22,11 @@ pub struct Look {
     setting: Setting,
     /// Files that were live, with the file on disk that they were the copy of, and their content.
     live: BTreeMap<String, (u64, Vec<u8>)>,
-    /// What each file on disk has had as its content.
+    /// All contents that each file on disk has had.
     had: BTreeMap<u64, BTreeSet<Vec<u8>>>,
     /// Every content that was ever live.
     shown: BTreeSet<Vec<u8>>,
-    /// Links of files that somebody else put there, with their names.
+    /// Links of files that others put there, with their names.
     foreign: BTreeMap<String, String>,
 }
 
@@ -42,14 +42,14 @@ impl Look {
         }
     }
 
-    /// Somebody puts a file into the target.
+    /// Puts a file of another user into the target.
     pub fn add_there(&mut self, name: u8) {
         let name = format!("of somebody else {name}");
         let link = self.emulator.add_file(TARGET, &name, name.as_bytes());
         self.foreign.insert(link, name);
     }
 
-    /// T4: no path loses its copy because of a replacement. T5: what is not ours stays.
+    /// T4: no path loses its copy because of a replacement. T5: foreign files stay.
     pub fn after_request(&mut self, disk: &Disk) -> Outcome {
         let files = self.emulator.files();
         let links: BTreeSet<&str> = files.iter().map(|file| file.link.as_str()).collect();
@@ -83,9 +83,9 @@ impl Look {
                 live.insert(path, (*birth, content));
             }
         }
-        // Where a name cannot be taken twice, the old copy goes first, to the versions. And a copy
-        // may have become that of another path, which has this content now (a rotated log), or what
-        // belongs here is live elsewhere and on its way, or here under another name.
+        // If a name cannot be taken twice, the old copy goes first, to the versions. And a copy may
+        // have become that of another path, which has this content now (a rotated log), or the
+        // content that belongs here is live elsewhere and on its way, or here under another name.
         if self.setting.name_taken == NameTaken::Duplicate {
             for (path, (birth, content)) in &self.live {
                 let is_there = on_disk.get(path) == Some(birth);
@@ -106,7 +106,7 @@ impl Look {
         Ok(())
     }
 
-    /// T2 and I1 to I12, as far as they show at rest.
+    /// T2 and I1 to I12, as far as they show in a settled mirror.
     pub fn at_rest(&mut self, disk: &Disk) -> Outcome {
         let violations = self.emulator.violations();
         if !violations.is_empty() {
@@ -152,7 +152,7 @@ impl Look {
     }
 }
 
-/// The path of a file in the target that is not in our own folder there.
+/// The path of a file in the target, unless it is in our own folder there.
 fn live_path(folder: &str, name: &str) -> Option<String> {
     let folder = folder.strip_prefix(TARGET)?;
     if folder.starts_with("/.fichierd") {

@@ -1,15 +1,15 @@
-//! Simulates one mirror, thousands of times, in no time: its disk is a model, its service is the
-//! emulator without sockets, and its clock is one that jumps to the next thing that is due.
+//! Simulates one mirror, thousands of times, quickly: its disk is a model, its service is the
+//! emulator without sockets, and its clock jumps to the next time at which something is due.
 //!
 //! A scenario is drawn from a seed: changes, faults, deaths at any request and any transaction,
-//! changes while a request is under way or a file is read. After each request and at each rest the
-//! invariants must hold. A scenario that fails is run again from its seed exactly as it was, cut
-//! down to a short script, and shown with the requests that were made.
+//! changes while a request is under way or a file is read. The invariants must hold after each
+//! request and whenever the mirror has settled. A scenario that fails is run again from its seed
+//! exactly as it was, cut down to a short script, and shown with the requests that were made.
 //!
 //! * `cargo test --test sim`: the same two thousand each time.
 //! * `SIM_FROM=1000 SIM_SCENARIOS=100000 cargo test --release --test sim`: others, and more.
 //! * `SIM_SECONDS=3600 …`: as many as fit; `SIM_THREADS=1 …`: on one core.
-//! * `SIM_SEED=4711 …`: one, with all that happened.
+//! * `SIM_SEED=4711 …`: one, with everything that happened.
 
 #![allow(missing_docs, unreachable_pub, reason = "tests are their own documentation")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "that is how a test fails")]
@@ -32,14 +32,15 @@ mod world;
 use script::Script;
 use world::World;
 
-/// In the ordinary run.
+/// The number of scenarios in the ordinary run.
 const SCENARIOS: u64 = 2_000;
-/// Longer than any scenario takes.
+/// A time longer than any scenario takes; a program that waits for it waits for ever.
 const FOREVER: Duration = Duration::from_secs(1000 * 24 * 3600);
-/// Runs of ever shorter scripts, once one has failed.
+/// The largest number of runs with ever shorter scripts, once one has failed; the shortest so far
+/// is shown then.
 const MAX_CUTS: usize = 2_000;
 
-/// What came of a scenario: what was wrong, if anything, and what happened.
+/// The result of a scenario: the error, if any, and everything that happened.
 struct Told {
     wrong: Option<String>,
     trace: Vec<String>,
@@ -80,7 +81,7 @@ fn try_tell(script: &Script) -> Told {
     })
 }
 
-/// Leaves out what the failure does not need: first large parts, then single events.
+/// Leaves out events that the failure does not need: first large parts, then single events.
 fn cut_down(mut script: Script) -> Script {
     let mut size = script.events.len() / 2;
     let mut runs = 0;

@@ -1,7 +1,7 @@
 //! The road between program and service: every request passes here, one by one.
 //!
 //! Here requests are lost, the process dies, and the world changes while the program waits for an
-//! answer. After each request the witnesses look.
+//! answer. After each request the witness checks the invariants.
 
 use std::fmt;
 use std::io;
@@ -15,10 +15,10 @@ use tokio::time::Instant;
 
 use crate::script::Place;
 
-/// What the service answers when it locks an account.
+/// The status with which the service answers when it locks an account.
 const LOCKED: u16 = 403;
 
-/// Requests after which nothing else is live than before: they look, or bring into staging.
+/// Requests that change nothing that is live: they only read, or bring files into staging.
 const LOOKS: [&str; 6] = [
     "/v1/folder/ls.cgi",
     "/v1/folder/mkdir.cgi",
@@ -28,10 +28,11 @@ const LOOKS: [&str; 6] = [
     "/end.pl",
 ];
 
-/// What is done on the road beside carrying.
+/// Is told of each request on the road.
 pub trait Witness: Send {
-    /// So many requests have been answered since the beginning; looks, and lets the world change.
-    /// The last one may have changed what is live.
+    /// Checks the invariants after a request, and lets the world change; `answered` counts the
+    /// requests since the beginning, and `changes` tells whether the last one may have changed live
+    /// files.
     fn after_request(&mut self, answered: u64, changes: bool);
 }
 
@@ -57,11 +58,11 @@ struct Traffic {
     dead: bool,
     offline_until: Option<Instant>,
     state_full_until: Option<Instant>,
-    /// What a replay must repeat.
+    /// The requests and transactions in order, which a replay must repeat.
     trace: Vec<String>,
 }
 
-/// A place, counted from the beginning.
+/// The place of a death, counted from the beginning.
 #[derive(Clone, Copy)]
 enum Death {
     Request { number: u64, carried_out: bool },
@@ -84,7 +85,7 @@ impl Road {
         self.inner.traffic.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The process will die there.
+    /// Lets the process die at a place.
     pub fn die_at(&self, place: Place) {
         let mut traffic = self.traffic();
         traffic.dies_at = Some(match place {
@@ -108,7 +109,7 @@ impl Road {
         }
     }
 
-    /// A new process begins.
+    /// Starts a new process.
     pub fn revive(&self) {
         let mut traffic = self.traffic();
         traffic.dead = false;
@@ -123,8 +124,8 @@ impl Road {
         self.traffic().state_full_until = Some(until);
     }
 
-    /// Everything gets through again.
-    pub fn mend(&self) {
+    /// Ends all faults: everything gets through again.
+    pub fn end_faults(&self) {
         let mut traffic = self.traffic();
         (traffic.offline_until, traffic.state_full_until, traffic.dies_at) = (None, None, None);
     }
@@ -142,7 +143,7 @@ impl Road {
         self.traffic().trace.clone()
     }
 
-    /// Sees the transactions of the state; makes them fail, and the process die there.
+    /// Watches the transactions of the state; lets them fail, or the process die there.
     pub fn tap(&self, access: fichierd::base::state::Access) -> Result<(), fichier_state::Error> {
         use fichierd::base::state::Access;
         let mut traffic = self.traffic();
@@ -197,7 +198,7 @@ impl Road {
         }
         if offline {
             self.note(&format!("{call}: offline"));
-            // A little later, as a connection that is refused is: time must go on.
+            // A little later, as a connection that is refused: time must go on.
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
@@ -207,7 +208,7 @@ impl Road {
         tokio::time::sleep(std::time::Duration::from_millis(30)).await;
         let response = self.inner.emulator.answer(request).await;
         let status = response.as_ref().map_or(0, |response| response.status().as_u16());
-        // A lock that it does not live to hear of is nothing that the next one could respect.
+        // A lock that the process does not live to read is not known to the next one either.
         if dies == Some(true) && status != LOCKED {
             return self.die(&call).await;
         }
@@ -235,7 +236,7 @@ impl Road {
     }
 }
 
-/// A call with what it asks for; of an upload, the address alone.
+/// A call with its arguments; of an upload, only the address.
 fn shown(path: &str, body: &reqwest::Body) -> String {
     match body.as_bytes() {
         Some(body) if path.ends_with(".cgi") => format!("{path} {}", String::from_utf8_lossy(body)),

@@ -1,6 +1,6 @@
-//! What happens in a scenario: a list of events, drawn from a seed.
+//! The script of a scenario: a list of events, drawn from a seed.
 //!
-//! Events name their subjects by number, modulo what there is when they come true, so that a
+//! Events name their subjects by number, modulo the count of subjects at that time, so that a
 //! script stays meaningful when it is cut down to the part that fails.
 
 use std::time::Duration;
@@ -18,13 +18,13 @@ pub struct Script {
     pub events: Vec<Event>,
 }
 
-/// What is so from beginning to end.
+/// The conditions that hold from beginning to end.
 #[derive(Clone, Debug)]
 pub struct Setting {
     pub name_taken: NameTaken,
     pub habit: Habit,
     pub keep_versions: bool,
-    /// How many removals are allowed at once: none but the floor, or all.
+    /// Whether the guard holds removals beyond the floor; if not, all are allowed.
     pub guarded: bool,
 }
 
@@ -40,7 +40,7 @@ pub enum Habit {
     UnknownFolderListsEmpty,
 }
 
-/// One thing that happens.
+/// One event.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// The user changes something, and the watcher sees it, or does not.
@@ -48,7 +48,7 @@ pub enum Event {
         change: Change,
         seen: bool,
     },
-    /// The same, as soon as the service has had so many more requests.
+    /// A change once the service has had so many more requests.
     ChangeDuring {
         change: Change,
         requests: u8,
@@ -58,13 +58,13 @@ pub enum Event {
         reads: u8,
         how: Ambush,
     },
-    /// Time passes, and the program does what is due.
+    /// Time passes, and the program does the work that is due.
     Wait(Duration),
     /// The watcher's queue overflowed: everything is looked at.
     Overflow,
-    /// The process dies there, and is started again.
+    /// The process dies at a place, and is started again.
     Kill(Place),
-    /// It is stopped between cycles, and started again.
+    /// The process is stopped between cycles, and started again.
     Restart,
     /// The service misbehaves.
     Spoil {
@@ -72,7 +72,7 @@ pub enum Event {
         skip: u8,
         how: Spoiling,
     },
-    /// Nothing gets through for a while.
+    /// No request gets through for a while.
     Offline(Duration),
     /// The disk of the state is full for a while.
     StateFull(Duration),
@@ -84,26 +84,26 @@ pub enum Event {
     BreakFile {
         file: u8,
     },
-    /// Everything can be seen and read again.
-    Mend,
-    /// Somebody puts a file into the target.
+    /// The faults of the disk end: everything can be seen and read again.
+    EndFaults,
+    /// Another user puts a file into the target.
     AddedThere {
         name: u8,
     },
-    /// All is let come to rest, and looked at.
+    /// The faults end, the mirror settles, and the invariants are checked.
     Rest,
 }
 
-/// Where a process dies.
+/// The place where a process dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// At its so-manyth request from now, before or after the service has carried it out.
+    /// At its n-th request from now, before or after the service has carried it out.
     Request { number: u8, carried_out: bool },
-    /// At its so-manyth transaction, before or after it is on disk.
+    /// At its n-th transaction, before or after it is on disk.
     Transaction { number: u8, written: bool },
 }
 
-/// What the user does.
+/// A change by the user.
 #[derive(Clone, Debug)]
 pub enum Change {
     Write { folder: u8, name: u8, content: Content },
@@ -123,16 +123,16 @@ pub enum Change {
     FolderToFile { folder: u8, content: Content },
 }
 
-/// What a file holds.
+/// The content of a file.
 #[derive(Clone, Copy, Debug)]
 pub enum Content {
     /// One of a few contents that come up again and again, and share sizes.
     Known(u8),
-    /// Never seen before.
+    /// A content that was never seen before.
     New { length: u8 },
 }
 
-/// How a request goes wrong.
+/// The way in which a request fails.
 #[derive(Clone, Copy, Debug)]
 pub enum Spoiling {
     LoseReply,
@@ -182,7 +182,7 @@ impl Dice {
         u8::try_from(self.below(bound)).unwrap()
     }
 
-    /// One of these, by their weights.
+    /// Picks one of these numbers, by their weights.
     fn pick(&mut self, weights: &[u64]) -> usize {
         let mut left = self.below(weights.iter().sum());
         for (index, weight) in weights.iter().enumerate() {
@@ -238,7 +238,7 @@ impl Dice {
             10 => Event::Unmounted(self.wait()),
             11 => Event::LockOut { folder: self.byte() },
             12 => Event::BreakFile { file: self.byte() },
-            13 => Event::Mend,
+            13 => Event::EndFaults,
             14 => Event::AddedThere { name: self.byte() },
             _ => Event::Rest,
         }

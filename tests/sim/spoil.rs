@@ -1,4 +1,4 @@
-//! Turns a spoiling of the script into a fault of the emulator.
+//! Turns a failure in the script into a fault of the emulator.
 
 use fichier_emulator::{Action, Emulator, Fault};
 use fichier_testkit::endpoints::ENDPOINTS;
@@ -7,7 +7,7 @@ use crate::script::Spoiling;
 
 pub fn inject(emulator: &Emulator, endpoint: u8, skip: u8, how: Spoiling) {
     let page = || "<html><body>maintenance</body></html>".to_owned();
-    // Some make sense at one endpoint only.
+    // Some failures make sense at one endpoint only.
     let (fixed, action) = match how {
         Spoiling::LoseReply => (None, Action::DoItThenReset),
         Spoiling::ResetBefore => (None, Action::Reset),

@@ -1,9 +1,9 @@
-//! One machine with one mirror, its disk and its service: lets a script happen to them.
+//! One machine with one mirror, its disk and its service, and the events of a script.
 //!
 //! The program is the real one from the loop's schedule down: mirror, cycle, plan, execution,
-//! recovery, pace, repeats, the reading of replies, and the state in SQLite. Modelled are the disk
-//! and the road to the service; the service is the emulator. All time is the runtime's, which
-//! stands still but for the waits of those who take part.
+//! recovery, pace, repeats, the reading of replies, and the state in SQLite. The disk and the road
+//! to the service are models; the service is the emulator. All time is the runtime's, which passes
+//! only while the program, the road or the script waits.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -34,14 +34,14 @@ use crate::spoil;
 
 /// The target of the mirror.
 pub const TARGET: &str = "/backup/photos";
-/// When every scenario begins, Unix seconds.
+/// The time at which every scenario begins, in Unix seconds.
 const START_S: u64 = 1_750_000_000;
-/// A mirror that is not at rest after this many cycles goes round in circles.
+/// The largest number of cycles until a mirror must have settled; one that needs more never will.
 const MAX_CYCLES: usize = 60;
-/// Nor after this long.
+/// The longest time until a mirror must have settled.
 const PATIENCE: Duration = Duration::from_secs(12 * 3600);
 
-/// What the road and the script share: the world may change while a request is under way.
+/// The state that the road and the script share: the world may change while a request is under way.
 pub struct Outside {
     pub disk: Disk,
     pub dirty: DirtyQueue,
@@ -52,7 +52,7 @@ pub struct Outside {
     pub problem: Option<String>,
 }
 
-/// Everything.
+/// The whole simulation.
 pub struct World {
     pub emulator: Arc<Emulator>,
     pub road: Road,
@@ -64,7 +64,7 @@ pub struct World {
     remount_at: Option<Instant>,
 }
 
-/// What is gone when the process dies.
+/// The memory of a process, which is lost when it dies.
 struct Process {
     shared: Shared,
     worker: MirrorWorker,
@@ -102,11 +102,11 @@ impl Outside {
 }
 
 thread_local! {
-    /// A state that a scenario has left, whose statements are prepared.
+    /// A state left by an earlier scenario, whose statements are prepared.
     static SPARE: Cell<Option<Store>> = const { Cell::new(None) };
 }
 
-/// Building one opens the list of trusted authorities: once is enough.
+/// Building a client opens the list of trusted authorities, so it is done once.
 fn client(key: &str) -> &'static Client {
     static CLIENT: OnceLock<Client> = OnceLock::new();
     CLIENT.get_or_init(|| {
@@ -185,7 +185,7 @@ impl World {
         self.outside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A process starts over what is in the state.
+    /// Starts a process on this state.
     fn start(&mut self, store: Store) {
         self.road.revive();
         let road = self.road.clone();
@@ -208,7 +208,7 @@ impl World {
         self.process = Some(Process { shared, worker, schedule });
     }
 
-    /// The end of a scenario; the next one of this thread begins sooner for it.
+    /// Ends the scenario, and keeps its state for the next one of this thread, which begins sooner.
     pub fn end(&mut self) {
         let store = self.process.take().and_then(|process| {
             let Process { shared, worker, .. } = process;
@@ -218,17 +218,17 @@ impl World {
         SPARE.set(store);
     }
 
-    /// The process ends, and another one starts.
+    /// Ends the process, and starts another one.
     pub fn restart(&mut self) {
         let Some(process) = self.process.take() else { return };
         let Process { shared, worker, .. } = process;
         drop(worker);
         let store = shared.state.into_store().unwrap();
-        self.road.mend();
+        self.road.end_faults();
         self.start(store);
     }
 
-    /// Lets an event come true.
+    /// Carries out an event.
     pub async fn happen(&mut self, event: &Event) -> Outcome {
         self.road.note(&format!("{event:?}"));
         match event {
@@ -264,7 +264,7 @@ impl World {
                     self.outside().disk.break_file(&path);
                 }
             }
-            Event::Mend => self.mend(),
+            Event::EndFaults => self.end_faults(),
             Event::AddedThere { name } => self.outside().look.add_there(*name),
             Event::Rest => return self.rest().await,
         }
@@ -287,13 +287,13 @@ impl World {
         }
     }
 
-    fn mend(&mut self) {
+    fn end_faults(&mut self) {
         self.remount_at = None;
-        self.outside().disk.mend();
+        self.outside().disk.end_faults();
         self.mounts_changed();
     }
 
-    /// Does what is due until then, as the service's loop does; or until the process dies.
+    /// Does the work that is due until then, as the service's loop does, or until the process dies.
     async fn run(&mut self, until: Instant) {
         loop {
             let now = Instant::now();
@@ -323,11 +323,12 @@ impl World {
         }
     }
 
-    /// The faults stop; cycles run until there is nothing left to do; then all must be well.
+    /// Ends the faults and runs cycles until there is nothing left to do; then every invariant must
+    /// hold.
     pub async fn rest(&mut self) -> Outcome {
         self.emulator.clear_faults();
-        self.road.mend();
-        self.mend();
+        self.road.end_faults();
+        self.end_faults();
         let (mut cycles, deadline) = (0, Instant::now() + PATIENCE);
         loop {
             let waiting = std::mem::take(&mut self.outside().waiting);
@@ -358,11 +359,11 @@ impl World {
             if cycles > MAX_CYCLES || Instant::now() > deadline {
                 let problems = self.problems();
                 return Err(format!(
-                    "the mirror does not come to rest: {:?} {:?} dirty: {is_dirty} {problems:?}",
+                    "the mirror does not settle: {:?} {:?} dirty: {is_dirty} {problems:?}",
                     end.report, end.trouble
                 ));
             }
-            // Settles, shows up, is let in again.
+            // Time for files to settle, for listings to show them, and for a lock to end.
             tokio::time::sleep(Duration::from_secs(20 * u64::try_from(cycles).unwrap())).await;
         }
         let calls = self.road.answered();
@@ -377,7 +378,7 @@ impl World {
         outside.look.at_rest(&outside.disk)
     }
 
-    /// A person looks at what is held, and lets it go on.
+    /// Approves the removals that are held, as a person would.
     fn approves(&mut self, end: &CycleEnd) -> bool {
         let Some(process) = &self.process else { return false };
         if end.outcome.held.is_none() {
@@ -394,7 +395,7 @@ impl World {
 }
 
 impl Process {
-    /// One cycle, and what the loop makes of its end.
+    /// Runs one cycle, and treats its end as the loop does.
     async fn cycle(&mut self) -> CycleEnd {
         let Process { shared, worker, schedule } = self;
         let due = schedule.take(Instant::now(), worker, &shared.random);

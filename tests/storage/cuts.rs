@@ -1,8 +1,10 @@
-//! Power cuts: what the state had acknowledged is on the disk, and all converges from there.
+//! Power cuts: everything that the state had acknowledged is on the disk, and the mirror converges
+//! from there.
 //!
-//! The state folder is an ext4 on a loop device. A cut stops the service where it stands, copies the file behind
-//! the device, kills the service, and goes on with the copy: what the file system had not written is lost, as it is
-//! with a real one. `FICHIERD_CUTS=100` makes it a hundred, with figures; `FICHIERD_CUTS_SEED=7` has others.
+//! The state folder is an ext4 on a loop device. A cut stops the service at once, copies the file
+//! behind the device, kills the service, and goes on with the copy: whatever the file system had
+//! not written is lost, as in a real cut. `FICHIERD_CUTS=100` makes a hundred cuts, with figures;
+//! `FICHIERD_CUTS_SEED=7` makes others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -19,10 +21,10 @@ use rustix::process::{Pid, Signal};
 use crate::PROGRAM;
 use crate::ground::{Image, Mounted, own_mounts};
 
-/// In the ordinary test run.
+/// The number of cuts in the ordinary test run.
 const FEW: u64 = 4;
 
-/// What one cut found.
+/// The findings after one cut.
 struct Cut {
     /// Rows in the state that were acknowledged.
     acknowledged: usize,
@@ -67,7 +69,8 @@ fn p01_what_was_acknowledged_survives_every_power_cut() {
         "{cuts} cuts, {rows} acknowledged rows, 0 lost; {there} bytes arrived, {sent} were sent, \
          {under_way} were under way at a cut"
     );
-    // Each is sent once, and what was on its way when the power went at most once more.
+    // Each content is sent once, and those that were under way when the power went at most once
+    // more.
     assert!(sent <= there + under_way, "{sent} bytes were sent for {there} + {under_way}");
 }
 
@@ -81,7 +84,7 @@ impl Cutting {
         Cutting { mounted, image, world, random, files, number: 0 }
     }
 
-    /// New files, edits, renames, removals, folders.
+    /// Makes, edits, renames or removes files, or makes a folder.
     fn change_something(&mut self) {
         for _ in 0..12 {
             self.number += 1;
@@ -109,14 +112,14 @@ impl Cutting {
         }
     }
 
-    /// A content that there is only once.
+    /// Writes a content that exists only once.
     fn write(&mut self, path: &str) {
         let words = 500 + self.random.below(4_000);
         let content = format!("{} {path} ", self.number).repeat(usize::try_from(words).unwrap());
         write(&self.world.source("photos").join(path), content);
     }
 
-    /// Lets the service work for a while, and pulls the plug.
+    /// Lets the service work for a while, and cuts the power.
     fn cut(&mut self, number: u64) -> Cut {
         let calls = usize::try_from(self.random.below(30)).unwrap();
         let before = self.world.emulator.calls();
@@ -148,7 +151,7 @@ impl Cutting {
         }
     }
 
-    /// What is there of the source, earlier versions included.
+    /// The files of the source that are there, earlier versions included.
     fn files_there(&self) -> Vec<StoredFile> {
         let mut files = self.world.emulator.files();
         files
@@ -183,7 +186,7 @@ fn read(state: &Path, access: OpenFlags) -> Rows {
         return Rows { rows: BTreeSet::new(), frames: 0 };
     }
     let db = Connection::open_with_flags(state, access).unwrap();
-    // The service is to find the log as the power cut left it.
+    // The service must find the log as the power cut left it.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
     let tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'";
     let mut tables = db.prepare(tables).unwrap();
@@ -200,7 +203,7 @@ fn read(state: &Path, access: OpenFlags) -> Rows {
             rows.insert(format!("{table}: {}", values.join(", ")));
         }
     }
-    // `mxFrame` of the index of the log: the frames of all that is acknowledged.
+    // `mxFrame` of the index of the log: the number of acknowledged frames.
     let index = fs::read(state.with_extension("db-shm")).unwrap_or_default();
     let frames = index.get(16..20).map_or(0, |at| u32::from_ne_bytes(at.try_into().unwrap()));
     Rows { rows, frames }

@@ -1,8 +1,8 @@
 //! A file system that shows a folder of another one, and fails as told.
 //!
-//! What is asked of it is done in the folder behind it, unless a fault says otherwise. The kernel keeps no names,
-//! attributes or listings of it, so a fault takes effect at once; and nobody is told of what changes behind it, as
-//! with a network file system.
+//! Requests are carried out in the folder behind it, unless a fault says otherwise. The kernel
+//! keeps no names, attributes or listings of it, so a fault takes effect at once; and changes
+//! behind it are reported to no one, as with a network file system.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -14,7 +14,7 @@ use fuser::{BackgroundSession, Errno, MountOption, SessionACL};
 
 use crate::passing::Passing;
 
-/// Something that is asked of a file system.
+/// A kind of request to a file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
     Read,
@@ -22,17 +22,17 @@ pub enum Asked {
     Sync,
     /// The entries of a folder.
     List,
-    /// To make, remove, rename or cut something.
+    /// Making, removing, renaming or cutting something.
     Change,
 }
 
-/// What comes of it.
+/// The outcome of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     Error(i32),
-    /// So many entries, and then an error.
+    /// So many entries are listed, and then an error.
     ErrorAfter(usize, i32),
-    /// It is done, after a while.
+    /// The request is carried out, after a while.
     Late(Duration),
     /// Every byte is another one; size and times stay.
     OtherBytes,
@@ -51,7 +51,7 @@ struct Fault {
 pub struct Faults(Arc<Mutex<Vec<Fault>>>);
 
 impl Faults {
-    /// What is to come of `asked` for the file or folder of this name.
+    /// The outcome of `asked` for the file or folder of this name.
     pub fn answer(&self, asked: Asked, name: &OsStr) -> Option<Answer> {
         let mut faults = self.lock();
         let name = name.to_string_lossy();
@@ -62,7 +62,7 @@ impl Faults {
         Some(fault.answer)
     }
 
-    /// The same where only errors and delays make sense.
+    /// The same for requests where only errors and delays make sense.
     pub fn check(&self, asked: Asked, name: &OsStr) -> Result<(), Errno> {
         match self.answer(asked, name) {
             Some(Answer::Error(error) | Answer::ErrorAfter(_, error)) => {
@@ -103,33 +103,34 @@ impl Faulty {
         Faulty { session: Some(session), faults, at: at.to_owned() }
     }
 
-    /// From now on `answer` comes of it; for all names if `name` is empty.
+    /// From now on a request has this outcome; for all names if `name` is empty.
     pub fn fault(&self, asked: Asked, name: &str, answer: Answer) {
         self.fault_times(usize::MAX, asked, name, answer);
     }
 
-    /// The same, so many times.
+    /// The same for so many requests.
     pub fn fault_times(&self, times: usize, asked: Asked, name: &str, answer: Answer) {
         self.faults.lock().push(Fault { asked, name: name.to_owned(), answer, times });
     }
 
     /// Ends all faults.
-    pub fn mend(&self) {
+    pub fn end_faults(&self) {
         self.faults.lock().clear();
     }
 
-    /// How often the last fault will strike yet.
+    /// The number of requests that the last fault will still hit.
     pub fn left(&self) -> usize {
         self.faults.lock().last().map_or(0, |fault| fault.times)
     }
 
-    /// The program behind it dies: it stays mounted, and everything in it is `ENOTCONN`.
+    /// Kills the program behind it: the file system stays mounted, and everything in it is
+    /// `ENOTCONN`.
     pub fn crash(&self) {
         use std::os::unix::fs::MetadataExt as _;
         let device = fs::metadata(&self.at).unwrap().dev();
         let connections = Path::new("/sys/fs/fuse/connections");
         let none = nix::mount::MsFlags::empty();
-        // May be mounted there already.
+        // It may be mounted there already.
         nix::mount::mount(Some("none"), connections, Some("fusectl"), none, None::<&str>).ok();
         let minor = rustix::fs::minor(device);
         fs::write(connections.join(minor.to_string()).join("abort"), "1").unwrap();
@@ -140,8 +141,8 @@ impl Faulty {
 
 impl Drop for Faulty {
     fn drop(&mut self) {
-        self.mend();
-        // Also while somebody has something open; the session ends with the last.
+        self.end_faults();
+        // Also while a file is open; the session ends with the last one.
         nix::mount::umount2(&self.at, nix::mount::MntFlags::MNT_DETACH).ok();
         drop(self.session.take());
     }

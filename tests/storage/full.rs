@@ -1,4 +1,4 @@
-//! Disks that fill up: that of the state, that of the log, and a log that nobody reads any more.
+//! Disks that fill up: the disk of the state, that of the log, and a log that is not read any more.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -12,7 +12,7 @@ use fichier_testkit::{Machine, Service, User, until, write};
 use crate::PROGRAM;
 use crate::ground::{own_mounts, tmpfs};
 
-/// Takes all the room that there is, until dropped.
+/// Takes all the room on a disk, until dropped.
 struct Ballast(PathBuf);
 
 impl Ballast {
@@ -63,7 +63,7 @@ fn p03_while_the_disk_of_the_state_is_full_nothing_is_changed_and_it_goes_on_by_
     write(&source.join("edited"), "edited while the disk is full");
     fs::rename(source.join("renamed"), source.join("under another name")).unwrap();
     fs::remove_file(source.join("removed")).unwrap();
-    until("it says what is wrong", || {
+    until("it names the problem", || {
         let mirror = world.mirror("photos");
         let what = mirror["what"].as_str().unwrap().to_owned();
         (mirror["state"] == "problem" && what.contains("state")).then_some(())
@@ -76,7 +76,7 @@ fn p03_while_the_disk_of_the_state_is_full_nothing_is_changed_and_it_goes_on_by_
 
     drop(ballast);
     world.until_mirrored("photos");
-    until("all is well again", || (world.mirror("photos")["state"] == "idle").then_some(()));
+    until("the mirror is idle again", || (world.mirror("photos")["state"] == "idle").then_some(()));
     until("its end is logged", || world.log().contains("over after").then_some(()));
     world.assert_at_rest();
     world.take_service();
@@ -104,7 +104,7 @@ fn d10_a_disk_that_fills_up_again_and_again_under_a_working_service_costs_nothin
         let before = world.emulator.calls();
         until("it is at work", || (world.emulator.calls() > before + 3).then_some(()));
         let ballast = Ballast::fill(&disk.at);
-        // The log has room of its own until it is to grow: then nothing goes on.
+        // The log has room of its own until it has to grow: then the service waits.
         until("it waits, or had room enough", || {
             let waits = world.mirror("photos")["state"] == "problem";
             waited |= waits;
@@ -115,7 +115,7 @@ fn d10_a_disk_that_fills_up_again_and_again_under_a_working_service_costs_nothin
     assert!(waited, "the disk was never full enough to matter");
     world.until_mirrored("photos");
     world.assert_at_rest();
-    // And after a restart, which goes through all of it.
+    // And after a restart, which reads all of it.
     world.take_service().kill();
     world.start();
     world.assert_at_rest();
@@ -130,11 +130,11 @@ fn p04_a_log_that_is_full_or_that_nobody_reads_any_more_stops_nothing() {
     let mut world = Machine::of(PROGRAM);
     let disk = tmpfs(&world.path("log"), 64 << 10);
     let _ballast = Ballast::fill(&disk.at);
-    // Everything that is said goes to a disk without room.
+    // All output goes to a disk without room.
     let log = world.path("log").join("service.log");
     start_and_mirror(&mut world, "full", &log);
 
-    // Everything goes into a pipe whose reader has gone.
+    // All output goes into a pipe whose reader has gone.
     start_into_closed_pipe(&mut world);
 }
 
@@ -148,7 +148,7 @@ fn start_and_mirror(world: &mut Machine, name: &str, log: &Path) {
     world.take_service();
 }
 
-/// The program's stdout and stderr are a pipe that nobody reads, and the journal's socket is dead.
+/// The program's stdout and stderr are a pipe that no one reads, and the journal's socket is dead.
 fn start_into_closed_pipe(world: &mut Machine) {
     let socket = world.path("journal");
     drop(UnixDatagram::bind(&socket).unwrap());

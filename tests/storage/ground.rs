@@ -1,7 +1,7 @@
-//! File systems to stand on: loop images and tmpfs, in mount namespaces of their own.
+//! File systems for tests: loop images and tmpfs, in mount namespaces of their own.
 //!
-//! What is mounted here is seen by the test that mounts it and by the programs it starts, and by nobody else: the
-//! kernel takes it away with the last of them.
+//! Only the test that mounts them, and the programs that it starts, see these mounts: the kernel
+//! removes them with the last of these processes.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -10,15 +10,15 @@ use std::process::{Command, Stdio};
 use nix::mount::{MntFlags, MsFlags};
 use nix::sched::CloneFlags;
 
-/// Gives this thread, and what it starts from here on, mounts of its own. False, with the reason printed, where that
-/// is not permitted or where a loop device cannot be had.
+/// Gives this thread, and the programs that it starts from here on, mounts of its own. False, with
+/// the reason printed, if that is not permitted or there is no loop device.
 pub fn own_mounts() -> bool {
     let Err(why) = try_own_mounts() else { return true };
     eprintln!("skipped: {why}");
     false
 }
 
-/// The same, where FUSE is needed too.
+/// The same for tests that need FUSE too.
 pub fn own_mounts_and_fuse() -> bool {
     match File::options().read(true).write(true).open("/dev/fuse") {
         Ok(_) => own_mounts(),
@@ -53,14 +53,15 @@ pub struct Image {
 }
 
 impl Image {
-    /// Of so many MiB; an identifier of its own.
+    /// Makes an image of so many MiB, with an identifier of its own.
     pub fn make(file: PathBuf, mebibytes: u64) -> Image {
         File::create(&file).unwrap().set_len(mebibytes << 20).unwrap();
         run(Command::new("mkfs.ext4").args(["-q", "-F", "-m0"]).arg(&file));
         Image { file }
     }
 
-    /// What a power cut would leave behind at this moment. Whoever writes to it must have been stopped.
+    /// A copy of the image, as a power cut would leave it at this moment. Its writers must be
+    /// stopped.
     pub fn copy(&self, to: PathBuf) -> Image {
         run(Command::new("cp").arg("--sparse=always").arg(&self.file).arg(&to));
         Image { file: to }
@@ -73,7 +74,7 @@ impl Image {
     }
 }
 
-/// A file system in memory of so many bytes at most.
+/// Mounts a file system in memory that holds at most so many bytes.
 pub fn tmpfs(at: &Path, bytes: u64) -> Mounted {
     fs::create_dir_all(at).unwrap();
     let options = format!("size={bytes},mode=0700");
@@ -82,19 +83,20 @@ pub fn tmpfs(at: &Path, bytes: u64) -> Mounted {
     Mounted { at: at.to_owned() }
 }
 
-/// Something that is mounted; taken away when dropped, also while it is in use.
+/// A mounted file system; unmounted when dropped, also while it is in use.
 pub struct Mounted {
     pub at: PathBuf,
 }
 
 impl Mounted {
-    /// As `umount` does it: refused while it is in use.
+    /// Unmounts as `umount` does: refused while it is in use.
     pub fn unmount(self) {
         nix::mount::umount(&self.at).unwrap();
         std::mem::forget(self);
     }
 
-    /// As `umount --lazy` does it: whoever has it open keeps it, everybody else sees what is below.
+    /// Unmounts as `umount --lazy` does: processes that have a file open keep it, all others see
+    /// the folder below.
     pub fn unmount_lazily(self) {
         drop(self);
     }
@@ -102,7 +104,7 @@ impl Mounted {
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        // Already gone, if the test took it away.
+        // The test may have unmounted it already.
         nix::mount::umount2(&self.at, MntFlags::MNT_DETACH).ok();
     }
 }

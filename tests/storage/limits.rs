@@ -1,4 +1,5 @@
-//! What the kernel allows is less than the service would like: watches, inotify instances, descriptors, memory.
+//! The kernel allows less than the service would like: watches, inotify instances, descriptors,
+//! memory.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -8,8 +9,8 @@ use rustix::process::{Resource, Rlimit, Signal, getrlimit, prlimit};
 
 use crate::PROGRAM;
 
-/// Runs the program in a user namespace after the shell commands `setup`, which may set limits there. `None`, with
-/// the reason printed, where that is not permitted.
+/// Runs the program in a user namespace after the shell commands `setup`, which may set limits
+/// there. `None`, with the reason printed, if that is not permitted.
 fn limited(setup: &str) -> Option<Command> {
     let tried = Command::new("unshare").args(["-Ur", "true"]).stderr(Stdio::null()).status();
     if !tried.is_ok_and(|status| status.success()) {
@@ -109,7 +110,7 @@ fn o01_with_few_descriptors_it_is_slower_and_loses_nothing() {
     world.start_with(PROGRAM.started_by(command));
     world.until_mirrored("photos");
     world.until_chores_done("photos");
-    // None is left for anything while nothing is sent, and it goes on by itself.
+    // No descriptor is left for anything while no file is sent, and it goes on by itself.
     let service = world.service().id();
     let open = fs::read_dir(format!("/proc/{}/fd", service.as_raw_nonzero())).unwrap().count();
     let limit = |most: usize| Rlimit { current: Some(most as u64), maximum: Some(64) };
@@ -117,7 +118,7 @@ fn o01_with_few_descriptors_it_is_slower_and_loses_nothing() {
     fs::remove_file(world.source("photos").join("0/0/0")).unwrap();
     write(&world.source("photos").join("1/1/1"), "edited without a descriptor to read it by");
     write(&world.source("photos").join("new/folder/file"), "new");
-    until("it says so", || world.log().contains("Too many open files").then_some(()));
+    until("it reports the error", || world.log().contains("Too many open files").then_some(()));
     prlimit(Some(service), Resource::Nofile, limit(64)).unwrap();
     world.until_mirrored("photos");
     world.run(&["sync"]).expect(0);
@@ -138,7 +139,7 @@ fn o01_without_another_thread_a_new_mirror_is_looked_at_and_status_tells_which_s
     world.start();
     world.until_mirrored("photos");
     let service = world.service().id();
-    // By the user of the service: only he may, where the tests have no CAP_SYS_RESOURCE.
+    // Set by the user of the service: only that user may, where the tests have no CAP_SYS_RESOURCE.
     let threads = |most: &str| {
         let mut set = Command::new("setpriv");
         set.args(["--reuid=65534", "--regid=65534", "--clear-groups", "prlimit"]);

@@ -1,6 +1,6 @@
 //! Sources on disks that come and go, while the service runs and while it does not.
 //!
-//! In none of these cases does anything on 1fichier change: what is not there was not deleted.
+//! In none of these cases does anything on 1fichier change: a missing file was not deleted.
 
 use std::fs;
 use std::path::Path;
@@ -12,13 +12,14 @@ use fichier_testkit::{Machine, User, until, write};
 use crate::PROGRAM;
 use crate::ground::{Image, Mounted, own_mounts, run, tmpfs};
 
-/// Two mirrors begin with the same listings, and on a busy machine a request may take 30 ms.
+/// The speed of the clock. Two mirrors begin with the same listings, and on a busy machine a
+/// request may take 30 ms.
 const TIME_SCALE: u32 = 200;
 
-/// A world whose source is a disk of its own with some files on it, and a second mirror that must go on whatever
-/// happens to the first.
+/// A world whose source is a disk of its own with some files on it, and a second mirror that must
+/// go on, whatever happens to the first.
 struct Stage {
-    // Before the world: what is mounted inside of it has to go first.
+    // Before the world, because file systems mounted inside it must be unmounted first.
     mounted: Option<Mounted>,
     image: Image,
     world: Machine,
@@ -45,7 +46,7 @@ impl Stage {
         Some(Stage { mounted, image, world, remote: Tree::new(), quiet_since: 0, letters: 0 })
     }
 
-    /// The same, mirrored and at rest.
+    /// The same, mirrored and settled.
     fn mirrored() -> Option<Stage> {
         let mut stage = Stage::new()?;
         stage.world.start();
@@ -53,7 +54,7 @@ impl Stage {
         Some(stage)
     }
 
-    /// From here on nothing may happen to what is there now.
+    /// From here on nothing may happen to the files that are there now.
     fn settled(&mut self) {
         self.world.until_mirrored("photos");
         self.world.run(&["sync"]).expect(0);
@@ -82,7 +83,7 @@ impl Stage {
         self.world.run(&["sync", "photos"]).expect(4).says(because);
     }
 
-    /// The other mirror goes on, and of the held one nothing was touched.
+    /// The other mirror goes on, and no file of the held one was touched.
     #[track_caller]
     fn nothing_was_lost(&mut self) {
         self.letters += 1;
@@ -99,7 +100,7 @@ impl Stage {
         assert_eq!(removals_since(&self.world, self.quiet_since), Vec::<String>::new());
     }
 
-    /// All comes back by itself, and only what is new is sent.
+    /// Everything continues by itself, and only the new file is sent.
     #[track_caller]
     fn comes_back(&mut self) {
         let sent = self.world.emulator.bytes_received();
@@ -113,7 +114,7 @@ impl Stage {
     }
 }
 
-/// Requests that take something out of a mirror: removals, and moves into the versions.
+/// Requests that remove something from a mirror: removals, and moves into the versions.
 fn removals_since(world: &Machine, mark: usize) -> Vec<String> {
     let emulator = &world.emulator;
     let is_versions = |id: i64| {
@@ -143,7 +144,7 @@ fn r01_a_source_that_is_unmounted_while_the_service_runs_is_waited_for_and_looke
     }
 }
 
-/// There is no marker in it: what it is known by is kept in the state (docs/decisions/0007).
+/// The source contains no marker: its identity is kept in the state (docs/decisions/0007).
 #[test]
 fn r01_a_source_that_can_only_be_read_is_mirrored_and_known_again() {
     let Some(mut stage) = Stage::new() else { return };
@@ -194,7 +195,7 @@ fn r04_another_disk_in_its_place_is_not_mirrored_until_somebody_approves_of_it()
     stage.unmount();
     let other = Image::make(stage.world.path("other.img"), 8);
     let mounted = other.mount(&stage.world.source("photos"));
-    // However familiar it looks.
+    // This disk is refused although its contents look familiar.
     write(&stage.world.source("photos").join("one"), "content of one");
     write(&stage.world.source("photos").join("of another disk"), "x");
     stage.until_held("is on another file system");
@@ -217,7 +218,7 @@ fn r06_a_nested_mount_that_goes_makes_its_folder_unavailable_and_not_deleted() {
     stage.settled();
 
     mounted.unmount();
-    // The rest goes on, its removals too.
+    // The rest of the mirror goes on, its removals too.
     fs::remove_file(stage.world.source("photos").join("one")).unwrap();
     until("the removal beside it is followed", || {
         let there = tree::in_account(&stage.world.emulator, "/backup/photos");
@@ -267,7 +268,7 @@ fn r08_a_source_that_may_not_be_read_is_waited_for() {
 #[test]
 fn r11_an_automount_that_expires_is_waited_for() {
     let Some(mut stage) = Stage::new() else { return };
-    // What an automounter leaves behind is not an empty folder of the same disk but a file system of its own.
+    // An automounter does not leave an empty folder of the same disk, but a file system of its own.
     stage.unmount();
     let trigger = tmpfs(&stage.world.source("photos"), 1 << 20);
     stage.mount();
@@ -302,7 +303,7 @@ fn r12_a_source_that_was_rolled_back_to_a_snapshot_is_followed_and_the_guard_hol
     stage.image = old;
     stage.mount();
     stage.until_held("150 removals are held");
-    // What it holds now is mirrored, what it no longer holds stays.
+    // Files that it holds now are mirrored, files that it no longer holds stay.
     let there = tree::in_account(&stage.world.emulator, "/backup/photos");
     assert_eq!(there["one"], b"content of one");
     assert_eq!(there.keys().filter(|path| path.starts_with("since/")).count(), 150);

@@ -1,4 +1,5 @@
-//! Hands on what the kernel asks of the [faulty](crate::faulty) file system to the folder behind it.
+//! Passes the kernel's requests to the [faulty](crate::faulty) file system on to the folder behind
+//! it.
 //!
 //! Files are known by the inode they have there, and the root is 1.
 
@@ -20,7 +21,7 @@ use fuser::{
 
 use crate::faulty::{Answer, Asked, Faults};
 
-/// The kernel asks again each time.
+/// The time for which the kernel may keep an answer: it asks again each time.
 const AT_ONCE: Duration = Duration::ZERO;
 
 pub struct Passing {
@@ -64,13 +65,13 @@ impl Passing {
         Ok(self.path(parent)?.join(name))
     }
 
-    /// For something that is to be changed.
+    /// The path of something that is to be changed.
     fn changing(&self, parent: INodeNo, name: &OsStr) -> Result<PathBuf, Errno> {
         self.faults.check(Asked::Change, name)?;
         self.below(parent, name)
     }
 
-    /// What there is at a path, remembered under its inode.
+    /// The attributes of a path, remembered under its inode.
     fn found(&self, path: PathBuf) -> Result<FileAttr, Errno> {
         let found = self.attributes(&path.symlink_metadata()?);
         self.paths.lock().unwrap().insert(found.ino.0, path);
@@ -109,7 +110,8 @@ impl Passing {
         FileHandle(handle)
     }
 
-    /// The open file and its name. It is a descriptor of its own: others go on meanwhile.
+    /// The open file and its name. It is a descriptor of its own, so other requests go on
+    /// meanwhile.
     fn file(&self, handle: FileHandle) -> Result<(File, OsString), Errno> {
         let open = self.open.lock().unwrap();
         let opened = open.get(&handle.0).ok_or(Errno::EBADF)?;
@@ -189,7 +191,7 @@ impl Passing {
         let begin = usize::try_from(offset).unwrap();
         for (at, (inode, kind, name)) in entries.iter().enumerate().skip(begin) {
             match error {
-                // Only with the next call: what came before it is handed over first.
+                // Only with the next call: the entries before it are handed over first.
                 Some((after, error)) if at >= *after && at == begin => {
                     return Err(Errno::from_i32(*error));
                 }

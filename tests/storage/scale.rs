@@ -31,7 +31,7 @@ fn s01_a_folder_of_very_many_files_is_mirrored_in_batches_and_never_listed_again
     world.start();
     patiently("all are there", || world.mirror("photos")["files"] == files);
     let (took, calls) = (began.elapsed(), world.emulator.calls() as u64);
-    // An upload is three calls for 500 files, and a move for 100 of them; the rest prepares.
+    // An upload is three calls for 500 files, and a move for 100 of them; the other calls prepare.
     let most = files.div_ceil(500) * 3 + files.div_ceil(100) + 60;
     eprintln!(
         "{files} files in one folder: {calls} calls, {} s, {}",
@@ -39,7 +39,7 @@ fn s01_a_folder_of_very_many_files_is_mirrored_in_batches_and_never_listed_again
         memory(&world)
     );
     assert!(calls <= most, "{calls} calls for {files} files, at most {most}");
-    // In the full size it is more than a listing shows: what that leaves out is not gone.
+    // The full size is more than a listing shows: files beyond that are not gone.
     fs::remove_file(world.source("photos").join("000000")).unwrap();
     write(&world.source("photos").join("one more"), "one more");
     world.run(&["sync"]).expect(0);
@@ -57,7 +57,7 @@ fn s02_a_restart_over_very_many_files_sends_nothing_and_needs_little_memory() {
         let folder = source.join(format!("{}/{folder}", folder % 300));
         fs::create_dir_all(&folder).unwrap();
         for number in 0..each {
-            // Without content there is nothing to send, and everything else to do.
+            // Without content there is nothing to send, and everything else still has to be done.
             fs::write(folder.join(format!("{number}")), "").unwrap();
         }
     }
@@ -65,7 +65,7 @@ fn s02_a_restart_over_very_many_files_sends_nothing_and_needs_little_memory() {
     let began = Instant::now();
     world.start();
     world.run(&["sync"]).expect(0);
-    // A million rows are read and packed for it.
+    // For the copy a million rows are read and packed.
     patiently("a copy of the records is sent", || {
         !tree::snapshots(&world.emulator).is_empty()
             && !world.mirror("photos")["proofs"]["canary"].is_null()
@@ -103,7 +103,7 @@ fn o04_within_a_memory_limit_it_works() {
         let place = format!("{}/{number}", number % 300);
         write(&world.source("photos").join(place), format!("content {number}"));
     }
-    // In its full size larger than what it may use, so that it cannot be held in memory.
+    // The full size is larger than the memory limit, so that the file cannot be held in memory.
     let large = if is_large() { 96 << 20 } else { 4 << 20 };
     fs::File::create(world.source("photos").join("large")).unwrap().set_len(large).unwrap();
     let mut command = Command::new("sh");
@@ -118,7 +118,7 @@ fn o04_within_a_memory_limit_it_works() {
     assert_eq!(service.ended(), Some(0));
 }
 
-/// A control group with a limit; gone when dropped.
+/// A control group with a memory limit; removed when dropped.
 struct MemoryGroup(PathBuf);
 
 impl MemoryGroup {
@@ -162,13 +162,13 @@ impl Drop for MemoryGroup {
 fn patiently(what: &str, mut look: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(if is_large() { 3_600 } else { 60 });
     while !look() {
-        assert!(Instant::now() < deadline, "it never came to this: {what}");
+        assert!(Instant::now() < deadline, "this did not happen in time: {what}");
         std::thread::sleep(Duration::from_millis(200));
     }
 }
 
-/// What the service ever had at once was at most 64 MiB. All of it counts, also the pages of its
-/// own program, of which the unoptimised one has several times as many: there, only the rest.
+/// The service never used more than 64 MiB at once. All of it counts, also the pages of its own
+/// program, of which the unoptimised one has several times as many: there, only the rest counts.
 #[track_caller]
 fn assert_little_memory(world: &Machine) {
     let program = if cfg!(debug_assertions) { mebibytes(world, "RssFile") } else { 0 };
@@ -180,7 +180,8 @@ fn memory(world: &Machine) -> String {
     format!("peak memory {peak} MiB, {program} of them pages of files")
 }
 
-/// A line of what the kernel knows of the service; `VmHWM` is the most memory that it ever had.
+/// A figure that the kernel has of the service, in MiB; `VmHWM` is the most memory that it ever
+/// used.
 fn mebibytes(world: &Machine, what: &str) -> u64 {
     let status = format!("/proc/{}/status", world.service().id().as_raw_nonzero());
     let status = fs::read_to_string(status).unwrap();

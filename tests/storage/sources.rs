@@ -1,4 +1,4 @@
-//! Sources on disks that fail, lie, tell nothing, or die.
+//! Sources on disks that fail, return other bytes, report no changes, or die.
 
 use std::fs;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ const EIO: i32 = Errno::IO.raw_os_error();
 
 /// A world whose source is shown by a file system that fails as told.
 struct Stage {
-    // Before the world: it is mounted inside of it.
+    // Before the world, because it is mounted inside it.
     faulty: Option<Faulty>,
     world: Machine,
 }
@@ -27,7 +27,7 @@ impl Stage {
             return None;
         }
         let mut world = Machine::of(PROGRAM);
-        // Nobody tells of changes, and held mirrors are looked at again at the next rescan.
+        // No changes are reported, and held mirrors are looked at again at the next rescan.
         world.add_mirror("photos", "rescan = \"1s\"");
         let mut stage = Stage { faulty: None, world };
         stage.mount();
@@ -43,7 +43,7 @@ impl Stage {
         self.faulty.as_ref().unwrap()
     }
 
-    /// Where the files really are.
+    /// The real path of a file.
     fn behind(&self, place: &str) -> PathBuf {
         self.world.path("behind").join(place)
     }
@@ -63,7 +63,7 @@ impl Stage {
         });
     }
 
-    /// All is well in the end, and then nothing is left to complain about.
+    /// The mirror ends equal to the disk, and then no problem is left.
     #[track_caller]
     fn comes_to_rest(&self) {
         self.world.until_mirrored("photos");
@@ -89,12 +89,12 @@ fn p07_a_file_that_cannot_be_read_is_withheld_whole_and_the_others_go_on() {
         let there: Vec<String> = stage.remote().into_keys().collect();
         (there == ["also good", "edited", "good"]).then_some(())
     });
-    // What was there stays, though it cannot be read any more.
+    // The earlier copy stays, though the file cannot be read any more.
     stage.faulty().fault(Asked::Read, "edited", Answer::Error(EIO));
     write(&stage.behind("edited"), "edited once more");
     stage.until_problem("edited", "Input/output error");
     assert_eq!(stage.remote()["edited"], format!("edited {large}").into_bytes());
-    stage.faulty().mend();
+    stage.faulty().end_faults();
     stage.world.run(&["sync"]).expect(0);
     stage.comes_to_rest();
     stage.world.take_service();
@@ -112,7 +112,7 @@ fn p08_a_folder_that_cannot_be_listed_to_its_end_removes_nothing() {
     stage.world.until_mirrored("photos");
     for answer in [Answer::ErrorAfter(3, EIO), Answer::ErrorAfter(0, EIO), Answer::Error(EIO)] {
         stage.faulty().fault(Asked::List, "album", answer);
-        // Removed where nobody can see it, and where everybody can.
+        // One file is removed where it cannot be seen, and one where it can.
         let before = stage.remote().len();
         let there = fs::read_dir(stage.behind("other")).unwrap().next().unwrap().unwrap().path();
         fs::remove_file(there).unwrap();
@@ -127,7 +127,7 @@ fn p08_a_folder_that_cannot_be_listed_to_its_end_removes_nothing() {
         let remote = stage.remote();
         let albums = remote.keys().filter(|path| path.starts_with("album/")).count();
         assert_eq!((remote.len(), albums > 38 - 3), (before - 1, true), "{answer:?}");
-        stage.faulty().mend();
+        stage.faulty().end_faults();
         stage.world.run(&["sync"]).expect(0);
         stage.comes_to_rest();
     }
@@ -161,7 +161,7 @@ fn w13_changes_that_nobody_tells_of_are_found_by_the_next_rescan() {
     write(&stage.behind("two"), "two");
     stage.world.start();
     stage.world.until_mirrored("photos");
-    // Behind its back: no event comes of any of this.
+    // Changed in the folder behind: no event reports any of this.
     write(&stage.behind("album/three"), "three");
     write(&stage.behind("new/deep/four"), "four");
     fs::write(stage.behind("two"), "TWO").unwrap();

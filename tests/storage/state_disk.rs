@@ -25,7 +25,7 @@ const LOG: &str = "state.db-wal";
 
 /// A world whose state lies on a file system that fails as told.
 struct Stage {
-    // Before the world: it is mounted inside of it.
+    // Before the world, because it is mounted inside it.
     faulty: Faulty,
     world: Machine,
     letters: u32,
@@ -46,7 +46,7 @@ impl Stage {
         Some(Stage { faulty, world, letters: 0 })
     }
 
-    /// Mirrored, and at rest.
+    /// The same, mirrored and settled.
     fn mirrored() -> Option<Stage> {
         let mut stage = Stage::new()?;
         stage.world.start();
@@ -90,10 +90,10 @@ fn p05_when_the_state_cannot_be_written_or_synced_nothing_is_changed_until_it_wa
             stage.until_state_fails();
             assert_eq!(stage.world.emulator.calls_since(calls), Vec::<String>::new());
             assert_eq!(tree::in_account(&stage.world.emulator, "/backup/photos"), remote);
-            stage.faulty.mend();
+            stage.faulty.end_faults();
             stage.world.until_mirrored("photos");
             assert!(opened_anew(&stage.world) > checks, "it is opened anew and checked");
-            until("all is well", || {
+            until("the mirror is idle", || {
                 (stage.world.mirror("photos")["state"] == "idle").then_some(())
             });
             stage.world.assert_at_rest();
@@ -112,7 +112,7 @@ fn p05_an_fsync_that_fails_once_is_not_just_repeated() {
     assert_eq!(stage.faulty.left(), 0, "it failed");
     assert_eq!(opened_anew(&stage.world), checks + 1);
     stage.world.assert_at_rest();
-    // What was acknowledged since is there for another process too.
+    // Everything acknowledged since then is there for another process too.
     stage.world.take_service().kill();
     stage.world.start();
     stage.world.assert_at_rest();
@@ -129,7 +129,7 @@ fn p05_a_state_that_cannot_be_read_ends_the_start_before_any_request() {
     assert_eq!(stage.world.start_that_ends(), Some(1));
     assert!(stage.world.log().contains("cannot use the state file"));
     assert_eq!(stage.world.emulator.calls_since(calls), Vec::<String>::new());
-    stage.faulty.mend();
+    stage.faulty.end_faults();
     stage.world.start();
     stage.world.until_mirrored("photos");
     stage.world.assert_at_rest();
@@ -150,13 +150,13 @@ fn p06_a_state_that_became_read_only_stops_changes_until_it_can_be_written_again
     stage.change_something();
     stage.until_state_fails();
     assert_eq!(stage.world.emulator.calls_since(calls), Vec::<String>::new());
-    stage.faulty.mend();
+    stage.faulty.end_faults();
     stage.world.until_mirrored("photos");
     stage.world.assert_at_rest();
     stage.world.take_service();
 }
 
-/// As the kernel does it on its own, after an error of the disk (`errors=remount-ro`).
+/// The kernel does the same after an error of the disk (`errors=remount-ro`).
 #[test]
 fn p06_after_the_kernel_gave_the_state_up_nothing_is_changed_and_a_restart_goes_on() {
     if !own_mounts() {
@@ -190,7 +190,7 @@ fn p06_after_the_kernel_gave_the_state_up_nothing_is_changed_and_a_restart_goes_
     mounted.unmount();
 }
 
-/// Five seconds for each fsync, and the minute that systemd waits, are both a twenty-fourth here.
+/// The five seconds of each fsync, and the minute that systemd waits, are both divided by 24 here.
 #[test]
 fn p10_a_very_slow_disk_is_no_hang_and_the_work_goes_on() {
     let Some(mut stage) = Stage::new() else { return };
@@ -203,7 +203,7 @@ fn p10_a_very_slow_disk_is_no_hang_and_the_work_goes_on() {
     stage.world.start_with(watchdog.over(PROGRAM.command(User::Ours)));
     stage.world.until_mirrored("photos");
     assert!(!watchdog.would_have_killed(), "systemd would have killed it");
-    stage.faulty.mend();
+    stage.faulty.end_faults();
     stage.world.assert_at_rest();
     stage.world.take_service();
 }
@@ -221,7 +221,7 @@ fn a_service_that_has_nothing_to_do_feeds_a_watchdog_of_any_length() {
     until("it is fed again and again", || (watchdog.fed() > before + 4).then_some(()));
 }
 
-/// What systemd does with `WatchdogSec=`.
+/// Does what systemd does with `WatchdogSec=`.
 struct Watchdog {
     socket: PathBuf,
     patience: Duration,
@@ -252,7 +252,7 @@ impl Watchdog {
         Watchdog { socket, patience, barked, fed }
     }
 
-    /// Lets the program know of it.
+    /// Gives the program the address of the watchdog.
     fn over(&self, mut program: Command) -> Command {
         program.env("NOTIFY_SOCKET", &self.socket);
         program.env("WATCHDOG_USEC", self.patience.as_micros().to_string());

@@ -1,4 +1,4 @@
-//! The state file is taken away, exchanged, read for a long time, or another account's.
+//! The state file is removed, exchanged, read for a long time, or belongs to another account.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -11,7 +11,7 @@ use rustix::process::Signal;
 
 use crate::PROGRAM;
 
-/// A mirror at rest, and its state file.
+/// A settled mirror, and its state file.
 fn mirrored(files: u32) -> (Machine, PathBuf) {
     mirrored_in(Machine::of(PROGRAM), files)
 }
@@ -54,7 +54,7 @@ fn d02_a_state_file_that_is_deleted_under_the_service_ends_it_and_a_restart_adop
     world.start();
     world.run(&["sync"]).expect(0);
     let there = tree::in_account(&world.emulator, "/backup/photos");
-    // Without records nothing says that it was deleted here, so it stays.
+    // Without records nothing tells that it was deleted here, so it stays.
     assert_eq!((there.contains_key("3/3"), there.contains_key("new")), (true, true));
     let snapshots = tree::snapshot_bytes(&world.emulator);
     assert!(world.emulator.bytes_received() - sent <= 1 + snapshots, "what is there is adopted");
@@ -78,7 +78,7 @@ fn d02_a_state_file_that_is_exchanged_under_the_service_is_not_written_to() {
     assert_eq!(world.take_service().ended(), Some(1));
     assert_eq!(world.emulator.calls_since(mark), Vec::<String>::new());
     assert_eq!(fs::metadata(&state).unwrap().ino(), inode, "it is left as it was found");
-    // What the old one had in its log is none of the new one's.
+    // The log of the old file does not belong to the new one.
     without_log(&state);
     world.start();
     world.until_mirrored("photos");
@@ -103,7 +103,7 @@ fn d07_somebody_who_reads_the_state_for_long_keeps_its_log_bounded_and_stops_not
     assert_eq!(now, before, "it reads what was there when it began");
     let log = fs::metadata(state.with_extension("db-wal")).unwrap().len();
     let database = fs::metadata(&state).unwrap().len();
-    // A million files, and ten minutes of them, make a database of half a gigabyte at most.
+    // At this rate a million files, for ten minutes, make a database of half a gigabyte at most.
     assert!(log < 256 << 20 && log < 64 * database, "{log} bytes of log, {database} of state");
     drop(reader);
     world.assert_at_rest();

@@ -1,4 +1,4 @@
-//! Very much happens in a source at once.
+//! A great many changes happen in a source at once.
 
 use std::fs;
 
@@ -50,7 +50,7 @@ fn w08_a_storm_of_renames_ends_in_the_exact_state_and_sends_nothing_again() {
     assert!(world.emulator.bytes_received() - sent <= snapshots, "nothing is sent again");
     let there = tree::in_account(&world.emulator, "/backup/photos");
     assert_eq!((there["a"].as_slice(), there["b"].as_slice()), (&b"was b"[..], &b"was a"[..]));
-    // A rename is a call, of a folder too, and one more where a name has to be free first. The
+    // A rename is a call, also that of a folder, and one more if a name has to be free first. The
     // storm went by in a few settle times, and each look moved everything once at most.
     let calls = world.emulator.calls() - calls;
     assert!(calls < 200, "{calls} calls for 204 names, which go in batches");
@@ -61,7 +61,7 @@ fn w09_a_file_that_is_written_while_thousands_of_folders_are_deleted_is_seen_at_
     let folders = if is_large() { 30_000 } else { 3_000 };
     let mut world = Machine::of(PROGRAM);
     world.add_mirror("photos", "rescan = \"1h\"");
-    // Empty folders: nothing is at stake at the service, all of it at the watch.
+    // Empty folders: the service has nothing to do for them, the watch everything.
     let tree = world.source("photos").join("tree");
     for number in 0..folders {
         fs::create_dir_all(tree.join(format!("{}/{number}", number % 100))).unwrap();
@@ -78,7 +78,7 @@ fn w09_a_file_that_is_written_while_thousands_of_folders_are_deleted_is_seen_at_
     write(&probe, "written while they go");
     world.until_mirrored("photos");
     deleting.join().unwrap();
-    // And the watch is not deaf afterwards, though no rescan comes for an hour.
+    // The watch still works afterwards, though no rescan comes for an hour.
     write(&probe, "written after they went");
     world.until_mirrored("photos");
     until("the watches have gone with their folders", || {
