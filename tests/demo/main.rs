@@ -1,5 +1,5 @@
-//! `fichierd demo` as its user runs it, with a small folder: the table, the exit code, and what
-//! is left behind.
+//! `fichierd demo` as its user runs it, with a small folder: the table, the exit code, and the
+//! files that it leaves behind.
 
 #![allow(missing_docs, unreachable_pub, reason = "tests are their own documentation")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests, which report by failing")]
@@ -17,7 +17,7 @@ const PROGRAM: Program = Program::at(env!("CARGO_BIN_EXE_fichierd"));
 fn demo(temporary: &Path, args: &[&str]) -> Command {
     let mut command = PROGRAM.command(User::Ours);
     command.args(["demo", "--files", "40"]).args(args);
-    // Whatever it makes for itself lies where the test can see it.
+    // The folders that it makes for itself lie where the test can see them.
     command.env("TMPDIR", temporary).env("TERM", "xterm-256color");
     command.stdin(Stdio::null());
     command

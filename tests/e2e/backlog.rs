@@ -9,7 +9,7 @@ use fichier_testkit::{Machine, until, write};
 
 use crate::PROGRAM;
 
-/// Ten times as many are more than the paths that are remembered one by one.
+/// The number of files. Ten times as many are more than the paths that are remembered one by one.
 const FILES: usize = 4_000;
 const ROUNDS: usize = 6;
 
@@ -39,7 +39,7 @@ fn s05_a_backlog_while_the_service_is_away_costs_little_memory_and_is_sent_after
             total += content.len() as u64;
             write(&source.join(format!("{round}/{}/{number}", number % 20)), content);
         }
-        // It has looked at them, and waits.
+        // The service has looked at them, and waits.
         let mark = world.emulator.calls();
         until("it tries again, and says that it waits", || {
             let tried = world.emulator.calls() > mark;

@@ -44,7 +44,7 @@ fn c05_a_mirror_that_is_no_longer_configured_is_kept_and_taken_up_again() {
     let (kept, links) = (tree::in_account(&world.emulator, "/backup/docs"), links(&world));
     let with = fs::read_to_string(world.config()).unwrap();
 
-    // Gone from the configuration, and then from the disk: its files stay on 1fichier.
+    // A mirror leaves the configuration, and then the disk: its files stay on 1fichier.
     reload(&world, &without(&world, "docs"));
     fs::rename(world.source("docs"), world.path("away")).unwrap();
     for restart in [false, true] {
@@ -60,7 +60,7 @@ fn c05_a_mirror_that_is_no_longer_configured_is_kept_and_taken_up_again() {
         assert_eq!(world.status().unwrap()["mirrors"].as_array().unwrap().len(), 1);
     }
 
-    // Configured again: the same files, not sent a second time.
+    // Configured again, it has the same files, which are not sent a second time.
     fs::rename(world.path("away"), world.source("docs")).unwrap();
     let sent = world.emulator.bytes_received() - tree::snapshot_bytes(&world.emulator);
     reload(&world, &with);
@@ -91,7 +91,7 @@ fn c06_a_source_that_moved_is_compared_and_nothing_is_sent_that_is_there() {
     let links = links(&world);
     let sent = world.emulator.bytes_received() - tree::snapshot_bytes(&world.emulator);
 
-    // Another disk, say: other inodes, the same names and contents.
+    // It stands for another disk: other inodes, the same names and contents.
     let (old, new) = (world.source("photos"), world.path("moved"));
     let copied = Command::new("cp").arg("-a").arg(&old).arg(&new).status().unwrap();
     assert!(copied.success());
@@ -147,13 +147,13 @@ fn t03_after_a_long_stop_everything_is_looked_at_and_nothing_comes_in_a_burst() 
     world.start();
     until("it is at work", || (world.emulator.calls() > 20).then_some(()));
     world.service().signal(Signal::STOP);
-    // For more than an hour of the service, as fast as its clock runs here.
+    // Stopped for more than an hour of the service, as fast as its clock runs here.
     let stopped = Instant::now();
     write(&world.source("photos").join("meanwhile"), "meanwhile");
     until("time passes", || (stopped.elapsed() > Duration::from_secs(4)).then_some(()));
     world.service().signal(Signal::CONT);
     world.until_mirrored("photos");
-    until("it is told", || world.log().contains("looking at everything").then_some(()));
+    until("it is logged", || world.log().contains("looking at everything").then_some(()));
     // Three calls in any second, also right after the stop.
     world.emulator.assert_no_violations();
     world.assert_at_rest();
@@ -187,7 +187,7 @@ fn o03_a_prune_of_many_calls_does_not_keep_the_service_from_answering() {
     };
     let mut prune = begin();
     until("it prunes", || {
-        // A cycle may be under way at first: then it says so, and is asked again.
+        // A cycle may be under way at first: then the command says so, and is run again.
         if prune.try_wait().unwrap().is_some_and(|ended| ended.code() == Some(75)) {
             prune = begin();
         }

@@ -1,4 +1,4 @@
-//! `check --online`: can this machine send, and would a restore work?
+//! `check --online` tells whether this machine can send, and whether a restore would work.
 
 use fichier_emulator::{Offer, Rules};
 use fichier_testkit::tree;
@@ -65,7 +65,7 @@ fn a_check_in_json_has_each_finding_with_what_mends_it_and_the_exit_code() {
     let key = findings.iter().find(|it| it["about"] == "key" && it["level"] == "error").unwrap();
     assert!(key["mend"].as_str().unwrap().contains("systemctl restart fichierd"), "{key}");
 
-    // Nobody listens at this port any more.
+    // No process listens at this port any more.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let config = std::fs::read_to_string(world.config()).unwrap();
     let closed = config.replace(&world.emulator.api_url(), &format!("http://{free}/v1"));
@@ -90,7 +90,7 @@ fn an_account_that_may_not_upload_is_told_so_and_nothing_is_sent() {
     world.run(&["check"]).expect(0);
 }
 
-/// Nothing that says whose account it was, in what is meant to be sent to others.
+/// Checks that text meant for others does not tell whose account it is from.
 fn assert_anonymous(world: &Machine, text: &str) {
     let secrets = ["photos", "one.jpg", "someone@example.com", "1fichier.com/?"];
     for secret in secrets.into_iter().chain([world.emulator.api_key()]) {

@@ -12,7 +12,7 @@ fn there(world: &Machine) -> Vec<String> {
     tree::in_account(&world.emulator, "/backup/photos").into_keys().collect()
 }
 
-/// Five files are mirrored, and three of them are gone: more than may go unasked.
+/// Three of five mirrored files are removed: more than may be without a question.
 fn with_held_removals(running: bool) -> Machine {
     let mut world = Machine::of(PROGRAM);
     world.add_mirror("photos", "removals_floor = 1");
@@ -31,7 +31,7 @@ fn with_held_removals(running: bool) -> Machine {
     write(&source.join("6"), "additions go on");
     world.run(&["sync"]).expect(4).says("fichierd approve photos");
     assert_eq!(there(&world), ["1", "2", "3", "4", "5", "6"]);
-    // A cycle that has begun comes to its end.
+    // A cycle that has begun continues to its end.
     let held = || Some(world.mirror("photos")).filter(|mirror| mirror["state"] == "held");
     assert_eq!(until("removals are held", held)["held"]["removals"], 3);
     world.run(&["status"]).expect(0).says("fichierd approve photos").says("fichierd reject photos");
@@ -79,7 +79,7 @@ fn a_dry_run_tells_what_would_be_done_and_does_none_of_it() {
         if running {
             world.start();
             world.run(&["pause"]).expect(0);
-            // A cycle that has begun comes to its end.
+            // A cycle that has begun continues to its end.
             until("it rests", || (world.mirror("photos")["state"] != "working").then_some(()));
         } else {
             world.run(&["sync", "--dry-run"]).expect(0).says("old name").says("1 files");
@@ -90,7 +90,7 @@ fn a_dry_run_tells_what_would_be_done_and_does_none_of_it() {
         }
         write(&source.join("second"), "more");
         // A file is sent when it has been quiet for a while.
-        until("the plan is told", || {
+        until("the plan is shown", || {
             let told = world.run(&["sync", "--dry-run"]).expect(0);
             told.stdout.contains("second").then_some(())
         });

@@ -1,5 +1,5 @@
-//! What a person sees of degraded states: one line when one begins, one when it is over with how
-//! long it lasted, and in between an entry in `status` with since, cause and what to do.
+//! The reports of degraded states: one line when a state begins, one when it ends with how long it
+//! lasted, and in between an entry in `status` with since, cause and what to do.
 
 use std::fs;
 
@@ -17,7 +17,7 @@ fn entry(world: &Machine, kind: &str) -> Option<Value> {
     entries.into_iter().find(|entry| entry["kind"] == kind)
 }
 
-/// How often the journal was told of the beginning, and of the end.
+/// How often the journal has the beginning, and the end.
 fn told(world: &Machine, title: &str) -> (usize, usize) {
     let log = world.log();
     let lines = log.lines().filter(|line| line.contains(title));
@@ -73,7 +73,7 @@ fn an_unreachable_service_is_told_once_at_each_end_whatever_is_tried_meanwhile()
     let title = "1fichier cannot be reached";
     let found = until_degraded(&world, "unreachable", title);
     assert_eq!((&found["mirror"], &found["stops"]), (&Value::Null, &Value::Bool(true)));
-    // Both mirrors have met it, more than once.
+    // Both mirrors have met the error, more than once.
     let before = world.emulator.calls();
     until("it tries again", || (world.emulator.calls() > before + 20).then_some(()));
     assert_eq!(told(&world, title), (1, 0));
@@ -126,7 +126,7 @@ fn held_removals_and_a_pause_are_told_until_somebody_decides_and_outlive_a_resta
     until("the pause is in the status", || entry(&world, "paused"));
     assert!(world.log().contains("paused: somebody"), "{}", world.log());
 
-    // Stopped, it is what was recorded last; started, it is the same episode.
+    // Stopped, the service shows the last record; started, it goes on with the same episode.
     world.service().signal(Signal::TERM);
     assert_eq!(world.take_service().ended(), Some(0));
     let stopped = entry(&world, "removals_held").expect("on record");

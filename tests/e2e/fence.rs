@@ -1,4 +1,4 @@
-//! Two daemons on one target, each with a copy of the same state, as after a machine was cloned.
+//! Two daemons use one target, each with a copy of the same state, as after a machine was cloned.
 
 use std::fs;
 use std::path::Path;
@@ -52,7 +52,7 @@ fn c08_of_two_daemons_with_one_state_the_second_looks_first_and_then_one_is_held
     world.service().signal(Signal::TERM);
     assert_eq!(world.take_service().ended(), Some(0));
     world.run(&["sync"]).expect(0).says("older than what is on 1fichier");
-    // … and the second, which has looked already, when it does.
+    // … and the second, which has looked already, at its own next start.
     second.signal(Signal::TERM);
     assert_eq!(second.ended(), Some(0));
     let files = world.emulator.files();

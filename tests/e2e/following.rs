@@ -1,4 +1,4 @@
-//! The running service follows what happens in the folder, through its watch.
+//! The running service follows changes in the folder, through its watch.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! The server is gone: what its administrator types on another one.
+//! The server is gone: the commands that its administrator types on another one.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
@@ -12,7 +12,7 @@ use rustix::process::Signal;
 
 use crate::PROGRAM;
 
-/// What a name and bytes do not tell.
+/// The facts about files that their names and bytes do not tell.
 fn facts(folder: &Path) -> Vec<String> {
     let mut folders = vec![folder.to_owned()];
     let mut found = Vec::new();
@@ -49,7 +49,7 @@ fn fill(source: &Path) {
     file.set_modified(SystemTime::UNIX_EPOCH + Duration::new(1_000_000_000, 123_456_789)).unwrap();
 }
 
-/// A mirror of every kind of entry, at rest, with a copy of its records at the service.
+/// A settled mirror of every kind of entry, with a copy of its records at the service.
 fn mirrored() -> Machine {
     let mut world = Machine::of(PROGRAM);
     fill(&world.source("photos"));
@@ -64,8 +64,8 @@ fn stop(world: &mut Machine) {
     assert_eq!(world.take_service().ended(), Some(0));
 }
 
-/// Disk, state and configuration are gone. A new machine knows the key; where the emulated
-/// service is it has to be told.
+/// Disk, state and configuration are gone. A new machine has the key, and is told where the
+/// emulated service is.
 fn burn_down(world: &mut Machine) {
     stop(world);
     fs::remove_dir_all(world.path("state")).unwrap();
@@ -90,20 +90,20 @@ fn a_server_that_burnt_down_is_put_back_with_key_and_target() {
     let config = fs::read_to_string(world.config()).unwrap();
     burn_down(&mut world);
 
-    // As the sheet says it.
+    // The command as the recovery sheet has it.
     let line = sheet.lines().find(|line| line.contains("fichierd recover")).unwrap();
     let arguments: Vec<&str> = line.split_whitespace().skip(1).collect();
     let recovered = world.run(&arguments).expect(0);
     recovered.says("recovered `photos`").says("recovered.toml").says("fichierd restore photos");
     assert_eq!(fs::read_to_string(world.path("state/recovered.toml")).unwrap(), config);
-    // Without a configuration, what was recovered can be looked at, and put back.
+    // Without a configuration the recovered mirror can be looked at, and restored.
     world.run(&["ls", "photos"]).expect(0).says("nothing here");
     let elsewhere = world.path("elsewhere");
     world.run(&["restore", "photos", elsewhere.to_str().unwrap()]).expect(0);
     assert_eq!(on_disk(&elsewhere), before);
     assert_eq!(facts(&elsewhere), facts_before);
 
-    // And with that of then the mirror goes on, and sends nothing again.
+    // With the old configuration the mirror goes on, and sends nothing again.
     use_recovered_configuration(&world);
     fs::create_dir(&source).unwrap();
     world.run(&["restore", "photos", source.to_str().unwrap(), "--in-place"]).expect(0);
@@ -166,7 +166,7 @@ fn a_recovery_that_is_killed_ten_times_goes_on_with_and_without_a_snapshot() {
             recovering.kill().unwrap();
             recovering.wait().unwrap();
         }
-        // One that came to its end before it was killed is known as such (4).
+        // A recovery that ended before it was killed is known as such (4).
         let last = world.run(&["recover", "--target", "/backup/photos"]);
         assert!([0, 3, 4].contains(&last.code), "{} {}{}", last.code, last.stdout, last.stderr);
         let dest = world.path("elsewhere");

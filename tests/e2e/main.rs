@@ -1,9 +1,9 @@
 //! The program as its user runs it: the binary, its configuration, its signals and its exit
 //! codes, against an emulated 1fichier with the limits in force.
 //!
-//! Few tests, each a story of its own. They wait for a condition and never for a time; what is
-//! asserted are states, calls and bytes. Whatever any run prints is searched for the API key and
-//! for links when its world ends (invariant I10).
+//! There are few tests, each a story of its own. They wait for a condition and never for a time;
+//! they assert states, calls and bytes. The output of every run is searched for the API key and for
+//! links when its world ends (invariant I10).
 
 #![allow(missing_docs, unreachable_pub, reason = "tests are their own documentation")]
 #![allow(clippy::disallowed_methods, reason = "here the folders are ours to change")]

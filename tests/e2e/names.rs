@@ -26,7 +26,7 @@ fn mirrored(world: &Machine) {
     world.assert_mirrored();
 }
 
-/// The second of two runs finds nothing to do.
+/// Checks that the second of two runs finds nothing to do.
 fn is_idle(world: &Machine) {
     let before = world.emulator.calls();
     world.run(&["sync"]).expect(0);
@@ -34,7 +34,7 @@ fn is_idle(world: &Machine) {
     assert!(Machine::is_start(&calls), "{calls:?}");
 }
 
-/// What is restored has the very same bytes in names and contents.
+/// Checks that restored files have the very same bytes in names and contents.
 fn assert_restored_as_it_was(world: &Machine) {
     let dest = world.path("restored");
     world.run(&["restore", "photos", dest.to_str().unwrap()]).expect(0);
@@ -258,7 +258,7 @@ fn n07_a_folder_that_is_mounted_below_itself_ends() {
     world.assert_mirrored();
 }
 
-/// Runs the test once more where it may mount, and where its mounts end with it.
+/// Runs the test again where it may mount, and where its mounts end with it.
 fn in_own_mounts(test: &str) {
     let wrapped = |program: &Path| {
         let mut command = Command::new("unshare");
@@ -295,7 +295,7 @@ fn n08_files_that_are_there_twice_are_somebody_elses_and_stay() {
     for link in &theirs {
         let file = files.iter().find(|file| file.link == *link).expect("it is never removed");
         if file.name == "elsewhere" {
-            assert_eq!(file.path, TARGET, "what is not in our way stays where it is");
+            assert_eq!(file.path, TARGET, "a file that is not in our way stays where it is");
         }
     }
     let ours =

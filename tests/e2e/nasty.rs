@@ -1,4 +1,4 @@
-//! Trees as they are found on real servers, at their worst.
+//! Trees with the worst names and files that real servers have.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};
@@ -13,7 +13,7 @@ use rustix::fs::{CWD, Mode, mkfifoat};
 
 use crate::PROGRAM;
 
-/// Names that something between here and the service could stumble over.
+/// Names that some program between here and the service could fail on.
 fn nasty_names() -> Vec<Vec<u8>> {
     let mut names: Vec<Vec<u8>> = [
         "with space",
@@ -101,7 +101,7 @@ fn every_name_that_the_disk_allows_is_mirrored_as_a_file_and_as_a_folder() {
     );
     world.assert_at_rest();
 
-    // And all of them can be renamed, and go.
+    // All of them can be renamed, and removed.
     fs::rename(source.join("files"), source.join("moved")).unwrap();
     for (number, name) in nasty_names().iter().enumerate() {
         let moved = at(&source.join("moved"), name);
@@ -126,7 +126,7 @@ fn what_is_no_file_or_has_no_bytes_is_neither_sent_nor_waited_for() {
     symlink("nowhere", source.join("dangling")).unwrap();
     symlink("/etc", source.join("elsewhere")).unwrap();
     symlink("kept", source.join("link to kept")).unwrap();
-    // Whoever opens a FIFO for reading waits for a writer, for ever.
+    // A reader of a FIFO waits for a writer, for ever.
     mkfifoat(CWD, source.join("fifo"), Mode::RUSR | Mode::WUSR).unwrap();
     let _socket = std::os::unix::net::UnixListener::bind(source.join("socket")).unwrap();
     world.start();
@@ -171,7 +171,7 @@ fn a_file_that_may_not_be_read_is_a_problem_and_stops_nothing_else() {
     close("closed", 0o700);
     world.run(&["sync"]).expect(0);
     assert_eq!(there(&world), ["closed/inside", "readable", "secret"]);
-    // What can no longer be read stays where it was.
+    // Files that can no longer be read stay where they were.
     close("closed", 0o000);
     world.run(&["sync"]).expect(3);
     assert_eq!(there(&world), ["closed/inside", "readable", "secret"]);
@@ -182,7 +182,7 @@ fn a_file_that_may_not_be_read_is_a_problem_and_stops_nothing_else() {
     world.emulator.assert_no_violations();
 }
 
-/// 2 GiB and a byte where `FICHIERD_TEST_LARGE` is set: past what fits in 31 bits.
+/// 2 GiB and a byte if `FICHIERD_TEST_LARGE` is set: more than fits in 31 bits.
 #[test]
 fn a_large_file_with_holes_arrives_whole() {
     let large = std::env::var_os("FICHIERD_TEST_LARGE").is_some();

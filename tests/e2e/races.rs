@@ -1,8 +1,8 @@
-//! Files that change under the hands of the service: while they are sent, in kind, in size, all
-//! at once.
+//! Files that change while the service handles them: while they are sent, in kind, in size, all at
+//! once.
 //!
-//! What is said about the moment of a change is arranged by a large file: it is being sent for
-//! as long as the node has a part of it only.
+//! A large file sets the moment of a change: it is being sent as long as the node has only a part
+//! of it.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -19,7 +19,7 @@ use crate::PROGRAM;
 /// Makes something at a path.
 type Make = fn(&Path);
 
-/// Large enough to be changed while it is sent.
+/// The size of a file that can be changed while it is sent.
 const LARGE: usize = 48 << 20;
 
 /// A world whose service has begun to send `large`, and has most of it before it.
@@ -35,7 +35,8 @@ fn sending() -> (Machine, PathBuf) {
     (world, large)
 }
 
-/// Everything is as on disk; what was sent in between never stood in its place, and is gone.
+/// The account equals the disk; contents that were sent in between never stood in its place, and
+/// are gone.
 fn assert_only_the_last_was_published(world: &Machine) {
     world.until_mirrored("photos");
     world.run(&["sync"]).expect(0);
@@ -63,7 +64,7 @@ fn f02_a_file_that_is_cut_while_it_is_sent_breaks_the_upload_off_and_the_others_
     let requests = world.emulator.requests();
     let uploads: Vec<_> = requests.iter().filter(|r| r.endpoint == "upload.cgi").collect();
     assert_eq!(uploads[0].status, 0, "the first was broken off");
-    // Those that had not settled by then go a little later.
+    // Files that had not settled by then go a little later.
     assert!((1..=5).contains(&uploads[1].links), "the others went without it");
     let whole = uploads[1..].iter().filter(|upload| upload.links == 6).count();
     assert_eq!(whole, 0, "and were not sent again with it");
@@ -135,7 +136,7 @@ fn f06_paths_that_change_their_kind_at_rest_follow_and_special_files_are_never_o
     write(&source.join("other"), "other");
     world.start();
     world.until_mirrored("photos");
-    // Whoever opened the FIFO for reading would wait for a writer for ever.
+    // A reader of the FIFO would wait for a writer for ever.
     let kinds: [(&str, Make); 6] = [
         ("folder", |path| write(&path.join("in it"), "a file in a folder")),
         ("link", |path| symlink("/etc/hostname", path).unwrap()),
@@ -206,7 +207,7 @@ fn f10_a_file_that_may_not_be_read_is_a_problem_until_it_may() {
     });
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o600)).unwrap();
     until("both are there", || (world.mirror("photos")["files"] == 2).then_some(()));
-    until("nothing is wrong", || (world.mirror("photos")["problem_count"] == 0).then_some(()));
+    until("no problem is left", || (world.mirror("photos")["problem_count"] == 0).then_some(()));
     world.assert_mirrored();
 }
 

@@ -1,4 +1,4 @@
-//! The machine is gone: recovery as its user meets it, with the key and the name of the target.
+//! The machine is gone: its user recovers with the key and the name of the target.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -8,7 +8,7 @@ use fichier_testkit::{Machine, write};
 
 use crate::PROGRAM;
 
-/// A mirror three levels deep, at rest, with its snapshot; then the state is lost.
+/// A settled mirror three levels deep, with its snapshot, whose state is then lost.
 fn lost() -> Machine {
     let mut world = Machine::of(PROGRAM);
     world.add_mirror("photos", "target = \"/backup/server/photos\"");
@@ -67,7 +67,11 @@ fn what_is_newer_than_the_snapshot_is_found_by_a_walk() {
     let before = (facts("1"), facts("0/file-0"));
     world.run(&["recover", "--target", target, "--replace", "--walk"]).expect(3);
     world.run(&["restore", "photos", dest.to_str().unwrap()]).expect(0);
-    assert_eq!((facts("1"), facts("0/file-0")), before, "what is not known is not changed");
+    assert_eq!(
+        (facts("1"), facts("0/file-0")),
+        before,
+        "metadata that is not known is not changed"
+    );
     assert_eq!(tree::on_disk(&dest), tree::on_disk(&world.source("photos")));
     assert!(dest.join("empty").exists(), "what the first restore brought stays");
 }

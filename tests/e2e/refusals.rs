@@ -1,4 +1,4 @@
-//! What the program does when it cannot start, or may not go on: exit codes and plain words.
+//! Exit codes and plain words when the program cannot start, or may not go on.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -88,8 +88,8 @@ fn a_key_that_is_refused_later_makes_the_service_wait_and_say_so() {
     });
     world.run(&["status"]).expect(0).says("refused the API key");
     let before = world.emulator.calls();
-    // Not even changes bring more than one request an hour, and none sends a file: a node would
-    // take it for nobody's account.
+    // Even changes bring at most one request an hour, and none sends a file: a node would store it
+    // without an account.
     write(&world.source("photos").join("two"), "two");
     write(&world.source("photos").join("three"), "three");
     mount_something(&world.path("elsewhere"));
@@ -105,7 +105,7 @@ fn a_key_that_is_refused_later_makes_the_service_wait_and_say_so() {
     reload_key(&world);
     world.until_mirrored("photos");
     world.assert_at_rest();
-    // What is done between cycles may be under way.
+    // The work between cycles may be under way.
     until("it is idle", || (world.mirror("photos")["state"] == "idle").then_some(()));
 }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::PROGRAM;
 
-/// All files below a folder, with what is in them.
+/// All files below a folder, with their contents.
 fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
     fichier_testkit::tree::on_disk(folder).into_iter().collect()
 }

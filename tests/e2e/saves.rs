@@ -1,5 +1,5 @@
-//! F07: how programs save a file, by their system calls. Each save is one upload of the final
-//! content, and no name that a program uses on the way gets to the service.
+//! F07: the system calls with which programs save a file. Each save is one upload of the final
+//! content, and no name that a program uses on the way reaches the service.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -22,7 +22,7 @@ fn put(path: &Path, content: &str) {
 }
 
 /// vim with `backupcopy=no`: a swap file, a probe whether the folder takes files, the old file
-/// aside, the new one under its name, and the rest away.
+/// moved aside, the new one under its name, and the other files removed.
 fn vim(folder: &Path, content: &str) {
     let (doc, swap, probe, aside) =
         (folder.join("doc"), folder.join(".doc.swp"), folder.join("4913"), folder.join("doc~"));
@@ -91,7 +91,7 @@ fn in_place(folder: &Path, content: &str) {
 #[test]
 fn f07_each_save_of_a_program_is_one_upload_of_the_final_content() {
     let mut world = Machine::of(PROGRAM);
-    // Longer than a save takes, on a machine with other things to do.
+    // Longer than a save takes on a busy machine.
     world.add_mirror("photos", "settle = \"700ms\"\nsettle_at_most = \"1m\"");
     let folder = world.source("photos");
     write(&folder.join("doc"), "first");

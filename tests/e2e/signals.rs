@@ -24,7 +24,7 @@ fn a_stop_under_load_is_prompt_and_nothing_finished_is_sent_again() {
     let service = world.take_service();
     service.signal(Signal::TERM);
     assert_eq!(service.ended(), Some(0));
-    // The bound that systemd is told (TimeoutStopSec), with room to spare.
+    // The bound that systemd has (TimeoutStopSec), with room to spare.
     assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
 
     world.start();
@@ -69,7 +69,7 @@ fn a_reload_takes_up_mirrors_and_key_and_refuses_a_bad_configuration_as_a_whole(
     assert!(!world.log().contains(new_key));
 }
 
-/// Sends SIGHUP and waits until the log says it once more.
+/// Sends SIGHUP and waits until the log has the line again.
 fn reload(world: &Machine, says: &str) {
     let said = |world: &Machine| world.log().matches(says).count();
     let before = said(world);
@@ -106,7 +106,7 @@ fn o06_a_storm_of_signals_is_survived_and_everything_arrives_once() {
     world.start();
     let mut sent = 0;
     until("it has received many while it worked", || {
-        // A closed pipe, and what nobody has a use for, are no reasons to end.
+        // A closed pipe, and a signal that is not used, are no reasons to end.
         for signal in [Signal::HUP, Signal::USR1, Signal::PIPE, Signal::USR2] {
             world.service().signal(signal);
             sent += 1;

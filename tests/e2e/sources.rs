@@ -1,4 +1,4 @@
-//! Sources that go, come back, are another folder's, are large, or never rest.
+//! Sources that go, come back, turn out to be another folder, are large, or always change.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -13,7 +13,7 @@ use fichier_testkit::{Machine, target, until, write};
 
 use crate::PROGRAM;
 
-/// What a disk that is not mounted leaves behind.
+/// Waits until the mirror is held, as for a disk that is not mounted.
 fn until_held(world: &Machine, because: &str, remote: &Tree) {
     until(&format!("it is held because {because}"), || {
         let mirror = world.mirror("photos");
@@ -111,7 +111,7 @@ fn a_file_that_never_rests_is_published_at_last_and_said_to_be_unsettled() {
     write(&source.join("quiet"), "quiet");
     let writer = Writer::start(&source.join("busy.log"));
     world.start();
-    until("what never rests is there", || {
+    until("the file that always changes is there", || {
         tree::in_account(&world.emulator, "/backup/photos").contains_key("busy.log").then_some(())
     });
     until("it is said to be unsettled", || {
@@ -119,7 +119,7 @@ fn a_file_that_never_rests_is_published_at_last_and_said_to_be_unsettled() {
         (mirror["unsettled"] == serde_json::json!(["busy.log"])).then_some(())
     });
     world.run(&["status"]).expect(0).says("busy.log");
-    // It is on record too, not only in the service's mind.
+    // It is on record too, not only in the memory of the service.
     world.take_service().kill();
     assert_eq!(world.mirror("photos")["unsettled"], serde_json::json!(["busy.log"]));
     drop(writer);
@@ -129,7 +129,7 @@ fn a_file_that_never_rests_is_published_at_last_and_said_to_be_unsettled() {
     assert_eq!(world.mirror("photos")["unsettled"], serde_json::json!([]));
 }
 
-/// Somebody who appends to a file all the time, until dropped.
+/// A writer that appends to a file all the time, until dropped.
 struct Writer {
     stop: Arc<AtomicBool>,
     thread: Option<thread::JoinHandle<()>>,

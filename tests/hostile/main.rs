@@ -1,7 +1,7 @@
-//! Everything that comes from outside may be hostile: replies, pages, files, names, questions.
+//! All input from outside may be hostile: replies, pages, files, names, requests.
 //!
 //! The entry functions that the fuzz targets (`tests/fuzz`) call are called here with each file of
-//! their corpus and with mutations of them, always the same ones. For others, or more:
+//! their corpus and with mutations of them, the same ones in every run. For others, or more:
 //! `HOSTILE_SEED=7 HOSTILE_CASES=100000 cargo test -p fichierd --test hostile`.
 
 #![allow(missing_docs, unreachable_pub, reason = "tests are their own documentation")]
@@ -18,7 +18,8 @@ use fichier_testkit::entries;
 use fichier_testkit::setting::setting;
 use mutate::Mutations;
 
-/// Mutations of each corpus in the ordinary run; entries that open databases get fewer.
+/// The number of mutations of each corpus in the ordinary run; entries that open databases get
+/// fewer.
 const CASES: usize = 1_500;
 const SLOW: [(&str, usize); 4] =
     [("snapshots", 60), ("control_requests", 400), ("patterns", 400), ("config", 400)];

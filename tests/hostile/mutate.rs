@@ -1,6 +1,6 @@
 //! Mutations of inputs: what a fuzzer does, without its feedback; the same ones for the same seed.
 
-/// Pieces that readers stumble over.
+/// Pieces of text that parsers often fail on.
 const PIECES: [&[u8]; 30] = [
     b"",
     b"0",
@@ -34,7 +34,7 @@ const PIECES: [&[u8]; 30] = [
     b"\x7f",
 ];
 
-/// An endless row of mutations.
+/// An endless sequence of mutations.
 pub struct Mutations<'a> {
     inputs: &'a [Vec<u8>],
     random: u64,

@@ -1,4 +1,4 @@
-//! A service that is one in name only: it sends elsewhere, and it never stops sending.
+//! A server in place of the service: it sends the client elsewhere, and it never stops sending.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -10,12 +10,12 @@ use fichier_api::{Client, Error, ErrorKind, FolderId, PaceConfig, Pacer, UploadS
 use fichier_testkit::loopback;
 
 const KEY: &str = "0123456789abcdefghijABCDEFGHIJ_-";
-/// What of a reply is read (docs/architecture.md, `transport`).
+/// The largest part of a reply that the client reads (docs/architecture.md, `transport`).
 const MOST: u64 = 16 << 20;
-/// What the sockets on both sides may hold besides.
+/// The bytes that the sockets on both sides may hold besides.
 const IN_SOCKETS: u64 = 16 << 20;
 
-/// Answers each connection with the same bytes, and then, if it is to, with more for ever.
+/// Answers each connection with the same bytes, and then, if told to, with more for ever.
 struct Server {
     address: String,
     connections: Arc<AtomicUsize>,
@@ -50,7 +50,7 @@ impl Server {
         loopback::client(KEY, Pacer::in_memory(pace), &api_url).build().unwrap()
     }
 
-    /// A call that is not repeated, whatever comes of it.
+    /// A call that is not repeated, whatever its outcome.
     async fn make_folder(&self) -> Error {
         self.client().make_folder(FolderId(1), &RemoteName::encode(b"a")).await.unwrap_err()
     }
@@ -123,7 +123,7 @@ async fn h13_a_reply_without_an_end_is_hung_up_on() {
     let endless = Server::start(head("Transfer-Encoding: chunked"), Some(chunk));
     let error = endless.make_folder().await;
     assert!(is_too_large(&error) && error.outcome_unknown(), "{error:?}");
-    // So does an end of headers that never comes.
+    // So is a head that never ends.
     let heads = b"HTTP/1.1 200 OK\r\n".to_vec();
     let endless_head = Server::start(heads, Some(b"X-More: and more\r\n".repeat(1_000)));
     let error = endless_head.make_folder().await;
@@ -152,7 +152,7 @@ async fn h12_no_redirect_is_followed_and_the_key_stays_with_the_service() {
             let slot = UploadSlot { id, node: server.address.clone() };
             let error = server.client().upload_result(&slot, None).await.unwrap_err();
             assert!(matches!(error.kind, ErrorKind::UnexpectedReply { .. }), "{error:?}");
-            assert!(server.asked.lock().unwrap().contains(KEY), "the service itself is shown it");
+            assert!(server.asked.lock().unwrap().contains(KEY), "the service itself gets the key");
         }
     }
     assert_eq!(elsewhere.connections.load(Ordering::SeqCst), 0);

@@ -12,17 +12,17 @@ use fichier_testkit::{Machine, target, until, write};
 use crate::PROGRAM;
 use crate::change::Change;
 
-/// How many worlds there are at one time.
+/// The number of worlds at one time; other cases wait.
 const AT_ONCE: usize = 6;
 
-/// When the process dies.
+/// The moment at which the process dies.
 #[derive(Clone, Copy, Debug)]
 pub enum Death {
-    /// When it comes to this point for the n-th time, counted from 1.
+    /// It reaches this point for the n-th time, counted from 1.
     At(&'static str, usize),
-    /// When the node has read this percentage of all bytes to be sent, and reads no more.
+    /// The node has read this percentage of all bytes to be sent, and reads no more.
     Sending(u64),
-    /// When the node has stored the files, and does not answer.
+    /// The node has stored the files, and does not answer.
     Unanswered,
 }
 
@@ -35,13 +35,13 @@ pub struct Case {
     pub at_most: Option<usize>,
 }
 
-/// What a case came to.
+/// The result of a case.
 pub struct Came {
-    /// What was asked of the service from the change on.
+    /// The calls to the service from the change on.
     pub calls: Vec<String>,
     /// Bytes of files sent since.
     pub sent: u64,
-    /// Bytes of files that the change gave to send.
+    /// Bytes of files that the change made necessary to send.
     pub size: u64,
 }
 
@@ -57,8 +57,7 @@ impl fmt::Display for Case {
     }
 }
 
-/// Lives through one death at each of `points` in each of `changes`, and lets `check` look at
-/// what came of it.
+/// Runs one death at each of `points` in each of `changes`, and lets `check` look at the results.
 pub fn at(points: &[&'static str], changes: &[Change], check: impl Fn(Case, &Came) + Sync) {
     let all = points.iter().flat_map(|point| {
         changes.iter().map(|change| Case {
@@ -70,11 +69,11 @@ pub fn at(points: &[&'static str], changes: &[Change], check: impl Fn(Case, &Cam
     each(all.collect(), check);
 }
 
-/// Lives through many deaths, some of them side by side.
+/// Runs many deaths, some of them side by side.
 pub fn each(cases: Vec<Case>, check: impl Fn(Case, &Came) + Sync) {
     static FREE: Mutex<usize> = Mutex::new(AT_ONCE);
     static FREED: Condvar = Condvar::new();
-    /// Given back also by a case that fails.
+    /// The turn of a case, given back also by one that fails.
     struct Place;
     impl Drop for Place {
         fn drop(&mut self) {
@@ -113,7 +112,7 @@ impl Case {
         world.emulator.clear_faults();
         world.start();
         world.until_mirrored("photos");
-        // What is replaced goes after what replaces it: the cycle has to end.
+        // A replaced copy is removed after the new one is there: the cycle has to end.
         world.run(&["sync"]).expect(0);
         let mirror = world.mirror("photos");
         assert_eq!(mirror["problem_count"], 0, "{mirror}");
@@ -135,7 +134,7 @@ impl Case {
     fn prepared(self) -> Machine {
         let mut world = Machine::of(PROGRAM);
         world.add_mirror("photos", self.change.settings());
-        // What the service does with a name that is taken is known after the first edit.
+        // The first edit shows what the service does with a name that is taken.
         write(&world.source("photos").join("bystander"), "is touched once");
         world.run(&["sync"]).expect(0);
         write(&world.source("photos").join("bystander"), "was touched once");
@@ -170,7 +169,7 @@ impl Case {
                 until("the node has read its part", || {
                     let calls = world.emulator.requests();
                     let body = calls.iter().rfind(|call| call.endpoint == "upload.cgi")?.bytes;
-                    // What is read of the form besides the files is at most all of it.
+                    // The form has at most this many bytes besides the files.
                     let form = body.saturating_sub(size);
                     let read = world.emulator.bytes_received() - before;
                     (body >= size && read >= bytes.saturating_sub(form)).then_some(())
@@ -190,7 +189,7 @@ impl Case {
     }
 
     /// A path that stays has content at every moment (T4), its own or, while names are exchanged,
-    /// under another; and every content that was there is kept (T3).
+    /// under another name; and every earlier content is kept (T3).
     fn assert_nothing_is_lost(self, world: &Machine, before: &tree::Tree) {
         world.emulator.assert_no_violations();
         let local = tree::on_disk(&world.source("photos"));

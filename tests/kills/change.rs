@@ -34,7 +34,7 @@ pub enum Change {
 }
 
 impl Change {
-    /// What the configuration says about the mirror.
+    /// The settings of the mirror in the configuration.
     pub fn settings(self) -> &'static str {
         if self.keeps() {
             "settle = \"20ms\"\nmax_removals = 500\n"
@@ -43,12 +43,12 @@ impl Change {
         }
     }
 
-    /// Whether what goes is kept.
+    /// Whether removed files are kept.
     pub fn keeps(self) -> bool {
         !matches!(self, Change::ReplaceForGood | Change::DeleteForGood)
     }
 
-    /// What is there before, beside what is never touched.
+    /// Makes the files that exist before the change, beside those that are never touched.
     pub fn before(self, world: &Machine) {
         let source = world.source("photos");
         let put = |paths: &[&str]| {
@@ -74,7 +74,7 @@ impl Change {
         }
     }
 
-    /// Changes the disk. Returns how many bytes that gives to send.
+    /// Changes the disk. Returns the number of bytes that must be sent then.
     pub fn make(self, world: &Machine) -> u64 {
         let source = world.source("photos");
         let rename = |from: &str, to: &str| {

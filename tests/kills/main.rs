@@ -1,4 +1,4 @@
-//! The program dies at each step of its work, is started again, and ends as if nothing had been.
+//! The program dies at each step of its work, is started again, and ends as if it had never died.
 //!
 //! The real binary, built with the feature `failpoints`, kills itself at a point of its code
 //! (`fichier_state::failpoint`), or is killed while the emulated service holds back its reply. The

@@ -24,8 +24,8 @@ fn filled() -> Machine {
 
 #[test]
 fn k22_a_panic_in_any_part_ends_the_process_with_1_and_the_next_start_goes_on() {
-    // The loop, a cycle, its walk, the thread that reads files, the one that packs the records,
-    // the watch, and the task that takes commands.
+    // The loop, a cycle, its walk, the thread that reads files, the one that packs the records, the
+    // watch, and the task that takes commands.
     for point in [
         "daemon:turn",
         "cycle:begun",
@@ -42,14 +42,14 @@ fn k22_a_panic_in_any_part_ends_the_process_with_1_and_the_next_start_goes_on() 
         let mut service = world.take_service();
         let mut looks = 0;
         until(&format!("it panics at {point}"), || {
-            // Something happens on disk, and somebody asks.
+            // A change on disk, and a command.
             looks += 1;
             write(&world.source("photos").join(format!("new-{looks}/another")), "content");
             world.status();
             (!service.is_running()).then_some(())
         });
         assert_eq!(service.ended(), Some(1), "{point}");
-        assert!(world.log().contains("panicked at"), "{point} is not told");
+        assert!(world.log().contains("panicked at"), "{point} is not logged");
         world.environment.clear();
         world.start();
         world.until_mirrored("photos");
@@ -57,10 +57,10 @@ fn k22_a_panic_in_any_part_ends_the_process_with_1_and_the_next_start_goes_on() 
     }
 }
 
-/// The service manager, as far as it feeds on datagrams.
+/// The service manager, as far as it receives datagrams.
 struct Manager {
     socket: UnixDatagram,
-    /// What the unit allows the service to be silent.
+    /// The time for which the unit allows the service to be silent.
     interval: Duration,
 }
 
@@ -97,7 +97,7 @@ fn k23_a_loop_that_hangs_goes_silent_and_is_killed_and_the_next_start_goes_on() 
     world.environment.push(("FAILPOINTS", "daemon:turn=6*off->sleep(3600000)".to_owned()));
     world.launch();
     until("it goes silent", || (!manager.hears()).then_some(()));
-    // It is there, and would be for ever.
+    // The process is there, and would be for ever.
     assert!(world.service.as_mut().unwrap().is_running());
     world.take_service().kill();
     world.environment.clear();
@@ -112,7 +112,7 @@ fn k23_a_loop_that_hangs_goes_silent_and_is_killed_and_the_next_start_goes_on() 
 #[test]
 fn k23_a_service_with_nothing_to_do_is_not_taken_for_one_that_hangs() {
     let mut world = filled();
-    // Short for a unit; a service that does not hang speaks twice in it.
+    // A short interval for a unit; a service that does not hang sends two signs of life in it.
     let manager = Manager::of(&mut world, Duration::from_secs(4));
     world.start();
     world.until_mirrored("photos");
@@ -151,22 +151,22 @@ fn k25_a_program_that_dies_at_every_start_changes_nothing_and_systemd_stops_tryi
     world.assert_mirrored();
 }
 
-/// Less than a single upload takes.
+/// The memory limit, less than a single upload takes.
 const LIMIT: usize = 256 << 10;
 
-/// A group of processes with next to no memory, where one can be made.
+/// A group of processes with next to no memory, if one can be made.
 struct Starved(PathBuf);
 
 impl Starved {
     fn make() -> Result<Starved, String> {
         let name = format!("fichierd-test-{}", std::process::id());
-        // The second form of control groups, then the first.
+        // Control groups of the second form, then of the first.
         let forms =
             [("/sys/fs/cgroup", "memory.max"), ("/sys/fs/cgroup/memory", "memory.limit_in_bytes")];
         let mut why = String::new();
         for (top, limit) in forms {
             let group = Starved(Path::new(top).join(&name));
-            // Not made here: a folder that has none is no control group.
+            // Not made here: a folder without this file is not a control group.
             let set = |file: &str, value: &str| {
                 let mut file = File::options().write(true).open(group.0.join(file))?;
                 file.write_all(value.as_bytes())

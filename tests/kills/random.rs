@@ -1,6 +1,6 @@
-//! K19: SIGKILL at random moments while somebody works in the folder.
+//! K19: SIGKILL at random moments while files change in the folder.
 //!
-//! In a test run it is short. A campaign, with its figures on standard error:
+//! It is short in a test run. A campaign, with its figures on standard error:
 //!
 //! ```text
 //! FICHIERD_KILLS=200 FICHIERD_OPERATIONS=10000 FICHIERD_SEED=1 \
@@ -23,7 +23,7 @@ fn k19_killed_again_and_again_at_random_the_mirror_ends_equal_and_sends_little_t
     let operations = setting("FICHIERD_OPERATIONS").unwrap_or(500);
     let seed = setting("FICHIERD_SEED").unwrap_or(1);
     let mut world = Machine::of(PROGRAM);
-    // Nothing is to be held: what is removed is removed on purpose.
+    // No removal is to be held: all of them are meant.
     world.add_mirror("photos", "settle = \"50ms\"\nmax_removals = 1000000");
     let mut work = Workload::new(&world.source("photos"), seed);
     let mut random = Random::of(seed + 1);

@@ -1,5 +1,5 @@
-//! K17, K18: death while the state file changes its form, is closed or copied; and another
-//! version of the program over uploads that are under way (O05).
+//! K17, K18: death while the state file changes its form, is closed or copied; and another version
+//! of the program takes over uploads that are under way (O05).
 
 use std::fs;
 use std::path::Path;
@@ -61,7 +61,7 @@ fn k17_killed_at_any_statement_of_a_migration_the_form_is_old_or_new_and_a_copy_
     assert!(newest > 1);
     assert_eq!(form_of(&copy), 1);
 
-    // And once more over a fresh file: dead after the commit, it is the new form.
+    // Again with a fresh file: dead after the commit, it has the new form.
     fs::copy(FIRST_FORM, &file).unwrap();
     for rest in ["state.db-wal", "state.db-shm"] {
         fs::remove_file(state.join(rest)).ok();
@@ -109,7 +109,7 @@ fn o05_an_older_version_over_an_upload_under_way_touches_nothing_and_the_newer_o
     world.launch();
     until("the node has stored it", || (!tree::staged(&world.emulator).is_empty()).then_some(()));
     world.take_service().kill();
-    // To an older program this file is from the future.
+    // An older program takes this file for one from the future.
     let file = world.path("state/state.db");
     let set_form = |change: i64| {
         let db = Connection::open(&file).unwrap();

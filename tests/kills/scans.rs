@@ -1,4 +1,4 @@
-//! K16: a look that is cut short decides nothing.
+//! K16: nothing is decided because of a look that is cut short.
 
 use std::fs;
 
@@ -19,7 +19,7 @@ fn filled() -> Machine {
     world
 }
 
-/// The service dies when its look comes to this folder.
+/// Lets the service die when its look reaches this folder.
 fn dies_at_folder(world: &mut Machine, nth: usize) {
     world.environment = vec![("FAILPOINTS", format!("scan:folder={}*off->return", nth - 1))];
     world.launch();
@@ -27,7 +27,7 @@ fn dies_at_folder(world: &mut Machine, nth: usize) {
     world.environment.clear();
 }
 
-/// What would take something away from its place.
+/// The calls that would remove something from its place.
 fn removing(calls: &[String]) -> Vec<&String> {
     let removing = ["file/rm.cgi", "file/mv.cgi", "folder/mv.cgi", "folder/rm.cgi"];
     calls.iter().filter(|call| removing.contains(&call.as_str())).collect()
@@ -54,7 +54,7 @@ fn k16_a_look_that_dies_early_or_late_removes_nothing_and_the_next_removes_what_
     for nth in [FOLDERS / 10, FOLDERS * 9 / 10] {
         let mut world = filled();
         world.run(&["sync"]).expect(0);
-        // What is gone is seen before the death and after it.
+        // Removed files are seen before the death and after it.
         for gone in ["00/file", "01/file", "38/file", "39/file"] {
             fs::remove_file(world.source("photos").join(gone)).unwrap();
         }

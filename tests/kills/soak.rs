@@ -1,18 +1,17 @@
-//! The soak: for as long as is asked, random work, faults of the service and ends of the process,
-//! with the limits in force on a clock that runs ten times faster, or as `FICHIERD_TIME_SCALE`
-//! says: on a busy machine a fast one shows how busy that is, and not how many of the calls are
-//! used.
+//! The soak: for a given time, random work, faults of the service and ends of the process, with the
+//! limits in force, on a clock that runs ten times faster, or by the factor `FICHIERD_TIME_SCALE`.
+//! On a busy machine a fast clock shows how busy it is, and not how many of the calls are used.
 //!
 //! ```text
 //! FICHIERD_SOAK_MINUTES=6 FICHIERD_SEED=1 \
 //!   cargo test -p fichierd --features failpoints --test kills -- --ignored --nocapture soak
 //! ```
 //!
-//! Rounds of: work under faults; an end of the faults, after which disk and account have to be
-//! equal; a look at memory and descriptors of the process at rest; and a backlog of small things,
-//! in which nearly all calls have to be used that the pace allows. In the first half of the time
-//! two of three rounds end the process, by SIGTERM or SIGKILL, while it works; in the second half
-//! it lives on, so that what grows is seen to grow.
+//! A round consists of work under faults; the end of the faults, after which disk and account have
+//! to be equal; a look at memory and descriptors of the process at rest; and a backlog of small
+//! files, in which nearly all calls have to be used that the pace allows. In the first half of the
+//! time two of three rounds end the process, by SIGTERM or SIGKILL, while it works; in the second
+//! half it lives on, so that growth shows.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -28,23 +27,23 @@ use rustix::process::{Pid, Signal};
 use crate::PROGRAM;
 use crate::workload::Workload;
 
-/// By how much the clock is faster.
+/// The factor by which the clock is faster.
 fn time_scale() -> u64 {
     setting("FICHIERD_TIME_SCALE").unwrap_or(10)
 }
 
-/// What can be read of a process.
+/// The resources of a process.
 #[derive(Clone, Copy, Debug)]
 struct Use {
     resident_kib: u64,
     descriptors: usize,
-    /// Those that it made itself, such as one for each upload under way.
+    /// Threads that it made itself, such as one for each upload under way.
     threads: usize,
-    /// Those of the runtime, which keeps as many as it once needed at one time.
+    /// Threads of the runtime, which keeps as many as it once needed at one time.
     pooled_threads: usize,
 }
 
-/// More than this were never needed at one time with one mirror.
+/// The number of runtime threads that one mirror ever needed at one time; more fail the test.
 const POOLED_THREADS: usize = 48;
 
 impl Use {
@@ -75,7 +74,7 @@ fn converge(world: &Machine, round: u64) {
     }
 }
 
-/// Something that the service does wrong, for a while.
+/// A fault of the service, for a while.
 fn fault(random: &mut Random, floods: bool) -> Fault {
     let endpoints =
         ["upload.cgi", "end.pl", "file/mv.cgi", "folder/mkdir.cgi", "folder/ls.cgi", "*"];
@@ -95,12 +94,12 @@ fn fault(random: &mut Random, floods: bool) -> Fault {
     Fault { times: 1 + usize::try_from(random.below(3)).unwrap(), ..Fault::once(on, action) }
 }
 
-/// How many in a thousand of the calls were used that the pace allows.
+/// The share of the calls that were used, in thousandths of those that the pace allows.
 #[derive(Clone, Copy, Debug)]
 struct Used {
-    /// Of the whole backlog. On a busy machine it says how busy that is.
+    /// The share over the whole backlog. On a busy machine it tells how busy that is.
     on_average: u64,
-    /// Of the hundred calls in which it were most.
+    /// The share over the hundred calls in which it was highest.
     at_best: u64,
 }
 
@@ -113,11 +112,12 @@ fn backlog(world: &Machine, round: u64) -> Used {
     let mark = world.emulator.calls();
     converge(world, round);
     let calls = world.emulator.requests().split_off(mark);
-    // So that what is watched stays as much as it is.
+    // Removed again, so that the number of watched folders stays the same.
     fs::remove_dir_all(folder).unwrap();
-    // Without what was done at rest before, and without the last few, which wait for each other.
+    // The calls without the earlier work at rest, and without the last few, which wait for each
+    // other.
     let at_ms: Vec<u64> = calls.iter().skip(5).map(|call| call.at_ms).take(280).collect();
-    // What the configuration of a world allows, on its clock.
+    // The calls that the configuration of a world allows, on its clock.
     let per_second = 2 * time_scale();
     let used = |window: &[u64]| {
         let possible = (window[window.len() - 1] - window[0]) * per_second / 1000;
@@ -142,7 +142,8 @@ fn soak_of_random_work_faults_and_ends_breaks_no_rule_and_grows_nowhere() {
     world.start();
     while began.elapsed() < Duration::from_secs(60 * minutes) {
         let ends_it = began.elapsed() < Duration::from_secs(30 * minutes) && round % 3 > 0;
-        // A flood makes the pace slower for a day: only when there is nothing more to measure.
+        // A flood makes the pace slower for a day, so it comes only when there is nothing more to
+        // measure.
         let floods = began.elapsed() > Duration::from_secs(45 * minutes);
         let work_for = Duration::from_secs(10);
         let working = Instant::now();
@@ -178,7 +179,7 @@ fn soak_of_random_work_faults_and_ends_breaks_no_rule_and_grows_nowhere() {
         assert!(used.is_none_or(|used| used.at_best >= 950), "round {round}: {used:?}");
         shares.extend(used.map(|used| used.on_average));
         life.push(now);
-        // The first rounds fill caches; then nothing grows.
+        // The first rounds fill caches; after that nothing grows.
         if let [_, second, .., last] = life.as_slice() {
             let bound = second.resident_kib * 5 / 4 + 8 * 1024;
             assert!(last.resident_kib <= bound, "memory grows: {life:#?}");
@@ -188,7 +189,7 @@ fn soak_of_random_work_faults_and_ends_breaks_no_rule_and_grows_nowhere() {
         }
         round += 1;
     }
-    // One round in four may have been disturbed by what else the machine does.
+    // One round in four may have been disturbed by other work of the machine.
     shares.sort_unstable();
     let undisturbed = &shares[shares.len() / 4..];
     assert!(undisturbed.iter().all(|share| *share >= 950), "calls used: {shares:?} ‰");

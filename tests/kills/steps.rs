@@ -1,7 +1,7 @@
 //! K01 to K15: every step of every kind of change.
 //!
-//! Of an upload nothing is on disk before it has its id, so that K02 is the same moment as K01
-//! for it; what is asked of the service in one call has its intent on disk first.
+//! An upload has nothing on disk before it has its id, so that K02 is the same moment as K01 for
+//! it; a single call has its intent on disk first.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::PROGRAM;
 use crate::case::{Came, Case, Death, at, each};
 use crate::change::Change::{self, *};
 
-/// Those that send bytes.
+/// The changes that send bytes.
 const SENDING: [Change; 5] = [NewFile, Batch, Replace, ReplaceForGood, MakeFolders];
 
 fn sent_once(case: Case, came: &Came) {
@@ -97,7 +97,7 @@ fn k08_killed_after_the_result_nothing_is_sent_again() {
 fn k09_killed_before_files_are_put_in_place_each_is_put_there_once() {
     at(&["upload:arrived"], &SENDING, |case, came| {
         sent_once(case, came);
-        // One a folder, besides what is retired and the copy of the records.
+        // One for each folder, besides those for retired files and the copy of the records.
         if matches!(case.change, NewFile | MakeFolders) {
             assert_eq!(came.count("file/mv.cgi"), 1, "{case}: {:?}", came.calls);
         }

@@ -1,4 +1,4 @@
-//! Somebody who works in the watched folder, at random, and again the same from the same seed.
+//! Random work in the watched folder, the same from the same seed.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use fichier_testkit::random::Random;
 
-/// More files than this are not kept: then more is deleted than made.
+/// The largest number of files; beyond it more are deleted than made.
 const MOST_FILES: usize = 1_200;
 
 pub struct Workload {
@@ -15,7 +15,7 @@ pub struct Workload {
     files: Vec<PathBuf>,
     folders: Vec<PathBuf>,
     fresh: u64,
-    /// Bytes that may have to be sent for what was done: each new content as a whole, once.
+    /// Bytes that the work may make necessary to send: each new content as a whole, once.
     pub written: u64,
 }
 
@@ -32,7 +32,7 @@ impl Workload {
         }
     }
 
-    /// Does one thing.
+    /// Carries out one random change.
     pub fn step(&mut self) {
         let kind = self.random.below(100);
         if self.files.is_empty() || kind < 35 && self.files.len() < MOST_FILES {

@@ -1,7 +1,7 @@
 //! Carries out operations on the watched folder.
 //!
-//! Whatever an operation names is looked up on the disk as it is now; one that has no subject
-//! there does nothing.
+//! The subject of an operation is looked up on the disk as it is now; an operation without a
+//! subject does nothing.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, FileTimes};
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::operations::{Content, Operation};
 
-/// Names that make trouble somewhere, and plain ones that meet each other often.
+/// Names that are difficult somewhere, and plain ones that meet each other often.
 const NAMES: [&[u8]; 20] = [
     b"a",
     b"b",
@@ -35,7 +35,7 @@ const NAMES: [&[u8]; 20] = [
     &[b'"'; 120],
 ];
 
-/// What is there when a story begins.
+/// The files at the beginning of a story.
 const FIRST: [(&str, &str); 7] = [
     ("one/a", "AAA"),
     ("one/b", "first b"),
@@ -46,7 +46,7 @@ const FIRST: [(&str, &str); 7] = [
     ("d", "AAA"),
 ];
 
-/// How deep folders may lie: deeper ones go to the top.
+/// The depth of the deepest folder; folders that would be deeper go to the top.
 const MAX_DEPTH: usize = 3;
 
 /// A file that no operation touches: a source that becomes empty waits for a person.
@@ -55,7 +55,7 @@ const ANCHOR: &str = "anchor";
 /// The watched folder.
 pub struct Disk {
     root: PathBuf,
-    /// Makes each new content another one.
+    /// Counts the contents, so that each new one differs from the others.
     fresh: u64,
 }
 
@@ -107,7 +107,7 @@ impl Disk {
         pick(&self.folders()[1..], number)
     }
 
-    /// A path in some folder; what it names may be there or not.
+    /// A path in some folder; nothing need be there.
     fn place(&self, folder: u8, name: u8) -> PathBuf {
         let shallow: Vec<PathBuf> = self
             .folders()
@@ -130,9 +130,9 @@ impl Disk {
         }
     }
 
-    /// Does what the operation says, if it is one for the disk.
+    /// Carries out the operation, if it is one for the disk.
     pub fn apply(&mut self, operation: &Operation) {
-        // A missing subject ends an operation early: there is nothing to do then.
+        // A missing subject ends an operation early.
         let _nothing_to_do = self.try_apply(operation);
     }
 
@@ -163,7 +163,7 @@ impl Disk {
             Operation::Link { folder, name } => {
                 let path = self.place(*folder, *name);
                 free_or_file(&path)?;
-                // A file becomes a link in one step for those who look.
+                // A reader sees the file become a link in one step.
                 let _absent = fs::remove_file(&path);
                 std::os::unix::fs::symlink("somewhere else", path).unwrap();
             }
@@ -292,7 +292,7 @@ fn pick(all: &[PathBuf], number: u8) -> Option<PathBuf> {
     all.get(usize::from(number) % all.len().max(1)).cloned()
 }
 
-/// `name` with something after it; a name can be too long for that.
+/// `name` with a suffix; `None` if that is too long for a name.
 fn with_suffix(path: &Path, suffix: &str) -> Option<PathBuf> {
     let mut name: OsString = path.file_name()?.to_owned();
     name.push(suffix);

@@ -1,12 +1,12 @@
-//! After any sequence of changes, cycles, faults and deaths, is the remote equal to the disk?
+//! After any sequence of changes, cycles, faults and deaths the remote is equal to the disk.
 //!
-//! A story is told to a mirror operation by operation; at its end the faults stop, the mirror
-//! comes to rest, and then everything must be in its place, nothing lost, no rule of the service
-//! broken, and a further cycle must find nothing to do. Each moment at which it was at rest before
-//! can be restored exactly as it was.
+//! A story is told to a mirror operation by operation. At its end the faults stop and the mirror
+//! settles; then every file must be in its place, none lost, no rule of the service broken, and a
+//! further cycle must find nothing to do. Each moment at which the mirror had settled before can be
+//! restored exactly as it was.
 //!
-//! The same stories every time. For others: `MODEL_SEED=7 MODEL_CASES=500 cargo test --test
-//! model`.
+//! The stories are the same in every run. For others: `MODEL_SEED=7 MODEL_CASES=500 cargo test
+//! --test model`.
 
 #![allow(missing_docs, unreachable_pub, reason = "tests are their own documentation")]
 #![allow(clippy::disallowed_methods, reason = "here the folder is ours to change")]
@@ -20,13 +20,13 @@ mod disk;
 mod operations;
 mod teller;
 
-/// Told in the normal run; more on request.
+/// The number of stories in the ordinary run; `MODEL_CASES` changes it.
 const CASES: u32 = 40;
 
-/// Which ones.
+/// The seed of these stories.
 const SEED: u64 = 1;
 
-/// Operations in the longest story.
+/// The number of operations in the longest story.
 const LONGEST: usize = 30;
 
 #[test]

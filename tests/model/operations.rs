@@ -1,12 +1,12 @@
-//! What may happen to a mirror: to its disk, to its cycles, to the service.
+//! The operations of a story: on the disk of a mirror, on its cycles, on the service.
 //!
-//! Operations name their subjects by number, modulo what there is when they are carried out, so
-//! that a sequence stays meaningful when it is cut down to the part that fails.
+//! Operations name their subjects by number, modulo the count of subjects at that time, so that a
+//! sequence stays meaningful when it is cut down to the part that fails.
 
 use fichier_emulator::NameTaken;
 use proptest::prelude::*;
 
-/// One thing that happens.
+/// One operation.
 #[derive(Clone, Debug)]
 pub enum Operation {
     Write {
@@ -29,7 +29,7 @@ pub enum Operation {
     Append {
         file: u8,
     },
-    /// Onto whatever file has that name.
+    /// Replaces the file of that name, if there is one.
     RenameFile {
         file: u8,
         folder: u8,
@@ -67,7 +67,7 @@ pub enum Operation {
         folder: u8,
         name: u8,
     },
-    /// A file and its twin in other case.
+    /// A file and its twin whose name differs in case only.
     CaseTwins {
         folder: u8,
         content: Content,
@@ -97,15 +97,15 @@ pub enum Operation {
         name: u8,
     },
     Cycle,
-    /// The faults stop, the mirror comes to rest: a moment to come back to.
+    /// The faults stop and the mirror settles: a moment that can be restored later.
     Settle,
-    /// A cycle over these paths and nothing else; a number past the files means one that is gone.
+    /// A cycle over these paths alone; a number past the files means one that is gone.
     CycleOver {
         files: Vec<u8>,
     },
     Restart,
-    /// The process dies in its `after`th call, before or after the service has carried it out;
-    /// then it starts again.
+    /// The process dies in its `after`th call, before or after the service has carried it out; then
+    /// it starts again.
     Kill {
         after: u8,
         carried_out: bool,
@@ -117,7 +117,7 @@ pub enum Operation {
     },
 }
 
-/// How a request goes wrong.
+/// The way in which a request fails.
 #[derive(Clone, Copy, Debug)]
 pub enum Spoiling {
     LoseReply,
@@ -150,23 +150,23 @@ pub enum Habit {
     LinksWorkLate,
 }
 
-/// What a file holds.
+/// The content of a file.
 #[derive(Clone, Copy, Debug)]
 pub enum Content {
     /// One of a few contents that come up again and again, and share sizes.
     Known(u8),
-    /// Never seen before.
+    /// A content that was never seen before.
     New { length: u8 },
     /// Large enough to be worth a copy on the service.
     Large(u8),
 }
 
-/// Everything that happens, and what the service does when a name is taken.
+/// One story: its operations, and the behaviour of the service when a name is taken.
 #[derive(Clone, Debug)]
 pub struct Story {
     pub name_taken: NameTaken,
     pub habit: Habit,
-    /// The service was asked about its habits before.
+    /// The service was asked about its habits before the story.
     pub is_probed: bool,
     pub keep_versions: bool,
     pub operations: Vec<Operation>,

@@ -1,4 +1,4 @@
-//! Tells a story to a mirror, and looks at how it ended.
+//! Tells a story to a mirror, and checks its end.
 
 use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt as _;
@@ -19,19 +19,20 @@ use fichierd::remote::probe::probe;
 use crate::disk::Disk;
 use crate::operations::{Habit, Operation, Spoiling, Story};
 
-/// A mirror that needs more cycles than this to come to rest goes round in circles.
+/// The largest number of cycles until a mirror must have settled; one that needs more never will.
 const MAX_CYCLES: usize = 25;
 
-/// The longest that a lock of the service may keep a mirror waiting, on the clock.
+/// The longest that a lock of the service may keep a mirror waiting, on the clock; a longer one
+/// fails the test.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What the service shows, or knows, late comes after this; in its own time.
+/// The delay, in the service's time, after which it shows or knows things late.
 const LATE: Duration = Duration::from_secs(90);
 
-/// A call that is never answered.
+/// The delay of a call that is never answered.
 const FOREVER: Duration = Duration::from_secs(600);
 
-/// Something did not end as it should.
+/// An error tells which expectation failed.
 type Outcome<T = ()> = Result<T, String>;
 
 pub async fn tell(story: &Story) -> Outcome {
@@ -93,7 +94,7 @@ struct Teller {
     disk: Disk,
     /// Every content that was ever visible in the target.
     shown: BTreeSet<Vec<u8>>,
-    /// The moments at which the mirror was at rest, and the tree as it was then.
+    /// The moments at which the mirror had settled, and the tree as it was then.
     settled: Vec<(Moment, Vec<String>)>,
 }
 
@@ -124,14 +125,14 @@ impl Teller {
         Ok(self)
     }
 
-    /// Notes how everything is, and lets an hour go by.
+    /// Remembers the tree as it is, and lets an hour go by.
     fn remember_tree(&mut self) {
         let tree = describe(self.world.source());
         self.settled.push((self.world.moment(), tree));
         self.world.later(1);
     }
 
-    /// Some files that are there, and the folder of each that is not.
+    /// Some files that exist, and the folder of each that does not.
     fn due(&self, numbers: &[u8]) -> Due {
         let files = self.disk.files();
         let path = |number: &u8| {
@@ -215,7 +216,7 @@ impl Teller {
             }
             check(cycles < MAX_CYCLES && Instant::now() < deadline, || {
                 let (report, trouble) = (&end.report, &end.trouble);
-                format!("the mirror does not come to rest: {report:?} {trouble:?} {is_dirty}")
+                format!("the mirror does not settle: {report:?} {trouble:?} {is_dirty}")
             })?;
         }
     }
@@ -223,7 +224,7 @@ impl Teller {
     /// A restore of any settled moment equals the tree of that moment.
     async fn look_back(&mut self, story: &Story) -> Outcome {
         self.remember_tree();
-        // What is not kept, or was overwritten by the service, cannot come back.
+        // Contents that are not kept, or that the service overwrote, cannot come back.
         let kept = story.keep_versions && story.name_taken != NameTaken::Overwrite;
         let from = if kept { 0 } else { self.settled.len() - 1 };
         for (moment, original) in &self.settled[from..] {
@@ -242,7 +243,7 @@ impl Teller {
         Ok(())
     }
 
-    /// Everything that must hold of a mirror at rest.
+    /// Checks everything that must hold of a settled mirror.
     fn look(&self, story: &Story) -> Outcome {
         let violations = self.world.emulator.violations();
         check(violations.is_empty(), || format!("rules were broken: {violations:#?}"))?;
