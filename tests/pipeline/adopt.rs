@@ -97,7 +97,7 @@ async fn adopted_files_are_never_removed_even_if_nothing_is_kept() {
     world.settle().await;
     world.assert_mirrored();
     assert_eq!(world.versions().len(), 3);
-    // What we sent ourselves goes at once.
+    // Files that we sent ourselves go at once.
     world.write("a/edited", "a third content");
     world.settle().await;
     assert_eq!(world.versions().len(), 3);

@@ -27,7 +27,7 @@ async fn an_edit_of_the_same_size_costs_five_calls_and_keeps_the_old_copy() {
     let mut world = Bench::new().await;
     world.write("a.txt", "one");
     world.settle().await;
-    // Once in the life of a state file the service is asked what it does with taken names.
+    // The service is asked once in the life of a state file what it does with taken names.
     world.write("a.txt", "two");
     world.settle().await;
 

@@ -39,7 +39,7 @@ async fn files_of_two_folders_swap_their_places_by_the_hundred() {
     assert_eq!(world.versions(), []);
 }
 
-/// The file to step aside kept its name, and the other one's record took the place of its own.
+/// The file that was to step aside kept its name, and the other one's record replaced its own.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_swap_of_which_the_service_refuses_the_first_step_is_done_in_the_next_cycle() {
     let mut world = Bench::new().await;
@@ -176,7 +176,7 @@ async fn files_that_the_service_says_nothing_about_are_not_taken_for_removed() {
     world.assert_mirrored();
 }
 
-/// The service said that it knows no such file, of files that it had taken a moment before. They
+/// The service said that it knows no such file, about files that it had taken a moment before. They
 /// were sent again, and the first ones stayed in the staging folder.
 #[tokio::test(flavor = "multi_thread")]
 async fn files_that_are_not_known_right_after_their_upload_are_put_in_place_later() {
@@ -191,8 +191,8 @@ async fn files_that_are_not_known_right_after_their_upload_are_put_in_place_late
     world.assert_mirrored();
 }
 
-/// Both moved under their old names and took each other's; where names must be free, neither got
-/// its own, and the records said that they had.
+/// Both moved under their old names and took each other's; if names must be free, neither got its
+/// own, and the records said that they had.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_files_swap_their_names_while_their_folder_is_renamed() {
     for name_taken in [NameTaken::Duplicate, NameTaken::Refuse, NameTaken::Overwrite] {
@@ -210,8 +210,8 @@ async fn two_files_swap_their_names_while_their_folder_is_renamed() {
     }
 }
 
-/// The name of one was shortened, and nobody saw that the folder had a file of that name: it was
-/// overwritten on the way.
+/// The name of one was shortened, and the program did not see that the folder had a file of that
+/// name: it was overwritten on the way.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_of_a_long_name_passes_another_of_the_same_name_when_it_is_moved_and_renamed() {
     for name_taken in [NameTaken::Duplicate, NameTaken::Refuse, NameTaken::Overwrite] {

@@ -60,7 +60,7 @@ async fn approved_removals_go_and_hold_nothing_afterwards() {
     world.settle().await;
     world.assert_mirrored();
     assert_eq!(world.versions().len(), 12);
-    // An approval is for what was asked, not for the future.
+    // An approval is for the removals that were asked for, not for later ones.
     remove(&world, 12..18);
     assert!(world.cycle().await.outcome.held.is_some());
 }
@@ -176,7 +176,8 @@ async fn what_a_new_exclude_covers_stays_and_is_pruned_only_when_told() {
     world.settle().await;
     assert_eq!(world.remote().len(), 4);
     assert_eq!(world.versions().len(), 0);
-    // Taken away again: what is on disk is managed again, what is gone stays until it is pruned.
+    // The pattern is removed again: files on disk are managed again, and missing ones stay until
+    // they are pruned.
     let mut world = world.restart_with(|config| config.exclude = Vec::new());
     world.settle().await;
     assert_eq!(world.remote().len(), 4);
@@ -212,7 +213,7 @@ async fn with_nothing_kept_deleted_files_and_folders_are_removed() {
     assert_eq!(world.remote_folders(), Vec::<String>::new());
 }
 
-/// The record that the file is empty now took the place of the one that knew of its copy.
+/// The record that the file is empty now replaced the one that knew of its copy.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_emptied_file_whose_copy_the_service_does_not_let_go_at_first_is_let_go_later() {
     let mut world = Bench::with(|_| {}, |config| config.keep = Keep::None).await;
@@ -230,7 +231,7 @@ async fn an_emptied_file_whose_copy_the_service_does_not_let_go_at_first_is_let_
     world.assert_mirrored();
 }
 
-/// The service said that it knows no such file, and the copy stayed at its path on nobody's record:
+/// The service said that it knows no such file, and the copy stayed at its path without a record:
 /// the next one got another name beside it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_that_is_there_though_the_service_denies_it_is_retired_later() {

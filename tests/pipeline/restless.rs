@@ -12,14 +12,14 @@ use std::time::{Duration, SystemTime};
 use fichier_state::RelPath;
 use fichier_testkit::Bench;
 
-/// Changes a file as fast as it can, until it is told to stop.
+/// Changes a file as fast as it can, until it is told to stop. `write` gets another number each
+/// time.
 struct Writer {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<()>,
 }
 
 impl Writer {
-    /// `write` is given a number that is another one each time.
     fn start(path: PathBuf, write: fn(&File, u64)) -> Writer {
         let stop = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&stop);
@@ -30,7 +30,7 @@ impl Writer {
             while !seen.load(Ordering::Relaxed) {
                 number += 1;
                 write(&file, number);
-                // Nobody listens after the first time.
+                // The receiver is gone after the first time.
                 let _ended = begun.send(());
                 std::thread::yield_now();
             }
@@ -45,12 +45,12 @@ impl Writer {
     }
 }
 
-/// Grows by one byte. So slowly that it stays small however long the test takes.
+/// Grows by one byte, so slowly that it stays small however long the test takes.
 fn append(file: &File, number: u64) {
     file.write_at(b"+", SIZE + number).unwrap();
 }
 
-/// Another byte in place, and another time: the size stays.
+/// Writes another byte in place, with another time: the size stays.
 fn overwrite(file: &File, number: u64) {
     file.write_at(&number.to_le_bytes(), 0).unwrap();
     file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_nanos(number)).unwrap();

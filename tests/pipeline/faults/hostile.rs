@@ -60,7 +60,7 @@ async fn h08_a_failing_front_end_leaves_open_what_was_done_and_all_ends_as_on_di
                 world.emulator.inject(Fault::once(endpoint, action));
                 ends_as_on_disk(&mut world).await;
                 if done {
-                    // What was taken is not sent again.
+                    // Files that the service has taken are not sent again.
                     assert_eq!(world.emulator.bytes_received() - bytes, 10, "{endpoint}: {status}");
                 }
             });
@@ -181,7 +181,7 @@ async fn h12_redirects_are_followed_nowhere_by_no_call() {
                 let calls = world.emulator.calls();
                 world.emulator.inject(Fault::always(endpoint, Action::RedirectTo(to)));
                 let end = world.cycle().await;
-                // Where `end.pl` tells nothing, the staging folder does.
+                // If `end.pl` tells nothing, the staging folder does.
                 let goes_on = endpoint == "end.pl";
                 let is_said = end.trouble.is_some() || end.report.problems > 0;
                 assert!(is_said || goes_on, "{endpoint}: {end:?}");

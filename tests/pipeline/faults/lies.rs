@@ -11,7 +11,7 @@ use fichierd::mirror::Trouble;
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const MINUTES: Duration = Duration::from_secs(6 * 60);
 
-/// What is done on disk, and the call that lies about it.
+/// A change on disk, and the call whose reply is false.
 type Change = (&'static str, fn(&Bench));
 
 async fn with_changes(audit: Option<Duration>) -> Bench {
@@ -23,7 +23,7 @@ async fn with_changes(audit: Option<Duration>) -> Bench {
     world
 }
 
-/// A week of looks at the target, and a second look at all that was doubtful.
+/// Lets a week pass, with its looks at the target and second looks at everything doubtful.
 async fn week(world: &mut Bench) {
     for _ in 0..7 {
         world.pass(DAY);
@@ -64,7 +64,7 @@ async fn u11_an_upload_holds_at_most_five_hundred_files() {
     let mut world = Bench::new().await;
     world.write_many((0..1_001).map(|n| format!("folder-{}/file-{n:04}", n % 3)));
     world.settle().await;
-    // More than 500 in one would be a violation.
+    // More than 500 files in one call would be a violation.
     world.assert_mirrored();
     let uploads = world.emulator.requests().into_iter().filter(|r| r.endpoint == "upload.cgi");
     let counts: Vec<usize> = uploads.map(|upload| upload.links).collect();
@@ -75,7 +75,7 @@ async fn u11_an_upload_holds_at_most_five_hundred_files() {
 #[tokio::test(flavor = "multi_thread")]
 async fn u11_an_upload_is_no_more_than_a_minute_of_the_measured_bandwidth() {
     let mut world = Bench::new().await;
-    // A minute of that is less than the least that a batch may hold, 16 MiB.
+    // A minute of that speed is less than the smallest bound of a batch, 16 MiB.
     world.shared.state.write(|w| w.set_note("bandwidth", Some("1000"))).unwrap();
     for n in 0..4 {
         world.write(&format!("file-{n}"), vec![n; 5 << 20]);
@@ -135,7 +135,7 @@ async fn u17_a_node_that_knows_nobody_is_not_sent_the_files_again_and_again() {
         let end = world.cycle().await;
         assert!(matches!(end.trouble, Some(Trouble::Refused(_))), "{:?}", end.trouble);
     }
-    // One for each look, which is one an hour.
+    // One call for each look; there is a look every hour.
     assert!(world.asked("upload.cgi") - uploads <= 3);
     assert!(!world.emulator.files().iter().any(|file| file.anonymous));
     world.emulator.clear_faults();
@@ -175,7 +175,7 @@ async fn x07_a_file_that_the_host_removes_at_once_is_not_sent_for_ever() {
     while !given_up(&world) {
         assert!(std::time::Instant::now() < deadline, "{:?}", world.problems());
         world.cycle().await;
-        // Asking for what is gone without a pause would lead to a ban.
+        // Asking for missing files without a pause would lead to a ban.
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(world.asked("upload.cgi") - uploads, 3);
@@ -205,8 +205,8 @@ async fn x08_a_listing_that_wrongly_shows_a_part_is_not_believed() {
     }
 }
 
-/// A listing alone tells what became of files whose links changed, and of a copy or a folder when
-/// the reply was lost: they were sent, or made, a second time.
+/// A listing alone tells the fate of files whose links changed, and of a copy or a folder whose
+/// reply was lost: they were sent, or made, a second time.
 #[tokio::test(flavor = "multi_thread")]
 async fn x08_what_a_listing_wrongly_does_not_show_once_is_not_taken_for_gone() {
     type Case = (fn(&Bench), Fault, usize);
@@ -219,7 +219,7 @@ async fn x08_what_a_listing_wrongly_does_not_show_once_is_not_taken_for_gone() {
             Fault::once("file/mv.cgi", Action::DoItThenReset),
             0,
         ),
-        // Shown in its new folder, where it is not, and in its old one.
+        // It is shown in its new folder, where it is not, and in its old one.
         (|w| w.rename("f/a", "g/a"), Fault::once("file/mv.cgi", Action::Partial(0)), 1),
         (
             |w| w.write("g/copy", vec![7; 5 << 20]),

@@ -12,7 +12,7 @@ use fichierd::mirror::Trouble;
 
 use super::wire::{BlackHole, OneRequestEach};
 
-/// Without a byte for so long, a connection is given up.
+/// The time without a byte after which a connection is given up.
 const STALL: Duration = Duration::from_millis(300);
 
 async fn with_changes(mut world: Bench) -> Bench {
@@ -24,7 +24,8 @@ async fn with_changes(mut world: Bench) -> Bench {
     world
 }
 
-/// A cycle that does not reach the service: why, for people. Nothing has changed there.
+/// Runs a cycle that does not reach the service, and returns the cause in words. Nothing has
+/// changed there.
 async fn unreachable(world: &mut Bench) -> String {
     let (calls, before) = (world.emulator.calls(), world.remote());
     let end = world.cycle().await;
@@ -48,7 +49,7 @@ fn through(world: &Bench, proxy: ProxyHabit) {
 #[tokio::test(flavor = "multi_thread")]
 async fn h01_a_name_that_does_not_resolve_or_an_answer_that_never_comes_is_waited_out() {
     for habit in [ProxyHabit::NoSuchHost, ProxyHabit::Silence] {
-        // Connections are kept, so each line is a new client's.
+        // Connections are kept, so each case has a client of its own.
         let mut world = with_changes(Bench::over_tls().await).await.restart();
         world.reach(&Way::stalling(STALL));
         through(&world, habit);
@@ -118,7 +119,7 @@ async fn h04_headers_that_stall_are_given_up_at_every_call() {
 async fn h04_an_upload_that_stalls_is_given_up_and_arrives_once() {
     let mut world = with_changes(Bench::new().await).await;
     world.reach(&Way::stalling(STALL));
-    // More than the sockets take by themselves.
+    // More bytes than the sockets take by themselves.
     world.write("large", vec![7; 24 << 20]);
     world.emulator.inject(Fault::once("upload.cgi", Action::StallBody(1_000_000)));
     world.cycle().await;
@@ -126,7 +127,8 @@ async fn h04_an_upload_that_stalls_is_given_up_and_arrives_once() {
     goes_on(world).await;
 }
 
-/// The limit is on silence and not on time: neither is given up, though both take far longer.
+/// The limit is on silence and not on time: neither transfer is given up, though both take far
+/// longer.
 #[tokio::test(flavor = "multi_thread")]
 async fn h04_what_is_slow_but_moves_is_not_given_up() {
     let mut world = with_changes(Bench::new().await).await;
@@ -136,7 +138,7 @@ async fn h04_what_is_slow_but_moves_is_not_given_up() {
     world.write("large", vec![7; 10 << 20]);
     let (slot, upload) = ("upload/get_upload_server.cgi", "upload.cgi");
     let before = (world.asked(slot), world.asked(upload));
-    // About two and eight seconds.
+    // They take about two and eight seconds.
     world.emulator.inject(Fault::once(slot, Action::Trickle(20)));
     world.emulator.inject(Fault::once(upload, Action::ReadSlowly(1_200_000)));
     world.settle().await;
@@ -170,12 +172,12 @@ async fn h14_a_proxy_that_wants_a_password_and_a_captive_portal_are_waited_out()
     }
 }
 
-/// Where the page comes from the service's own address, as on a line in the clear.
+/// The page comes from the service's own address, as on a line without TLS.
 #[tokio::test(flavor = "multi_thread")]
 async fn h14_the_page_of_a_portal_in_every_reply_removes_and_doubles_nothing() {
     let world = with_changes(Bench::new().await).await;
     let before = world.remote();
-    // What is there has to be found by listings.
+    // The files there have to be found by listings.
     let mut world = world.lose_state();
     let page = "<html><body>Welcome. Please log in.</body></html>".to_owned();
     world.emulator.inject(Fault::always("*", Action::Html(200, page)));

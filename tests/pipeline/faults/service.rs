@@ -8,7 +8,7 @@ use fichier_emulator::{Action, Fault, NameTaken, Rules};
 use fichier_testkit::{Bench, TARGET};
 use fichierd::mirror::Trouble;
 
-/// A mirror with two files, of which one is changed and one more is there.
+/// A mirror with two files, one of which is changed, and a third that is new.
 async fn with_changes() -> Bench {
     let mut world = Bench::new().await;
     world.write_many(["folder/a".to_owned(), "folder/b".to_owned()]);

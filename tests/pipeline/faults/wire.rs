@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 /// service has ended an idle connection, and the client did not know yet.
 pub struct OneRequestEach {
     pub address: SocketAddr,
-    /// Requests that were cut off, unseen by the service.
+    /// The number of requests that were cut off, unseen by the service.
     pub cut: Arc<AtomicUsize>,
     relay: JoinHandle<()>,
 }
@@ -80,7 +80,7 @@ pub struct Elsewhere {
 }
 
 impl Elsewhere {
-    /// On this address of the machine.
+    /// Listens on this address of the machine.
     pub async fn at(host: &str) -> Elsewhere {
         let listener = TcpListener::bind((host, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -94,7 +94,7 @@ impl Elsewhere {
         Elsewhere { address, visitors, door }
     }
 
-    /// How many came.
+    /// The number of connections that came.
     pub fn visitors(&self) -> usize {
         self.visitors.load(Ordering::Relaxed)
     }

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 
 pub const TIME_SCALE: u32 = 2_000;
 
-/// What lags behind must not be over before it is looked at, however busy the machine is.
+/// A delay that has not passed when the probe looks, however busy the machine is.
 const SLOW_SCALE: u32 = 100;
 
 pub async fn emulator(rules: impl FnOnce(&mut Rules)) -> Emulator {
@@ -136,7 +136,8 @@ async fn the_largest_batch_is_found_however_a_larger_one_is_treated() {
                 rules.batch_excess = excess;
             })
             .await;
-            // What is left after the search by halves may be too few to tell the last from it.
+            // The files left after the search by halves may be too few to tell the last answer from
+            // it.
             assert_eq!(is(habits.batch), Some(most), "{excess:?}");
         }
     }
@@ -179,7 +180,8 @@ async fn a_probe_that_dies_anywhere_is_cleaned_up_by_the_next_one() {
             emulator.clear_faults();
             let again = probe(&client, dir.path(), 7, &|_| {}).await.unwrap();
             assert!(again.stopped.is_none() && again.left.is_none(), "cut at {n}: {again:?}");
-            // What was sent with a wrong key is nobody's, and only its result tells how to remove it.
+            // A file that was sent with a wrong key belongs to no account, and only its result
+            // tells how to remove it.
             let files = emulator.files().into_iter().filter(|file| !file.anonymous);
             assert_eq!(files.collect::<Vec<_>>(), [], "cut at {n}");
             assert_eq!(emulator.folders(), Vec::<String>::new(), "cut at {n}");
@@ -265,7 +267,7 @@ async fn a_folder_that_mkdir_would_hide_is_found_and_what_is_in_it_adopted() {
         let mut world = probed(|rules| rules.on_folder_taken = switch).await;
         world.write("a/one", "one");
         world.settle().await;
-        // Somebody makes a folder after its parent was listed; then it appears here too.
+        // Another user makes a folder after its parent was listed; then it appears here too.
         world.emulator.add_file(&format!("{TARGET}/b"), "same", b"same");
         world.emulator.add_file(&format!("{TARGET}/b"), "theirs", b"theirs");
         let sent = world.emulator.bytes_received();

@@ -147,8 +147,8 @@ async fn a_story_ends_as_on_disk_whatever_happens_to_names_and_folders() {
     tell(&FOLDERS_AND_NAMES).await;
 }
 
-/// The service keeps other names than were asked for: the contents are all there once, and come
-/// to rest.
+/// The service keeps other names than were asked for: every content is there once, and the mirror
+/// settles.
 #[tokio::test(flavor = "multi_thread")]
 async fn names_that_the_service_composes_or_cuts_do_not_double_or_lose_a_file() {
     let cases: [Case; 2] = [

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::probe::{TIME_SCALE, assert_clean, client, emulator};
 
-/// What is told of an empty account, by question.
+/// The answers about an empty account, by question.
 async fn told(rules: impl FnOnce(&mut Rules)) -> BTreeMap<String, String> {
     let emulator = emulator(rules).await;
     let dir = TempDir::new().unwrap();
@@ -116,7 +116,7 @@ async fn what_cannot_be_removed_at_first_is_removed_when_its_link_works() {
     );
 }
 
-/// The trials come last, so that what they meet costs none of the answers that are of use.
+/// The trials come last, so that a failure in one of them costs no useful answer.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trial_that_locks_the_account_ends_the_probe_and_leaves_the_other_answers() {
     let emulator = emulator(|_| {}).await;

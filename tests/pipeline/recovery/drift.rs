@@ -63,8 +63,8 @@ async fn a_folder_removed_on_the_service_is_made_again_with_all_that_was_in_it()
     world.assert_mirrored();
 }
 
-/// A move there was tried with each cycle until the service locked the address; for a copy it was
-/// the source that was taken for lost, and sent again beside itself.
+/// A move there was tried with each cycle until the service locked the address. For a copy, the
+/// source was taken for lost, and sent again beside itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_moved_or_copied_into_a_folder_removed_on_the_service_makes_it_anew() {
     let changes: [fn(&Bench); 4] = [

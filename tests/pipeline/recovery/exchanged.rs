@@ -12,7 +12,7 @@ use fichierd::base::state::Access;
 use fichierd::mirror::{CycleEnd, Trouble};
 use tempfile::TempDir;
 
-/// What is seen at the source's path when another disk is mounted there: names and contents.
+/// The files at the source's path when another disk is mounted there: names and contents.
 fn disk(files: &[&str]) -> TempDir {
     let disk = TempDir::new().unwrap();
     for name in files {
@@ -28,8 +28,8 @@ fn exchange(one: &Path, other: &Path) {
     fs::rename(&aside, other).unwrap();
 }
 
-/// Runs a cycle; as soon as it has looked which folder the source is, and written the first
-/// thing down, another one is there.
+/// Runs a cycle; as soon as it has identified the source, and written the first row, another folder
+/// is mounted there.
 async fn cycle_with_exchange(world: &mut Bench, other: &Path) -> CycleEnd {
     let (source, other) = (world.source().to_owned(), other.to_owned());
     let is_done = AtomicBool::new(false);
@@ -51,7 +51,7 @@ fn assert_held_as_exchanged(end: &CycleEnd) {
     assert!(why.to_string().contains("became another one while it was looked at"), "{why}");
 }
 
-/// The disk was on record under the identity of the folder below it, and held from then on.
+/// The disk was recorded under the identity of the folder below it, and held from then on.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_is_mounted_during_the_first_cycle_is_mirrored_as_itself() {
     let mut world = Bench::new().await;
@@ -69,7 +69,7 @@ async fn a_disk_that_is_mounted_during_the_first_cycle_is_mirrored_as_itself() {
     world.assert_mirrored();
 }
 
-/// What lay below the mountpoint was sent as if it were on the disk.
+/// Files below the mount point were sent as if they were on the disk.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_is_unmounted_during_a_cycle_loses_and_gets_nothing() {
     let mut world = Bench::new().await;
@@ -77,7 +77,7 @@ async fn a_disk_that_is_unmounted_during_a_cycle_loses_and_gets_nothing() {
     world.settle().await;
     let before = world.remote();
     let below = disk(&["left"]);
-    // A start writes something down before it looks at what is in the source.
+    // A start writes a row before it looks at the contents of the source.
     let mut world = world.restart();
     let end = cycle_with_exchange(&mut world, below.path()).await;
     assert!(world.path("left").exists());
@@ -90,7 +90,7 @@ async fn a_disk_that_is_unmounted_during_a_cycle_loses_and_gets_nothing() {
 }
 
 /// Preparing the target wrote the row of the mirror back as it had been before: with the identity
-/// of an earlier look, or none, and any folder was taken for the source by the next cycle.
+/// of an earlier look, or none, and the next cycle took any folder for the source.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_source_is_recognised_by_outlasts_the_making_of_its_target() {
     let mut world = Bench::new().await;

@@ -12,7 +12,7 @@ use fichierd::mirror::Trouble;
 use fichierd::remote::claims::{self, MACHINE_NOTE, left_to_look_at};
 use tempfile::TempDir;
 
-/// Whatever changes something at the service but for the making of folders.
+/// Calls that change something at the service, except for making folders.
 fn changes(calls: &[String]) -> Vec<&String> {
     let only_looks = ["folder/ls.cgi", "folder/mkdir.cgi", "file/info.cgi"];
     calls.iter().filter(|call| !only_looks.contains(&call.as_str())).collect()
@@ -37,7 +37,7 @@ fn take_over(world: &Bench) {
 }
 
 /// A mirror that has gone on since its state was saved: edits, removals, renames, additions, a
-/// folder renamed and one removed. Nothing is kept as a version, so that what is removed is lost.
+/// folder renamed and one removed. No versions are kept, so that removed files are lost.
 async fn gone_on() -> (Bench, TempDir) {
     let mut world = Bench::with(|_| {}, |config| config.keep = Keep::None).await;
     let before = ["a/stays", "a/edited", "a/deleted", "a/renamed", "b/one", "b/c/two", "d/gone"];
@@ -51,7 +51,7 @@ async fn gone_on() -> (Bench, TempDir) {
     world.remove_tree("d");
     world.write("e/new", "new");
     world.write("other/c/also new", "also new");
-    // A new file where another was when the state was saved.
+    // A new file at the path that another one had when the state was saved.
     world.write("a/renamed", "another");
     world.settle().await;
     world.assert_mirrored();
@@ -91,7 +91,7 @@ async fn p09_a_machine_set_back_with_its_disk_ends_equal_to_the_disk() {
     world.write_many(before.iter().map(|path| (*path).to_owned()));
     let mut world = world.put_back_state(saved);
     world.settle().await;
-    // What was new since the snapshot is on nobody's record, and stays (X03).
+    // Files that are newer than the snapshot are on no record, and stay (X03).
     let (local, remote) = (world.local(), world.remote());
     for (path, content) in local {
         assert_eq!(remote.get(&path), Some(&content), "{path}");
@@ -154,7 +154,7 @@ async fn a_start_may_be_killed_at_each_request_and_ends_the_same() {
             world.settle().await;
             world.assert_mirrored();
             assert!(!is_doubted(&world));
-            // What is in doubt because of a crash is no second writer.
+            // Files in doubt because of a crash do not prove a second writer.
             let mut world = world.restart();
             assert!(world.cycle().await.trouble.is_none());
         }
@@ -193,7 +193,7 @@ async fn c08_a_copy_on_another_machine_is_refused_until_it_takes_over() {
         assert!(why.contains("another machine") && why.contains("--take-over photos"), "{why}");
     }
     assert_eq!(other.emulator.files(), files);
-    // Once it is known it costs no call, also after a start.
+    // A known result costs no call, also after a start.
     let mut other = other.restart();
     let before = other.emulator.calls();
     assert!(matches!(other.cycle().await.trouble, Some(Trouble::Held(_))));

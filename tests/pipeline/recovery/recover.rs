@@ -15,25 +15,25 @@ use fichierd::config::Keep;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-/// One operation on disk: what is there before, and what is done.
+/// One operation on disk: the files before it, and the change.
 #[derive(Clone, Copy)]
 struct Operation {
     before: fn(&Bench),
     change: fn(&Bench),
 }
 
-/// What happens at a request.
+/// The failure at a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     /// The process dies before the service does anything.
     Sent,
     /// The process dies when the service has done it, and before its reply.
     CarriedOut,
-    /// The network ends then, and the process goes on.
+    /// The network fails at that moment, and the process goes on.
     CutOff,
 }
 
-/// A service, and a mirror, other than the usual ones.
+/// The settings of a service and a mirror that differ from the usual ones.
 #[derive(Clone, Copy, Default)]
 struct Setting {
     on_name_taken: Option<NameTaken>,
@@ -119,7 +119,7 @@ async fn ends_at(setting: Setting, operation: Operation, n: usize, end: End) {
     }
 }
 
-/// What is there is known by the link that it has.
+/// Files are identified by their links.
 fn assert_all_on_record(world: &Bench) {
     let hidden = format!("{TARGET}/.fichierd");
     for file in world.emulator.files().into_iter().filter(|f| !f.path.starts_with(&hidden)) {
@@ -132,8 +132,8 @@ fn on_record(world: &Bench, link: &str) -> Option<Entry> {
     world.shared.state.read(|s| s.entry_of_url(&url)).unwrap()
 }
 
-/// At no moment is a path that stays without any content (T4), but for the time that its content
-/// waits under another name to be swapped.
+/// A path that stays is never without content (T4), except while its content waits under another
+/// name to be swapped.
 fn assert_nothing_is_lost(world: &Bench, before: &BTreeMap<String, Vec<u8>>) {
     let local = world.local();
     let there = world.visible();
@@ -143,7 +143,7 @@ fn assert_nothing_is_lost(world: &Bench, before: &BTreeMap<String, Vec<u8>>) {
     }
 }
 
-/// Every content that was there is there still, in its place, in another, or in the versions.
+/// Every earlier content still exists: in its place, in another, or in the versions.
 fn assert_kept(world: &Bench, before: &BTreeMap<String, Vec<u8>>, versions: usize) {
     let after = world.remote();
     let kept = world.versions();
@@ -325,7 +325,7 @@ async fn files_whose_links_change_on_the_way_arrive_whenever_the_process_dies() 
     survives_in(setting, operation).await;
 }
 
-/// It had its new link, and was looked for in its old folder only, where it was to go back to.
+/// It had its new link, and was looked for only in its old folder, where it was to go back to.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_moved_onto_another_is_there_once_whatever_link_it_has_by_then() {
     let operation = Operation {

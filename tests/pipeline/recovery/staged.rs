@@ -12,8 +12,8 @@ use fichier_testkit::{Bench, TARGET};
 use fichierd::base::state::Access;
 use fichierd::mirror::CycleEnd;
 
-/// Runs a cycle and ends it the hard way when its `n`th transaction (from 0) is on disk.
-/// Whether it came that far.
+/// Runs a cycle and kills it when its `n`th transaction (from 0) is on disk. Returns whether there
+/// were so many.
 async fn kill_after_transaction(world: &mut Bench, n: usize) -> bool {
     cycle_meeting(world, |_| {}, n).await.0
 }
@@ -39,15 +39,15 @@ async fn cycle_meeting(
     (written.load(Ordering::SeqCst) > n, end)
 }
 
-/// Names of what lies in the staging folder.
+/// The names of the files in the staging folder.
 fn staged(world: &Bench) -> Vec<String> {
     let staging = format!("{TARGET}/.fichierd/incoming");
     let files = world.emulator.files().into_iter();
     files.filter(|file| file.path.starts_with(&staging)).map(|file| file.name).collect()
 }
 
-/// One of two alike was taken for the link of nothing, and asked for until the service would have
-/// banned the address.
+/// One of two equal files was taken for a link without a file, and asked for until the service
+/// would have banned the address.
 #[tokio::test(flavor = "multi_thread")]
 async fn links_of_nothing_in_a_result_are_never_asked_for() {
     let mut world = Bench::with(|rules| rules.links_as_sent = true, |_| {}).await;
@@ -63,7 +63,7 @@ async fn links_of_nothing_in_a_result_are_never_asked_for() {
     world.assert_mirrored();
 }
 
-/// Only those of the first call went, and the others lay in the staging folder from then on.
+/// Only the files of the first call went, and the others lay in the staging folder from then on.
 #[tokio::test(flavor = "multi_thread")]
 async fn damaged_copies_go_though_the_service_removes_a_part_of_them_at_a_time() {
     for refusals in 0..3 {
@@ -84,7 +84,7 @@ async fn damaged_copies_go_though_the_service_removes_a_part_of_them_at_a_time()
     }
 }
 
-/// It was removed later all the same, because that had been begun.
+/// It was removed later all the same, because the removal had been begun.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_that_looked_damaged_is_not_removed_once_it_is_taken_for_the_file() {
     let mut world = Bench::new().await;
@@ -95,7 +95,7 @@ async fn a_copy_that_looked_damaged_is_not_removed_once_it_is_taken_for_the_file
     }
     world.cycle().await;
     assert_eq!(staged(&world), ["file"]);
-    // It is sent again, that fails, and the listing shows the first one as it should be.
+    // It is sent again, which fails, and the listing shows the first one as it should be.
     world.emulator.inject(Fault::once("upload.cgi", Action::Status(500, String::new())));
     let end = world.cycle().await;
     assert_eq!(end.report.uploaded_files, 1, "{end:?}");
@@ -104,7 +104,7 @@ async fn a_copy_that_looked_damaged_is_not_removed_once_it_is_taken_for_the_file
     assert_eq!(world.emulator.files().iter().filter(|file| file.name == "file").count(), 1);
 }
 
-/// The old copy made room for one that was not there any more (I4).
+/// The old copy made room for a new one that was gone already (I4).
 #[tokio::test(flavor = "multi_thread")]
 async fn the_old_copy_stays_when_the_new_one_is_gone_from_staging() {
     let mut world = Bench::new().await;
@@ -117,7 +117,7 @@ async fn the_old_copy_stays_when_the_new_one_is_gone_from_staging() {
     assert_eq!(staged(&world), ["file"]);
     let staged = world.emulator.files().into_iter().find(|file| file.path != TARGET).unwrap();
     world.emulator.remove_file(&staged.link);
-    // At first it may be that the service does not know it yet.
+    // At first the service may not know it yet.
     let end = world.cycle().await;
     assert_eq!((end.report.uploads_pending, end.report.retired), (1, 0), "{end:?}");
     assert_eq!(world.remote()["file"], b"old");
@@ -129,7 +129,7 @@ async fn the_old_copy_stays_when_the_new_one_is_gone_from_staging() {
     assert_eq!(world.versions(), [("file".to_owned(), b"old".to_vec())]);
 }
 
-/// The node had named a file that was gone, and the one that had come lay there for ever.
+/// The node had named a file that was gone, and the one that had arrived lay there for ever.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_came_instead_of_a_file_that_is_gone_from_staging_goes_too() {
     let mut world = Bench::new().await;
@@ -147,8 +147,8 @@ async fn what_came_instead_of_a_file_that_is_gone_from_staging_goes_too() {
     world.assert_mirrored();
 }
 
-/// What was learnt was kept first, and the file with the wrong name forgotten when the process
-/// died then: it kept that name for ever.
+/// The new knowledge was recorded first, and the file with the wrong name was forgotten when the
+/// process died then: it kept that name for ever.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_the_service_renamed_has_its_name_at_the_end_whenever_the_process_dies() {
     let mut deaths = tokio::task::JoinSet::new();
@@ -178,8 +178,8 @@ async fn a_file_that_the_service_renamed_has_its_name_at_the_end_whenever_the_pr
     }
 }
 
-/// What travels under another name meets nothing, so nothing has to make room for it: the old copy
-/// went first, and for a while there was neither.
+/// A file that travels under another name meets no other, so no file has to make room for it: the
+/// old copy went first, and for a while there was neither.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_under_a_temporary_name_lets_the_old_one_stay_until_it_is_there() {
     for name_taken in [NameTaken::Duplicate, NameTaken::Refuse] {
@@ -207,7 +207,7 @@ async fn a_copy_under_a_temporary_name_lets_the_old_one_stay_until_it_is_there()
     }
 }
 
-/// It was taken for done, and what replaces another file kept its temporary name for ever.
+/// It was taken for done, and the file that replaces another one kept its temporary name for ever.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replaced_file_that_kept_its_temporary_name_is_renamed_later_without_being_sent() {
     let mut world = Bench::new().await;
@@ -233,7 +233,7 @@ async fn a_replaced_file_that_kept_its_temporary_name_is_renamed_later_without_b
     assert_eq!(world.problems(), []);
 }
 
-/// What had been sent of a file that changed meanwhile was known from the node's result alone.
+/// Only the node's result told which bytes of a file that changed meanwhile had been sent.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_upload_left_goes_though_the_node_never_told_of_it() {
     let mut world = Bench::new().await;
@@ -272,8 +272,8 @@ async fn upload_with_a_change(m: usize, n: usize) -> (Bench, bool, CycleEnd) {
     (world, reached, end)
 }
 
-/// The links of what did not belong there were known to nobody when the process died between two
-/// transactions, and the files lay in the staging folder for ever.
+/// The links of files that did not belong there were recorded nowhere when the process died between
+/// two transactions, and the files lay in the staging folder for ever.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_sent_of_a_file_that_changed_goes_whenever_the_process_dies() {
     let mut changed_after = None;
@@ -298,7 +298,7 @@ async fn what_was_sent_of_a_file_that_changed_goes_whenever_the_process_dies() {
     }
 }
 
-/// Nobody knew when it had been tried last, and it was tried with each cycle.
+/// The time of its last try was not recorded, and it was tried with each cycle.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_old_copy_that_the_service_does_not_let_go_is_asked_for_at_times_only() {
     let mut world = Bench::new().await;
@@ -309,7 +309,7 @@ async fn an_old_copy_that_the_service_does_not_let_go_is_asked_for_at_times_only
     // The new one is in place then.
     world.emulator.inject(Fault::always("file/mv.cgi", Action::Partial(0)).after(1));
     for tries in 1..=6 {
-        // As long as it waits after five of them, on the clock of these tests.
+        // The time that it waits after five of them, on the clock of these tests.
         world.shared.state.clock().advance(Duration::from_secs(11));
         world.cycle().await;
         assert_eq!(world.shared.state.read(|s| s.tries(world.worker.id, &path)).unwrap(), tries);

@@ -47,7 +47,7 @@ async fn a_damaged_copy_and_a_failing_disk_are_told_by_name() {
     world.settle().await;
     let link = world.emulator.files().into_iter().find(|f| f.name == "damaged").unwrap().link;
     world.emulator.damage_content(&link, Damage::Silent);
-    // Other bytes under the very same stamp, as a failing disk has them.
+    // Other bytes under the very same stamp, as on a failing disk.
     world.write("rotten", "what was SENT");
     let stamp = std::fs::metadata(world.path("rotten")).unwrap();
     world

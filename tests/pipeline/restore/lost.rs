@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use super::whole::{change, fill};
 
-/// Nothing is known but the key and the target.
+/// Recovers from the key and the target alone.
 async fn recovered(lost: &Lost) -> Result<Recovered, RecoverError> {
     let order = Order {
         target: TARGET.to_owned(),
@@ -36,17 +36,17 @@ fn snapshots(lost: &Lost) -> Vec<StoredFile> {
     found
 }
 
-/// Restores what was there at a time, in Unix seconds.
+/// Restores the tree as it was at a time, in Unix seconds.
 async fn restore_at(world: &Bench, at_s: i64, dest: &Path) -> Report {
     let moment = world.shared.state.read(|s| s.moment_at(at_s)).unwrap().unwrap();
     world.try_restore(world.plan(moment, &[]), dest, OPTIONS).await.unwrap()
 }
 
-/// What was there at a time.
+/// A time, in Unix seconds, and the tree as it was then.
 type Day = (i64, Vec<String>);
 
-/// A mirror with every kind of entry that changes from day to day, and what it was on each. At
-/// the end of each a copy of the records goes to the service.
+/// A mirror with every kind of entry that changes from day to day, and the tree of each day. At the
+/// end of each day a copy of the records goes to the service.
 async fn four_days() -> (Bench, Vec<Day>) {
     let mut world = Bench::new().await;
     fill(&world);
@@ -69,7 +69,7 @@ fn without(lines: &[String], paths: &[&str]) -> Vec<String> {
     lines.iter().filter(|line| !is_of(line)).cloned().collect()
 }
 
-/// Names and contents of the files that have any: what a walk can find.
+/// Names and contents of the files that have any: a walk can find these.
 fn names_and_contents(lines: &[String]) -> Vec<String> {
     let is_file = |line: &&String| line.contains(" bytes ") && !line.contains(" 0 bytes ");
     let plain = |line: &String| {
@@ -107,7 +107,7 @@ async fn a_machine_that_burnt_down_comes_back_as_it_was_on_any_day() {
         assert!(report.unset.is_empty(), "{:?}", report.unset);
         assert_same(original, &describe(dest.path()));
     }
-    // It is put back where it was, and the mirror goes on: what is there is not sent again.
+    // It is restored in its place, and the mirror goes on: files that are there are not sent again.
     restore_at(&world, days[3].0, world.source()).await;
     let sent = world.sent_bytes();
     world.settle().await;
@@ -130,11 +130,11 @@ async fn a_state_that_is_lost_alone_is_rebuilt_and_nothing_is_sent_or_removed() 
     world.emulator.assert_no_violations();
 }
 
-/// What is done to a thing at the service.
+/// The damage to a file at the service.
 #[derive(Clone, Copy, Debug)]
 enum Harm {
     Missing,
-    /// As a service that knows of it shows it, or one that does not.
+    /// The service knows of the damage and shows it, or does not.
     Truncated(Damage),
     WrongBytes(Damage),
 }

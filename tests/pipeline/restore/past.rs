@@ -15,7 +15,7 @@ fn next_day(world: &Bench) {
     world.shared.state.clock().advance(Duration::from_secs(24 * 3600));
 }
 
-/// Mirrors everything; the moment at which that was so.
+/// Mirrors everything, and returns the moment.
 async fn settled(world: &mut Bench) -> Moment {
     world.settle().await;
     world.shared.state.read(|s| s.newest_moment()).unwrap()
@@ -152,7 +152,7 @@ async fn each_day_of_a_mirror_can_be_looked_at_and_compared() {
         "#]],
     );
     compare(&world, third, third, expect![""]);
-    // Everything that was can be found: its content is a current file or a version.
+    // Every earlier file can be found: its content is a current file or a version.
     for moment in [first, second, third] {
         let lost = with_tree(&world, moment, |tree| {
             let mut contents = Vec::new();

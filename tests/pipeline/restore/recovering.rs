@@ -58,7 +58,7 @@ fn snapshots(world: &Bench) -> Vec<String> {
     there.map(|file| file.link).collect()
 }
 
-/// Something changes, and a snapshot tells of it.
+/// Changes a file, and makes a snapshot with the change.
 async fn changed(world: &mut Bench, content: &str) {
     world.write("changing", content);
     world.settle().await;
@@ -66,7 +66,7 @@ async fn changed(world: &mut Bench, content: &str) {
     world.chores().await;
 }
 
-/// What the records hold, by path.
+/// The records, by path.
 fn recorded(dir: &Path) -> BTreeMap<String, String> {
     let store = Store::open_read_only(dir).unwrap();
     let mut found = BTreeMap::new();
@@ -81,7 +81,7 @@ fn recorded(dir: &Path) -> BTreeMap<String, String> {
     found
 }
 
-/// Mirrors with the recovered records, the disk being as it was: nothing is sent or removed.
+/// Mirrors with the recovered records, while the disk is unchanged: nothing is sent or removed.
 async fn goes_on(world: Bench, dir: TempDir) -> Bench {
     let remote = world.remote();
     let versions = world.versions();
@@ -91,7 +91,7 @@ async fn goes_on(world: Bench, dir: TempDir) -> Bench {
     assert_eq!(world.emulator.bytes_received(), sent, "something was sent");
     assert_eq!((end.report.retired, &end.outcome.held), (0, &None));
     assert_eq!(world.remote(), remote);
-    // What the records did not know to be replaced is put among the versions once more.
+    // Files that the records did not know to be replaced are put among the versions again.
     assert_eq!(world.versions(), versions);
     world.emulator.assert_no_violations();
     world
@@ -117,7 +117,7 @@ async fn a_lost_state_comes_back_from_the_newest_snapshot_with_few_calls() {
     assert!(!dir.path().join("recover").exists());
     let mut world = goes_on(world, dir).await;
 
-    // And what comes next is mirrored, recorded and kept as ever.
+    // Later changes are mirrored, recorded and kept as ever.
     changed(&mut world, "later still").await;
     assert!(snapshots(&world).len() >= 2);
     world.remove("2/file-2");
@@ -182,7 +182,7 @@ async fn a_damaged_snapshot_is_passed_over_for_an_older_one() {
                 let plain = zstd::encode_all(&b"something else"[..], 3).unwrap();
                 world.emulator.replace_content(newest, &plain);
             }
-            // All that are laid over it are of no use; then it is walked.
+            // All snapshots that are laid over it are unusable; then the folders are walked.
             _ => world.emulator.replace_content(&links[0], b"damaged"),
         }
         let dir = TempDir::new().unwrap();

@@ -41,7 +41,7 @@ pub fn fill(world: &Bench) {
     mode("deep/er", 0o555);
     let attribute = |path: &str, value: &[u8]| {
         let flags = rustix::fs::XattrFlags::empty();
-        // Where the file system has none, there are none to bring back.
+        // A file system without attributes has none to restore.
         let _none = rustix::fs::setxattr(world.path(path), "user.origin", value, flags);
     };
     attribute("plain", b"hand\0made");
@@ -59,7 +59,7 @@ pub fn fill(world: &Bench) {
     File::options().append(true).open(world.path("deep/twin 2")).unwrap().set_times(old).unwrap();
 }
 
-/// What happens to that tree on each of three days.
+/// The changes of that tree on each of three days.
 pub fn change(world: &Bench, day: u32) {
     match day {
         1 => {
@@ -99,7 +99,7 @@ async fn every_kind_of_entry_comes_back_exactly() {
     assert_eq!(tokens, 6, "identical contents are downloaded once: {calls:?}");
     world.emulator.assert_no_violations();
 
-    // What is there is left alone, and costs nothing.
+    // Files that are there are left alone, and cost nothing.
     let before = world.emulator.calls();
     let again = world.restore(world.moment(), dest.path()).await;
     assert_eq!((again.files, again.downloads), (0, 0));
@@ -281,7 +281,7 @@ async fn hostile_records_do_not_lead_out_of_the_destination() {
     let outside = TempDir::new().unwrap();
     let dest = outside.path().join("dest");
     fs::create_dir(&dest).unwrap();
-    // Somebody left a link where a folder of the backup goes.
+    // Another user left a link at the path of a folder of the backup.
     let elsewhere = outside.path().join("elsewhere");
     fs::create_dir(&elsewhere).unwrap();
     symlink(&elsewhere, dest.join("folder")).unwrap();

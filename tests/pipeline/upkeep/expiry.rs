@@ -67,7 +67,8 @@ async fn versions_go_when_their_time_is_over_and_their_folders_with_them() {
     let history = world.shared.state.read(|s| s.history_from(world.worker.id)).unwrap();
     assert!(history > Moment(1));
     world.assert_mirrored();
-    // The rest of the day is free, and the next day has only what is over by then.
+    // The rest of the day is free, and the next day has only those versions that have expired by
+    // then.
     assert_eq!(world.all_chores().await, Vec::<String>::new());
     world.pass(10 * DAY);
     world.all_chores().await;
@@ -112,8 +113,8 @@ async fn an_idle_mirror_makes_no_call_from_day_to_day() {
     for day in 1..60 {
         world.pass(DAY);
         let calls = world.all_chores().await;
-        // What the first second of the mirror's history held, if it took more than one, is over
-        // then: before it goes the service's clock is looked at.
+        // The files of the first second of the mirror's history, if it took more than one, expire
+        // then: the service's clock is looked at before they are removed.
         if !(28..=32).contains(&day) {
             assert_eq!(calls, Vec::<String>::new(), "on day {day}");
         }
@@ -142,7 +143,7 @@ async fn a_clock_that_jumps_by_years_removes_nothing() {
         clock.set_ahead(real);
         world.tell_service(0);
     }
-    // What was retired while the clock was wrong bears its time until the clock is believed.
+    // Files that were retired while the clock was wrong have its time until the clock is believed.
     world.shared.state.clock().set_ahead(YEARS_S);
     world.write("edited", "while the clock was wrong");
     world.settle().await;
@@ -238,7 +239,7 @@ async fn with_day_folder() -> (Bench, FolderId) {
     (world, folder)
 }
 
-/// As if the mirror had retired them long ago.
+/// Records versions as if the mirror had retired them long ago.
 fn add_versions<'a>(world: &Bench, folder: FolderId, links: impl Iterator<Item = &'a str>) {
     let version = |link: &str| NewVersion {
         mirror: world.worker.id,
@@ -293,7 +294,8 @@ async fn an_expiry_is_finished_whenever_the_process_dies() {
             kills.spawn(async move {
                 let mut world = three_days(Keep::For(DAY), None).await;
                 world.pass(3 * DAY);
-                // Whether the canary is due by then, and what it takes, is not always the same.
+                // Whether the canary is due by then, and how many calls it takes, is not always the
+                // same.
                 let reached = world.kill_chores_at(n, carried_out).await;
                 assert!(reached || n + 4 >= most, "there is no request {n} of {most}");
                 let mut world = world.restart();

@@ -154,7 +154,7 @@ async fn files_that_are_gone_cost_no_ban_and_a_refusal_ends_the_run() {
     assert!(world.emulator.calls_since(mark).len() <= 4);
 }
 
-/// As the first snapshot leaves it behind.
+/// The folder as the first snapshot leaves it behind.
 fn put_canary(world: &Bench) -> String {
     let link = world.emulator.add_file(&format!("{TARGET}/.fichierd/state"), "canary", b"peep");
     let hash = world.emulator.files().into_iter().find(|f| f.link == link).unwrap().whirlpool;
@@ -233,7 +233,7 @@ async fn a_canary_that_is_gone_is_forgotten() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_account_is_read_once_a_day_with_changes_and_its_quota_is_told() {
     let mut world = mirrored(3).await;
-    // A reading of the last minutes is taken from the pacer's memory, so calls tell nothing.
+    // A figure of the last minutes is taken from the pacer's memory, so the calls tell nothing.
     let read = |world: &Bench| world.shared.state.read(|s| quota::reading(s)).unwrap();
     world.all_chores().await;
     assert_eq!(read(&world), None, "not on the first day");

@@ -32,7 +32,7 @@ fn in_state_folder(world: &Bench, is_one: impl Fn(&str) -> bool) -> Vec<StoredFi
     files.filter(|file| file.path == folder && is_one(&file.name)).collect()
 }
 
-/// What a snapshot at the service says about itself; panics if it is not sound.
+/// The facts in a snapshot at the service; panics if it is not sound.
 fn look_into(world: &Bench, file: &StoredFile) -> SnapshotFacts {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("records");
@@ -41,7 +41,7 @@ fn look_into(world: &Bench, file: &StoredFile) -> SnapshotFacts {
     examine(&path).unwrap()
 }
 
-/// A mirror with many small files at rest, and its first snapshot.
+/// A settled mirror with many small files, and its first snapshot.
 async fn with_snapshot(files: usize) -> Bench {
     with_snapshot_and(Keep::Forever, files).await
 }
@@ -54,8 +54,8 @@ async fn with_snapshot_and(keep: Keep, files: usize) -> Bench {
     world
 }
 
-/// The calls of what is due between cycles, without those that look into versions folders, or
-/// at the account, or download the canary.
+/// The calls of the work between cycles, without those that look into versions folders, or at the
+/// account, or download the canary.
 async fn calls_of_chores(world: &mut Bench) -> Vec<String> {
     let folders = world.emulator.folders();
     let versions = folders.iter().filter(|path| path.contains("/.fichierd/versions"));
@@ -70,18 +70,18 @@ async fn calls_of_chores(world: &mut Bench) -> Vec<String> {
         .collect()
 }
 
-/// Time passes.
+/// Lets time pass.
 fn advance(world: &Bench, by: Duration) {
     world.shared.state.clock().advance(by);
 }
 
-/// Something changes, and is mirrored.
+/// Changes a file, and mirrors the change.
 async fn change(world: &mut Bench, content: &str) {
     world.write("changing", content);
     world.settle().await;
 }
 
-/// What is on record and what is at the service are the same, and nothing waits.
+/// Panics unless the snapshots on record are those at the service, and nothing waits.
 fn assert_snapshots_known(world: &Bench) {
     let rows = world.shared.state.read(|s| s.snapshots(world.worker.id)).unwrap();
     let mut known: Vec<String> = rows.iter().map(|row| row.name.clone()).collect();
@@ -165,7 +165,7 @@ async fn snapshots_come_daily_and_more_often_where_they_cost_little() {
     advance(&world, DAY - QUARTER);
     assert_eq!(calls_of_chores(&mut world).await, Vec::<String>::new(), "too dear for now");
     advance(&world, QUARTER);
-    assert_eq!(calls_of_chores(&mut world).await, LATER, "a day is over");
+    assert_eq!(calls_of_chores(&mut world).await, LATER, "a day has passed");
 
     world.write("large", vec![5; 8 << 20]);
     world.settle().await;
@@ -256,7 +256,7 @@ async fn a_snapshot_that_arrived_damaged_goes_and_another_one_comes() {
     world.write("a", "content");
     world.settle().await;
     world.emulator.inject(Fault::once("end.pl", Action::WrongWhirlpool));
-    // What the listing shows is what counts.
+    // Only the listing counts.
     world.chores().await;
     assert_eq!(snapshots(&world).len(), 1);
     assert_snapshots_known(&world);
@@ -314,7 +314,7 @@ async fn what_was_written_at_a_stop_is_sent_after_the_next_start() {
         let soon = Instant::now() + Duration::from_secs(6);
         snapshot::write_at_stop(&world.shared.state, &world.shared.client, &row, soon);
     };
-    // What was touched a moment ago is read once more, and noted.
+    // A file that changed a moment ago is read again, and recorded.
     let is_racy = |world: &Bench| {
         let entries = world.shared.state.read(|s| {
             let row = s.mirrors()?.remove(0);
@@ -325,7 +325,7 @@ async fn what_was_written_at_a_stop_is_sent_after_the_next_start() {
     while is_racy(&world) {
         world.settle().await;
     }
-    // What is made within the second of a change may not tell of it.
+    // A snapshot made within the second of a change may lack the change.
     advance(&world, Duration::from_secs(2));
     stop(&world);
     let mut world = world.restart();
@@ -336,7 +336,7 @@ async fn what_was_written_at_a_stop_is_sent_after_the_next_start() {
     look_into(&world, &snapshots(&world)[1]);
     assert_snapshots_known(&world);
 
-    // Something newer by then: what was written is of no use.
+    // The records are newer by then: the written snapshot is of no use.
     change(&mut world, "later").await;
     stop(&world);
     let mut world = world.restart();

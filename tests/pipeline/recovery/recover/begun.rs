@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::{Operation, Setting, assert_all_on_record, on_record, prepared};
 
-/// Its record is at the old place, and so is the file: nothing else would bring it back there.
+/// Its record is at the old place, and so is the file: no other step would bring it back there.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_move_that_is_undone_while_the_process_is_dead_is_undone_on_the_service() {
     let operation = Operation {
@@ -85,7 +85,7 @@ async fn a_folder_that_is_there_though_the_service_denies_it_is_not_forgotten() 
     assert_eq!(world.emulator.bytes_received() - sent, "of another one".len() as u64);
 }
 
-/// What a person or a rule decided before the process died is not asked for again.
+/// A decision of a person or a rule before the process died is not asked for again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_removal_that_was_begun_is_done_and_forgotten_as_far_as_the_service_does_it() {
     for is_refused in [false, true] {
@@ -113,7 +113,7 @@ async fn a_removal_that_was_begun_is_done_and_forgotten_as_far_as_the_service_do
     }
 }
 
-/// What was begun there could not be finished, and was tried with each cycle until the service
+/// The work begun there could not be finished, and was tried with each cycle until the service
 /// locked the address.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_begun_in_a_folder_that_is_gone_by_then_is_over_whenever_the_process_dies() {
@@ -153,8 +153,8 @@ async fn what_was_begun_in_a_folder_that_is_gone_by_then_is_over_whenever_the_pr
     }
 }
 
-/// The next plan would do it again, and would end there too: by more calls, and with a version of
-/// what was never replaced.
+/// The next plan would reach the same end, but with more calls, and with a version of a file that
+/// was never replaced.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_carried_out_when_the_process_died_is_on_record_before_the_next_plan() {
     let before = |w: &Bench| {
@@ -186,7 +186,7 @@ async fn what_was_carried_out_when_the_process_died_is_on_record_before_the_next
     }
 }
 
-/// It might be somebody else's, with the name or the content alone.
+/// With the name or the content alone, it might be a foreign file.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_that_was_not_made_when_the_process_died_is_not_seen_in_another_file() {
     let others: [(&str, &[u8]); 2] = [("copy", b"of somebody else"), ("other", &[7; 5 << 20])];
@@ -208,7 +208,7 @@ async fn a_copy_that_was_not_made_when_the_process_died_is_not_seen_in_another_f
     }
 }
 
-/// What cannot be looked at now is looked at later, and stays begun until then.
+/// A file that cannot be looked at now is looked at later, and stays begun until then.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_begun_stays_begun_while_the_network_is_away() {
     let before = |w: &Bench| {
@@ -245,7 +245,7 @@ async fn what_was_begun_stays_begun_while_the_network_is_away() {
     }
 }
 
-/// As the audit does it.
+/// Renames a file in the account, and records the name as the audit does.
 fn renamed_by_others(world: &Bench, name: &str) -> String {
     let link = world.emulator.files().into_iter().find(|file| file.name == name).unwrap().link;
     world.emulator.rename_file(&link, "given by somebody else");
@@ -256,7 +256,7 @@ fn renamed_by_others(world: &Bench, name: &str) -> String {
     link
 }
 
-/// A name that somebody else had given it is over with the next one.
+/// A name that another user gave it ends with the next one.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_is_known_by_the_name_it_has_when_the_process_died_over_it() {
     let mut world = Bench::new().await;
