@@ -5,7 +5,7 @@ use std::fs;
 
 use crate::{read, root, rust_files};
 
-/// How many faults each part of the catalogue has.
+/// The number of faults in each part of the catalogue.
 const PARTS: [(char, usize); 14] = [
     ('K', 25),
     ('P', 10),
@@ -23,7 +23,8 @@ const PARTS: [(char, usize); 14] = [
     ('O', 6),
 ];
 
-/// The rows of the table whose first cell is the id of a fault: what it is, and what shows it.
+/// The rows of the table whose first cell is the id of a fault: the fault, and the test that shows
+/// it.
 fn rows(text: &str) -> Vec<(&str, &str, &str)> {
     text.lines()
         .filter_map(|line| {

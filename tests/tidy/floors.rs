@@ -95,7 +95,7 @@ impl House {
         self.floors.iter().position(|folders| folders.contains(&folder))
     }
 
-    /// What is wrong with the imports of one file. Tests may look anywhere.
+    /// Lists the forbidden imports of one file. Tests may import anything.
     fn judge(&self, path: &str, text: &str) -> Vec<String> {
         let Some(inside) = path.strip_prefix(self.sources) else { return Vec::new() };
         if inside.contains("tests") || inside.starts_with("bin/") {
@@ -175,7 +175,7 @@ fn an_import_from_above_beside_or_around_is_found() {
     assert_eq!(beside.len(), 1);
 }
 
-/// What only some folders of the daemon may name, and the folders or files that may not.
+/// The names that only some folders of the daemon may use, and the folders or files that may not.
 struct Rule {
     what: &'static str,
     words: &'static [&'static str],

@@ -1,4 +1,4 @@
-//! House rules that no compiler checks: is the house still the house?
+//! House rules that no compiler checks.
 //!
 //! Each test reads the sources and the documents as text and lists all that is wrong at once.
 //! A rule that has to be bent is bent here, in the open, with its reason.
@@ -14,10 +14,11 @@ mod documents;
 mod floors;
 mod readable;
 
-/// Longer files are hard to read in one sitting, tests included.
+/// The most lines of a source file, tests included; a longer one is hard to read in one sitting.
 const MAX_LINES: usize = 600;
 
-/// What the tests share: a library to the compiler, and a part of the tests to these rules.
+/// The crate that the tests share: a library to the compiler, and a part of the tests to these
+/// rules.
 const TESTKIT: &str = "crates/fichier-testkit/";
 
 #[test]
@@ -128,7 +129,7 @@ fn only_named_files_write_to_the_disk() {
         ".set_len(",
         "utimensat",
     ];
-    // What each of them writes, none of it below a source:
+    // The things that each of them writes, none of them below a source:
     let may = [
         "crates/fichierd/src/cli/check.rs", // tries out the state folder
         "crates/fichierd/src/cli/demo",     // a folder of its own

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 
 use crate::{complain, documents, read, root};
 
-/// Columns of a line of prose; a longer line wraps in a terminal and in a diff.
+/// The most columns of a line of prose; a longer line wraps in a terminal and in a diff.
 const MOST_COLUMNS: usize = 100;
-/// Lines of the README, which is read in one sitting; details go to docs/.
+/// The most lines of the README, which is read in one sitting; details go to docs/.
 const MOST_README_LINES: usize = 120;
-/// Lines of one paragraph of docs/operations.md, which is read in a hurry.
+/// The most lines of one paragraph of docs/operations.md, which is read in a hurry.
 const MOST_PARAGRAPH_LINES: usize = 5;
 
 #[test]
