@@ -36,7 +36,7 @@ pub struct Bench {
     pub emulator: Emulator,
     /// The configuration of the mirror, for the next start too.
     pub config: MirrorConfig,
-    /// What the mirrors of a process have in common: the client, the state, the slots.
+    /// The parts that the mirrors of a process share: the client, the state, the slots.
     pub shared: Shared,
     /// The mirror.
     pub worker: MirrorWorker,
@@ -147,7 +147,7 @@ impl Bench {
         self.source.path()
     }
 
-    /// The mirror and what it works with, for calls that need both.
+    /// The mirror and the shared parts, for calls that need both.
     pub fn worker(&mut self) -> (&mut MirrorWorker, &Shared) {
         (&mut self.worker, &self.shared)
     }

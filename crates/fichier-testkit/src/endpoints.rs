@@ -1,4 +1,4 @@
-//! Which requests a fault may hit: for the model test and the simulation.
+//! The requests that a fault may hit, for the model test and the simulation.
 
 /// The endpoints that a mirror calls, those that change something first; `*` is any of them.
 pub const ENDPOINTS: [&str; 13] = [

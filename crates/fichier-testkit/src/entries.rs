@@ -3,9 +3,9 @@
 //! The fuzz targets (`tests/fuzz`) and the ordinary test (`tests/hostile`) both call these, so that
 //! they cannot drift apart. A function panics when something does not hold that must hold for
 //! every input: no panic of the program, nothing unread taken for read, nothing unknown for
-//! success, no path that leaves its folder, no secret in what is shown to people.
+//! success, no path that leaves its folder, no secret in a text for people.
 //!
-//! How the bytes are taken apart is said at each function; the corpora are made so that people
+//! Each function tells how it reads the bytes; the corpora are made so that people
 //! can read them.
 
 mod config;

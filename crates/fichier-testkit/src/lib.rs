@@ -5,17 +5,17 @@
 //! itself, as its user does. Both have a folder of their own and an emulated 1fichier that keeps
 //! the limits and records each request.
 //!
-//! | module | what it has |
+//! | module | contents |
 //! |---|---|
 //! | [`bench`](mod@bench) | the mirror that is driven cycle by cycle |
 //! | [`machine`], [`service`], [`program`], [`unit`](mod@unit) | the program, its configuration, its process, its environment |
-//! | [`tree`], [`exact`] | what lies on disk and in the account, in forms that can be compared |
+//! | [`tree`], [`exact`] | the files on disk and in the account, in forms that can be compared |
 //! | [`witness`] | rclone, which compares both once more |
 //! | [`loopback`] | the guard: no test reaches another machine |
 //! | [`entries`] | everything that reads from outside, for hostile bytes and for fuzzing |
-//! | [`endpoints`], [`random`], [`setting`] | where faults strike, numbers from a seed, numbers from the environment |
+//! | [`endpoints`], [`random`], [`setting`] | the requests that faults hit, numbers from a seed, numbers from the environment |
 //!
-//! Nothing here returns an error: what goes wrong panics, as that is how a test fails. No other
+//! Functions here panic instead of returning an error, as that is how a test fails. No other
 //! crate depends on this one except to be tested.
 
 pub mod bench;

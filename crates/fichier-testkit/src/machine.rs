@@ -25,7 +25,7 @@ pub use waiting::until;
 /// How many seconds of the service's time pass in one second.
 const TIME_SCALE: u32 = 1_000;
 
-/// How much of the service's log is printed when a test has failed, in bytes.
+/// The bytes of the service's log that are printed when a test has failed; earlier ones are not.
 const SHOWN_OF_LOG: usize = 8_000;
 
 /// A machine with the program, and the account that its configuration names.
@@ -34,9 +34,9 @@ pub struct Machine {
     pub emulator: Emulator,
     /// The daemon, while it was started and not taken away.
     pub service: Option<Service>,
-    /// Who runs the program.
+    /// The user who runs the program.
     pub user: User,
-    /// What the next service finds in its environment.
+    /// The environment of the next service.
     pub environment: Vec<(&'static str, String)>,
     program: Program,
     time_scale: u32,
@@ -152,7 +152,7 @@ impl Machine {
         hand_over(self.dir.path(), self.user);
     }
 
-    /// What the services of this machine have printed.
+    /// The output of the services of this machine.
     pub fn log(&self) -> String {
         fs::read_to_string(self.path("service.log")).unwrap_or_default()
     }

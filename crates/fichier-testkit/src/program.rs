@@ -1,4 +1,4 @@
-//! The program: how it is started, by whom, and what a run of it printed.
+//! The program: the way it is started, its user, and the output of a run.
 
 use std::fs;
 use std::os::unix::fs::lchown;
@@ -17,7 +17,7 @@ pub struct Program {
     path: &'static str,
 }
 
-/// Who runs the program.
+/// The user who runs the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum User {
     /// The user who runs the tests.
@@ -67,7 +67,7 @@ impl Program {
     }
 }
 
-/// What a run printed, and its exit code.
+/// The output of a run, and its exit code.
 pub struct Ran {
     /// The exit code.
     pub code: i32,
@@ -78,7 +78,7 @@ pub struct Ran {
 }
 
 impl Ran {
-    /// Panics if the program was killed, or printed something that is no text.
+    /// Panics if the program was killed, or printed something that is not text.
     pub fn of(output: &Output) -> Ran {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("output is UTF-8");
         Ran {

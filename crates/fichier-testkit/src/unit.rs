@@ -1,4 +1,4 @@
-//! What the systemd unit gives to the program besides its sandbox.
+//! The environment that the systemd unit gives to the program besides its sandbox.
 
 /// The variables that the unit sets. Without them the allocator of the C library keeps much more
 /// memory than the program uses.

@@ -1,5 +1,5 @@
-//! rclone as a witness: what a test leaves behind is compared once more, by a program that is not
-//! ours and shares no code with us.
+//! rclone as a witness: the files that a test leaves behind are compared again, by a program that is
+//! not ours and shares no code with us.
 //!
 //! Only when `RCLONE` is the path of one: it leaves 0.4 s between its calls and makes two for each
 //! folder. It sees the account under the service's own names, through the emulator's proxy, which
@@ -100,7 +100,7 @@ fn tell(mirror: &str, what: &str) {
         .ok();
 }
 
-/// What rclone has to find below a folder.
+/// The files that rclone has to find below a folder.
 #[derive(Default)]
 struct Expected {
     files: usize,

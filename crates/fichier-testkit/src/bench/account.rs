@@ -1,4 +1,4 @@
-//! What the service holds, and whether it is what the disk holds.
+//! The files at the service, and whether they equal those on disk.
 
 use std::collections::BTreeMap;
 

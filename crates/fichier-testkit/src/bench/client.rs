@@ -9,12 +9,12 @@ use fichier_emulator::Emulator;
 use super::{Bench, TIME_SCALE};
 use crate::loopback;
 
-/// How a client reaches the service, where it is not the usual way.
+/// A way in which a client reaches the service, other than the usual one.
 #[derive(Clone, Debug, Default)]
 pub struct Way {
     /// Another address of the API, such as that of a relay on this machine.
     pub api_url: Option<String>,
-    /// How long a connection may be silent.
+    /// The time for which a connection may be silent; then it is given up.
     pub stall_timeout: Option<Duration>,
 }
 

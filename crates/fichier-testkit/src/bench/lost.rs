@@ -59,7 +59,7 @@ impl Lost {
     }
 }
 
-/// What the mirrors share, opened as the process does it.
+/// The shared parts of the mirrors, opened as the process opens them.
 fn open(emulator: &Emulator, state_dir: &Path, ahead_s: i64) -> Shared {
     let client = client(emulator, state_dir);
     let mut store = Store::open(state_dir).unwrap();

@@ -20,7 +20,7 @@ impl Bench {
         self.shared.state.read(|s| s.newest_moment()).unwrap()
     }
 
-    /// What has to be done to restore the paths that match, as they were at this moment.
+    /// Plans the restore of the paths that match, as they were at this moment.
     pub fn plan(&self, moment: Moment, patterns: &[&str]) -> Plan {
         self.try_plan(moment, patterns).unwrap()
     }
@@ -48,7 +48,7 @@ impl Bench {
         self.try_restore(self.plan(moment, &[]), dest, OPTIONS).await.unwrap()
     }
 
-    /// Restores what is planned.
+    /// Carries out a plan.
     ///
     /// # Errors
     ///

@@ -6,7 +6,7 @@ use fichierd::mirror::ChoresEnd;
 
 use super::Bench;
 
-/// More runs than anything that is due at one moment takes.
+/// The most runs that the work due at one moment takes; a test that needs more fails.
 const MOST_RUNS: usize = 200;
 
 /// Calls of the day's look at the account, and of the canary.
@@ -36,8 +36,8 @@ impl Bench {
         self.worker.chores(&self.shared).await
     }
 
-    /// Does all that is due now. Returns the calls, without those for the day's look at the account
-    /// and for the canary. Panics on trouble, and if something is always due.
+    /// Does all the work that is due now. Returns the calls, without those for the day's look at the
+    /// account and for the canary. Panics on trouble, and if something is always due.
     pub async fn all_chores(&mut self) -> Vec<String> {
         let mark = self.emulator.calls();
         for _ in 0..MOST_RUNS {

@@ -16,7 +16,7 @@ pub fn names(data: &[u8]) {
         assert!(is_cut || remote.decode() == local, "`{remote}` does not lead back");
         check_is_safe(remote.as_str());
     }
-    // What others have named is read as something, and always as the same.
+    // Names that others gave are read, and always in the same way.
     let text = String::from_utf8_lossy(data);
     let theirs = RemoteName::from_service(text.into_owned());
     let local = theirs.decode();
@@ -24,7 +24,7 @@ pub fn names(data: &[u8]) {
     assert!(ours.decode() == local || ours.is_shortened_from(&local));
 }
 
-/// Nothing that the service, a form or a path could take for something else.
+/// Panics if the service, a form or a path could take the name for something else.
 fn check_is_safe(name: &str) {
     assert!(name.len() <= MAX_NAME_BYTES, "{} bytes", name.len());
     assert!(!matches!(name, "." | ".."), "{name}");

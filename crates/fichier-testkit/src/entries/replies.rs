@@ -47,7 +47,7 @@ pub fn replies(data: &[u8]) {
     check_addresses(&answer);
 }
 
-/// The bytes are a reply of an upload node: to the files, and to the question what came of them.
+/// The bytes are a reply of an upload node: to the files, and to the question about their result.
 pub fn node_replies(data: &[u8]) {
     let answer = answer(data);
     let asked = Url::parse("https://up2.1fichier.com/upload.cgi?id=9kGjlUU2CV").expect("a URL");
@@ -163,7 +163,7 @@ fn check_errors(answer: &Answer, is_object: bool) {
     }
 }
 
-/// Nothing that people see holds a link, a control character or a novel.
+/// Panics if a text for people has a link, a control character or too much length.
 pub(super) fn check_shown(kind: &ErrorKind) {
     let shown = kind.to_string();
     assert!(!shown.contains("://") && !shown.contains("/?"), "a link is shown: {shown}");
@@ -171,7 +171,8 @@ pub(super) fn check_shown(kind: &ErrorKind) {
     assert!(shown.chars().count() <= 400, "{} characters", shown.chars().count());
 }
 
-/// Complete is only what names its folder and has as many rows as it says.
+/// Panics if a listing counts as complete that does not name its folder, or has another number of
+/// rows than it tells.
 pub(super) fn check_listing(listing: &FolderListing, json: &Value) {
     if !listing.complete {
         return;

@@ -15,7 +15,7 @@ use tokio::net::UnixStream;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 
-/// A service whose loop answers everything with what it was asked.
+/// A service whose loop answers each request with its own text.
 struct Service {
     runtime: Runtime,
     socket: PathBuf,
@@ -76,7 +76,7 @@ impl Service {
     }
 }
 
-/// What arrives is a question that can be asked.
+/// Panics unless the request that arrives can be written again.
 fn check(request: &Request) {
     let written = serde_json::to_value(request).expect("a question can be written");
     assert_eq!(serde_json::from_value::<Request>(written).ok().as_ref(), Some(request));

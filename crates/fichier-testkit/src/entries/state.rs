@@ -1,4 +1,4 @@
-//! What comes out of files: rows of the state, and copies of the records that the service kept.
+//! The contents of files: rows of the state, and copies of the records that the service kept.
 
 use std::fs;
 use std::ops::ControlFlow;
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use super::names::check_stays_below;
 
-/// The bytes are what a row holds: JSON of an intent or of a result, a list of holes.
+/// The bytes are the value of a row: JSON of an intent or of a result, a list of holes.
 pub fn state_rows(data: &[u8]) {
     if let Ok(holes) = Holes::decode(data) {
         assert_eq!(holes.encode(), data, "two spellings of the same holes");
@@ -130,7 +130,7 @@ fn patch(image: &mut [u8], line: &[u8]) {
     }
 }
 
-/// Nothing comes of a line that names no column.
+/// Sets a column; a line that names none is ignored.
 fn set_column(path: &Path, line: &[u8]) {
     let Some((column, value)) = str::from_utf8(line).ok().and_then(|line| line.split_once('='))
     else {

@@ -8,7 +8,7 @@ use fichier_api::Remedy;
 use fichier_api::untrusted::{Answer, date, header_date, written_date};
 use jiff::{SignedDuration, Timestamp};
 
-/// No pause that a header asks for may be longer (docs/api-notes.md, A.1).
+/// The longest pause that a header may ask for; a longer one is cut (docs/api-notes.md, A.1).
 const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
 /// The hour that the French clocks show twice is read as its first pass.
 const HOUR: SignedDuration = SignedDuration::from_hours(1);

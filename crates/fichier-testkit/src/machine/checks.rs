@@ -1,4 +1,4 @@
-//! What has to hold: account and disk are equal, nothing is left over, no secret was printed.
+//! The checks: account and disk are equal, nothing is left over, no secret was printed.
 
 use super::{Machine, target};
 use crate::tree::{self, Tree};
