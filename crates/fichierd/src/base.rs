@@ -1,8 +1,10 @@
 //! The small parts that every folder uses and that know no mirror.
 //!
-//! May be used by everything; uses nothing of this crate. The handle to the state file, the
-//! facts that are kept in it, exit codes, random numbers, durations and moments as people write
-//! them, and the words in which numbers, sizes and errors are printed.
+//! Here are the handle to the state file, the facts that are kept in it, exit codes, random
+//! numbers, durations and moments as people write them, and the words in which numbers, sizes and
+//! errors are printed.
+//!
+//! May be used by everything; uses nothing of this crate.
 
 pub mod exit;
 pub mod fact;

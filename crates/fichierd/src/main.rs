@@ -11,19 +11,21 @@ use fichierd::cli::crash::end_process_on_panic;
 use fichierd::cli::{Cli, complain, exit_of};
 use tokio::runtime::{Builder, Runtime};
 
-/// The most threads that carry on with what does not block: the line is slower than a few of them.
+/// Threads that run tasks, at most; a few of them are faster than any line. Further tasks wait for
+/// their turn.
 const WORKERS: usize = 4;
-/// The most threads that wait for disks at one time: each mirror on a mount that hangs keeps one,
-/// and the others go on. With those that watch and read they stay below the `TasksMax` of the unit.
+/// Threads that wait for disks at the same time, at most; a further wait is queued. Each mirror on
+/// a mount that hangs occupies one, and the others go on. Together with the threads that watch and
+/// read they stay below the `TasksMax` of the unit.
 const WAIT_FOR_DISKS: usize = 256;
-/// A thread that was had is kept: a system that has come to its limit would not give it again, and
-/// without any the work would have to end (O01).
+/// How long an idle thread is kept: practically for ever. A system at its limit of threads would
+/// refuse a new one, and without threads the work would have to end (O01).
 const KEEP_THREADS: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 fn main() -> ExitCode {
     end_process_on_panic();
     fichier_state::failpoint::arm();
-    // Ends with 2 when the command line makes no sense.
+    // This ends the process with exit code 2 when the command line makes no sense.
     let cli = Cli::parse();
     let runtime = match runtime() {
         Ok(runtime) => runtime,
@@ -42,7 +44,8 @@ fn main() -> ExitCode {
     exit.into()
 }
 
-/// As many threads on a machine of a hundred processors as on a small one, nearly.
+/// Makes the runtime. Its number of threads is bounded, so that a machine of a hundred processors
+/// gets hardly more of them than a small one.
 fn runtime() -> io::Result<Runtime> {
     let processors = available_parallelism().map_or(1, NonZero::get);
     Builder::new_multi_thread()

@@ -9,25 +9,25 @@ use std::process::ExitCode;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// All that was asked for is done.
+    /// Everything that was asked for is done.
     Done = 0,
-    /// It failed, for a reason that none of the others names.
+    /// The command failed, for a reason that none of the other codes names.
     Failed = 1,
     /// The command line makes no sense.
     Usage = 2,
-    /// Finished, but some files have problems.
+    /// The command has finished, but some files have problems.
     Problems = 3,
-    /// Held: a person has to decide.
+    /// Something is held: a person has to decide.
     Held = 4,
     /// The service, or the running fichierd, cannot be reached.
     Unavailable = 69,
-    /// Not now: a hold-off, another instance, the network.
+    /// It cannot be done now, because of a hold-off, another instance or the network.
     TryLater = 75,
     /// The service refuses the key, or the account's offer does not allow it.
     Refused = 77,
     /// The configuration or the key file is wrong.
     Config = 78,
-    /// Ended by Ctrl-C.
+    /// Ctrl-C ended the command.
     Interrupted = 130,
 }
 
@@ -37,7 +37,8 @@ impl Exit {
         self as u8
     }
 
-    /// The meaning of a number that came over the control socket; unknown ones are failures.
+    /// The meaning of a number that came over the control socket; an unknown one counts as
+    /// [`Exit::Failed`].
     pub fn from_code(code: u8) -> Exit {
         let all = [
             Exit::Done,

@@ -1,14 +1,16 @@
-//! Random: for names that must not repeat, and for times at which many servers must not act at once.
+//! Random numbers, for names that must not repeat and for times at which many servers must not act
+//! at once.
 //!
-//! Not for what nobody may guess: that comes from the system each time (`getrandom`). A simulation
-//! gives a seed, so that it can be replayed.
+//! They are not for secrets, which come from the system each time (`getrandom`). A simulation gives
+//! a seed, so that it can be replayed.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fastrand::Rng;
 
-/// A source of numbers, other ones in each process, unless it has a seed. Clones go on together.
+/// A source of random numbers. They differ from process to process, unless the source has a seed.
+/// Clones share one sequence.
 #[derive(Clone, Debug)]
 pub struct Random(Arc<Mutex<Rng>>);
 
@@ -19,17 +21,18 @@ impl Default for Random {
 }
 
 impl Random {
-    /// Always the same numbers for the same seed.
+    /// A source that always gives the same numbers for the same seed.
     pub fn seeded(seed: u64) -> Random {
         Random(Arc::new(Mutex::new(Rng::with_seed(seed))))
     }
 
-    /// A number.
+    /// The next number; each one of 64 bits is equally likely.
     pub fn number(&self) -> u64 {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).u64(..)
     }
 
-    /// Within a tenth of `period`, so that many mirrors, or many servers, do not act in step.
+    /// A duration within a tenth of `period`, so that many mirrors, or many servers, do not act in
+    /// step.
     pub fn about(&self, period: Duration) -> Duration {
         let share = u32::try_from(self.number() % 200).unwrap_or(100);
         period * (900 + share) / 1000

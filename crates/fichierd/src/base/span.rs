@@ -13,7 +13,7 @@ const WEEK: u64 = 7 * DAY;
 ///
 /// # Errors
 ///
-/// A sentence for the person who wrote it.
+/// A sentence for the person who wrote the duration.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let mut rest = text.trim();
     let mut total_ms: u64 = 0;

@@ -1,10 +1,10 @@
 //! The one state file, shared by everything in the process.
 //!
-//! SQLite calls block for as long as the disk takes. They are short, and whoever runs them tells
-//! the runtime to carry on with other work meanwhile ([`blocking`]).
+//! SQLite calls block for as long as the disk takes. They are short, and each one tells the runtime
+//! to carry on with other work meanwhile ([`blocking`]).
 //!
 //! A [`Tap`] stands between the program and its state in simulations: it sees each transaction
-//! before and after, and may let the disk be full or the process be dead there.
+//! before and after, and can pretend there that the disk is full or that the process died.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -20,21 +20,21 @@ pub struct State {
     tap: Option<Tap>,
 }
 
-/// Sees what is done with the state, and may make it fail.
+/// Is called before and after each access to the state, and can make the access fail.
 pub type Tap = Arc<dyn Fn(Access) -> Result<(), Error> + Send + Sync>;
 
-/// What is done with the state.
+/// One kind of access to the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Something is looked up.
+    /// Something is about to be looked up.
     Read,
     /// A transaction is about to begin.
     BeforeWrite,
-    /// It is on disk.
+    /// The transaction is on disk.
     AfterWrite,
 }
 
-/// Runs what blocks; the runtime carries on with other work meanwhile, where it can.
+/// Runs work that blocks; the runtime carries on with other work meanwhile, where it can.
 pub(crate) fn blocking<R>(work: impl FnOnce() -> R) -> R {
     let flavour = Handle::try_current().map(|handle| handle.runtime_flavor());
     match flavour {
@@ -50,13 +50,13 @@ impl State {
         State { store: Arc::new(Mutex::new(store)), clock, place, tap: None }
     }
 
-    /// The same, looked at by `tap`.
+    /// The same state, with every access shown to `tap`.
     #[must_use]
     pub fn tapped(self, tap: Tap) -> State {
         State { tap: Some(tap), ..self }
     }
 
-    /// What time it is for everything that is remembered; Unix seconds.
+    /// The time to record things with, in Unix seconds.
     pub fn now_s(&self) -> i64 {
         self.clock.now_s()
     }
@@ -66,11 +66,12 @@ impl State {
         &self.clock
     }
 
-    /// Looks whether the file is still in its place, without waiting for who uses it (D02).
+    /// Checks that the file is still in its place, without waiting for a transaction that is under
+    /// way (D02).
     ///
     /// # Errors
     ///
-    /// [`Error::Displaced`].
+    /// [`Error::Displaced`] if the file was moved or replaced.
     pub fn check_place(&self) -> Result<(), Error> {
         self.place.check()
     }
@@ -79,7 +80,7 @@ impl State {
     ///
     /// # Errors
     ///
-    /// What `look` returns.
+    /// The error that `look` returns.
     pub fn read<R>(&self, look: impl FnOnce(&Store) -> Result<R, Error>) -> Result<R, Error> {
         self.tap(Access::Read)?;
         blocking(|| self.lock().read(look))
@@ -89,7 +90,7 @@ impl State {
     ///
     /// # Errors
     ///
-    /// What `change` returns; the state is then as it was.
+    /// The error that `change` returns; the state is then as it was.
     pub fn write<R>(
         &self,
         change: impl FnOnce(&mut Writing<'_>) -> Result<R, Error>,
@@ -104,20 +105,21 @@ impl State {
         self.tap.as_ref().map_or(Ok(()), |tap| tap(access))
     }
 
-    /// For work on a blocking thread, which locks for one folder at a time.
+    /// The lock around the store, for work on a blocking thread, which locks for one folder at a
+    /// time.
     pub fn mutex(&self) -> &Mutex<Store> {
         &self.store
     }
 
-    /// Gives the store back when nobody else holds it any more.
+    /// Gives the store back; `None` while another handle exists.
     pub fn into_store(self) -> Option<Store> {
         let store = Arc::into_inner(self.store)?;
         Some(store.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn lock(&self) -> MutexGuard<'_, Store> {
-        // A panic elsewhere ends the process (K22); what it left behind is a finished or a
-        // rolled back transaction.
+        // A panic elsewhere ends the process (K22), and leaves a transaction either finished or
+        // rolled back.
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -6,14 +6,14 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::base::span::parse_duration;
 
-/// Reads a point in time, as seen at `now` in the time zone `zone`; Unix seconds.
+/// Reads a point in time, as written at `now` in the time zone `zone`, and returns Unix seconds.
 ///
 /// `2026-11-24` is the end of that day; `2026-11-24 10:15` and `2026-11-24T10:15:00` are local
 /// times; with `Z` or an offset they are what they say; `3h`, `2d` are that long before now.
 ///
 /// # Errors
 ///
-/// A sentence for the person who wrote it.
+/// A sentence for the person who wrote the time.
 pub fn parse(text: &str, now: Timestamp, zone: &TimeZone) -> Result<i64, String> {
     let text = text.trim();
     let at = if let Ok(at) = text.parse::<Timestamp>() {
@@ -39,12 +39,13 @@ pub fn parse(text: &str, now: Timestamp, zone: &TimeZone) -> Result<i64, String>
 }
 
 fn local(at: DateTime, zone: &TimeZone) -> Result<Timestamp, String> {
-    // A time that the clocks skip is the one after the gap, a doubled one the earlier.
+    // A local time that the clocks skip means the moment after the gap; one that occurs twice means
+    // the earlier.
     let at = at.to_zoned_datetime(zone.clone()).map_err(|_| format!("`{at}` is out of range"))?;
     Ok(at.timestamp())
 }
 
-/// A time for people, in the time zone of this machine: `2026-11-24 10:15:00`.
+/// The time as people read it, in the time zone of this machine: `2026-11-24 10:15:00`.
 pub fn shown(at_s: i64) -> String {
     let at = Timestamp::from_second(at_s).unwrap_or(Timestamp::UNIX_EPOCH);
     at.to_zoned_datetime(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()

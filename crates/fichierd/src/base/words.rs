@@ -4,26 +4,26 @@ use std::time::Duration;
 
 use textwrap::WordSplitter;
 
-/// Columns of the widest line in what is written for people, where its words allow it.
+/// Columns of a line that is written for people; a longer line is wrapped between words.
 pub(crate) const WIDTH: usize = 80;
 
-/// A paragraph whose first line begins with `first`, and each other one with `rest`.
+/// A paragraph whose first line begins with `first` and each further line with `rest`.
 pub(crate) fn paragraph(text: &str, first: &str, rest: &str) -> String {
     textwrap::fill(text, options(WIDTH).initial_indent(first).subsequent_indent(rest))
 }
 
-/// Lines of `width` columns.
+/// The text, wrapped into lines of `width` columns.
 pub(crate) fn wrapped(text: &str, width: usize) -> String {
     textwrap::fill(text, options(width))
 }
 
-/// A word that is wider than a line stays whole, to be copied.
+/// A word that is wider than a line stays whole, so that it can be copied.
 fn options<'a>(width: usize) -> textwrap::Options<'a> {
     let options = textwrap::Options::new(width).break_words(false);
     options.word_splitter(WordSplitter::NoHyphenation)
 }
 
-/// An error with its causes, each thing said once.
+/// An error with its causes in one line; a cause that the text already ends with is not repeated.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -42,7 +42,7 @@ pub(crate) fn counted(number: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
-/// A number with commas between the thousands.
+/// The number with commas between the thousands: `184,203`.
 pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -88,7 +88,7 @@ pub fn duration(duration: Duration) -> String {
     }
 }
 
-/// A path in JSON: a string, or an array of bytes where it is not UTF-8.
+/// A path in JSON: a string, or an array of bytes if the path is not UTF-8.
 pub(crate) mod path_text {
     use std::ffi::OsString;
     use std::os::unix::ffi::{OsStrExt, OsStringExt};
