@@ -1,8 +1,8 @@
 //! The configuration: where it is found, what it says, and what is wrong with it.
 //!
-//! What was typed ([`mod@file`]) and what the program needs ([`Config`]) are two types. Everything
-//! that can be known to be wrong without asking the service is refused here, with line, caret
-//! and remedy, before anything is touched. A source that is missing is *not* an error: disks
+//! The text as typed ([`mod@file`]) and the values that the program needs ([`Config`]) are two
+//! types. Every mistake that can be seen without asking the service is refused here, with line,
+//! caret and remedy, before anything is touched. A source that is missing is *not* an error: disks
 //! come late, and the mirror waits (invariant I6).
 //!
 //! Invariant: every path in a [`Config`] is absolute, no two mirrors share a file locally or
@@ -40,24 +40,24 @@ pub use self::message::{ConfigError, Drawing};
 pub(crate) use self::surroundings::Surroundings;
 use crate::config::key::KeySource;
 
-/// What the program needs to know.
+/// The whole configuration, checked and completed with the defaults.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// The file that this was read from.
+    /// The file that the configuration was read from.
     pub path: PathBuf,
-    /// Where the database, the lock and the pacer's memory lie.
+    /// The folder of the database, the lock and the pacer's memory.
     pub state_dir: PathBuf,
-    /// Where the running service listens for commands.
+    /// The socket on which the running service listens for commands.
     pub control_socket: PathBuf,
-    /// Which account, and how it is reached.
+    /// The account, and how it is reached.
     pub account: AccountConfig,
     /// How fast the service may be asked.
     pub pace: PaceSettings,
-    /// What is mirrored where. May be empty: `fichierd remote` needs no mirror.
+    /// The mirrors; may be empty, since `fichierd remote` needs none.
     pub mirrors: Vec<MirrorConfig>,
 }
 
-/// Which account, and how it is reached.
+/// The account, and how it is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountConfig {
     /// Where the API key is read from, each time it is needed.
@@ -71,22 +71,23 @@ pub struct AccountConfig {
 /// How fast the service may be asked.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PaceSettings {
-    /// Ceiling over all mirrors and processes; above 0, at most 3 (docs/api-notes.md, A.5).
+    /// Calls a second, at most, of all mirrors and processes together; above 0, at most 3
+    /// (docs/api-notes.md, A.5).
     pub calls_per_second: f64,
-    /// How many uploads may run at once; 1 to 16.
+    /// Uploads that may run at the same time; 1 to 16.
     pub parallel_uploads: usize,
-    /// How many downloads a restore runs at once; 1 to 16.
+    /// Downloads that a restore runs at the same time; 1 to 16.
     pub parallel_downloads: usize,
-    /// By how much the clock of an emulator runs faster; 1 for the real service.
+    /// How many times faster the clock of an emulator runs; 1 for the real service.
     pub time_scale: u32,
 }
 
 /// One local folder and the remote folder that follows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MirrorConfig {
-    /// Unique, `[a-z0-9._-]{1,64}`.
+    /// The name, unique among the mirrors: `[a-z0-9._-]{1,64}`.
     pub name: String,
-    /// The local folder; need not exist.
+    /// The local folder; it need not exist.
     pub source: PathBuf,
     /// The remote folder: `/` and names, no `/` at the end, never the root.
     pub target: String,
@@ -94,29 +95,30 @@ pub struct MirrorConfig {
     pub exclude: Vec<String>,
     /// How long a changed file must be quiet before it is read.
     pub settle: Duration,
-    /// A file that never rests is sent at most this often.
+    /// The longest wait for a file that is being written all the time: such a file is sent at most
+    /// once in this time.
     pub settle_at_most: Duration,
-    /// How often everything is looked at again.
+    /// The time from one look at the whole source to the next.
     pub rescan: Duration,
-    /// Past this many removals within 24 hours, removals are held …
+    /// Removals within 24 hours that are allowed; more are held until a person decides.
     pub max_removals: MaxRemovals,
-    /// … unless they are no more than this.
+    /// Removals within 24 hours that are allowed in any case, however small `max_removals` is.
     pub removals_floor: u64,
     /// How long replaced and deleted files are kept.
     pub keep: Keep,
-    /// How many versions of one path are kept at most; `None` is no limit.
+    /// Versions of one path that are kept at most; `None` is no limit.
     pub keep_versions: Option<u32>,
-    /// Within what time each remote folder is listed and compared once; `None` is never.
+    /// The time within which each remote folder is listed and compared once; `None` is never.
     pub audit: Option<Duration>,
-    /// How often a sample is restored for a test; `None` is never.
+    /// The time from one test restore of a sample to the next; `None` is never.
     pub drill: Option<Duration>,
-    /// How much such a test downloads at most, in bytes.
+    /// Bytes that a test restore downloads at most.
     pub drill_bytes: u64,
 }
 
 impl MirrorConfig {
     /// How long `fichierd sync` waits for files that are being written: by then they have been
-    /// sent, at rest or not.
+    /// sent, even if they are still being written.
     pub fn sync_patience(&self) -> Duration {
         self.settle_at_most * 2 + self.settle
     }
@@ -134,25 +136,25 @@ pub enum Keep {
 }
 
 impl Config {
-    /// Reads the configuration from `path`, or from where it is looked for when none is named:
-    /// `$CONFIGURATION_DIRECTORY`, a user's `$XDG_CONFIG_HOME/fichierd`, `/etc/fichierd`.
+    /// Reads the configuration from `path`. If that is `None`, it reads the first `config.toml` of
+    /// `$CONFIGURATION_DIRECTORY`, a user's `$XDG_CONFIG_HOME/fichierd` and `/etc/fichierd`.
     ///
-    /// Reads one file and resolves symbolic links in the paths that it names; writes nothing,
-    /// calls nobody. The API key is not read.
+    /// It reads one file and resolves symbolic links in the paths that the file names. It writes
+    /// nothing, makes no call and does not read the API key.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`], which draws itself; exit code 78.
+    /// [`ConfigError`], which can draw itself ([`ConfigError::render`]); exit code 78.
     pub fn load(path: Option<&Path>) -> Result<Config, ConfigError> {
         Config::load_in(path, &Surroundings::of_process())
     }
 
-    /// The same, but where none is named and none is found, a configuration without mirrors: on a
-    /// new machine there is nothing yet but the key.
+    /// Reads the configuration as [`Config::load`] does. If `path` is `None` and no file is found,
+    /// it returns a configuration without mirrors: a new machine has nothing yet but the key.
     ///
     /// # Errors
     ///
-    /// As [`Config::load`].
+    /// Those of [`Config::load`].
     pub fn load_or_default(path: Option<&Path>) -> Result<Config, ConfigError> {
         Config::load_or_default_in(path, &Surroundings::of_process())
     }
@@ -190,7 +192,7 @@ impl Config {
         rules::config(path, file, around).map_err(wrong)
     }
 
-    /// The mirror of that name.
+    /// The mirror called `name`.
     pub fn mirror(&self, name: &str) -> Option<&MirrorConfig> {
         self.mirrors.iter().find(|mirror| mirror.name == name)
     }

@@ -1,8 +1,8 @@
 //! How this program reaches the account: one client, one pacer, for every process.
 //!
-//! The service and the `remote` commands beside it use the same account from the same address,
-//! so they share the pacer's memory: a file in the state folder (invariant I7). There is no
-//! other way to get a client.
+//! The service and the `remote` commands beside it use the same account from the same address, so
+//! they share the pacer's memory: a file in the state folder (invariant I7). No other code of this
+//! crate makes a client.
 
 use std::fs;
 use std::io;
@@ -15,7 +15,7 @@ use crate::base::exit::Exit;
 use crate::config::Config;
 use crate::config::key::KeyError;
 
-/// The pacer's memory, in the state folder.
+/// The file of the pacer's memory, in the state folder.
 const PACE_FILE: &str = "pace";
 
 /// The account cannot be reached from here, and nothing was sent.
@@ -29,7 +29,7 @@ pub enum ConnectError {
     CaFile {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// Why it cannot be read.
         source: io::Error,
     },
     /// The pacer's memory cannot be opened, so that no call may be made.
@@ -37,7 +37,7 @@ pub enum ConnectError {
     StateDir {
         /// The folder.
         path: PathBuf,
-        /// Why.
+        /// Why it cannot be used.
         source: io::Error,
     },
     /// The client refuses these settings.
@@ -46,7 +46,7 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
-    /// What the program ends with.
+    /// The exit code of the program.
     pub fn exit(&self) -> Exit {
         match self {
             ConnectError::Key(_) | ConnectError::CaFile { .. } | ConnectError::Build(_) => {
@@ -59,11 +59,11 @@ impl ConnectError {
 
 /// Makes the client of the configured account and the pacer that it waits for.
 ///
-/// Reads the key, now; makes the state folder (mode 0700) when it is missing. Sends nothing.
+/// The key is read now, and the state folder is made (mode 0700) if it is missing. Nothing is sent.
 ///
 /// # Errors
 ///
-/// [`ConnectError`].
+/// [`ConnectError`]: the key, the certificates, the state folder or a setting is not usable.
 pub fn connect(config: &Config) -> Result<(Client, Pacer), ConnectError> {
     let key = config.account.key.read()?;
     let state_dir = |source| ConnectError::StateDir { path: config.state_dir.clone(), source };
@@ -78,8 +78,8 @@ pub fn connect(config: &Config) -> Result<(Client, Pacer), ConnectError> {
     Ok((builder.build()?, pacer))
 }
 
-/// The hold-off that is in force, if any, for whoever only wants to know. Makes nothing: without
-/// a memory of the pacer, or one that may not be opened, there is none to tell of.
+/// The hold-off that is in force, if any, without making a client. Nothing is created: if the pacer
+/// has no memory yet, or it may not be opened, the answer is `None`.
 pub fn hold_off(config: &Config) -> Option<HoldOff> {
     let path = config.state_dir.join(PACE_FILE);
     if !path.exists() {
@@ -103,7 +103,8 @@ fn pace(config: &Config) -> PaceConfig {
     }
 }
 
-/// Keeps a command that root runs from locking the service's own user out of its state.
+/// Gives a file that root has made to the owner of its folder: otherwise a command that root runs
+/// would lock the service's own user out of its state.
 fn give_to_owner_of_folder(path: &Path, folder: &Path) -> io::Result<()> {
     if !rustix::process::geteuid().is_root() || !path.exists() {
         return Ok(());

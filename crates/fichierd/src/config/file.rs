@@ -1,7 +1,7 @@
 //! The configuration as its author typed it.
 //!
-//! One field for one key, with the place where it stands in the text, so that a rule that is
-//! broken later (`rules`) can still point at it. Keys that are not here are refused, so a typing
+//! Each key has one field, with the place where it stands in the text, so that a rule that is
+//! broken later (`rules`) can still point at it. A key without a field is refused, so a typing
 //! error never means "the default, silently".
 //!
 //! Only `config` sees these types: the rest of the program works with [`super::Config`].

@@ -1,10 +1,10 @@
 //! Where the API key comes from, and how it is read without being shown.
 //!
-//! In this order: the file that the configuration names; the credential that systemd hands over;
-//! the variable `FICHIER_API_KEY`; a file `api_key` beside the configuration, so that a command
-//! typed by hand finds the key that the unit gets as a credential. The source is remembered and not the key, so that a reload
-//! finds a key that was changed in the meantime. Nothing here prints or logs the key
-//! (invariant I10).
+//! The key is looked for in this order: the file that the configuration names; the credential that
+//! systemd hands over; the variable `FICHIER_API_KEY`; a file `api_key` beside the configuration,
+//! so that a command typed by hand finds the key that the unit gets as a credential. The source is
+//! remembered and not the key, so that a reload finds a key that was changed in the meantime.
+//! Nothing here prints or logs the key (invariant I10).
 
 use std::fmt;
 use std::fs::File;
@@ -17,26 +17,27 @@ use fichier_api::ApiKey;
 use crate::config::Surroundings;
 
 const VARIABLE: &str = "FICHIER_API_KEY";
-/// A key has 32 characters; whatever is longer than this is another file.
+/// Bytes that are read of a key file. A key has 32 characters, so a longer file holds no key and
+/// what was read of it is refused.
 const LONGEST_FILE: u64 = 4096;
 
 /// Where the API key is read from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeySource {
-    /// A file of the administrator's, readable by its owner alone.
+    /// A file of the administrator's, which only its owner may read.
     File(PathBuf),
-    /// A file that systemd made for this unit; its permissions are systemd's concern.
+    /// A file that systemd made for this unit; its permissions are not checked.
     Credential(PathBuf),
     /// The environment variable `FICHIER_API_KEY`.
     Environment,
-    /// Nothing was configured: what needs the service will say so.
+    /// No key was configured. A command that needs the service fails with [`KeyError::Nowhere`].
     Nowhere,
 }
 
 /// The key cannot be read. Ends the program with exit code 78.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    /// Nobody said where it is.
+    /// No file, credential or variable with a key was found.
     #[error(
         "there is no API key; put it into a file that api_key_file names, or into `api_key` \
          beside the configuration, or into the variable {VARIABLE}"
@@ -47,10 +48,10 @@ pub enum KeyError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// Why it cannot be read.
         source: io::Error,
     },
-    /// The file could be read by other users of this machine, and may have been.
+    /// Other users of this machine may read the file, and may have read it.
     #[error("{} may be read by others (mode {mode:04o}); run: chmod 600 {}", path.display(), path.display())]
     TooOpen {
         /// The file.
@@ -58,18 +59,18 @@ pub enum KeyError {
         /// Its permissions.
         mode: u32,
     },
-    /// What was found is no key. The text is not shown: it may be half of one.
+    /// The text that was found is no key. It is not shown, since it may be half of one.
     #[error("{place} does not hold an API key: {reason}")]
     Malformed {
-        /// Where.
+        /// The file or the variable with the text.
         place: String,
-        /// What is wrong with it.
+        /// Why the text is no key.
         reason: String,
     },
 }
 
 impl KeySource {
-    /// Where the key is when the configuration at `config` names no file.
+    /// The source of the key if the configuration at `config` names no file.
     pub(crate) fn default_in(around: &Surroundings, config: &Path) -> Self {
         let beside = config.with_file_name("api_key");
         match around.path("CREDENTIALS_DIRECTORY") {
@@ -84,12 +85,12 @@ impl KeySource {
     ///
     /// # Errors
     ///
-    /// [`KeyError`]; none of them shows what was read.
+    /// [`KeyError`]; no error shows what was read.
     pub fn read(&self) -> Result<ApiKey, KeyError> {
         let text = match self {
             KeySource::File(path) => read_file(path, Permissions::OwnerOnly)?,
-            // Where the unit runs as a user, systemd grants access by an ACL, whose mask shows up
-            // as permissions of the group.
+            // If the unit runs as a user, systemd grants access by an ACL, whose mask shows up as
+            // permissions of the group.
             KeySource::Credential(path) => read_file(path, Permissions::AsTheyAre)?,
             KeySource::Environment => std::env::var(VARIABLE).unwrap_or_default(),
             KeySource::Nowhere => return Err(KeyError::Nowhere),
@@ -119,7 +120,8 @@ enum Permissions {
 fn read_file(path: &Path, permissions: Permissions) -> Result<String, KeyError> {
     let unreadable = |source| KeyError::Unreadable { path: path.to_path_buf(), source };
     let file = File::open(path).map_err(unreadable)?;
-    // Asked of the open file, so that nothing can be exchanged between the two looks.
+    // The mode is that of the open file, so that the file cannot be exchanged between the check and
+    // the reading.
     let metadata = file.metadata().map_err(unreadable)?;
     let mode = metadata.mode() & 0o7777;
     if matches!(permissions, Permissions::OwnerOnly) && mode & 0o077 != 0 {

@@ -1,6 +1,6 @@
-//! How much may go within a day, as configured.
+//! How many removals within a day are allowed, as configured.
 
-/// How many removals are ordinary, as configured.
+/// Removals within 24 hours that need no decision of a person; more are held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MaxRemovals {
     /// A share of the files that the mirror had 24 hours ago, in percent.

@@ -1,9 +1,9 @@
-//! What is wrong with a configuration, said to the person who wrote it.
+//! The mistakes of a configuration, told to the person who wrote it.
 //!
 //! Every complaint names the file, the line and the column, shows the line with a caret, and
-//! proposes what to write instead. On a terminal it is drawn by `annotate-snippets`, as the compiler
-//! draws its own; in a pipe or the journal each complaint begins with `file:line:column: message`,
-//! one that editors and `grep` understand.
+//! proposes what to write instead. On a terminal it is drawn by `annotate-snippets`, as the
+//! compiler draws its own; in a pipe or the journal each complaint begins with `file:line:column:
+//! message`, one that editors and `grep` understand.
 
 use std::fmt;
 use std::fmt::Write as _;
@@ -17,12 +17,13 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet}
 use super::secret::masked;
 use crate::base::words::{WIDTH, wrapped};
 
-/// Columns that the drawing puts before a message: `error: `.
+/// Columns that the drawing puts before a message (`error: `); the message gets the others.
 const BEFORE_MESSAGE: usize = 7;
-/// Columns that the drawing puts before a remedy, when lines have numbers of four digits: `╰ help: `.
+/// Columns that the drawing puts before a remedy (`╰ help: `) beside line numbers of four digits;
+/// the remedy gets the others.
 const BEFORE_HELP: usize = 13;
 
-/// A configuration that cannot be used. Ends the program with exit code 78.
+/// A configuration that cannot be used. It ends the program with exit code 78.
 #[derive(Debug)]
 pub struct ConfigError {
     file: PathBuf,
@@ -36,14 +37,14 @@ enum Cause {
     Wrong { text: String, complaints: Vec<Complaint> },
 }
 
-/// One thing that is wrong.
+/// One mistake.
 #[derive(Clone, Debug)]
 pub(super) struct Complaint {
     /// What is wrong, as a sentence without a full stop.
     pub(super) message: String,
-    /// Where, in bytes of the text.
+    /// The place of the mistake, in bytes of the text; `None` if something is missing.
     pub(super) span: Option<Range<usize>>,
-    /// What to do about it.
+    /// What to write instead.
     pub(super) help: Option<String>,
 }
 
@@ -156,8 +157,8 @@ fn plain(file: &str, text: &str, complaint: &Complaint) -> String {
     shown
 }
 
-/// A complaint in the form that `annotate-snippets` draws. It cuts long lines of the file to the
-/// width of the terminal; words it leaves as they are.
+/// A complaint in the form that `annotate-snippets` draws. The library cuts long lines of the file
+/// to the width of the terminal, but does not wrap the message, which is done here.
 fn drawn<'a>(file: &'a str, text: &'a str, complaint: &Complaint) -> Group<'a> {
     let title = Level::ERROR.primary_title(wrapped(&complaint.message, WIDTH - BEFORE_MESSAGE));
     let group = match &complaint.span {
@@ -179,7 +180,7 @@ fn drawn<'a>(file: &'a str, text: &'a str, complaint: &Complaint) -> Group<'a> {
 struct Place<'a> {
     line: usize,
     column: usize,
-    /// How many characters to mark; at least one, and only on the first line.
+    /// Characters to mark; at least one, and only on the first line.
     width: usize,
     shown: &'a str,
 }
@@ -206,11 +207,11 @@ fn floor(text: &str, at: usize) -> usize {
 }
 
 impl From<&toml::de::Error> for Complaint {
-    /// Rewords what the parser says, so that a typing error names its remedy.
+    /// Rewords the parser's message, so that a typing error names its remedy.
     fn from(error: &toml::de::Error) -> Self {
         let said = error.message().trim_end_matches('\n');
         let complaint = |message: String, help| Complaint { message, span: error.span(), help };
-        // The words are serde's own, fixed by its `Error` trait; the tests notice a change.
+        // The phrases are those of serde's `Error` trait; the tests notice a change.
         if let Some(rest) = said.strip_prefix("unknown field ") {
             let mut words = quoted(rest);
             let unknown = words.next().unwrap_or_default();
@@ -246,9 +247,11 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
-/// "did you mean", when some known key is near enough; else all of them.
+/// "did you mean" with the known key that is most similar; all known keys if none is similar
+/// enough.
 pub(super) fn suggestion(unknown: &str, known: &[&str]) -> Option<String> {
-    /// Below this Jaro-Winkler similarity a suggestion confuses more than it helps.
+    /// The Jaro-Winkler similarity that a suggestion needs; a less similar key would confuse more
+    /// than help.
     const NEAR: f64 = 0.8;
     let near = known
         .iter()

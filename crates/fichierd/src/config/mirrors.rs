@@ -1,8 +1,8 @@
-//! Which mirrors make sense, each for itself and all together.
+//! The rules for mirrors: for each by itself, and for all together.
 //!
-//! Two mirrors must never fight over a file: not over a local one, which would be sent twice,
-//! nor over a remote one, which each would take for foreign. And what this program writes
-//! itself must not lie in a folder that it watches, or it would never come to rest.
+//! Two mirrors must never share a file: a local one would be sent twice, and each would take a
+//! remote one for foreign. The files that this program writes must not lie in a folder that it
+//! watches, because then each upload would cause the next one for ever.
 
 use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
@@ -17,21 +17,24 @@ use super::values::HumanDuration;
 use super::{Keep, MaxRemovals, MirrorConfig};
 
 const DAY_S: u64 = 24 * 60 * 60;
-/// A pass more often than this would never end.
+/// The shortest `rescan`; a shorter one is refused, because a look would begin before the last one
+/// has ended.
 const SHORTEST_RESCAN: Duration = Duration::from_secs(1);
-/// A mirror that is looked at less often cannot be called a backup.
+/// The longest `rescan`; a longer one is refused, because a mirror that is looked at less often is
+/// no backup.
 const LONGEST_RESCAN: Duration = Duration::from_secs(30 * DAY_S);
 const LONGEST_SETTLE: Duration = Duration::from_secs(DAY_S);
-/// Audits and drills: more often they would only use up calls, less often prove nothing.
+/// The shortest and the longest time between two audits or drills. A shorter one is refused because
+/// it only uses up calls, a longer one because it proves nothing.
 const SHORTEST_PERIOD: Duration = Duration::from_secs(60);
 const LONGEST_PERIOD: Duration = Duration::from_secs(366 * DAY_S);
 
-/// Longest name of a folder on the service (docs/api-notes.md, F.1).
+/// Bytes in the name of a folder on the service (docs/api-notes.md, F.1); a longer name is refused.
 const LONGEST_FOLDER_NAME: usize = 250;
 /// The folder that this program keeps for itself in each target.
 const RESERVED: &str = ".fichierd";
 
-/// Where the parts of one mirror stand in the text.
+/// The places of one mirror's keys in the text.
 pub(super) struct Spans {
     name: Range<usize>,
     source: Range<usize>,
@@ -89,7 +92,8 @@ pub(super) fn mirror(file: MirrorFile, complaints: &mut Complaints) -> MirrorCon
         complaints,
     );
     if settle_at_most < settle {
-        let help = "settle_at_most is how long a file that never rests is waited for at most";
+        let help =
+            "settle_at_most is the longest wait for a file that is being written all the time";
         complaints.add(most_span, "`settle_at_most` is shorter than `settle`", help);
     }
     let rescans = SHORTEST_RESCAN..=LONGEST_RESCAN;
@@ -126,14 +130,14 @@ pub(super) fn together(mirrors: &[MirrorConfig], spans: &[Spans], complaints: &m
             let targets = (Path::new(&mirror.target), Path::new(&other.target));
             let root = Path::new("/");
             let either_is_root = targets.0 == root || targets.1 == root;
-            // The root was complained about already, and everything lies inside it.
+            // A target that is the root was refused already, and would contain every other one.
             if let Some(relation) = relation(targets.0, targets.1)
                 && !either_is_root
             {
                 complaints.add(
                     Some(span.target.clone()),
                     format!("this target {relation} that of mirror `{name}` ({})", other.target),
-                    "two mirrors must not follow into one folder; choose targets side by side",
+                    "two mirrors must not write into one folder; choose targets side by side",
                 );
             }
             if let Some(relation) = relation(&resolved[at], &resolved[earlier]) {
@@ -206,7 +210,8 @@ fn check_excludes(patterns: &[Spanned<String>], complaints: &mut Complaints) {
         } else if pattern.get_ref().trim().is_empty() {
             complaints.add(Some(pattern.span()), "this pattern is empty", "remove it");
         } else if pattern.get_ref().starts_with('#') {
-            let help = "in .gitignore this is a comment; for a name that begins so write `\\\\#`";
+            let help =
+                "in .gitignore this is a comment; for a name that begins with `#` write `\\\\#`";
             complaints.add(Some(pattern.span()), "this pattern excludes nothing", help);
         }
     }
@@ -226,9 +231,9 @@ fn target(typed: &Spanned<String>, complaints: &mut Complaints) -> String {
         if matches!(*name, "." | "..") {
             wrong(format!("`target` contains `{name}`"), "write the path it leads to");
         } else if *name == RESERVED {
-            wrong(format!("`{RESERVED}` is kept by this program"), "choose another folder");
+            wrong(format!("`{RESERVED}` is reserved for this program"), "choose another folder");
         } else if name.len() > LONGEST_FOLDER_NAME {
-            let help = "the service takes no longer ones";
+            let help = "the service refuses longer names; choose a shorter one";
             wrong(format!("a folder name is over {LONGEST_FOLDER_NAME} bytes long"), help);
         } else if name.chars().any(char::is_control) {
             wrong("`target` contains a control character".to_owned(), "remove it");
@@ -247,7 +252,7 @@ fn bounded(
     typed.map_or(default, |typed| within(&typed, key, range, complaints))
 }
 
-/// What was typed, which has to lie in the range.
+/// The duration that was typed; a complaint is added if it lies outside of the range.
 fn within(
     typed: &Spanned<HumanDuration>,
     key: &str,
@@ -293,7 +298,7 @@ fn keep_versions(
     }
 }
 
-/// How often something is done; `None` for "0", which is never.
+/// The time from one run of something to the next; `None`, which is never, for "0".
 fn period(
     typed: Option<Spanned<HumanDuration>>,
     key: &str,
@@ -307,7 +312,7 @@ fn period(
     }
 }
 
-/// How `this` overlaps `other`, as a verb; `None` if they lie apart.
+/// A verb that tells how `this` overlaps `other`; `None` if they lie apart.
 fn relation(this: &Path, other: &Path) -> Option<&'static str> {
     if this == other {
         Some("is also")
@@ -320,7 +325,7 @@ fn relation(this: &Path, other: &Path) -> Option<&'static str> {
     }
 }
 
-/// The path with the symbolic links resolved in the part of it that exists.
+/// The path, with symbolic links resolved in the part of it that exists.
 fn resolved(path: &Path) -> PathBuf {
     for ancestor in path.ancestors() {
         if let (Ok(real), Ok(rest)) = (ancestor.canonicalize(), path.strip_prefix(ancestor)) {

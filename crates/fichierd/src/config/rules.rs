@@ -1,6 +1,7 @@
-//! Which configurations make sense: from what was typed to what the program needs.
+//! The rules for a configuration: they turn the text as typed into the values that the program
+//! needs.
 //!
-//! All complaints are collected, so that a file with three mistakes is mended in one go.
+//! All complaints are collected, so that a file with three mistakes can be corrected in one go.
 //! The folders and the mirrors have rules of their own in [`super::mirrors`].
 
 use std::ops::Range;
@@ -16,25 +17,28 @@ use super::surroundings::Surroundings;
 use super::{AccountConfig, Config, PaceSettings};
 use crate::config::key::KeySource;
 
-/// The real service.
+/// The address of the real service.
 const API_URL: &str = "https://api.1fichier.com/v1";
-/// One a second has been reported safe (docs/api-notes.md, A.5).
+/// Calls a second by default; this rate has been reported safe (docs/api-notes.md, A.5).
 const CALLS_PER_SECOND: f64 = 1.0;
-/// The published limit (docs/api-notes.md, A.5).
+/// Calls a second that may be configured, the published limit (docs/api-notes.md, A.5); a higher
+/// rate is refused.
 const MOST_CALLS_PER_SECOND: f64 = 3.0;
 const PARALLEL_UPLOADS: usize = 2;
 const PARALLEL_DOWNLOADS: usize = 4;
-/// Each upload holds a thread and a connection; more do not fill a line any better.
+/// Transfers at the same time that may be configured; a higher number is refused. Each one holds a
+/// thread and a connection, and more of them do not fill a line any better.
 const MOST_PARALLEL: usize = 16;
-/// Beyond this the spacing of calls falls below a millisecond.
+/// The largest time scale; a larger one is refused, because the spacing of calls would fall below a
+/// millisecond.
 const MOST_TIME_SCALE: i64 = 1_000;
 
-/// What was found to be wrong so far.
+/// The mistakes found so far.
 #[derive(Default)]
 pub(super) struct Complaints(pub(super) Vec<Complaint>);
 
 impl Complaints {
-    /// Adds one, with a remedy.
+    /// Adds a complaint with its remedy.
     pub(super) fn add(
         &mut self,
         span: Option<Range<usize>>,
@@ -45,11 +49,11 @@ impl Complaints {
     }
 }
 
-/// Checks what was typed and completes it with the defaults.
+/// Checks the text as typed and completes it with the defaults.
 ///
 /// # Errors
 ///
-/// Everything that is wrong, at least one complaint.
+/// All mistakes, at least one.
 pub(super) fn config(
     path: &Path,
     file: ConfigFile,
@@ -82,7 +86,7 @@ pub(super) fn config(
     }
 }
 
-/// A path that must be absolute, without `.` and `..`, which would hide where it leads.
+/// Checks a path, which must be absolute and without `.` and `..`, which would hide where it leads.
 pub(super) fn path(typed: Spanned<PathBuf>, key: &str, complaints: &mut Complaints) -> PathBuf {
     let span = typed.span();
     let path = typed.into_inner();
@@ -95,7 +99,7 @@ pub(super) fn path(typed: Spanned<PathBuf>, key: &str, complaints: &mut Complain
     } else if path.components().any(|part| part == std::path::Component::ParentDir) {
         complaints.add(Some(span), format!("`{key}` contains `..`"), "write the path it leads to");
     }
-    // Drops doubled and trailing slashes, so that equal folders are equal paths.
+    // This drops doubled and trailing slashes, so that equal folders are equal paths.
     path.components().collect()
 }
 
@@ -168,7 +172,7 @@ fn pace(file: &PaceFile, api_url: &str, complaints: &mut Complaints) -> PaceSett
     };
     if let Some(typed) = &file.calls_per_second {
         settings.calls_per_second = *typed.get_ref();
-        // Written so that "not a number" is refused too.
+        // The comparison is written so that "not a number" is refused too.
         let possible = *typed.get_ref() > 0.0 && *typed.get_ref() <= MOST_CALLS_PER_SECOND;
         if !possible {
             complaints.add(
@@ -179,11 +183,11 @@ fn pace(file: &PaceFile, api_url: &str, complaints: &mut Complaints) -> PaceSett
         }
     }
     if let Some(typed) = &file.parallel_uploads {
-        let help = "2 fill most lines";
+        let help = "2 uploads fill most lines";
         settings.parallel_uploads = parallel(typed, "parallel_uploads", help, complaints);
     }
     if let Some(typed) = &file.parallel_downloads {
-        let help = "4 fill most lines";
+        let help = "4 downloads fill most lines";
         settings.parallel_downloads = parallel(typed, "parallel_downloads", help, complaints);
     }
     if let Some(typed) = &file.time_scale {

@@ -1,4 +1,4 @@
-//! The sample and the manual against the program: neither may fall behind.
+//! The sample and the manual name every key of the program, and the sample shows its defaults.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ fn parse(text: &str) -> Config {
     }
 }
 
-/// The sample with the keys that it shows behind a `#`.
+/// The sample, including the keys that it shows behind a `#`.
 fn uncommented() -> String {
     let is_key = |line: &str| {
         line.strip_prefix("# ").is_some_and(|rest| {
@@ -27,7 +27,7 @@ fn uncommented() -> String {
     lines.collect::<Vec<_>>().join("\n").replace("https://api.1fichier.com", "http://127.0.0.1:1")
 }
 
-/// Every key that the program knows, as it says itself when it meets one that it does not know.
+/// Every key that the program knows, taken from its answer to a key that it does not know.
 fn known_keys() -> BTreeSet<String> {
     let mut keys = BTreeSet::new();
     for table in ["", "[account]\n", "[pace]\n", "[[mirror]]\n"] {

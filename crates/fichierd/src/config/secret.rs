@@ -1,9 +1,9 @@
-//! Keeps a key that was typed into the configuration out of what is said about it.
+//! Hides an API key that was typed into the configuration, so that no message shows it.
 //!
-//! The key belongs into a file of its own; but people try, and a complaint shows the line that it
-//! complains about, to the terminal and to the journal (invariant I10).
+//! The key belongs into a file of its own. Some people type it into the configuration nevertheless,
+//! and a complaint shows its line on the terminal and in the journal (invariant I10).
 
-/// Length of a key (docs/api-notes.md, A.2).
+/// Characters of a key (docs/api-notes.md, A.2); a word of this length or more is hidden.
 const KEY_LENGTH: usize = 32;
 
 /// The text with stars in place of everything that may be a key. Every other byte stays where it
@@ -12,7 +12,8 @@ pub(super) fn masked(text: &str) -> String {
     text.split_inclusive('\n').map(|line| mask_tokens(&mask_value(line))).collect()
 }
 
-/// Stars for the value of a key called `api_key…`, unless it is a path: no key contains a slash.
+/// Puts stars in place of the value of `api_key…`, unless it is a path: no API key contains a
+/// slash.
 fn mask_value(line: &str) -> String {
     let value_at = line.find("api_key").and_then(|at| Some(at + line[at..].find('=')? + 1));
     let Some((name, value)) = value_at.map(|at| line.split_at(at)) else {
@@ -28,7 +29,7 @@ fn mask_value(line: &str) -> String {
     name.chars().map(String::from).chain(stars).collect()
 }
 
-/// Stars for each word that has the form of a key.
+/// Puts stars in place of each word that has the form of an API key.
 fn mask_tokens(line: &str) -> String {
     let belongs = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     let mut masked = String::with_capacity(line.len());

@@ -1,13 +1,14 @@
-//! What the process was started in, as far as the configuration depends on it.
+//! The environment variables and the user of the process, as far as the configuration depends on
+//! them.
 //!
-//! Environment variables and the user are read here, once, and handed on as a value: so the
-//! defaults of every path are a pure function that tests can ask about any surroundings.
+//! They are read here, once, and handed on as a value. So the default of every path is a pure
+//! function, which tests can call for any surroundings.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// The variables that matter; all others are left alone.
+/// The variables that are read; no other one has an effect on the configuration.
 const VARIABLES: [&str; 10] = [
     "CONFIGURATION_DIRECTORY",
     "CREDENTIALS_DIRECTORY",
@@ -31,36 +32,37 @@ pub(crate) struct Surroundings {
 }
 
 impl Surroundings {
-    /// Those of this process.
+    /// The surroundings of this process.
     pub(crate) fn of_process() -> Self {
         let variables = VARIABLES
             .into_iter()
             .filter_map(|name| Some((name.to_owned(), std::env::var_os(name)?)))
-            // That there is a key is all that is known here; `key_source` reads it.
+            // Only whether there is a key is known here; `config::key` reads it.
             .map(|(name, value)| if name == KEY { (name, KEY.into()) } else { (name, value) })
             .collect();
         Surroundings { variables, is_root: rustix::process::geteuid().is_root() }
     }
 
-    /// Made-up ones, for tests.
+    /// Invented surroundings, for tests.
     #[cfg(test)]
     pub(crate) fn made_up(is_root: bool, variables: &[(&str, &str)]) -> Self {
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), value.into()));
         Surroundings { variables: variables.collect(), is_root }
     }
 
-    /// Whether this is the system's service or its administrator, and not a user's own.
+    /// Whether the process is the system's service or was started by its administrator, and is not
+    /// a user's own.
     pub(crate) fn is_system(&self) -> bool {
         self.is_root || self.variables.get("USER").is_some_and(|user| user == "fichierd")
     }
 
-    /// Whether the variable is set to something.
+    /// Whether the variable is set and not empty.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.variables.get(name).is_some_and(|value| !value.is_empty())
     }
 
-    /// The variable as an absolute path. Of several (systemd joins them with colons) the first;
-    /// relative ones are ignored, as the XDG specification asks.
+    /// The variable as an absolute path; of several paths, which systemd joins with colons, the
+    /// first. A relative path is ignored, as the XDG specification asks.
     pub(crate) fn path(&self, name: &str) -> Option<PathBuf> {
         let value = self.variables.get(name)?;
         std::env::split_paths(value).next().filter(|path| path.is_absolute())
@@ -71,7 +73,7 @@ impl Surroundings {
         Some(self.path("HOME")?.join(rest))
     }
 
-    /// Where a configuration is looked for, the first that exists wins.
+    /// The files that may hold the configuration; the first that exists is used.
     pub(crate) fn config_files(&self) -> Vec<PathBuf> {
         let system = PathBuf::from("/etc/fichierd");
         let mut folders = Vec::from_iter(self.path("CONFIGURATION_DIRECTORY"));
@@ -84,7 +86,7 @@ impl Surroundings {
         folders.into_iter().map(|folder| folder.join("config.toml")).collect()
     }
 
-    /// Where the state lies when the configuration does not say.
+    /// The state folder if the configuration names none.
     pub(crate) fn state_dir(&self) -> Option<PathBuf> {
         if let Some(given) = self.path("STATE_DIRECTORY") {
             return Some(given);
@@ -96,7 +98,7 @@ impl Surroundings {
         xdg.map(|folder| folder.join("fichierd"))
     }
 
-    /// Where the service listens for commands when the configuration does not say.
+    /// The socket on which the service listens for commands if the configuration names none.
     pub(crate) fn control_socket(&self, state_dir: &std::path::Path) -> PathBuf {
         let folder = if let Some(given) = self.path("RUNTIME_DIRECTORY") {
             given

@@ -1,4 +1,4 @@
-//! Configurations and what is said about them.
+//! Configurations, and the messages about them.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ fn check(text: &str, expected: Expect) {
     expected.assert_eq(&said);
 }
 
-/// A whole mirror with `lines` added or put in place of the usual ones.
+/// A whole mirror, with `lines` added or put in place of the usual lines.
 fn mirror(lines: &str) -> String {
     let usual = [("name", "photos"), ("source", "/no/photos"), ("target", "/backups/photos")];
     let usual = usual.iter().filter(|(key, _)| !lines.lines().any(|line| line.starts_with(key)));
@@ -166,7 +166,7 @@ fn impossible_values_are_refused_all_at_once() {
             config.toml:3:20: `parallel_uploads` must be between 1 and 16
               3 | parallel_uploads = 0
                 |                    ^
-              help: 2 fill most lines
+              help: 2 uploads fill most lines
             config.toml:4:14: `time_scale` is only for an emulator on this machine
               4 | time_scale = 100
                 |              ^^^
@@ -182,7 +182,7 @@ fn impossible_values_are_refused_all_at_once() {
             config.toml:7:18: `settle_at_most` is shorter than `settle`
               7 | settle_at_most = "1m"
                 |                  ^^^^
-              help: settle_at_most is how long a file that never rests is waited for at most
+              help: settle_at_most is the longest wait for a file that is being written all the time
             config.toml:8:18: `removals_floor` must not be negative
               8 | removals_floor = -1
                 |                  ^^
@@ -291,7 +291,7 @@ fn a_target_is_a_folder_below_the_root() {
     check(
         &mirror("target = \"/a/.fichierd\""),
         expect![[r#"
-        config.toml:4:10: `.fichierd` is kept by this program
+        config.toml:4:10: `.fichierd` is reserved for this program
           4 | target = "/a/.fichierd"
             |          ^^^^^^^^^^^^^^
           help: choose another folder"#]],
@@ -313,7 +313,7 @@ fn mirrors_with_the_same_name_or_target_are_refused() {
         config.toml:8:10: this target is also that of mirror `photos` (/backups/photos)
           8 | target = "/backups/photos"
             |          ^^^^^^^^^^^^^^^^^
-          help: two mirrors must not follow into one folder; choose targets side by side"#]],
+          help: two mirrors must not write into one folder; choose targets side by side"#]],
     );
 }
 
@@ -330,7 +330,7 @@ fn targets_and_sources_must_lie_side_by_side() {
         config.toml:9:10: this target contains that of mirror `photos` (/backups/photos)
           9 | target = "/backups"
             |          ^^^^^^^^^^
-          help: two mirrors must not follow into one folder; choose targets side by side"#]],
+          help: two mirrors must not write into one folder; choose targets side by side"#]],
     );
     let beside = mirror("name = \"b\"\nsource = \"/no/photos-b\"\ntarget = \"/backups/photos-b\"");
     parse(&(mirror("") + &beside)).unwrap();

@@ -1,8 +1,7 @@
 //! Values as people write them: `"5s"`, `"1h 30m"`, `"25%"`, `"forever"`.
 //!
-//! A duration carries its unit; a bare number is a count. `5` where a duration is meant is
-//! refused, because nobody remembers whether it was seconds or minutes. Each refusal says how
-//! the value is written.
+//! A duration carries its unit; a bare number is a count. A bare `5` in place of a duration is
+//! refused, because it could mean seconds or minutes. Each refusal says how the value is written.
 
 use std::fmt;
 use std::time::Duration;
@@ -24,8 +23,8 @@ pub(super) struct HumanSize(pub(super) u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct KeepText(pub(super) Keep);
 
-/// Reads a whole number with a unit, such as `256 MiB`. A bare letter is refused: nobody knows
-/// whether `M` is a million.
+/// Reads a whole number with a unit, such as `256 MiB`. A bare letter is refused, because `M` could
+/// be a million or 1,048,576.
 fn parse_size(text: &str) -> Result<u64, String> {
     let trimmed = text.trim();
     let digits = trimmed.find(|c: char| !c.is_ascii_digit()).unwrap_or(trimmed.len());
@@ -115,7 +114,7 @@ impl<'de> Deserialize<'de> for MaxRemovals {
     }
 }
 
-/// Reads a value from text, or from a whole number where one has a meaning.
+/// Reads a value from text, or from a whole number if `number` gives it a meaning.
 struct Written<T> {
     expected: &'static str,
     text: fn(&str) -> Result<T, String>,
