@@ -1,8 +1,10 @@
 //! One mirror: its cycle, and what its errors mean.
 //!
-//! May be used by `restore`, `daemon` and `cli`; uses `upkeep` and what stands below it. An error
-//! of a call, of the state or of the disk becomes a [`Trouble`] here: who waits, how long, and for
-//! whom. Nothing below knows that there are other mirrors, and nothing here knows of a loop.
+//! An error of a call, of the state or of the disk becomes a [`Trouble`] here, which says why the
+//! mirror waits and what ends the wait. No folder below knows that there are other mirrors, and no
+//! file here knows of the service's loop.
+//!
+//! May be used by `restore`, `daemon` and `cli`; uses `upkeep` and the folders below it.
 
 mod cycle;
 mod error;

@@ -1,7 +1,7 @@
 //! One run of the pipeline for one mirror: look, compare, read, plan, execute.
 //!
-//! Everything that makes a cycle special (start, timed rescan, overflow, a path that is due
-//! again, `--dry-run`) is only another input, or leaves out the last verb.
+//! A cycle at the start, at a timed rescan, after lost events or for a path that is due again
+//! differs only in its input, and `--dry-run` leaves out the last step.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
@@ -31,66 +31,66 @@ use crate::remote::error::RemoteError;
 use crate::remote::execute::Executor;
 use crate::remote::report::CycleReport;
 
-/// Additions that one cycle takes on; the rest is left for the next, so that memory stays
-/// bounded and small changes get their turn in between.
+/// Additions and touched files that one cycle takes on; further ones are left for the next cycle,
+/// so that memory stays bounded and small changes get their turn in between.
 pub const MAX_ADDITIONS: usize = 20_000;
 
-/// Advice on what a look could not look at.
+/// Advice for a file or folder that could not be looked at.
 const UNSEEN_HINT: &str = "nothing below it is removed; it is looked at again by itself";
-/// Of a mount point below the source (R06).
+/// The problem of a mount point below the source that is not mounted (R06).
 const UNMOUNTED: &str = "the file system that was here is not mounted, or another one is";
 const UNMOUNTED_HINT: &str = "mount it again; nothing in it is removed meanwhile. If it is gone for \
                               good, remove the folder it was mounted on";
 
-/// What one cycle is to do.
+/// The inputs of one cycle.
 pub struct CycleRequest<'a> {
     /// The mirror's row.
     pub mirror: &'a Mirror,
     /// The watched folder.
     pub source: &'a Path,
-    /// Which entries count.
+    /// Decides which entries of the source are mirrored.
     pub filter: Arc<Filter>,
-    /// Where to look; nothing means everywhere.
+    /// The paths to look at; `None` means the whole source.
     pub paths: Option<&'a [RelPath]>,
-    /// How long a file must have been quiet.
+    /// How long a file must have been unchanged before it is read.
     pub settle: Duration,
-    /// Files that are read although they are not quiet.
+    /// Files that are read even if they are being written.
     pub force: &'a BTreeSet<RelPath>,
-    /// The bound on removals.
+    /// Removals within 24 hours that are allowed; more are held.
     pub limit: Limit,
-    /// Whether removals wait for a file that is not quiet yet; it may be what was renamed.
+    /// Whether removals wait while a file is being written: a removal may be a rename to that file.
     pub patient: bool,
     /// Whether every removal waits for a decision: the records were recovered, and may be older
     /// than the disk.
     pub hold_removals: bool,
-    /// Bounds of one upload.
+    /// Files and bytes of one upload, at most.
     pub batch: BatchLimits,
-    /// Additions and touched files to take on: [`MAX_ADDITIONS`].
+    /// Additions and touched files to take on, at most: [`MAX_ADDITIONS`].
     pub max_additions: usize,
 }
 
-/// What a cycle came to, besides the counts in the executor's report.
+/// The result of a cycle, besides the counts in the executor's report.
 #[derive(Debug, Default)]
 pub struct Outcome {
     /// Removals that the guard holds back.
     pub held: Option<HeldRemovals>,
-    /// Changed files that are not quiet yet.
+    /// Changed files that are still being written.
     pub unsettled: Vec<RelPath>,
-    /// Additions beyond [`MAX_ADDITIONS`]: the cycle is to be repeated.
+    /// Additions beyond [`MAX_ADDITIONS`]; the next cycle takes them on.
     pub left_out: u64,
-    /// Removals that were put off because of a file that is not quiet yet, or of what is left
-    /// out: to be looked at again.
+    /// Removals that were put off because a file is still being written, or because additions were
+    /// left out; the next cycle looks at them again.
     pub put_off: Vec<RelPath>,
     /// Folders and files that could not be looked at.
     pub trouble: Vec<Trouble>,
 }
 
-/// A plan, and what was learnt on the way to it.
+/// A plan, and the result of the cycle so far.
 #[derive(Debug)]
 pub struct Prepared {
-    /// What to do.
+    /// The steps to carry out.
     pub plan: Plan,
-    /// What to tell.
+    /// The result so far: what is held, put off and left out.
     pub outcome: Outcome,
 }
 
@@ -98,16 +98,16 @@ pub struct Prepared {
 pub(super) struct Cycle<'a> {
     /// Carries out what the cycle decides.
     pub(super) executor: Executor,
-    /// What is to be done.
+    /// The inputs.
     pub(super) request: CycleRequest<'a>,
 }
 
 impl Cycle<'_> {
-    /// Runs the cycle to its end. What was done is told in any case.
+    /// Runs the cycle to its end. The report tells what was done, even after an error.
     ///
     /// # Errors
     ///
-    /// [`MirrorError`]; what was done until then is on record, and the next cycle goes on.
+    /// [`MirrorError`]; the steps until then are on record, and the next cycle goes on from there.
     pub(super) async fn run(
         self,
         stop: &CancellationToken,
@@ -139,19 +139,19 @@ impl Cycle<'_> {
         Ok(prepared.outcome)
     }
 
-    /// Surveys until no folder has moved any more: children of a moved folder are compared under
-    /// its new path.
+    /// Looks, moves each folder that was moved on disk, and looks again until no further folder has
+    /// moved: the children of a moved folder are compared under its new path.
     async fn survey_and_follow(&self) -> Result<Survey, MirrorError> {
         let request = &self.request;
         let mut everything = request.paths.is_none();
-        // Each is followed once: what moves again meanwhile is mirrored file by file.
+        // Each folder is followed once; one that moves again meanwhile is mirrored file by file.
         let mut followed_before = BTreeSet::new();
         loop {
             let paths = request.paths.filter(|_| !everything);
             let seen =
                 look(&self.executor.remote.state, &self.executor.source.disks, request, paths)?;
             self.check_place()?;
-            // The other half of a rename may lie outside of what was looked at.
+            // The folder may have been renamed to a path that was not looked at.
             if !everything && loses_a_folder(&seen.changes) {
                 everything = true;
                 continue;
@@ -175,8 +175,8 @@ impl Cycle<'_> {
         }
     }
 
-    /// What was looked at is the folder that was checked before: a mount may have come in between,
-    /// and what is in one must not be recorded as being in the other.
+    /// Checks that the look was at the same folder as the check before it. A file system may have
+    /// been mounted in between, and its files must not be recorded as those of the folder below.
     fn check_place(&self) -> Result<(), MirrorError> {
         let Some(checked) = &self.executor.source.identity else { return Ok(()) };
         let now = self
@@ -192,7 +192,8 @@ impl Cycle<'_> {
         Err(RemoteError::Root(RootTrouble::ChangedMeanwhile { source_path }).into())
     }
 
-    /// What cannot be looked at is a problem until it can be, is gone, or is excluded.
+    /// Records a problem for each path that could not be looked at. It stays until the path can be
+    /// looked at, is gone, or is excluded.
     fn note_trouble(&self, seen: &Survey) -> Result<(), MirrorError> {
         for Trouble { path, error } in &seen.trouble {
             let what = match error.raw_os_error() {
@@ -207,7 +208,7 @@ impl Cycle<'_> {
         Ok(())
     }
 
-    /// Folders on disk are facts and need no call: they are on record before planning.
+    /// Records new and changed folders before the planning, since that needs no call.
     fn record_folders(&self, changes: &[Change]) -> Result<(), MirrorError> {
         let mut folders = changes.iter().filter_map(|change| {
             let (Change::FolderAdded { facts, .. } | Change::FolderTouched { facts, .. }) = change
@@ -218,7 +219,7 @@ impl Cycle<'_> {
             Some((change, FolderFacts { metadata, ..facts.clone() }))
         });
         loop {
-            // Read before the state is locked, and only as many as are written at once.
+            // The metadata is read before the state is locked, for one transaction at a time.
             let some: Vec<(&Change, FolderFacts)> = folders.by_ref().take(500).collect();
             if some.is_empty() {
                 return Ok(());
@@ -232,8 +233,8 @@ impl Cycle<'_> {
         }
     }
 
-    /// Lists the folders that were there before us and into which something is about to go,
-    /// parents first: each listing tells the ids of its sub-folders.
+    /// Lists the remote folders that existed before this program used them and that are about to
+    /// get a file. Parents come first, because each listing tells the ids of its sub-folders.
     async fn explore_new(&self, changes: &[Change]) -> Result<(), MirrorError> {
         let mut folders = BTreeSet::new();
         for change in changes {
@@ -247,7 +248,7 @@ impl Cycle<'_> {
                 }
             }
         }
-        // A listing that shows nothing is looked at twice, with the others in between: the
+        // An empty listing is asked for a second time, after those of the other folders: the
         // service lists no folder twice within 30 s.
         let mut shown_empty = BTreeSet::new();
         loop {
@@ -272,8 +273,8 @@ impl Cycle<'_> {
         }
     }
 
-    /// A problem is none any more where a look finds disk and record the same, and nothing is still
-    /// to be finished: the file may be gone, or be what it was.
+    /// Clears the problems of paths that were looked at and found as recorded, and have no work
+    /// that is still to be finished: the file may be gone, or be again as it was.
     fn forget_solved(&self, seen: &Survey) -> Result<(), MirrorError> {
         let pending =
             self.executor.remote.state.read(|s| s.uploads(self.executor.remote.mirror))?;
@@ -281,7 +282,7 @@ impl Cycle<'_> {
             return Ok(());
         }
         let looked_at: Option<BTreeSet<&RelPath>> = self.request.paths.map(|p| p.iter().collect());
-        // A folder's own facts are noted without fail; they are no reason to go on complaining.
+        // A change of a folder's own facts is always recorded, so it keeps no problem open.
         let changes = seen.changes.iter().filter(|c| !matches!(c, Change::FolderTouched { .. }));
         let open: BTreeSet<&RelPath> = (changes.map(Change::path))
             .chain(seen.trouble.iter().map(|trouble| &trouble.path))
@@ -290,7 +291,7 @@ impl Cycle<'_> {
             .collect();
         let is_solved = |path: &RelPath| {
             let was_looked_at = looked_at.as_ref().is_none_or(|all| is_covered(all, path));
-            // The problem of a folder may be with something in it.
+            // The cause of a folder's problem may be an entry in it.
             let below = open.range::<RelPath, _>(path..).next();
             was_looked_at
                 && !is_covered(&open, path)
@@ -314,8 +315,8 @@ impl Cycle<'_> {
         })?)
     }
 
-    /// What is sent already, and not in place yet, is not sent a second time: what has changed
-    /// since is seen once it is in place.
+    /// Takes out the files whose upload is still pending, so that they are not sent a second time.
+    /// A change since that upload is found when the upload has ended.
     fn leave_out_pending(&self, seen: &mut Survey) -> Result<(), MirrorError> {
         let uploads =
             self.executor.remote.state.read(|s| s.uploads(self.executor.remote.mirror))?;
@@ -357,7 +358,7 @@ impl Cycle<'_> {
 ///
 /// # Errors
 ///
-/// [`MirrorError`].
+/// [`MirrorError`]: the source or the state cannot be read.
 pub fn preview(
     state: &State,
     disks: &Disks,
@@ -378,7 +379,7 @@ pub fn preview(
 
 fn scanner(disks: &Disks, request: &CycleRequest<'_>) -> Result<Scanner, MirrorError> {
     let scanner = disks.scanner(request.source, Arc::clone(&request.filter));
-    scanner.map_err(MirrorError::Source)
+    scanner.map_err(MirrorError::source_at(request.source))
 }
 
 fn look(
@@ -401,8 +402,8 @@ fn look(
     Ok(blocking(|| survey(&mut scanner, state.mutex(), &survey_request))?)
 }
 
-/// Paths whose problems are not due yet, if there are so many that they would leave no room for
-/// others: each of them differs from its record and would be taken on in every cycle.
+/// The paths of problems that are not due yet, if there are so many that they would leave no room
+/// for other changes: each of them differs from its record and would be taken on in every cycle.
 fn tried_lately(
     state: &State,
     request: &CycleRequest<'_>,
@@ -420,7 +421,7 @@ fn tried_lately(
     Ok(waiting.map(|problem| problem.path).collect())
 }
 
-/// Plans with the guard's leave.
+/// Plans the steps; the guard decides whether removals may be among them.
 fn prepare(
     state: &State,
     request: &CycleRequest<'_>,
@@ -467,7 +468,7 @@ fn prepare(
     Ok(Prepared { plan: made, outcome })
 }
 
-/// The paths of all that may be a removal.
+/// The paths of all changes that may remove a remote file.
 fn removals(changes: &[Change]) -> Vec<RelPath> {
     let is_removal = |change: &&Change| {
         if let Change::Touched { seen, was, .. } = change {
@@ -512,7 +513,8 @@ fn loses_a_folder(changes: &[Change]) -> bool {
     changes.iter().any(|change| matches!(change, Change::FolderRemoved { .. }))
 }
 
-/// Whether a folder would go that was found at the service: nothing else tells what was in it.
+/// Whether a folder was removed that this program found on the service and did not make. Nothing
+/// else tells what was in it.
 fn loses_found_folder(changes: &[Change]) -> bool {
     changes.iter().any(|change| {
         let Change::FolderRemoved { folder, .. } = change else { return false };
@@ -543,12 +545,13 @@ fn folder_moves(
             moves.push(FolderMove { key: folder.key, from: from.clone(), to: to.clone() });
         }
     }
-    // One may have moved into another: that one has to be there by then.
+    // One folder may have moved into another, which then has to be moved first.
     moves.sort_by(|one, other| one.to.cmp(&other.to));
     Ok(moves)
 }
 
-/// An inode number is used again after a removal; what was in the folder is not.
+/// Whether at least half of the recorded entries of the folder are found at its new path. The inode
+/// number alone proves nothing, because it is used again after a removal.
 fn is_same_folder(
     state: &State,
     scanner: &Scanner,
@@ -573,7 +576,7 @@ fn is_same_folder(
     Ok(looked_at > 0 && found * 2 >= looked_at)
 }
 
-/// Turns the removals of a plan into notes that keep the copies: `reject`.
+/// Turns the removals of a plan into notes that keep the remote copies, for `reject`.
 pub fn keep_instead(plan: Plan) -> Vec<Note> {
     let mut notes = Vec::new();
     for step in plan.steps {

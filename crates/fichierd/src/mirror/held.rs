@@ -1,4 +1,5 @@
-//! What a mirror waits for a person for: a value, put into words only where a person reads it.
+//! The reason for which a mirror waits for a person's decision: a value, which is put into words
+//! only where a person reads it.
 //!
 //! The state keeps it as JSON in the mirror's row (migration 3), so that `approve` and `status`
 //! know it while no service runs.
@@ -11,35 +12,35 @@ use serde::{Deserialize, Serialize};
 use crate::remote::error::TargetRefused;
 use crate::status::kind::Kind;
 
-/// What is held, and why.
+/// The work that is held, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Held {
-    /// Removals alone; additions go on.
+    /// Only removals are held; additions go on.
     Removals(HeldRemovals),
-    /// Everything: the source is not what it was.
+    /// All work is held, because the source is not the folder that it was, or cannot be read.
     Source {
-        /// Which of the degraded states of a source.
+        /// One of the degraded states of a source.
         kind: Kind,
-        /// What was found, for people.
+        /// The finding, for people.
         cause: String,
     },
-    /// Everything: the target is not what it was.
+    /// All work is held, because the target is not the folder that it was.
     Target(TargetRefused),
 }
 
 /// Removals that wait for a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldRemovals {
-    /// Records that would lose their live copy.
+    /// Removals that are held, each of which would take away the live copy of a record.
     pub removals: u64,
-    /// How many may go within a day.
+    /// Removals within 24 hours that are allowed.
     pub limit: u64,
 }
 
 impl Held {
-    /// What the row of a mirror says is held. A value that this version cannot read counts as
-    /// none: the next cycle finds the cause again.
+    /// Reads what the row of a mirror holds. A value that this version cannot read counts as
+    /// `None`, since the next cycle finds the cause again.
     pub fn of(row: &Mirror) -> Option<Held> {
         serde_json::from_str(row.held.as_deref()?).ok()
     }
@@ -49,7 +50,7 @@ impl Held {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// How many removals are held; 0 where everything is.
+    /// How many removals are held; 0 if all work is held.
     pub fn removals(&self) -> u64 {
         match self {
             Held::Removals(held) => held.removals,
@@ -57,7 +58,7 @@ impl Held {
         }
     }
 
-    /// Whether somebody else works on the target, so that it would have to be taken over.
+    /// Whether another installation works on the target, so that it would have to be taken over.
     pub fn is_taken(&self) -> bool {
         matches!(self, Held::Target(refused) if target_kind(refused) == Kind::TargetTaken)
     }
@@ -77,7 +78,7 @@ impl Held {
     }
 }
 
-/// The cause alone.
+/// Shows the cause, without what to do.
 impl fmt::Display for Held {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -109,7 +110,7 @@ mod tests {
 
     use super::*;
 
-    /// The rows of a state file of the second form, whose sentences the migration turned into values.
+    /// The rows of a state file of version 2, whose sentences the migration turned into values.
     fn migrated() -> Vec<Mirror> {
         let sample = "../fichier-state/tests/databases/v2.db";
         let dir = tempfile::tempdir().unwrap();

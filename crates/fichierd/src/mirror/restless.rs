@@ -1,8 +1,8 @@
-//! Files that will not rest: being written whenever they are due, or while they are read.
+//! Restless files: they are being written whenever they are due, or while they are read.
 //!
-//! Such a file gets its tries; then it is published as it was read, flagged, and waits its time
-//! again. So a busy log has a copy that is some minutes old, and costs an upload every few
-//! minutes at most.
+//! Such a file is tried a few times. Then it is published as it was read, flagged, and waits again
+//! for `settle_at_most`. So a busy log has a copy that is some minutes old, and costs an upload
+//! every few minutes at most.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use fichier_state::RelPath;
 
-/// A file that changes while it is read is sent all the same after this many tries.
+/// Tries to read a file without a change meanwhile; after that it is sent as it was read.
 const TRIES_BEFORE_UNSETTLED: u32 = 3;
 
 /// The restless files of one mirror.
@@ -29,23 +29,23 @@ struct Restless {
 }
 
 impl RestlessFiles {
-    /// None yet. A file is put off for `settle_at_most`.
+    /// Makes an empty list. A restless file is put off for `settle_at_most`.
     pub(super) fn new(settle_at_most: Duration) -> RestlessFiles {
         RestlessFiles { files: BTreeMap::new(), settle_at_most }
     }
 
-    /// Files that have been restless for so long that they are read as they are.
+    /// The files that have been restless for so long that they are read without waiting further.
     pub(super) fn forced(&self) -> BTreeSet<RelPath> {
         self.those(|file| file.tries > 0 || file.since.elapsed() >= self.settle_at_most)
     }
 
-    /// Those of them that have had their tries, and are sent as they are read.
+    /// The files whose tries are used up, and which are sent as they are read.
     pub(super) fn unsettled(&self) -> BTreeSet<RelPath> {
         self.those(|file| file.tries >= TRIES_BEFORE_UNSETTLED)
     }
 
-    /// Takes note of a cycle: files that were not quiet, and files that changed while they were
-    /// read.
+    /// Takes note of a cycle: `not_quiet` are the files that were being written when they were due,
+    /// `changed` those that changed while they were read.
     pub(super) fn remember(&mut self, not_quiet: &[RelPath], changed: &BTreeSet<RelPath>) {
         let now = Instant::now();
         let fresh = Restless { since: now, last: now, tries: 0 };
@@ -54,7 +54,7 @@ impl RestlessFiles {
         }
         for path in changed {
             if let Some(file) = self.files.get_mut(path) {
-                // One that was sent as it was read starts anew, and waits its time again.
+                // A file that was sent as it was read starts anew, and waits again.
                 let was_sent = file.tries >= TRIES_BEFORE_UNSETTLED;
                 *file = if was_sent { fresh } else { Restless { tries: file.tries + 1, ..*file } };
             }

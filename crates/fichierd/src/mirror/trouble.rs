@@ -1,4 +1,4 @@
-//! What an error means for a mirror: whether to wait, for how long, and for whom.
+//! What an error means for a mirror: whether it waits, for how long, and what ends the wait.
 
 use std::time::SystemTime;
 
@@ -15,42 +15,46 @@ use crate::status::kind::Kind;
 /// Why a mirror waits.
 #[derive(Debug)]
 pub enum Trouble {
-    /// A person has to decide; looked at again now and then all the same.
+    /// A person has to decide. The mirror tries again now and then all the same.
     Held(Held),
-    /// Nothing may be sent until then.
+    /// The service or the pacer allows no call until this time.
     HeldOff(SystemTime, String),
-    /// The network or the service; tried again soon.
+    /// The service cannot be reached. The mirror tries again soon.
     Unreachable(String),
-    /// The key or the account was refused: one look an hour.
+    /// The key or the account was refused. The mirror tries once an hour.
     Refused(Reason),
-    /// The records are of another account than the key: only a person can mend that.
+    /// The records are of another account than the key. Only a person can correct that.
     OtherAccount(String),
-    /// The state file cannot be used (full disk, I/O error): tried again soon (P03).
+    /// The state file cannot be used (full disk, I/O error). The mirror tries again soon (P03).
     NoState(String),
 }
 
-/// Which of several degraded states it is.
+/// The degraded state of a refused key or account, and its cause.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason {
-    /// Which.
+    /// The degraded state.
     pub kind: Kind,
-    /// For people.
+    /// The cause, for people.
     pub text: String,
 }
 
 impl Trouble {
-    /// Whether it is the service that is waited for, and nothing on this machine ends that.
+    /// Whether the mirror waits for the service, so that no change on this machine ends the wait.
     pub fn is_of_the_service(&self) -> bool {
         matches!(self, Trouble::HeldOff(..) | Trouble::Unreachable(_) | Trouble::Refused(_))
     }
 
-    /// What an error means for this mirror, at this time of day.
+    /// What the error means for the mirror; a hold-off is counted from `now`.
     pub(super) fn judge(error: MirrorError, now: SystemTime) -> Trouble {
         let text = chain(&error);
         let held = |kind, cause| Trouble::Held(Held::Source { kind, cause });
         match error {
-            MirrorError::Source(error) if is_gone(&error) => held(Kind::SourceMissing, text),
-            MirrorError::Survey(_) | MirrorError::Source(_) => held(Kind::SourceUnreadable, text),
+            MirrorError::Source { source, .. } if is_gone(&source) => {
+                held(Kind::SourceMissing, text)
+            }
+            MirrorError::Survey(_) | MirrorError::Source { .. } => {
+                held(Kind::SourceUnreadable, text)
+            }
             MirrorError::Remote(RemoteError::Api(error)) => Trouble::of_call(&error, text, now),
             MirrorError::Remote(RemoteError::State(_)) => Trouble::NoState(text),
             MirrorError::Remote(RemoteError::Root(trouble)) => held(source_kind(&trouble), text),
@@ -67,7 +71,7 @@ impl Trouble {
         match (error.remedy(), &error.kind) {
             (_, ErrorKind::HeldOff { until, .. }) => Trouble::HeldOff(*until, text),
             (Remedy::HoldOff(wait), _) => Trouble::HeldOff(now + wait, text),
-            // The pacer's memory lies beside the state: the same disk has to be looked at.
+            // The pacer's memory lies beside the state file, so the cause is the same disk.
             (_, ErrorKind::PaceMemory(_)) => Trouble::NoState(text),
             (Remedy::AskOperator, kind) => {
                 Trouble::Refused(Reason { kind: refused_kind(kind), text })
@@ -76,7 +80,7 @@ impl Trouble {
         }
     }
 
-    /// Which degraded state this is.
+    /// The degraded state that this is.
     pub fn kind(&self) -> Kind {
         match self {
             Trouble::Held(held) => held.kind(),
@@ -88,7 +92,7 @@ impl Trouble {
         }
     }
 
-    /// What was met, without what to do about it.
+    /// The cause, without what to do about it.
     pub fn cause(&self) -> String {
         match self {
             Trouble::Held(held) => held.to_string(),
@@ -100,7 +104,7 @@ impl Trouble {
         }
     }
 
-    /// For people: what was met, and what a person has to do where only a person can.
+    /// The text for people: the cause, and what to do if only a person can end the wait.
     pub fn text(&self, mirror: &str) -> String {
         match self {
             Trouble::Held(held) => held.text(mirror),
@@ -121,7 +125,7 @@ fn refused_kind(error: &ErrorKind) -> Kind {
     } else if matches!(error, ErrorKind::OwnerLocked) {
         Kind::AccountLocked
     } else {
-        // A node that takes no key is the same to whoever has to mend it.
+        // An upload node that refuses the key means the same to the person who has to correct it.
         Kind::KeyRefused
     }
 }
@@ -129,7 +133,7 @@ fn refused_kind(error: &ErrorKind) -> Kind {
 fn source_kind(trouble: &RootTrouble) -> Kind {
     match trouble {
         RootTrouble::Missing { .. } => Kind::SourceMissing,
-        // It went while somebody looked at it.
+        // The source went away during the look at it.
         RootTrouble::Unreadable { error, .. } if is_gone(error) => Kind::SourceMissing,
         RootTrouble::Unreadable { .. } => Kind::SourceUnreadable,
         RootTrouble::BecameEmpty { .. } => Kind::SourceEmpty,

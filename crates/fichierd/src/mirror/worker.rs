@@ -1,9 +1,9 @@
-//! One mirror between its cycles: what it remembers in memory, and what it does about errors.
+//! One mirror between its cycles: what it keeps in memory, and what it does about errors.
 //!
-//! Repeating *work* lives here (minutes, for ever); repeating a *call* lives in `fichier-api`.
-//! An error is of one of three radii. Of a file: a problem in the state, tried again at its
-//! time. Of the mirror: [`Trouble`], the mirror waits and the others go on. Of the process: the
-//! daemon ends.
+//! *Work* is repeated here (after minutes, for ever); a *call* is repeated in `fichier-api`. An
+//! error concerns one of three things. The error of a file is a problem in the state, and is tried
+//! again at its time. The error of a mirror is a [`Trouble`]: the mirror waits, and the others go
+//! on. An error of the process ends the daemon.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
@@ -46,53 +46,54 @@ use crate::remote::{Remote, Settle};
 use crate::upkeep::chores::{self, CHORES, Situation};
 use crate::upkeep::snapshot;
 
-/// Removals wait at most this many cycles for files that are not quiet.
+/// Cycles that removals wait for files that are being written; after that they are carried out.
 const MAX_PUT_OFFS: u32 = 3;
 
-/// A batch is to take about this long, so that one failure does not waste much.
+/// Seconds that the upload of a batch is meant to take at the measured bandwidth; a batch holds as
+/// many bytes as fit in, so that one failure does not waste much.
 const BATCH_SECONDS: u64 = 60;
 
-/// What all mirrors share.
+/// The things that all mirrors share.
 #[derive(Clone)]
 pub struct Shared {
-    /// The service.
+    /// The client of the service.
     pub client: Client,
     /// The state file.
     pub state: State,
-    /// Uploads that may run at once.
+    /// One permit for each upload that may run at the same time.
     pub slots: Arc<Semaphore>,
-    /// The same as a number.
+    /// The number of these permits.
     pub parallel_uploads: usize,
     /// Cancelled when the process is to stop. It is looked at between steps: a step that has begun
-    /// is finished, unless the whole process has to go; then `finish` completes it at the next
+    /// is finished, unless the process is ended meanwhile; then `finish` completes it at the next
     /// start.
     pub stop: CancellationToken,
-    /// Where the sources lie.
+    /// The disks of the sources.
     pub disks: Disks,
-    /// For what must not repeat, nor happen everywhere at once.
+    /// Random numbers, for names that must not repeat and for times that must not coincide.
     pub random: Random,
 }
 
 /// One mirror.
 pub struct MirrorWorker {
-    /// As configured.
+    /// The mirror's part of the configuration.
     pub config: MirrorConfig,
-    /// Its row in the state.
+    /// The number of its row in the state.
     pub id: MirrorId,
-    /// Paths to look at.
+    /// The paths to look at.
     pub dirty: DirtyQueue,
-    /// Which entries count.
+    /// Decides which entries of the source are mirrored.
     pub filter: Arc<Filter>,
     /// Bytes handed to the network, for progress.
     pub sent_bytes: Arc<AtomicU64>,
     /// Bytes that the cycle under way has to send.
     pub planned_bytes: Arc<AtomicU64>,
-    /// What one cycle takes on: [`MAX_ADDITIONS`].
+    /// Additions and touched files that one cycle takes on: [`MAX_ADDITIONS`].
     pub max_additions: usize,
     places: Option<Places>,
-    /// Tells the key with which the target was looked at.
+    /// The digest of the key with which the target was looked at.
     prepared_with: String,
-    /// This process has claimed the target.
+    /// Whether this process has claimed the target.
     has_claimed: bool,
     restless: RestlessFiles,
     put_offs: u32,
@@ -101,26 +102,26 @@ pub struct MirrorWorker {
 /// How a cycle ended.
 #[derive(Debug)]
 pub struct CycleEnd {
-    /// What was done.
+    /// The counts of what was done.
     pub report: CycleReport,
-    /// What is left.
+    /// What is held, put off and left out.
     pub outcome: Outcome,
-    /// Why it stopped early.
+    /// Why the cycle stopped early; `None` if it did not.
     pub trouble: Option<Trouble>,
-    /// The whole mirror was looked at, not single paths.
+    /// Whether the whole mirror was looked at, not single paths.
     pub everything: bool,
-    /// There is more of the same to do: the next cycle is to follow at once.
+    /// Whether additions were left out, so that the next cycle has to follow at once.
     pub more: bool,
-    /// How long it took.
+    /// How long the cycle took.
     pub took: Duration,
 }
 
 /// How a round of chores ended.
 #[derive(Debug)]
 pub struct ChoresEnd {
-    /// Why it stopped early.
+    /// Why the round stopped early; `None` if it did not.
     pub trouble: Option<Trouble>,
-    /// When something is due again.
+    /// How long it is until a chore is due again.
     pub next: Duration,
 }
 
@@ -129,15 +130,15 @@ impl MirrorWorker {
     ///
     /// # Errors
     ///
-    /// A filter pattern that cannot be read, or the state file's.
+    /// [`OpenError`]: an exclude pattern cannot be read, or the state file cannot be used.
     pub fn open(config: MirrorConfig, state: &State) -> Result<MirrorWorker, OpenError> {
         let filter = Arc::new(Filter::new(&config.source, &config.exclude)?);
         let row = state.read(|s| s.mirror(&config.name, &config.target))?;
         let row = match row {
             Some(row) if row.source == config.source => row,
             Some(row) => {
-                // Another folder under the same name: compared anew, nothing is sent that is
-                // there (C06).
+                // The mirror has another source now. It is compared anew, and files that are there
+                // already are not sent (C06).
                 let row = Mirror { source: config.source.clone(), identity: None, ..row };
                 state.write(|w| w.update_mirror(&row))?;
                 row
@@ -162,7 +163,7 @@ impl MirrorWorker {
         })
     }
 
-    /// Runs one cycle over what is due, and notes it in the history.
+    /// Runs one cycle over the paths that are due, and notes it in the history.
     pub async fn run(&mut self, shared: &Shared, due: &Due) -> CycleEnd {
         let (began, started_s) = (Instant::now(), shared.state.now_s());
         let calls = shared.client.pacer().calls_made();
@@ -193,11 +194,11 @@ impl MirrorWorker {
         end
     }
 
-    /// What a cycle would do now, without a call and without changing anything.
+    /// Plans what a cycle would do now, without a call and without changing anything.
     ///
     /// # Errors
     ///
-    /// As a cycle's.
+    /// Those of a cycle.
     pub fn preview(
         &self,
         state: &State,
@@ -206,22 +207,23 @@ impl MirrorWorker {
         let row = self.row(state)?;
         let force = BTreeSet::new();
         let mut request = self.request(&row, None, &force, state)?;
-        // `sync` waits for what is being written.
+        // `sync` waits for files that are being written, so they count as quiet here.
         request.settle = Duration::ZERO;
         preview(state, disks, &request, self.keeps_versions())
     }
 
-    /// Keeps on 1fichier what is held for removal: it becomes unmanaged. Returns how much.
+    /// Keeps the files on 1fichier that are held for removal: they become unmanaged. Returns how
+    /// many paths that concerns.
     ///
     /// # Errors
     ///
-    /// As a cycle's.
+    /// Those of a cycle.
     pub async fn reject(&mut self, shared: &Shared) -> Result<usize, MirrorError> {
         let (_, prepared) = {
             let row = self.row(&shared.state)?;
             let force = BTreeSet::new();
             let mut request = self.request(&row, None, &force, &shared.state)?;
-            // Files that are being written do not put it off.
+            // Files that are being written do not delay the decision.
             request.patient = false;
             request.limit = Limit { share: MaxRemovals::Files(u64::MAX), floor: u64::MAX };
             preview(&shared.state, &shared.disks, &request, self.keeps_versions())?
@@ -234,18 +236,19 @@ impl MirrorWorker {
         Ok(kept)
     }
 
-    /// Removes, or retires, what a newer exclude left unmanaged. Returns how many files.
+    /// Removes, or moves to the versions, the files that a newer exclude left unmanaged. Returns
+    /// how many.
     ///
     /// # Errors
     ///
-    /// As a cycle's.
+    /// Those of a cycle.
     pub async fn prune(&mut self, shared: &Shared) -> Result<u64, MirrorError> {
         let row = self.row(&shared.state)?;
         let places = self.places(shared, &row).await?;
         Ok(self.remote(shared, places).prune(row.root).await?)
     }
 
-    /// Does what is due between cycles.
+    /// Does the chores that are due.
     pub async fn chores(&mut self, shared: &Shared) -> ChoresEnd {
         match self.try_chores(shared).await {
             Ok(next) => ChoresEnd { trouble: None, next },
@@ -278,7 +281,8 @@ impl MirrorWorker {
         Ok(next)
     }
 
-    /// Runs one cycle. `report` is what was done, also when it ends with an error.
+    /// Runs one cycle. `report` gets the counts of what was done, even if the cycle ends with an
+    /// error.
     async fn try_run(
         &mut self,
         shared: &Shared,
@@ -288,15 +292,15 @@ impl MirrorWorker {
         let row = self.row(&shared.state)?;
         let found = self.check_root(shared, &row)?;
         self.remember_root(&shared.state, &row, &found)?;
-        // Anew: what is written back of it must not undo that.
+        // The row is read anew, so that a later write of it does not undo the new identity.
         let row = self.row(&shared.state)?;
         let places = self.places(shared, &row).await?;
         let executor = self.executor(shared, places, Some(found))?;
         if !executor.is_believed(&shared.stop).await? {
-            // There is all of it to do, after the next start.
+            // The whole cycle is still to be done, after the next start.
             return Ok(Outcome { left_out: 1, ..Outcome::default() });
         }
-        // While something is held, what is said about it is to stay true.
+        // While something is held, everything is looked at, so that the text about it stays true.
         let all = Due { everything: true, paths: Vec::new() };
         let due = if row.held.is_some() { &all } else { due };
         let paths = self.paths(&shared.state, due)?;
@@ -307,7 +311,7 @@ impl MirrorWorker {
         outcome
     }
 
-    /// Whether the source is the folder that it was.
+    /// Checks that the source is still the same folder, and returns its identity.
     fn check_root(&self, shared: &Shared, row: &Mirror) -> Result<RootIdentity, MirrorError> {
         let files = shared.state.read(|s| s.totals(self.id))?.files;
         let approved = shared.state.read(|s| s.allowance(self.id))? > 0;
@@ -317,7 +321,8 @@ impl MirrorWorker {
         Ok(found.map_err(RemoteError::Root)?)
     }
 
-    /// What is due, with the problems whose time has come; nothing for everything.
+    /// The paths that are due, with those of problems that are to be tried again; `None` if
+    /// everything is due.
     fn paths(&self, state: &State, due: &Due) -> Result<Option<Vec<RelPath>>, MirrorError> {
         if due.everything {
             return Ok(None);
@@ -416,7 +421,7 @@ impl MirrorWorker {
     }
 
     async fn places(&mut self, shared: &Shared, row: &Mirror) -> Result<Places, MirrorError> {
-        // Another key may be that of another account (C02, D06).
+        // A new key may be that of another account (C02, D06).
         let key = shared.client.key_digest();
         if let Some(places) = self.places.filter(|_| self.prepared_with == key) {
             return Ok(places);
@@ -435,14 +440,15 @@ impl MirrorWorker {
 
     fn scanner(&self, disks: &Disks) -> Result<Scanner, MirrorError> {
         let scanner = disks.scanner(&self.config.source, Arc::clone(&self.filter));
-        scanner.map_err(MirrorError::Source)
+        scanner.map_err(MirrorError::source_at(&self.config.source))
     }
 
     fn keeps_versions(&self) -> bool {
         self.config.keep != Keep::None
     }
 
-    /// The identity is refreshed while all is well: top-level entries come and go.
+    /// Records the identity of the source again after each good check, since its top-level entries
+    /// come and go.
     fn remember_root(
         &self,
         state: &State,
@@ -462,7 +468,7 @@ impl MirrorWorker {
         Ok(shared.state.write(|w| w.update_mirror(&row))?)
     }
 
-    /// Writes the history, the time of the last success, and what is held.
+    /// Records the cycle in the history, the time of the last success, and what is held.
     fn note_end(&self, shared: &Shared, end: &CycleEnd, started_s: i64) -> Result<(), MirrorError> {
         let row = self.row(&shared.state)?;
         let held = match (&end.outcome.held, &end.trouble) {
@@ -474,7 +480,7 @@ impl MirrorWorker {
         let success = end.trouble.is_none();
         let last_success_s = if success { Some(shared.state.now_s()) } else { row.last_success_s };
         let is_news = end.report.changed_something() || !success;
-        // Disk and records have been found the same, as after a recovery they have to be.
+        // After a recovery removals are held until disk and records have been found the same.
         let outcome = &end.outcome;
         let is_same = success && end.everything && !end.more && !end.has_restless();
         let is_same = is_same && outcome.held.is_none() && outcome.put_off.is_empty();
@@ -513,7 +519,7 @@ impl MirrorWorker {
 }
 
 impl CycleEnd {
-    /// Whether some files were left out, or doubted, because they are being written.
+    /// Whether some files were left out, or sent without certainty, because they are being written.
     pub fn has_restless(&self) -> bool {
         !self.outcome.unsettled.is_empty() || !self.report.restless.is_empty()
     }
@@ -522,10 +528,10 @@ impl CycleEnd {
 /// Why a mirror could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// An exclude pattern.
+    /// An exclude pattern cannot be read.
     #[error(transparent)]
     Filter(#[from] FilterError),
-    /// The state file.
+    /// The state file cannot be read or written.
     #[error("cannot use the state file")]
     State(#[from] fichier_state::Error),
 }
