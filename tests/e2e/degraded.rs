@@ -21,7 +21,7 @@ fn entry(world: &Machine, kind: &str) -> Option<Value> {
 fn told(world: &Machine, title: &str) -> (usize, usize) {
     let log = world.log();
     let lines = log.lines().filter(|line| line.contains(title));
-    let (ends, begins): (Vec<_>, Vec<_>) = lines.partition(|line| line.contains("over after"));
+    let (ends, begins): (Vec<_>, Vec<_>) = lines.partition(|line| line.contains("ended after"));
     (begins.len(), ends.len())
 }
 

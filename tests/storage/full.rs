@@ -77,7 +77,7 @@ fn p03_while_the_disk_of_the_state_is_full_nothing_is_changed_and_it_goes_on_by_
     drop(ballast);
     world.until_mirrored("photos");
     until("the mirror is idle again", || (world.mirror("photos")["state"] == "idle").then_some(()));
-    until("its end is logged", || world.log().contains("over after").then_some(()));
+    until("its end is logged", || world.log().contains("ended after").then_some(()));
     world.assert_at_rest();
     world.take_service();
 }

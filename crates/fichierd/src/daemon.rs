@@ -1,13 +1,14 @@
 //! The service: one loop over a closed set of events runs all mirrors.
 //!
-//! Each source of events has a small task of its own that feeds the loop's queue; the loop
-//! decides, and never waits for anything but the next event. At most one cycle of a mirror is
-//! under way. A cycle takes on a bounded amount of work, so that mirrors take turns and small
-//! changes overtake bulk; all of them share one pacer and one set of upload slots.
+//! Each source of events has a small task of its own that feeds the loop's queue. The loop decides,
+//! and waits for nothing but the next event. At most one cycle of a mirror is under way. A cycle
+//! takes on a bounded amount of work, so that mirrors take turns and small changes overtake bulk.
+//! All mirrors share one pacer and one set of upload slots.
 //!
 //! A task that panics ends the process with an error: half a daemon is worse than none (K22).
 //!
-//! May be used by `cli` alone; uses everything below it. No other folder knows that there is a loop.
+//! Only `cli` may use it; it uses every folder below it. No other folder knows that there is a
+//! loop.
 
 pub mod control;
 pub mod health;
@@ -55,52 +56,52 @@ use waiter::Waiter;
 /// Everything that can happen to the service.
 #[derive(Debug)]
 enum Event {
-    /// Something changed in a source. All that follows is a turn of the loop, which asks the
-    /// schedule of each mirror whether a cycle is due.
+    /// A source has changed. The event has no effect of its own: the turn of the loop that it
+    /// causes asks the schedule of each mirror whether a cycle is due.
     Dirty,
-    /// Something was mounted or unmounted somewhere.
+    /// A file system was mounted or unmounted.
     MountsChanged,
     /// A command asks something through the control socket.
     Asked(Call),
-    /// SIGHUP: read the configuration again.
+    /// SIGHUP asks to read the configuration again.
     Reload,
-    /// SIGUSR1: look at everything now.
+    /// SIGUSR1 asks to look at everything now.
     LookNow,
-    /// SIGTERM or SIGINT: end in an orderly way.
+    /// SIGTERM or SIGINT asks to end in an orderly way.
     Stop,
 }
 
-/// One mirror with its watch, its schedule and how it fares.
+/// One mirror as the loop knows it: its worker, its watch, its schedule and its trouble.
 pub(crate) struct Seat {
-    /// As configured.
+    /// The mirror's part of the configuration.
     pub(crate) config: MirrorConfig,
-    /// Its row in the state.
+    /// The number of its row in the state.
     pub(crate) id: fichier_state::MirrorId,
-    /// The mirror itself; `None` while a cycle or other work has it.
+    /// The worker; `None` while a cycle or other work has it.
     worker: Option<MirrorWorker>,
     /// The paths that have to be looked at.
     pub(crate) dirty: crate::disk::dirty::DirtyQueue,
-    /// The watch, if the source could be watched.
+    /// The watch; `None` if the source cannot be watched.
     pub(crate) watch: Option<Watch>,
     /// Bytes that the running cycle has handed to the network.
     pub(crate) sent_bytes: Arc<std::sync::atomic::AtomicU64>,
-    /// When its next cycle is due.
+    /// The times at which its next cycle and chores are due.
     schedule: Schedule,
-    /// How the last cycle ended, if it did not end well.
+    /// Why the last cycle failed; `None` if it succeeded.
     pub(crate) trouble: Option<Trouble>,
     /// Files that the last cycle found being written.
     pub(crate) unsettled: Vec<fichier_state::RelPath>,
-    /// Commands that wait for a cycle of it.
+    /// Commands that wait for a cycle of this mirror.
     waiting: Vec<Waiter>,
-    /// The task that sends [`Event::Dirty`] for it.
+    /// The task that sends [`Event::Dirty`] for this mirror.
     forwarder: Option<tokio::task::AbortHandle>,
-    /// Set when the mirror is no longer configured and only its cycle has to end.
+    /// Whether the mirror is no longer configured, and is removed when its cycle has ended.
     leaving: bool,
-    /// What else the status needs to know of it.
+    /// Further facts that the status shows.
     known: seen::Known,
-    /// A drill is under way.
+    /// Whether a drill is under way.
     is_drilling: bool,
-    /// No drill begins before this.
+    /// The time before which no drill begins.
     drill_not_before: Option<Instant>,
 }
 
@@ -111,12 +112,12 @@ impl Seat {
     }
 }
 
-/// What a mirror's worker has done.
+/// The work that a mirror's worker has ended.
 #[derive(Debug)]
 enum Ended {
     Cycle(Box<CycleEnd>),
     Chores(ChoresEnd),
-    /// Work that a command asked for: the answer, and where it goes.
+    /// Work that a command asked for, with the answer and the channel to the asker.
     Asked(Reply, oneshot::Sender<Reply>),
 }
 
@@ -135,9 +136,9 @@ pub struct Daemon {
     progress: systemd::Progress,
     said: String,
     episodes: Episodes,
-    /// Why the last reload was refused.
+    /// Why the last reload was refused; `None` if it was not.
     refused_reload: Option<String>,
-    /// How far this machine's clock is from the service's, as last heard.
+    /// The difference between this machine's clock and the service's, as last heard.
     clocks_apart: Option<Duration>,
     pulse: pulse::Pulse,
     /// Whether the service has accepted the key since the start.
@@ -145,12 +146,12 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Opens everything: config is checked, state is sound, mirrors are known, the socket
-    /// listens. No call is made.
+    /// Opens the account, the state, the control socket and all mirrors, after trying out the
+    /// sandbox. It makes no call.
     ///
     /// # Errors
     ///
-    /// [`DaemonError`]: nothing was changed.
+    /// [`DaemonError`]; the service has then not begun to work.
     pub async fn open(config: Config) -> Result<Daemon, DaemonError> {
         sandbox::try_out(&config).map_err(DaemonError::Sandbox)?;
         let shared = open_shared(&config)?;
@@ -195,8 +196,9 @@ impl Daemon {
     ///
     /// # Errors
     ///
-    /// [`DaemonError::Crashed`], after a panic anywhere; [`DaemonError::State`] when the state
-    /// file is no longer in its place.
+    /// [`DaemonError::Crashed`] after a panic in a task; [`DaemonError::State`] if the state file
+    /// is no longer in its place; [`DaemonError::Refused`] if the key is refused before the first
+    /// success; [`DaemonError::OtherAccount`].
     pub async fn run(mut self) -> Result<(), DaemonError> {
         self.feeders.spawn(systemd::feed_watchdog(self.progress.clone()));
         systemd::ready("looking at everything once");
@@ -205,7 +207,7 @@ impl Daemon {
         while !stop.is_cancelled() {
             self.progress.tick();
             failpoint::reached("daemon:turn");
-            // Records would be lost in a state file that is no longer in its place (D02).
+            // A state file that is no longer in its place would lose the records (D02).
             self.shared.state.check_place()?;
             self.begin_due();
             self.feel_pulse();
@@ -228,7 +230,7 @@ impl Daemon {
                     self.on_drilled(ended.map_err(DaemonError::Crashed)?);
                 }
                 Some(ended) = self.feeders.join_next() => match ended {
-                    // The forwarder of a mirror that is no longer configured (C05).
+                    // This is the forwarder of a mirror that is no longer configured (C05).
                     Err(error) if error.is_cancelled() => {}
                     ended => ended.map_err(DaemonError::Crashed)?,
                 },
@@ -246,8 +248,8 @@ impl Daemon {
             Event::MountsChanged => {
                 for seat in self.seats.values_mut() {
                     seat.dirty.mark_everything();
-                    // A mount may end the wait for a source; the service knows nothing of it, and
-                    // where containers run there are mounts all the time.
+                    // A mount may end the wait for a source, but not a wait for the service. A host
+                    // with containers has new mounts all the time.
                     if !seat.trouble.as_ref().is_some_and(Trouble::is_of_the_service) {
                         seat.schedule.look_now(Instant::now());
                     }
@@ -297,8 +299,8 @@ impl Daemon {
         }
     }
 
-    /// A key that is refused at the start ends the service, so that an administrator sees it; one
-    /// that is refused later makes it wait (C01).
+    /// Ends the service if the key is refused before the first success, so that an administrator
+    /// sees it. A key that is refused later makes the mirror wait (C01).
     fn check_accepted(&mut self, end: &CycleEnd) -> Result<(), DaemonError> {
         match &end.trouble {
             Some(Trouble::OtherAccount(why)) => Err(DaemonError::OtherAccount(why.clone())),
@@ -319,7 +321,7 @@ impl Daemon {
             Ended::Chores(end) => self.on_chores_end(name, worker, end),
             Ended::Asked(answer, reply) => {
                 self.on_work_end(name, worker);
-                // The asker may be gone.
+                // The asker may have gone away.
                 reply.send(answer).ok();
             }
         }
@@ -381,7 +383,7 @@ impl Daemon {
         seat.note_end(&end);
         let is_there = end.trouble.is_none();
         seat.unsettled = end.outcome.unsettled;
-        // A cycle that asked the service for nothing does not tell that it can be reached again.
+        // A cycle without a call does not prove that the service can be reached again.
         let still = |was: &Trouble| matches!(was, Trouble::Unreachable(_)) && end.report.calls == 0;
         seat.trouble = end.trouble.or_else(|| seat.trouble.take().filter(still));
         seat.worker = Some(worker);
@@ -390,12 +392,17 @@ impl Daemon {
         }
     }
 
-    /// Adds a mirror again whose configuration changed while a cycle was running.
+    /// Adds a mirror again if its configuration changed during a cycle.
     fn add_changed(&mut self, name: &str) {
         if let Some(config) = self.config.mirror(name).cloned()
             && let Err(error) = self.add_mirror(config)
         {
-            tracing::error!(mirror = name, "cannot take up `{name}`: {}", chain(&error));
+            tracing::error!(
+                mirror = name,
+                "`{name}` cannot be mirrored with its new configuration: {}; correct it, then: \
+                 systemctl reload fichierd",
+                chain(&error)
+            );
         }
     }
 
@@ -445,7 +452,8 @@ impl Daemon {
         Ok(())
     }
 
-    /// Takes up a changed configuration; a bad one is refused and the old one stays.
+    /// Reads the configuration again and goes over to it. A bad one is refused, and the old one
+    /// stays.
     fn reload(&mut self) {
         systemd::reloading();
         let taken = match Config::load(Some(&self.config.path)) {
@@ -457,7 +465,7 @@ impl Daemon {
         }
         let refused = taken.err().map(|why| format!("reload refused: {why}"));
         if let (Some(_), Some(why)) = (&self.refused_reload, &refused) {
-            // The first refusal is told as a degraded state that begins; a further one, here.
+            // The first refusal is logged as the beginning of a degraded state; a further one here.
             tracing::error!("{why}");
         }
         self.refused_reload = refused;
@@ -466,7 +474,7 @@ impl Daemon {
     }
 
     fn take_up(&mut self, config: Config) -> Result<(), DaemonError> {
-        // The key is read again in any case: it may have been replaced (C02).
+        // The key is read again in any case, since it may have been replaced (C02).
         let (client, _) = connect(&config)?;
         self.shared.client = client;
         if config.pace.parallel_uploads != self.shared.parallel_uploads {
@@ -503,7 +511,7 @@ impl Daemon {
         }
         seat.watch = None;
         if seat.is_working() {
-            // A cycle of the old configuration is under way under this name.
+            // A cycle with the old configuration is under way; the seat is removed at its end.
             seat.leaving = true;
         } else {
             self.seats.remove(name);
@@ -542,18 +550,18 @@ impl Daemon {
     }
 }
 
-/// Opens the account and the state; takes the state's lock.
+/// Opens the account and the state, and takes the state's lock.
 ///
 /// # Errors
 ///
-/// [`DaemonError`].
+/// [`DaemonError::Connect`] or [`DaemonError::State`].
 pub fn open_shared(config: &Config) -> Result<Shared, DaemonError> {
     let (client, _) = connect(config)?;
     let mut store = fichier_state::Store::open(&config.state_dir)?;
     let installation = store.installation()?.unwrap_or_else(crate::base::machine::id);
     store.write(|w| {
         w.set_installation(&installation)?;
-        // A state that was copied to this machine still names the other one.
+        // A state that was copied from another machine still names that machine.
         w.set_note(claims::MACHINE_NOTE, crate::base::machine::machine().as_deref())?;
         snapshot::remember_config(w, &config.path)
     })?;

@@ -1,4 +1,4 @@
-//! What the service answers to commands.
+//! The service's answers to commands.
 
 use std::path::Path;
 
@@ -37,11 +37,11 @@ impl Daemon {
             Request::Habits { habits } => self.keep_habits(&habits),
             Request::Why { path } => why(Some(&self.shared.state), &self.config.mirrors, &path),
         };
-        // The asker may be gone.
+        // The asker may have gone away.
         reply.send(answer).ok();
     }
 
-    /// Runs cycles now, over everything, and answers when they have ended.
+    /// Runs a cycle of each mirror now, over everything, and answers when they have ended.
     fn sync_now(&mut self, mirrors: &[String], reply: oneshot::Sender<Reply>) {
         if self.paused {
             reply
@@ -76,7 +76,7 @@ impl Daemon {
         let message = if paused {
             "paused: nothing new is begun, also after a restart; go on with: fichierd resume"
         } else {
-            "going on"
+            "the service goes on"
         };
         Reply::Done { message: message.to_owned() }
     }
@@ -93,7 +93,8 @@ impl Daemon {
         }
     }
 
-    /// Records what a command beside the service has proved; broken files are sent again.
+    /// Records the result of a proof that a command has made beside the service; broken files are
+    /// sent again.
     fn keep_proof(&mut self, found: &Proved) -> Reply {
         let Some(seat) = self.seats.get_mut(&found.mirror) else { return unknown(&found.mirror) };
         match proof::keep(&self.shared.state, &seat.config, Some(&seat.dirty), found) {
@@ -109,13 +110,16 @@ impl Daemon {
         }
     }
 
-    /// Begins work that needs the mirror for itself; it is refused while a cycle runs. The work
-    /// runs beside the loop, as a cycle does, because the loop has a watchdog.
+    /// Begins work that must not run beside a cycle of the mirror; it is refused while one runs.
+    /// The work runs beside the loop, as a cycle does, because the loop must feed its watchdog.
     fn begin_work(&mut self, name: String, work: Work, reply: oneshot::Sender<Reply>) {
         let worker = match self.seats.get_mut(&name) {
             None => Err(unknown(&name)),
             Some(seat) => seat.worker.take().ok_or_else(|| {
-                refused("the mirror is being worked on; try again in a moment", Exit::TryLater)
+                let message = format!(
+                    "a cycle of `{name}` is under way; try again when it has ended: fichierd status"
+                );
+                refused(&message, Exit::TryLater)
             }),
         };
         match worker {
@@ -126,13 +130,13 @@ impl Daemon {
                     (name, worker, Ended::Asked(answer, reply))
                 });
             }
-            // The asker may be gone.
+            // The asker may have gone away.
             Err(answer) => drop(reply.send(answer)),
         }
     }
 }
 
-/// What a command does with a mirror, in the service or beside it.
+/// Work that a command does with a mirror, in the service or beside it.
 #[derive(Clone, Copy, Debug)]
 pub enum Work {
     /// Keep on 1fichier the files that are held for removal.
@@ -149,7 +153,7 @@ impl Work {
                 format!("kept on 1fichier, no longer compared: {kept} paths; remove them with: fichierd prune {}", worker.config.name)
             }),
             Work::Prune => worker.prune(shared).await.map(|files| {
-                format!("{files} unmanaged files left the mirror")
+                format!("{files} unmanaged files were taken out of the mirror")
             }),
         };
         match done {
@@ -159,13 +163,13 @@ impl Work {
     }
 }
 
-/// Lets a mirror that is held go on, with its removals or with its target. A target that another
+/// Approves what a mirror holds: its removals, its source or its target. A target that another
 /// installation uses is taken over only with `take_over`, and then nothing else is approved.
-/// Returns what was done, or why nothing was.
+/// Returns what was done, or in `Err` why nothing was done.
 ///
 /// # Errors
 ///
-/// The state file's.
+/// Those of the state file.
 pub fn approve(
     state: &State,
     config: &MirrorConfig,
@@ -178,7 +182,8 @@ pub fn approve(
         (true, false) => return Ok(Err(held.text(&config.name))),
         (false, true) => {
             return Ok(Err(format!(
-                "nobody else works on the target of `{}`; what is held is: {}",
+                "no other installation works on the target of `{}`, so it cannot be taken over; \
+                 held is: {}",
                 config.name,
                 held.text(&config.name)
             )));
@@ -210,9 +215,10 @@ pub fn approve(
     }))
 }
 
-/// Explains one path: which mirror it belongs to, what the filters say, what is recorded.
+/// Explains one path: which mirror it belongs to, whether a filter excludes it, and what is
+/// recorded of it.
 ///
-/// Without a state nothing is recorded.
+/// Without a `state` nothing is recorded.
 pub fn why(state: Option<&State>, mirrors: &[MirrorConfig], path: &Path) -> Reply {
     match explain(state, mirrors, path) {
         Ok(answer) => Reply::Why(answer),
@@ -293,7 +299,7 @@ fn recorded(
 
 fn excluded(at: &RelPath, by: &str, from: &Origin) -> String {
     match from {
-        Origin::Reserved => format!("excluded: `{at}` is fichierd's own name"),
+        Origin::Reserved => format!("excluded: the name `{at}` is reserved for fichierd"),
         Origin::Config => format!("`{at}` is excluded by `{by}`, under `exclude` in the config"),
         Origin::File { path, line } => {
             format!("`{at}` is excluded by `{by}`, line {line} of {path}")

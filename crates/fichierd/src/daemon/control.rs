@@ -5,8 +5,8 @@
 //! `curl --unix-socket /run/fichierd/control.sock http://localhost/v1/status`. docs/json.md shows
 //! both.
 //!
-//! The mode of the socket is all the access control there is: its owner and its group may open it,
-//! and may then do everything.
+//! The mode of the socket is the only access control: its owner and its group may open it, and may
+//! then ask for everything.
 //!
 //! The service's loop answers; the HTTP side only hands each request over ([`Call`]) and waits.
 //! The size of a body and the number of requests that wait are bounded.
@@ -31,52 +31,52 @@ use crate::remote::habits::Habits;
 use crate::restore::proof::Proved;
 use crate::status::{CycleSummary, Status, WhyAnswer};
 
-/// What the service can be asked, as the body of `POST /v1/ask`: `"pause"`, or `{"sync": {…}}`.
+/// A request to the service, as the body of `POST /v1/ask`: `"pause"`, or `{"sync": {…}}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Request {
-    /// Tell everything: answered with [`Reply::Status`]. Also `GET /v1/status`.
+    /// Asks for the whole status; answered with [`Reply::Status`]. `GET /v1/status` does the same.
     Status,
-    /// Run a cycle now: answered with [`Reply::Cycle`] when it has ended.
+    /// Runs cycles now; answered with [`Reply::Cycle`] when they have ended.
     Sync {
-        /// The mirrors to run; all when empty.
+        /// The mirrors; all if the list is empty.
         #[serde(default)]
         mirrors: Vec<String>,
     },
-    /// Begin nothing new until [`Request::Resume`], also after a restart.
+    /// Begins nothing new until [`Request::Resume`], even after a restart.
     Pause,
-    /// End a pause.
+    /// Ends a pause.
     Resume,
-    /// Let the held removals happen.
+    /// Lets the removals happen that are held.
     Approve {
-        /// Of which mirror.
+        /// The name of the mirror.
         mirror: String,
-        /// Also use a target on which another installation works.
+        /// Whether to take over a target on which another installation works.
         #[serde(default)]
         take_over: bool,
     },
-    /// Keep the remote files whose local ones are gone.
+    /// Keeps the remote files that are held for removal.
     Reject {
-        /// Of which mirror.
+        /// The name of the mirror.
         mirror: String,
     },
-    /// Remove the files that a new exclude has left on 1fichier.
+    /// Removes the files that a new exclude has left on 1fichier.
     Prune {
-        /// Of which mirror.
+        /// The name of the mirror.
         mirror: String,
     },
-    /// Record what a command beside the service has proved: answered with [`Reply::Proved`].
+    /// Records the result of a proof that a command has made; answered with [`Reply::Proved`].
     Proved {
         /// The result.
         proved: Proved,
     },
-    /// Record what a probe has found out about 1fichier.
+    /// Records the answers that a probe has got from 1fichier; answered with [`Reply::Done`].
     Habits {
         /// The answers.
         #[serde(rename = "traits")]
         habits: Box<Habits>,
     },
-    /// Explain one path: answered with [`Reply::Why`].
+    /// Explains one path; answered with [`Reply::Why`].
     Why {
         /// An absolute local path.
         #[serde(with = "path_text")]
@@ -84,42 +84,42 @@ pub enum Request {
     },
 }
 
-/// What the service answers.
+/// An answer of the service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "reply", content = "content", rename_all = "snake_case")]
 pub enum Reply {
-    /// To [`Request::Status`].
+    /// The answer to [`Request::Status`].
     Status(Status),
-    /// It is done.
+    /// The request was carried out.
     Done {
         /// What was done, for people.
         message: String,
     },
-    /// To [`Request::Sync`]: what each of the cycles has done.
+    /// The answer to [`Request::Sync`]: what each of the cycles has done.
     Cycle(Vec<CycleSummary>),
-    /// To [`Request::Why`].
+    /// The answer to [`Request::Why`].
     Why(WhyAnswer),
-    /// To [`Request::Proved`].
+    /// The answer to [`Request::Proved`].
     Proved {
-        /// Files that are sent again.
+        /// Files that are sent again because of the proof.
         sent_again: u64,
     },
-    /// It was not done.
+    /// The request was refused.
     Refused {
-        /// Why, for people.
+        /// Why it was refused, for people.
         message: String,
         /// The exit code that the command ends with ([`crate::base::exit::Exit`]).
         exit: u8,
     },
 }
 
-/// A request on its way to the service's loop. The asker of one that is dropped unanswered is told
-/// that the service stopped.
+/// A request on its way to the service's loop. If it is dropped unanswered, the asker is told that
+/// the service stopped.
 #[derive(Debug)]
 pub struct Call {
-    /// What is asked.
+    /// The request.
     pub request: Request,
-    /// Where the answer goes; the asker may be gone by then.
+    /// The channel to the asker, who may have gone away by then.
     pub reply: oneshot::Sender<Reply>,
 }
 

@@ -1,6 +1,6 @@
-//! Drills of a running service: beside the cycles, one at a time for each mirror.
+//! The drills of a running service. They run beside the cycles, one at a time for each mirror.
 //!
-//! A drill only reads the state and downloads, so it needs no worker and delays nothing.
+//! A drill only reads the state and downloads, so it needs no worker and delays no cycle.
 
 use std::time::Duration;
 
@@ -8,18 +8,18 @@ use fichier_state::{Proof, ProofKind};
 use tokio::time::Instant;
 
 use super::Daemon;
-use crate::base::words::chain;
+use crate::base::words::{chain, duration};
 use crate::restore::RestoreError;
 use crate::restore::drill::{Drill, due_in};
 
-/// How long a mirror waits for its next drill after one that came to no result.
+/// How long a mirror waits for its next drill after one without a result.
 const TRY_AGAIN: Duration = Duration::from_secs(3600);
 
 /// A drill that has ended.
 #[derive(Debug)]
 pub(super) struct Drilled {
     mirror: String,
-    /// `None` if there was no file to restore.
+    /// The result; `None` if there was no file to restore.
     outcome: Result<Option<Proof>, RestoreError>,
 }
 
@@ -43,7 +43,8 @@ impl Daemon {
             Ok(None) => return,
             Ok(Some(drill)) => drill,
             Err(error) => {
-                tracing::warn!(mirror = name, "cannot prepare a drill: {}", chain(&error));
+                let text = chain(&error);
+                tracing::warn!(mirror = name, "the drill of `{name}` cannot be prepared: {text}");
                 return;
             }
         };
@@ -72,15 +73,19 @@ impl Daemon {
             }
             Err(error) => {
                 seat.drill_not_before = Some(Instant::now() + TRY_AGAIN);
-                let text = chain(&error);
-                tracing::warn!(mirror = %name, "the drill of `{name}` came to no result: {text}");
+                let (text, again) = (chain(&error), duration(TRY_AGAIN));
+                tracing::warn!(
+                    mirror = %name,
+                    "the drill of `{name}` came to no result; next try in {again}: {text}"
+                );
                 return;
             }
         };
         tracing::info!(mirror = %name, "drill of `{name}`: {}", proof.detail);
         let id = seat.id;
         if let Err(error) = self.shared.state.write(|w| w.put_proof(id, ProofKind::Drill, &proof)) {
-            tracing::warn!(mirror = %name, "the result cannot be kept: {}", chain(&error));
+            let text = chain(&error);
+            tracing::warn!(mirror = %name, "the drill of `{name}` cannot be recorded: {text}");
         }
     }
 }

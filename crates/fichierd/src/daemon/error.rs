@@ -1,10 +1,10 @@
-//! Why the service could not start, or had to end, and with which exit code.
+//! The errors with which the service does not start or has to end, and their exit codes.
 
 use tokio::task::JoinError;
 
 use crate::base::exit::Exit;
 
-/// Why the service could not start, or had to end.
+/// An error with which the service does not start, or has to end.
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
     /// The key cannot be read, or no client can be made with it.
@@ -21,24 +21,24 @@ pub enum DaemonError {
     Socket {
         /// The socket's path.
         path: String,
-        /// What failed.
+        /// The error of the system.
         #[source]
         source: std::io::Error,
     },
     /// The kernel's list of mounts cannot be watched, or signals cannot be received.
-    #[error("cannot set up the service")]
+    #[error("cannot watch the list of mounts, or cannot receive signals")]
     Setup(#[source] std::io::Error),
-    /// The key or the account was refused before anything was done: a person has to act.
+    /// The key or the account was refused before the first success: a person has to act.
     #[error("{0}")]
     Refused(String),
-    /// The sandbox, most likely the unit's, does not let the service work.
+    /// The sandbox, most likely that of the unit, forbids something that the service needs.
     #[error("{0}")]
     Sandbox(String),
     /// The state file and the key are of two accounts.
     #[error("{0}")]
     OtherAccount(String),
     /// A part of the service crashed; its intents are on disk, and the next start finishes them.
-    #[error("a part of the service crashed")]
+    #[error("a part of the service crashed; the next start goes on from its records")]
     Crashed(#[source] JoinError),
 }
 

@@ -1,9 +1,10 @@
-//! The status of the service, what is wrong now, and since when. Pure, but for reading the state.
+//! The status of the service, and its degraded states with their beginnings. It is pure, but for
+//! reading the state.
 //!
 //! [`live()`] makes the status of a running service and [`offline()`] that of a stopped one, both
-//! from what `recorded` reads. [`found()`] derives the degraded states of this moment, and
-//! [`Episodes`] compares them with those before, so that each is told once when it begins and once
-//! when it has ended. [`line()`] and [`summary`] are the short forms.
+//! from the records that `recorded` reads. [`found()`] derives the degraded states of this moment,
+//! and [`Episodes`] compares them with those before, so that each is told once when it begins and
+//! once when it has ended. [`line()`] and [`summary`] are the short forms.
 
 mod episodes;
 mod found;

@@ -1,8 +1,8 @@
-//! Was this process stopped, or the machine asleep, or its clock set?
+//! Notices that this process was stopped, that the machine was asleep, or that its clock was set.
 //!
 //! Each turn of the loop compares both clocks with those of the turn before. After a gap everything
-//! is looked at once, because nothing that was known can be trusted (T03). The pace needs no
-//! correction: it counts on the monotonic clock and never catches up.
+//! is looked at once, because changes may have been missed (T03). The pace needs no correction: it
+//! counts on the monotonic clock and never catches up.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,15 +11,15 @@ use tokio::time::Instant;
 use super::Daemon;
 use crate::base::words::duration;
 
-/// A turn that comes this much later than expected means that the process was stopped. Clocks that
-/// differ by this much more than before were set, or the machine was asleep.
+/// The lateness of a turn from which on the process counts as stopped. If the two clocks differ by
+/// this much more than before, the wall clock was set or the machine was asleep.
 const GAP: Duration = Duration::from_secs(60);
 
-/// The shortest gap, however fast the service's clock is made to run: a busy machine is late by
-/// less.
+/// The shortest gap that counts, even if an emulator's clock runs much faster: a busy machine is
+/// late by less.
 const LEAST_GAP: Duration = Duration::from_secs(1);
 
-/// The clocks at the last turn, and when the next is to come at the latest.
+/// The clocks at the last turn, and the latest time of the next one.
 #[derive(Debug, Default)]
 pub(super) struct Pulse {
     last: Option<Clocks>,
@@ -46,7 +46,7 @@ enum Skipped {
 }
 
 impl Pulse {
-    /// Notes when the next turn comes at the latest.
+    /// Notes the latest time of the next turn.
     pub(super) fn expect(&mut self, due: Instant) {
         self.due = Some(due);
     }
@@ -84,7 +84,7 @@ impl Daemon {
                 duration(by)
             ),
         }
-        // What the service said of the time was compared with a clock that has changed since.
+        // The difference was measured with a clock that has been set since.
         self.clocks_apart = None;
         for seat in self.seats.values_mut() {
             seat.dirty.mark_everything();

@@ -1,9 +1,9 @@
-//! Does the sandbox that the service runs in let it do what it has to?
+//! Tests at the start whether the sandbox of the service lets it do its work.
 //!
-//! A unit that is too strict fails in ways that name no directive: "read-only file system", "address
-//! family not supported", a source that is not there. So the service tries once, at its start, all
-//! that it needs, and names the directive of the unit that refuses something (O02). Outside of a
-//! sandbox the same trials succeed, or fail for reasons that are told elsewhere.
+//! A unit that is too strict fails in ways that name no directive: "read-only file system",
+//! "address family not supported", a source that is not there. So the service tries everything that
+//! it needs once, at its start, and names the directive of the unit that refuses something (O02).
+//! Outside of a sandbox the same trials succeed, or fail for reasons that are told elsewhere.
 
 mod mounts;
 
@@ -18,14 +18,14 @@ use self::mounts::{has_private_tmp, is_emptied, is_hidden, is_read_only_here_alo
 use crate::config::Config;
 use crate::disk::mounts::MountTable;
 
-/// Something that the service may not do, and the directive of its unit that forbids it.
+/// An action that the sandbox forbids, and the directive of the unit that forbids it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Refused {
-    /// What the sandbox does, after "the sandbox".
+    /// The words that follow "the sandbox".
     what: String,
     /// The directive, and how to change it.
     directive: String,
-    /// The service cannot work like this.
+    /// Whether the service cannot work without the action.
     is_fatal: bool,
 }
 
@@ -40,7 +40,7 @@ impl Refused {
 ///
 /// # Errors
 ///
-/// A text for people, when something is refused without which the service cannot work.
+/// A text for people, if something is refused without which the service cannot work.
 pub fn try_out(config: &Config) -> Result<(), String> {
     let (fatal, others): (Vec<_>, Vec<_>) =
         refused(config).into_iter().partition(|refused| refused.is_fatal);
@@ -51,7 +51,7 @@ pub fn try_out(config: &Config) -> Result<(), String> {
     if texts.is_empty() { Ok(()) } else { Err(texts.join("; ")) }
 }
 
-/// Tries everything. Makes and removes one file in the state folder; sends nothing.
+/// Tries everything. It makes and removes one file in the state folder, and sends nothing.
 fn refused(config: &Config) -> Vec<Refused> {
     let mounts = MountTable::read();
     let mut all: Vec<Refused> = Vec::new();
@@ -74,7 +74,7 @@ fn refused(config: &Config) -> Vec<Refused> {
     all
 }
 
-/// What every configuration needs.
+/// The needs of every configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Need {
     Internet,
@@ -84,7 +84,7 @@ enum Need {
 }
 
 impl Need {
-    /// What an error says about the sandbox; nothing if it has another cause.
+    /// The refusal that the error of a trial proves; `None` if the error has another cause.
     fn refused(self, error: &io::Error) -> Option<Refused> {
         let errno = Errno::from_io_error(error);
         let by_filter = matches!(errno, Some(Errno::PERM | Errno::NOSYS));
@@ -132,10 +132,10 @@ fn watch() -> io::Result<()> {
     Ok(init(CreateFlags::CLOEXEC).map(drop)?)
 }
 
-/// Makes the state folder if there is none, and a file in it.
+/// Makes and removes a file in the state folder, if the folder exists.
 fn write(state_dir: &Path) -> io::Result<()> {
     if !state_dir.exists() {
-        // Opening the state makes it, and tells why it cannot be made.
+        // The folder is made when the state is opened, which tells why it cannot be made.
         return Ok(());
     }
     tempfile::tempfile_in(state_dir).map(drop)
@@ -153,27 +153,30 @@ fn state_refused(state_dir: &Path, error: &io::Error, mounts: &MountTable) -> Op
             format!("take {shown} out of InaccessiblePaths=")
         }
         Errno::ACCESS | Errno::PERM => format!(
-            "it belongs to somebody else: StateDirectory= gives it to User=, or run: chown -R \
+            "it belongs to another user: StateDirectory= gives it to User=, or run: chown -R \
              fichierd: {shown}"
         ),
         _ => return None,
     };
-    let what = format!("lets the state folder {shown} not be written to ({error})");
+    let what = format!("keeps the service from writing to the state folder {shown} ({error})");
     Some(Refused { what, directive, is_fatal: true })
 }
 
-/// A source that this process does not see as others do.
+/// The refusal of a source that the sandbox hides from this process.
 fn source_refused(mirror: &str, source: &Path, mounts: &MountTable) -> Option<Refused> {
     let shown = source.display();
     let seen = std::fs::read_dir(source).map(drop);
     let area = Area::of(source);
-    // Nobody keeps homes in memory but systemd, with ProtectHome=tmpfs.
+    // A home folder lies in memory only if systemd has put it there, for ProtectHome=tmpfs.
     let is_hidden = is_hidden(mounts, source) || area == Area::Home && is_emptied(mounts, source);
     let directive = if is_hidden {
         match area {
-            Area::Home => "ProtectHome= hides it; say ProtectHome=read-only".to_owned(),
-            Area::Other => format!("InaccessiblePaths= or TemporaryFileSystem= hides it: {shown}"),
-            Area::Tmp => "PrivateTmp=yes hides the real one; say PrivateTmp=no".to_owned(),
+            Area::Home => "ProtectHome= hides it; set ProtectHome=read-only".to_owned(),
+            Area::Other => format!(
+                "InaccessiblePaths= or TemporaryFileSystem= hides it; remove the entry that covers \
+                 {shown}"
+            ),
+            Area::Tmp => "PrivateTmp=yes hides the real one; set PrivateTmp=no".to_owned(),
             Area::Dev => "PrivateDevices=yes hides the real /dev, which cannot be a source".into(),
         }
     } else {
@@ -181,7 +184,7 @@ fn source_refused(mirror: &str, source: &Path, mounts: &MountTable) -> Option<Re
             (Err(error), Area::Tmp)
                 if error.kind() == io::ErrorKind::NotFound && has_private_tmp(mounts, source) =>
             {
-                "PrivateTmp=yes hides the real one; say PrivateTmp=no".to_owned()
+                "PrivateTmp=yes hides the real one; set PrivateTmp=no".to_owned()
             }
             (Ok(()) | Err(_), _) => return None,
         }
@@ -241,7 +244,7 @@ mod tests {
 
     #[test]
     fn other_errors_are_not_blamed_on_the_sandbox() {
-        // Too many watches, no descriptor left, an address that is taken.
+        // The errors: too many watches, no descriptor left, an address that is taken.
         for (need, errno) in [
             (Need::Watches, Errno::MFILE),
             (Need::Internet, Errno::NFILE),

@@ -1,4 +1,4 @@
-//! When a mirror's next cycle is due, and over what.
+//! The schedule of a mirror: when its next cycle is due, and which paths the cycle looks at.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,25 +9,25 @@ use crate::config::MirrorConfig;
 use crate::disk::dirty::Due;
 use crate::mirror::{ChoresEnd, CycleEnd, MirrorWorker, Trouble};
 
-/// How long a held mirror waits for its next cycle, which costs at most one call: a person has to
-/// act.
+/// How long a held mirror waits for its next cycle, which costs at most one call: only a person can
+/// end the hold.
 const HELD_RETRY: Duration = Duration::from_secs(60);
 /// How long a mirror whose key was refused waits: at most one probe an hour (C01).
 const REFUSED_RETRY: Duration = Duration::from_secs(3600);
 /// How long a mirror waits when the state file cannot be used, as on a full disk (P03).
 const STATE_RETRY: Duration = Duration::from_secs(10);
-/// How long a mirror waits while 1fichier cannot be reached: the first wait, which doubles with
-/// each failure, and the longest; with its jitter never more than a minute (H01).
+/// The first and the longest time that a mirror waits while 1fichier cannot be reached. The wait
+/// doubles with each failure, and is never more than a minute with its jitter (H01).
 const NETWORK_RETRY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(54));
 /// How long a mirror waits to ask again for the outcome of an upload.
 const PENDING_RETRY: Duration = Duration::from_secs(30);
 
-/// What time it is for the loop.
+/// The time of one turn of the loop, by both clocks.
 #[derive(Clone, Copy, Debug)]
 pub struct Now {
-    /// By the monotonic clock.
+    /// The time by the monotonic clock.
     pub instant: Instant,
-    /// By the wall clock, which decides when a hold-off ends.
+    /// The time by the wall clock, which decides when a hold-off ends.
     pub wall: SystemTime,
 }
 
@@ -38,22 +38,23 @@ impl Now {
     }
 }
 
-/// The times of one mirror. Pure: it is told the time, and what has happened.
+/// The times of one mirror. It is pure: the time and the ends of cycles are arguments.
 #[derive(Debug)]
 pub struct Schedule {
-    /// No cycle begins before this.
+    /// The time before which no cycle begins.
     not_before: Option<Instant>,
-    /// When the next full look at the disk is due.
+    /// The time at which the next full look at the disk is due.
     rescan_at: Instant,
-    /// When a cycle is due even if nothing is dirty: for a problem's next try, or a pending upload.
+    /// The time at which a cycle is due even if nothing is dirty: for a problem's next try, or for
+    /// a pending upload.
     wake_at: Option<Instant>,
     /// Cycles in a row that ended with trouble.
     failures: u32,
-    /// The last cycle looked at single paths only.
+    /// Whether the last cycle looked at single paths only.
     was_small: bool,
-    /// A command waits for a full look.
+    /// Whether a command waits for a full look.
     is_awaited: bool,
-    /// When chores may be due; `None` while the mirror waits after a failure.
+    /// The time at which chores may be due; `None` while the mirror waits after a failure.
     chores_at: Option<Instant>,
 }
 
@@ -71,7 +72,7 @@ impl Schedule {
         }
     }
 
-    /// Ends all waiting, because its reason may have gone.
+    /// Ends all waiting, because its cause may have ended.
     pub fn look_now(&mut self, now: Instant) {
         self.not_before = None;
         self.wake_at = Some(now);
@@ -95,7 +96,7 @@ impl Schedule {
         self.next(worker).is_some_and(|next| next <= now)
     }
 
-    /// When the next cycle begins, if nothing else happens.
+    /// The time at which the next cycle begins, if nothing else happens.
     pub fn next(&self, worker: &MirrorWorker) -> Option<Instant> {
         let config = &worker.config;
         let dirty = worker.dirty.next_due(config.settle, config.settle_at_most);
@@ -103,17 +104,17 @@ impl Schedule {
         Some(self.not_before.map_or(next, |not_before| next.max(not_before)))
     }
 
-    /// Until when the mirror waits because something went wrong.
+    /// The time until which the mirror waits after a failure.
     pub(super) fn waits_until(&self) -> Option<Instant> {
         self.not_before
     }
 
-    /// When chores may be due.
+    /// The time at which chores may be due.
     pub fn next_chores(&self) -> Option<Instant> {
         self.chores_at
     }
 
-    /// Whether chores may be due now; if so, none are until [`Schedule::after_chores`].
+    /// Whether chores may be due now. If so, no others are due until [`Schedule::after_chores`].
     pub fn take_chores(&mut self, now: Instant) -> bool {
         let is_due = self.chores_at.is_some_and(|at| at <= now);
         if is_due {
@@ -122,7 +123,7 @@ impl Schedule {
         is_due
     }
 
-    /// Plans ahead after chores.
+    /// Sets the time of the next chores after some have ended.
     pub fn after_chores(&mut self, now: Instant, end: &ChoresEnd, time_scale: u32) {
         let wait = match &end.trouble {
             None => end.next,
@@ -132,11 +133,11 @@ impl Schedule {
         self.chores_at = Some(now + wait);
     }
 
-    /// What the cycle that begins now looks at.
+    /// The paths that the cycle that begins now looks at.
     pub fn take(&mut self, now: Instant, worker: &MirrorWorker, random: &Random) -> Due {
         let config = &worker.config;
         let mut due = worker.dirty.take_settled(config.settle, config.settle_at_most);
-        // Small changes go before bulk; but bulk has every second turn.
+        // Small changes come before bulk, but bulk has every second turn.
         let small_first = !due.paths.is_empty() && !self.was_small && !self.is_awaited;
         if self.rescan_at <= now && !small_first {
             due.everything = true;
@@ -148,7 +149,7 @@ impl Schedule {
         due
     }
 
-    /// Plans ahead after a cycle.
+    /// Sets the time of the next cycle after one has ended.
     pub fn after(
         &mut self,
         now: Now,
@@ -166,8 +167,8 @@ impl Schedule {
             None => {
                 self.failures = 0;
                 self.not_before = None;
-                // The cycle may have made chores due. Files that are being written are waited for,
-                // no longer than `settle_at_most`, so that the copy of the records lists them.
+                // The cycle may have made chores due. They wait for files that are being written,
+                // at most for `settle_at_most`, so that the copy of the records lists these files.
                 let at = if end.has_restless() { now + config.settle_at_most } else { now };
                 self.chores_at = Some(self.chores_at.map_or(at, |before| before.min(at)));
                 if end.more {

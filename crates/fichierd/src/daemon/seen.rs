@@ -1,5 +1,5 @@
-//! What a person sees of the service: each degraded state, told once when it begins and once when
-//! it has ended, and the line for `systemctl status`.
+//! Tells people how the service is: each degraded state once when it begins and once when it has
+//! ended, and the line for `systemctl status`.
 
 use std::time::Duration;
 
@@ -17,24 +17,24 @@ use crate::mirror::{CycleEnd, Trouble};
 use crate::status::kind::Kind;
 use crate::status::{DegradedStatus, Status};
 
-/// How old the time of 1fichier may be to be compared with that of this machine, which may have
-/// slept meanwhile.
+/// The age up to which a time that 1fichier told is compared with this machine's clock; an older
+/// one is ignored, since the machine may have slept meanwhile.
 const JUST_HEARD: Duration = Duration::from_secs(60);
 
-/// What is known of a mirror besides how its last cycle ended.
+/// The facts of a mirror that the status needs, besides the trouble of its last cycle.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    /// How the last chores ended, if not well.
+    /// Why the last chores failed; `None` if they succeeded.
     chores_trouble: Option<Trouble>,
     /// Why the last uploads were refused, for a reason that concerns every file.
     uploads_refused: Option<String>,
-    /// Why there is no watch.
+    /// Why the source is not watched; `None` if it is watched.
     not_watched: Option<String>,
-    /// A cycle has ended since the start.
+    /// Whether a cycle has ended since the start.
     is_judged: bool,
     /// How often events had been lost when the last cycle began.
     overflows_at_begin: u64,
-    /// How often events had been lost when the last full look that succeeded began.
+    /// How often events had been lost when the last successful look at everything began.
     overflows_looked_at: u64,
 }
 
@@ -56,7 +56,8 @@ impl Daemon {
         (seat.known.overflows_at_begin, seat.known.overflows_looked_at) = (0, 0);
     }
 
-    /// Finds what is wrong now, and tells the journal, the state file and systemd what has changed.
+    /// Finds the degraded states of this moment, and tells the journal, the state file and systemd
+    /// which of them have begun or ended.
     pub(super) fn tell(&mut self) {
         let status = health::live(&self.shared, self.seats.values(), self.paused);
         let now = Instant::now();
@@ -93,11 +94,11 @@ impl Daemon {
         let now_s = self.shared.state.now_s();
         let current = self.episodes.current();
         status.degraded = current.map(|(it, since_s)| it.entry(Some(since_s), now_s)).collect();
-        status.date_what_is_held();
+        status.date_held();
         status
     }
 
-    /// How far the clocks are apart, as of the last reply that was fresh when this was asked.
+    /// Notes the difference between the clocks, if the service's last reply is fresh.
     fn hear_clock(&mut self) {
         let heard = self.shared.client.service_clock();
         if let Some(heard) = heard.filter(|heard| heard.age() <= JUST_HEARD) {
@@ -112,7 +113,7 @@ impl Seat {
         self.known.overflows_at_begin = self.overflows();
     }
 
-    /// Notes what a cycle has shown.
+    /// Notes the facts that a cycle has shown.
     pub(super) fn note_end(&mut self, end: &CycleEnd) {
         self.known.is_judged = true;
         let report = &end.report;
@@ -188,7 +189,7 @@ fn say(news: &News) {
                 mirror,
                 state = kind.word(),
                 lasted_s = lasted.as_secs(),
-                "{}over after {}: {}",
+                "{}ended after {}: {}",
                 head(mirror),
                 duration(*lasted),
                 kind.about().title
@@ -202,8 +203,8 @@ fn head(mirror: Option<&str>) -> String {
 }
 
 impl Status {
-    /// Gives what is held the date of the degraded state that tells of it.
-    fn date_what_is_held(&mut self) {
+    /// Gives each held thing the date of the degraded state that tells of it.
+    fn date_held(&mut self) {
         for mirror in &mut self.mirrors {
             let Some(held) = &mut mirror.held else { continue };
             let of_it = |it: &&DegradedStatus| {

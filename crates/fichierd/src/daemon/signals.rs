@@ -1,5 +1,5 @@
-//! Signals: TERM and INT stop, HUP reloads, USR1 looks at everything now. USR2 has no meaning, and
-//! does not end the service.
+//! Signals: TERM and INT stop the service, HUP makes it reload the configuration, USR1 makes it
+//! look at everything now. USR2 is ignored, so that it does not end the service.
 
 use tokio::signal::unix::{SignalKind, signal};
 

@@ -1,5 +1,5 @@
-//! The end of the service: running work is brought to a safe point, and records that no snapshot
-//! tells of are written to one.
+//! The end of the service: running work is brought to a safe point, and records that are in no
+//! snapshot yet are written to one.
 
 use std::time::{Duration, Instant};
 
@@ -8,10 +8,10 @@ use crate::daemon::systemd;
 use crate::upkeep::snapshot;
 
 /// How long an orderly stop may take; a transfer that takes longer is cut off, and the next start
-/// finds out what became of it.
+/// asks the service for its outcome.
 const STOP_WITHIN: Duration = Duration::from_secs(8);
 
-/// The part of that time that is kept for closing the state.
+/// The part of that time that is reserved for closing the state; no snapshot is begun in it.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
 impl Daemon {
@@ -28,8 +28,9 @@ impl Daemon {
                 }
                 Ok(None) => break,
                 Err(_) => {
-                    // Its intents are on disk: the next start goes on from there.
-                    tracing::info!("a transfer is cut off; it is looked into at the next start");
+                    // The intents of the transfer are on disk, and the next start goes on from
+                    // them.
+                    tracing::info!("a transfer was cut off; the next start finds out its outcome");
                     self.cycles.shutdown().await;
                 }
             }
@@ -46,8 +47,8 @@ impl Daemon {
         Ok(())
     }
 
-    /// Writes a snapshot beside the state for each mirror with records that none at 1fichier tells
-    /// of, as far as there is time for it.
+    /// Writes a snapshot beside the state for each mirror with records that are in no snapshot at
+    /// 1fichier, as far as there is time for it.
     fn write_snapshots(&self, deadline: Instant) {
         let rows = self.shared.state.read(|s| s.mirrors()).unwrap_or_default();
         for row in rows.iter().filter(|row| self.seats.values().any(|seat| seat.id == row.id)) {

@@ -1,11 +1,11 @@
-//! What the service tells systemd, and when it may be called alive.
+//! Messages to systemd: the status of the service, and that its loop is alive.
 //!
-//! Does nothing where `$NOTIFY_SOCKET` is not set. A message that cannot be sent is not worth
-//! stopping for: it is logged at debug level.
+//! Nothing is sent if `$NOTIFY_SOCKET` is not set. A message that cannot be sent stops nothing; it
+//! is logged at debug level.
 //!
-//! The watchdog is fed only while the main loop ticks: a loop that hangs stops the messages, and
-//! systemd restarts the service. It is *not* tied to the network: an upload of four hours and a
-//! hold-off of an hour are no hang, and the loop ticks through both.
+//! The watchdog is fed only while the main loop turns: a loop that hangs stops the messages, and
+//! systemd restarts the service. The watchdog does *not* depend on the network: an upload of four
+//! hours and a hold-off of an hour are no hang, and the loop turns during both.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,8 +14,8 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tracing::debug;
 
-/// How long the loop waits for an event at most; then it looks whether a degraded state has ended.
-/// A watchdog makes it shorter.
+/// The longest time that the loop waits for an event; then it looks whether a degraded state has
+/// ended. A watchdog makes it shorter.
 const LONGEST_TURN: Duration = Duration::from_secs(30);
 
 /// Counts the turns of the main loop. Clones share the count.
@@ -33,17 +33,17 @@ impl Progress {
     }
 }
 
-/// Configuration, key and state are good; the service works from here on.
+/// Tells that configuration, key and state are good and that the service has begun to work.
 pub fn ready(status: &str) {
     send(&[NotifyState::Ready, NotifyState::Status(one_line(status))]);
 }
 
-/// What the service is doing, for `systemctl status`. Only the first line is shown.
+/// Tells what the service is doing, for `systemctl status`. Only the first line is sent.
 pub fn status(text: &str) {
     send(&[NotifyState::Status(one_line(text))]);
 }
 
-/// The configuration is being read again; end it with [`ready`].
+/// Tells that the configuration is being read again; [`ready`] tells the end of that.
 ///
 /// Both facts go in one datagram, as `Type=notify-reload` demands.
 pub fn reloading() {
@@ -53,21 +53,21 @@ pub fn reloading() {
     }
 }
 
-/// The service is about to end.
+/// Tells that the service is about to end.
 pub fn stopping(status: &str) {
     send(&[NotifyState::Stopping, NotifyState::Status(one_line(status))]);
 }
 
-/// Asks for more time to stop, for a commit that must not be cut short.
+/// Asks for more time to stop, for a transaction that must not be cut short.
 pub fn extend_timeout(by: Duration) {
     let micros = u32::try_from(by.as_micros()).unwrap_or(u32::MAX);
     send(&[NotifyState::ExtendTimeoutUsec(micros)]);
 }
 
-/// Feeds the watchdog as often as the unit asks for, while `progress` ticks; never returns.
+/// Feeds the watchdog as often as the unit asks for, while `progress` advances; never returns.
 ///
-/// Without `WatchdogSec=` in the unit it only waits. The loop must tick more than once in every
-/// [`watchdog_interval`] / 2, also when there is nothing to do: [`longest_turn`].
+/// Without `WatchdogSec=` in the unit it only waits. The loop must turn more than once in every
+/// [`watchdog_interval`] / 2, even if there is nothing to do: [`longest_turn`].
 pub async fn feed_watchdog(progress: Progress) {
     let Some(interval) = watchdog_interval() else { return std::future::pending().await };
     let mut feeder = Feeder::default();
@@ -80,15 +80,16 @@ pub async fn feed_watchdog(progress: Progress) {
     }
 }
 
-/// How long the unit lets the service be silent, if it sets a watchdog for this process.
+/// How long the service may be silent by its unit; `None` without a watchdog for this process.
 fn watchdog_interval() -> Option<Duration> {
     sd_notify::watchdog_enabled()
 }
 
 /// How long the main loop may wait for the next event.
 ///
-/// A turn that is as long as the feeder's would fall out of step with it and leave one of its
-/// looks without a turn, after days perhaps, and an idle service would be killed (O03).
+/// The feeder looks at fixed intervals whether the loop has turned. If a turn took as long as such
+/// an interval, one of its looks would find no turn, perhaps after days, and systemd would kill an
+/// idle service (O03).
 pub fn longest_turn() -> Duration {
     longest_turn_of(watchdog_interval())
 }
@@ -127,8 +128,8 @@ mod tests {
 
     use super::*;
 
-    /// The service manager is named by the environment, which a test must not change: so this
-    /// runs in a process of its own.
+    /// This runs in a process of its own, since the environment names the service manager and a
+    /// test must not change its own environment.
     #[test]
     #[ignore = "run by the_service_manager_is_told_in_whole_datagrams"]
     fn speak() {

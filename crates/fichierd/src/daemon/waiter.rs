@@ -1,4 +1,4 @@
-//! A command that waits for a cycle, and when it is answered.
+//! A command that waits for a cycle, and the rule for when it is answered.
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -10,12 +10,12 @@ use crate::status::CycleSummary;
 /// A command that waits for a cycle to end.
 pub(super) struct Waiter {
     done: oneshot::Sender<CycleSummary>,
-    /// The next end is not counted: its cycle was running when the command came, and may have
-    /// looked too early.
+    /// Whether the next end of a cycle is ignored: that cycle was running when the command came,
+    /// and may have looked too early.
     skip: bool,
-    /// Until when the command waits for a file that is being written.
+    /// The time until which the command waits for a file that is being written.
     patient_until: Instant,
-    /// What the cycles since the command have done.
+    /// The sum of what the cycles since the command have done.
     so_far: Option<CycleSummary>,
 }
 
@@ -29,7 +29,7 @@ impl Waiter {
         Waiter { done, skip, patient_until, so_far: None }
     }
 
-    /// Answers, or gives itself back to wait for the next cycle.
+    /// Answers the command, or returns the waiter so that it waits for the next cycle.
     pub(super) fn after(mut self, summary: CycleSummary, end: &CycleEnd) -> Option<Waiter> {
         if std::mem::take(&mut self.skip) {
             return Some(self);
@@ -39,12 +39,12 @@ impl Waiter {
             None => summary,
         };
         let restless = end.has_restless() && Instant::now() < self.patient_until;
-        // A look at single paths may have missed what was asked for.
+        // A look at single paths may have missed the change that the command is about.
         if end.trouble.is_none() && (!end.everything || end.more || restless) {
             self.so_far = Some(total);
             return Some(self);
         }
-        // The asker may be gone.
+        // The asker may have gone away.
         self.done.send(total).ok();
         None
     }

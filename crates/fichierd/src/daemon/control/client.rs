@@ -1,8 +1,8 @@
 //! The command's side of the control socket.
 //!
-//! "No service is listening" is an answer and not an error: the command then does the work
-//! itself, under the service's lock. Anything doubtful is an error, so that a command never
-//! works beside a service that was only slow to answer.
+//! If no service listens, that is an answer and not an error: the command then does the work
+//! itself, under the service's lock. Anything doubtful is an error, so that a command never works
+//! beside a service that was only slow to answer.
 
 use std::fmt::Display;
 use std::io;
@@ -19,17 +19,17 @@ use tokio::net::UnixStream;
 use super::{Reply, Request};
 use crate::base::exit::Exit;
 
-/// How long a command waits for an answer that needs no cycle, before it fails. The loop gives it
-/// at once, unless the machine is in trouble.
+/// How long a command waits for an answer that needs no cycle; then it fails. The loop answers at
+/// once, unless the machine is overloaded or its disk hangs.
 const QUICK_ANSWER: Duration = Duration::from_secs(20);
 /// Bytes of an answer that are read, far more than the longest status has; a longer answer is an
-/// error.
+/// error ([`AskError::Unreadable`]).
 const LARGEST_REPLY: usize = 16 * 1024 * 1024;
 
 /// The running service could not be asked.
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
-    /// The socket is there and may not be opened.
+    /// The socket exists, and this user may not open it.
     #[error("the service's socket {} may not be opened: join the group fichierd, or use sudo", path.display())]
     NotAllowed {
         /// The socket.
@@ -40,22 +40,22 @@ pub enum AskError {
     Broken {
         /// The socket.
         path: PathBuf,
-        /// What failed.
+        /// The error of the system.
         source: io::Error,
     },
-    /// No answer in time.
+    /// The service has not answered in time.
     #[error("the service has not answered for {} s; see: journalctl -u fichierd", QUICK_ANSWER.as_secs())]
     Silent,
-    /// The answer is not that of a fichierd of about this version.
+    /// The answer cannot be read: the service may be of another version.
     #[error("the service gave an answer that cannot be read ({detail}); is it of another version?")]
     Unreadable {
-        /// What came.
+        /// The error, and the HTTP status of the answer.
         detail: String,
     },
 }
 
 impl AskError {
-    /// What the command ends with.
+    /// The exit code of the command.
     pub fn exit(&self) -> Exit {
         match self {
             AskError::NotAllowed { .. } => Exit::Refused,
@@ -66,9 +66,9 @@ impl AskError {
     }
 }
 
-/// Asks the service that listens at `path`; `None` if none does.
+/// Asks the service that listens at `path`; `None` if none listens there.
 ///
-/// Waits as long as it takes for requests that run a cycle, else at most 20 seconds.
+/// It waits without a limit for requests that run a cycle, else at most 20 seconds.
 ///
 /// # Errors
 ///
@@ -111,7 +111,8 @@ async fn converse(path: &Path, stream: UnixStream, request: &Request) -> Result<
         .body(Full::<Bytes>::from(body))
         .map_err(unreadable)?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
-    // It moves the bytes, and ends when this conversation is dropped. Its error comes out below.
+    // This task moves the bytes, and ends when the conversation is dropped. An error of it is
+    // returned below as well.
     tokio::spawn(connection);
     let response = sender.send_request(post).await.map_err(broken)?;
     let status = response.status();

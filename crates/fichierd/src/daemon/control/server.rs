@@ -1,8 +1,8 @@
 //! The service's side of the control socket.
 //!
 //! This file knows HTTP and nothing of the mirrors: a request becomes a [`Call`], and the answer of
-//! the loop is sent back as JSON with status 200, or 409 when it is a refusal. The status is 503
-//! when the loop cannot be reached, and 400, 413, 415 or 422 when the body is no [`Request`].
+//! the loop is sent back as JSON with status 200, or 409 if it is a refusal. The status is 503 if
+//! the loop cannot be reached, and 400, 413, 415 or 422 if the body is no [`Request`].
 
 use std::fs;
 use std::io;
@@ -25,10 +25,10 @@ use tracing::warn;
 use super::{Call, Reply, Request};
 use crate::base::exit::Exit;
 
-/// Bytes in the body of a request, mostly mirror names or a path; a longer one is refused with 413.
+/// Bytes in the body of a request (mirror names or a path); a longer body is refused with 413.
 const LARGEST_BODY: usize = 64 * 1024;
-/// Requests, quick or long, that wait for an answer at the same time; a further one of that kind is
-/// refused with 503.
+/// Quick requests, and as many long ones, that wait for an answer at the same time; a further one
+/// of the same sort is refused with 503.
 const MOST_WAITING: usize = 16;
 
 /// Answers on `listener` until the future is dropped, which closes the socket; requests that are
@@ -50,7 +50,7 @@ pub async fn serve(listener: UnixListener, calls: mpsc::Sender<Call>) {
 
 /// Opens the socket at `path`, mode 0660, in a folder that is made with mode 0750 when missing.
 ///
-/// A socket that a killed service has left behind is replaced, once nobody answers on it.
+/// A socket that a killed service has left behind is replaced if no process answers on it.
 ///
 /// # Errors
 ///
@@ -72,7 +72,7 @@ pub fn listen(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Whether the file at `path` is a socket on which nobody listens.
+/// Whether the file at `path` is a socket on which no process listens.
 fn is_abandoned(path: &Path) -> io::Result<bool> {
     if !fs::symlink_metadata(path)?.file_type().is_socket() {
         return Ok(false);
@@ -89,12 +89,13 @@ fn remove_socket(path: &Path) -> io::Result<()> {
     fs::remove_file(path)
 }
 
-/// Where requests are handed over to the loop.
+/// Hands requests over to the loop, and limits how many wait.
 #[derive(Clone)]
 struct Desk {
     calls: mpsc::Sender<Call>,
     quick: Arc<Semaphore>,
-    /// Counted apart, so that commands that wait for hours leave room for a quick one.
+    /// Permits for long requests. They are counted separately, so that commands that wait for hours
+    /// leave room for a quick one.
     long: Arc<Semaphore>,
 }
 

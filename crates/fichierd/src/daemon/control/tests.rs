@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::base::exit::Exit;
 
-/// A service that answers every request with what `answer` makes of it.
+/// A service that answers every request with the result of `answer`.
 fn service(path: &Path, answer: fn(Request) -> Option<Reply>) {
     let listener = listen(path).unwrap();
     let (calls, mut asked) = mpsc::channel::<Call>(4);
@@ -158,7 +158,7 @@ async fn commands_that_wait_leave_room_for_the_status() {
     drop((waiting, unanswered));
 }
 
-/// What comes back for these bytes.
+/// The response to these bytes.
 async fn say(socket: &Path, request: &str) -> String {
     let mut stream = UnixStream::connect(socket).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();

@@ -1,9 +1,10 @@
-//! When a state began and when it ended, however often it comes and goes in between.
+//! The episodes of degraded states: when each one began and ended, even if its state comes and goes
+//! in between.
 //!
-//! Pure: what is found, and the time, come from outside. An episode has ended when its state has
-//! been gone for its [`patience`](crate::status::kind::About::patience); a state that returns
-//! sooner goes on with its episode, and nothing is said. Episodes outlive the process: one that is
-//! only remembered goes on until somebody has looked whether its state is still there.
+//! The file is pure: the found states and the time are arguments. An episode has ended when its
+//! state has been gone for its [`patience`](crate::status::kind::About::patience); if the state
+//! returns sooner, the episode goes on and nothing is said. Episodes outlive the process: one that
+//! is only remembered goes on until a cycle has looked whether its state is still there.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,54 +27,55 @@ pub struct Now {
 /// An episode, for the state file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remembered {
-    /// Which state.
+    /// The state.
     pub kind: Kind,
-    /// Of which mirror; `None` for the service.
+    /// The mirror; `None` if it is a state of the service.
     pub mirror: Option<String>,
-    /// Since when; Unix seconds.
+    /// The beginning, in Unix seconds.
     pub since_s: i64,
-    /// What was found when it began.
+    /// The cause at the beginning, for people.
     pub cause: String,
 }
 
-/// What is to be said, once.
+/// A beginning or an end that is told once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum News {
     /// A state begins, or goes on after a restart.
     Begins(Found),
-    /// It has ended.
+    /// A state has ended.
     Ended {
-        /// Which state.
+        /// The state.
         kind: Kind,
-        /// Of which mirror.
+        /// The mirror; `None` if it was a state of the service.
         mirror: Option<String>,
-        /// How long it lasted, until it was seen for the last time.
+        /// How long it lasted, until it was found for the last time.
         lasted: Duration,
     },
 }
 
-/// All episodes.
+/// All episodes that have not ended.
 #[derive(Debug, Default)]
 pub struct Episodes {
     all: BTreeMap<(Kind, Option<String>), Episode>,
-    /// Every patience is divided by it, as all waiting times are.
+    /// The factor by which every patience is divided, as all waiting times are.
     time_scale: u32,
 }
 
 #[derive(Debug)]
 struct Episode {
     since_s: i64,
-    /// The monotonic clock tells how long it lasted, whatever the other one does meanwhile.
+    /// The beginning by the monotonic clock, which tells how long the episode lasted even if the
+    /// wall clock is set meanwhile.
     began: Option<Instant>,
     found: Found,
-    /// Seen by this process; if not, it is only remembered.
+    /// Whether this process has found the state; if not, the episode is only remembered.
     is_seen: bool,
-    /// Since when it is not found any more.
+    /// The time since which the state is no longer found.
     gone: Option<Now>,
 }
 
 impl Episodes {
-    /// Goes on from what an earlier process remembered.
+    /// Goes on with the episodes that an earlier process remembered.
     pub fn new(remembered: Vec<Remembered>, time_scale: u32) -> Episodes {
         let episode = |it: Remembered| {
             let Remembered { kind, mirror, since_s, cause } = it;
@@ -84,10 +86,10 @@ impl Episodes {
         Episodes { all: remembered.into_iter().map(episode).collect(), time_scale }
     }
 
-    /// Takes in what is found now, and returns what is to be said.
+    /// Takes in the states that are found now, and returns the beginnings and ends to tell.
     ///
-    /// `is_judged` tells whether somebody has looked, since the start, at what a mirror's state
-    /// (or, for `None`, the service's) follows from.
+    /// `is_judged` says whether a cycle of the mirror (for `None`, of all mirrors) has ended since
+    /// the start, so that a state that is not found has really ended.
     pub fn observe(
         &mut self,
         now: Now,
@@ -134,16 +136,16 @@ impl Episodes {
         news
     }
 
-    /// The episodes that go on, each with its beginning (Unix seconds), the heaviest first.
+    /// The episodes that go on, each with its beginning in Unix seconds; the heaviest come first.
     pub fn current(&self) -> impl Iterator<Item = (&Found, i64)> {
-        // One that is only remembered goes on until somebody has looked.
+        // An episode that is only remembered goes on until a cycle has looked.
         let goes_on = |episode: &&Episode| episode.gone.is_none() || !episode.is_seen;
         let mut current: Vec<_> = self.all.values().filter(goes_on).collect();
         current.sort_by_key(|episode| episode.found.kind.about().weight);
         current.into_iter().map(|episode| (&episode.found, episode.since_s))
     }
 
-    /// When the next episode may end.
+    /// The time at which the next episode may end.
     pub fn next_end(&self) -> Option<Instant> {
         let scale = self.time_scale.max(1);
         let end = |(key, episode): (&(Kind, _), &Episode)| {
@@ -153,7 +155,7 @@ impl Episodes {
         self.all.iter().filter_map(end).min()
     }
 
-    /// All that goes on, for the state file.
+    /// All episodes that go on, for the state file.
     pub fn to_remember(&self) -> Vec<Remembered> {
         let remembered = |((kind, mirror), episode): (&(Kind, Option<String>), &Episode)| {
             let cause = episode.found.cause.clone();

@@ -1,4 +1,5 @@
-//! What is wrong now: pure, from what the records, the watches and the last cycles tell.
+//! The degraded states of this moment, derived from the records, the watches and the last cycles.
+//! It is pure.
 
 use std::time::Duration;
 
@@ -9,27 +10,27 @@ use crate::mirror::Trouble;
 use crate::status::kind::{Kind, Scope, Weight};
 use crate::status::{DegradedStatus, MirrorStatus, ProofStatus, Status};
 
-/// A subscription that ends within this time is a degraded state.
+/// The time before the end of a subscription from which on that end is a degraded state.
 const ENDS_SOON: Duration = Duration::from_secs(14 * 24 * 3600);
 
-/// How far the clocks may be apart before that is a degraded state.
+/// The difference between the clocks that is tolerated; a larger one is a degraded state.
 const CLOCKS_AGREE: Duration = Duration::from_secs(3600);
 
-/// A degraded state that is there now.
+/// A degraded state of this moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// Which state.
+    /// The state.
     pub kind: Kind,
-    /// Of which mirror; `None` for the service.
+    /// The mirror; `None` if it is a state of the service.
     pub mirror: Option<String>,
-    /// What caused it, for people.
+    /// The cause, for people.
     pub cause: String,
-    /// When the service looks again.
+    /// The time at which the service looks again.
     pub next_try: Option<Timestamp>,
 }
 
 impl Found {
-    /// The entry in `status`.
+    /// The entry that `status` shows.
     pub fn entry(&self, since_s: Option<i64>, now_s: i64) -> DegradedStatus {
         let about = self.kind.about();
         DegradedStatus {
@@ -46,35 +47,35 @@ impl Found {
     }
 }
 
-/// What is known besides the [`Status`].
+/// The facts that are not in the [`Status`].
 #[derive(Debug, Default)]
 pub struct Facts<'a> {
-    /// Why the last reload was refused, if it was.
+    /// Why the last reload was refused; `None` if it was not.
     pub configuration_refused: Option<&'a str>,
-    /// How far this machine's clock is from the service's, as heard within the last hour.
+    /// The difference between this machine's clock and the service's, as last heard.
     pub clocks_apart: Option<Duration>,
-    /// In the order of [`Status::mirrors`].
+    /// The facts of each mirror, in the order of [`Status::mirrors`].
     pub mirrors: Vec<MirrorFacts<'a>>,
 }
 
-/// What is known of one mirror.
+/// The facts of one mirror.
 #[derive(Debug, Default)]
 pub struct MirrorFacts<'a> {
-    /// How the last cycle ended, if not well.
+    /// Why the last cycle failed; `None` if it succeeded.
     pub trouble: Option<&'a Trouble>,
-    /// How the last chores ended, if not well.
+    /// Why the last chores failed; `None` if they succeeded.
     pub chores_trouble: Option<&'a Trouble>,
     /// Why the last uploads were refused, for a reason that concerns every file.
     pub uploads_refused: Option<&'a str>,
-    /// Events were lost, and no full look has succeeded since.
+    /// Whether events were lost and no look at everything has succeeded since.
     pub events_lost: bool,
-    /// Why there is no watch at all.
+    /// Why the source is not watched at all; `None` if it is watched.
     pub not_watched: Option<&'a str>,
-    /// When its next cycle begins, if it waits.
+    /// The time at which its next cycle begins, if the mirror waits.
     pub next_try: Option<Timestamp>,
 }
 
-/// Everything that is wrong at `now`.
+/// All degraded states at `now`.
 pub fn found(status: &Status, facts: &Facts<'_>, now: Timestamp) -> Vec<Found> {
     let mut all = of_all(status, facts, now);
     let none = MirrorFacts::default();
@@ -115,7 +116,7 @@ fn of_all(status: &Status, facts: &Facts<'_>, now: Timestamp) -> Vec<Found> {
     if let Some((why, next_try)) = refused {
         add(Kind::UploadsRefused, why.to_owned(), next_try);
     }
-    // A state of the service is told once, with the cause that the first mirror met.
+    // A state of the service is told once, with the cause that the first mirror has.
     let troubles = facts.mirrors.iter().flat_map(|it| {
         [it.trouble, it.chores_trouble].into_iter().flatten().map(|trouble| (trouble, it.next_try))
     });
@@ -154,7 +155,7 @@ fn of_mirror(all: &mut Vec<Found>, mirror: &MirrorStatus, facts: &MirrorFacts<'_
         (None, _) => {}
     }
     if facts.events_lost {
-        let cause = "the kernel's queue of events ran over; everything is looked at";
+        let cause = "the kernel's queue of events overflowed; everything is looked at";
         add(Kind::EventsLost, cause.to_owned(), None);
     }
     if let Some(snapshot) = mirror.snapshot.as_ref().filter(|it| it.overdue_since.is_some()) {
@@ -162,7 +163,7 @@ fn of_mirror(all: &mut Vec<Found>, mirror: &MirrorStatus, facts: &MirrorFacts<'_
             Some(age_s) => {
                 format!("the newest is of {} ago", duration(Duration::from_secs(age_s)))
             }
-            None => "there is none".to_owned(),
+            None => "there is no snapshot yet".to_owned(),
         };
         add(Kind::SnapshotOverdue, cause, None);
     }

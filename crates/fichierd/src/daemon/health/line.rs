@@ -1,4 +1,4 @@
-//! The short forms: one line about everything, and what one cycle did.
+//! The short forms of the status: one line about everything, and a summary of one cycle.
 
 use std::fmt::Write as _;
 
@@ -40,7 +40,7 @@ pub fn line(status: &Status) -> String {
     line
 }
 
-/// What a cycle did, for `sync` and the control socket.
+/// The summary of a cycle, for `sync` and the control socket.
 pub fn summary(name: &str, end: &CycleEnd) -> CycleSummary {
     let report = &end.report;
     let restless = end.outcome.unsettled.len() + report.restless.len();
@@ -76,8 +76,8 @@ pub fn summary(name: &str, end: &CycleEnd) -> CycleSummary {
     }
 }
 
-/// Writes one line to the journal for a cycle that changed something. A cycle that could not work
-/// is told as a degraded state.
+/// Writes one line to the journal for a cycle that changed something. A cycle that failed is told
+/// as a degraded state instead.
 pub(crate) fn log_end(name: &str, end: &CycleEnd) {
     let report = &end.report;
     if report.changed_something() {

@@ -1,4 +1,4 @@
-//! The status of the running service: the records, and what only this process knows.
+//! The status of the running service, from the records and from what only this process knows.
 
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;

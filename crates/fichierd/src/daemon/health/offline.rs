@@ -1,4 +1,4 @@
-//! The status while no service runs: what is on record, and what the service remembered last.
+//! The status while no service runs: the records, and the states that the service remembered last.
 
 use fichier_state::{Clock, Store};
 use jiff::Timestamp;
@@ -13,7 +13,7 @@ use crate::status::{DegradedStatus, HoldOffStatus, MirrorState, Status};
 ///
 /// # Errors
 ///
-/// The state file's.
+/// Those of the state file.
 pub fn offline(
     store: &Store,
     mirrors: &[MirrorConfig],
@@ -35,7 +35,7 @@ pub fn offline(
     Ok(status)
 }
 
-/// The status of mirrors that nothing is on record of.
+/// The status of mirrors of which nothing is on record.
 pub fn never(mirrors: &[MirrorConfig], hold_off: Option<HoldOffStatus>) -> Status {
     let mirrors = mirrors.iter().map(blank).collect();
     let mut status = Status { hold_off, mirrors, ..Status::default() };
@@ -43,16 +43,16 @@ pub fn never(mirrors: &[MirrorConfig], hold_off: Option<HoldOffStatus>) -> Statu
     status
 }
 
-/// The episodes that go on; there is no such fact while there is none.
+/// The episodes that go on; the fact is missing while there are none.
 pub(crate) const REMEMBERED: Fact<Vec<Remembered>> = Fact::named("degraded");
 
-/// What an earlier process, or this one, remembered.
+/// The episodes that an earlier process, or this one, remembered.
 pub fn remembered(store: &Store) -> Vec<Remembered> {
     REMEMBERED.read(store).ok().flatten().unwrap_or_default()
 }
 
-/// What is wrong as the state file tells it, while no service runs: what is on record, and what
-/// the service remembered last of everything else.
+/// The degraded states while no service runs: those that follow from the records, and of the others
+/// those that the service remembered last.
 fn degraded(status: &Status, remembered: &[Remembered], now_s: i64) -> Vec<DegradedStatus> {
     let now = Timestamp::from_second(now_s).unwrap_or(Timestamp::UNIX_EPOCH);
     let since = |found: &Found| {

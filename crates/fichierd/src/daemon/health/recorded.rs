@@ -1,4 +1,4 @@
-//! What the records alone tell of each mirror.
+//! The part of the status that follows from the records alone.
 
 mod proofs;
 
@@ -16,7 +16,7 @@ use crate::status::{
     HeldStatus, HoldOffStatus, MOST_LISTED, MirrorStatus, ProblemStatus, WatchStatus,
 };
 
-/// The status of a mirror that nothing is on record of.
+/// The status of a mirror of which nothing is on record.
 pub(super) fn blank(config: &MirrorConfig) -> MirrorStatus {
     MirrorStatus {
         name: config.name.clone(),
@@ -84,7 +84,7 @@ fn held_status(row: &Mirror, now_s: i64) -> Option<HeldStatus> {
     })
 }
 
-/// Until when nothing is sent, and why.
+/// The hold-off for the status: until when nothing is sent, and why.
 pub fn hold_off_status(hold_off: HoldOff) -> HoldOffStatus {
     HoldOffStatus { until: timestamp(hold_off.until), reason: hold_off.reason }
 }

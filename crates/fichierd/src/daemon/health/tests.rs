@@ -1,4 +1,4 @@
-//! Every state of the list is found, told once, shown and ended. Each test goes through
+//! Every degraded state of the list is found, told once, shown and ended. Each test goes through
 //! [`Kind::ALL`], so that a new state fails here until it can be found.
 
 use std::time::Duration;
@@ -63,7 +63,7 @@ fn bad_proof() -> Option<ProofStatus> {
     })
 }
 
-/// What is found while exactly this is wrong.
+/// The states that are found while exactly this one is caused.
 fn found_when(kind: Kind) -> Vec<Found> {
     let mut status = healthy();
     let trouble = trouble(kind);
@@ -165,7 +165,7 @@ fn what_several_mirrors_meet_alike_is_one_state_of_the_service() {
     let of = || MirrorFacts { trouble: Some(&trouble), ..MirrorFacts::default() };
     let facts = Facts { mirrors: vec![of(), of()], ..Facts::default() };
     assert_eq!(found(&status, &facts, now()).len(), 1);
-    // And what is of a mirror is one of each.
+    // A state of a mirror is told for each mirror.
     let trouble = self::trouble(Kind::SourceMissing);
     let of = || MirrorFacts { trouble: Some(&trouble), ..MirrorFacts::default() };
     let facts = Facts { mirrors: vec![of(), of()], ..Facts::default() };
@@ -179,7 +179,8 @@ fn each_state_says_what_to_do_and_ends_the_program_with_a_code_of_the_list() {
         assert!(about.title.len() <= 60, "{kind:?}: the title is for one line");
         assert!(!kind.what_to_do(Some("photos")).contains("MIRROR"), "{kind:?}");
         assert!(about.what_to_do.len() > 20, "{kind:?}");
-        // What stops everything has a code for scripts; what only degrades it may end well.
+        // A state that stops the work has an exit code for scripts; one that only degrades it need
+        // not have one.
         assert!(about.exit.is_some() || about.weight == Weight::Degrades, "{kind:?}");
         assert_ne!(about.exit, Some(Exit::Done), "{kind:?}");
     }
@@ -230,7 +231,7 @@ fn each_state_is_in_the_one_line_for_systemd_and_in_what_a_person_reads() {
     }
 }
 
-/// A clock that both hands of are moved by.
+/// A monotonic clock and a wall clock, which are moved together.
 struct Time(Now);
 
 impl Time {
@@ -266,7 +267,7 @@ fn each_state_is_told_once_when_it_begins_and_once_when_it_has_ended() {
             assert_eq!(episodes.observe(time.now(), found.clone(), yes), [], "{kind:?}");
         }
         assert_eq!(episodes.current().map(|(it, _)| it.kind).collect::<Vec<_>>(), [*kind]);
-        // It was there for 91 s, which is told when it has been gone for its patience.
+        // The state lasted for 91 s, which is told when it has been gone for its patience.
         time.pass(SECOND);
         let mut told = episodes.observe(time.now(), Vec::new(), yes);
         assert_eq!(episodes.current().count(), 0, "{kind:?}");
@@ -313,14 +314,14 @@ fn an_episode_outlives_the_process_with_its_beginning() {
         let text = serde_json::to_string(&before.to_remember()).unwrap();
         time.pass(3_600 * SECOND);
         let mut after = Episodes::new(serde_json::from_str(&text).unwrap(), 1);
-        // Nobody has looked yet: it goes on, and nothing is said.
+        // No cycle has looked yet: the episode goes on, and nothing is said.
         assert_eq!(after.observe(time.now(), Vec::new(), |_| false), [], "{kind:?}");
         assert_eq!(after.current().map(|(_, since_s)| since_s).collect::<Vec<_>>(), [1_000_000]);
-        // It is still there: told by the new process, with the old beginning.
+        // The state is still there: the new process tells it, with the old beginning.
         let told = after.observe(time.now(), found.clone(), yes);
         assert_eq!(told, [News::Begins(found[0].clone())], "{kind:?}");
         assert_eq!(after.current().map(|(_, since_s)| since_s).collect::<Vec<_>>(), [1_000_000]);
-        // Or it ended meanwhile: told too, as soon as somebody has looked.
+        // Or the state has ended meanwhile, which is told as soon as a cycle has looked.
         let mut after = Episodes::new(serde_json::from_str(&text).unwrap(), 1);
         let told = after.observe(time.now(), Vec::new(), yes);
         let (mirror, lasted) = (found[0].mirror.clone(), 3_600 * SECOND);

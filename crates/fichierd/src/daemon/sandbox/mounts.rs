@@ -1,4 +1,4 @@
-//! What the table of mounts tells of the sandbox.
+//! Finds signs of a sandbox in the table of mounts of this process.
 //!
 //! systemd builds a sandbox of mounts: an empty folder of its own over what is hidden, a read-only
 //! bind mount of a file system that is writable elsewhere, a folder `systemd-private-…` as `/tmp`.
@@ -7,23 +7,23 @@ use std::path::Path;
 
 use crate::disk::mounts::MountTable;
 
-/// Something that cannot be looked into was put over it.
+/// Whether systemd has put an inaccessible file or folder over it.
 pub(super) fn is_hidden(mounts: &MountTable, path: &Path) -> bool {
     mounts.of(path).is_some_and(|mount| mount.root.contains("/systemd/inaccessible/"))
 }
 
-/// It is not there, and its place is in a file system that lives in memory.
+/// Whether it is missing, and its place is in a file system that lives in memory.
 pub(super) fn is_emptied(mounts: &MountTable, path: &Path) -> bool {
     let in_memory = mounts.of(path).is_some_and(|mount| mount.kind == "tmpfs");
     in_memory && !path.exists()
 }
 
-/// It is in a `/tmp` of the service's own.
+/// Whether it is in a `/tmp` of the service's own.
 pub(super) fn has_private_tmp(mounts: &MountTable, path: &Path) -> bool {
     mounts.of(path).is_some_and(|mount| mount.root.contains("systemd-private-"))
 }
 
-/// It may not be written to here, and its file system may be written to elsewhere.
+/// Whether it is read-only here while its file system is writable elsewhere.
 pub(super) fn is_read_only_here_alone(mounts: &MountTable, path: &Path) -> bool {
     mounts.of(path).is_some_and(|mount| mount.is_read_only && !mount.is_read_only_for_all)
 }

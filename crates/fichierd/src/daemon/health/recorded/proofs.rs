@@ -1,4 +1,4 @@
-//! How well a mirror's copies are proved, as `status` tells it.
+//! The proofs of a mirror's copies, its snapshots and the account, as `status` shows them.
 
 use fichier_state::{Mirror, Proof, ProofKind, Store};
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ use crate::upkeep::audit;
 use crate::upkeep::quota;
 use crate::upkeep::snapshot;
 
-/// Fills in what is known of proofs, history and quota.
+/// Fills in the proofs, the audit, the beginning of the history, the snapshot and the quota.
 pub(super) fn add(
     status: &mut MirrorStatus,
     store: &Store,
@@ -42,7 +42,7 @@ pub(super) fn add(
     Ok(())
 }
 
-/// The account, if it was ever read.
+/// The account as it was last read; `None` if it never was.
 pub(in super::super) fn account(
     store: &Store,
 ) -> Result<Option<AccountStatus>, fichier_state::Error> {
