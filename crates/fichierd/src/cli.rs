@@ -6,6 +6,8 @@
 //!
 //! No option takes the API key: every user of the machine can read a command line.
 //!
+//! [`demo`] and [`emulator`] are behind the feature `emulator`, so that a package can do without.
+//!
 //! Nothing uses it but `main.rs`; it uses everything. Text for people is made here and in `status`.
 
 pub mod crash;
@@ -15,9 +17,11 @@ mod approve;
 mod beside;
 mod check;
 mod completions;
+#[cfg(feature = "emulator")]
 mod demo;
 mod diff;
 mod drill;
+#[cfg(feature = "emulator")]
 mod emulator;
 mod failure;
 mod history;
@@ -127,8 +131,10 @@ enum Command {
     /// Look at the account, and work in it by hand
     Remote(remote::RemoteArgs),
     /// Watch the service at work for half a minute, without an account
+    #[cfg(feature = "emulator")]
     Demo(demo::DemoArgs),
     /// Run an imitation of 1fichier on this machine, to try things out
+    #[cfg(feature = "emulator")]
     Emulator(emulator::EmulatorArgs),
     /// Print the completions for a shell
     Completions(completions::CompletionsArgs),
@@ -146,7 +152,9 @@ impl Cli {
         log::start(self.log_level(), self.global.log_format)?;
         let named = self.global.config.as_deref();
         match self.command {
+            #[cfg(feature = "emulator")]
             Command::Emulator(args) => emulator::run(args).await,
+            #[cfg(feature = "emulator")]
             Command::Demo(args) => demo::run(args).await,
             Command::Completions(args) => completions::run(&args),
             Command::Man(args) => man::run(&args),
@@ -184,6 +192,7 @@ impl Cli {
     /// The demonstration shows for itself what the service would log of its cycles.
     fn log_level(&self) -> LogLevel {
         match (&self.command, self.global.log_level) {
+            #[cfg(feature = "emulator")]
             (Command::Demo(_), LogLevel::Info) => LogLevel::Warn,
             (_, level) => level,
         }

@@ -65,7 +65,8 @@ impl Shown {
         Shown { bar: ProgressBar::hidden(), mover: Some(mover) }
     }
 
-    /// Shows another text.
+    /// Shows another text, as the demonstration does.
+    #[cfg(feature = "emulator")]
     pub(super) fn say(&self, text: String) {
         self.bar.set_message(text);
     }

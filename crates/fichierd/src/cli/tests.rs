@@ -3,7 +3,6 @@
 use clap::CommandFactory;
 use clap::Parser;
 use clap::error::ErrorKind;
-use expect_test::expect;
 
 use super::*;
 
@@ -16,10 +15,11 @@ fn the_definitions_hold_together() {
     Cli::command().debug_assert();
 }
 
+#[cfg(feature = "emulator")]
 #[test]
 fn help_lists_each_command_in_eighty_columns() {
     let help = Cli::command().render_help().to_string();
-    expect![[r#"
+    expect_test::expect![[r#"
         Keeps folders of a 1fichier account equal to local folders: a backup to trust
 
         Usage: fichierd [OPTIONS] <COMMAND>
