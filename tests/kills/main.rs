@@ -1,13 +1,13 @@
 //! The program dies at each step of its work, is started again, and ends as if it had never died.
 //!
-//! The real binary, built with the feature `failpoints`, kills itself at a point of its code
+//! The real binary, which tests build with the feature `failpoints`, kills itself at a point of its code
 //! (`fichier_state::failpoint`), or is killed while the emulated service holds back its reply. The
 //! emulator keeps the limits; after the second start disk and account have to be equal, with
 //! nothing left in staging, nothing twice, no old content lost (T3), no path without content in
 //! between (T4), and no byte sent more often than the step allows.
 //!
 //! ```text
-//! cargo test -p fichierd --features failpoints --test kills
+//! cargo test -p fichierd --test kills
 //! ```
 //!
 //! A case whose point is never reached fails.

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! FICHIERD_KILLS=200 FICHIERD_OPERATIONS=10000 FICHIERD_SEED=1 \
-//!   cargo test -p fichierd --features failpoints --test kills -- --nocapture k19
+//!   cargo test -p fichierd --test kills -- --nocapture k19
 //! ```
 
 use std::time::Duration;

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! FICHIERD_SOAK_MINUTES=6 FICHIERD_SEED=1 \
-//!   cargo test -p fichierd --features failpoints --test kills -- --ignored --nocapture soak
+//!   cargo test -p fichierd --test kills -- --ignored --nocapture soak
 //! ```
 //!
 //! A round consists of work under faults; the end of the faults, after which disk and account have
