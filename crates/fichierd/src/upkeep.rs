@@ -10,3 +10,19 @@ pub mod expiry;
 pub mod old_claims;
 pub mod quota;
 pub mod snapshot;
+
+use fichier_state::Mirror;
+
+use crate::base::state::State;
+use crate::config::MirrorConfig;
+
+/// What a chore needs to know to say when it is due.
+#[derive(Clone, Copy)]
+pub(crate) struct Situation<'a> {
+    /// The state file, and the clock.
+    pub(crate) state: &'a State,
+    /// The mirror's row.
+    pub(crate) mirror: &'a Mirror,
+    /// As configured.
+    pub(crate) config: &'a MirrorConfig,
+}

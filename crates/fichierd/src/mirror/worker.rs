@@ -43,7 +43,8 @@ use crate::remote::source::Source;
 use crate::remote::target;
 use crate::remote::trust;
 use crate::remote::{Remote, Settle};
-use crate::upkeep::chores::{self, CHORES, Situation};
+use crate::upkeep::Situation;
+use crate::upkeep::chores::{self, CHORES};
 use crate::upkeep::snapshot;
 
 /// Cycles that removals wait for files that are being written; after that they are carried out.

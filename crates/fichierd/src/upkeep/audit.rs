@@ -18,7 +18,7 @@ use crate::config::MirrorConfig;
 use crate::remote::Remote;
 use crate::remote::error::{RemoteError, is_gone};
 use crate::remote::habits::Habits;
-use crate::upkeep::chores::Situation;
+use crate::upkeep::Situation;
 
 mod compare;
 mod heal;

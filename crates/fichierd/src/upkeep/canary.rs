@@ -15,7 +15,7 @@ use crate::base::words::{bytes, chain};
 use crate::remote::Remote;
 use crate::remote::error::{RemoteError, is_gone};
 use crate::remote::ledger;
-use crate::upkeep::chores::Situation;
+use crate::upkeep::Situation;
 
 const DAY_S: i64 = 24 * 3600;
 const WEEK_S: i64 = 7 * DAY_S;

@@ -6,12 +6,9 @@
 
 use std::time::Duration;
 
-use fichier_state::Mirror;
-
-use crate::base::state::State;
-use crate::config::MirrorConfig;
 use crate::remote::Remote;
 use crate::remote::error::RemoteError;
+use crate::upkeep::Situation;
 use crate::upkeep::audit;
 use crate::upkeep::canary;
 use crate::upkeep::expiry;
@@ -41,17 +38,6 @@ pub(crate) enum Chore {
     Canary,
     /// What earlier starts have left at the service is tidied away.
     Claims,
-}
-
-/// What a chore needs to know to say when it is due.
-#[derive(Clone, Copy)]
-pub(crate) struct Situation<'a> {
-    /// The state file, and the clock.
-    pub(crate) state: &'a State,
-    /// The mirror's row.
-    pub(crate) mirror: &'a Mirror,
-    /// As configured.
-    pub(crate) config: &'a MirrorConfig,
 }
 
 impl Chore {

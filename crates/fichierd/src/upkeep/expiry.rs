@@ -22,7 +22,7 @@ use crate::remote::Remote;
 use crate::remote::error::RemoteError;
 use crate::remote::execute::Removal;
 use crate::remote::layout::utc_day;
-use crate::upkeep::chores::Situation;
+use crate::upkeep::Situation;
 
 mod clock;
 mod folders;

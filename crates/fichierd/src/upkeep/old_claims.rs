@@ -8,7 +8,7 @@ use fichier_api::FolderId;
 use crate::remote::Remote;
 use crate::remote::claims::Fence;
 use crate::remote::error::{RemoteError, is_gone, is_local};
-use crate::upkeep::chores::Situation;
+use crate::upkeep::Situation;
 
 /// So many may lie about.
 const MOST_OLD: usize = 8;

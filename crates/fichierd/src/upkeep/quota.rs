@@ -16,7 +16,7 @@ use crate::base::words::bytes;
 use crate::remote::Remote;
 use crate::remote::error::RemoteError;
 use crate::remote::owner;
-use crate::upkeep::chores::Situation;
+use crate::upkeep::Situation;
 
 const DAY_S: i64 = 24 * 3600;
 

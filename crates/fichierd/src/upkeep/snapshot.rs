@@ -42,7 +42,7 @@ use crate::base::words::chain;
 use crate::remote::Remote;
 use crate::remote::error::RemoteError;
 use crate::remote::ledger::{Ledger, Made};
-use crate::upkeep::chores::Situation;
+use crate::upkeep::Situation;
 
 /// What is in it.
 pub const CANARY_TEXT: &[u8] = b"fichierd fetches this file now and then: can we still download?\n";

@@ -12,7 +12,7 @@ use crate::remote::folders::SubFolder;
 use crate::remote::layout::OWN_FOLDER;
 use crate::remote::ledger::{self, STATE_FOLDER};
 use crate::remote::ledger::{Ledger, UnderWay};
-use crate::upkeep::chores::Situation;
+use crate::upkeep::Situation;
 use crate::upkeep::expiry::horizon_s;
 
 /// So many are removed together …
