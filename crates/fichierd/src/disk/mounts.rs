@@ -1,15 +1,15 @@
-//! The table of mounts that this process sees, `/proc/self/mountinfo`, read for all who need it: the
-//! watch on it and the look at the sandbox.
+//! The table of mounts that this process sees, `/proc/self/mountinfo`, read in one place for the watch
+//! on it and for the look at the sandbox.
 //!
-//! A line that is none is passed over. A mount keeps its line, which tells more than the fields that
-//! are read: two tables are equal only if the kernel wrote the same.
+//! A line that cannot be read is skipped. A mount keeps its line, which tells more than the fields that
+//! are read: two tables are equal only if the kernel wrote the same lines.
 
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
-/// Where the kernel shows the table; see proc_pid_mountinfo(5).
+/// The file in which the kernel shows the table; see proc_pid_mountinfo(5).
 pub const MOUNT_TABLE: &str = "/proc/self/mountinfo";
 
 /// The mounts that a process sees, the later above the earlier.
@@ -21,9 +21,9 @@ pub struct MountTable(Vec<Mount>);
 pub struct Mount {
     /// Its line, as the kernel writes it.
     pub line: Vec<u8>,
-    /// Which folder of the file system is mounted.
+    /// The folder of the file system that is mounted.
     pub root: String,
-    /// Where it is mounted.
+    /// The path at which it is mounted.
     pub at: PathBuf,
     /// The file system's type.
     pub kind: String,
@@ -43,12 +43,12 @@ impl MountTable {
         Ok(MountTable::parse(&std::fs::read(MOUNT_TABLE)?))
     }
 
-    /// The table that a text shows.
+    /// Reads the table from a text.
     pub fn parse(text: &[u8]) -> MountTable {
         MountTable(text.split(|byte| *byte == b'\n').filter_map(Mount::parse).collect())
     }
 
-    /// The mount that `path`, which must be absolute and without symbolic links, is on.
+    /// The mount that contains `path`, which must be absolute and without symbolic links.
     pub fn of(&self, path: &Path) -> Option<&Mount> {
         let above = self.0.iter().filter(|mount| path.starts_with(&mount.at));
         above.max_by_key(|mount| mount.at.components().count())

@@ -51,7 +51,7 @@ enum Next {
     Stop(Error),
 }
 
-/// What is to come, and where it goes.
+/// A content to download, and the file that it goes into.
 struct Goal<'a> {
     content: &'a Content,
     holes: &'a Arc<Holes>,

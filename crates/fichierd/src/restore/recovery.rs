@@ -196,7 +196,7 @@ impl Recovering<'_> {
     }
 }
 
-/// From what the recovery of a target was begun, while it has not ended.
+/// The note of the origin of a recovery that has begun and not ended.
 fn begun(target: &str) -> Fact<Source> {
     Fact::about(format!("recovery of {target}"))
 }
