@@ -16,13 +16,13 @@ use fichier_state::Mirror;
 use crate::base::state::State;
 use crate::config::MirrorConfig;
 
-/// What a chore needs to know to say when it is due.
+/// The inputs from which a chore tells when it is due.
 #[derive(Clone, Copy)]
 pub(crate) struct Situation<'a> {
     /// The state file, and the clock.
     pub(crate) state: &'a State,
     /// The mirror's row.
     pub(crate) mirror: &'a Mirror,
-    /// As configured.
+    /// The mirror's configuration.
     pub(crate) config: &'a MirrorConfig,
 }

@@ -1,4 +1,5 @@
-//! A tiny file of ours is downloaded once a week: does this address get its backup back?
+//! Downloads a tiny file of ours once a week, to learn whether a restore from this address would
+//! work.
 //!
 //! The service refuses downloads to addresses that it takes for a data centre's, unless they are
 //! paid for with CDN credits (docs/api-notes.md, D). Uploads work all the same, so that a server
@@ -20,10 +21,11 @@ use crate::upkeep::Situation;
 const DAY_S: i64 = 24 * 3600;
 const WEEK_S: i64 = 7 * DAY_S;
 
-/// While somebody downloads elsewhere nothing is learnt; not asked again before this.
+/// Seconds until the next try after the service refused because another download runs elsewhere,
+/// which tells nothing.
 const BUSY_S: i64 = 3600;
 
-/// How long until the canary is to be downloaded; nothing while there is none.
+/// How long until the canary is to be downloaded; `None` while there is none.
 pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, RemoteError> {
     let (canary, last, busy) = at.state.read(|s| {
         Ok((
@@ -64,7 +66,7 @@ impl Remote {
         })?)
     }
 
-    /// What a failure says about a restore; nothing if it says nothing.
+    /// What a failure means for a restore; `None` if it tells nothing.
     fn what_it_means(
         &self,
         at: Situation<'_>,
@@ -98,7 +100,7 @@ impl Remote {
     }
 }
 
-/// What it means, and costs, that downloads to this address are refused.
+/// The message for a person: what a refusal of downloads to this address means, and what it costs.
 pub fn address_refused(needs_bytes: u64) -> String {
     format!(
         "a restore from this address needs CDN credits or a GOLD subscription: 1fichier takes it \

@@ -1,8 +1,8 @@
-//! What a mirror does between its cycles, so that it stays a backup.
+//! The work of a mirror between its cycles, so that it stays a backup.
 //!
-//! A chore looks into the state whether it is due, which costs no call; only then does it run,
-//! and does a bounded part of its work, so that changes on disk get their turn in between. What
-//! is left is due again at once. Chores run only after a cycle that left nothing undone.
+//! A chore reads from the state whether it is due, which costs no call; only then does it run, and
+//! it does a bounded part of its work, so that changes on disk get their turn in between. The
+//! remaining work is due again at once. Chores run only after a cycle that left nothing undone.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::upkeep::old_claims;
 use crate::upkeep::quota;
 use crate::upkeep::snapshot;
 
-/// The longest that nobody looks whether something is due.
+/// The longest time between two looks at whether a chore is due.
 pub const LOOK_AGAIN: Duration = Duration::from_secs(15 * 60);
 
 /// The chores, in the order in which they are done.
@@ -26,22 +26,23 @@ pub(crate) const CHORES: [Chore; 6] =
 /// One kind of work between cycles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Chore {
-    /// A copy of the records for the service: first, since it is what a restore begins with.
+    /// Sends a copy of the records to the service: first, since a restore begins with it.
     Snapshot,
-    /// Versions, and trees of the past, whose time is over.
+    /// Removes expired versions and forgets expired trees of the past.
     Expiry,
-    /// Listings are compared with the records.
+    /// Compares listings with the records.
     Audit,
-    /// The account is read.
+    /// Reads the account.
     Account,
-    /// A tiny file is downloaded.
+    /// Downloads a tiny file, to learn whether downloads work.
     Canary,
-    /// What earlier starts have left at the service is tidied away.
+    /// Tidies away the claims of earlier starts.
     Claims,
 }
 
 impl Chore {
-    /// How long until it is due; zero for now, `None` for never as things are.
+    /// How long until the chore is due; zero for now, `None` if the state as it is will not make it
+    /// due.
     pub(crate) fn due_in(self, at: Situation<'_>) -> Result<Option<Duration>, RemoteError> {
         match self {
             Chore::Snapshot => snapshot::due_in(at),
@@ -53,7 +54,7 @@ impl Chore {
         }
     }
 
-    /// Does a part of the work that is due.
+    /// Does a bounded part of the work that is due.
     pub(crate) async fn run(self, remote: &Remote, at: Situation<'_>) -> Result<(), RemoteError> {
         match self {
             Chore::Snapshot => remote.snapshot(at).await,

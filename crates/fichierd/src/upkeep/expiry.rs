@@ -1,11 +1,12 @@
-//! Lets go, once a day, of what the retention (`keep`, `keep_versions`) covers no more.
+//! Removes, once a day, the versions that the retention (`keep`, `keep_versions`) no longer covers.
 //!
 //! Versions are removed from the service first, a hundred in one call, and the trees that needed
-//! them are forgotten after that: what is told of the past can be restored. Only links on our own
-//! records go, none that is current and none that was foreign (I2); each batch is an intent first
-//! (I3), which `recover` finishes. Folders of past days that are empty by then go last.
+//! them are forgotten after that: every tree that is still on record can be restored. Only links on
+//! our own records are removed, none that is current and none that was foreign (I2); each batch is
+//! an intent first (I3), which `finish` completes. Versions folders of past days that have become
+//! empty are removed last.
 //!
-//! Invariant: a clock that is wrong removes nothing. Nothing goes unless the service's clock
+//! Invariant: a clock that is wrong removes nothing. Nothing is removed unless the service's clock
 //! agrees with ours (`expiry/clock.rs`), and not more in a day than [`MOST_A_DAY`] or a fifth of
 //! all versions, so that even two wrong clocks leave time to notice.
 
@@ -29,14 +30,16 @@ mod folders;
 
 const DAY_S: i64 = 24 * 3600;
 
-/// Calls in one run, after which changes on disk get their turn.
+/// Calls that one run makes, at most; then changes on disk get their turn.
 const MAX_CALLS: usize = 20;
 
-/// Versions that one day removes, unless a fifth of all of them is more.
+/// Versions that are removed in a day, at most, unless a fifth of all of them is more; the rest is
+/// left for the next days.
 const MOST_A_DAY: u64 = 10_000;
 
-/// Batches with links that the service does not know, in a day: somebody removed the versions. A
-/// client that asks for what is not there is banned (docs/api-notes.md, A.5).
+/// Batches in a day of which the service did not know some links; at this many the expiry stops
+/// until tomorrow, since somebody has removed the versions. A client that asks for missing files is
+/// banned (docs/api-notes.md, A.5).
 const MOST_REFUSED: u32 = 10;
 
 /// How far the work of a day has come; kept in the state.
@@ -46,25 +49,27 @@ struct Day {
     is_done: bool,
     removed: u64,
     most: u64,
-    /// Batches of which the service did not know some.
+    /// Batches of which the service did not know some links.
     #[serde(default)]
     refused: u32,
 }
 
-/// What is over, by the configuration and the clock.
+/// The limits of the retention, by the configuration and the clock.
 #[derive(Clone, Copy, Debug)]
 struct Over {
-    /// Before this time nothing is kept; Unix seconds.
+    /// Versions that were replaced before this time have expired; Unix seconds. `None`: no version
+    /// expires by its age.
     before_s: Option<i64>,
-    /// How many versions of a path are kept.
+    /// How many versions of a path are kept; `None` for all.
     per_path: Option<u32>,
 }
 
-/// Why no more versions were removed.
+/// Why the removal of versions ended.
 enum Ended {
     NothingLeft,
     OutOfCalls,
-    /// The day's measure is full, or the service removes none of those that are asked for.
+    /// The day's limit is reached, or the service removes none of the files that it is asked to
+    /// remove.
     ForToday,
 }
 
@@ -78,11 +83,11 @@ pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, RemoteError>
 }
 
 impl Remote {
-    /// Does a part of the day's expiry.
+    /// Does a bounded part of the day's expiry.
     pub(crate) async fn expire(&self, at: Situation<'_>) -> Result<(), RemoteError> {
         let over = Over::of(at.config, self.state.now_s());
         let mut day = self.day(at)?;
-        // A mirror without anything to let go of makes no call.
+        // A mirror without anything expired makes no call.
         if self.is_anything_over(over)? && self.clock_agrees().await? {
             let mended = self.state.write(|w| w.believe_clock())?;
             if mended > 0 {
@@ -111,7 +116,7 @@ impl Remote {
         Ok(self.state.write(|w| fact(at.mirror.id).keep(w, &day))?)
     }
 
-    /// The work that an earlier run left, or that of a new day.
+    /// The day's work that an earlier run left unfinished, or that of a new day.
     fn day(&self, at: Situation<'_>) -> Result<Day, RemoteError> {
         let (day, now_s) = (read_day(at)?, self.state.now_s());
         if !day.is_done && (day.begun_s..day.begun_s + DAY_S).contains(&now_s) {
@@ -170,7 +175,8 @@ impl Remote {
         }
     }
 
-    /// Removes at most a hundred, and counts them. What the service does not know is removed.
+    /// Removes at most a hundred versions, and counts them. A version that the service does not
+    /// know counts as removed.
     async fn remove_versions(
         &self,
         mirror: &Mirror,
@@ -221,7 +227,7 @@ impl Remote {
     }
 }
 
-/// Before which time nothing is kept; `None` if everything is.
+/// The time before which nothing is kept; `None` if everything is kept.
 pub(crate) fn horizon_s(config: &MirrorConfig, now_s: i64) -> Option<i64> {
     match config.keep {
         Keep::Forever => None,
@@ -251,7 +257,8 @@ impl Over {
     }
 }
 
-/// What cannot be read was never written: the day's work is due.
+/// The progress of the day's work. If it cannot be read the day's work is due, as if it had never
+/// been written.
 fn read_day(at: Situation<'_>) -> Result<Day, RemoteError> {
     Ok(at.state.read(|s| fact(at.mirror.id).read(s))?.unwrap_or_default())
 }

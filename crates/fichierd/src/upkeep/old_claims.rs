@@ -1,5 +1,6 @@
-//! Old claims are removed when some have piled up, between cycles: empty folders that were made
-//! here, each listed first (I2). What somebody has put something into stays.
+//! Removes the claims of earlier starts, between cycles, once several have accumulated: they are
+//! empty folders that were made here, and each is listed first (I2). A claim into which somebody
+//! has put something stays.
 
 use std::time::Duration;
 
@@ -10,17 +11,18 @@ use crate::remote::claims::Fence;
 use crate::remote::error::{RemoteError, is_gone, is_local};
 use crate::upkeep::Situation;
 
-/// So many may lie about.
+/// Old claims that are tolerated; when there are this many, they are tidied away.
 const MOST_OLD: usize = 8;
 
-/// Now, if there are too many; else never as things are.
+/// How long until old claims are to be tidied away: zero if there are [`MOST_OLD`], `None` while
+/// there are fewer.
 pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, RemoteError> {
     let fence = at.state.read(|s| Fence::read(s, at.mirror.id))?;
     Ok((fence.old.len() >= MOST_OLD).then_some(Duration::ZERO))
 }
 
 impl Remote {
-    /// Removes those that are over. Two calls for each.
+    /// Removes the old claims. Costs two calls for each.
     pub(crate) async fn tidy_claims(&self) -> Result<(), RemoteError> {
         let fence = self.state.read(|s| Fence::read(s, self.mirror))?;
         for folder in fence.old {
@@ -45,7 +47,7 @@ impl Remote {
         };
         match done {
             Err(error) if !is_gone(&error) && !is_local(&error) => Err(error.into()),
-            // One that is refused is listed, and tried, again at the next start.
+            // A claim whose removal is refused is listed, and tried, again at the next start.
             Ok(()) | Err(_) => Ok(()),
         }
     }

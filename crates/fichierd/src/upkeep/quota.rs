@@ -1,8 +1,8 @@
-//! How full the account is, read at most once a day, and a warning before it is full.
+//! Reads how full the account is, at most once a day, and warns before it is full.
 //!
 //! The reading is shared by all mirrors and kept in the state, for `status`. It is due only when
-//! something was sent since the last one: an idle service makes no call. Nothing is removed
-//! early because of it; whoever reads the warning decides.
+//! something was sent since the last one: an idle service makes no call. Nothing is removed early
+//! because of it; the reader of the warning decides.
 
 use std::time::Duration;
 
@@ -20,24 +20,24 @@ use crate::upkeep::Situation;
 
 const DAY_S: i64 = 24 * 3600;
 
-/// From this share of the quota on there is a warning.
+/// The share of the quota, as numerator and denominator; when this much is used there is a warning.
 const NEARLY_FULL: (u64, u64) = (9, 10);
 
 const READING: Fact<Reading> = Fact::named("account");
 
-/// What the account said when it was read.
+/// What the account told at one reading.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Reading {
-    /// Unix seconds.
+    /// When it was read; Unix seconds.
     pub read_s: i64,
-    /// What is paid for.
+    /// The subscription's kind.
     pub offer: String,
-    /// Until when.
+    /// When the subscription ends.
     pub subscription_end: Option<Timestamp>,
-    /// Cold storage, which is where uploads go: used …
+    /// Bytes used in cold storage, which is where uploads go.
     pub used_bytes: Option<u64>,
-    /// … and allowed.
+    /// Bytes allowed in cold storage.
     pub allowed_bytes: Option<u64>,
     /// More is stored than is allowed, or uploads are refused.
     pub is_full: bool,
@@ -52,7 +52,7 @@ pub fn reading(s: &Records) -> Result<Option<Reading>, fichier_state::Error> {
     READING.read(s)
 }
 
-/// What to tell about a mirror while the account is nearly full.
+/// The warning about a mirror while the account is nearly full; `None` while it is not.
 ///
 /// # Errors
 ///
@@ -69,7 +69,8 @@ pub fn warning(s: &Records, mirror: &Mirror) -> Result<Option<String>, fichier_s
     )))
 }
 
-/// How long until the account is to be read; nothing while nothing is sent.
+/// How long until the account is to be read; `None` while nothing has been sent since the last
+/// reading.
 pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, RemoteError> {
     let (last, cycles, begun_s) = at.state.read(|s| {
         Ok((reading(s)?, s.cycles(None, 1)?, s.time_of(Moment(1))?.unwrap_or_default()))
@@ -79,7 +80,7 @@ pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, RemoteError>
     let last_s = match last {
         Some(last) if cycle.ended_s <= last.read_s => return Ok(None),
         Some(last) => last.read_s,
-        // Not on the first day: the account was looked at when it was set up.
+        // The account was looked at when it was set up, so the first reading waits a day.
         None => begun_s,
     };
     let wait_s = last_s.min(now_s) + DAY_S - now_s;
@@ -87,7 +88,7 @@ pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, RemoteError>
 }
 
 impl Remote {
-    /// Reads the account.
+    /// Reads the account, and keeps the reading and the account's owner.
     pub(crate) async fn read_account(&self) -> Result<(), RemoteError> {
         let account = self.client.account().await?;
         let reading = Reading::of(&account, self.state.now_s());
@@ -117,7 +118,7 @@ impl Reading {
         }
     }
 
-    /// For people, if it is nearly full.
+    /// The reading in words, if the account is nearly full.
     fn how_full(&self) -> Option<String> {
         match (self.used_bytes, self.allowed_bytes) {
             (Some(used), Some(allowed))

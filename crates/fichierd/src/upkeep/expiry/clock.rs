@@ -1,24 +1,24 @@
-//! Whether the local clock may decide that something's time is over.
+//! Checks the local clock before it decides that something has expired.
 //!
-//! Every reply of the service bears the service's own time. A machine whose clock jumped by
-//! years would otherwise find every version to be too old at once (T01). Both clocks have to be
-//! wrong in the same way before that happens, and then there is still a measure for each day.
+//! Every reply of the service bears the service's own time. A machine whose clock jumped by years
+//! would otherwise find every version to be too old at once (T01). Both clocks have to be wrong in
+//! the same way before that happens, and even then there is a limit for each day.
 
 use std::time::{Duration, SystemTime};
 
 use crate::remote::Remote;
 use crate::remote::error::RemoteError;
 
-/// How far the clocks may be apart.
+/// How far the two clocks may be apart; with more between them nothing is removed.
 const AGREES_WITHIN: Duration = Duration::from_secs(3600);
 
-/// A reading that is older is none.
+/// The age of a reading of the service's clock up to which it is used; an older one is ignored.
 const READ_WITHIN: Duration = Duration::from_secs(3600);
 
 impl Remote {
     /// Whether the service's clock agrees with ours. Costs a listing if nothing was heard of it
-    /// within the last hour, or if what was heard differs: the machine may have slept since.
-    /// That it does not is a degraded state, told by [`crate::status::kind`].
+    /// within the last hour, or if the last reading differs: the machine may have slept since. A
+    /// disagreement is a degraded state, told by [`crate::status::kind`].
     pub(super) async fn clock_agrees(&self) -> Result<bool, RemoteError> {
         let mut apart = self.apart();
         if apart.is_none_or(|apart| apart > AGREES_WITHIN) {
@@ -28,7 +28,7 @@ impl Remote {
         Ok(apart.is_some_and(|apart| apart <= AGREES_WITHIN))
     }
 
-    /// How far our clock is from the service's, as last heard.
+    /// How far our clock is from the service's, by the last reading; `None` without a recent one.
     fn apart(&self) -> Option<Duration> {
         let heard = self.client.service_clock().filter(|heard| heard.age() <= READ_WITHIN)?;
         let theirs = (heard.showed() + heard.age()).duration_since(SystemTime::UNIX_EPOCH).ok()?;

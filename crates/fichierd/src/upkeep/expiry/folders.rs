@@ -1,9 +1,9 @@
-//! Versions folders of past days that no version is in any more, removed with what is left of
-//! the folders that were moved there whole.
+//! Removes the versions folders of past days in which no version is left, with the remains of the
+//! folders that were moved there whole.
 //!
-//! A folder is removed only when a listing just showed it empty (I2). One that holds something
-//! is looked at again a day later, because listings show removed files for a while; what is in it
-//! then was not put there by us. The folder stays, and is nobody's business any more.
+//! A folder is removed only when a listing just showed it empty (I2). A folder that holds something
+//! is looked at again a day later, because listings show removed files for a while; if something is
+//! still in it then, it was not put there by us. That folder stays, and is not looked at any more.
 
 use fichier_api::FolderId;
 use fichier_state::VersionsFolder;
@@ -14,7 +14,7 @@ use crate::remote::Remote;
 use crate::remote::error::{RemoteError, is_gone, is_local};
 use crate::remote::layout::utc_day;
 
-/// How many emptied folders are known at one time.
+/// Emptied folders that one run reads from the state, at most; further ones wait for the next run.
 const MOST_KNOWN: usize = 1_000;
 
 /// What became of a folder.
@@ -25,14 +25,14 @@ enum Fate {
     OutOfCalls,
 }
 
-/// What one run may do, and has done.
+/// The calls that one run has left, and what it has removed.
 struct Run<'a> {
     calls: &'a mut usize,
     removed: usize,
 }
 
 impl Remote {
-    /// Removes emptied versions folders. Whether that is all that can be done today.
+    /// Removes emptied versions folders. Returns whether that is all that can be done today.
     pub(super) async fn remove_emptied_folders(
         &self,
         calls: &mut usize,
@@ -57,7 +57,7 @@ impl Remote {
                     true
                 }
                 Fate::HoldsSomething => false,
-                // A tree so deep that a run does not come to its leaves waits for tomorrow.
+                // A tree so deep that a run does not reach its leaves waits for tomorrow.
                 Fate::OutOfCalls => return Ok(run.removed == 0),
             };
             let seen = held_something_at_s(&folder);
@@ -75,7 +75,8 @@ impl Remote {
 
     /// Removes a folder with its sub-folders, as far as listings show them empty.
     async fn clear(&self, id: FolderId, run: &mut Run<'_>) -> Result<Fate, RemoteError> {
-        // A second look comes after its sub-folders are gone: it has to show so.
+        // The second look comes after the sub-folders were removed, and has to show the folder
+        // empty.
         for _ in 0..2 {
             if *run.calls < 2 {
                 return Ok(Fate::OutOfCalls);
@@ -107,7 +108,7 @@ impl Remote {
         match self.client.remove_folder(id).await {
             Ok(()) => {}
             Err(error) if is_gone(&error) => {}
-            // The service counts files for a while that are gone.
+            // The service counts removed files for a while.
             Err(error) if is_local(&error) => return Ok(Fate::HoldsSomething),
             Err(error) => return Err(error.into()),
         }
