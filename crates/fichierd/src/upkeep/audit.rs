@@ -1,12 +1,13 @@
-//! Compares each remote folder with its records, one listing each within `audit`, and mends what
-//! somebody else, or the service, has changed there (X01 to X08).
+//! Compares each remote folder with its records, by one listing each within `audit`, and puts right
+//! what somebody else, or the service, has changed there (X01 to X08).
 //!
 //! Listings are spread over the period: with a thousand folders and a week, one is due every ten
-//! minutes. A listing alone is never believed (I11): what it does not show as recorded is looked
-//! at again minutes later, and then the service is asked about the very files. Nothing is removed
-//! because of a listing; what is missing is sent again, what stands elsewhere is put back.
+//! minutes. A single listing is never believed (I11): a file or folder that it does not show as
+//! recorded is looked at again minutes later, and then the service is asked about that very file or
+//! folder. Nothing is removed because of a listing; a missing file is sent again, and a file that
+//! was moved elsewhere is put back.
 //!
-//! `compare` finds the differences, and is pure; `heal` mends them; `round` keeps count.
+//! `compare` finds the differences, and is pure; `heal` puts them right; `round` keeps the counts.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -27,14 +28,15 @@ mod round;
 use compare::{Compared, compare};
 use round::Round;
 
-/// Listings in one run, after which changes on disk get their turn.
+/// Folders that one run compares, at most; then changes on disk get their turn.
 const MAX_FOLDERS: usize = 20;
 
-/// A second look comes no sooner than this after the first: listings lag behind by up to two
-/// minutes (docs/api-notes.md, G.1 row 16).
+/// The least time between the first look at a difference and the second: listings lag behind by up
+/// to two minutes (docs/api-notes.md, G.1 row 16).
 const SECOND_LOOK_S: i64 = 5 * 60;
 
-/// Folders that are overdue, because the machine was off, are caught up with faster by this.
+/// How many times faster folders are compared while some are overdue, such as after the machine was
+/// off.
 const CATCH_UP: i64 = 4;
 
 /// How far the audit of a mirror is, for `status`.
@@ -42,15 +44,15 @@ const CATCH_UP: i64 = 4;
 pub struct AuditHealth {
     /// Remote folders that are compared.
     pub folders: u64,
-    /// How many of them have been in the present round.
+    /// How many of them have been compared in the present round.
     pub compared: u64,
-    /// When it began; Unix seconds.
+    /// When the present round began; Unix seconds.
     pub begun_s: Option<i64>,
     /// Some folder has waited for twice the time that is configured.
     pub is_behind: bool,
     /// The last round that found everything as recorded.
     pub last_good: Option<Proof>,
-    /// The last round that did not.
+    /// The last round that found differences.
     pub last_bad: Option<Proof>,
 }
 
@@ -98,7 +100,7 @@ pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, RemoteError>
         ))
     })?;
     let Some((oldest_s, folders)) = oldest else { return Ok(None) };
-    // What was missed while the clock was ahead is mended by the run.
+    // The run corrects a time of a missed file that was noted while the clock was ahead.
     let again_s = match missed {
         Some(at_s) if at_s > now_s => now_s,
         Some(at_s) => at_s + SECOND_LOOK_S,
@@ -115,7 +117,7 @@ pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, RemoteError>
 }
 
 impl Remote {
-    /// Compares the folders that are due, a bounded number of them.
+    /// Compares the folders that are due, at most [`MAX_FOLDERS`] of them.
     pub(crate) async fn audit(&self, at: Situation<'_>) -> Result<(), RemoteError> {
         let Some(period) = at.config.audit else { return Ok(()) };
         let now_s = self.state.now_s();
@@ -155,7 +157,7 @@ impl Remote {
         self.end_round(at.config, round)
     }
 
-    /// The round under way, or the first.
+    /// The round under way, or a first one.
     fn round(&self, mirror: MirrorId, now_s: i64) -> Result<Round, RemoteError> {
         Ok(match self.state.read(|s| Round::on_record(s, mirror))? {
             Some(round) if round.paced_s <= now_s => round,
@@ -210,7 +212,8 @@ impl Remote {
                     w.set_audited(key, now_s)
                 })?)
             }
-            // The whole target may be gone: that is looked into, and held (X05).
+            // If the target itself is gone, `target` looks into it, and the mirror waits for a
+            // decision (X05).
             Err(error) if is_gone(&error) && !path.is_root() => {
                 self.folder_is_missed(&folder, &path, round)
             }
@@ -226,7 +229,7 @@ impl Remote {
         round: &mut Round,
     ) -> Result<(), RemoteError> {
         let now_s = self.state.now_s();
-        // Those below it are gone as well: asking for many of them leads to a ban.
+        // The folders below it are gone as well: asking for many of them leads to a ban.
         round.paced_s = now_s;
         let is_second = self.is_second_look(folder.key, b"")?;
         if is_second {
@@ -304,7 +307,7 @@ impl Remote {
 fn step_s(period: Duration, folders: u64, oldest_s: i64, now_s: i64) -> i64 {
     let period_s = seconds(period);
     let step_s = period_s / i64::try_from(folders.max(1)).unwrap_or(i64::MAX);
-    // In the normal course the oldest is due just when the period ends.
+    // Normally the oldest folder is due just when the period ends.
     let is_overdue = oldest_s < now_s.saturating_sub(period_s + period_s / 4);
     (if is_overdue { step_s / CATCH_UP } else { step_s }).max(1)
 }

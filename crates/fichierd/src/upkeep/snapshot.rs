@@ -1,17 +1,18 @@
-//! Snapshots: copies of a mirror's records, kept at the service beside what they describe.
+//! Snapshots: copies of a mirror's records, kept at the service beside the files that they
+//! describe.
 //!
 //! The service holds bytes; names, times, modes, owners, links and empty files are in the records
-//! alone. So a copy of them goes to `<target>/.fichierd/state/`, packed, whenever it has something
-//! new to tell, as often as that costs little ([`due`]). `docs/decisions/0006-snapshots.md` says
-//! why it is made as it is.
+//! alone. So a copy of them goes to `<target>/.fichierd/state/`, packed, whenever the records have
+//! changed, as often as that costs little ([`due`]). `docs/decisions/0006-snapshots.md` gives the
+//! reasons for this form.
 //!
 //! A snapshot takes the way of every file: its row is on disk before its first byte is sent (I3),
-//! it lands in the staging folder, is compared with what was sent, and only then moved to its
-//! place. After a lost reply the node is asked, then the staging folder is listed, and only then
-//! another one is made, under another name (I12).
+//! it is sent to the staging folder, compared with what was sent, and only then moved to its place.
+//! After a lost reply the node is asked, then the staging folder is listed, and only then another
+//! snapshot is made, under another name (I12).
 //!
-//! Invariant: no snapshot holds the API key, and of those at the service only what is in our own
-//! records is ever removed (I2).
+//! Invariant: no snapshot holds the API key, and a snapshot at the service is removed only if it is
+//! in our own records (I2).
 
 mod at_stop;
 mod due;
@@ -44,13 +45,14 @@ use crate::remote::error::RemoteError;
 use crate::remote::ledger::{Ledger, Made};
 use crate::upkeep::Situation;
 
-/// What is in it.
+/// The contents of the canary, the tiny file that is downloaded once a week.
 pub const CANARY_TEXT: &[u8] = b"fichierd fetches this file now and then: can we still download?\n";
 
 /// The note that says where the configuration file is.
 const CONFIG_NOTE: &str = "configuration file";
 
-/// A copy that was found at the service and read: it is ours, and may be removed in its time.
+/// Records a snapshot that was found at the service and read: it is ours, and may be removed when
+/// it is no longer needed.
 pub(crate) fn adopt(
     w: &mut Writing<'_>,
     mirror: MirrorId,
@@ -92,7 +94,8 @@ pub fn remember_config(w: &mut Writing<'_>, path: &std::path::Path) -> fichier_s
 /// How long until a snapshot is due.
 pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, RemoteError> {
     let need = at.state.read(|s| {
-        // The next one may be a day away: the first one waits for something to tell.
+        // The next one may be a day away, so the first one waits until there is something on
+        // record.
         let is_first = s.newest_snapshot(at.mirror.id)?.is_none();
         if is_first && s.count_below(at.mirror.root)? == Counts::default() {
             return Ok(None);
@@ -107,13 +110,13 @@ fn need(records: &Records, mirror: MirrorId, now_s: i64) -> Result<Need, fichier
     let ledger = Ledger::read(records, mirror)?;
     let last = records.newest_snapshot(mirror)?;
     let newest = records.newest_moment()?;
-    // A moment is a second, and what was made within it may not know all of it.
+    // A moment is a second, and a snapshot made within it may not know all of it.
     let newest_s = records.time_of(newest)?.unwrap_or_default();
     let tells_all = |(moment, at_s): (Moment, i64)| moment >= newest && at_s > newest_s;
     let has_changed = last.as_ref().is_none_or(|last| {
         !tells_all((last.moment, last.made_s)) && !ledger.looked_at.is_some_and(tells_all)
     });
-    // What is laid over another one is at most a quarter of it.
+    // A snapshot that is laid over a whole one is at most a quarter of it.
     let expected_bytes = match &last {
         Some(last) if last.base.is_none() => last.size_bytes / 4,
         _ => ledger.last_bytes,
@@ -132,8 +135,8 @@ fn need(records: &Records, mirror: MirrorId, now_s: i64) -> Result<Need, fichier
 }
 
 impl Remote {
-    /// Finishes the snapshot that is under way, or makes and sends one; then lets go of those
-    /// that are not needed any more. Costs five calls, and one more now and then.
+    /// Finishes the snapshot that is under way, or makes and sends one; then removes those that are
+    /// no longer needed. Costs five calls, and one more now and then.
     pub(crate) async fn snapshot(&self, at: Situation<'_>) -> Result<(), RemoteError> {
         let ledger = self.state.read(|s| Ledger::read(s, self.mirror))?;
         if ledger.under_way.is_some() {
@@ -145,7 +148,8 @@ impl Remote {
         self.remove_snapshots(at).await
     }
 
-    /// The one that was written at the last stop, if nothing has changed since, or a new one.
+    /// The snapshot that was written at the last stop, if nothing has changed since, or a new one;
+    /// `None` if there is nothing new, or it could not be made.
     async fn made_snapshot(
         &self,
         at: Situation<'_>,
@@ -199,7 +203,7 @@ impl Remote {
         Ok(Files::new(&self.state.read(|s| Ok(s.dir()))?, &mirror.name))
     }
 
-    /// Nothing is tried for a while.
+    /// Sets the time before which no snapshot is tried.
     fn try_snapshot_later(&self, wait_s: i64) -> Result<(), RemoteError> {
         Ok(self.state.write(|w| {
             let at_s = w.now_s() + wait_s.max(1);
@@ -208,7 +212,7 @@ impl Remote {
     }
 }
 
-/// What is to be made of a mirror's records as they are.
+/// The order for a snapshot of a mirror's records as they are now.
 fn order(
     state: &State,
     mirror: &Mirror,
@@ -242,7 +246,8 @@ fn order(
     })
 }
 
-/// The configuration file, with stars in place of the key, should somebody have left it there.
+/// The text of the configuration file, with stars in place of the key, in case somebody has left it
+/// there.
 fn config_text(state: &State, client: &Client) -> Result<Option<String>, fichier_state::Error> {
     let Some(path) = state.read(|s| s.note(CONFIG_NOTE))? else { return Ok(None) };
     let text = match std::fs::read_to_string(&path) {

@@ -1,7 +1,7 @@
-//! What a folder's listing shows, beside what is on record of it.
+//! Compares a folder's listing with its records.
 //!
-//! Pure. A file is told by its link. What is odd is only that: whether it is believed, and what
-//! is done about it, is decided elsewhere.
+//! Pure. A file is recognised by its link. Only the differences are found here: whether they are
+//! believed, and what is done about them, is decided in `audit` and `heal`.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,33 +9,35 @@ use fichier_api::names::RemoteName;
 use fichier_api::{FileUrl, FolderListing, RemoteFile};
 use fichier_state::{Content, Entry, Folder, ForeignFile, Origin, RemoteCopy};
 
-/// A file that was confirmed so recently may not be listed yet, where nothing else is known.
+/// How long after its confirmation a file may be missing from a listing without being reported,
+/// unless the service was measured to take longer.
 pub(super) const FRESH_S: i64 = 10 * 60;
 
-/// What is not as recorded, each by its local name.
+/// The differences between a listing and the records; those of our own files and folders are found
+/// by their local names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Compared {
-    /// Not shown.
+    /// Files that the listing does not show.
     pub(super) missing: Vec<Entry>,
-    /// Shown with another size or hash.
+    /// Files that it shows with another size or hash.
     pub(super) changed: Vec<(Entry, RemoteFile)>,
-    /// Shown under another name.
+    /// Files that it shows under another name.
     pub(super) renamed: Vec<Entry>,
-    /// Beside one of ours stands a file on nobody's record that has the same name and content.
+    /// Files that are not on record and stand beside one of ours with the same name and content.
     pub(super) surplus: Vec<(Entry, RemoteFile)>,
-    /// Folders that are not shown, or under another name.
+    /// Folders that it does not show, or shows under another name.
     pub(super) misplaced: Vec<Folder>,
     /// Records of copies whose hash is shown as it was inherited, marked as confirmed.
     pub(super) confirmed: Vec<Entry>,
-    /// On nobody's record.
+    /// Files in the listing that are not on record.
     pub(super) foreign: Vec<ForeignFile>,
     /// Files on record, and their bytes.
     pub(super) files: u64,
     pub(super) bytes: u64,
 }
 
-/// Compares a complete listing with the records of its folder. `known` are the links in it that
-/// are on record anywhere. A file that was confirmed less than `fresh_s` ago may not be shown yet.
+/// Compares a complete listing with the records of its folder. `known` are the links in it that are
+/// on record anywhere. A file that was confirmed less than `fresh_s` ago need not be shown yet.
 pub(super) fn compare(
     entries: &[Entry],
     children: &[Folder],
@@ -72,7 +74,7 @@ pub(super) fn compare(
         } else if copy.origin == Origin::Copied && file.whirlpool.is_some() {
             found.confirmed.push(confirmed(entry, copy));
         }
-        // What was there before us is left as it was found.
+        // A file that was there before us is left as it was found.
         let beside = twins.get(&(&name, entry.stamp.size_bytes)).into_iter().flatten();
         let same = beside.filter(|file| file.whirlpool == Some(copy.whirlpool));
         let same = same.filter(|_| is_same && copy.origin != Origin::Adopted);
@@ -89,7 +91,7 @@ pub(super) fn compare(
 }
 
 impl Compared {
-    /// The local names of all that is odd; one may come several times.
+    /// The local names of all differences; one name may come several times.
     pub(super) fn odd_names(&self) -> impl Iterator<Item = &[u8]> {
         let files = self.missing.iter().chain(&self.renamed);
         let files = files.chain(self.changed.iter().chain(&self.surplus).map(|(entry, _)| entry));
@@ -97,7 +99,7 @@ impl Compared {
         files.map(|entry| entry.name.as_slice()).chain(folders)
     }
 
-    /// What is odd about these names alone.
+    /// The differences of the names that `is_sure` accepts.
     pub(super) fn only(&self, is_sure: impl Fn(&[u8]) -> bool) -> Compared {
         let of = |entries: &[Entry]| {
             entries.iter().filter(|entry| is_sure(&entry.name)).cloned().collect()
@@ -116,7 +118,7 @@ impl Compared {
     }
 }
 
-/// A listing has shown the hash: the copy is as good as sent.
+/// The record of a copy whose hash a listing has shown: it is as certain as a file that was sent.
 fn confirmed(entry: &Entry, copy: &RemoteCopy) -> Entry {
     let copy = RemoteCopy { origin: Origin::Sent, ..copy.clone() };
     Entry { content: Content::File(copy), ..entry.clone() }

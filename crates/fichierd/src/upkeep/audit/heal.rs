@@ -1,4 +1,4 @@
-//! Mends what two looks have found not to be as recorded.
+//! Puts right what two looks have found not to be as recorded.
 //!
 //! Invariants: a file is taken for gone only when the service, asked for it by its link, does not
 //! know it (`bring`); a listing that wrongly shows nothing therefore changes nothing (X08). Only
@@ -18,8 +18,8 @@ use crate::remote::error::{RemoteError, is_gone};
 use crate::remote::execute::Leaving;
 use crate::remote::{Brought, Parcel};
 
-/// More files of a folder than this do not get other contents one by one: then the listing is at
-/// fault, or all has to be looked at by a person.
+/// Changed files in a folder that are sent again; with more than this none is, since then the
+/// listing is at fault, or a person has to look at them.
 const MOST_CHANGED: usize = 10;
 
 impl Remote {
@@ -38,7 +38,7 @@ impl Remote {
         self.look_for_folders(path, &odd.misplaced, round).await
     }
 
-    /// A folder that its parent does not show is asked for by its number.
+    /// Asks by number for the folders that their parent does not show.
     async fn look_for_folders(
         &self,
         path: &RelPath,
@@ -55,7 +55,7 @@ impl Remote {
                         by somebody else. What is in it is safe, and goes on being mirrored there; \
                         give it its name and place back");
                 }
-                // One at a time: asking for many that are gone leads to a ban.
+                // One lost folder at a time: asking for many that are gone leads to a ban.
                 Err(error) if is_gone(&error) => return self.folder_is_lost(child, &path, round),
                 Err(error) => return Err(error.into()),
             }
@@ -63,8 +63,8 @@ impl Remote {
         Ok(())
     }
 
-    /// Moves files to where they belong, which finds those that somebody moved elsewhere (X02),
-    /// and tells of the others whether they are still there at all (X01).
+    /// Moves files to their folder, which finds those that somebody moved elsewhere (X02), and
+    /// tells whether the service still has the others at all (X01).
     async fn put_back(
         &self,
         path: &RelPath,
@@ -97,7 +97,8 @@ impl Remote {
             let none_is_known = there == 0 && gone.len() == chunk.len();
             lost.extend(gone);
             if none_is_known {
-                // A hundred are sample enough: asking for many that are gone leads to a ban.
+                // A hundred are a large enough sample: asking for many that are gone leads to a
+                // ban.
                 let rest = missing.iter().skip((n + 1) * MAX_LINKS_PER_CALL);
                 lost.extend(rest.map(|entry| (entry.clone(), path.join(&entry.name))));
                 break;
@@ -137,7 +138,8 @@ impl Remote {
         Ok(brought)
     }
 
-    /// The file may have another link now, or be another of the same content.
+    /// Records the present link of a file that was put back: it may be a new link, or that of
+    /// another file with the same content.
     fn record_link(
         &self,
         entry: &Entry,
@@ -180,9 +182,9 @@ impl Remote {
         Ok(())
     }
 
-    /// The record of a file whose content is another one is no record (I1). The odd file stays,
-    /// as one that is not ours, until the right one is there; then it goes to the versions, where
-    /// files that are not ours are kept (X06).
+    /// Forgets the records of files whose content has changed, since such a record is no record
+    /// (I1). The changed file stays, as one that is not ours, until the right one is there; then it
+    /// goes to the versions, where files that are not ours are kept (X06).
     fn send_changed_again(
         &self,
         path: &RelPath,

@@ -1,4 +1,4 @@
-//! What a round of the audit has found so far: kept in the state, told when it is complete.
+//! The counts of a round of the audit: kept in the state, and told when the round is complete.
 
 use fichier_state::{MirrorId, Proof, Records, Result, Writing};
 use serde::{Deserialize, Serialize};
@@ -6,21 +6,21 @@ use serde::{Deserialize, Serialize};
 use crate::base::fact::Fact;
 use crate::base::words::{bytes, count};
 
-/// One comparison of all folders.
+/// One comparison of all folders, and what it has found so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Round {
-    /// Unix seconds.
+    /// When it began; Unix seconds.
     pub(super) begun_s: i64,
-    /// Up to this time the measure of listings is used up; Unix seconds.
+    /// The time up to which the listings due by the period have been made; Unix seconds.
     pub(super) paced_s: i64,
-    /// Compared: folders, files on record in them, and their bytes.
+    /// Folders compared, the files on record in them, and their bytes.
     pub(super) folders: u64,
     pub(super) files: u64,
     pub(super) bytes: u64,
     /// Files that were gone, and are sent again.
     pub(super) lost: u64,
-    /// Files that two listings did not show in their place, and that are there now.
+    /// Files that two listings did not show in their place, and that are in their place now.
     pub(super) put_back: u64,
     /// Files that had another name, and have their own again.
     pub(super) renamed: u64,
@@ -28,18 +28,19 @@ pub(super) struct Round {
     pub(super) changed: u64,
     /// Second copies of files of ours, now among the versions.
     pub(super) surplus: u64,
-    /// Folders that were gone.
+    /// Folders that were gone, and are made again.
     pub(super) lost_folders: u64,
     /// Folders that somebody renamed or moved.
     pub(super) misplaced: u64,
-    /// What was found and could not be mended.
+    /// Differences that could not be put right.
     pub(super) unhealed: u64,
     /// Listings that do not show everything.
     pub(super) unreadable: u64,
 }
 
 impl Round {
-    /// The round of a mirror that is under way. One that cannot be read began before everything.
+    /// The round of a mirror that is under way. A round that cannot be read counts as begun before
+    /// everything.
     pub(super) fn on_record(records: &Records, mirror: MirrorId) -> Result<Option<Round>> {
         Ok(match fact(mirror).read(records)? {
             None if fact(mirror).is_there(records)? => Some(Round::default()),
@@ -51,8 +52,8 @@ impl Round {
         fact(mirror).keep(w, self)
     }
 
-    /// The result, when every folder was compared. What is merely put back was perhaps never
-    /// away.
+    /// The result, when every folder was compared. Files that were put back do not count as a
+    /// fault: they may never have been away.
     pub(super) fn proof(&self, now_s: i64) -> Proof {
         let found = self.lost
             + self.renamed

@@ -1,4 +1,4 @@
-//! What snapshots need at the end of a cycle, and at the end of the service.
+//! The work for snapshots at the end of a cycle, and at the end of the service.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use crate::base::state::State;
 use crate::base::words::chain;
 use crate::remote::ledger::Ledger;
 
-/// So many bytes of files were sent: snapshots may cost a part of that.
+/// Adds `bytes` of files to those sent so far: snapshots may cost a part of that.
 ///
 /// # Errors
 ///
@@ -29,8 +29,8 @@ pub fn sent_by_cycle(
     })
 }
 
-/// Writes a snapshot beside the state, if there is something new and it is done by `deadline`. It
-/// is sent at the next start, unless there is something newer by then. Blocks.
+/// Writes a snapshot beside the state, if something has changed and it can be written by
+/// `deadline`. It is sent at the next start, unless there is something newer by then. Blocks.
 pub fn write_at_stop(state: &State, client: &Client, mirror: &Mirror, deadline: Instant) {
     if let Err(error) = try_write(state, client, mirror, deadline) {
         tracing::info!(
@@ -50,7 +50,7 @@ fn try_write(
 ) -> Result<(), Box<dyn std::error::Error>> {
     let now_s = state.now_s();
     let need = state.read(|s| super::need(s, mirror.id, now_s))?;
-    // Before its first success a mirror has nothing to tell of.
+    // Before its first success a mirror has nothing to record in a snapshot.
     if mirror.last_success_s.is_none() || !need.has_changed || need.is_under_way || need.is_written
     {
         return Ok(());

@@ -1,26 +1,27 @@
-//! When the next snapshot is due. Pure: numbers in, a waiting time out.
+//! Decides when the next snapshot is due. Pure: numbers in, a waiting time out.
 
-/// Never more often than this.
+/// The least time between two snapshots.
 pub(super) const AT_MOST_EVERY_S: i64 = 15 * 60;
 
-/// At least this often, if anything has changed.
+/// The longest time between two snapshots, if anything has changed.
 pub(super) const AT_LEAST_EVERY_S: i64 = 24 * 3600;
 
-/// What is sent of snapshots may be this part of what is sent of files.
+/// Divides the bytes of files sent so far: while the bytes of snapshots stay within that part, a
+/// snapshot may be sent as often as [`AT_MOST_EVERY_S`] allows; above it, once a day.
 const SHARE: u64 = 20;
 
-/// What decides.
+/// The facts from which the waiting time follows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Need {
-    /// Unix seconds.
+    /// The present time; Unix seconds.
     pub(super) now_s: i64,
-    /// When the last one at the service was made.
+    /// When the last snapshot at the service was made.
     pub(super) last_s: Option<i64>,
-    /// Something has changed since.
+    /// Whether something has changed since then.
     pub(super) has_changed: bool,
-    /// One was begun, and it is not known what became of it.
+    /// A snapshot was begun, and its outcome is not known.
     pub(super) is_under_way: bool,
-    /// One was written when the service stopped, and nothing has changed since.
+    /// A snapshot was written when the service stopped, and nothing has changed since.
     pub(super) is_written: bool,
     /// After a failure, nothing is tried before this.
     pub(super) not_before_s: Option<i64>,
@@ -28,11 +29,11 @@ pub(super) struct Need {
     pub(super) sent_bytes: u64,
     /// Bytes of snapshots sent so far.
     pub(super) spent_bytes: u64,
-    /// How large the next one will be, more or less.
+    /// The size of the next snapshot, more or less.
     pub(super) expected_bytes: u64,
 }
 
-/// Seconds until one is due; 0 for now, `None` while there is no reason for one.
+/// Seconds until a snapshot is due; 0 for now, `None` while there is no reason for one.
 pub(super) fn due_in_s(need: &Need) -> Option<i64> {
     let wait_s = need.not_before_s.map_or(0, |at| at - need.now_s).clamp(0, AT_MOST_EVERY_S);
     if need.is_under_way {
@@ -41,7 +42,7 @@ pub(super) fn due_in_s(need: &Need) -> Option<i64> {
     if !need.has_changed {
         return None;
     }
-    // One from the future was made while the clock was wrong, and says nothing.
+    // A snapshot from the future was made while the clock was wrong, so its time is not used.
     let Some(last_s) = need.last_s.filter(|last_s| *last_s <= need.now_s) else {
         return Some(wait_s);
     };
@@ -63,7 +64,7 @@ mod tests {
         Need { now_s: NOW, last_s: Some(last_s), has_changed: true, ..Need::default() }
     }
 
-    /// Enough was sent for another one.
+    /// The bytes that were sent allow another snapshot.
     fn rich(last_s: i64) -> Need {
         Need { sent_bytes: 2000, spent_bytes: 50, expected_bytes: 50, ..changed(last_s) }
     }

@@ -1,4 +1,4 @@
-//! The files of the snapshots: `<state_dir>/snapshots/`, all of them made anew when missing.
+//! The files of the snapshots in `<state_dir>/snapshots/`; all of them are made anew when missing.
 //!
 //! | file | |
 //! |---|---|
@@ -6,7 +6,7 @@
 //! | `<mirror>.whole.db`, `<mirror>.part.db` | on their way to be packed |
 //! | `<mirror>.zst` | packed: being sent, or written at a stop |
 //!
-//! A packed file appears under its name when it is whole, and never before.
+//! A packed file gets its name when it is whole, and never before.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Write};
@@ -17,11 +17,12 @@ use std::time::Instant;
 use fichier_api::Whirlpool;
 use whirlpool::Digest as _;
 
-/// The default of zstd: a higher one saves little, since half of a row is hashes.
+/// The compression level, which is zstd's default: a higher one saves little, since half of a row
+/// is hashes.
 const LEVEL: i32 = 3;
 
-/// How far back it looks for what it has seen: 512 KiB, which it holds in memory. Four times as
-/// much, the default of its level, makes a snapshot one per cent smaller.
+/// The base-2 logarithm of the compressor's window: 512 KiB, which it holds in memory. Four times
+/// as much, the default of its level, makes a snapshot one per cent smaller.
 const WINDOW_LOG: u32 = 19;
 
 const BLOCK_BYTES: usize = 256 * 1024;
@@ -67,12 +68,12 @@ impl Files {
         self.folder.join(format!("{}.{what}", self.mirror))
     }
 
-    /// The copy that was just sent is the one to compare with from now on.
+    /// Keeps the copy that was just sent as the one to compare with from now on.
     pub(super) fn keep_as_base(&self) -> io::Result<()> {
         rename(&self.whole(), &self.base())
     }
 
-    /// What was only on its way.
+    /// Removes the unpacked files, and the packed one if `with_packed`.
     pub(super) fn clear(&self, with_packed: bool) {
         let packed = with_packed.then(|| self.packed());
         for path in [self.whole(), self.part()].into_iter().chain(packed) {
@@ -86,7 +87,8 @@ fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)
 }
 
-/// What cannot be removed is in nobody's way, and overwritten the next time.
+/// Removes a file, if it is there. One that cannot be removed does no harm, and is overwritten the
+/// next time.
 #[expect(clippy::disallowed_methods, reason = "in the state folder only")]
 fn remove(path: &Path) {
     if let Err(error) = fs::remove_file(path)
@@ -96,7 +98,7 @@ fn remove(path: &Path) {
     }
 }
 
-/// Packs `from` into `to`, with a checksum of its own; returns length and hash of the result.
+/// Packs `from` into `to`, with a checksum in the file; returns the length and hash of the result.
 pub(super) fn pack(
     from: &Path,
     to: &Path,

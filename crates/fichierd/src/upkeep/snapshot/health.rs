@@ -1,4 +1,4 @@
-//! Whether the records are safe too: how old the newest snapshot is, and whether it should be
+//! Tells whether the records are safe too: how old the newest snapshot is, and whether it should be
 //! newer by now.
 
 use fichier_state::{Error, Mirror, Records};
@@ -6,7 +6,7 @@ use fichier_state::{Error, Mirror, Records};
 use super::due::AT_LEAST_EVERY_S;
 use crate::remote::ledger::Ledger;
 
-/// One that is due may take this long before it is a degraded state.
+/// How long a snapshot may be due and not sent; after that it is a degraded state.
 const PATIENCE_S: i64 = 24 * 3600;
 
 /// The state of a mirror's snapshots.
@@ -14,13 +14,14 @@ const PATIENCE_S: i64 = 24 * 3600;
 pub struct Health {
     /// When the newest one at the service was made; Unix seconds.
     pub newest_s: Option<i64>,
-    /// Since when there are changes that none at the service tells of; Unix seconds.
+    /// Since when there are changes that no snapshot at the service contains; Unix seconds.
     pub changed_since_s: Option<i64>,
-    /// Since when none could be sent although one was due for a day: a degraded state.
+    /// Since when a snapshot is overdue: it was due for a day and could not be sent, which is a
+    /// degraded state; Unix seconds.
     pub overdue_since_s: Option<i64>,
 }
 
-/// Looks at the records only.
+/// Reads the health of the snapshots from the records; makes no call.
 ///
 /// # Errors
 ///
@@ -32,7 +33,7 @@ pub fn health(records: &Records, mirror: &Mirror, now_s: i64) -> Result<Health, 
     let told =
         last.as_ref().map(|last| looked_at.map_or(last.moment, |(at, _)| at.max(last.moment)));
     let changed_since_s = match told {
-        // Without a first success there is nothing to tell of yet.
+        // Without a first success there is nothing to record in a snapshot yet.
         None => mirror.last_success_s.map(|_| mirror.created_s),
         Some(told) => records.time_of(fichier_state::Moment(told.0 + 1))?,
     };

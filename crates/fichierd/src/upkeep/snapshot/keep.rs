@@ -1,4 +1,4 @@
-//! Which snapshots are kept. Pure: rows in, ids out.
+//! Decides which snapshots are kept. Pure: rows in, ids out.
 
 use std::collections::HashSet;
 
@@ -6,18 +6,20 @@ use fichier_state::{SnapshotId, SnapshotRow};
 
 use crate::remote::layout::utc_day;
 
-/// The newest ones are kept whatever their age.
+/// Newest snapshots that are kept whatever their age.
 const NEWEST: usize = 3;
 
-/// So are the newest whole ones: with one alone, its damage would be that of all others.
+/// Newest whole snapshots that are kept whatever their age: if only one were kept and it were
+/// damaged, all that are laid over it would be lost.
 const NEWEST_WHOLE: usize = 2;
 
-/// Those that nothing is lost with, oldest first: not among the newest, not the last of a day
-/// after `horizon_s` (`None`: of any day), and no other one that is kept is laid over them.
-/// `rows` are newest first.
+/// The snapshots that can be removed without a loss, oldest first: those that are not among the
+/// newest, are not the last of a day after `horizon_s` (`None`: of any day), and have no kept
+/// snapshot laid over them. `rows` are newest first.
 pub(super) fn removable(rows: &[SnapshotRow], horizon_s: Option<i64>) -> Vec<SnapshotId> {
     let (mut days, mut kept) = (HashSet::new(), HashSet::new());
-    // What is not known to be at the service keeps nothing else from being kept.
+    // A snapshot that is not known to be at the service keeps its row, and counts neither among the
+    // newest nor as the last of its day.
     let there = || rows.iter().filter(|row| row.url.is_some());
     kept.extend(rows.iter().filter(|row| row.url.is_none()).map(|row| row.id));
     kept.extend(there().take(NEWEST).map(|row| row.id));
@@ -42,7 +44,7 @@ mod tests {
 
     const DAY: i64 = 24 * 3600;
 
-    /// `day.part id[<base]`, oldest first; a `?` behind it: not at the service.
+    /// Rows from words `day.part:id[<base]`, oldest first; a `?` behind a word: not at the service.
     fn rows(text: &str) -> Vec<SnapshotRow> {
         let row = |word: &str| {
             let (when, what) = word.split_once(':').unwrap();

@@ -1,5 +1,5 @@
-//! Makes the file of a snapshot: a copy of the records, or what changed since the last whole one,
-//! packed. Blocks, and costs no call.
+//! Makes the file of a snapshot: a packed copy of the records, or of what changed since the last
+//! whole one. Blocks, and costs no call.
 
 use std::io;
 use std::path::PathBuf;
@@ -14,35 +14,37 @@ use fichier_state::{
 use super::files::{Files, pack};
 use crate::remote::ledger::Made;
 
-/// What has changed is sent alone where it is less than this part of the last whole one.
+/// The changes are sent alone where, packed, they are less than this part (a fourth) of the last
+/// whole snapshot.
 const MUCH_SMALLER: u64 = 4;
 
-/// After this long a whole one is made in any case: all that are laid over it depend on it.
+/// The age of the last whole snapshot from which the next one is whole in any case: all that are
+/// laid over it depend on it.
 const WHOLE_EVERY_S: i64 = 7 * 24 * 3600;
 
-/// What is to be made.
+/// The inputs for one snapshot.
 #[derive(Clone, Debug)]
 pub(super) struct Order {
     pub(super) files: Files,
     pub(super) state_dir: PathBuf,
     pub(super) mirror: MirrorId,
-    /// Its key when it comes to the records.
+    /// The snapshot's key, once it is on record.
     pub(super) id: SnapshotId,
-    /// What the file says about itself; names are given here.
+    /// The facts about itself that the file bears; its name is added here.
     pub(super) facts: SnapshotFacts,
-    /// What is on record.
+    /// The mirror's snapshots on record.
     pub(super) rows: Vec<SnapshotRow>,
-    /// What the last one told ([`digest`]).
+    /// The digest of the last snapshot's contents ([`digest`]).
     pub(super) last_digest: Option<u64>,
-    /// When it is no use any more.
+    /// When the work is broken off; `None` for never.
     pub(super) deadline: Option<Instant>,
 }
 
-/// What came of it.
+/// The result of an order.
 #[derive(Debug)]
 pub(super) enum Outcome {
     Made(Made),
-    /// Up to this moment, nothing that the last one does not tell.
+    /// Up to this moment the records hold nothing that the last snapshot lacks.
     NothingNew(Moment),
 }
 
@@ -53,7 +55,7 @@ struct Packed {
     packed: (u64, Whirlpool),
 }
 
-/// Why none was made.
+/// Why no snapshot was made.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum MakeError {
     #[error(transparent)]
@@ -67,7 +69,7 @@ pub(super) enum MakeError {
 }
 
 impl Order {
-    /// Makes it.
+    /// Makes the snapshot's file.
     pub(super) fn carry_out(&self) -> Result<Outcome, MakeError> {
         let folder = self.files.folder().to_owned();
         let failed = |source| MakeError::Io { folder: folder.clone(), source };
@@ -94,20 +96,22 @@ impl Order {
         Ok(Outcome::Made(Made { name, base, made_s, moment, size_bytes, whirlpool, digest }))
     }
 
-    /// Unique, sortable by time, and readable: `20261124T101500Z-000123-full.zst`.
+    /// The file's name: unique, sortable by time, and readable, such as
+    /// `20261124T101500Z-000123-full.zst`.
     fn name(&self, kind: &str) -> String {
         let at = jiff::Timestamp::from_second(self.facts.made_s).unwrap_or_default();
         format!("{}-{:06}-{kind}.zst", at.strftime("%Y%m%dT%H%M%SZ"), self.id.0)
     }
 
-    /// Packs what has changed, if there is something to compare with and it is much smaller.
+    /// Packs the changes alone; `None` if there is nothing to compare with, or they are not much
+    /// smaller.
     fn smaller(&self) -> io::Result<Option<Packed>> {
         let Some((base, base_bytes)) = self.base() else { return Ok(None) };
         let (whole, part, name) = (self.files.whole(), self.files.part(), self.name("part"));
         match difference(&self.files.base(), &whole, &part, &name) {
             Ok(Some(_)) => {}
             Ok(None) => return Ok(None),
-            // The file beside the state is damaged, perhaps: a whole one needs nothing of it.
+            // The file beside the state may be damaged: a whole snapshot does not need it.
             Err(error) => {
                 tracing::debug!("cannot compare with the last whole snapshot: {error}");
                 return Ok(None);
@@ -118,7 +122,8 @@ impl Order {
         Ok(is_smaller.then_some(Packed { name, base: Some(base), packed }))
     }
 
-    /// The last whole one, if it is at the service, and here to compare with.
+    /// The last whole snapshot and its size, if it is recent, is at the service, and is here to
+    /// compare with.
     fn base(&self) -> Option<(SnapshotId, u64)> {
         let here = facts_of(&self.files.base()).ok()?;
         let row = self.rows.iter().find(|row| row.name == here.name && row.base.is_none())?;

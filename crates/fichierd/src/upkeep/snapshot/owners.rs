@@ -1,16 +1,16 @@
-//! The names of those who own something, as this machine has them: another one may number its
-//! users differently. Asked of the system, which may ask a directory; so in a thread that may
-//! block, and not while the state is locked.
+//! Records the names of the owners of files, as this machine has them: another machine may number
+//! its users differently. The system is asked for them, and may ask a directory; so this runs in a
+//! thread that may block, and not while the state is locked.
 
 use fichier_state::{Error, MirrorId, Owner, Store};
 use nix::unistd::{Gid, Group, Uid, User};
 
 use crate::base::state::State;
 
-/// Puts the names on record that are new or have changed.
+/// Records the names that are new or have changed.
 pub(super) fn refresh(state: &State, mirror: MirrorId) -> Result<(), Error> {
     let dir = state.read(|s| Ok(s.dir()))?;
-    // Reads every row: over a connection of its own.
+    // This reads every row, so it uses a connection of its own.
     let beside = Store::open_read_only(&dir)?;
     let ids = beside.owner_ids(mirror)?;
     let known = beside.owners()?;
@@ -24,7 +24,8 @@ pub(super) fn refresh(state: &State, mirror: MirrorId) -> Result<(), Error> {
     state.write(|w| w.put_owners(&news))
 }
 
-/// A number without a name, or a directory that does not answer: the number has to do.
+/// The name of a user or group; `None` if the number has no name, or a directory does not answer:
+/// then the number has to do.
 fn name_of(is_group: bool, id: u32) -> Option<String> {
     if is_group {
         Group::from_gid(Gid::from_raw(id)).ok().flatten().map(|group| group.name)

@@ -1,5 +1,5 @@
-//! Where snapshots lie at the service: `.fichierd/state`, its making, the move there, and the end
-//! of those that are not needed any more.
+//! The place of snapshots at the service: makes the folder `.fichierd/state`, moves snapshots
+//! there, and removes those that are no longer needed.
 
 use fichier_api::names::RemoteName;
 use fichier_api::{ErrorKind, FileUrl, FolderId, MAX_LINKS_PER_CALL};
@@ -15,13 +15,14 @@ use crate::remote::ledger::{Ledger, UnderWay};
 use crate::upkeep::Situation;
 use crate::upkeep::expiry::horizon_s;
 
-/// So many are removed together …
+/// Removable snapshots that are enough for a call: from this number on they are removed together.
 const WORTH_A_CALL: usize = 10;
 
-/// … or those that have been too many for so long.
+/// The age after which removable snapshots are removed although they are fewer than
+/// [`WORTH_A_CALL`].
 const REMOVED_WITHIN_S: i64 = 24 * 3600;
 
-/// Until a move is tried again that did not come about.
+/// Seconds until a move that the service did not make is tried again.
 const MOVE_AGAIN_S: i64 = 60;
 
 impl Remote {
@@ -40,7 +41,7 @@ impl Remote {
         };
         let name = RemoteName::encode(STATE_FOLDER.as_bytes());
         let folder = match self.sub_folder(own, &name).await.and_then(SubFolder::id) {
-            // Somebody removed `.fichierd`; the next look at the target makes it again.
+            // Somebody removed `.fichierd`; the next preparation of the target makes it again.
             Err(RemoteError::Api(error)) if is_gone(&error) => {
                 self.forget_state_folder()?;
                 return Err(error.into());
@@ -62,8 +63,8 @@ impl Remote {
         })?)
     }
 
-    /// Moves what has arrived out of the staging folder. The way on disk is the intent: after a
-    /// crash the move is simply made again.
+    /// Moves a snapshot that has arrived out of the staging folder. Its note on disk ([`UnderWay`])
+    /// is the intent: after a crash the move is simply made again.
     pub(super) async fn place_snapshot(
         &self,
         on: &UnderWay,
@@ -112,8 +113,8 @@ impl Remote {
         Ok(())
     }
 
-    /// The service did not say that it moved the file: somebody may have removed the folder, or
-    /// the file, or it is there all the same.
+    /// Looks for a snapshot that the service did not report as moved: somebody may have removed the
+    /// folder, or the file, or it was moved all the same.
     async fn look_for_snapshot(&self, on: &UnderWay, folder: FolderId) -> Result<(), RemoteError> {
         let listing = match self.client.list_folder(folder).await {
             Ok(listing) => listing,
@@ -138,7 +139,7 @@ impl Remote {
         self.give_up_snapshot(0)
     }
 
-    /// Lets go of those that are not needed any more, some at a time.
+    /// Removes the snapshots that are no longer needed, once they are many or old enough.
     pub(super) async fn remove_snapshots(&self, at: Situation<'_>) -> Result<(), RemoteError> {
         let rows = self.state.read(|s| s.snapshots(self.mirror))?;
         let now_s = self.state.now_s();

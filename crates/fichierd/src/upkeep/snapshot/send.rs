@@ -19,13 +19,13 @@ use crate::remote::execute::Arrived;
 use crate::remote::ledger::{self, CANARY_NAME, Canary, Made};
 use crate::remote::ledger::{Ledger, UnderWay};
 
-/// How often the node is asked before other work goes on.
+/// How often the node is asked for an upload's outcome before other work goes on.
 const POLLS: u32 = 6;
 
-/// Until one that failed is tried again.
+/// Seconds until the next try after a snapshot that failed.
 const RETRY_S: i64 = 5 * 60;
 
-/// Until one that may still show up is looked for again.
+/// Seconds until a snapshot that may still show up is looked for again.
 const LOOK_AGAIN_S: i64 = 20;
 
 impl Remote {
@@ -45,7 +45,7 @@ impl Remote {
             Ok(sent) if sent.files.first().is_some_and(|f| f.whirlpool == on.made.whirlpool) => {
                 self.note_way(|on| on.xid = Some(sent.xid))?;
             }
-            // It is not what the row says: some other program wrote to the file.
+            // The file is not what the row says: some other program wrote to it.
             Ok(_) => tracing::debug!("the packed file has changed while it was sent"),
             Err(SendError::File { source, .. }) => {
                 tracing::warn!("a snapshot cannot be read back from the state folder: {source}");
@@ -55,7 +55,8 @@ impl Remote {
                 let took_nothing =
                     matches!(error.kind, ErrorKind::NodeStorage | ErrorKind::NoFileInUpload);
                 if !complete || took_nothing {
-                    // Nothing is stored (C.3, C.6): another one, under another name, is no repeat.
+                    // Nothing is stored (C.3, C.6), so another snapshot, under another name,
+                    // repeats nothing.
                     self.give_up_snapshot(RETRY_S)?;
                     return stop_or_wait(error);
                 }
@@ -65,7 +66,7 @@ impl Remote {
         self.finish_snapshot_into(Some(folder)).await
     }
 
-    /// Finds out what became of the one under way (I12), and moves it to its place.
+    /// Finds out whether the snapshot under way has arrived (I12), and moves it to its place.
     pub(super) async fn finish_snapshot(&self) -> Result<(), RemoteError> {
         self.finish_snapshot_into(None).await
     }
@@ -81,7 +82,7 @@ impl Remote {
         self.place_snapshot(&on, folder).await
     }
 
-    /// Row and way are on disk before the first byte is sent (I3).
+    /// Writes the row and the note of the way to disk, before the first byte is sent (I3).
     fn begin_snapshot(&self, made: Made, slot: &UploadSlot) -> Result<UnderWay, RemoteError> {
         Ok(self.state.write(|w| {
             let id = w.add_snapshot(
@@ -127,7 +128,8 @@ impl Remote {
         Ok(bodies)
     }
 
-    /// Asks the node, then lists the staging folder. `None`: it has not arrived, or not yet.
+    /// Asks the node, then lists the staging folder. `None`: the snapshot has not arrived, or not
+    /// yet.
     async fn await_snapshot(&self, on: &UnderWay) -> Result<Option<UnderWay>, RemoteError> {
         let found = match self.ask_node_for(on).await? {
             Some(found) if found.iter().any(|file| is_snapshot(on, file)) => found,
@@ -136,7 +138,8 @@ impl Remote {
         if let Some(file) = found.iter().find(|file| is_snapshot(on, file)) {
             return self.confirm_snapshot(on, file, &found).map(Some);
         }
-        // Under our name, and other bytes: nobody is to take it for what it is not.
+        // A file with our name and other bytes is removed, so that nothing takes it for the
+        // snapshot.
         let damaged: Vec<FileUrl> =
             found.iter().filter(|file| file.name == on.name()).map(|f| f.url.clone()).collect();
         if !damaged.is_empty() {
@@ -147,13 +150,13 @@ impl Remote {
             let scale = i64::from(self.client.pacer().time_scale().max(1));
             self.try_snapshot_later(LOOK_AGAIN_S / scale)?;
         } else {
-            // It had its time to show up (C.5). The next one has another name.
+            // It had enough time to show up (C.5). The next snapshot has another name.
             self.give_up_snapshot(0)?;
         }
         Ok(None)
     }
 
-    /// What the node knows; `None` if it knows nothing, or not yet, or not any more.
+    /// The files that the node knows; `None` if it knows none, or not yet, or not any more.
     async fn ask_node_for(&self, on: &UnderWay) -> Result<Option<Vec<Arrived>>, RemoteError> {
         let slot = UploadSlot { id: on.slot.clone(), node: on.node.clone() };
         let mut wait = Duration::from_secs(2);
@@ -174,7 +177,8 @@ impl Remote {
                 }
                 Ok(UploadResult::BeingScanned | UploadResult::Nothing) => {}
                 Err(error) if matches!(error.kind, ErrorKind::Anonymous { .. }) => {
-                    // Not in the account, and removed again: as if nothing had been sent.
+                    // It was stored in no account, and is removed again: as if nothing had been
+                    // sent.
                     self.give_up_snapshot(RETRY_S)?;
                     return Err(error.into());
                 }
@@ -185,8 +189,8 @@ impl Remote {
         Ok(None)
     }
 
-    /// The service has it, as it was sent (I1); the link is on record before anything is done
-    /// with it (I2).
+    /// Records that the service has the snapshot as it was sent (I1); the link is on record before
+    /// anything is done with it (I2).
     fn confirm_snapshot(
         &self,
         on: &UnderWay,
@@ -215,7 +219,8 @@ impl Remote {
         Ok(on)
     }
 
-    /// Nothing of it is at the service: its row goes, and so does its name.
+    /// Forgets the snapshot under way, of which nothing is at the service: its row goes, and its
+    /// name is not used again.
     pub(super) fn give_up_snapshot(&self, wait_s: i64) -> Result<(), RemoteError> {
         let Some(on) = self.snapshot_under_way()? else { return Ok(()) };
         Ok(self.state.write(|w| {
@@ -242,7 +247,8 @@ impl Remote {
     }
 }
 
-/// An error that concerns the account or the network ends the round; any other is tried again.
+/// Returns an error that concerns the account or the network, which ends the round; after any other
+/// the snapshot is tried again.
 fn stop_or_wait(error: fichier_api::Error) -> Result<(), RemoteError> {
     if stops_everything(&error) {
         return Err(error.into());
