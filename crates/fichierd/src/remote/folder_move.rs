@@ -1,4 +1,5 @@
-//! A folder that was renamed or moved on disk: one call for either, whatever is in it.
+//! Renames or moves a folder on the service as it was on disk: one call for either, however much is
+//! in it.
 
 use fichier_api::names::RemoteName;
 use fichier_state::{FolderKey, Intent, IntentId, RelPath, RemoteSpot, failpoint};
@@ -9,26 +10,27 @@ use crate::remote::error::{RemoteError, is_gone, is_local};
 /// A folder found under another path than recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FolderMove {
-    /// Its row.
+    /// The folder's row.
     pub key: FolderKey,
     /// The path on record.
     pub from: RelPath,
-    /// Where it is now.
+    /// The path where it is now.
     pub to: RelPath,
 }
 
 impl Remote {
-    /// Lets the service and the state follow a folder to its new path.
+    /// Lets the service and the state follow a folder to its new path. Returns whether the folder
+    /// was moved.
     ///
     /// # Errors
     ///
-    /// What stops the cycle. A refusal leaves the folder where it is; its files are then
-    /// mirrored one by one.
+    /// An error that stops the cycle. After a refusal the folder stays where it is, and its files
+    /// are mirrored one by one.
     pub async fn move_folder(&self, moved: &FolderMove) -> Result<bool, RemoteError> {
         let Some(folder) = self.state.read(|s| s.folder(moved.key))? else { return Ok(false) };
         let parent_path = moved.to.parent().unwrap_or_else(RelPath::root);
         let Some(spot) = folder.remote else {
-            // Nothing on the service: only the record follows.
+            // The folder is not on the service: only the record follows.
             let Some(parent) = self.state.read(|s| s.folder_at(self.mirror, &parent_path))? else {
                 return Ok(false);
             };
@@ -56,7 +58,7 @@ impl Remote {
         failpoint::reached("folder-move:planned");
         let intent = self.state.write(|w| w.begin(self.mirror, &intent))?;
         failpoint::reached("folder-move:begun");
-        // Two calls: the service ignores the destination when a name is given too (B.16).
+        // These are two calls: the service ignores the destination when a name is given too (B.16).
         let calls = async {
             if from != into {
                 self.client.move_folder(spot.id, into).await?;
@@ -72,7 +74,7 @@ impl Remote {
             Ok(()) => self.confirm_folder_move(intent, moved.key, &moved.to).map(|()| true),
             Err(error) if is_local(&error) => {
                 tracing::info!("the service did not move a folder: {error}");
-                // It may have moved without its new name: look before going on.
+                // The folder may have moved without its new name: look before going on.
                 self.finish_folder_move(intent, moved.key, &moved.to).await?;
                 Ok(false)
             }
@@ -100,7 +102,7 @@ impl Remote {
         Ok(())
     }
 
-    /// Finds out by a listing how far a folder move came, and takes it to its end.
+    /// Finds out by a listing how far a folder move came, and completes it.
     pub(crate) async fn finish_folder_move(
         &self,
         intent: IntentId,

@@ -1,7 +1,8 @@
-//! What is remembered of a mirror's snapshots besides their rows: one note in the state.
+//! The note, in the state, of what is remembered about a mirror's snapshots besides their rows.
 //!
-//! Also where the one under way stands: it is the intent (I3) of its upload and of the move that
-//! follows. It is written before the first byte is sent, and gone when the file is in its place.
+//! It also holds the progress of the snapshot under way, which is the intent (I3) of its upload and
+//! of the move that follows. It is written before the first byte is sent, and removed when the file
+//! is in its place.
 
 use fichier_api::names::RemoteName;
 use fichier_api::{FileUrl, FolderId, Whirlpool};
@@ -16,14 +17,14 @@ pub const STATE_FOLDER: &str = "state";
 /// The name of the tiny file beside them.
 pub const CANARY_NAME: &str = "canary.txt";
 
-/// The file, as a note tells it.
+/// The facts about the tiny file that is downloaded once a week.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Canary {
-    /// Its link.
+    /// The file's link.
     pub link: FileUrl,
-    /// Its length.
+    /// The file's length in bytes.
     pub size: u64,
-    /// Its hash.
+    /// The file's hash.
     pub whirlpool: Whirlpool,
 }
 
@@ -31,7 +32,7 @@ pub struct Canary {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Made {
     pub(crate) name: String,
-    /// The whole one that it is laid over.
+    /// The whole snapshot that this one is laid over; `None` for a whole one.
     pub(crate) base: Option<SnapshotId>,
     pub(crate) made_s: i64,
     pub(crate) moment: Moment,
@@ -40,12 +41,13 @@ pub(crate) struct Made {
     pub(crate) digest: u64,
 }
 
-/// The tiny file of a mirror, once the service has confirmed it ([`crate::upkeep::canary`]).
+/// The note of a mirror's tiny file, once the service has confirmed the file
+/// ([`crate::upkeep::canary`]).
 pub fn canary(mirror: MirrorId) -> Fact<Canary> {
     Fact::about(format!("canary of mirror {}", mirror.0))
 }
 
-/// Remembers `.fichierd` and, if it is there, `state` in it: whoever looked there has seen them.
+/// Remembers the folder `.fichierd`, and `state` in it if a listing has shown it.
 pub(crate) fn remember_folders(
     w: &mut Writing<'_>,
     mirror: MirrorId,
@@ -58,7 +60,7 @@ pub(crate) fn remember_folders(
     })
 }
 
-/// `.fichierd`, if somebody has looked there.
+/// The folder `.fichierd`, if a look at the target has found it.
 pub(crate) fn own_folder(
     records: &Records,
     mirror: MirrorId,
@@ -67,7 +69,7 @@ pub(crate) fn own_folder(
 }
 
 /// Whether a file in the staging folder is a snapshot of ours, or the tiny file beside it, whose
-/// arrival is not on record yet: nobody else's to judge.
+/// arrival is not on record yet: such a file is not a leftover.
 pub(crate) fn is_awaited(
     records: &Records,
     mirror: MirrorId,
@@ -86,19 +88,19 @@ pub(crate) struct Ledger {
     pub(crate) sent_bytes: u64,
     /// Bytes of snapshots sent so far.
     pub(crate) spent_bytes: u64,
-    /// How large the last one was.
+    /// Size of the last snapshot.
     pub(crate) last_bytes: u64,
-    /// What the last one told.
+    /// Digest of the last snapshot's contents.
     pub(crate) last_digest: Option<u64>,
-    /// Up to this moment nothing has changed that a snapshot would have to tell; and when that was
-    /// seen, Unix seconds.
+    /// The moment up to which nothing has changed that a snapshot would have to record; and when
+    /// that was seen, Unix seconds.
     pub(crate) looked_at: Option<(Moment, i64)>,
-    /// Nothing is tried before this; Unix seconds.
+    /// The time before which no snapshot is tried; Unix seconds.
     pub(crate) not_before_s: Option<i64>,
-    /// `.fichierd`, and `state` in it, at the service.
+    /// The folders `.fichierd`, and `state` in it, at the service.
     pub(crate) own_folder: Option<FolderId>,
     pub(crate) state_folder: Option<FolderId>,
-    /// Written at a stop, and not sent yet.
+    /// The snapshot that was written at a stop, and not sent yet.
     pub(crate) written: Option<Made>,
     pub(crate) under_way: Option<UnderWay>,
 }
@@ -108,13 +110,13 @@ pub(crate) struct Ledger {
 pub(crate) struct UnderWay {
     pub(crate) id: SnapshotId,
     pub(crate) made: Made,
-    /// The canary goes with it.
+    /// Whether the canary is sent with it.
     pub(crate) with_canary: bool,
     pub(crate) slot: String,
     pub(crate) node: String,
     pub(crate) xid: Option<String>,
     pub(crate) since_s: i64,
-    /// Confirmed by the service, and still in staging.
+    /// Whether the service has confirmed the snapshot, which is still in the staging folder.
     pub(crate) has_arrived: bool,
 }
 
@@ -126,7 +128,7 @@ impl UnderWay {
 
 impl Ledger {
     pub(crate) fn read(records: &Records, mirror: MirrorId) -> Result<Ledger> {
-        // One that cannot be read is begun anew: nothing in it is needed to be safe.
+        // A note that cannot be read is begun anew: nothing in it is needed to be safe.
         Ok(fact(mirror).read(records)?.unwrap_or_default())
     }
 

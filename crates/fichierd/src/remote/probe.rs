@@ -1,12 +1,12 @@
-//! `check --probe`: the service is asked what its documentation does not say.
+//! `check --probe`: asks the service what its documentation does not say.
 //!
-//! In a folder of its own, at the top of the account, whose random name is on disk before it is
-//! made. Whatever is in a folder of that name is ours; it is removed at the end, and by the next
-//! run if this one dies. So is a file of that name in the account's root, where an upload to no
-//! folder may end. Nothing else is touched.
+//! The probe works in a folder of its own, at the top of the account, whose random name is on disk
+//! before the folder is made. Everything in a folder of that name is ours; it is removed at the
+//! end, and by the next run if this one dies. So is a file of that name in the account's root,
+//! which is where an upload to a missing folder may end. Nothing else is touched.
 //!
 //! Costs about [`CALLS`] calls, slowly: listings of one folder are 30 s apart. An answer that is
-//! not clear is none.
+//! not clear is not recorded.
 
 mod ask;
 mod clean;
@@ -22,49 +22,50 @@ use serde::Serialize;
 use self::clean::Journal;
 use crate::remote::habits::Habits;
 
-/// About so many calls are made.
+/// Calls that a probe makes, roughly.
 pub const CALLS: u64 = 70;
 
-/// It takes about as long, if nothing lags behind.
+/// How long a probe takes, roughly, if no listing lags behind.
 pub const TAKES: Duration = Duration::from_secs(5 * 60);
 
-/// Why there are no answers, or not all.
+/// Why there are no answers, or not all of them.
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeError {
-    /// The service.
+    /// A call failed.
     #[error(transparent)]
     Api(#[from] Error),
-    /// The file that says which folder is ours.
+    /// The note of the probe's own folder cannot be written.
     #[error("cannot write to the state folder")]
     Journal(#[source] std::io::Error),
-    /// The test files.
+    /// The test files cannot be made.
     #[error("the test files cannot be made")]
     Files(#[source] std::io::Error),
 }
 
-/// What came of it.
+/// The result of a probe.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// The answers that the program makes use of.
+    /// The answers that the program uses.
     pub habits: Habits,
-    /// The others, for whoever maintains it.
+    /// The other answers, for the maintainers of the program.
     pub said: Vec<Said>,
-    /// Why there are not more of them.
+    /// The error that ended the probe early.
     pub stopped: Option<ProbeError>,
-    /// What could not be removed: the folder's name.
+    /// The name of the probe's folder, if it could not be removed.
     pub left: Option<String>,
 }
 
 /// An answer on which nothing depends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Said {
-    /// What was tried.
+    /// The thing that was tried.
     pub question: String,
-    /// What came of it, in words.
+    /// The service's answer, in words.
     pub answer: String,
 }
 
-/// Asks, and removes what that took. `now_s` dates the answers; `say` tells how far it is.
+/// Asks the service, and removes the files and folders that this took. `now_s` dates the answers;
+/// `say` tells the progress.
 ///
 /// # Errors
 ///
@@ -118,7 +119,7 @@ impl Probe<'_> {
         tokio::time::sleep(time / self.client.pacer().time_scale().max(1)).await;
     }
 
-    /// The service's time since then, in seconds.
+    /// The time since `begun` in the service's time, in seconds.
     fn since_s(&self, begun: Instant) -> u64 {
         (begun.elapsed() * self.client.pacer().time_scale().max(1)).as_secs()
     }

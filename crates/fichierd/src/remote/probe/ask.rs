@@ -1,4 +1,5 @@
-//! The questions, one after the other; each uses what is there from those before.
+//! The questions of the probe, one after the other; each uses the files and folders of those
+//! before.
 //!
 //! Files are told apart by their sizes, which are all different: links may change.
 
@@ -20,19 +21,20 @@ use crate::remote::habits::{
     By, Download, FolderTaken, FullFolder, Habits, Learnt, LinkAfterMove, NameTaken, RemoveUnknown,
 };
 
-/// Files beside those that are moved together: one is moved alone, one onto a name in use.
+/// Files besides those that are moved together: one is moved alone, one onto a name in use.
 const ALONE: usize = 2;
-/// The size of the first; each later one is a byte longer.
+/// The size of the first file in bytes; each later one is a byte longer.
 const SMALLEST: u64 = 64;
 
-/// Between two looks at something that may come yet.
+/// The pause between two looks at something that may come yet.
 pub(super) const POLL: Duration = Duration::from_secs(15);
 pub(super) const POLLS: u32 = 20;
-/// Listings that are waited for, each 30 s after the one before.
+/// Listings, each 30 s after the one before, after which the probe no longer waits for a change to
+/// show.
 const LISTINGS: u32 = 6;
 
 impl Probe<'_> {
-    /// Asks everything. What was answered before an error is in what was found.
+    /// Asks all questions. The answers before an error are kept in what was found.
     pub(super) async fn ask(
         &self,
         scratch: FolderId,
@@ -84,7 +86,7 @@ impl Probe<'_> {
         };
         habits.folder_taken = self.learnt(taken);
         if taken == FolderTaken::Twins {
-            // Then a folder is made in any case.
+            // A second folder is made in any case, so the case of the name tells nothing.
             return Ok(());
         }
         let is_one = match self.make(scratch, "PROBE-FROM").await {
@@ -98,7 +100,7 @@ impl Probe<'_> {
         Ok(())
     }
 
-    /// Sends files of these names and sizes, and asks so often what came of them.
+    /// Sends files of these names and sizes, and asks `polls` times for the result.
     pub(super) async fn send(
         &self,
         folder: FolderId,
@@ -138,7 +140,8 @@ impl Probe<'_> {
         }
     }
 
-    /// The files of a folder once it shows so many of ours, and how long that took since then.
+    /// The files of a folder once it shows `count` of ours, and how many seconds that took since
+    /// `since`.
     async fn listed(
         &self,
         folder: FolderId,
@@ -149,14 +152,14 @@ impl Probe<'_> {
             let listing = self.client.list_folder(folder).await?;
             let files = ours(&listing);
             if files.len() >= count {
-                // The first look tells that there is nothing to wait for.
+                // With the first look there was nothing to wait for.
                 return Ok(Some((files, if n == 0 { 0 } else { self.since_s(since) })));
             }
         }
         Ok(None)
     }
 
-    /// Does the link of a new file work, and what is it after a move?
+    /// Asks whether the link of a new file works, and whether a move changes it.
     async fn ask_one_move(
         &self,
         files: &[RemoteFile],
@@ -185,7 +188,7 @@ impl Probe<'_> {
         Ok(())
     }
 
-    /// How many links are carried out at once, and when does a listing show it?
+    /// Asks how many links one call carries out, and when a listing shows the result.
     async fn ask_batch(
         &self,
         files: &[RemoteFile],
@@ -196,7 +199,7 @@ impl Probe<'_> {
         let batch = files.iter().filter(|file| file.size_bytes >= SMALLEST + ALONE as u64);
         let batch: Vec<(FileUrl, u64)> =
             batch.map(|file| (file.url.clone(), file.size_bytes)).collect();
-        // The most that is known to be taken, and the least that is known to be refused.
+        // The most links that are known to be taken, and the fewest that are known to be refused.
         let (mut taken, mut refused) = (0, batch.len() + 1);
         let (mut at_once, mut there) = (batch.len(), into);
         while at_once > taken {
@@ -219,7 +222,7 @@ impl Probe<'_> {
                     if taken < at_once {
                         break;
                     }
-                    // Those that were taken go back with the next.
+                    // The next call moves those that were taken back.
                     there = if there == into { from } else { into };
                 }
                 Err(error) if is_refused(&error) => refused = at_once,
@@ -231,7 +234,7 @@ impl Probe<'_> {
         Ok(())
     }
 
-    /// How long it takes until a folder shows files of these sizes.
+    /// How many seconds it takes until a folder shows files of these sizes.
     async fn shown(
         &self,
         folder: FolderId,
@@ -248,7 +251,8 @@ impl Probe<'_> {
         Ok(None)
     }
 
-    /// How many of a batch have come, of which no reply tells: they have left the other folder.
+    /// How many files of a batch have arrived, where no reply tells: they have left the other
+    /// folder.
     async fn arrived(
         &self,
         from: FolderId,
@@ -265,7 +269,7 @@ impl Probe<'_> {
             before = count;
         }
         let left = ours(&self.client.list_folder(from).await?).len();
-        // Both must say the same; else nothing is known.
+        // Both listings must agree; else nothing is known.
         Ok(if count + left >= at_once { count } else { 0 })
     }
 
@@ -319,7 +323,7 @@ impl Probe<'_> {
         let download = match came {
             Ok(_) => Download::Served,
             Err(error) if matches!(error.kind, ErrorKind::AddressRefused) => Download::NeedsCredits,
-            // Somebody downloads elsewhere, or it broke: nothing is learnt.
+            // Another download runs elsewhere, or this one broke off: nothing is learnt.
             Err(_) => return Ok(()),
         };
         habits.download = self.learnt(download);
@@ -335,7 +339,7 @@ impl Probe<'_> {
         };
         habits.full_folder = self.learnt(full);
         if full == FullFolder::Removed {
-            // There is no link left that was good once.
+            // No link is left that was good once.
             return Ok(());
         }
         let there = ours(&self.client.list_folder(into).await?);
@@ -343,7 +347,7 @@ impl Probe<'_> {
         if self.client.remove_files(&link).await?.done.is_empty() {
             return Ok(());
         }
-        // A single link that the service calls unknown is done, for the client.
+        // The client reports a single link that the service calls unknown as done.
         let again = self.client.remove_files(&link).await?;
         let unknown = match again.done.is_empty() {
             true => RemoveUnknown::LeftOut,

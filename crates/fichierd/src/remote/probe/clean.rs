@@ -1,4 +1,4 @@
-//! Removes the folder of a probe with what the probe has put into it.
+//! Removes the folder of a probe and the files and folders that the probe has put into it.
 
 use std::fs;
 use std::io;
@@ -10,14 +10,15 @@ use fichier_api::{Error, ErrorKind, FileUrl, FolderId, FolderListing, MAX_LINKS_
 
 use super::Probe;
 
-/// What begins the name of each file and folder of ours, in any case.
+/// The beginning of the name of each file and folder of ours, whatever its case.
 pub(super) const PREFIX: &str = "probe-";
 
-/// A folder may be refused for some seconds after its files were removed.
+/// How often the removal of a folder is tried: the service may refuse it for some seconds after its
+/// files were removed.
 const TRIES: u32 = 6;
 const PAUSE: Duration = Duration::from_secs(30);
 
-/// The file in the state folder that says which folder is ours.
+/// The file in the state folder that names the probe's own folder.
 pub(super) struct Journal(PathBuf);
 
 impl Journal {
@@ -25,14 +26,14 @@ impl Journal {
         Journal(state_dir.join("probe"))
     }
 
-    /// The folder that an earlier run has made, or was about to.
+    /// The name of the folder that an earlier run has made, or was about to make.
     pub(super) fn read(&self) -> Option<String> {
         let text = fs::read_to_string(&self.0).ok()?;
         let name = text.trim();
         name.starts_with("fichierd-probe-").then(|| name.to_owned())
     }
 
-    /// A name that nobody else has, on disk.
+    /// Writes a new random name to disk, and returns it.
     pub(super) fn begin(&self) -> io::Result<String> {
         let mut random = [0; 8];
         getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
@@ -49,7 +50,8 @@ impl Journal {
 }
 
 impl Probe<'_> {
-    /// The folder of an earlier run, and what strayed from it. Whether nothing of it is left.
+    /// Removes the folder of an earlier run, and its file in the account's root. Returns whether
+    /// nothing of it is left.
     pub(super) async fn clean_by_name(&self, name: &str) -> Result<bool, Error> {
         let root = self.client.list_folder(FolderId::ROOT).await?;
         self.remove_named(&root, &root_file(name)).await?;
@@ -62,7 +64,8 @@ impl Probe<'_> {
         Ok(root.complete)
     }
 
-    /// A folder of ours with all that is ours in it. Whether nothing is left.
+    /// Removes a folder of ours with everything that is ours in it. Returns whether nothing is
+    /// left.
     pub(super) async fn clean(&self, folder: FolderId) -> Result<bool, Error> {
         for _ in 0..TRIES {
             let listing = match self.client.list_folder(folder).await {
@@ -90,7 +93,7 @@ impl Probe<'_> {
         Ok(false)
     }
 
-    /// Files of this name in the account's root.
+    /// Removes the files of this name in the account's root.
     pub(super) async fn remove_named(
         &self,
         root: &FolderListing,
@@ -100,7 +103,7 @@ impl Probe<'_> {
         self.remove_files(named.map(|file| file.url.clone()).collect()).await
     }
 
-    /// However many the service takes at once.
+    /// Removes files, in batches as large as the service takes.
     async fn remove_files(&self, mut open: Vec<FileUrl>) -> Result<(), Error> {
         let mut at_once = MAX_LINKS_PER_CALL;
         while !open.is_empty() {
@@ -122,14 +125,14 @@ impl Probe<'_> {
     }
 }
 
-/// Whether it is a name that we gave, whatever the service has put before it.
+/// Whether we gave this name, even if the service has put something before it.
 fn ours(name: &RemoteName) -> bool {
     let name = name.as_str().trim_start_matches(|c: char| !c.is_alphanumeric());
     name.to_lowercase().starts_with(PREFIX)
 }
 
-/// What a file is called that may get into the account's root, where the folder of the probe has
-/// this name: it is as much its own.
+/// The name of a file that may get into the account's root, made from the name of the probe's
+/// folder: it is as much the probe's own.
 pub(super) fn root_file(name: &str) -> RemoteName {
     RemoteName::encode(format!("{name}.txt").as_bytes())
 }
@@ -138,7 +141,7 @@ pub(super) fn is_gone(error: &Error) -> bool {
     matches!(error.kind, ErrorKind::NotFound)
 }
 
-/// The service has understood, and will not.
+/// Whether the service understood the request and declined it.
 pub(super) fn is_refused(error: &Error) -> bool {
     matches!(
         error.kind,

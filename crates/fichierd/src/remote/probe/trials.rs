@@ -1,7 +1,7 @@
-//! Trials: what a careful client never does, and what the service makes of it.
+//! Trials: requests that a careful client never makes, and the service's answers to them.
 //!
-//! For the report alone. The program sends no empty files and no names that may be changed, looks
-//! at the folder it sends to, and compares the name of each file, so that no answer to these
+//! The answers are for the report alone. The program sends no empty files and no names that may be
+//! changed, looks at the folder it sends to, and compares the name of each file, so that no answer
 //! changes what it does. A refusal is an answer here.
 //!
 //! Files are told apart by their sizes, folders by their numbers.
@@ -16,14 +16,15 @@ use super::clean::root_file;
 use super::{Probe, ProbeError, Said};
 use crate::remote::error::is_gone;
 
-/// What is sent in vain has no result, however often it is asked for.
+/// How often the result of an upload is asked for that is expected to store nothing, and then has
+/// no result.
 const FEW_POLLS: u32 = 2;
-/// How often a link is asked for that is not known yet: refusals in a row lead to a ban
-/// (docs/api-notes.md, A.5).
+/// How often a link is asked for that is not known yet; then the trial gives up, since refusals in
+/// a row lead to a ban (docs/api-notes.md, A.5).
 const LOOKS: u32 = 12;
-/// Longer names are not repeated in a report.
+/// Bytes of a stored name that a report shows, at most; of a longer one it tells the length.
 const MOST_SHOWN_BYTES: usize = 60;
-/// A name that a file is given by a move to where it is.
+/// The name that a file is given by a move to the folder where it already is.
 const RENAMED: &str = "probe-renamed";
 /// The size of a file that is sent alone.
 const SIZE: u64 = 64;
@@ -55,7 +56,8 @@ impl Probe<'_> {
         Ok(())
     }
 
-    /// One upload; the `n`th file has `n` bytes, counted from 1. Returns what was stored.
+    /// Sends one upload whose `n`th file has `n` bytes, counted from 1. Returns the files that were
+    /// stored.
     async fn try_file_names(
         &self,
         folder: FolderId,
@@ -79,7 +81,8 @@ impl Probe<'_> {
         Ok(stored)
     }
 
-    /// What is said to that; whether it is true is for a listing to tell (docs/api-notes.md, B.9).
+    /// Moves a file into its own folder with a new name. Returns what the service said; whether
+    /// that is true is for a listing to tell (docs/api-notes.md, B.9).
     async fn try_to_rename_by_moving(
         &self,
         folder: FolderId,
@@ -94,7 +97,8 @@ impl Probe<'_> {
         }
     }
 
-    /// Returns the folders that were made: what is odd about the name, and the name.
+    /// Makes folders with odd names. Returns those that were made: the question, the name, and the
+    /// folder.
     async fn try_folder_names(
         &self,
         folder: FolderId,
@@ -111,8 +115,8 @@ impl Probe<'_> {
         Ok(made)
     }
 
-    /// What becomes of what is meant for a folder that is `gone`, or sent with a key of nobody. It
-    /// bears the name of the probe's own folder. Whether nothing of it is left.
+    /// Sends a file to a folder that is `gone`, and one with a key that belongs to no account. Both
+    /// bear the name of the probe's own folder. Returns whether nothing of them is left.
     pub(super) async fn try_strays(
         &self,
         gone: FolderId,
@@ -136,7 +140,8 @@ impl Probe<'_> {
         Ok(is_first_gone && is_second_gone)
     }
 
-    /// Also whether nothing is left in the account. The client removes what became nobody's.
+    /// Sends a file with a key that belongs to no account. Returns the answer, and whether nothing
+    /// is left in the account. The client removes a file that was stored anonymously.
     async fn try_key(
         &self,
         nobody: &Client,
@@ -155,7 +160,7 @@ impl Probe<'_> {
                 Err(Error { kind: ErrorKind::Anonymous { left: 0 }, .. }) => {
                     return Ok(("stored as nobody's".to_owned(), true));
                 }
-                // Its link may not be known yet: to ask again is to try to remove it again.
+                // The link may not be known yet: asking again also tries to remove the file again.
                 Err(Error { kind: ErrorKind::Anonymous { .. }, .. }) => self.wait(POLL).await,
                 Ok(UploadResult::Ready(stored)) => {
                     return self.follow_stray(Ok(stored), name).await;
@@ -169,7 +174,7 @@ impl Probe<'_> {
         Ok(("stored as nobody's, and not removed".to_owned(), true))
     }
 
-    /// The same client with a key that nobody has.
+    /// The same client with a random key, which belongs to no account.
     fn nobody(&self) -> Option<Client> {
         let mut random = [0; 16];
         getrandom::fill(&mut random).ok()?;
@@ -177,7 +182,7 @@ impl Probe<'_> {
         self.client.with_key(&key).ok()
     }
 
-    /// Where an upload went that was meant for nowhere; and whether nothing is left of it.
+    /// Where an upload was stored whose folder or key was wrong; and whether nothing is left of it.
     async fn follow_stray(
         &self,
         sent: Result<Vec<UploadedFile>, ProbeError>,
