@@ -1,4 +1,4 @@
-//! Why work on the target cannot go on, and what that says about the rest of the work.
+//! Why work on the target cannot go on, and what that means for the other work.
 
 use fichier_api::{ErrorKind, Remedy};
 use serde::{Deserialize, Serialize};
@@ -8,10 +8,10 @@ use crate::disk::root::RootTrouble;
 /// Why a step, and with it the cycle or the chore, could not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum RemoteError {
-    /// The service: see the error's remedy.
+    /// A call failed: see the error's remedy.
     #[error(transparent)]
     Api(#[from] fichier_api::Error),
-    /// The state file. Nothing may be changed on the service without it (P03).
+    /// The state file failed. Nothing may be changed on the service without it (P03).
     #[error("cannot use the state file")]
     State(#[from] fichier_state::Error),
     /// The watched folder is not what it was; nothing may be removed.
@@ -22,7 +22,7 @@ pub enum RemoteError {
     Target(#[from] TargetRefused),
 }
 
-/// Why a target cannot be used before a person has decided. A message is the cause alone.
+/// Why a target cannot be used before a person has decided. The message tells the cause alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 pub enum TargetRefused {

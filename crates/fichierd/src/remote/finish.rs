@@ -1,10 +1,10 @@
-//! Finishes what an earlier run, or an earlier cycle, began: every intent on disk is looked into
-//! before anything new is planned.
+//! Finishes the work that an earlier run, or an earlier cycle, began: every intent on disk is
+//! looked into before anything new is planned.
 //!
 //! Each kind of call has its own proof. Moves, renames and removals by link are simply repeated:
-//! the service answers them the same way twice (B.0). A folder, a copy and a folder move are
-//! looked for in a listing first, because a repetition would make a second one. An upload is
-//! asked for at its node, then in the staging folder (I12, `execute::arrive`).
+//! the service answers them the same way twice (B.0). A folder, a copy and a folder move are looked
+//! for in a listing first, because a repetition would make a second one. An upload is asked for at
+//! its node, then looked for in the staging folder (I12, `execute::arrive`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,16 +23,16 @@ use crate::remote::execute::{Leaving, Removal, other_name};
 impl Executor {
     /// Resolves every intent and every pending upload of this mirror.
     ///
-    /// Costs no call when nothing is open.
+    /// Costs no call when no intent and no upload is open.
     ///
     /// # Errors
     ///
-    /// What stops the cycle; the rest stays open.
+    /// An error that stops the cycle; the rest stays open.
     pub async fn finish_begun(&self) -> Result<(), RemoteError> {
         let intents = self.remote.state.read(|s| s.intents(self.remote.mirror))?;
         say_begun(intents.len());
-        // Together, because they are many: one for each file. What is to be renamed may wait for
-        // the name of one of them.
+        // These are finished together, because there are many: one for each file. A file that is to
+        // be renamed may wait for the name of one of them.
         let mut retiring = Vec::new();
         for (id, intent, _) in intents {
             if let Intent::Retire { version } = intent {
@@ -75,7 +75,8 @@ impl Remote {
                 self.finish_clearing(id, urls).await
             }
             Intent::Remove { urls, .. } => {
-                // What is still there is on record: then it is said so here.
+                // A file that is still there stays on record, so the log has to say only how many
+                // there are.
                 let Removal { still_there, .. } = self.remove_all(&urls).await?;
                 say_left(still_there.len(), "old copies");
                 let gone: Vec<FileUrl> =
@@ -88,9 +89,10 @@ impl Remote {
         }
     }
 
-    /// What uploads left in the staging folder is known by this intent alone, so the intent stays
-    /// for what the service leaves. What is on record is none of it: a snapshot, which is removed
-    /// by its row, or a leftover that was found to be a file after all.
+    /// Removes leftovers of uploads from the staging folder. They are known by this intent alone,
+    /// so the intent stays for those that the service does not remove. Files on record are left
+    /// alone: a snapshot, which is removed by its row, or a leftover that was found to be a file
+    /// after all.
     async fn finish_clearing(&self, id: IntentId, urls: Vec<FileUrl>) -> Result<(), RemoteError> {
         let known = self.state.read(|s| s.known_urls(urls.iter()))?;
         let urls: Vec<FileUrl> = urls.into_iter().filter(|url| !known.contains(url)).collect();
@@ -105,8 +107,8 @@ impl Remote {
         })?)
     }
 
-    /// A folder that may have been made: it is looked for, since making it again could make a
-    /// second one (G.1 row 9). Whether it is ours cannot be told.
+    /// Looks for a folder that may have been made, since making it again could make a second one
+    /// (G.1 row 9). Whether it is ours cannot be told.
     async fn finish_folder(
         &self,
         id: IntentId,
@@ -131,8 +133,9 @@ impl Remote {
         Ok(())
     }
 
-    /// A file that stepped aside in a swap, or waits under a temporary name, gets the name that
-    /// its record has. Not while it waits as a problem: refusals in a row lead to a ban (A.5).
+    /// Gives a file that stepped aside in a swap, or waits under a temporary name, the name that
+    /// its record has. This is put off while the file waits as a problem: refusals in a row lead to
+    /// a ban (A.5).
     async fn give_names_back(
         &self,
         id: IntentId,
@@ -152,8 +155,8 @@ impl Remote {
         self.rename_as_recorded(&names, &[id]).await
     }
 
-    /// Moves and renames once more, all of them; then the records follow. What would stand beside
-    /// another file of ours goes back to where its record is.
+    /// Moves and renames all of them once more; then the records follow. A file that would stand
+    /// beside another file of ours goes back to where its record is.
     async fn finish_moves(&self, id: IntentId, moves: Vec<Moved>) -> Result<(), RemoteError> {
         let mut by_folders: BTreeMap<(FolderId, FolderId), Vec<(Moved, Parcel)>> = BTreeMap::new();
         for moved in moves {
@@ -190,7 +193,8 @@ impl Remote {
         Ok(Moved { into: spot.id, name: entry.remote_name(), ..moved })
     }
 
-    /// Those that go back may be in their new folder by now, under new links. Costs a listing.
+    /// Finds the present links of files that go back, since they may be in their new folder by now.
+    /// Costs a listing.
     async fn find_those_that_went(
         &self,
         moves: &mut [(Moved, Parcel)],
@@ -216,7 +220,8 @@ impl Remote {
         folder: FolderId,
         moves: &[(Moved, Parcel)],
     ) -> Result<(), RemoteError> {
-        // First, as at the first try: under its old name a file might replace one that is there.
+        // The early names are given first, as at the first try: under its old name a file might
+        // replace one that is there.
         let early: Vec<(FileUrl, RemoteName)> = moves
             .iter()
             .filter_map(|(moved, parcel)| Some((parcel.url.clone(), moved.early_name.clone()?)))
@@ -227,7 +232,7 @@ impl Remote {
             .map(|(_, parcel)| parcel.clone())
             .partition(|parcel| unnamed.contains(&parcel.url));
         let brought = match self.bring_or_find(&ready, &staying, folder).await {
-            // The folder is gone: what was to be in it is found missing by the next look.
+            // The folder is gone: the next look finds that its files are missing.
             Err(RemoteError::Api(error)) if matches!(error.kind, ErrorKind::NotFound) => {
                 return Ok(());
             }
@@ -246,7 +251,8 @@ impl Remote {
         Ok(())
     }
 
-    /// Moves those that are `ready`. The others are there already, under new links, or stay.
+    /// Moves those that are `ready`. The others are there already, under new links, or stay where
+    /// they are.
     async fn bring_or_find(
         &self,
         ready: &[Parcel],
@@ -260,8 +266,8 @@ impl Remote {
         Ok(brought)
     }
 
-    /// The record follows a file, if its new place is free on record. If not, the next plan does
-    /// the same move, and what is in the way is retired by it.
+    /// Lets the record follow a file, if its new place is free on record. If not, the next plan
+    /// makes the same move, and retires the file that is in the way.
     fn follow(&self, moved: &Moved, url: &FileUrl, is_named: bool) -> Result<(), RemoteError> {
         let Some(entry) = self.state.read(|s| s.entry_of_url(&moved.url))? else { return Ok(()) };
         let Content::File(copy) = &entry.content else { return Ok(()) };
@@ -288,8 +294,8 @@ impl Remote {
         })?)
     }
 
-    /// A copy is not repeated blindly: it is looked for under its name and hash. If it is there,
-    /// its record says that the file has to be read again, and what stood there before goes.
+    /// Looks for a copy under its name and hash instead of repeating it. If it is there, its record
+    /// says that the file has to be read again, and the file that stood there before is retired.
     async fn finish_copy(
         &self,
         id: IntentId,
@@ -339,7 +345,7 @@ impl Remote {
         self.retire_all(before.into_iter().collect()).await
     }
 
-    /// Not what waits as a problem, as for names.
+    /// Retires these files, except those that wait as a problem, as for names.
     async fn finish_retiring(&self, mut leaving: Vec<Leaving>) -> Result<(), RemoteError> {
         if leaving.is_empty() {
             return Ok(());
@@ -379,7 +385,7 @@ impl Remote {
         Ok(self.state.write(|w| w.resolve(id))?)
     }
 
-    /// The paths that are not to be tried again yet.
+    /// The paths of problems that are not due for another try yet.
     fn waiting_problems(&self) -> Result<BTreeSet<RelPath>, RemoteError> {
         let now_s = self.state.now_s();
         let problems = self.state.read(|s| s.problems(Some(self.mirror)))?;

@@ -1,6 +1,6 @@
-//! Folders of the mirror on the service: made when something first goes into them, adopted when
-//! they are there. How a folder is found or made by its name is in `by_name`, for all of `remote`
-//! and `upkeep`.
+//! Folders of the mirror on the service: they are made when something first goes into them, and
+//! adopted when they are there already. `by_name` finds or makes a folder by its name, for all of
+//! `remote` and `upkeep`.
 
 mod by_name;
 
@@ -27,7 +27,7 @@ impl Remote {
         }
     }
 
-    /// The row and the remote id of a folder, which is made if need be, parents first.
+    /// The row and the remote id of a folder, which is made if it is missing, parents first.
     pub(super) async fn ensure_folder(
         &self,
         path: &RelPath,
@@ -48,7 +48,8 @@ impl Remote {
                 failpoint::reached("folder:made");
                 (RemoteSpot { id: made.id, made_by_us: true, listed: true }, made.name)
             }
-            // It may be older than us, or somebody else's: what is in it is looked at first.
+            // The folder may be older than the mirror, or somebody else's: its contents are looked
+            // at first.
             SubFolder::There(id) => (RemoteSpot { id, made_by_us: false, listed: false }, name),
             SubFolder::Absent(error) if is_gone(&error) && !parent_path.is_root() => {
                 if !self.is_folder_gone(parent).await? {
@@ -76,9 +77,10 @@ impl Remote {
         Ok((folder.key, spot.id))
     }
 
-    /// What is in a folder. One that seems to be empty is looked at twice: a listing may wrongly show
-    /// nothing (X08), and what it does not show is sent or made again. One listing, or two, which
-    /// are half a minute apart: not for folders that are often empty.
+    /// The contents of a folder. A folder that seems to be empty is listed twice: a listing may
+    /// wrongly show nothing (X08), and files and folders that it does not show are sent or made
+    /// again. Costs one listing, or two that are half a minute apart: not for folders that are
+    /// often empty.
     pub(crate) async fn look_into(
         &self,
         folder: FolderId,
@@ -90,7 +92,7 @@ impl Remote {
         Ok(listing)
     }
 
-    /// Whether the service no longer knows a folder. One listing.
+    /// Whether the service no longer knows a folder. Costs one listing.
     pub(super) async fn is_folder_gone(&self, id: FolderId) -> Result<bool, RemoteError> {
         match self.client.list_folder(id).await {
             Ok(_) => Ok(false),
@@ -99,7 +101,8 @@ impl Remote {
         }
     }
 
-    /// A folder is gone from the service (X04): it is made again, and what was in it is sent again.
+    /// Forgets a folder that is gone from the service (X04): it is made again, and its files are
+    /// sent again.
     pub(super) fn forget_gone(&self, row: FolderKey, folder: &RelPath) -> Result<(), RemoteError> {
         tracing::warn!(path = %folder,
             "folder `{folder}` was removed on 1fichier by somebody else; sending it again");
@@ -119,7 +122,7 @@ impl Remote {
                 self.mirror,
                 parent,
                 path.name(),
-                // Not on disk any more: nothing to say about it.
+                // The folder is no longer on disk, so there are no facts about it.
                 &FolderFacts { device: 0, inode: 0, ctime_ns: 0, metadata: Metadata::default() },
             )
         })?;
@@ -127,7 +130,7 @@ impl Remote {
         folder.ok_or(RemoteError::State(fichier_state::Error::Missing("folder")))
     }
 
-    /// The row and remote id of a folder that is there already.
+    /// The row and remote id of a folder that is on the service already.
     pub(super) fn folder_spot(
         &self,
         path: &RelPath,
@@ -136,8 +139,8 @@ impl Remote {
         Ok(folder.and_then(|folder| folder.remote.map(|spot| (folder.key, spot.id))))
     }
 
-    /// Finds a folder that is there already and not on record, where `mkdir` would not say so:
-    /// what is in it has to be known before something goes there.
+    /// Finds a folder that is there already and not on record, where `mkdir` would not say so: its
+    /// contents have to be known before something goes there.
     pub(crate) async fn find_hidden(&self, path: &RelPath) -> Result<(), RemoteError> {
         let Some(above) = path.parent() else { return Ok(()) };
         let row = self.state.read(|s| s.folder_at(self.mirror, path))?;
@@ -152,12 +155,12 @@ impl Remote {
 
     /// Reads the contents of a folder that was there before us, so that identical files can be
     /// adopted and sub-folders used. Costs one listing. Nothing is ever removed because of it
-    /// (I11). Returns whether the listing was believed: one that shows nothing is so only if
+    /// (I11). Returns whether the listing was believed: one that shows nothing is believed only if
     /// `even_empty` (X08).
     ///
     /// # Errors
     ///
-    /// What the listing meets.
+    /// The error of the listing.
     pub async fn explore(
         &self,
         folder: &Folder,
@@ -168,7 +171,7 @@ impl Remote {
         let listing = match self.client.list_folder(spot.id).await {
             Ok(listing) => listing,
             Err(error) if matches!(error.kind, ErrorKind::NotFound) => {
-                // Gone since: it is made again when something goes there.
+                // The folder is gone by now: it is made again when something goes there.
                 self.state.write(|w| w.forget_remote_below(folder.key))?;
                 return Ok(true);
             }
@@ -180,7 +183,7 @@ impl Remote {
         self.learn(folder, path, spot, &listing).map(|()| true)
     }
 
-    /// Writes down what a listing showed of a folder, besides the records of our own files.
+    /// Records what a listing showed of a folder, besides the records of our own files.
     pub(crate) fn learn(
         &self,
         folder: &Folder,
@@ -188,7 +191,7 @@ impl Remote {
         spot: RemoteSpot,
         listing: &FolderListing,
     ) -> Result<(), RemoteError> {
-        // Also what is on record elsewhere: somebody may have moved it here.
+        // A link that is on record elsewhere is ours too: somebody may have moved the file here.
         let ours = self.state.read(|s| s.known_urls(listing.files.iter().map(|file| &file.url)))?;
         let foreign: Vec<ForeignFile> = listing
             .files

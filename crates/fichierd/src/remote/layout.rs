@@ -1,11 +1,11 @@
-//! Where things are in the target, and what they are called.
+//! The places in a target, and the names of its own folders.
 
 use fichier_api::FolderId;
 
-/// The folder, at the top of a target, that holds what is not the mirror itself.
+/// The folder, at the top of a target, that holds everything besides the mirrored files.
 pub const OWN_FOLDER: &str = ".fichierd";
 
-/// Where a mirror lives on the service; known once `target` has prepared it.
+/// The folders of a mirror on the service; known once `target` has prepared it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Places {
     /// The target folder itself.
@@ -16,7 +16,7 @@ pub struct Places {
     pub versions: FolderId,
 }
 
-/// `2026-11-23`, for a folder name.
+/// The day in UTC, as a folder name such as `2026-11-23`.
 pub(crate) fn utc_day(now_s: i64) -> String {
     jiff::Timestamp::from_second(now_s).map_or_else(
         |_| "unknown-day".to_owned(),

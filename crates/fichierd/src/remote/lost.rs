@@ -1,4 +1,5 @@
-//! Files of ours that somebody else removed on the service: sent again, but not for ever (X07).
+//! Handles files of ours that somebody else removed on the service: they are sent again, but not
+//! for ever (X07).
 
 use std::collections::HashMap;
 
@@ -9,19 +10,20 @@ use crate::plan::survey::Survey;
 use crate::remote::Remote;
 use crate::remote::error::RemoteError;
 
-/// How many given up paths are known at one time.
+/// Given up paths that are read from the state, at most.
 const MOST_GIVEN_UP: usize = 100_000;
 
-/// Until a path that is given up is told of again.
+/// Seconds until a path that is given up is told of again.
 const TELL_AGAIN_S: i64 = 24 * 3600;
 
 impl Remote {
-    /// A record whose remote file is gone is no record (I1): the file is sent again (X01).
+    /// Forgets a record whose remote file is gone, since it is no record (I1): the file is sent
+    /// again (X01).
     pub(super) fn forget_lost(&self, entry: &Entry, path: &RelPath) -> Result<(), RemoteError> {
         self.forget_all_lost(&[(entry.clone(), path.clone())])
     }
 
-    /// The same for many.
+    /// Forgets such records, of many files.
     pub(crate) fn forget_all_lost(&self, lost: &[(Entry, RelPath)]) -> Result<(), RemoteError> {
         let Some((_, first)) = lost.first() else { return Ok(()) };
         self.state.write(|w| {
@@ -48,7 +50,8 @@ impl Remote {
         Ok(())
     }
 
-    /// Does not send any more what was removed again and again, until it changes here.
+    /// Leaves out files that were removed again and again: they are not sent until they change
+    /// here.
     pub(crate) fn leave_out_given_up(&self, seen: &mut Survey) -> Result<(), RemoteError> {
         let given_up = self.state.read(|s| s.given_up(self.mirror, MOST_GIVEN_UP))?;
         if given_up.is_empty() {

@@ -1,10 +1,10 @@
-//! Whose account the records are of (D06).
+//! Remembers to which account the records belong (D06).
 //!
 //! A state file that comes from another account knows of folders and files that are not there, or
-//! worse, of numbers that are somebody else's. So the state remembers which key has shown what is
-//! on record, and which account that key was for, both as digests: neither can be read back.
+//! worse, of numbers that belong to somebody else. So the state remembers which key has proven the
+//! records, and which account that key was for, both as digests: neither can be read back.
 //!
-//! With the same key nothing is asked. With another one the account is read, once: a new key for
+//! With the same key nothing is asked. With another key the account is read, once: a new key for
 //! the same account is remembered, another account is refused. The account becomes known with its
 //! first daily reading; before that a new key has to show that the target is where it was.
 
@@ -25,12 +25,12 @@ struct Owner {
     account: Option<String>,
 }
 
-/// Whether some key has shown what is on record.
+/// Whether some key has proven the records.
 pub(crate) fn is_known(records: &Records) -> fichier_state::Result<bool> {
     Ok(OWNER.read(records)?.is_some())
 }
 
-/// The records are of the account with this address.
+/// Records that the records belong to the account with this address.
 pub(crate) fn remember(
     w: &mut Writing<'_>,
     client: &Client,
@@ -40,7 +40,7 @@ pub(crate) fn remember(
     OWNER.keep(w, &Owner { key, account: Some(digest(email)) })
 }
 
-/// This key has shown what is on record.
+/// Records that this key has proven the records.
 pub(crate) fn prove(w: &mut Writing<'_>, client: &Client) -> fichier_state::Result<()> {
     let key = client.key_digest();
     match OWNER.read(w)? {
@@ -49,8 +49,9 @@ pub(crate) fn prove(w: &mut Writing<'_>, client: &Client) -> fichier_state::Resu
     }
 }
 
-/// Refuses to go on with the records of another account. Whether the key is known to be theirs;
-/// if not, it has to show that they are right. Costs a call when the key is a new one.
+/// Refuses to go on with the records of another account. Returns whether the key is known to belong
+/// to their account; if not, the key has to prove the records. Costs a call when the key is a new
+/// one.
 pub(crate) async fn check(client: &Client, state: &State) -> Result<bool, RemoteError> {
     let Some(owner) = state.read(|s| OWNER.read(s))? else { return Ok(true) };
     if owner.key == client.key_digest() {
@@ -65,7 +66,8 @@ pub(crate) async fn check(client: &Client, state: &State) -> Result<bool, Remote
     Ok(true)
 }
 
-/// Sixteen hex digits: enough to tell accounts apart, and of no use to whoever finds them.
+/// A digest of sixteen hex digits: enough to tell accounts apart, and useless to anybody who finds
+/// it.
 fn digest(email: &str) -> String {
     let email = email.trim().to_lowercase();
     let hash = blake3::derive_key("fichierd, which account this is, v1", email.as_bytes());

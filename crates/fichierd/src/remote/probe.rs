@@ -1,9 +1,9 @@
 //! `check --probe`: asks the service what its documentation does not say.
 //!
 //! The probe works in a folder of its own, at the top of the account, whose random name is on disk
-//! before the folder is made. Everything in a folder of that name is ours; it is removed at the
-//! end, and by the next run if this one dies. So is a file of that name in the account's root,
-//! which is where an upload to a missing folder may end. Nothing else is touched.
+//! before the folder is made. The folder is removed at the end with the files and folders in it
+//! that have our names, and by the next run if this one dies. So is a file of that name in the
+//! account's root, which is where an upload to a missing folder may end. Nothing else is touched.
 //!
 //! Costs about [`CALLS`] calls, slowly: listings of one folder are 30 s apart. An answer that is
 //! not clear is not recorded.

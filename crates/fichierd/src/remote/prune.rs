@@ -1,4 +1,4 @@
-//! Clears what a newer exclude, or a rejected removal, left unmanaged on the service.
+//! Removes the files that a newer exclude, or a rejected removal, left unmanaged on the service.
 
 use std::ops::ControlFlow;
 
@@ -9,12 +9,12 @@ use crate::remote::error::RemoteError;
 use crate::remote::execute::Leaving;
 
 impl Remote {
-    /// Retires, or removes with `keep = "0"`, every unmanaged file of the mirror, and then the
-    /// unmanaged folders that a listing shows empty. Returns how many files went.
+    /// Retires, or removes with `keep = "0"`, every unmanaged file of the mirror, and then removes
+    /// the unmanaged folders that a listing shows empty. Returns how many files left their place.
     ///
     /// # Errors
     ///
-    /// What stops the work; what was done until then is on record.
+    /// An error that stops the work; the removals until then are on record.
     pub(crate) async fn prune(&self, root: FolderKey) -> Result<u64, RemoteError> {
         let mut leaving = Vec::new();
         let mut unsendable = Vec::new();
@@ -42,7 +42,7 @@ impl Remote {
         Ok(files)
     }
 
-    /// Children before parents.
+    /// Collects the unmanaged folders below `folder`, children before parents.
     fn unmanaged_folders(
         &self,
         folder: FolderKey,

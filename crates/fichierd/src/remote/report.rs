@@ -1,4 +1,4 @@
-//! What one cycle did, for the journal, `sync`, `status` and the history.
+//! Counts of what one cycle did, for the journal, `sync`, `status` and the history.
 
 use std::collections::BTreeSet;
 
@@ -11,9 +11,9 @@ pub struct CycleReport {
     pub looked_at: u64,
     /// Files sent, verified and published.
     pub uploaded_files: u64,
-    /// Their bytes.
+    /// Bytes of these files.
     pub uploaded_bytes: u64,
-    /// Files found on the service before us, and taken on record.
+    /// Files that were on the service before us, and were taken on record.
     pub adopted: u64,
     /// Files that got a new path without sending a byte.
     pub relocated: u64,
@@ -21,17 +21,18 @@ pub struct CycleReport {
     pub moved_folders: u64,
     /// Files copied on the service.
     pub copied: u64,
-    /// Replaced and deleted files that went to the versions (or away, with `keep = "0"`).
+    /// Replaced and deleted files that were moved to the versions (or removed, with `keep = "0"`).
     pub retired: u64,
     /// Removals that wait for `approve`.
     pub held_removals: u64,
     /// Paths that could not be mirrored this time.
     pub problems: u64,
-    /// Files that the next cycle sends, because something small was due or the service stops.
+    /// Files that are left for the next cycle, because something small was due or the service
+    /// stops.
     pub left_for_later: u64,
     /// Uploads whose outcome is not known yet; the next cycle asks again.
     pub uploads_pending: u64,
-    /// Why uploads were given up that no single file can be blamed for.
+    /// The error for which uploads were given up, when no single file can be at fault.
     pub uploads_refused: Option<String>,
     /// Files that changed while they were read.
     pub restless: BTreeSet<RelPath>,

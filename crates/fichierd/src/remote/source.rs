@@ -16,20 +16,21 @@ use crate::remote::error::RemoteError;
 pub struct Source {
     /// The watched folder.
     pub path: PathBuf,
-    /// What `path` must still be before anything is removed.
+    /// The identity that `path` must still have before anything is removed.
     pub identity: Option<RootIdentity>,
     /// The file systems that `path` may lie on.
     pub disks: Disks,
     /// Opens files below `path`.
     pub scanner: Arc<Scanner>,
-    /// Files that would not rest and are sent as they are read.
+    /// Files that keep changing, and are sent as they are read.
     pub restless: BTreeSet<RelPath>,
-    /// When the cycle began: nothing was read before.
+    /// When the cycle began: no file was read before.
     pub started: SystemTime,
 }
 
 impl Source {
-    /// What is at `path` now; an error means that the folder cannot be trusted.
+    /// Looks at the file or folder at `path` now; an error means that the watched folder cannot be
+    /// trusted.
     pub(super) fn look(&self, path: &RelPath) -> Result<Option<Seen>, RemoteError> {
         self.scanner.look(path).map_err(|error| {
             let source_path = self.path.join(path.as_path());
@@ -37,7 +38,7 @@ impl Source {
         })
     }
 
-    /// Metadata with what a listing does not tell: the extended attributes that `path` has now,
+    /// The metadata with what a look does not tell: the extended attributes that `path` has now,
     /// and the holes of a sparse file. Without them if they cannot be read.
     pub(crate) fn whole_metadata(&self, path: &RelPath, metadata: &Metadata) -> Metadata {
         let xattrs = self.scanner.xattrs(path).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What of the records is not believed: after a recovery, and after a state file was put back.
+//! Remembers which records are not believed: after a recovery, and after a state file was put back.
 
 use fichier_state::{Mirror, MirrorId, Records, Writing};
 
@@ -14,8 +14,8 @@ pub fn holds_removals(records: &Records, mirror: MirrorId) -> Result<bool, fichi
     holding(mirror).is_set(records)
 }
 
-/// Removals are held from now on, or not any more: a person has decided, or a cycle over
-/// everything has found nothing to remove.
+/// Holds removals from now on, or no longer: a person has decided, or a cycle over everything has
+/// found nothing to remove.
 pub(crate) fn hold_removals(
     w: &mut Writing<'_>,
     mirror: MirrorId,
@@ -28,8 +28,9 @@ fn holding(mirror: MirrorId) -> Flag {
     Flag::named(format!("removals of mirror {} are held after a recovery", mirror.0))
 }
 
-/// A state file that was put back from a backup may be older than what is on the service (P09):
-/// the folders are listed again before anything goes there, so that what is there is adopted.
+/// Doubts the listings of a state file that was put back from a backup: it may be older than the
+/// files on the service (P09). The folders are listed again before anything goes there, so that
+/// files that are there are adopted.
 pub(crate) fn doubt_a_copy(row: &Mirror, state: &State) -> Result<(), fichier_state::Error> {
     let state_file = state_file(&row.name);
     let (now, before) = state.read(|s| Ok((s.inode(), state_file.read(s)?)))?;
@@ -50,8 +51,8 @@ pub(crate) fn doubt_a_copy(row: &Mirror, state: &State) -> Result<(), fichier_st
     })
 }
 
-/// The contents of the mirror's remote folders are known, from listings that this very state file
-/// has seen.
+/// Records that the contents of the mirror's remote folders are known, from listings that this very
+/// state file has seen.
 pub(crate) fn trust_listings(
     w: &mut fichier_state::Writing<'_>,
     name: &str,

@@ -1,4 +1,4 @@
-//! The versions folders: `<target>/.fichierd/versions/<UTC day>`, at most 4,000 items each.
+//! The versions folders `<target>/.fichierd/versions/<UTC day>`, with at most 4,000 items each.
 
 use fichier_api::FolderId;
 use fichier_api::names::RemoteName;
@@ -9,12 +9,13 @@ use crate::remote::error::{RemoteError, is_gone, is_local};
 use crate::remote::folders::SubFolder;
 use crate::remote::layout::utc_day;
 
-/// A listing shows 5,000 rows at most (A.5); a folder that came near would stop being readable.
+/// Items in a versions folder, at most; then another is made. A listing shows 5,000 rows at most
+/// (A.5), so a fuller folder could no longer be read.
 const MAX_ITEMS: u64 = 4_000;
 
 impl Remote {
-    /// A versions folder of today with room for `items`, and without a folder called `name`.
-    /// Made when there is none: one call a day.
+    /// A versions folder of today with room for `items`, and without a folder called `name`. It is
+    /// made when there is none: one call a day.
     pub(crate) async fn versions_folder(
         &self,
         items: usize,
@@ -36,14 +37,15 @@ impl Remote {
         self.make_versions_folder(&day, seq).await
     }
 
-    /// Nothing more is put there: to the count of its items it is full.
+    /// Counts a versions folder that is gone as full, so that nothing more is put there.
     pub(super) fn versions_folder_is_gone(&self, id: FolderId) -> Result<(), RemoteError> {
         tracing::warn!("a versions folder was removed on 1fichier by somebody else");
         let full = u32::try_from(MAX_ITEMS).unwrap_or(u32::MAX);
         Ok(self.state.write(|w| w.count_retired(id, full, None))?)
     }
 
-    /// The folder of all versions was removed: `target` makes it again before the next cycle.
+    /// Forgets the folder of all versions, which was removed: `target` makes it again before the
+    /// next cycle.
     fn versions_are_gone(&self) -> Result<(), RemoteError> {
         let rows = self.state.read(|s| s.mirrors())?;
         let Some(row) = rows.into_iter().find(|row| row.id == self.mirror) else { return Ok(()) };
@@ -83,7 +85,7 @@ impl Remote {
         Ok(())
     }
 
-    /// Removes a folder, if nothing is on record in it and a listing shows it empty.
+    /// Removes a folder, if no file is on record in it and a listing shows it empty.
     pub(super) async fn remove_if_empty(
         &self,
         path: &RelPath,

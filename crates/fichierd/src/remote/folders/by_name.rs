@@ -1,22 +1,24 @@
-//! A sub-folder by name, made if it is missing: the way to each folder that the program keeps on
-//! the service.
+//! Finds a sub-folder by name, or makes it if it is missing: the way to each folder that the
+//! program keeps on the service.
 //!
 //! The service has no call for that, and what its `mkdir` does about a name in use differs: it may
-//! refuse, answer with the folder that is there, or make a second one (G.1 row 9). Two ways, by what
-//! is known of the parent:
+//! refuse, answer with the folder that is there, or make a second one (G.1 row 9). There are two
+//! ways, depending on what is known of the parent:
 //!
-//! * [`FoundFolder::step_into`], where nothing is on record yet: looks first, always.
-//! * [`Remote::sub_folder`], where a record says that the folder is missing: makes first, which saves
-//!   the listing, and looks after a refusal or a lost reply (K13, U15). Where a probe has shown that
-//!   `mkdir` hides what is there, it looks first: one listing of each parent in a cycle, two if the
-//!   parent seems to be empty (X08), and none where the parent was made in that cycle.
+//! * [`FoundFolder::step_into`], where nothing is on record yet: it always looks first.
+//! * [`Remote::sub_folder`], where the records say that the folder is missing: it makes first,
+//!   which saves the listing, and looks after a refusal or a lost reply (K13, U15). Where a probe
+//!   has shown that `mkdir` hides a folder that is there, it looks first: one listing of each
+//!   parent in a cycle, two if the parent seems to be empty (X08), and none where the parent was
+//!   made in that cycle.
 //!
-//! A folder counts as made by us only if this call made it; whether one that turned up after a lost
-//! reply is ours cannot be told. Nothing is written to the state: intents and records are the
-//! caller's.
+//! A folder counts as made by us only if this call made it; whether a folder that turned up after a
+//! lost reply is ours cannot be told. Nothing is written to the state: intents and records are the
+//! caller's task.
 //!
-//! The numbers of `claims` stay apart (a refused name is the answer there), as do `probe` (which
-//! asks how `mkdir` behaves) and `fichierd remote mkdir` (a name in use is the person's to decide).
+//! The numbered folders of `claims` stay apart (a refused name is the answer there), as do `probe`
+//! (which asks how `mkdir` behaves) and `fichierd remote mkdir` (where the person decides about a
+//! name in use).
 
 use std::collections::HashMap;
 use std::sync::{MutexGuard, PoisonError};
@@ -29,14 +31,14 @@ use crate::remote::Remote;
 use crate::remote::error::{RemoteError, is_gone};
 use crate::remote::habits::Habits;
 
-/// A folder on the way down from the account's root, with what is known of its contents.
+/// A folder on the way down from the account's root, and what is known of its contents.
 #[derive(Clone)]
 pub(crate) enum FoundFolder {
-    /// Made just now: nothing can be in it.
+    /// The folder was made just now: nothing can be in it.
     Empty(FolderId),
-    /// There already, contents not read.
+    /// The folder was there already, and its contents were not read.
     Unread(FolderId),
-    /// There already, contents read.
+    /// The folder was there already, and its contents were read.
     Listed(FolderListing),
 }
 
@@ -48,12 +50,12 @@ impl FoundFolder {
         }
     }
 
-    /// Whether it was made just now.
+    /// Whether the folder was made just now.
     pub(crate) fn is_new(&self) -> bool {
         matches!(self, FoundFolder::Empty(_))
     }
 
-    /// Its contents. Costs a listing if they are not known.
+    /// The folder's contents. Costs a listing if they are not known.
     pub(crate) async fn listed(self, client: &Client) -> Result<FolderListing, Error> {
         Ok(match self {
             FoundFolder::Listed(listing) => listing,
@@ -68,8 +70,8 @@ impl FoundFolder {
         })
     }
 
-    /// A sub-folder by name, made if it is missing. Costs a listing if the contents are not known,
-    /// and a call if it is made.
+    /// Finds a sub-folder by name, or makes it if it is missing. Costs a listing if the contents
+    /// are not known, and a call if it is made.
     pub(crate) async fn step_into(self, client: &Client, name: &str) -> Result<FoundFolder, Error> {
         let name = RemoteName::encode(name.as_bytes());
         let listing = self.listed(client).await?;
@@ -82,18 +84,18 @@ impl FoundFolder {
     }
 }
 
-/// What came of asking for a sub-folder.
+/// The answer to a request for a sub-folder.
 pub(crate) enum SubFolder {
-    /// It is there; somebody else, or an earlier call, may have made it.
+    /// The folder is there; somebody else, or an earlier call, may have made it.
     There(FolderId),
     /// This call made it, under a name that the service may have changed.
     Made(RemoteFolder),
-    /// It is not there: its parent is gone, or the service refused to make it.
+    /// The folder is not there: its parent is gone, or the service refused to make it.
     Absent(Error),
 }
 
 impl SubFolder {
-    /// The folder, whoever made it.
+    /// The folder's number, if the folder is there.
     pub(crate) fn id(self) -> Result<FolderId, RemoteError> {
         match self {
             SubFolder::There(id) => Ok(id),
@@ -104,13 +106,13 @@ impl SubFolder {
 }
 
 impl Remote {
-    /// A sub-folder by name, made if it is missing. Costs one call, and a listing or two in the cases
-    /// that the module names.
+    /// Finds a sub-folder by name, or makes it if it is missing. Costs one call, and a listing or
+    /// two in the cases that the module names.
     ///
     /// # Errors
     ///
-    /// What a listing meets: whether the folder is there is not known then. An error that shows that
-    /// it is not there is [`SubFolder::Absent`].
+    /// The error of a listing: whether the folder is there is not known then. An error that shows
+    /// that the folder is not there is [`SubFolder::Absent`].
     pub(crate) async fn sub_folder(
         &self,
         parent: FolderId,
@@ -138,7 +140,7 @@ impl Remote {
     }
 
     /// The folder of that name that is there already, where a probe has shown that `mkdir` would
-    /// not say so; of any other service nothing is asked.
+    /// not say so; otherwise no call is made.
     pub(super) async fn found_before(
         &self,
         parent: FolderId,

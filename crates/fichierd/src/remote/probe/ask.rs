@@ -86,7 +86,8 @@ impl Probe<'_> {
         };
         habits.folder_taken = self.learnt(taken);
         if taken == FolderTaken::Twins {
-            // A second folder is made in any case, so the case of the name tells nothing.
+            // `mkdir` makes a second folder anyway, so a name in capital letters would tell
+            // nothing.
             return Ok(());
         }
         let is_one = match self.make(scratch, "PROBE-FROM").await {
