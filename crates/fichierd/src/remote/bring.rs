@@ -1,11 +1,12 @@
-//! Moves files from folder to folder, and finds out what became of each.
+//! Moves files from folder to folder, and finds out the outcome for each.
 //!
-//! One call when all goes well. What the service does not report is not concluded from: it is
-//! asked again while that helps (a batch may be carried out in part, G.1 row 1), and then looked
-//! for in a listing, by link, or by name, size and hash where the move gave it a new link (B.9).
+//! One call is enough when all goes well. A file that the reply leaves out is neither taken for
+//! moved nor for gone: the service is asked again while that helps (it may carry out a batch in
+//! part, G.1 row 1), and then the file is looked for in a listing, by link, or by name, size and
+//! hash where the move gave it a new link (B.9).
 //!
-//! Invariant: a file counts as there only if the service names it, and as gone only if the
-//! service says that it knows no such file and the listing does not show it either. One that shows
+//! Invariant: a file counts as there only if the service names it, and as gone only if the service
+//! says that it knows no such file and the listing does not show it either. A listing that shows
 //! nothing at all is asked for twice (`look_into`).
 
 use std::collections::{HashMap, HashSet};
@@ -20,29 +21,29 @@ use crate::remote::error::RemoteError;
 /// A file that is to be moved.
 #[derive(Clone, Debug)]
 pub(crate) struct Parcel {
-    /// Its link before.
+    /// The file's link before the move.
     pub(crate) url: FileUrl,
-    /// The names that it may have when it has arrived.
+    /// The names that the file may have when it has arrived.
     pub(crate) names: Vec<RemoteName>,
     size_bytes: u64,
     whirlpool: Option<Whirlpool>,
 }
 
-/// What became of the files, by their links before.
+/// The outcome of a move, by the files' links before it.
 #[derive(Debug, Default)]
 pub(crate) struct Brought {
-    /// Those in the folder now, with their present links.
+    /// Files that are in the folder now, with their present links.
     there: HashMap<FileUrl, FileUrl>,
-    /// Of these, those recognised by their content: they may be somebody else's.
+    /// Those of them that were recognised by their content: they may be somebody else's.
     lookalikes: HashSet<FileUrl>,
-    /// Those that are nowhere.
+    /// Files that are gone from the service.
     gone: HashSet<FileUrl>,
-    /// Files on nobody's record that have the names of those that did not move.
+    /// Files that are not on record and have the names of those that did not move.
     pub(super) in_the_way: Vec<(FileUrl, ForeignFile)>,
 }
 
 impl Brought {
-    /// Takes in what became of others, or of the same at a second try.
+    /// Adds the outcome of other files, or of the same files at a second try.
     pub(crate) fn add(&mut self, later: Brought) {
         self.there.extend(later.there);
         self.lookalikes.extend(later.lookalikes);
@@ -50,29 +51,29 @@ impl Brought {
         self.in_the_way.extend(later.in_the_way);
     }
 
-    /// The link that a file has now; nothing if it did not arrive.
+    /// The link that a file has now; `None` if it did not arrive.
     pub(crate) fn url<'a>(&'a self, before: &FileUrl) -> Option<&'a FileUrl> {
         self.there.get(before)
     }
 
-    /// Whether the service knows nothing of it any more.
+    /// Whether the service no longer knows the file.
     pub(crate) fn is_gone(&self, before: &FileUrl) -> bool {
         self.gone.contains(before)
     }
 
-    /// The service knows one of those that are gone after all: nothing is concluded of any.
+    /// Counts no file as gone any more, since the service knows one of them after all.
     pub(super) fn doubt_gone(&mut self) {
         self.gone.clear();
     }
 
-    /// Whether it is known by its content only, and may not be removed as ours (I2).
+    /// Whether the file was recognised by its content only, and may not be removed as ours (I2).
     pub(crate) fn is_lookalike(&self, before: &FileUrl) -> bool {
         self.lookalikes.contains(before)
     }
 }
 
 impl Parcel {
-    /// A file on record, which may have one of these other names when it arrives.
+    /// A parcel for a file on record, which may have one of these other names when it arrives.
     pub(crate) fn of_entry<'a>(
         entry: &Entry,
         other_names: impl IntoIterator<Item = &'a RemoteName>,
@@ -88,7 +89,7 @@ impl Parcel {
         })
     }
 
-    /// A file in the staging folder.
+    /// A parcel for a file in the staging folder.
     pub(super) fn of_pending(file: &PendingFile) -> Option<Parcel> {
         Some(Parcel {
             url: file.url.clone()?,
@@ -98,7 +99,7 @@ impl Parcel {
         })
     }
 
-    /// Any other file.
+    /// A parcel for any other file.
     pub(crate) fn new(
         url: &FileUrl,
         names: Vec<RemoteName>,
@@ -112,7 +113,8 @@ impl Parcel {
         self.names.contains(&file.name)
     }
 
-    /// Whether it may be one that the service gave another name, because its own was taken.
+    /// Whether `file` may be this one under another name that the service gave it, because its own
+    /// was taken.
     fn may_be_named(&self, file: &RemoteFile) -> bool {
         self.names.iter().any(|name| is_name_with_more(name.as_str(), file.name.as_str()))
     }
@@ -124,7 +126,7 @@ impl Parcel {
     }
 }
 
-/// Whether `other` is the name with something added to it, or to what is before its extension.
+/// Whether `other` is `name` with something added to it, or to the part before its extension.
 fn is_name_with_more(name: &str, other: &str) -> bool {
     let (stem, extension) = match name.rfind('.') {
         Some(dot) if dot > 0 => name.split_at(dot),
@@ -139,7 +141,7 @@ impl Remote {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotFound`] if the folder is not there; else what stops the cycle.
+    /// [`ErrorKind::NotFound`] if the folder is not there; else an error that stops the cycle.
     pub(crate) async fn bring(
         &self,
         parcels: &[Parcel],
@@ -213,7 +215,8 @@ impl Remote {
             .iter()
             .partition(|parcel| listing.files.iter().any(|file| file.url == parcel.url));
         brought.there.extend(there.iter().map(|parcel| (parcel.url.clone(), parcel.url.clone())));
-        // Those that have their names first: another one's name may look like theirs with more.
+        // Files with their own names are matched first: another file's name may look like theirs
+        // with something added.
         for has_name in [Parcel::is_named, Parcel::may_be_named] {
             open.retain(|parcel| {
                 let is_it =
@@ -240,12 +243,12 @@ impl Remote {
 
     /// Gives at most a hundred files their names. Returns those that did not get them.
     ///
-    /// A reply names only files that had another name before, so what it leaves out is asked for
-    /// once more: files that are named already are then confirmed.
+    /// A reply names only files that had another name before, so the files that it leaves out are
+    /// asked for once more: those that are named already are then confirmed.
     ///
     /// # Errors
     ///
-    /// What stops the cycle.
+    /// An error that stops the cycle.
     pub(crate) async fn give_names(
         &self,
         names: &[(FileUrl, RemoteName)],
@@ -275,7 +278,8 @@ impl Remote {
     }
 }
 
-/// Whether the refusal may be of their number (G.1 row 1): its words for that are not known.
+/// Whether the refusal may be because of the number of links (G.1 row 1): its wording for that is
+/// not known.
 pub(super) fn may_be_too_many(error: &fichier_api::Error) -> bool {
     matches!(error.kind, ErrorKind::Refused { .. })
 }

@@ -1,20 +1,21 @@
-//! Whether this state is the newest one that works on a target (C08, P09).
+//! Finds out whether this state is the newest one that works on a target (C08, P09).
 //!
 //! At each start a folder `.fichierd/epoch/<n+1>` is made, with the number after the newest that
 //! the state knows. A number that is there and not in the state was made by somebody else, or by
 //! this very installation later than the state is from: a file put back from a backup, a virtual
-//! machine set back to a snapshot. The rows of such a state are stale, and nothing may leave the
-//! target because of them: the whole target is looked at first (`look`).
+//! machine set back to a snapshot. The rows of such a state are stale, and nothing may be removed
+//! from the target because of them: the whole target is looked at first (`look`).
 //!
-//! That names of folders are unique in their parent is likely and not certain, so the folder is
-//! listed before each claim, and again before removals that come later than [`LOOK_AGAIN_S`]:
-//! whoever finds a newer claim than the one it made itself while it ran has been replaced.
+//! Names of folders are probably unique in their parent, but that is not certain, so the folder is
+//! listed before each claim, and again before removals that come later than [`LOOK_AGAIN_S`]: a
+//! process that finds a newer claim than its own while it runs has been replaced.
 //!
-//! Costs two calls at a start (a listing and a `mkdir`), one before removals within each hour,
-//! and two for each old claim that is tidied away; nothing in between.
+//! Costs two calls at a start (a listing and a `mkdir`), one before removals within each hour, and
+//! two for each old claim that is tidied away.
 //!
-//! Invariants: each claim is on disk before it is asked for (I3), and killed at any point the next
-//! start ends the same; what is in doubt stays so, over restarts, until all of it was looked at.
+//! Invariants: each claim is on disk before it is asked for (I3), and after a crash at any point
+//! the next start ends the same; records in doubt stay so, over restarts, until the whole target
+//! was looked at.
 
 mod judge;
 mod look;
@@ -36,44 +37,44 @@ use crate::remote::ledger;
 /// The folder of the claims, in `.fichierd`.
 pub(crate) const EPOCH_FOLDER: &str = "epoch";
 
-/// Removals later than this after the last look at the claims are preceded by another.
+/// Seconds after a look at the claims; removals that come later are preceded by another look.
 const LOOK_AGAIN_S: i64 = 3600;
 
-/// An older state noticed again within this time is not one that was put back twice: two states
-/// take turns.
+/// Seconds within which a second notice of an older state means that two states take turns; after
+/// that the state is taken to have been put back once more.
 const TAKE_TURNS_S: i64 = 30 * 24 * 3600;
 
-/// The note that says which machine this is: see [`crate::base::machine::machine`].
+/// The note with this machine's identity: see [`crate::base::machine::machine`].
 pub const MACHINE_NOTE: &str = "machine";
 
-/// What a state knows of the claims on a mirror's target.
+/// The facts that a state knows of the claims on a mirror's target.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Fence {
-    /// The newest that it has made, or seen.
+    /// The newest claim that it has made, or seen.
     epoch: u64,
-    /// About to be made.
+    /// The claim that is about to be made.
     claiming: Option<u64>,
     /// The folder of the claims.
     folder: Option<FolderId>,
-    /// When it was last listed; Unix seconds.
+    /// When that folder was last listed; Unix seconds.
     looked_s: i64,
-    /// Nothing was on record of the target before: whatever is there is taken as it is.
+    /// Nothing was on record of the target before: the claims in it are accepted as they are.
     is_new: bool,
     /// When an older state was last noticed; Unix seconds.
     noticed_s: Option<i64>,
-    /// The whole target is to be looked at.
+    /// Why the whole target is to be looked at.
     doubt: Option<Doubt>,
-    /// Somebody else works on the target.
+    /// Who else works on the target.
     lost: Option<Lost>,
-    /// Claims that are over, to be tidied away.
+    /// Old claims, to be tidied away.
     pub(crate) old: Vec<FolderId>,
 }
 
 /// Why the records are not believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Doubt {
-    /// Since when; Unix seconds. Folders that were compared later are done.
+    /// Since when they are in doubt; Unix seconds. Folders that were compared later are done.
     since_s: i64,
 }
 
@@ -104,13 +105,13 @@ fn fact(mirror: MirrorId) -> Fact<Fence> {
     Fact::about(format!("claims on the target of mirror {}", mirror.0))
 }
 
-/// Nothing is on record of the target, or it was recovered from there: the claims that are found
-/// there are no news.
+/// Begins without claims: nothing is on record of the target, or the records were recovered from
+/// there, so the claims that are found there tell nothing new.
 pub(crate) fn begin_anew(w: &mut Writing<'_>, mirror: MirrorId) -> fichier_state::Result<()> {
     Fence::change(w, mirror, |fence| *fence = Fence { is_new: true, ..Fence::default() })
 }
 
-/// The folder of the claims, as a listing of `.fichierd` shows it.
+/// Remembers the folder of the claims, as a listing of `.fichierd` shows it.
 pub(crate) fn remember_folder(
     w: &mut Writing<'_>,
     mirror: MirrorId,
@@ -119,8 +120,8 @@ pub(crate) fn remember_folder(
     Fence::change(w, mirror, |fence| fence.folder = folder)
 }
 
-/// How many folders are still to be looked at before the records are believed; nothing if they
-/// are.
+/// How many folders are still to be looked at before the records are believed; `None` if they are
+/// believed.
 ///
 /// # Errors
 ///
@@ -137,7 +138,7 @@ pub fn take_over(mirror: &str) -> Flag {
     Flag::named(format!("take over the target of {mirror}"))
 }
 
-/// Refuses a target that is known to be somebody else's, without a call.
+/// Refuses a target that is known to be in use by somebody else, without a call.
 pub(crate) fn check_known(state: &State, mirror: &Mirror) -> Result<(), RemoteError> {
     let lost = state.read(|s| Ok((Fence::read(s, mirror.id)?.lost, is_taken_over(s, mirror)?)))?;
     match lost {
@@ -146,8 +147,8 @@ pub(crate) fn check_known(state: &State, mirror: &Mirror) -> Result<(), RemoteEr
     }
 }
 
-/// Claims the target for this start. `made` is the folder of the claims if it was made just now,
-/// so that nothing can be in it.
+/// Claims the target for this start. `made` is the folder of the claims if it was made just now, so
+/// that nothing can be in it.
 ///
 /// # Errors
 ///
@@ -163,7 +164,7 @@ pub(crate) async fn claim(
     Claiming { client, state, mirror, machine }.run(target, made).await
 }
 
-/// Which machine this is; on one without an identity of its own, which installation.
+/// The identity of this machine; on a machine without one, that of the installation.
 fn machine(records: &Records) -> fichier_state::Result<String> {
     Ok(match records.note(MACHINE_NOTE)? {
         Some(machine) => machine,
@@ -181,7 +182,8 @@ struct Claiming<'a> {
 impl Claiming<'_> {
     async fn run(&self, target: FolderId, made: Option<FolderId>) -> Result<(), RemoteError> {
         let mut made = made;
-        // A claim that is refused has been made meanwhile: the next listing shows whose it is.
+        // If a claim is refused, another one has been made meanwhile: the next listing shows by
+        // whom.
         for _ in 0..3 {
             let (folder, claims) = match made.take() {
                 Some(folder) => (folder, Claims::default()),
@@ -196,7 +198,8 @@ impl Claiming<'_> {
         self.lose(Lost::ToCopy)
     }
 
-    /// The folder of the claims and what is in it. A listing, or a call that makes it.
+    /// The folder of the claims and the claims in it. Costs a listing; if the folder is not known,
+    /// also the calls that find or make it.
     async fn claims(&self, target: FolderId) -> Result<(FolderId, Claims), RemoteError> {
         let (known, own) = self
             .state
@@ -218,7 +221,7 @@ impl Claiming<'_> {
         Ok((folder, Claims::of(&listing)))
     }
 
-    /// What the claims mean, written down; the number of the next.
+    /// Decides what the claims mean, and records it. Returns the number of the next claim.
     fn decide(&self, claims: &Claims) -> Result<u64, RemoteError> {
         let (fence, taken_over) =
             self.state.read(|s| Ok((self.fence(s)?, is_taken_over(s, self.mirror)?)))?;
@@ -290,13 +293,14 @@ impl Claiming<'_> {
             by itself");
     }
 
-    /// Somebody else works on the target; nothing more is done there.
+    /// Records that somebody else works on the target; nothing more is done there.
     fn lose<T>(&self, lost: Lost) -> Result<T, RemoteError> {
         lose(self.state, self.mirror.id, lost)?;
         Err(lost.into())
     }
 
-    /// A call only where the state has come to another machine.
+    /// Names this machine beside the claims. Costs a call only if the state has come to another
+    /// machine.
     async fn name_machine(&self, folder: FolderId, claims: &Claims) -> Result<(), RemoteError> {
         if claims.hosts.iter().any(|(host, _)| *host == self.machine) {
             return Ok(());
@@ -309,8 +313,8 @@ impl Claiming<'_> {
         }
     }
 
-    /// Whether the claim was made. One that was refused may be ours, if an earlier call for it was
-    /// not answered.
+    /// Makes a claim. Returns whether it was made; one that was refused may be ours, if an earlier
+    /// call for it was not answered.
     async fn make(&self, folder: FolderId, epoch: u64) -> Result<bool, RemoteError> {
         let name = RemoteName::encode(epoch.to_string().as_bytes());
         match self.client.make_folder(folder, &name).await {
@@ -367,8 +371,8 @@ fn is_taken_over(records: &Records, mirror: &Mirror) -> fichier_state::Result<bo
 }
 
 impl Remote {
-    /// Before removals: whether nobody else has claimed the target meanwhile. Costs a listing, at
-    /// most once an hour.
+    /// Checks before removals that nobody else has claimed the target meanwhile. Costs a listing,
+    /// at most once an hour.
     pub(crate) async fn check_claim(&self) -> Result<(), RemoteError> {
         let fence = self.state.read(|s| Fence::read(s, self.mirror))?;
         let now_s = self.state.now_s();
@@ -390,7 +394,8 @@ impl Remote {
                     .write(|w| Fence::change(w, self.mirror, |fence| fence.looked_s = now_s))?);
             }
             Verdict::OtherMachine => Lost::ToMachine,
-            // This process has made the newest that it knows: it is no older state.
+            // This process has made the newest claim that it knows, so its state is not an older
+            // one.
             Verdict::PerhapsOurs | Verdict::Older | Verdict::Twice => Lost::ToCopy,
         };
         lose(&self.state, self.mirror, lost)?;

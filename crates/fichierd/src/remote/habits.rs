@@ -6,10 +6,10 @@
 //! have changed since. The order of recording counts and not the dates, because a clock can be
 //! wrong.
 //!
-//! Pure, but for the note. An answer that is not known is not guessed: its user takes the cautious
-//! choice then (docs/api-notes.md, G.1).
+//! Pure, except for the note. An answer that is not known is not guessed: its user then makes the
+//! cautious choice (docs/api-notes.md, G.1).
 //!
-//! Nothing in it says whose account it was: it can be sent to the maintainers of the program.
+//! No answer tells whose account it was: they can be sent to the maintainers of the program.
 
 use fichier_api::MAX_LINKS_PER_CALL;
 use fichier_state::{Records, Writing};
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::fact::Fact;
 
-/// The note that keeps them.
+/// The note that keeps the answers.
 const HABITS: Fact<Habits> = Fact::named("traits of the service");
 
 /// An answer, its date and its source.
@@ -26,14 +26,14 @@ const HABITS: Fact<Habits> = Fact::named("traits of the service");
 pub struct Learnt<T> {
     /// The answer.
     pub is: T,
-    /// Since when it is known; Unix seconds.
+    /// When it was found; Unix seconds.
     pub at_s: i64,
-    /// Who found it out. Answers of earlier versions do not say so, and are the probe's.
+    /// The source that found it. Answers of earlier versions do not say so, and are the probe's.
     #[serde(default)]
     pub by: By,
 }
 
-/// Who found an answer out.
+/// The source of an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum By {
@@ -60,15 +60,16 @@ pub enum FolderTaken {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NameTaken {
-    /// Both stand side by side.
+    /// Both files stand side by side under that name.
     Twins,
     /// The file stays where it was.
     Refused,
-    /// It gets another name.
+    /// The file gets another name.
     Renamed,
     /// The file that was there is gone.
     Overwritten,
-    /// Both are not side by side under that name; which of the other three it is was not seen.
+    /// Both files do not stand side by side under that name; which of the other three it is was not
+    /// seen.
     MustBeFree,
 }
 
@@ -76,9 +77,9 @@ pub enum NameTaken {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LinkAfterMove {
-    /// It stays good.
+    /// The link stays good.
     Kept,
-    /// There is a new one.
+    /// The file has a new link.
     New,
 }
 
@@ -88,7 +89,7 @@ pub enum LinkAfterMove {
 pub enum FullFolder {
     /// It refuses.
     Refused,
-    /// It removes all of it.
+    /// It removes the folder with all its contents.
     Removed,
 }
 
@@ -96,9 +97,9 @@ pub enum FullFolder {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RemoveUnknown {
-    /// `OK`, and it leaves them out.
+    /// It answers `OK`, and leaves them out.
     LeftOut,
-    /// That there are none.
+    /// It answers that there are no such files.
     NotFound,
 }
 
@@ -106,13 +107,13 @@ pub enum RemoveUnknown {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Download {
-    /// Yes.
+    /// It can be downloaded.
     Served,
-    /// Only for CDN credits.
+    /// It can be downloaded only for CDN credits.
     NeedsCredits,
 }
 
-/// All of them.
+/// All answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Habits {
@@ -122,9 +123,9 @@ pub struct Habits {
     pub folders_fold_case: Option<Learnt<bool>>,
     /// `mv` of a file onto a name in use.
     pub name_taken: Option<Learnt<NameTaken>>,
-    /// The most links that one call carries out; a hundred were asked for.
+    /// The most links that one call carries out, of a hundred that were asked for.
     pub batch: Option<Learnt<usize>>,
-    /// Links after a move.
+    /// Whether a link changes with a move.
     pub link_after_move: Option<Learnt<LinkAfterMove>>,
     /// Seconds until a listing showed an uploaded file, at most.
     pub upload_lag_s: Option<Learnt<u64>>,
@@ -136,7 +137,7 @@ pub struct Habits {
     pub full_folder: Option<Learnt<FullFolder>>,
     /// `file/rm` of unknown links.
     pub remove_unknown: Option<Learnt<RemoveUnknown>>,
-    /// A test download.
+    /// Whether a test download worked.
     pub download: Option<Learnt<Download>>,
 }
 
@@ -159,12 +160,12 @@ impl Habits {
         HABITS.keep(w, &Habits::read(w)?.and(self.clone()))
     }
 
-    /// What the work has met when a name was taken.
+    /// The answer that the work has met when a name was taken.
     pub(crate) fn met_name_taken(is: NameTaken, at_s: i64) -> Habits {
         Habits { name_taken: Some(Learnt { is, at_s, by: By::Work }), ..Habits::default() }
     }
 
-    /// The later answers, and of the earlier those to which there is no later one.
+    /// The later answers, and those earlier ones that have no later one.
     fn and(self, later: Habits) -> Habits {
         Habits {
             folder_taken: later.folder_taken.or(self.folder_taken),
@@ -181,7 +182,7 @@ impl Habits {
         }
     }
 
-    /// How many links to put into one call.
+    /// How many links one call may carry.
     pub fn links_per_call(&self) -> usize {
         self.batch.map_or(MAX_LINKS_PER_CALL, |batch| batch.is.clamp(1, MAX_LINKS_PER_CALL))
     }
@@ -192,15 +193,15 @@ impl Habits {
         self.folder_taken.is_some_and(|taken| taken.is != FolderTaken::Refused)
     }
 
-    /// Within how many seconds a listing shows what is new: `assumed_s`, or four times what was
-    /// measured if that is longer.
+    /// The number of seconds within which a listing shows a change: `assumed_s`, or four times the
+    /// measured lag if that is longer.
     pub fn listed_within_s(&self, assumed_s: i64) -> i64 {
         let measured = [self.upload_lag_s, self.move_lag_s].into_iter().flatten();
         let longest = measured.map(|lag| lag.is).max().unwrap_or(0);
         i64::try_from(longest.saturating_mul(4)).unwrap_or(i64::MAX).max(assumed_s)
     }
 
-    /// Each question, with its answer and the day of it, for people.
+    /// Each question, with its answer and the answer's day, for people.
     pub fn rows(&self) -> Vec<(&'static str, Option<String>)> {
         vec![
             ("mkdir of a name in use", answer(self.folder_taken)),

@@ -1,9 +1,9 @@
 //! Prepares a mirror's target folder: finds it or makes it, and makes sure that it is ours.
 //!
 //! `.fichierd/incoming/<installation>/` is both the staging folder and the sign of ownership: a
-//! second installation that finds another one's name there stops before it does any harm (C08).
-//! The staging folder's id is looked at whenever the service starts, because the service puts
-//! files with a bad folder id into the account's root without a word (C.3).
+//! second installation that finds another one's name there stops before it does any harm (C08). The
+//! staging folder's number is checked whenever the service starts, because 1fichier puts files with
+//! a wrong folder number into the account's root without a word (C.3).
 //!
 //! Costs one call when everything is as recorded, and about ten the first time.
 
@@ -20,13 +20,13 @@ use crate::remote::layout::{OWN_FOLDER, Places, utc_day};
 use crate::remote::ledger;
 use crate::remote::owner;
 
-/// Looks at the target of `mirror`, and makes what is missing. The first time of a process it
-/// claims the target (`claims`).
+/// Looks at the target of `mirror`, and makes the folders that are missing. The first time of a
+/// process it claims the target (`claims`).
 ///
 /// # Errors
 ///
-/// [`TargetRefused::OwnedByAnother`], [`TargetRefused::OtherMachine`], [`TargetRefused::OtherCopy`] and
-/// [`TargetRefused::Gone`] need a decision; others pass.
+/// [`TargetRefused::OwnedByAnother`], [`TargetRefused::OtherMachine`], [`TargetRefused::OtherCopy`]
+/// and [`TargetRefused::Gone`] need a decision; other errors pass by themselves.
 pub async fn prepare(
     client: &Client,
     state: &State,
@@ -56,7 +56,7 @@ pub async fn prepare(
 /// A target that is there.
 struct Prepared {
     places: Places,
-    /// What lies in the staging folder, if it was there before.
+    /// The contents of the staging folder, if it was there before.
     staging: Option<FolderListing>,
     /// The folder of the claims, if it was looked for, and whether it was made just now.
     claims: Option<(FolderId, bool)>,
@@ -66,7 +66,7 @@ struct Preparing<'a> {
     client: &'a Client,
     state: &'a State,
     mirror: &'a Mirror,
-    /// The key is known to be of the account that the records are of.
+    /// Whether the key is known to belong to the account of the records.
     is_proven: bool,
 }
 
@@ -110,12 +110,13 @@ impl Preparing<'_> {
         Ok(here == recorded)
     }
 
-    /// What is on record is there: the key is of the account that the records are of.
+    /// Records that the folders on record are there, so the key belongs to the account of the
+    /// records.
     fn prove_key(&self) -> Result<(), RemoteError> {
         Ok(self.state.write(|w| owner::prove(w, self.client))?)
     }
 
-    /// Walks down from the account's root.
+    /// Walks down from the account's root to the target, and makes the folders that are missing.
     async fn find_or_make(&self, recorded: Option<RemoteSpot>) -> Result<Prepared, RemoteError> {
         let mut here = FoundFolder::Listed(self.client.list_folder(FolderId::ROOT).await?);
         for name in self.mirror.target.split('/').filter(|part| !part.is_empty()) {
@@ -151,7 +152,7 @@ impl Preparing<'_> {
                 claims::begin_anew(w, self.mirror.id)?;
             }
             claims::remember_folder(w, self.mirror.id, prepared.claims.map(|(id, _)| id))?;
-            // A new mirror says nothing about those that are on record already.
+            // A new mirror proves nothing about the mirrors that are on record already.
             if was.is_some() || !owner::is_known(w)? {
                 owner::prove(w, self.client)?;
             }
@@ -189,7 +190,7 @@ impl Preparing<'_> {
         Ok(Prepared { places, staging: listing, claims: Some((claims.id(), claims.is_new())) })
     }
 
-    /// Today's versions folder, so that the first edit costs no more than later ones.
+    /// Makes today's versions folder, so that the first edit costs no more than later ones.
     async fn day_folder(&self, versions: FoundFolder) -> Result<(), RemoteError> {
         let day = utc_day(self.state.now_s());
         if self.state.read(|s| s.retired_room(self.mirror.id, &day))?.is_empty() {
@@ -199,8 +200,8 @@ impl Preparing<'_> {
         Ok(())
     }
 
-    /// What lies in the staging folder and belongs to no upload that is still open goes to the
-    /// versions: it may be all that is left of something.
+    /// Moves files in the staging folder that belong to no upload still open to the versions: such
+    /// a file may be the only copy left.
     async fn retire_orphans(
         &self,
         staging: &FolderListing,
@@ -251,7 +252,7 @@ pub fn start_anew(mirror: &str) -> Flag {
     Flag::named(format!("approved target of {mirror}"))
 }
 
-/// A file in the staging folder that nobody waits for, as a version.
+/// The version record of a file in the staging folder that belongs to no upload.
 pub(crate) fn orphan(
     mirror: MirrorId,
     file: &fichier_api::RemoteFile,

@@ -1,34 +1,34 @@
-//! What the folders below `.fichierd/epoch` say about this state; pure.
+//! Judges what the folders below `.fichierd/epoch` say about this state; pure.
 //!
-//! A folder named by a number is a claim: whoever works on the target makes the next one when it
-//! starts. A folder `host-…` names the machine that made the newest of them.
+//! A folder named by a number is a claim: each process that works on the target makes the next one
+//! when it starts. A folder `host-…` names the machine that made the newest claim.
 
 use fichier_api::{FolderId, FolderListing};
 
-/// What begins the name of the folder that tells which machine works on the target.
+/// The beginning of the name of the folder that names the machine that works on the target.
 const HOST: &str = "host-";
 
-/// What a listing showed.
+/// The claims and machines that a listing showed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Claims {
-    /// Numbers and folders, in ascending order.
+    /// The claims' numbers and folders, in ascending order.
     pub(super) epochs: Vec<(u64, FolderId)>,
-    /// Machines and folders.
+    /// The machines and their folders.
     pub(super) hosts: Vec<(String, FolderId)>,
 }
 
-/// What they mean for a state.
+/// The meaning of the claims for a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Nobody has been here since this state was.
+    /// No newer claim was made since this state's.
     Newest,
-    /// There is one claim more, which this state was about to make: it may be its own.
+    /// There is one claim more, which this state was about to make: the claim may be its own.
     PerhapsOurs,
-    /// This machine has been further than this state: the state is an older one.
+    /// This machine has made newer claims: the state is an older one.
     Older,
-    /// Another machine has been further.
+    /// Another machine has made newer claims.
     OtherMachine,
-    /// Two have made the same claim.
+    /// Two states have made the same claim.
     Twice,
 }
 
@@ -51,8 +51,8 @@ impl Claims {
         self.epochs.last().map_or(0, |(epoch, _)| *epoch)
     }
 
-    /// `known` is the newest claim that the state knows of, `claiming` one that it was about to
-    /// make, `machine` the one that it is on.
+    /// Judges the claims: `known` is the newest claim that the state knows of, `claiming` one that
+    /// it was about to make, `machine` the machine that it is on.
     pub(super) fn judge(&self, known: u64, claiming: Option<u64>, machine: &str) -> Verdict {
         let newest = self.newest();
         let same = self.epochs.iter().filter(|(epoch, _)| *epoch == newest).count();
@@ -70,12 +70,12 @@ impl Claims {
     }
 }
 
-/// The name of the folder that tells of a machine.
+/// The name of the folder that names a machine.
 pub(super) fn host_name(machine: &str) -> String {
     format!("{HOST}{machine}")
 }
 
-/// Only what we would write ourselves: `07` is nobody's claim.
+/// The number of a claim; only names that we would write ourselves count, so `07` is no claim.
 fn epoch_of(name: &str) -> Option<u64> {
     let epoch = name.parse::<u64>().ok()?;
     (epoch > 0 && epoch < u64::MAX / 2 && epoch.to_string() == name).then_some(epoch)

@@ -1,12 +1,12 @@
-//! The look at a whole target, after which stale records are none any more.
+//! Looks at a whole target, after which no stale records are left.
 //!
 //! Each remote folder on record is listed. A record whose file is not in its folder as it was
-//! confirmed, at two looks (X08), is forgotten: what is on disk is then compared as if it were
+//! confirmed, at two looks (X08), is forgotten: the file on disk is then compared as if it were
 //! new, and adopted where the service has the same under its path. Nothing is changed at the
-//! service. Folders that were compared since the doubt began are done, so that a look that was cut
-//! short goes on where it was.
+//! service. Folders that were compared since the doubt began are done, so a look that was cut short
+//! goes on where it stopped.
 //!
-//! Costs a call for each folder, and another for those that differ from the records, 30 s later.
+//! Costs a call for each folder, and another, 30 s later, for each that differs from the records.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -21,7 +21,7 @@ use crate::remote::error::{RemoteError, is_gone};
 use crate::remote::execute::Executor;
 use crate::remote::layout::OWN_FOLDER;
 
-/// How a look went.
+/// The counts of a look.
 #[derive(Clone, Copy, Debug, Default)]
 struct Tally {
     folders: u64,
@@ -29,12 +29,12 @@ struct Tally {
     stale: u64,
 }
 
-/// What a listing does not show as recorded, by its local name.
+/// The files and folders that a listing does not show as recorded, by their local names.
 type Odd = BTreeMap<FolderKey, BTreeSet<Vec<u8>>>;
 
 impl Executor {
-    /// Whether the records can be believed; where they are in doubt, after the whole target was
-    /// compared with them. `false` when the process is to stop before that is done.
+    /// Finds out whether the records can be believed; where they are in doubt, compares the whole
+    /// target with them first. Returns `false` when the process is to stop before that is done.
     pub(crate) async fn is_believed(&self, stop: &CancellationToken) -> Result<bool, RemoteError> {
         let fence = self.remote.state.read(|s| Fence::read(s, self.remote.mirror))?;
         let Some(doubt) = fence.doubt else { return Ok(true) };
@@ -63,7 +63,8 @@ impl Executor {
 }
 
 impl Remote {
-    /// One that has not been compared yet; those with odd files wait until the others are done.
+    /// A folder that has not been compared yet; those with differences wait until the others are
+    /// done.
     fn next_folder(&self, doubt: Doubt, odd: &Odd) -> Result<Option<Folder>, RemoteError> {
         let due =
             self.state.read(|s| s.audits_due(self.mirror, doubt.since_s + 1, odd.len() + 1))?;
@@ -107,7 +108,7 @@ impl Remote {
         let has_new = self.has_new_folders(folder, &path, &listing)?;
         Ok(self.state.write(|w| {
             if has_new {
-                // They are looked for by name once they have a record.
+                // The new folders are looked for by name once they have a record.
                 let unlisted = RemoteSpot { listed: false, ..spot };
                 w.set_folder_remote(folder.key, Some(unlisted), folder.remote_name.as_ref())?;
             }
@@ -116,14 +117,15 @@ impl Remote {
         })?)
     }
 
-    /// The names of files and folders on record that the listing does not show as they are there.
+    /// The names of files and folders on record that the listing does not show as they are
+    /// recorded.
     fn missing(
         &self,
         folder: &Folder,
         listing: &FolderListing,
     ) -> Result<BTreeSet<Vec<u8>>, RemoteError> {
         if !listing.complete {
-            // What it does not show may well be there (I11).
+            // A file that an incomplete listing does not show may well be there (I11).
             return Ok(BTreeSet::new());
         }
         let (entries, children) =
@@ -155,7 +157,7 @@ impl Remote {
         Ok(!listing.folders.iter().all(is_known))
     }
 
-    /// Returns how many files they were.
+    /// Forgets the records with these names. Returns how many of them were files.
     fn forget_stale(
         &self,
         folder: &Folder,
@@ -187,7 +189,8 @@ impl Remote {
     }
 }
 
-/// Whether the listing shows the copy as it was confirmed. What is not a file has no copy.
+/// Whether the listing shows the copy as it was confirmed. An entry without a remote copy counts as
+/// shown.
 fn is_shown(entry: &Entry, shown: &HashMap<&FileUrl, &RemoteFile>) -> bool {
     let Some(copy) = entry.remote() else { return true };
     shown.get(&copy.url).is_some_and(|file| {
