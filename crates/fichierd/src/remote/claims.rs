@@ -63,7 +63,7 @@ pub(crate) struct Fence {
     is_new: bool,
     /// When an older state was last noticed; Unix seconds.
     noticed_s: Option<i64>,
-    /// Why the whole target is to be looked at.
+    /// The doubt because of which the whole target is to be looked at.
     doubt: Option<Doubt>,
     /// Who else works on the target.
     lost: Option<Lost>,

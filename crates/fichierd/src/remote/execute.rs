@@ -1,12 +1,12 @@
 //! Carries out a plan: the only place from which the service is changed.
 //!
-//! Each step writes its intent, makes its call, and writes what came of it; the same code, given
-//! an intent that an earlier run left behind, finishes it (`recover`). A refusal that concerns
-//! some files becomes a problem of theirs and the plan goes on; anything that concerns the
-//! account or the network ends the cycle.
+//! Each step writes its intent, makes its call, and writes the outcome; the same code, given an
+//! intent that an earlier run left behind, finishes it (`finish`). A refusal that concerns some
+//! files becomes a problem of these files and the plan goes on; an error that concerns the account
+//! or the network ends the cycle.
 //!
 //! Invariants kept here: I1 (a record is written when the service has confirmed), I2, I3 (the
-//! intent is on disk first), I4 (the old copy goes after the new one is confirmed).
+//! intent is on disk first), I4 (the old copy is retired after the new one is confirmed).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -44,11 +44,11 @@ pub struct Executor {
     pub remote: Remote,
     /// The watched folder.
     pub source: Source,
-    /// The bodies under way.
+    /// How files are sent, and the progress of that.
     pub uploads: Uploads,
 }
 
-/// How bodies are sent, and how far that is.
+/// How the contents of files are sent, and how far that is.
 pub struct Uploads {
     /// How many of the process's upload slots this mirror may use.
     pub parallel: usize,
@@ -63,8 +63,9 @@ impl Executor {
     ///
     /// # Errors
     ///
-    /// What stops all further work of this mirror: the account, the network, the state file, or
-    /// a root that is not what it was. What was done until then is on record.
+    /// An error that stops all further work of this mirror: of the account, the network or the
+    /// state file, or a watched folder that is not the one it was. The steps until then are on
+    /// record.
     pub async fn execute(&self, plan: Plan, stop: &CancellationToken) -> Result<(), RemoteError> {
         let mut uploads = Vec::new();
         let mut steps = plan.steps.into_iter().peekable();
@@ -101,8 +102,8 @@ impl Executor {
         }
     }
 
-    /// Sends batches side by side. After an error, and when something small is waiting, those
-    /// under way finish and no other begins; the next cycle takes up the rest.
+    /// Sends batches side by side. After an error, and when something small is waiting, the batches
+    /// under way finish and no other begins; the next cycle sends the rest.
     async fn upload_all(
         &self,
         batches: Vec<Vec<Placement>>,

@@ -2,8 +2,8 @@
 //!
 //! `.fichierd/incoming/<installation>/` is both the staging folder and the sign of ownership: a
 //! second installation that finds another one's name there stops before it does any harm (C08). The
-//! staging folder's number is checked whenever the service starts, because 1fichier puts files with
-//! a wrong folder number into the account's root without a word (C.3).
+//! staging folder's id is checked whenever the service starts, because 1fichier puts files with a
+//! wrong folder id into the account's root without a word (C.3).
 //!
 //! Costs one call when everything is as recorded, and about ten the first time.
 

@@ -20,7 +20,7 @@ pub(super) struct Claims {
 /// The meaning of the claims for a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// No newer claim was made since this state's.
+    /// No claim is newer than this state's.
     Newest,
     /// There is one claim more, which this state was about to make: the claim may be its own.
     PerhapsOurs,

@@ -1,7 +1,8 @@
-//! "Did my upload arrive?" One piece of code for the usual case, a lost reply and a crash (I12).
+//! Finds out whether an upload arrived, by one piece of code for the usual case, a lost reply and a
+//! crash (I12).
 //!
-//! The node is asked first (`end.pl`), then the staging folder is listed; only what shows up
-//! nowhere is sent again. What arrived is matched by name, size and hash, never by order.
+//! The node is asked first (`end.pl`), then the staging folder is listed; only files that neither
+//! shows are sent again. Files that arrived are matched by name, size and hash, never by order.
 
 use std::time::Duration;
 
@@ -22,30 +23,32 @@ use crate::remote::execute::Executor;
 use crate::remote::ledger;
 use crate::remote::target::orphan;
 
-/// How long a stored file may stay invisible to listings (C.5 says about two minutes).
+/// How long a stored file may be missing from listings (C.5 says about two minutes); after that it
+/// is sent again.
 const VISIBLE_WITHIN: Duration = Duration::from_secs(180);
 
-/// A remote file that may be one of ours: what `end.pl` or a listing says about it.
+/// A remote file that may be one of ours, as `end.pl` or a listing describes it.
 #[derive(Clone, Debug)]
 pub struct Arrived {
-    /// Its link.
+    /// The file's link.
     pub url: FileUrl,
-    /// Its name as stored.
+    /// The file's name as stored.
     pub name: RemoteName,
-    /// Its size.
+    /// The file's size.
     pub size_bytes: u64,
-    /// Its hash, if it was told.
+    /// The file's hash, if it was told.
     pub whirlpool: Option<Whirlpool>,
 }
 
 impl Executor {
-    /// Finds out what became of an upload, publishes what arrived, forgets the rest.
+    /// Finds out the outcome of an upload, publishes the files that arrived, and forgets the
+    /// others.
     ///
-    /// What to do is decided in `delivery`; an upload that is still being scanned stays pending.
+    /// The decisions are made in `delivery`; an upload that is still being scanned stays pending.
     ///
     /// # Errors
     ///
-    /// What stops the cycle; the upload stays pending then too.
+    /// An error that stops the cycle; the upload stays pending then too.
     pub(crate) async fn finish_upload(&self, key: UploadKey) -> Result<Fate, RemoteError> {
         let Some(mut upload) = self.remote.pending(key)? else { return Ok(Fate::Settled) };
         self.hash_unknown(&mut upload)?;
@@ -61,8 +64,8 @@ impl Executor {
                 }
                 Todo::List => {
                     if let Some(upload) = self.remote.pending(key)? {
-                        // Other uploads have files there too, so what does not match is not ours
-                        // to judge here: `recover` does, when nothing else is under way.
+                        // Other uploads have files there too, so files that do not match are not
+                        // judged here: `finish` does that, when nothing else is under way.
                         let listed = self.remote.staged().await?;
                         let arrived = self.remote.matched(&upload, listed)?.arrived;
                         self.remote.state.write(|w| w.record_arrived(key, &arrived))?;
@@ -96,8 +99,8 @@ impl Executor {
         }
     }
 
-    /// After a crash the hashes of what was sent may be missing: the local file has them, if it
-    /// has not changed since.
+    /// Hashes local files whose hashes are missing after a crash, if they have not changed since
+    /// they were sent.
     fn hash_unknown(&self, upload: &mut PendingUpload) -> Result<(), RemoteError> {
         let mut hashes = Vec::new();
         for file in upload.files.iter_mut().filter(|file| file.whirlpool.is_none()) {
@@ -117,7 +120,8 @@ impl Executor {
 }
 
 impl Remote {
-    /// Sends again what shows up nowhere, and leaves the rest of an upload for later.
+    /// Ends an upload for now: files that show up nowhere are sent again, the others are left for
+    /// later.
     fn conclude(&self, key: UploadKey, verdict: Verdict) -> Result<Fate, RemoteError> {
         if verdict.is_pending {
             self.report(|report| report.uploads_pending += 1);
@@ -131,15 +135,16 @@ impl Remote {
         Ok(verdict.fate)
     }
 
-    /// Whether the service may not know the files of an upload yet that was sent then (C.5).
+    /// Whether an upload that was sent at `since_s` is so young that the service may not know its
+    /// files yet (C.5).
     pub(crate) fn is_young(&self, since_s: i64) -> bool {
-        // It is recorded in whole seconds: one of those may be nearly over already.
+        // The time is recorded in whole seconds: the first of them may have been almost past.
         let patience = VISIBLE_WITHIN / self.client.pacer().time_scale() + Duration::from_secs(1);
         let age = Duration::from_secs(u64::try_from(self.state.now_s() - since_s).unwrap_or(0));
         age <= patience
     }
 
-    /// These files are sent again.
+    /// Gives up these files, so that they are sent again; `all` ends the upload.
     fn give_up(&self, key: UploadKey, files: &[PendingFile], all: bool) -> Result<(), RemoteError> {
         for file in files {
             self.dirty.mark(file.path.clone());
@@ -157,7 +162,7 @@ impl Remote {
         Ok(uploads.into_iter().find(|upload| upload.key == key))
     }
 
-    /// Asks the node once, and records what it tells.
+    /// Asks the node once, and records the files that it tells of.
     async fn ask_node(&self, upload: &PendingUpload) -> Result<Heard, RemoteError> {
         let slot = UploadSlot { id: upload.slot.clone(), node: upload.node.clone() };
         match self.client.upload_result(&slot, upload.xid.as_deref()).await {
@@ -181,7 +186,8 @@ impl Remote {
             Ok(UploadResult::BeingScanned) => Ok(Heard::Scanning),
             Ok(UploadResult::Nothing) => Ok(Heard::Nothing),
             Err(error) if matches!(error.kind, ErrorKind::Anonymous { .. }) => {
-                // Not in the account, and removed again: as if nothing had been sent.
+                // The files were stored in no account, and were removed again: as if nothing had
+                // been sent.
                 self.give_up(upload.key, &upload.files, true)?;
                 Err(error.into())
             }
@@ -191,26 +197,27 @@ impl Remote {
         }
     }
 
-    /// Takes an upload for not received, whose files the caller sends again at once.
+    /// Forgets an upload as not received; the caller sends its files again at once.
     pub(super) fn forget_upload(&self, key: UploadKey) -> Result<(), RemoteError> {
         self.report(|report| report.uploads_pending = report.uploads_pending.saturating_sub(1));
         Ok(self.state.write(|w| w.finish_upload(key))?)
     }
 
-    /// Something of an upload that was sent then may show up that is on nobody's record.
+    /// Notes that files of an upload that was sent then may show up and be on no record.
     pub(super) fn expect_leftovers(&self, since_s: i64) -> Result<(), RemoteError> {
         let leftovers = self.state.read(|s| leftovers_since_s(self.mirror).read(s))?;
         let latest_s = leftovers.map_or(since_s, |other| other.max(since_s));
         Ok(self.state.write(|w| leftovers_since_s(self.mirror).keep(w, &latest_s))?)
     }
 
-    /// Retires what lies in the staging folder and belongs to no upload, if there may be something
-    /// and all of it had time to show up. Only while nothing is under way. Costs one listing then.
+    /// Retires the files in the staging folder that belong to no upload, if there may be some and
+    /// all of them had enough time to show up. Only while nothing is under way. Costs one listing
+    /// then.
     pub(crate) async fn retire_leftovers(&self) -> Result<(), RemoteError> {
         let since_s = self.state.read(|s| leftovers_since_s(self.mirror).read(s))?;
         let Some(since_s) = since_s else { return Ok(()) };
         if self.is_young(since_s) {
-            // Then the next cycle comes soon.
+            // This makes the next cycle come soon.
             self.report(|report| report.uploads_pending += 1);
             return Ok(());
         }
@@ -219,7 +226,7 @@ impl Remote {
             self.state.read(|s| s.known_urls(listing.files.iter().map(|file| &file.url)))?;
         let mut leftovers = Vec::new();
         for file in listing.files.iter().filter(|file| !known.contains(&file.url)) {
-            // That one is looked for by name.
+            // An awaited file is looked for by name.
             if !self.state.read(|s| ledger::is_awaited(s, self.mirror, &file.name))? {
                 leftovers.push(file);
             }
@@ -232,7 +239,7 @@ impl Remote {
         Ok(self.state.write(|w| leftovers_since_s(self.mirror).forget(w))?)
     }
 
-    /// What lies in the staging folder and is not on record. Costs one listing.
+    /// The files in the staging folder. Costs one listing.
     pub(crate) async fn staged(&self) -> Result<Vec<Arrived>, RemoteError> {
         let listing = self.client.list_folder(self.places.incoming).await?;
         let files = listing.files.into_iter().map(|file| Arrived {
@@ -244,7 +251,7 @@ impl Remote {
         Ok(files.collect())
     }
 
-    /// Which of the found files that are on nobody's record belong to an upload.
+    /// Matches an upload with those of the found files that are not on record.
     fn matched(
         &self,
         upload: &PendingUpload,
@@ -257,11 +264,12 @@ impl Remote {
         Ok(match_arrived(&open, &found))
     }
 
-    /// Records what the node told of an upload, and removes what is not as it was sent: damaged, or
-    /// nobody knows any more what was sent, or dropped because the file changed while it was read.
+    /// Records the files of an upload that the node told of, and removes those that are not as they
+    /// were sent: a file is damaged, or its hash is not known any more, or it was dropped because
+    /// it changed while it was read.
     ///
-    /// Both are on record at once: with all files known nobody asks the node again, which alone
-    /// knows of the others.
+    /// Files and removals are on record at once: with all files known the node is not asked again,
+    /// and only the node knows of the others.
     async fn take_in(&self, upload: &PendingUpload, told: Vec<Arrived>) -> Result<(), RemoteError> {
         let matched = self.matched(upload, told)?;
         let clearing = self.state.write(|w| {
@@ -283,7 +291,7 @@ impl Remote {
         self.clear_begun(clearing).await
     }
 
-    /// Removes what one of our uploads left in the staging folder besides what it should (I2).
+    /// Removes other files that one of our uploads left in the staging folder (I2).
     pub(crate) async fn clear_staged(&self, urls: &[FileUrl]) -> Result<(), RemoteError> {
         let clearing = self.state.write(|w| begin_clearing(w, self.mirror, urls))?;
         self.clear_begun(clearing).await
@@ -292,7 +300,8 @@ impl Remote {
     async fn clear_begun(&self, clearing: Vec<(IntentId, &[FileUrl])>) -> Result<(), RemoteError> {
         for (intent, urls) in clearing {
             let removal = self.remove_all(urls).await?;
-            // What the service left stays begun, and is removed by a later cycle (`recover`).
+            // The removal of files that the service left stays begun, and a later cycle finishes it
+            // (`finish`).
             if removal.still_there.is_empty() {
                 self.state.write(|w| w.resolve(intent))?;
             }
@@ -314,8 +323,7 @@ fn begin_clearing<'a>(
     urls.chunks(MAX_LINKS_PER_CALL).map(begin).collect()
 }
 
-/// Since when something may lie in the staging folder of a mirror that is on nobody's record; Unix
-/// seconds.
+/// Since when the staging folder of a mirror may hold files that are not on record; Unix seconds.
 fn leftovers_since_s(mirror: MirrorId) -> Fact<i64> {
     Fact::about(format!("leftovers of mirror {}", mirror.0))
 }
@@ -323,32 +331,32 @@ fn leftovers_since_s(mirror: MirrorId) -> Fact<i64> {
 /// How far an upload came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
-    /// What came is published, or waits to be.
+    /// The files that came are published, or wait to be.
     Settled,
-    /// Some or all of it may still show up.
+    /// Some or all files may still show up.
     Waiting,
-    /// Nothing of it can be seen, now or for so long that it will be sent again.
+    /// No file of it can be seen.
     NothingCame {
-        /// The latter.
+        /// That was so for so long that the files are sent again.
         given_up: bool,
     },
-    /// Some of it will be sent again.
+    /// Some files will be sent again.
     GivenUp,
 }
 
-/// Which of the found files are the pending ones.
+/// The matches between pending files and found ones.
 #[derive(Debug, Default)]
 pub struct MatchedFiles {
-    /// By the file's number in its upload.
+    /// Files that arrived: their numbers in the upload, and their links.
     pub arrived: Vec<(u32, FileUrl)>,
-    /// Those whose name came back with other content.
+    /// Pending files whose name came back with other content.
     pub damaged: Vec<PendingFile>,
-    /// Found, and no pending file has this content.
+    /// Found files whose content no pending file has.
     pub surplus: Vec<FileUrl>,
 }
 
-/// Matches as a multiset by name, size and hash; then, for names that the service changed, by
-/// size and hash alone (N06, U06, U07).
+/// Matches the files as a multiset by name, size and hash; then, for names that the service
+/// changed, by size and hash alone (N06, U06, U07).
 pub fn match_arrived(pending: &[PendingFile], found: &[Arrived]) -> MatchedFiles {
     let mut matched = MatchedFiles::default();
     let mut free: Vec<&Arrived> = found.iter().collect();
@@ -371,8 +379,8 @@ pub fn match_arrived(pending: &[PendingFile], found: &[Arrived]) -> MatchedFiles
     matched
 }
 
-/// Whether a content has more links than it was sent times: one of them leads nowhere, and only a
-/// listing tells which.
+/// Whether some content has more links than it was sent times: one of them leads nowhere, and only
+/// a listing tells which.
 fn is_ambiguous(pending: &[PendingFile], links: &[Arrived]) -> bool {
     pending.iter().any(|file| {
         let is_alike = |link: &&Arrived| link.name == file.sent_as && is_content(file, link);

@@ -1,4 +1,4 @@
-//! A second file with content that the service has already: one call, no bytes.
+//! Makes a second file with content that the service has already: one call, no bytes.
 
 use fichier_api::FileUrl;
 use fichier_state::{Content, Entry, Intent, Origin, RemoteCopy};
@@ -14,7 +14,7 @@ use crate::remote::habits::NameTaken;
 impl Executor {
     /// Copies the remote file of `from` to the path of `place`.
     ///
-    /// The new record inherits the hash; that no listing has confirmed it yet is recorded too.
+    /// The new record inherits the hash, and records that no listing has confirmed it yet.
     pub(super) async fn copy(&self, place: Placement, from: &Entry) -> Result<(), RemoteError> {
         let Some(source) = self.remote.current_copy(from)? else {
             self.remote.dirty.mark(place.path.clone());
@@ -101,7 +101,7 @@ impl Executor {
 }
 
 impl Remote {
-    /// The copy that the record has now: an earlier step may have moved or replaced it.
+    /// The copy that is on record now: an earlier step may have moved or replaced it.
     fn current_copy(&self, from: &Entry) -> Result<Option<RemoteCopy>, RemoteError> {
         let Content::File(planned) = &from.content else { return Ok(None) };
         let size = from.stamp.size_bytes;

@@ -1,9 +1,9 @@
-//! Did an upload arrive, and what is to be done about it? The decision, without calls and clock.
+//! Decides whether an upload arrived and what is to be done about it, without calls and clock.
 //!
-//! The same machine serves the usual case, a lost reply and a restart after a crash: it is told
-//! what is on record and what was answered, and says what to do next (I12). The node is asked
-//! first, a few times; then the staging folder is listed; what came is published; what came
-//! nowhere is sent again, once it had time to show up.
+//! The same state machine serves the usual case, a lost reply and a restart after a crash: it is
+//! told the records and the answers, and says what to do next (I12). The node is asked first, a few
+//! times; then the staging folder is listed; the files that came are published; those that came
+//! nowhere are sent again, once they had enough time to show up.
 //!
 //! ```text
 //!   begin ──► ask the node ──► ask again, later ──► list the staging folder ──► publish ──► end
@@ -17,43 +17,44 @@ use super::Fate;
 /// How often the node is asked for links that are late or being scanned, before other work goes
 /// on; the next cycle asks again.
 const POLLS: u32 = 6;
-/// Before the node is asked for the second time; doubled each time.
+/// The pause before the node is asked for the second time; doubled each time.
 const FIRST_WAIT: Duration = Duration::from_secs(2);
-/// The longest of these waits.
+/// The longest of these pauses.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// One upload on its way.
 #[derive(Debug)]
 pub(super) struct Delivery {
-    /// How many files it has on record.
+    /// How many files the upload has on record.
     files: usize,
     /// How many of them have not shown up.
     open: usize,
-    /// The node told what it has.
+    /// Whether the node told which files it has.
     is_told: bool,
     polls: u32,
     wait: Duration,
 }
 
-/// What has come of the last step.
+/// The answer to the last step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Heard {
-    /// The node told links; so many files have not shown up after that.
+    /// The node told links; `open` files have not shown up after that.
     Links { open: usize },
-    /// The node looks for viruses.
+    /// The node still looks for viruses.
     Scanning,
     /// The node knows of no file, or not yet.
     Nothing,
     /// The node does not answer in a way that can be read.
     Lost,
-    /// The staging folder was listed, and what is ours in it is on record.
+    /// The staging folder was listed, and our files in it are on record.
     Listed,
-    /// What came is published, as far as the service let it. Left on record are so many files
-    /// that have come and so many that have not; they were sent so lately that they may show up.
+    /// The files that came are published, as far as the service let that happen. On record are
+    /// still `arrived` files that have come and `missing` files that have not; with `is_young`
+    /// these may still show up.
     Published { arrived: usize, missing: usize, is_young: bool },
 }
 
-/// What to do next.
+/// The next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Todo {
     /// After this pause, in the service's time.
@@ -65,21 +66,23 @@ pub(super) enum Todo {
     End(Verdict),
 }
 
-/// How it ends, for now.
+/// How the upload ends, for now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Verdict {
     pub(super) fate: Fate,
-    /// The files that have not shown up are sent again.
+    /// Whether the files that have not shown up are sent again.
     pub(super) gives_up: bool,
-    /// Something of it is still to be done: the next cycle asks again.
+    /// Whether something is still to be done: the next cycle asks again.
     pub(super) is_pending: bool,
 }
 
 impl Delivery {
-    /// For an upload with so many files on record, of which so many have not shown up.
+    /// Begins the delivery of an upload with `files` files on record, of which `open` have not
+    /// shown up.
     pub(super) fn begin(files: usize, open: usize) -> (Delivery, Todo) {
         let delivery = Delivery { files, open, is_told: false, polls: 1, wait: FIRST_WAIT };
-        // With no file left, all have changed while they were read: what arrived has to go.
+        // With no file left, all have changed while they were read: the files that arrived have to
+        // be removed.
         let asks = files == 0 || open > 0;
         (delivery, if asks { Todo::AskNode { after: Duration::ZERO } } else { Todo::Publish })
     }
@@ -108,8 +111,8 @@ impl Delivery {
         }
     }
 
-    /// Whether this is done without the node having told what it has: that may be more than what
-    /// is on record, from files that changed while they were read.
+    /// Whether `todo` is done without the node having told which files it has: these may be more
+    /// than are on record, namely files that changed while they were read.
     pub(super) fn goes_on_untold(&self, todo: Todo) -> bool {
         !self.is_told && matches!(todo, Todo::List | Todo::Publish)
     }
@@ -119,7 +122,7 @@ impl Delivery {
     }
 
     fn verdict(&self, arrived: usize, missing: usize, is_young: bool) -> Verdict {
-        // Of one with no file left, what was sent of them may show up, and has to go.
+        // Files of an upload with none left on record may still show up, and have to be removed.
         let is_awaited = missing > 0 || (self.files == 0 && !self.is_told);
         let may_show_up = is_awaited && is_young;
         let gives_up = is_awaited && !is_young;
@@ -140,7 +143,7 @@ impl Delivery {
 mod tests {
     use super::*;
 
-    /// What is done about an upload with two files of which none has shown up, told this.
+    /// The steps for an upload with two files of which none has shown up, given these answers.
     fn story(heard: &[Heard]) -> Vec<String> {
         let (mut delivery, first) = Delivery::begin(2, 2);
         let next = heard.iter().map(|heard| delivery.next(*heard));

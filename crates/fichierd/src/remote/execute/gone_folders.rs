@@ -1,5 +1,5 @@
-//! Folders that are gone from the disk: moved to the versions with all that is in them, or removed
-//! when a listing shows them empty.
+//! Handles folders that are gone from the disk: they are moved to the versions with everything in
+//! them, or removed when a listing shows them empty.
 
 use fichier_api::ErrorKind;
 use fichier_state::{Folder, Intent, RelPath, failpoint};
@@ -8,7 +8,7 @@ use crate::remote::error::{RemoteError, is_local};
 use crate::remote::execute::Executor;
 
 impl Executor {
-    /// Moves a folder that is gone from disk to the versions, with all that is in it: one call.
+    /// Moves a folder that is gone from the disk to the versions, with everything in it: one call.
     pub(super) async fn retire_folder(
         &self,
         path: &RelPath,
@@ -30,7 +30,7 @@ impl Executor {
         match self.remote.client.move_folder(spot.id, into).await {
             Ok(()) => failpoint::reached("folder:moved"),
             Err(error) if matches!(error.kind, ErrorKind::NotFound) => {
-                // Somebody removed it on the service: what had to leave has left.
+                // Somebody removed the folder on the service, so there is nothing to move.
                 self.remote.state.write(|w| {
                     w.remove_folder(folder.key)?;
                     w.resolve(intent)
@@ -49,7 +49,8 @@ impl Executor {
         Ok(())
     }
 
-    /// Removes a folder that is gone from disk, if a listing shows it empty (I2): two calls.
+    /// Removes a folder that is gone from the disk, if a listing shows it empty (I2). Costs two
+    /// calls.
     pub(super) async fn remove_folder(
         &self,
         path: &RelPath,

@@ -1,12 +1,12 @@
 //! Makes verified files visible: from the staging folder into their folders, one call a folder.
 //!
-//! What a file replaces is looked up here, in the state, and not handed down from the plan, so
-//! that an upload which a crash interrupted is published by the very same code.
+//! The file that a new one replaces is looked up here, in the state, and not taken from the plan,
+//! so that an upload which a crash interrupted is published by the very same code.
 //!
-//! What the service does when a name is taken is not documented (G.1, 12). If nobody has found it
-//! out before (`habits`), both files are asked about the first time it happens, and the answer is
-//! kept: if old and new can stand side by side, the old copy goes afterwards; if not, it goes to
-//! the versions first, where it is safe.
+//! What the service does when a name is taken is not documented (G.1 row 12). If it is not known
+//! yet (`habits`), the service is asked about both files the first time this happens, and the
+//! answer is kept: if the old and the new file can stand side by side, the old copy is retired
+//! afterwards; if not, it is moved to the versions first, where it is safe.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -26,16 +26,17 @@ use crate::remote::execute::Executor;
 use crate::remote::habits::{Habits, NameTaken};
 use crate::remote::source::Source;
 
-/// What became of the files of one upload so far.
+/// The outcome for the files of one upload so far.
 #[derive(Debug, Default)]
 struct Published {
     /// Files that still have temporary names.
     under_other_name: HashSet<FileUrl>,
-    /// Those of them that are in place, by their present links, and the names they should have.
+    /// Those of them that are in place, by their present links, with the names that they should
+    /// have.
     misnamed: Vec<(FileUrl, RemoteName)>,
-    /// The intents to rename them.
+    /// The intents to rename those files.
     renaming: Vec<IntentId>,
-    /// What they replaced.
+    /// The files that were replaced.
     replaced: Vec<Leaving>,
 }
 
@@ -47,13 +48,13 @@ struct Goal {
     id: FolderId,
 }
 
-/// Files that are in their folder now, and what came with them.
+/// Files that are in their folder now, and what was found out with them.
 struct Arrived<'a> {
     files: &'a [&'a PendingFile],
     brought: &'a Brought,
-    /// Those with temporary names, and the names they should have.
+    /// The files with temporary names, and the names that they should have.
     misnamed: &'a [(FileUrl, RemoteName)],
-    /// What the service did about a taken name, if that was found out with them.
+    /// What the service did about a taken name, if that was found out with these files.
     learnt: Option<NameTaken>,
 }
 
@@ -72,7 +73,7 @@ impl Published {
 }
 
 impl Executor {
-    /// Publishes what has arrived of an upload, and retires what it replaces.
+    /// Publishes the files of an upload that have arrived, and retires those that they replace.
     pub(super) async fn publish(&self, key: UploadKey) -> Result<(), RemoteError> {
         let Some(upload) = self.remote.pending(key)? else { return Ok(()) };
         let arrived: Vec<PendingFile> =
@@ -105,7 +106,7 @@ impl Executor {
             }
         }
         failpoint::reached("publish:confirmed");
-        // In this order: the right name may be free only once the old copy has gone.
+        // The order matters: the right name may be free only once the old copy has gone.
         self.remote.retire_all(published.replaced).await?;
         self.remote.rename_misnamed(&published.misnamed, &published.renaming).await
     }
@@ -130,8 +131,8 @@ impl Executor {
                 Box::pin(self.publish_into(key, folder, &one, published)).await?;
                 return Box::pin(self.publish_into(key, folder, &others, published)).await;
             }
-            // What comes under another name meets nothing, and is renamed when the old copy has
-            // gone: until then one of the two is always there.
+            // A file that arrives under another name meets no other, and is renamed when the old
+            // copy has gone: until then one of the two is always there.
             let meets_it = known != Some(NameTaken::Twins) && !published.comes_aside(file);
             if meets_it { &mut in_the_way } else { &mut leaving }.extend(occupants);
         }
@@ -176,7 +177,7 @@ impl Executor {
         Ok(())
     }
 
-    /// The folder is gone from the service.
+    /// Publishes files whose folder is gone from the service: the folder is made again first.
     async fn publish_anew(
         &self,
         key: UploadKey,
@@ -189,8 +190,8 @@ impl Executor {
         Box::pin(self.publish_into(key, folder, files, published)).await
     }
 
-    /// Some files did not move. Where a name was taken it is freed first; what is gone from the
-    /// staging folder is sent again; the rest waits there.
+    /// Handles files that did not move. Where a name was taken it is freed first; files that are
+    /// gone from the staging folder are sent again; the others wait there.
     async fn publish_left(
         &self,
         goal: Goal,
@@ -204,7 +205,7 @@ impl Executor {
                 occupants.push(Leaving::of_foreign(&file.path, goal.row, other.clone()));
             }
         }
-        // For a file that is gone nothing has to make room, and nothing is replaced (I4).
+        // For a file that is gone no other has to make room, and none is replaced (I4).
         occupants.retain(|old| {
             let file = left.iter().find(|file| file.path == old.path);
             file.and_then(|file| file.url.as_ref()).is_some_and(|url| !first.is_gone(url))
@@ -231,11 +232,11 @@ impl Executor {
         let is_young = self.remote.is_young(since_s);
         for file in waiting {
             if !is_young && file.url.as_ref().is_some_and(|url| brought.is_gone(url)) {
-                // What has come may have another link than was told.
+                // The file may have arrived under another link than was told.
                 self.remote.expect_leftovers(since_s)?;
                 self.remote.state.write(|w| {
                     w.drop_pending(goal.upload, file.seq)?;
-                    // A host that removes it again and again is not sent it for ever (X07).
+                    // A file that 1fichier removes again and again is not sent for ever (X07).
                     w.count_lost(self.remote.mirror, &file.path, &file.stamp)
                 })?;
                 self.remote.dirty.mark(file.path.clone());
@@ -250,9 +251,10 @@ impl Executor {
         Ok(())
     }
 
-    /// Writes the records of what is in place now (I1), and the intents to retire what was there
-    /// before (I4) and to rename what has another name, and what was learnt about names, in one
-    /// transaction: a file with a wrong name must not be forgotten over what it has taught.
+    /// Writes, in one transaction, the records of the files in place now (I1), the intents to
+    /// retire the files that were there before (I4) and to rename those under another name, and
+    /// what was learnt about names: a crash must not lose the renaming of a file from which that
+    /// was learnt.
     fn confirm(
         &self,
         goal: Goal,
@@ -294,8 +296,9 @@ impl Executor {
 }
 
 impl Remote {
-    /// Renames twins that travelled under temporary names. Returns those that are to be renamed in
-    /// their own folders, because in the staging folder their names may be taken.
+    /// Renames files that were sent under temporary names, because two had the same name. Returns
+    /// those that are to be renamed in their own folders, because in the staging folder their names
+    /// may be taken.
     async fn give_final_names<'a>(
         &self,
         files: impl Iterator<Item = &'a PendingFile>,
@@ -314,7 +317,7 @@ impl Remote {
         Ok(left)
     }
 
-    /// Our earlier copy, or a file that was there before us, where `file` belongs.
+    /// Our earlier copy, or a file that was there before us, at the place of `file`.
     fn occupants(&self, row: FolderKey, file: &PendingFile) -> Result<Vec<Leaving>, RemoteError> {
         let ours = self.state.read(|s| s.entry(row, file.path.name()))?;
         let ours =
@@ -333,8 +336,8 @@ impl Remote {
         self.rename_as_recorded(names, intents).await
     }
 
-    /// Gives files their names; those that the service does not name now are left on record as
-    /// begun, and are named by a later cycle.
+    /// Gives files their names; those that the service does not rename now stay on record as begun,
+    /// and a later cycle renames them.
     pub(crate) async fn rename_as_recorded(
         &self,
         names: &[(FileUrl, RemoteName)],
@@ -363,8 +366,8 @@ impl Remote {
         })?)
     }
 
-    /// Asks about both files, once in the life of a state file: two calls. Also tells whether the
-    /// new one has the name that it should have.
+    /// Asks the service about both files, once in the life of a state file: two calls. Also tells
+    /// whether the new file has the name that it should have.
     async fn meet_name_taken(
         &self,
         new: &FileUrl,
@@ -388,13 +391,13 @@ impl Remote {
         Ok((met, has_its_name))
     }
 
-    /// What the service does when a name is taken; nothing if nobody has found it out.
+    /// What the service does when a name is taken; `None` if it is not known yet.
     pub(super) fn name_taken(&self) -> Result<Option<NameTaken>, RemoteError> {
         Ok(self.state.read(|s| Habits::read(s))?.name_taken.map(|taken| taken.is))
     }
 }
 
-/// Keeps what was met when a name was taken.
+/// Records what the service did when a name was taken.
 fn learn(w: &mut Writing<'_>, met: NameTaken) -> Result<(), fichier_state::Error> {
     Habits::met_name_taken(met, w.now_s()).keep(w)
 }

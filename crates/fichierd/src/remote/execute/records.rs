@@ -1,4 +1,4 @@
-//! Writes down what needs no call: new stamps, and entries that the service cannot hold.
+//! Writes records that need no call: new stamps, and entries that the service cannot hold.
 
 use std::collections::BTreeSet;
 
@@ -30,7 +30,8 @@ impl Executor {
                         (Note::Refresh(path, seen, was), Some(folder)) => {
                             let content = was.content.clone();
                             w.put_entry(&self.source.entry(path, *folder, seen, content))?;
-                            // Else its problem is with what is still to be finished.
+                            // Otherwise its problem concerns an intent that is still to be
+                            // finished.
                             if !begun.contains(path) {
                                 w.clear_problem(self.remote.mirror, path)?;
                             }
@@ -51,7 +52,7 @@ impl Executor {
                         (Note::ManageFolder(_, folder, managed), _) => {
                             w.set_folder_unmanaged(folder.key, !managed)?;
                         }
-                        // Its folder went away meanwhile: the next look finds out.
+                        // The entry's folder was removed meanwhile: the next look finds that out.
                         (Note::Refresh(path, ..) | Note::Unsendable(path, ..), None) => {
                             self.remote.dirty.mark(path.clone());
                         }
@@ -63,8 +64,8 @@ impl Executor {
         Ok(())
     }
 
-    /// Takes a file on record that was there before us and has the same size and hash. What the
-    /// record said before, and is not wanted elsewhere, is retired.
+    /// Takes a file on record that was there before us and has the same size and hash. The file
+    /// that was on record before, if it is not wanted elsewhere, is retired.
     pub(super) async fn adopt(
         &self,
         place: &Placement,
@@ -107,7 +108,8 @@ impl Executor {
 }
 
 impl Remote {
-    /// The paths of files that are to get their names, or to leave, as soon as the service lets them.
+    /// The paths of files that are to be renamed, or to leave their place, as soon as the service
+    /// does it.
     pub(crate) fn begun_paths(&self) -> Result<BTreeSet<RelPath>, RemoteError> {
         let mut paths = BTreeSet::new();
         for (_, intent, _) in self.state.read(|s| s.intents(self.mirror))? {
@@ -151,7 +153,7 @@ impl Source {
         content: Content,
     ) -> Entry {
         let metadata = self.whole_metadata(path, &seen.metadata);
-        // Nothing was read before the cycle began, so this errs towards reading once more.
+        // No file was read before the cycle began, so this errs towards reading a file once more.
         let racy = crate::disk::hash::is_racy(&seen.stamp, self.started);
         let name = path.name().to_vec();
         Entry { folder, name, stamp: seen.stamp, metadata, content, racy, unmanaged: false }

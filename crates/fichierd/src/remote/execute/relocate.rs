@@ -1,8 +1,8 @@
-//! Known content gets a new path without sending a byte: a batched rename, a batched move, or
+//! Gives known content a new path without sending a byte: by a batched rename, a batched move, or
 //! both.
 //!
-//! Between the two a file has its old name in the new folder, or its new name in the old one;
-//! whichever of them is free is taken, and if neither is, a temporary one.
+//! Between the two calls a file has its old name in the new folder, or its new name in the old one;
+//! the name that is free is used, and if neither is, a temporary one.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as MapEntry;
@@ -23,7 +23,7 @@ use crate::remote::error::{RemoteError, is_gone};
 use crate::remote::execute::Executor;
 use crate::remote::habits::NameTaken;
 
-/// One file on its way, with all that the calls need.
+/// One file that is to be moved or renamed, with everything that the calls need.
 struct Mover {
     url: FileUrl,
     entry: Entry,
@@ -33,13 +33,13 @@ struct Mover {
     to_row: FolderKey,
     to_folder: FolderId,
     route: Route,
-    /// It is in the new folder, under whatever name.
+    /// Whether it is in the new folder, under any name.
     has_arrived: bool,
     /// The name that it is given before the move.
     early_name: Option<RemoteName>,
 }
 
-/// How many names a file passes through.
+/// The way by which a file gets its new folder and name.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Route {
     /// Only the name, or only the folder, changes; or the old name is free in the new folder.
@@ -76,7 +76,7 @@ impl Executor {
         self.remote.retire_all(replaced).await
     }
 
-    /// Moves and renames. Returns those of `leaving` whose places are taken now.
+    /// Moves and renames files. Returns those of `leaving` whose places are taken now.
     async fn move_all(
         &self,
         mut movers: Vec<Mover>,
@@ -137,7 +137,8 @@ impl Executor {
         Ok(replaced)
     }
 
-    /// Writes the records of what has moved, and the intents to retire what it replaced.
+    /// Writes the records of the files that have moved, and the intents to retire those that they
+    /// replaced.
     fn confirm_moved(
         &self,
         intent: IntentId,
@@ -181,8 +182,8 @@ impl Executor {
 }
 
 impl Remote {
-    /// The folder that files are to move to is gone: they are moved once it is made anew. Without the
-    /// target itself nothing can be done here: `target` looks into it.
+    /// Forgets a folder that files are to move to and that is gone: they are moved once it is made
+    /// again. Without the target itself nothing can be done here: `target` looks into it.
     fn forget_new_folder(
         &self,
         movers: &[Mover],
@@ -196,8 +197,9 @@ impl Remote {
         }
     }
 
-    /// In each swap one of the files waits under a temporary name. Its record goes with it, so
-    /// that a crash in between leaves a file that belongs elsewhere, and a record that knows it.
+    /// Renames one of the files of each swap, which waits under a temporary name. Its record
+    /// follows, so that after a crash in between the record knows the file under that name, and the
+    /// file is seen to belong elsewhere.
     async fn step_aside(&self, files: &[Relocation]) -> Result<(), RemoteError> {
         let copies = files.iter().filter_map(|file| file.was.remote());
         let names: Vec<(FileUrl, RemoteName)> =
@@ -217,7 +219,7 @@ impl Remote {
     }
 
     async fn mover(&self, relocation: Relocation) -> Result<Option<Mover>, RemoteError> {
-        // By its link: in a swap it may be under a temporary name by now.
+        // The record is found by its link: in a swap the file may be under a temporary name by now.
         let planned = relocation.was.remote().map(|copy| copy.url.clone());
         let found = match &planned {
             Some(url) => self.state.read(|s| s.entry_of_url(url))?,
@@ -232,7 +234,7 @@ impl Remote {
         let there = self.state.read(|s| s.entry(to_row, relocation.to.path.name()))?;
         let there = there.as_ref().and_then(Entry::remote).map(|copy| &copy.url);
         if there.is_some_and(|there| *there != url && Some(there) != replaces) {
-            // What was to leave this path did not: its record must not be lost.
+            // The file that was to leave this path did not: its record must not be lost.
             self.dirty.mark(relocation.to.path.clone());
             return Ok(None);
         }
@@ -279,7 +281,7 @@ impl Remote {
         Ok(foreign.iter().all(|file| file.name != *name))
     }
 
-    /// What the plan knows to be replaced at the new paths.
+    /// The files that, by the plan, are replaced at the new paths.
     fn in_their_way(&self, movers: &[Mover]) -> Result<Vec<Leaving>, RemoteError> {
         let mut leaving = Vec::new();
         for mover in movers {
@@ -317,8 +319,8 @@ impl Remote {
         Ok(self.state.write(|w| w.begin(self.mirror, &intent))?)
     }
 
-    /// Files that the service did not move or rename: gone there, and sent again, or in need of
-    /// a look by a person. Costs a listing for each folder that they are in.
+    /// Handles files that the service did not move or rename: those that are gone there are sent
+    /// again, the others become problems. Costs a listing for each folder that they are in.
     async fn explain_stuck(&self, stuck: &[Mover]) -> Result<(), RemoteError> {
         let mut shown: BTreeMap<FolderKey, Option<FolderListing>> = BTreeMap::new();
         for mover in stuck {
@@ -350,8 +352,8 @@ impl Remote {
         self.wide_problem(&mover.relocation.to.path, what, "it is tried again by itself")
     }
 
-    /// The file is in its new folder, but not under its new name: so is its record. The next plan
-    /// finds it to be in the wrong place, and does the rest.
+    /// Lets the record follow a file that is in its new folder, but not under its new name. The
+    /// next plan finds it in the wrong place, and does the rest.
     fn follow_halfway(&self, mover: &Mover) -> Result<(), RemoteError> {
         let Content::File(copy) = &mover.entry.content else { return Ok(()) };
         let copy = RemoteCopy { url: mover.url.clone(), ..copy.clone() };
@@ -367,7 +369,7 @@ impl Remote {
         })?)
     }
 
-    /// What the service shows in a folder of ours; nothing if the folder is gone.
+    /// The listing of a folder of ours; `None` if the folder is gone.
     async fn shown_in(&self, folder: FolderKey) -> Result<Option<FolderListing>, RemoteError> {
         let row = self.state.read(|s| s.folder(folder))?;
         let Some(spot) = row.and_then(|row| row.remote) else { return Ok(None) };
@@ -379,7 +381,7 @@ impl Remote {
     }
 }
 
-/// Sends files over temporary names that would meet under one name on their way: two that swap
+/// Sends files over temporary names if they would meet under one name on their way: two that swap
 /// their names and move to another folder are in that folder under each other's names.
 fn part_ways(movers: &mut [Mover]) {
     let meets = |one: &Mover, other: &Mover| match one.route {
@@ -422,7 +424,7 @@ fn at_name(entry: Entry, name: &RemoteName) -> Entry {
     Entry { name: name.decode(), content, ..entry }
 }
 
-/// A name that nothing else has; it is given for the time of a call or two.
+/// A name that no other file has; it is given for the time of a call or two.
 pub(super) fn temporary_name(random: &Random) -> RemoteName {
     RemoteName::from_service(format!("fichierd-{:016x}", random.number()))
 }

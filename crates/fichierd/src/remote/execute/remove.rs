@@ -1,8 +1,8 @@
-//! Files that leave their place: to the versions, or away with `keep = "0"`.
+//! Takes files out of their place: to the versions, or removes them with `keep = "0"`.
 //!
 //! Nothing is taken on trust here: before each batch of removals the watched folder is checked
-//! again, and every path is looked at once more (I6). What was there before us is never removed,
-//! only retired (I2).
+//! again, and every path is looked at once more (I6). A file that was there before us is never
+//! removed, only retired (I2).
 
 use std::collections::HashSet;
 
@@ -25,12 +25,12 @@ use crate::remote::error::{RemoteError, is_gone};
 use crate::remote::execute::Executor;
 use crate::remote::source::Source;
 
-/// What became of files that were to be removed.
+/// The outcome of a removal.
 #[derive(Debug, Default)]
 pub(crate) struct Removal {
-    /// Those that the service did not remove.
+    /// Files that the service did not remove.
     pub(crate) still_there: Vec<FileUrl>,
-    /// How many the service did not know: asking for such counts towards a ban (A.5).
+    /// Files that the service did not know: asking for such files counts towards a ban (A.5).
     pub(crate) unknown: usize,
 }
 
@@ -48,9 +48,9 @@ impl Removal {
 /// A remote file on its way out.
 #[derive(Clone, Debug)]
 pub(crate) struct Leaving {
-    /// The path it had.
+    /// The file's path.
     pub(crate) path: RelPath,
-    /// Its link.
+    /// The file's link.
     pub(crate) url: FileUrl,
     what: What,
     reason: Retired,
@@ -61,12 +61,12 @@ pub(crate) struct Leaving {
 enum What {
     Ours(Box<Entry>),
     Foreign(FolderKey, ForeignFile),
-    /// As an intent describes it that an earlier run left behind.
+    /// A file as an intent describes it that an earlier run left behind.
     Version(Box<NewVersion>),
 }
 
 impl Leaving {
-    /// A file on record; nothing if the record has no remote copy.
+    /// A file on record; `None` if the record has no remote copy.
     pub(crate) fn of_entry(path: &RelPath, was: Box<Entry>, reason: Retired) -> Option<Leaving> {
         let url = was.remote()?.url.clone();
         let what = What::Ours(was);
@@ -98,7 +98,7 @@ impl Leaving {
         Ok(())
     }
 
-    /// One whose intent is on disk already.
+    /// The same file, with the intent that is on disk already.
     pub(crate) fn begun(self, intent: IntentId) -> Leaving {
         Leaving { intent: Some(intent), ..self }
     }
@@ -119,7 +119,7 @@ impl Leaving {
         Parcel::new(&self.url, vec![name], size_bytes, whirlpool)
     }
 
-    /// Takes it off the record of its place.
+    /// Removes the record of the file at its place.
     pub(crate) fn forget(&self, w: &mut Writing<'_>) -> Result<(), fichier_state::Error> {
         match &self.what {
             What::Ours(entry) => w.remove_entry(entry.folder, &entry.name).map(|_| ()),
@@ -131,7 +131,7 @@ impl Leaving {
         }
     }
 
-    /// Whether it may be removed at once: only what we sent or copied there ourselves.
+    /// Whether the file may be removed at once: only one that we sent or copied there ourselves.
     fn is_ours(&self) -> bool {
         match &self.what {
             What::Ours(entry) => entry.remote().is_some_and(|copy| copy.origin != Origin::Adopted),
@@ -193,7 +193,8 @@ impl Executor {
         self.remote.retire_all(leaving).await?;
         let mut notes = Vec::new();
         for (url, note) in successors {
-            // What the service did not let go is known by the row that this would replace.
+            // A file that the service did not remove is known only by the row that this note would
+            // replace.
             let is_left = match url {
                 Some(url) => self.remote.state.read(|s| s.entry_of_url(&url))?.is_none(),
                 None => true,
@@ -217,7 +218,7 @@ impl Executor {
 }
 
 impl Remote {
-    /// Moves files to the versions, or removes them; a hundred in one call.
+    /// Moves files to the versions, or removes them; up to a hundred in one call.
     pub(crate) async fn retire_all(&self, all: Vec<Leaving>) -> Result<(), RemoteError> {
         let (to_remove, to_keep): (Vec<Leaving>, Vec<Leaving>) =
             all.into_iter().partition(|left| !self.keep_versions && left.is_ours());
@@ -256,15 +257,16 @@ impl Remote {
                 "it is tried again by itself",
             )?;
         }
-        // While a file is on record, the next plan retires it; others are known by their intent.
+        // While a file is on record, the next plan retires it; other files are known by their
+        // intent.
         self.state.write(|w| begun_here.iter().try_for_each(|intent| w.resolve(*intent)))?;
         self.report(|report| report.retired += retired);
         Ok(())
     }
 
-    /// Moves files to a versions folder. Where the service wants names to be unique, those that
-    /// are taken there get one that is not. What it says not to know is let go only if it says so
-    /// of one of them a second time.
+    /// Moves files to a versions folder. Where the service wants names to be unique, files whose
+    /// names are taken there get a unique one. Files that it says not to know count as gone only if
+    /// it says so of one of them a second time.
     async fn bring_to_versions(
         &self,
         leaving: &[Leaving],
@@ -301,7 +303,7 @@ impl Remote {
         Ok(brought)
     }
 
-    /// Writes down what has arrived. Returns the links of what has not.
+    /// Records the files that have arrived. Returns the links of those that have not.
     fn confirm_in_versions(
         &self,
         leaving: &[Leaving],
@@ -331,7 +333,7 @@ impl Remote {
             w.count_retired(into, moved, None)
         })?;
         if gone > 0 {
-            // What had to leave has left.
+            // These files were to leave their place, and are gone.
             tracing::warn!(files = gone, "replaced or deleted files were no longer on 1fichier");
         }
         Ok(stuck)
@@ -355,7 +357,8 @@ impl Remote {
             }
             w.resolve(intent)
         })?;
-        // While a file is on record, the next plan removes it; others are known by their intent.
+        // While a file is on record, the next plan removes it; other files are known by their
+        // intent.
         for left in chunk.iter().filter(|left| !is_removed(left)) {
             let what = "the service did not remove an old copy";
             self.problem(&left.path, what, "it is tried again by itself")?;
@@ -373,9 +376,9 @@ impl Remote {
         Ok(removal)
     }
 
-    /// Asks again while the service carries out a part. What it then does not name, it does not
-    /// know (B.8), if that is true of one of them; else these files are still there. A batch that
-    /// is refused is halved: it may be too large (G.1 row 1).
+    /// Removes a batch, and asks again while the service carries out only a part. Files that it
+    /// then does not name are unknown to it (B.8), if that is true of one of them; else they are
+    /// still there. A batch that is refused is halved: it may be too large (G.1 row 1).
     async fn remove_batch(&self, urls: &[FileUrl]) -> Result<Removal, RemoteError> {
         let mut open = urls.to_vec();
         while let Some(first) = open.first() {
@@ -402,7 +405,7 @@ impl Remote {
         Ok(Removal::default())
     }
 
-    /// Whether the service no longer knows a link. One call, and one that may not be made often.
+    /// Whether the service no longer knows a link. Costs one call, which may not be made often.
     async fn is_lost(&self, url: &FileUrl) -> Result<bool, RemoteError> {
         match self.client.file_info(url).await {
             Ok(_) => Ok(false),
@@ -411,7 +414,8 @@ impl Remote {
         }
     }
 
-    /// Approved removals use up their approval; others count against the limit for a day (I6).
+    /// Counts removals: approved ones use up their approval, others count against the limit for a
+    /// day (I6).
     pub(crate) fn count_removals(&self, count: u64) -> Result<(), RemoteError> {
         let approved = self.state.read(|s| s.allowance(self.mirror))?.min(count);
         Ok(self.state.write(|w| {
@@ -422,13 +426,13 @@ impl Remote {
 }
 
 impl Source {
-    /// Whether nothing has come back at the path since it was found gone.
+    /// Whether no file has come back at the path since it was found gone.
     fn is_still_gone(&self, file: &Retirement) -> Result<bool, RemoteError> {
         let now = self.look(&file.path)?;
         Ok(match (&now, &file.then) {
             (None, None) => true,
             (Some(now), Some(then)) => same_unsendable(now, then),
-            // A folder or a device where a file was: the file is gone all the same.
+            // A folder or a device where the file was: the file is gone all the same.
             (Some(now), None) => !matches!(now.kind, SeenKind::File | SeenKind::Symlink(_)),
             (None, Some(_)) => false,
         })
@@ -436,7 +440,7 @@ impl Source {
 }
 
 impl Leaving {
-    /// A replaced file's row holds its successor by now, and must stay.
+    /// Removes the file's record, except where its row already holds the file that replaced it.
     fn forget_if_current(&self, w: &mut Writing<'_>) -> Result<(), fichier_state::Error> {
         match &self.what {
             What::Ours(entry) => {
@@ -452,9 +456,10 @@ impl Leaving {
     }
 }
 
-/// A name that nothing else in a versions folder has; the record knows the right one.
+/// A name that no other file in a versions folder has; the record knows the right one.
 fn unique_name(parcel: &Parcel, random: &Random) -> RemoteName {
-    /// With the rest well below what the service takes (F.1).
+    /// Bytes of a name up to which it becomes a part of the unique one, which stays well below the
+    /// limit of the service (F.1).
     const MAX_NAME_BYTES: usize = 180;
     let unique = temporary_name(random);
     match parcel.names.first() {

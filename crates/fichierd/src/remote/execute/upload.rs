@@ -1,8 +1,8 @@
 //! Sends a batch of files into the staging folder.
 //!
-//! Three calls however many files there are: node, files, result. What has arrived and been
-//! verified is then published. A batch that the service refuses as a whole is halved until the
-//! file at fault is alone.
+//! A batch costs three calls, however many files it has: node, files, result. The files that have
+//! arrived and were verified are then published. A batch that the service refuses as a whole is
+//! halved until the file at fault is alone.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -23,15 +23,17 @@ use crate::remote::error::{RemoteError, stops_everything};
 use crate::remote::execute::Executor;
 use crate::remote::source::Source;
 
-/// A batch with one file at fault is down to that file after this many refusals in a row.
+/// Refusals in a row that are tolerated, within which a batch with one file at fault is halved down
+/// to that file; after more, all files that are left become problems.
 const MAX_FAILURES: u32 = 12;
 
-/// Below this a transfer says more about delays than about bandwidth.
+/// Bytes of the smallest transfer from which the bandwidth is measured: a smaller one tells more
+/// about delays.
 const MEASURE_FROM_BYTES: u64 = 4 << 20;
 
-/// What came of one attempt, if it does not end the cycle.
+/// The outcome of one attempt, if it does not end the cycle.
 enum Attempt {
-    /// What is known of the files is on record.
+    /// The outcome is on record, as far as it is known.
     Settled,
     /// One file could not be read; these are to be sent without it.
     Without(Vec<Placement>),
@@ -40,7 +42,7 @@ enum Attempt {
 }
 
 impl Executor {
-    /// Sends `files`, publishes what arrived, and retires what it replaced.
+    /// Sends `files`, publishes those that arrived, and retires the files that they replaced.
     pub(super) async fn upload(&self, files: Vec<Placement>) -> Result<(), RemoteError> {
         let mut waiting = vec![self.remote.within_limit(files)?];
         // The whole batch gets a second try with another node before it is taken apart.
@@ -89,8 +91,8 @@ impl Executor {
         Ok(())
     }
 
-    /// One attempt. Takes one of the slots, and no second one while it has it: with all of them
-    /// taken so, nobody would ever get one again.
+    /// Makes one attempt to send `files`. It takes one of the slots, and no second one while it has
+    /// that: if every attempt held one and waited for another, none would ever go on.
     async fn upload_once(&self, files: &[Placement]) -> Result<Attempt, RemoteError> {
         let Ok(_permit) = self.remote.slots.acquire().await else { return Ok(Attempt::Settled) };
         failpoint::reached("upload:planned");
@@ -131,7 +133,8 @@ impl Executor {
         }
     }
 
-    /// The request ended with an error. Whatever the service may hold is asked for first (I12).
+    /// Handles a request that ended with an error: the service is first asked for the files that it
+    /// may have (I12).
     async fn broken_off(
         &self,
         key: UploadKey,
@@ -141,14 +144,14 @@ impl Executor {
         complete: bool,
     ) -> Result<Option<fichier_api::Error>, RemoteError> {
         if !complete || refused_whole(&error) {
-            // Cut before its closing boundary, or refused with a page that says so: nothing is
-            // stored (C.3, C.6).
+            // The request was cut before its closing boundary, or refused with a page that says so:
+            // nothing is stored (C.3, C.6).
             self.remote.state.write(|w| w.finish_upload(key))?;
         } else {
             self.remote.record_sent(key, &slot.id, sent)?;
             let is_lost = matches!(error.kind, ErrorKind::Unreachable(_));
             match self.finish_upload(key).await? {
-                // It did answer, and has nothing: there is no reply to wait for.
+                // The service did answer, and has nothing: there is no reply to wait for.
                 Fate::NothingCame { given_up } if !is_lost => {
                     if !given_up {
                         self.remote.forget_upload(key)?;
@@ -162,7 +165,8 @@ impl Executor {
         if stops_everything(&error) { Err(error.into()) } else { Ok(Some(error)) }
     }
 
-    /// Leaves out what has changed or gone since it was found; it is dirty again.
+    /// Leaves out files that have changed or gone since they were found, and marks them for another
+    /// look.
     fn still_as_seen(&self, files: Vec<Placement>) -> Vec<Placement> {
         let (same, other): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| {
             self.source.restless.contains(&file.path)
@@ -191,7 +195,8 @@ impl Remote {
         Ok(self.state.write(|w| w.record_sent(key, xid, &hashes))?)
     }
 
-    /// Files that changed while they were read are not published, unless they never rest.
+    /// Drops files that changed while they were read, so that they are not published, unless they
+    /// are known to keep changing.
     fn drop_restless(
         &self,
         key: UploadKey,
@@ -214,7 +219,7 @@ impl Remote {
         Ok(())
     }
 
-    /// Leaves out what the service would not take (F09): nothing is asked of it for that.
+    /// Leaves out files that are too large for the service (F09), without asking it.
     fn within_limit(&self, files: Vec<Placement>) -> Result<Vec<Placement>, RemoteError> {
         let (within, above): (Vec<_>, Vec<_>) =
             files.into_iter().partition(|file| file.size_bytes() <= MAX_FILE_BYTES);
@@ -231,7 +236,7 @@ impl Remote {
     fn unreadable(&self, file: &Placement, source: &std::io::Error) -> Result<(), RemoteError> {
         use std::io::ErrorKind::{NotFound, UnexpectedEof};
         if matches!(source.kind(), NotFound | UnexpectedEof) {
-            // It went away or shrank under our hands: whoever did that marks it dirty.
+            // The file was removed or shortened while it was read: it is looked at again.
             self.dirty.mark(file.path.clone());
             return Ok(());
         }
@@ -273,13 +278,14 @@ impl Source {
 /// The measured bandwidth, in bytes a second.
 pub(crate) const BANDWIDTH: Fact<u64> = Fact::named("bandwidth");
 
-/// The node said that it took nothing (C.3): not a doubt, whatever the reply's form.
+/// Whether the node said that it took nothing (C.3): then there is no doubt, whatever the reply's
+/// form.
 fn refused_whole(error: &fichier_api::Error) -> bool {
     matches!(error.kind, ErrorKind::NodeStorage | ErrorKind::NoFileInUpload)
 }
 
-/// Rows for the files of one upload. Names in one upload are unique: a twin travels under a
-/// temporary name and gets its own before it is published.
+/// Rows for the files of one upload. Names in one upload are unique: a file whose name is in it
+/// already is sent under a temporary name and gets its own before it is published.
 fn pending_files(
     files: &[Placement],
     restless: &std::collections::BTreeSet<RelPath>,
@@ -311,7 +317,8 @@ fn pending_files(
     rows
 }
 
-/// Reading a file changes nothing that a stamp holds, so any difference is somebody's change.
+/// Whether the file is the one that was planned. Reading a file changes nothing that a stamp holds,
+/// so any difference is somebody's change.
 fn is_same_file(planned: &Stamp, opened: &Stamp) -> bool {
     planned == opened
 }
