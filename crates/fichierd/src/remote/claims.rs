@@ -81,9 +81,9 @@ struct Doubt {
 /// Who else works on the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Lost {
-    /// Another machine.
+    /// Another machine works on it.
     ToMachine,
-    /// A copy of this state.
+    /// A process with a copy of this state works on it.
     ToCopy,
 }
 
@@ -133,7 +133,7 @@ pub fn left_to_look_at(records: &Records, mirror: MirrorId) -> fichier_state::Re
     Ok(Some(folders.saturating_sub(done)))
 }
 
-/// Lets a mirror go on with a target on which somebody else works, once.
+/// The flag that lets a mirror go on, once, with a target on which somebody else works.
 pub fn take_over(mirror: &str) -> Flag {
     Flag::named(format!("take over the target of {mirror}"))
 }
@@ -382,7 +382,7 @@ impl Remote {
         }
         let claims = match self.client.list_folder(folder).await {
             Ok(listing) => Claims::of(&listing),
-            // Somebody removed it; the next start makes it again.
+            // Somebody removed the folder of the claims; the next start makes it again.
             Err(error) if matches!(error.kind, ErrorKind::NotFound) => Claims::default(),
             Err(error) => return Err(error.into()),
         };

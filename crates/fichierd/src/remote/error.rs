@@ -29,7 +29,7 @@ pub enum TargetRefused {
     /// Another installation mirrors to the same folder.
     #[error("the target belongs to another installation of fichierd ({other})")]
     OwnedByAnother {
-        /// Its installation id.
+        /// The other installation's id.
         other: String,
     },
     /// Another machine has worked on the target since this state did.

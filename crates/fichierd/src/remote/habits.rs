@@ -1,10 +1,9 @@
 //! How the service behaves where its documentation is silent: each answer, its date and its source.
 //!
-//! There are two sources: `check --probe`, which asks for all of it, and the work itself, which
-//! meets the behaviour by the way. Both write the same answers into the same note. The answer that
-//! is recorded later replaces the earlier one, whichever of the two it is from: the service may
-//! have changed since. The order of recording counts and not the dates, because a clock can be
-//! wrong.
+//! There are two sources: `check --probe`, which asks all questions, and the work itself, which
+//! meets the behaviour as it goes on. Both write the same answers into the same note. The answer
+//! that is recorded later replaces the earlier one, from either source: the service may have
+//! changed since. The order of recording counts and not the dates, because a clock can be wrong.
 //!
 //! Pure, except for the note. An answer that is not known is not guessed: its user then makes the
 //! cautious choice (docs/api-notes.md, G.1).
@@ -66,14 +65,14 @@ pub enum NameTaken {
     Refused,
     /// The file gets another name.
     Renamed,
-    /// The file that was there is gone.
+    /// The moved file replaces the file that was there.
     Overwritten,
     /// Both files do not stand side by side under that name; which of the other three it is was not
     /// seen.
     MustBeFree,
 }
 
-/// What happens to a link when its file is moved (B.9).
+/// Whether a file's link changes when the file is moved (B.9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LinkAfterMove {

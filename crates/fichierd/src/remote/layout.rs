@@ -10,7 +10,7 @@ pub const OWN_FOLDER: &str = ".fichierd";
 pub struct Places {
     /// The target folder itself.
     pub root: FolderId,
-    /// Our staging folder.
+    /// This installation's staging folder.
     pub incoming: FolderId,
     /// The parent of the versions folders.
     pub versions: FolderId,

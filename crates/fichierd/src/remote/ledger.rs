@@ -1,4 +1,4 @@
-//! The note, in the state, of what is remembered about a mirror's snapshots besides their rows.
+//! The note, in the state, of the facts about a mirror's snapshots besides their rows.
 //!
 //! It also holds the progress of the snapshot under way, which is the intent (I3) of its upload and
 //! of the move that follows. It is written before the first byte is sent, and removed when the file
@@ -14,7 +14,7 @@ use crate::base::fact::Fact;
 /// The folder of the snapshots, in `.fichierd`.
 pub const STATE_FOLDER: &str = "state";
 
-/// The name of the tiny file beside them.
+/// The name of the tiny file beside the snapshots.
 pub const CANARY_NAME: &str = "canary.txt";
 
 /// The facts about the tiny file that is downloaded once a week.

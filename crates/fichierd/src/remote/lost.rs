@@ -17,8 +17,8 @@ const MOST_GIVEN_UP: usize = 100_000;
 const TELL_AGAIN_S: i64 = 24 * 3600;
 
 impl Remote {
-    /// Forgets a record whose remote file is gone, since it is no record (I1): the file is sent
-    /// again (X01).
+    /// Forgets a record whose remote file is gone, since without its file it is no record (I1): the
+    /// file is sent again (X01).
     pub(super) fn forget_lost(&self, entry: &Entry, path: &RelPath) -> Result<(), RemoteError> {
         self.forget_all_lost(&[(entry.clone(), path.clone())])
     }

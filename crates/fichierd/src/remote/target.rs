@@ -53,7 +53,7 @@ pub async fn prepare(
     Ok(places)
 }
 
-/// A target that is there.
+/// A target that was found or made.
 struct Prepared {
     places: Places,
     /// The contents of the staging folder, if it was there before.
@@ -247,7 +247,7 @@ impl Preparing<'_> {
     }
 }
 
-/// Lets a mirror start anew with a target that is gone, once.
+/// The flag that lets a mirror start anew, once, with a target that is gone.
 pub fn start_anew(mirror: &str) -> Flag {
     Flag::named(format!("approved target of {mirror}"))
 }

@@ -42,7 +42,7 @@ const MOST_A_DAY: u64 = 10_000;
 /// banned (docs/api-notes.md, A.5).
 const MOST_REFUSED: u32 = 10;
 
-/// How far the work of a day has come; kept in the state.
+/// The progress of a day's expiry; kept in the state.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Day {
     begun_s: i64,

@@ -203,7 +203,8 @@ impl Remote {
         Ok(self.state.write(|w| w.finish_upload(key))?)
     }
 
-    /// Notes that files of an upload that was sent then may show up and be on no record.
+    /// Notes that files of an upload that was sent at `since_s` may still show up without being on
+    /// record.
     pub(super) fn expect_leftovers(&self, since_s: i64) -> Result<(), RemoteError> {
         let leftovers = self.state.read(|s| leftovers_since_s(self.mirror).read(s))?;
         let latest_s = leftovers.map_or(since_s, |other| other.max(since_s));
@@ -328,7 +329,7 @@ fn leftovers_since_s(mirror: MirrorId) -> Fact<i64> {
     Fact::about(format!("leftovers of mirror {}", mirror.0))
 }
 
-/// How far an upload came.
+/// How far an upload has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
     /// The files that came are published, or wait to be.

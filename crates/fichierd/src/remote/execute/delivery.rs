@@ -1,4 +1,4 @@
-//! Decides whether an upload arrived and what is to be done about it, without calls and clock.
+//! Decides, without calls and clock, whether an upload arrived and how to go on.
 //!
 //! The same state machine serves the usual case, a lost reply and a restart after a crash: it is
 //! told the records and the answers, and says what to do next (I12). The node is asked first, a few
@@ -57,7 +57,7 @@ pub(super) enum Heard {
 /// The next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Todo {
-    /// After this pause, in the service's time.
+    /// Ask the node after this pause, in the service's time.
     AskNode {
         after: Duration,
     },

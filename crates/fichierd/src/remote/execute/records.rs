@@ -144,7 +144,7 @@ impl Remote {
 }
 
 impl Source {
-    /// A row for what was seen at `path`, with the extended attributes it has now.
+    /// A row for the entry that was seen at `path`, with the extended attributes that it has now.
     pub(crate) fn entry(
         &self,
         path: &RelPath,
@@ -178,7 +178,7 @@ fn unsendable(kind: &SeenKind) -> Content {
     }
 }
 
-/// The name to remember, if the service has another one than ours would be.
+/// The name to remember, if the service has another name than the one that we would give.
 pub(crate) fn other_name(name: &RemoteName, path: &RelPath) -> Option<RemoteName> {
     (*name != RemoteName::encode(path.name())).then(|| name.clone())
 }

@@ -46,7 +46,7 @@ enum Route {
     MoveThenRename,
     /// The new name is free in the old folder.
     RenameThenMove,
-    /// Neither is free.
+    /// Neither name is free.
     OverTemporaryName,
 }
 

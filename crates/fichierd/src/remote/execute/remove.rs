@@ -45,7 +45,7 @@ impl Removal {
     }
 }
 
-/// A remote file on its way out.
+/// A remote file that leaves its place.
 #[derive(Clone, Debug)]
 pub(crate) struct Leaving {
     /// The file's path.
@@ -86,7 +86,8 @@ impl Leaving {
         Leaving { path: path.clone(), url, what, reason: Retired::Foreign, intent: None }
     }
 
-    /// Writes the intent to retire it, so that a crash before the call loses nothing of it.
+    /// Writes the intent to retire the file, so that a crash before the call does not lose track of
+    /// it.
     pub(crate) fn begin(
         &mut self,
         w: &mut Writing<'_>,

@@ -45,7 +45,7 @@ impl Executor {
     /// Sends `files`, publishes those that arrived, and retires the files that they replaced.
     pub(super) async fn upload(&self, files: Vec<Placement>) -> Result<(), RemoteError> {
         let mut waiting = vec![self.remote.within_limit(files)?];
-        // The whole batch gets a second try with another node before it is taken apart.
+        // The whole batch gets a second try with another node before it is halved.
         let mut second_try = true;
         let mut failures = 0;
         while let Some(files) = waiting.pop() {
@@ -66,7 +66,7 @@ impl Executor {
             };
             failures += 1;
             if failures > MAX_FAILURES {
-                // No single file can be at fault: full storage, perhaps (U12).
+                // No single file can be at fault: the storage may be full (U12).
                 self.remote.report(|report| report.uploads_refused = Some(chain(&error)));
                 for file in waiting.drain(..).flatten().chain(files) {
                     self.remote.problem(

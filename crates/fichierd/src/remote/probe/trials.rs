@@ -4,7 +4,7 @@
 //! changed, looks at the folder it sends to, and compares the name of each file, so that no answer
 //! changes what it does. A refusal is an answer here.
 //!
-//! Files are told apart by their sizes, folders by their numbers.
+//! Files are told apart by their sizes, folders by their ids.
 
 use fichier_api::names::RemoteName;
 use fichier_api::{
@@ -30,7 +30,7 @@ const RENAMED: &str = "probe-renamed";
 const SIZE: u64 = 64;
 
 impl Probe<'_> {
-    /// Tries names and an empty file in a folder of its own.
+    /// Tries odd names and an empty file in a folder of its own.
     pub(super) async fn try_names(
         &self,
         scratch: FolderId,
@@ -204,7 +204,8 @@ impl Probe<'_> {
         Ok((place.to_owned(), !removed.done.is_empty()))
     }
 
-    /// Where a file is, once its link is known.
+    /// Where a file is stored, in words: in the account's root or not. `None` if its link does not
+    /// become known.
     async fn place(&self, url: &FileUrl) -> Result<Option<&'static str>, ProbeError> {
         for _ in 0..LOOKS {
             match self.client.file_info(url).await {
@@ -236,12 +237,12 @@ fn stored_or_not(count: Result<usize, ProbeError>) -> Result<String, ProbeError>
     }
 }
 
-/// A name that is not made fit for the service.
+/// A name as it is, not changed to one that the service takes.
 fn as_it_is(name: &str) -> RemoteName {
     RemoteName::from_service(name.to_owned())
 }
 
-/// Names for files, without those that a form cannot carry, and what is odd about each.
+/// Names for files, each with what is odd about it. Names that a form cannot carry are left out.
 fn file_names() -> Vec<(String, String)> {
     let mut names = vec![("of a file of one byte".to_owned(), "probe-byte".to_owned())];
     names.extend("<>'$`´\u{1}\u{7f}".chars().map(with_character));
@@ -253,7 +254,8 @@ fn file_names() -> Vec<(String, String)> {
     names
 }
 
-/// Few: each is a call, and refusals in a row lead to a ban (docs/api-notes.md, A.5).
+/// Names for folders. They are few, since each costs a call, and refusals in a row lead to a ban
+/// (docs/api-notes.md, A.5).
 fn folder_names() -> Vec<(String, String)> {
     let mut names: Vec<_> = ['<', '\''].map(with_character).into();
     names.extend(spaced_and_composed());
@@ -261,7 +263,8 @@ fn folder_names() -> Vec<(String, String)> {
     names
 }
 
-/// Names that are changed alike would be one.
+/// A name with this character. It also bears the character's number, since names that the service
+/// changes alike would otherwise be one.
 fn with_character(c: char) -> (String, String) {
     (format!("with {}", c.escape_default()), format!("probe-{:x}-{c}-", u32::from(c)))
 }
@@ -290,7 +293,7 @@ fn as_stored(asked: &str, stored: Option<&RemoteName>) -> String {
     }
 }
 
-/// What the service said to something that it need not take; other errors stop the probe.
+/// The service's answer to a request that it need not accept; other errors stop the probe.
 fn refusal(error: ProbeError) -> Result<String, ProbeError> {
     let ProbeError::Api(error) = error else { return Err(error) };
     let is_answer = matches!(

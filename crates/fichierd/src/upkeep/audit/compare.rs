@@ -27,7 +27,8 @@ pub(super) struct Compared {
     pub(super) surplus: Vec<(Entry, RemoteFile)>,
     /// Folders that it does not show, or shows under another name.
     pub(super) misplaced: Vec<Folder>,
-    /// Records of copies whose hash is shown as it was inherited, marked as confirmed.
+    /// Records of copies whose hash the listing shows as it was inherited; they are marked as
+    /// confirmed here.
     pub(super) confirmed: Vec<Entry>,
     /// Files in the listing that are not on record.
     pub(super) foreign: Vec<ForeignFile>,

@@ -182,9 +182,9 @@ impl Remote {
         Ok(())
     }
 
-    /// Forgets the records of files whose content has changed, since such a record is no record
-    /// (I1). The changed file stays, as one that is not ours, until the right one is there; then it
-    /// goes to the versions, where files that are not ours are kept (X06).
+    /// Forgets the records of files whose content has changed, since a record of other content is
+    /// no record (I1). The changed file stays, as one that is not ours, until the right one is
+    /// there; then it goes to the versions, where files that are not ours are kept (X06).
     fn send_changed_again(
         &self,
         path: &RelPath,

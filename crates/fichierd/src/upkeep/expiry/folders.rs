@@ -17,7 +17,7 @@ use crate::remote::layout::utc_day;
 /// Emptied folders that one run reads from the state, at most; further ones wait for the next run.
 const MOST_KNOWN: usize = 1_000;
 
-/// What became of a folder.
+/// The outcome for a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     Gone,

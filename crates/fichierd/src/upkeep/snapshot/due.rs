@@ -23,7 +23,7 @@ pub(super) struct Need {
     pub(super) is_under_way: bool,
     /// A snapshot was written when the service stopped, and nothing has changed since.
     pub(super) is_written: bool,
-    /// After a failure, nothing is tried before this.
+    /// The time before which no snapshot is tried, after a failure.
     pub(super) not_before_s: Option<i64>,
     /// Bytes of files sent so far.
     pub(super) sent_bytes: u64,

@@ -148,7 +148,7 @@ fn copy(from: &mut impl Read, to: &mut impl Write, deadline: Option<Instant>) ->
     }
 }
 
-/// Hashes what is written through it.
+/// A writer that hashes the bytes written through it.
 struct Hashing<W> {
     inner: W,
     size_bytes: u64,
