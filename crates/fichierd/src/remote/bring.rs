@@ -1,7 +1,7 @@
 //! Moves files from folder to folder, and finds out the outcome for each.
 //!
-//! One call is enough when all goes well. A file that the reply leaves out is neither taken for
-//! moved nor for gone: the service is asked again while that helps (it may carry out a batch in
+//! One call is enough when all goes well. A file that the reply leaves out counts neither as moved
+//! nor as gone: the service is asked again while that helps (it may carry out a batch in
 //! part, G.1 row 1), and then the file is looked for in a listing, by link, or by name, size and
 //! hash where the move gave it a new link (B.9).
 //!
