@@ -77,7 +77,7 @@ fn what_makes_no_sense_is_refused_with_what_would() {
     world.run(&["ls", "photos", "--at", "yesterday"]).expect(2).says("2026-11-24");
     world.run(&["ls", "photos", "--at", "2001-01-01"]).expect(2).says("begins at");
     world.run(&["ls", "photos", "nothing"]).expect(1).says("held no nothing");
-    world.run(&["versions", "/nowhere"]).expect(2).says("below the source of no mirror");
+    world.run(&["versions", "/nowhere"]).expect(2).says("not below the source of any mirror");
     let source = source.to_str().unwrap();
     world.run(&["restore", "photos", source]).expect(2).says("--in-place");
     let inside = format!("{source}/inside");

@@ -1,4 +1,4 @@
-//! Commands while no service runs: they take its lock and do the work themselves.
+//! The commands while no service runs: they take its lock and do the work themselves.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -26,12 +26,12 @@ use crate::remote::habits::Habits;
 use crate::restore::proof::{self, Proved};
 use crate::status::Status;
 
-/// In a hold-off of up to this, `sync` waits.
+/// The longest hold-off for which `sync` waits; it ends in a longer one.
 const WAIT_AT_MOST: Duration = Duration::from_secs(120);
-/// Between two looks at files that are being written, where no settle time is configured.
+/// The shortest pause between two looks at files that are being written, even if `settle` is zero.
 const LEAST_PAUSE: Duration = Duration::from_millis(100);
 
-/// One cycle of each mirror, repeated while there is more of the same.
+/// Runs a cycle of each mirror, repeated while additions are left out, and then its chores.
 pub(super) async fn sync(config: &Config, names: &[String]) -> anyhow::Result<Exit> {
     let shared = open_shared(config)?;
     let mut cycles = Vec::new();
@@ -76,7 +76,7 @@ async fn sync_one(
             continue;
         }
         if end.trouble.is_none() && end.has_restless() && Instant::now() < patient_until {
-            // They are due when they have been quiet for long enough.
+            // The files are due when they have been unchanged for `settle`.
             tokio::time::sleep(worker.config.settle.max(LEAST_PAUSE)).await;
             continue;
         }
@@ -84,7 +84,7 @@ async fn sync_one(
     }
 }
 
-/// Shows the bytes that were sent from now on, of those that are planned.
+/// Shows how many of the planned bytes have been sent from now on.
 fn show(worker: &MirrorWorker) -> Shown {
     let (sent, planned) = (Arc::clone(&worker.sent_bytes), Arc::clone(&worker.planned_bytes));
     let before = sent.load(Ordering::Relaxed);
@@ -95,7 +95,7 @@ fn show(worker: &MirrorWorker) -> Shown {
     })
 }
 
-/// What a sync would do, what it would cost, and how long the calls alone would take. Works on a
+/// Prints what a sync would do, its cost, and how long the calls alone would take. It works on a
 /// copy of the state, so that it changes nothing and may run beside the service.
 pub(super) fn dry_run(config: &Config, names: &[String]) -> anyhow::Result<Exit> {
     let copy = tempfile::tempdir()?;
@@ -129,7 +129,7 @@ pub(super) fn dry_run(config: &Config, names: &[String]) -> anyhow::Result<Exit>
     Ok(Exit::Done)
 }
 
-/// What a prune would take away.
+/// Prints the files that a prune would remove.
 pub(super) fn prune_dry_run(config: &Config, name: &str) -> anyhow::Result<Exit> {
     let mirror = named(config, name)?;
     let store = recorded(config)?;
@@ -151,7 +151,7 @@ pub(super) fn prune_dry_run(config: &Config, name: &str) -> anyhow::Result<Exit>
     Ok(Exit::Done)
 }
 
-/// What the state file says.
+/// The status by the state file.
 pub(super) fn status(config: &Config) -> anyhow::Result<Status> {
     let hold_off = hold_off(config).map(health::hold_off_status);
     Ok(match recorded(config)? {
@@ -160,13 +160,13 @@ pub(super) fn status(config: &Config) -> anyhow::Result<Status> {
     })
 }
 
-/// Explains a path from what is on record.
+/// Explains a path from the records.
 pub(super) fn explain(config: &Config, path: &std::path::Path) -> anyhow::Result<Reply> {
     let state = recorded(config)?.map(State::new);
     Ok(why(state.as_ref(), &config.mirrors, path))
 }
 
-/// Remembers for the next start whether to pause.
+/// Records whether the next start of the service begins paused.
 pub(super) fn pause(config: &Config, paused: bool) -> anyhow::Result<Exit> {
     let mut store = Store::open(&config.state_dir)?;
     store.write(|w| w.set_paused(paused))?;
@@ -176,7 +176,7 @@ pub(super) fn pause(config: &Config, paused: bool) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Keeps the result of a proof; what is broken is sent again by the next cycle.
+/// Records the result of a proof; the next cycle sends the broken files again.
 pub(super) fn keep_proof(config: &Config, found: &Proved) -> anyhow::Result<u64> {
     let store = Store::open(&config.state_dir)?;
     let state = State::new(store);
@@ -187,14 +187,14 @@ pub(super) fn keep_proof(config: &Config, found: &Proved) -> anyhow::Result<u64>
     Ok(sent_again)
 }
 
-/// Keeps what a probe has found.
+/// Records the answers that a probe has got.
 pub(super) fn keep_habits(config: &Config, habits: &Habits) -> anyhow::Result<()> {
     let mut store = Store::open(&config.state_dir)?;
     store.write(|w| habits.keep(w))?;
     Ok(store.close()?)
 }
 
-/// Lets the next cycle do what is held.
+/// Lets the next cycle do the work that is held.
 pub(super) fn approve_held(config: &Config, name: &str, take_over: bool) -> anyhow::Result<Exit> {
     let shared = open_shared(config)?;
     let mirror = named(config, name)?;
@@ -210,7 +210,7 @@ pub(super) fn approve_held(config: &Config, name: &str, take_over: bool) -> anyh
     Ok(Exit::Done)
 }
 
-/// Rejects or prunes.
+/// Carries out a reject or a prune.
 pub(super) async fn work(config: &Config, name: &str, work: Work) -> anyhow::Result<Exit> {
     let shared = open_shared(config)?;
     let mut worker = MirrorWorker::open(named(config, name)?.clone(), &shared.state)?;
@@ -220,7 +220,7 @@ pub(super) async fn work(config: &Config, name: &str, work: Work) -> anyhow::Res
     service::show(reply)
 }
 
-/// The state for looking only; nothing if there is none yet.
+/// The state, opened read-only; `None` if there is none yet.
 fn recorded(config: &Config) -> anyhow::Result<Option<Store>> {
     match Store::open_read_only(&config.state_dir) {
         Ok(store) => Ok(Some(store)),

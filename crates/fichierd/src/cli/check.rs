@@ -1,11 +1,10 @@
 //! `fichierd check`: is this configuration right, and is this machine ready for it?
 //!
-//! Reads and looks, and changes nothing; with `--online` ([`online`]) it asks the service too, and
-//! makes the state folder for the pacer's memory; with `--probe` ([`probe`]) it finds out how the
-//! service behaves. An error is what would keep the service
-//! from starting (exit code 78), or the account from being used; a warning is what it would live
-//! with: a disk that is not mounted yet, a limit that is low. Each finding bears the command that
-//! mends it.
+//! The command reads and changes nothing. With `--online` ([`online`]) it also asks the service,
+//! and makes the state folder for the pacer's memory; with `--probe` ([`probe`]) it finds out how
+//! the service behaves. An error would keep the service from starting (exit code 78), or the
+//! account from being used. With a warning the service works: a disk that is not mounted yet, a
+//! limit that is low. Each bad finding has a remedy: the command to run, or what else to do.
 
 mod machine;
 mod online;
@@ -33,8 +32,8 @@ pub(crate) struct CheckArgs {
     /// Check this file instead of the installed configuration
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Also look at the way to 1fichier, the key, the clock and the account, send a tiny file, and
-    /// get it back
+    /// Also try the way to 1fichier, the key, the clock and the account; send a tiny file, and get
+    /// it back
     #[arg(long)]
     online: bool,
     /// Also find out how 1fichier behaves where its documentation is silent: about 70 calls in a
@@ -69,7 +68,7 @@ pub(crate) async fn run(args: CheckArgs, global: Option<&Path>) -> anyhow::Resul
     Ok(exit)
 }
 
-/// How much is known of how 1fichier behaves; nothing before there is a state file.
+/// How many answers about 1fichier's behaviour are on record; `None` without a state file.
 fn known_habits(config: &Config) -> Option<Finding> {
     let store = Store::open_read_only(&config.state_dir).ok()?;
     let rows = Habits::read(&store).ok()?.rows();
@@ -77,11 +76,9 @@ fn known_habits(config: &Config) -> Option<Finding> {
     Some(Finding::good(
         "traits",
         match known {
-            0 => {
-                "how 1fichier behaves where its documentation is silent is not known, and assumed \
-              with care; find out with: fichierd check --probe"
-                    .to_owned()
-            }
+            0 => "how 1fichier behaves where its documentation is silent is not known; cautious \
+                 assumptions are used; find out with: fichierd check --probe"
+                .to_owned(),
             known => format!("how 1fichier behaves: {known} of {} answers are known", rows.len()),
         },
     ))
@@ -96,7 +93,7 @@ struct Document<'a> {
     findings: &'a [Finding],
 }
 
-/// What was found so far; people read each thing as soon as it is known.
+/// The findings so far; each one is printed for people as soon as it is known.
 struct Told {
     json: bool,
     findings: Vec<Finding>,
@@ -116,7 +113,7 @@ impl Told {
     }
 }
 
-/// How bad.
+/// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Level {
@@ -125,29 +122,30 @@ enum Level {
     Error,
 }
 
-/// One thing that was looked at.
+/// The result of one test.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct Finding {
     level: Level,
-    /// A word for scripts.
+    /// The subject of the test, as a word for scripts.
     about: &'static str,
     what: String,
-    /// The command, or the deed, that mends it.
-    mend: Option<String>,
+    /// The command that solves the problem, or what else to do; `None` if the finding is good.
+    #[serde(rename = "mend")]
+    remedy: Option<String>,
 }
 
 impl Finding {
     fn good(about: &'static str, what: impl Into<String>) -> Finding {
-        Finding { level: Level::Ok, about, what: what.into(), mend: None }
+        Finding { level: Level::Ok, about, what: what.into(), remedy: None }
     }
 
-    fn warning(about: &'static str, what: impl Into<String>, mend: impl Into<String>) -> Finding {
-        let (what, mend) = (what.into(), Some(mend.into()));
-        Finding { level: Level::Warning, about, what, mend }
+    fn warning(about: &'static str, what: impl Into<String>, remedy: impl Into<String>) -> Finding {
+        let (what, remedy) = (what.into(), Some(remedy.into()));
+        Finding { level: Level::Warning, about, what, remedy }
     }
 
-    fn error(about: &'static str, what: impl Into<String>, mend: impl Into<String>) -> Finding {
-        Finding { level: Level::Error, ..Finding::warning(about, what, mend) }
+    fn error(about: &'static str, what: impl Into<String>, remedy: impl Into<String>) -> Finding {
+        Finding { level: Level::Error, ..Finding::warning(about, what, remedy) }
     }
 
     fn text(&self) -> String {
@@ -159,9 +157,9 @@ impl Finding {
         // The labels take nine columns; continued lines begin two further in.
         let labelled = |label, text: &str| paragraph(text, &format!("{label:9}"), &" ".repeat(11));
         let mut text = labelled(level, &self.what);
-        if let Some(mend) = &self.mend {
+        if let Some(remedy) = &self.remedy {
             text.push('\n');
-            text += &labelled("", &format!("mend it: {mend}"));
+            text += &labelled("", &format!("what to do: {remedy}"));
         }
         text
     }
@@ -169,9 +167,9 @@ impl Finding {
 
 /// The parts of the machine that tests replace.
 struct Host {
-    /// Where the kernel shows the limits of inotify.
+    /// The folder in which the kernel shows the limits of inotify.
     inotify: PathBuf,
-    /// Where units are installed.
+    /// The folders in which units are installed.
     units: Vec<PathBuf>,
     /// Whether the account that runs this is root, who may read everything.
     is_root: bool,

@@ -1,4 +1,4 @@
-//! `fichierd completions`: what a shell needs to complete our commands.
+//! `fichierd completions`: the script that a shell needs to complete our commands.
 
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;

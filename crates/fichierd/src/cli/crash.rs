@@ -1,16 +1,16 @@
 //! A panic anywhere ends the process: half a service is worse than none (K22).
 //!
-//! Tasks are joined by the daemon, which ends when one has crashed. Threads that nobody can join,
-//! those of the watching library among them, would just be gone, and with them the events.
-//! systemd starts the service again, and the next start goes on from what is on disk.
+//! Tasks are joined by the daemon, which ends when one has crashed. Threads that cannot be joined,
+//! such as those of the watching library, would silently be gone, and with them the events. systemd
+//! starts the service again, and the next start goes on from the records on disk.
 
 use std::panic;
 use std::process;
 
 use crate::base::exit::Exit;
 
-/// From now on a panic is told on stderr as ever, and then ends the process with
-/// [`Exit::Failed`].
+/// Makes every later panic end the process with [`Exit::Failed`], after it was told on stderr as
+/// usual.
 pub fn end_process_on_panic() {
     let tell = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_thread_that_nobody_joins_takes_the_process_with_it() {
+    fn a_panic_in_a_thread_that_is_not_joined_ends_the_process() {
         let child = "cli::crash::tests::a_process_with_such_a_thread";
         let ran = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", child, "--ignored", "--nocapture"])
@@ -42,7 +42,7 @@ mod tests {
     fn a_process_with_such_a_thread() {
         end_process_on_panic();
         let thread = std::thread::spawn(|| panic!("this is the end"));
-        // Without the hook this goes on and passes: the exit code is 0.
+        // Without the hook the test goes on and passes: the exit code is 0.
         while !thread.is_finished() {
             std::thread::yield_now();
         }

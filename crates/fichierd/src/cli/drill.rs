@@ -80,7 +80,7 @@ pub(crate) async fn run(args: DrillArgs, config: &Config) -> anyhow::Result<Exit
         output::line(&format!("{}: {verdict}: {}; {}", args.mirror, proof.detail, duration(took)))?;
         if !proof.good {
             output::line(&format!(
-                "find all that is damaged, and have it sent again: fichierd verify {} --full",
+                "find all damaged files, and have them sent again: fichierd verify {} --full",
                 args.mirror
             ))?;
         }

@@ -1,6 +1,6 @@
-//! How a command that failed ends: one message on stderr, one exit code.
+//! The end of a command that failed: one message on stderr, and one exit code.
 //!
-//! The exit code is decided here alone, by the type of the error and never by its text.
+//! Only this file decides the exit code, by the type of the error and never by its text.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -12,17 +12,17 @@ use crate::config::{ConfigError, Drawing};
 use crate::daemon::DaemonError;
 use crate::daemon::control::AskError;
 
-/// A reason to end with a given exit code.
+/// An error with a given exit code.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub(super) struct Ended {
-    /// For people.
+    /// The message for people.
     pub(super) message: String,
-    /// What the command ends with.
+    /// The exit code of the command.
     pub(super) exit: Exit,
 }
 
-/// The same as an error to return.
+/// Makes an error with the exit code `exit`.
 pub(super) fn ended(exit: Exit, message: impl Into<String>) -> anyhow::Error {
     Ended { message: message.into(), exit }.into()
 }
@@ -44,7 +44,7 @@ pub fn exit_of(error: &anyhow::Error) -> Exit {
     } else if let Some(error) = error.downcast_ref::<fichier_api::Error>() {
         exit_of_remedy(&error.remedy())
     } else if is_closed_pipe(error) {
-        // `fichierd … | head`: the reader has seen enough.
+        // The reader of `fichierd … | head` has seen enough.
         Exit::Done
     } else {
         Exit::Failed
@@ -91,7 +91,7 @@ pub fn complain(error: &anyhow::Error) {
         Some(config) => config.render(drawing(stderr.is_terminal())),
         None => format!("fichierd: {error:#}\n"),
     };
-    // There is nobody left to tell when stderr is closed.
+    // A closed stderr leaves no way to tell anything.
     let _told = stderr.lock().write_all(text.as_bytes());
 }
 

@@ -1,12 +1,12 @@
-//! Where log lines go and how they look.
+//! The log: where its lines go, and their form.
 //!
-//! To a terminal: a short line, coloured. Under systemd (`$JOURNAL_STREAM` names our stderr): the
-//! journal's own fields, so that `journalctl -u fichierd MIRROR=photos` works. On request: one
-//! JSON object a line. Into a pipe: the terminal's line without colour and with the date.
+//! A terminal gets short coloured lines. The journal (`$JOURNAL_STREAM` names our stderr) gets
+//! fields of its own, so that `journalctl -u fichierd MIRROR=photos` works. A pipe gets the
+//! terminal's lines without colour and with the date. On request each line is a JSON object.
 //!
-//! Only our own crates are heard below `warn`: the libraries' debug lines show addresses, and an
-//! address of a download is a secret (invariant I10). For the same reason `RUST_LOG` has no
-//! effect here.
+//! Below `warn`, only lines of our own crates are logged: the libraries' debug lines show
+//! addresses, and the address of a download is a secret (invariant I10). For the same reason
+//! `RUST_LOG` has no effect.
 
 use std::fmt;
 use std::io::{self, IsTerminal};
@@ -22,7 +22,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry};
 
-/// Our crates, which are heard at the level that was asked for.
+/// Our crates, whose lines are logged at the level that was asked for.
 const OURS: [&str; 4] = ["fichierd", "fichier_api", "fichier_state", "fichier_emulator"];
 
 /// How much is logged.
@@ -40,21 +40,21 @@ pub enum LogLevel {
     Trace,
 }
 
-/// In which form.
+/// The form of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For people.
+    /// Lines for people.
     Text,
-    /// One JSON object a line.
+    /// One JSON object on each line.
     Json,
 }
 
-/// Sets up the log of the process, once. Without a format: the journal if systemd started us,
-/// else text.
+/// Sets up the log of the process, once. If `format` is `None`, it goes to the journal if systemd
+/// started us, else it is text.
 ///
 /// # Errors
 ///
-/// When a log was set up before.
+/// An error if a log was set up before.
 pub fn start(level: LogLevel, format: Option<LogFormat>) -> anyhow::Result<()> {
     let layer = layer(format);
     tracing_subscriber::registry().with(layer.with_filter(filter(level))).try_init()?;
@@ -108,20 +108,20 @@ fn filter(level: LogLevel) -> Targets {
     let others = LevelFilter::from_level(level.min(Level::WARN));
     Targets::new()
         .with_default(others)
-        // It warns of each folder that is deleted while it is watched, which is no trouble; what
-        // is comes back as an error, and is told by `watch`.
+        // `notify` warns of each folder that is deleted while it is watched, which does no harm. A
+        // real failure comes back as an error, and `watch` tells it.
         .with_target("notify", LevelFilter::ERROR)
         .with_targets(OURS.map(|ours| (ours, level)))
 }
 
-/// Whether what is written to stderr goes to the journal: `$JOURNAL_STREAM` is `device:inode`.
+/// Whether stderr goes to the journal: `$JOURNAL_STREAM` is its `device:inode`.
 fn stderr_is_the_journal() -> bool {
     let Ok(journal) = std::env::var("JOURNAL_STREAM") else { return false };
     let Ok(stderr) = std::fs::metadata("/proc/self/fd/2") else { return false };
     journal == format!("{}:{}", stderr.dev(), stderr.ino())
 }
 
-/// The time of day, or the date as well, in UTC.
+/// The time in UTC, with the date if `date` is set.
 #[derive(Clone, Copy)]
 struct Utc {
     date: bool,

@@ -25,7 +25,7 @@ pub(crate) struct LsArgs {
     /// As it was then: 2026-11-24, "2026-11-24 10:15", or how long ago: 3h, 2d
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
-    /// With everything below
+    /// List everything below as well
     #[arg(short = 'R', long)]
     recursive: bool,
     /// Print JSON
@@ -142,7 +142,7 @@ impl Row {
         }
     }
 
-    /// Mode, owner, size, time and name, in columns.
+    /// The line for people: mode, owner, size, time and name, in columns.
     fn text(&self) -> String {
         let letter = match self.kind {
             "folder" => 'd',

@@ -1,7 +1,7 @@
 //! Writing to stdout: text for people, JSON for scripts.
 //!
-//! Text that came from the service or from a file name is made harmless first: a name may hold
-//! escape sequences that would repaint the reader's terminal.
+//! Text that came from the service or from a file name is made harmless before it is printed: a
+//! name may hold escape sequences that would repaint the reader's terminal.
 
 use std::io::{self, Write};
 
@@ -11,7 +11,8 @@ use serde::Serialize;
 ///
 /// # Errors
 ///
-/// When stdout is closed or full; a closed pipe ends the command quietly (`failure`).
+/// The error of stdout, if it is closed or full; a closed pipe ends the command quietly
+/// (`failure`).
 pub(super) fn line(text: &str) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes())?;
@@ -21,16 +22,16 @@ pub(super) fn line(text: &str) -> anyhow::Result<()> {
     Ok(stdout.flush()?)
 }
 
-/// Prints a document, indented.
+/// Prints a JSON document, indented.
 ///
 /// # Errors
 ///
-/// As [`line()`].
+/// Those of [`line()`].
 pub(super) fn json(document: &impl Serialize) -> anyhow::Result<()> {
     line(&serde_json::to_string_pretty(document)?)
 }
 
-/// The text with control characters shown instead of obeyed.
+/// The text with control characters replaced by escapes such as `\u{1b}`.
 pub(super) fn harmless(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,6 +1,6 @@
-//! What commands that look into the past have in common: which mirror, and at which moment.
+//! The common part of the commands that look into the past: they choose a mirror and a moment.
 //!
-//! They read the state file beside a service that may be running, and call nobody.
+//! They read the state file beside a service that may be running, and make no call.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use crate::config::Config;
 
 /// The records of one mirror.
 pub(super) struct Recorded {
-    /// The state file, for looking only.
+    /// The state file, opened read-only.
     pub(super) store: Store,
     /// The mirror's row.
     pub(super) mirror: Mirror,
@@ -23,11 +23,12 @@ pub(super) struct Recorded {
 
 impl Recorded {
     /// Opens the records of the mirror called `name`: the one that is configured, else one that
-    /// the state knows from earlier, as after `recover`.
+    /// only the state knows, as after `recover`.
     ///
     /// # Errors
     ///
-    /// [`Exit::Usage`] with the names that there are; the state file's.
+    /// [`Exit::Usage`] with the recorded names if there is none of this name; those of the state
+    /// file.
     pub(super) fn open(config: &Config, name: &str) -> anyhow::Result<Recorded> {
         let store = open_store(config)?;
         let configured = match config.mirror(name) {
@@ -46,12 +47,12 @@ impl Recorded {
         Ok(Recorded { store, mirror })
     }
 
-    /// Opens the records of the mirror whose source holds a path of this machine, which need not
-    /// exist any more; and the path in that source.
+    /// Opens the records of the mirror whose source contains `path`, which need not exist any more.
+    /// Also returns the path in that source.
     ///
     /// # Errors
     ///
-    /// [`Exit::Usage`] if it is below no source.
+    /// [`Exit::Usage`] if the path lies below no source.
     pub(super) fn of_path(config: &Config, path: &Path) -> anyhow::Result<(Recorded, RelPath)> {
         use std::os::unix::ffi::OsStrExt as _;
         let path = std::path::absolute(path)?;
@@ -62,17 +63,17 @@ impl Recorded {
             Some((mirror, below))
         });
         let Some((mirror, below)) = found else {
-            let message = format!("{} lies below the source of no mirror", path.display());
+            let message = format!("{} is not below the source of any mirror", path.display());
             return Err(ended(Exit::Usage, message));
         };
         Ok((Recorded { store, mirror }, below))
     }
 
-    /// The moment that `--at` names; the newest one without it.
+    /// The moment that `--at` names; without it the newest one.
     ///
     /// # Errors
     ///
-    /// [`Exit::Usage`] for what is no time, and for a time of which nothing is kept.
+    /// [`Exit::Usage`] for a text that is no time, and for a time of which nothing is kept.
     pub(super) fn moment(&self, at: Option<&str>) -> anyhow::Result<Moment> {
         let Some(at) = at else { return Ok(self.store.newest_moment()?) };
         let now_s = self.store.clock().now_s();
@@ -95,11 +96,11 @@ impl Recorded {
     }
 }
 
-/// A path in a mirror as it is typed: relative to the source, or absolute and below it.
+/// Reads a path in a mirror as it was typed: relative to the source, or absolute and below it.
 ///
 /// # Errors
 ///
-/// [`Exit::Usage`]
+/// [`Exit::Usage`] if the path does not lie in the source.
 pub(super) fn inside(mirror: &Mirror, typed: Option<&Path>) -> anyhow::Result<RelPath> {
     use std::os::unix::ffi::OsStrExt as _;
     let Some(typed) = typed else { return Ok(RelPath::root()) };
@@ -111,7 +112,7 @@ pub(super) fn inside(mirror: &Mirror, typed: Option<&Path>) -> anyhow::Result<Re
     let path = clean.and_then(|path| RelPath::parse(path.as_os_str().as_bytes()).ok());
     path.ok_or_else(|| {
         let message = format!(
-            "{} is no path in `{}`; write it as seen from {}",
+            "{} is no path in `{}`; write it relative to {}",
             typed.display(),
             mirror.name,
             mirror.source.display()

@@ -1,4 +1,4 @@
-//! `fichierd prune`: remove what a new exclude has left on the service.
+//! `fichierd prune`: remove the files that a new exclude has left on the service.
 
 use clap::Args;
 

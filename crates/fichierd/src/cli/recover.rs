@@ -1,4 +1,4 @@
-//! `fichierd recover`: the records of a mirror, rebuilt on a machine that has nothing but the key.
+//! `fichierd recover`: rebuilds the records of a mirror on a machine that has nothing but the key.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
@@ -16,21 +16,21 @@ use crate::restore::recovery::{
     Order, RecoverError, Recovered, Sample, Source, Step, Walked, plain_target, recover,
 };
 
-/// The service lists no faster (docs/api-notes.md, A.5).
+/// The time that one listing takes at least (docs/api-notes.md, A.5), for the estimate.
 const LISTING_TAKES: Duration = Duration::from_secs(3);
 
 #[derive(Args, Debug)]
 pub(crate) struct RecoverArgs {
-    /// The folder in the account that the mirror was kept in
+    /// The folder in the account that holds the mirror
     #[arg(long, value_name = "PATH")]
     target: String,
     /// Move the records that are here already aside, those of all mirrors
     #[arg(long)]
     replace: bool,
-    /// Use no snapshot; list the remote folders, which shows what is newer
+    /// Use no snapshot; list the remote folders, which also shows newer files
     #[arg(long)]
     walk: bool,
-    /// What the mirror is called, where no snapshot tells [default: after the target]
+    /// The name of the mirror if no snapshot tells it [default: after the target]
     #[arg(long)]
     name: Option<String>,
 }
@@ -88,8 +88,8 @@ fn say(recovered: &Recovered, walk: bool, config: &Config) -> anyhow::Result<()>
                 harmless(program)
             ))?;
             line(
-                "what was sent after that is at 1fichier, and not in these records; a recovery \
-                 with --walk, into another state_dir, finds it",
+                "files that were sent after that are at 1fichier, but not in these records; a \
+                 recovery with --walk, into another state_dir, finds them",
             )?;
         }
         Source::Walk(walked) => say_walked(&mirror.name, walked, walk)?,
@@ -98,13 +98,13 @@ fn say(recovered: &Recovered, walk: bool, config: &Config) -> anyhow::Result<()>
         line(&sampled(sample))?;
     }
     if let Some(config) = &recovered.config {
-        line(&format!("the configuration of then: {}", config.display()))?;
+        line(&format!("the configuration of that time: {}", config.display()))?;
     }
     line(&format!("to put its files back:  fichierd restore {} DEST", mirror.name))?;
     let place = config.path.display();
     line(&format!(
-        "to go on mirroring {}:  put the configuration at {place} and start the service; what is on \
-         the disk already is compared, not sent; nothing is removed without being asked",
+        "to go on mirroring {}:  put the configuration at {place} and start the service; files that \
+         are on the disk already are compared, not sent; none is removed without your approval",
         harmless(&mirror.source.display().to_string())
     ))
 }
@@ -119,7 +119,7 @@ fn say_walked(name: &str, walked: &Walked, is_asked_for: bool) -> anyhow::Result
     ))?;
     line(
         "lost without a snapshot: times, modes and owners, links, empty files and folders, names \
-         longer than 1fichier takes, and what was where at earlier times",
+         longer than 1fichier takes, and which file was where at earlier times",
     )?;
     if walked.incomplete > 0 {
         let folders = counted(walked.incomplete, "folder");
@@ -127,7 +127,7 @@ fn say_walked(name: &str, walked: &Walked, is_asked_for: bool) -> anyhow::Result
     }
     if walked.refused_names > 0 {
         let names = counted(walked.refused_names, "name");
-        line(&format!("{names} that no file system takes: left alone"))?;
+        line(&format!("{names} that no file system takes: left out of the records"))?;
     }
     Ok(())
 }
@@ -145,7 +145,7 @@ fn sampled(sample: &Sample) -> String {
     )
 }
 
-/// Tells on stderr how far it is: on a terminal often, else every half minute.
+/// Tells the progress on stderr: often on a terminal, else every half minute.
 struct Shown {
     began: Instant,
     said: Option<Instant>,
@@ -174,7 +174,7 @@ impl Shown {
                 )
             }
         };
-        // Nobody may be reading.
+        // An error means that stderr is closed, which stops nothing.
         let _told = writeln!(std::io::stderr(), "{text}");
     }
 

@@ -1,6 +1,6 @@
-//! `fichierd recovery-sheet`: what to print and keep where a fire does not reach.
+//! `fichierd recovery-sheet`: a few lines to print and to keep in another place, safe from a fire.
 //!
-//! Names no secret: who finds the sheet can do nothing with it without the key.
+//! The sheet names no secret: a person who finds it can do nothing with it without the key.
 
 use jiff::Timestamp;
 
@@ -15,8 +15,8 @@ pub(crate) fn run(config: &Config) -> anyhow::Result<Exit> {
     line(&format!("fichierd {version}: recovery sheet of {}", when::shown(now_s())))?;
     line("")?;
     line("Account at 1fichier.com: ______________________ (write the e-mail address here)")?;
-    line("Its API key is not on this sheet. Keep it apart; a new one can be made at")?;
-    line("https://1fichier.com/console/params.pl by whoever can log in.")?;
+    line("Its API key is not on this sheet. Keep the key in another place. Anybody who can")?;
+    line("log in can make a new one: https://1fichier.com/console/params.pl")?;
     for mirror in &config.mirrors {
         line("")?;
         line(&format!("Mirror {}", mirror.name))?;
@@ -56,7 +56,7 @@ fn now_s() -> i64 {
     Timestamp::now().as_second()
 }
 
-/// As a shell takes it.
+/// The text as a shell reads it as one word.
 fn quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
     if text.chars().all(is_plain) {

@@ -1,11 +1,11 @@
 //! `fichierd remote`: looking at the account, and working in it by hand.
 //!
-//! These commands talk to 1fichier themselves, also while the service runs, and wait for the
-//! same pacer. Walking a path costs one listing a folder, and listings are three seconds apart
+//! These commands call 1fichier themselves, even while the service runs, and wait for the same
+//! pacer. To walk a path costs one listing for each folder, and listings are three seconds apart
 //! (docs/api-notes.md, A.5): `remote` is made for a look and not for a loop.
 //!
-//! What a mirror keeps in the account is protected from a slip: moving or removing it takes
-//! `--force`, since the backup would have a hole until the service notices.
+//! The files of a mirror in the account are protected from a slip: to move or remove them takes
+//! `--force`, since the backup would lack them until the service notices.
 
 mod account;
 mod cp;
@@ -47,7 +47,7 @@ enum RemoteCommand {
     Account,
     /// List a folder
     Ls(ls::LsArgs),
-    /// Show what is known about a file or folder
+    /// Show all that is known about a file or folder
     Info(info::InfoArgs),
     /// Make a folder
     Mkdir(mkdir::MkdirArgs),
@@ -61,11 +61,11 @@ enum RemoteCommand {
     Upload(upload::UploadArgs),
     /// Fetch a file, and compare what arrived
     Download(download::DownloadArgs),
-    /// Print the link of a file: whoever has it can download the file
+    /// Print the link of a file, with which anybody can download it
     Link(link::LinkArgs),
 }
 
-/// What all of these commands work with.
+/// The things that all of these commands work with.
 struct Remote<'a> {
     client: Client,
     tree: Tree,
@@ -92,12 +92,12 @@ pub(crate) async fn run(args: RemoteArgs, config: &Config) -> anyhow::Result<Exi
 }
 
 impl Remote<'_> {
-    /// Refuses a path that a mirror keeps, or that contains one. A link does not tell where its
-    /// file lies.
+    /// Refuses a path in the target of a mirror, or above it, unless `force` is set. A link is not
+    /// refused, since it does not tell the folder of its file.
     ///
     /// # Errors
     ///
-    /// [`Exit::Failed`], naming the mirror.
+    /// [`Exit::Failed`], with the name of the mirror.
     fn protect_mirrors(&self, place: &Place, force: bool) -> anyhow::Result<()> {
         let Place::Path(path) = place else { return Ok(()) };
         let kept = self
@@ -109,7 +109,8 @@ impl Remote<'_> {
             Some(mirror) if !force => Err(ended(
                 Exit::Failed,
                 format!(
-                    "{path} belongs to mirror `{}`: its backup would have a hole (--force does it)",
+                    "{path} belongs to mirror `{}`, whose backup would lack it; to do it all the \
+                     same, add --force",
                     mirror.name
                 ),
             )),

@@ -1,4 +1,4 @@
-//! `fichierd restore`: puts a mirror, or a part of it, back on a disk, as it was at a time.
+//! `fichierd restore`: puts a mirror, or a part of it, back on a disk, as it was at some time.
 
 use std::fs::DirBuilder;
 use std::io::IsTerminal as _;
@@ -37,13 +37,13 @@ pub(crate) struct RestoreArgs {
     /// As it was then: 2026-11-24, "2026-11-24 10:15", or how long ago: 3h, 2d
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
-    /// Only what matches, in the syntax of .gitignore: '*.jpg', '/2025/'
+    /// Only files that match, in the syntax of .gitignore: '*.jpg', '/2025/'
     #[arg(long = "path", value_name = "GLOB")]
     paths: Vec<String>,
-    /// What happens to files that are there and differ
+    /// What to do with files that are there and differ
     #[arg(long, value_enum, default_value = "never", value_name = "WHEN")]
     overwrite: OverwriteArg,
-    /// DEST may lie in the folder that is mirrored
+    /// Allow DEST to lie in the folder that is mirrored
     #[arg(long)]
     in_place: bool,
     /// Say how many files, bytes, calls and hours it is; change nothing
@@ -52,7 +52,7 @@ pub(crate) struct RestoreArgs {
     /// Downloads at one time [default: parallel_downloads]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u8).range(1..=16))]
     parallel: Option<u8>,
-    /// Use owners' numbers as recorded, whatever they are called here
+    /// Use owners' numbers as recorded, even if they have other names here
     #[arg(long)]
     numeric_ids: bool,
     /// Download with the account's CDN credits: 1 GB of them for each GB
@@ -166,7 +166,7 @@ pub(crate) async fn run(args: RestoreArgs, config: &Config) -> anyhow::Result<Ex
     Ok(if report.problem_count > 0 { Exit::Problems } else { Exit::Done })
 }
 
-/// Watched folders are written to only when that is asked for (I5).
+/// Refuses a destination in or above a watched folder, unless `--in-place` asks for it (I5).
 fn refuse_sources(args: &RestoreArgs, config: &Config, recorded: &Recorded) -> anyhow::Result<()> {
     if args.in_place {
         return Ok(());
@@ -177,7 +177,7 @@ fn refuse_sources(args: &RestoreArgs, config: &Config, recorded: &Recorded) -> a
         let source = resolved(source);
         if dest.starts_with(&source) || source.starts_with(&dest) {
             let message = format!(
-                "{} is, holds, or lies in the mirrored folder {}; to restore there, say --in-place",
+                "{} is, holds, or lies in the mirrored folder {}; to restore there, add --in-place",
                 args.dest.display(),
                 source.display()
             );
@@ -187,7 +187,7 @@ fn refuse_sources(args: &RestoreArgs, config: &Config, recorded: &Recorded) -> a
     Ok(())
 }
 
-/// The path with links resolved in the part of it that exists.
+/// The path, with links resolved in the part of it that exists.
 fn resolved(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     for ancestor in path.ancestors() {
@@ -225,7 +225,7 @@ fn preview(
     }
     let seconds = document.downloads as f64 / config.pace.calls_per_second.max(0.01);
     let calls_take = Duration::try_from_secs_f64(seconds).unwrap_or_default();
-    // 100 Mbit/s: what is not known here is how fast the line is.
+    // The speed of the line is not known here, so the estimate is for 100 Mbit/s.
     let line_takes = Duration::from_secs(document.download_bytes / 12_500_000);
     output::line(&format!(
         "`{}` as of {}: {} ({}), {}, {}",
@@ -266,7 +266,7 @@ fn preview(
     Ok(if lost_files + plan.refused.len() > 0 { Exit::Problems } else { Exit::Done })
 }
 
-/// Shows how far it is: a bar on a terminal, else a line every half minute, or nothing if `quiet`.
+/// Shows the progress: a bar on a terminal, else a line every half minute, or nothing if `quiet`.
 fn show(progress: Arc<Progress>, quiet: bool) -> Option<Shown> {
     if std::io::stderr().is_terminal() {
         return Some(Shown::bar("", move || so_far(&progress)));
@@ -379,9 +379,9 @@ fn say_unset(what: &str, missed: &Missed, why: &str) -> anyhow::Result<()> {
     ))
 }
 
-/// What ended a restore, and what to do.
+/// Makes the error that ended a restore, with what to do.
 fn explain(error: RestoreError, download_bytes: &u64) -> anyhow::Error {
-    let again = "what was restored stays; run the same command again to go on";
+    let again = "the files restored so far stay; run the same command again to go on";
     match error {
         RestoreError::Service(error) if matches!(error.kind, ErrorKind::AddressRefused) => ended(
             Exit::Refused,
@@ -397,7 +397,7 @@ fn explain(error: RestoreError, download_bytes: &u64) -> anyhow::Error {
             Exit::TryLater,
             format!(
                 "another address keeps downloading with this account, and 1fichier allows one at \
-                 a time (#887): stop it there, wait five minutes; {again}"
+                 a time (#887): stop the download there and wait five minutes; {again}"
             ),
         ),
         error @ (RestoreError::Service(_) | RestoreError::Disk { .. }) => {

@@ -1,4 +1,4 @@
-//! Handing a command over to the running service.
+//! Hands a command over to the running service.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use crate::config::Config;
 use crate::daemon::control::{Reply, Request, ask};
 use crate::status::CycleSummary;
 
-/// Lets the running service do it and prints what it answers; `None` if no service runs.
+/// Hands a request to the running service and prints the answer; `None` if no service runs.
 ///
 /// # Errors
 ///
-/// `AskError` when the service cannot be asked; its refusal, with the exit code that it names.
+/// `AskError` if the service cannot be asked; its refusal, with the exit code that it names.
 pub(super) async fn forward(config: &Config, request: &Request) -> anyhow::Result<Option<Exit>> {
     match reply(config, request).await? {
         None => Ok(None),
@@ -46,11 +46,11 @@ pub(super) fn show(reply: Reply) -> anyhow::Result<Exit> {
     }
 }
 
-/// What the running service answers; `None` if no service runs.
+/// The answer of the running service; `None` if no service runs.
 ///
 /// # Errors
 ///
-/// As [`forward`].
+/// Those of [`forward`].
 pub(super) async fn reply(config: &Config, request: &Request) -> anyhow::Result<Option<Reply>> {
     match ask(&config.control_socket, request).await? {
         Some(Reply::Refused { message, exit }) => Err(ended(Exit::from_code(exit), message)),
@@ -58,11 +58,11 @@ pub(super) async fn reply(config: &Config, request: &Request) -> anyhow::Result<
     }
 }
 
-/// Refuses a mirror that the configuration does not know, before anybody is asked.
+/// Refuses a mirror that is not configured, before the service or 1fichier is asked.
 ///
 /// # Errors
 ///
-/// [`Exit::Usage`], with the names that there are.
+/// [`Exit::Usage`], with the configured names.
 pub(super) fn known_mirror(config: &Config, name: &str) -> anyhow::Result<()> {
     if config.mirror(name).is_some() {
         return Ok(());
@@ -73,20 +73,20 @@ pub(super) fn known_mirror(config: &Config, name: &str) -> anyhow::Result<()> {
     Err(ended(Exit::Usage, message))
 }
 
-/// The service answered another question than the one it was asked.
+/// The error for an answer that does not fit the request.
 pub(super) fn unexpected(reply: &Reply) -> anyhow::Error {
     let what = match reply {
         Reply::Status(_) => "a status",
         Reply::Done { .. } => "\"done\"",
         Reply::Cycle(_) => "cycles",
         Reply::Why(_) => "an explanation",
-        Reply::Proved { .. } => "the keeping of a proof",
+        Reply::Proved { .. } => "the record of a proof",
         Reply::Refused { .. } => "a refusal",
     };
     ended(Exit::Unavailable, format!("the service answered with {what}, which was not asked for"))
 }
 
-/// What the cycles together mean for the exit code: the worst of them.
+/// The exit code for several cycles: the worst of theirs.
 pub(super) fn exit_of_cycles(cycles: &[CycleSummary]) -> Exit {
     let codes: Vec<u8> = cycles.iter().map(|cycle| cycle.exit).collect();
     let by_weight =
@@ -94,7 +94,7 @@ pub(super) fn exit_of_cycles(cycles: &[CycleSummary]) -> Exit {
     by_weight.into_iter().find(|exit| codes.contains(&exit.code())).unwrap_or(Exit::Done)
 }
 
-/// One cycle in one line; zeros are left out.
+/// A cycle in one line; counts that are zero are left out.
 pub(super) fn cycle_line(cycle: &CycleSummary) -> String {
     let size = format!(" ({})", bytes(cycle.uploaded_bytes));
     let parts = [

@@ -15,7 +15,8 @@ pub(crate) struct StatusArgs {
     json: bool,
 }
 
-/// Ends with 0 whatever the status says: the question was answered.
+/// Prints the status. The exit code is 0 even if something is wrong, since the question was
+/// answered.
 pub(crate) async fn run(args: StatusArgs, config: &Config) -> anyhow::Result<Exit> {
     match service::reply(config, &Request::Status).await? {
         Some(Reply::Status(status)) => show(&status, args.json),

@@ -1,4 +1,4 @@
-//! The command line as its user meets it.
+//! The command line as its user sees it.
 
 use clap::CommandFactory;
 use clap::Parser;

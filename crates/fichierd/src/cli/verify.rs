@@ -1,4 +1,4 @@
-//! `fichierd verify`: downloads files into nothing and compares them with the records.
+//! `fichierd verify`: downloads files without keeping them, and compares them with the records.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -21,10 +21,11 @@ use crate::restore::proof::{Broken, MOST_BROKEN, Proved, ProvedBy};
 use crate::restore::verify::{Finding, Outcome, Progress, Sample, Share, Verify, Wrong};
 use crate::upkeep::canary::address_refused;
 
-/// Paths that are handed to the service together have at most so many bytes.
+/// Bytes of the paths of broken files that are handed to the service together; the files beyond are
+/// left out, so that the request stays below its limit.
 const MOST_PATH_BYTES: usize = 16 * 1024;
 
-/// Findings that are printed; all are in the JSON.
+/// Findings that are printed; the others are only counted, and are in the JSON.
 const MOST_PRINTED: usize = 20;
 
 #[derive(Args, Debug)]
@@ -37,7 +38,7 @@ pub(crate) struct VerifyArgs {
     /// All files
     #[arg(long)]
     full: bool,
-    /// Only of what matches, in the syntax of .gitignore: '*.jpg', '/2025/'
+    /// Only files that match, in the syntax of .gitignore: '*.jpg', '/2025/'
     #[arg(long = "path", value_name = "GLOB")]
     paths: Vec<String>,
     /// Download with the account's CDN credits: 1 GB of them for each GB
@@ -126,8 +127,8 @@ pub(crate) async fn run(args: VerifyArgs, config: &Config) -> anyhow::Result<Exi
     }
 }
 
-/// Has the result kept: by the service, or here if none runs. A run that was cut short and found
-/// nothing proves nothing.
+/// Records the result: the service does it, or this command if no service runs. A run that was cut
+/// short and found nothing is not recorded, since it proves nothing.
 async fn hand_over(
     config: &Config,
     args: &VerifyArgs,
@@ -239,7 +240,7 @@ fn print(
         let what = match finding.wrong {
             Wrong::Damaged => "damaged",
             Wrong::Missing => "missing",
-            Wrong::Refused => "not given out",
+            Wrong::Refused => "refused",
         };
         output::line(&format!("  {what}: {}", finding.wanted.path))?;
         output::line(&format!("    {}", finding.what))?;
@@ -257,10 +258,12 @@ fn print(
         Some(_) | None => {}
     }
     if wrong > sent_again.unwrap_or(0) {
-        output::line(
-            "what is not here any more, or was not kept, stays as it is: look for another copy \
-             of it, and compare everything with: fichierd verify --full",
-        )?;
+        output::line(&format!(
+            "the others are not sent again: they have changed or are gone here, were refused, or \
+             could not be recorded; look for another copy of them, and compare everything with: \
+             fichierd verify {} --full",
+            args.mirror
+        ))?;
     }
     Ok(())
 }
@@ -271,7 +274,7 @@ fn explain(error: &fichier_api::Error, needs_bytes: u64) -> anyhow::Error {
     }
     if matches!(error.kind, ErrorKind::OneLocation) {
         let message = "another address downloads with this account, and 1fichier allows one at a \
-                       time (#887): try again five minutes after it has ended";
+                       time (#887): try again five minutes after that download has ended";
         return ended(Exit::TryLater, message);
     }
     ended(exit_of_remedy(&error.remedy()), chain(error))

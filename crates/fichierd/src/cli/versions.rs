@@ -1,4 +1,4 @@
-//! `fichierd versions`: what a path has been over time, and what of it can be restored.
+//! `fichierd versions`: the contents of a path over time, and which of them can be restored.
 
 use std::path::PathBuf;
 
@@ -40,7 +40,7 @@ struct Row {
     size_bytes: u64,
     mode: String,
     mtime: Timestamp,
-    /// Whether the service has its content.
+    /// Whether the service has the content of this version.
     restorable: bool,
     blake3: Option<String>,
 }

@@ -17,7 +17,7 @@ pub(crate) struct WhyArgs {
 }
 
 pub(crate) async fn run(args: WhyArgs, config: &Config) -> anyhow::Result<Exit> {
-    // The service has another current folder.
+    // The service has another current folder, so the path is made absolute here.
     let path = std::path::absolute(&args.path)?;
     let reply = match service::reply(config, &Request::Why { path: path.clone() }).await? {
         Some(reply) => reply,

@@ -1,4 +1,4 @@
-//! What this machine has: configuration, key, state folder, room, limits of the kernel.
+//! Checks this machine: configuration, key, certificates, state folder, room, limits of the kernel.
 
 use std::fs;
 use std::path::Path;
@@ -10,14 +10,16 @@ use crate::base::words::{bytes, count, counted};
 use crate::config::Config;
 use crate::config::key::KeyError;
 
-/// Folders that one instance of inotify watches (`watch`).
+/// Folders that one instance of inotify watches (`disk::watch`); for more, further instances are
+/// needed.
 const FOLDERS_AN_INSTANCE: u64 = 2_000;
-/// Below this, a tree of medium size cannot be watched; 65,536 was the kernel's own default.
+/// Watches below which there is a warning, since a tree of medium size needs more; 65,536 was the
+/// kernel's own default.
 const FEW_WATCHES: u64 = 65_536;
-/// With less room than this the state may not find it: a million files take about 500 MiB, with
-/// the copy before an upgrade twice that.
+/// Bytes of free room below which there is a warning, since the state may need more: a million
+/// files take about 500 MiB, and twice that with the copy before an upgrade.
 const LITTLE_ROOM: u64 = 256 << 20;
-/// With less, nothing can be written down, and so nothing be sent.
+/// Bytes of free room below which there is an error: nothing can be recorded, and so nothing sent.
 const NO_ROOM: u64 = 8 << 20;
 
 pub(super) fn configuration(config: &Config) -> Finding {
@@ -37,7 +39,7 @@ pub(super) fn key(config: &Config) -> Finding {
     match config.account.key.read() {
         Ok(_) => Finding::good("key", format!("API key: {}", config.account.key)),
         Err(error) => {
-            let mend = match &error {
+            let remedy = match &error {
                 KeyError::TooOpen { path, .. } => format!("chmod 600 {}", path.display()),
                 KeyError::Nowhere | KeyError::Unreadable { .. } | KeyError::Malformed { .. } => {
                     "write the key from https://1fichier.com/console/params.pl into that file, \
@@ -45,14 +47,14 @@ pub(super) fn key(config: &Config) -> Finding {
                         .to_owned()
                 }
             };
-            Finding::error("key", format!("API key: {error}"), mend)
+            Finding::error("key", format!("API key: {error}"), remedy)
         }
     }
 }
 
 pub(super) fn ca_file(path: &Path) -> Finding {
     let shown = path.display();
-    let mend = "correct `ca_file` in the configuration";
+    let remedy = "correct `ca_file` in the configuration";
     match fs::read_to_string(path) {
         Ok(text) if text.contains("-----BEGIN CERTIFICATE-----") => {
             Finding::good("certificates", format!("certificates: {shown}"))
@@ -60,10 +62,10 @@ pub(super) fn ca_file(path: &Path) -> Finding {
         Ok(_) => Finding::error(
             "certificates",
             format!("{shown} holds no certificate in PEM form"),
-            mend,
+            remedy,
         ),
         Err(error) => {
-            Finding::error("certificates", format!("{shown} cannot be read: {error}"), mend)
+            Finding::error("certificates", format!("{shown} cannot be read: {error}"), remedy)
         }
     }
 }
@@ -72,9 +74,9 @@ pub(super) fn ca_file(path: &Path) -> Finding {
 pub(super) fn state_dir(path: &Path) -> Finding {
     const ABOUT: &str = "state_folder";
     let shown = path.display();
-    let mend = format!("install -d -m 700 -o fichierd -g fichierd {shown}");
+    let remedy = format!("install -d -m 700 -o fichierd -g fichierd {shown}");
     let Some(existing) = path.ancestors().find(|ancestor| ancestor.exists()) else {
-        return Finding::error(ABOUT, format!("state folder {shown}: no parent exists"), mend);
+        return Finding::error(ABOUT, format!("state folder {shown}: no parent exists"), remedy);
     };
     let there = existing.display();
     if !existing.is_dir() {
@@ -85,14 +87,14 @@ pub(super) fn state_dir(path: &Path) -> Finding {
     match access(existing, may) {
         Err(error) => {
             let what = format!("state folder {shown}: {there} cannot be written to: {error}");
-            Finding::error(ABOUT, what, mend)
+            Finding::error(ABOUT, what, remedy)
         }
         Ok(()) if existing == path => Finding::good(ABOUT, format!("state folder {shown}")),
         Ok(()) => Finding::good(ABOUT, format!("state folder {shown}, will be made")),
     }
 }
 
-/// How much room there is for the state.
+/// Checks the free room on the disk of the state.
 pub(super) fn room(path: &Path) -> Option<Finding> {
     let existing = path.ancestors().find(|ancestor| ancestor.is_dir())?;
     let system = statvfs(existing).ok()?;
@@ -102,15 +104,15 @@ pub(super) fn room(path: &Path) -> Option<Finding> {
 pub(super) fn room_of(path: &Path, free: u64) -> Finding {
     const ABOUT: &str = "room";
     let what = format!("room for the state: {}", bytes(free));
-    let mend = format!("make room on the disk of it: df -h {}", path.display());
+    let remedy = format!("make room on its disk: df -h {}", path.display());
     match free {
-        0..NO_ROOM => Finding::error(ABOUT, what, mend),
-        NO_ROOM..LITTLE_ROOM => Finding::warning(ABOUT, what, mend),
+        0..NO_ROOM => Finding::error(ABOUT, what, remedy),
+        NO_ROOM..LITTLE_ROOM => Finding::warning(ABOUT, what, remedy),
         LITTLE_ROOM.. => Finding::good(ABOUT, what),
     }
 }
 
-/// Whether the kernel lets this many folders be watched.
+/// Checks that the kernel lets this many folders be watched.
 pub(super) fn watches(inotify: &Path, folders: u64, mirrors: u64) -> Finding {
     const ABOUT: &str = "watches";
     let read = |name: &str| {

@@ -1,10 +1,11 @@
 //! `fichierd check --online`: what the account allows, and whether a file comes back.
 //!
-//! Uploads may work where downloads do not: the service refuses them to addresses that it takes
-//! for a data centre's or a VPN's (#913; docs/api-notes.md, D). Whoever runs a server must learn
-//! that on the first day and not when a disk has died, so a tiny file is sent, downloaded,
-//! compared and removed again. Costs five calls, and one for the account, which is then known for
-//! ten minutes. Before that the way to the service is looked at (`way`), so that what fails is named.
+//! Uploads may work where downloads do not: the service refuses downloads to addresses that it
+//! takes for those of a data centre or a VPN (#913; docs/api-notes.md, D). An administrator must
+//! learn that on the first day and not when a disk has died, so a tiny file is sent, downloaded,
+//! compared and removed again. That costs five calls, and one for the account, which is then known
+//! for ten minutes. Before that the way to the service is tried (`way`), so that the failing part
+//! is named.
 
 mod way;
 
@@ -27,21 +28,25 @@ use crate::cli::failure::exit_of_remedy;
 use crate::config::Config;
 use crate::config::connect::connect;
 
-/// How long the service may scan the file for viruses, in polls that are this far apart.
+/// The time between two questions whether the service has scanned the file for viruses.
 const POLL: Duration = Duration::from_secs(10);
+/// Questions that are asked; after the last one the check fails.
 const MOST_POLLS: u32 = 30;
-/// How far the clocks may be apart; certificates and versions bear more.
+/// The difference between the clocks that is good; a larger one is a warning. Certificates and the
+/// times of versions tolerate more.
 const CLOCK_AGREES: Duration = Duration::from_secs(5 * 60);
-/// A subscription that ends sooner is worth a warning.
+/// The time before the end of a subscription from which on there is a warning.
 const ENDS_SOON: Duration = Duration::from_secs(14 * 24 * 3600);
 
-/// Asks the service, and tells what it finds, each thing as soon as it is known.
+/// Asks the service, and tells each finding as soon as it is known.
+///
+/// Ends with [`Exit::Refused`] if the key or the account is refused, [`Exit::Unavailable`] if the
+/// service cannot be reached, [`Exit::TryLater`] in a hold-off, and [`Exit::Problems`] for the
+/// rest.
 ///
 /// # Errors
 ///
-/// [`Exit::Refused`] where the key or the account is refused, [`Exit::Unavailable`] where the
-/// service cannot be reached, [`Exit::TryLater`] in a hold-off, [`Exit::Problems`] for the rest;
-/// errors of the client that none of these names.
+/// Any other error: of the settings, or of this machine.
 pub(super) async fn run(config: &Config, told: &mut Told) -> anyhow::Result<Exit> {
     for finding in way::look(&config.account.api_url).await {
         told.tell(finding)?;
@@ -67,7 +72,8 @@ pub(super) async fn run(config: &Config, told: &mut Told) -> anyhow::Result<Exit
     }
     if !told.has_error() {
         let trial = Trial { client: &client, time_scale: config.pace.time_scale };
-        // The account may be remembered from a few minutes ago; the trial is of now.
+        // The account may be known from a few minutes ago, so the trial may be refused
+        // nevertheless.
         match trial.run(folder(config)).await.map_err(anyhow::Error::downcast) {
             Ok(found) => found.into_iter().try_for_each(|finding| told.tell(finding))?,
             Err(Ok(error)) => {
@@ -81,10 +87,10 @@ pub(super) async fn run(config: &Config, told: &mut Told) -> anyhow::Result<Exit
     Ok(if told.has_error() { Exit::Problems } else { Exit::Done })
 }
 
-/// Why the account could not be read.
+/// The finding that tells why a call was refused.
 fn refusal(error: &fichier_api::Error) -> Finding {
     let text = chain(error);
-    let (about, mend) = match &error.kind {
+    let (about, remedy) = match &error.kind {
         ErrorKind::KeyRefused | ErrorKind::Anonymous { .. } => (
             "key",
             "write the key from https://1fichier.com/console/params.pl into the key file; then: \
@@ -95,7 +101,7 @@ fn refusal(error: &fichier_api::Error) -> Finding {
         ErrorKind::HeldOff { .. } | ErrorKind::Throttled { .. } | ErrorKind::Locked => {
             ("hold_off", "wait until it ends: fichierd status")
         }
-        // The way was looked at before: somebody listens, and does not speak as expected.
+        // The way was tried before: a server listens there, but does not answer as expected.
         ErrorKind::Unreachable(_) => (
             "tls",
             "look at the certificate: openssl s_client -connect api.1fichier.com:443; a proxy \
@@ -117,14 +123,16 @@ fn refusal(error: &fichier_api::Error) -> Finding {
         | ErrorKind::Refused { .. }
         | ErrorKind::InvalidRequest { .. }
         | ErrorKind::Corrupt { .. }
-        | ErrorKind::Sink(_) => {
-            ("service", "try again later; a captive portal or a proxy between?")
-        }
+        | ErrorKind::Sink(_) => (
+            "service",
+            "try again later: fichierd check --online; if that fails again, look for a captive \
+                 portal or a proxy in between",
+        ),
     };
-    Finding::error(about, text, mend)
+    Finding::error(about, text, remedy)
 }
 
-/// Our clock beside the service's, as its last reply told.
+/// Compares our clock with the service's, as its last reply told it.
 fn clock(client: &Client) -> Option<Finding> {
     let heard = client.service_clock()?;
     Some(clock_finding(heard.difference(), heard.local_is_ahead()))
@@ -140,7 +148,7 @@ fn clock_finding(apart: Duration, is_ahead: bool) -> Finding {
     Finding::warning(ABOUT, what, "timedatectl set-ntp true")
 }
 
-/// What the account allows; an error where it allows nothing that this program does.
+/// The findings about the account; an error if it does not allow what this program does.
 fn account(account: &Account, now: Timestamp) -> Vec<Finding> {
     const ABOUT: &str = "account";
     const RENEW: &str = "renew it at https://1fichier.com: without it the API refuses everything";
@@ -188,8 +196,8 @@ fn account(account: &Account, now: Timestamp) -> Vec<Finding> {
     findings
 }
 
-/// Where the file goes: the staging folder of the first mirror that has one, where a file that is
-/// left over is cleared away; else the root of the account.
+/// The folder for the test file: the staging folder of the first mirror that has one, where a
+/// leftover file is cleared away; else the root of the account.
 fn folder(config: &Config) -> FolderId {
     let Ok(state) = Store::open_read_only(&config.state_dir) else { return FolderId::ROOT };
     let row = |name: &str, target: &str| state.mirror(name, target).ok().flatten()?.incoming;
@@ -197,7 +205,7 @@ fn folder(config: &Config) -> FolderId {
     found.unwrap_or(FolderId::ROOT)
 }
 
-/// One file, there and back.
+/// Sends a test file and gets it back.
 struct Trial<'a> {
     client: &'a Client,
     time_scale: u32,
@@ -214,8 +222,8 @@ impl Trial<'_> {
         findings.push(self.download(&sent, &url).await);
         if let Err(error) = self.client.remove_files(&[url]).await {
             let what = format!("the test file {name} could not be removed: {error}");
-            let mend = format!("remove {name} in the console of 1fichier");
-            findings.push(Finding::warning("upload", what, mend));
+            let remedy = format!("remove {name} in the console of 1fichier");
+            findings.push(Finding::warning("upload", what, remedy));
         }
         Ok(findings)
     }
@@ -244,11 +252,11 @@ impl Trial<'_> {
                     let url = match_uploaded(&sent.files, &stored).urls.pop().flatten();
                     let file = sent.files.into_iter().next();
                     let lost = || {
-                        let mend = format!("look for {name} in the console of 1fichier");
+                        let remedy = format!("look for {name} in the console of 1fichier");
                         Finding::error(
                             "upload",
                             "the test file did not arrive as it was sent",
-                            mend,
+                            remedy,
                         )
                     };
                     return Ok(file.zip(url).ok_or_else(lost));
@@ -258,8 +266,8 @@ impl Trial<'_> {
                 }
             }
         }
-        let late = format!("the service takes its time over the test file {name}");
-        Ok(Err(Finding::error("upload", late, "look again later: fichierd check --online")))
+        let late = format!("the service has not finished with the test file {name} in time");
+        Ok(Err(Finding::error("upload", late, "try again later: fichierd check --online")))
     }
 
     async fn download(&self, sent: &SentFile, url: &FileUrl) -> Finding {
@@ -268,8 +276,8 @@ impl Trial<'_> {
             Ok(_) => Finding::good("download", "download: it came back as it was sent"),
             Err(error) if matches!(error.kind, ErrorKind::AddressRefused) => Finding::error(
                 "download",
-                "download: 1fichier takes the address of this machine for a data centre's or a \
-                 VPN's and refuses downloads to it (#913). Backups work, but nothing can be \
+                "download: 1fichier takes the address of this machine for that of a data centre or \
+                 a VPN, and refuses downloads to it (#913). Backups work, but nothing can be \
                  restored from here",
                 "buy CDN credits or GOLD, or restore from another address",
             ),

@@ -1,5 +1,5 @@
-//! `fichierd check --probe`: asks 1fichier what its documentation does not say, and keeps the
-//! answers, which the service then uses.
+//! `fichierd check --probe`: tries how 1fichier behaves where its documentation is silent, and
+//! records the answers, which the service then uses.
 
 use std::time::SystemTime;
 
@@ -14,7 +14,7 @@ use crate::daemon::control::{Reply, Request};
 use crate::remote::habits::Habits;
 use crate::remote::probe::{self, Found, Said};
 
-/// What `--json` prints: nothing that says whose account it was.
+/// The document for `--json`. Nothing in it tells whose account it was.
 #[derive(Serialize)]
 struct Report<'a> {
     schema: &'static str,
@@ -26,11 +26,11 @@ struct Report<'a> {
     stopped: Option<String>,
 }
 
-/// Asks, keeps and prints the answers.
+/// Tries, records and prints the answers.
 ///
 /// # Errors
 ///
-/// The client's, if nothing could be begun; the state file's.
+/// Those of the client, if the probe could not begin; those of the state file.
 pub(super) async fn run(config: &Config, json: bool) -> anyhow::Result<Exit> {
     let (client, pacer) = connect(config)?;
     let say = |what: &str| tracing::info!("{what}");
@@ -91,7 +91,7 @@ fn end(found: &Found, stopped: Option<String>) -> Exit {
     if stopped.is_some() || found.left.is_some() { Exit::Problems } else { Exit::Done }
 }
 
-/// The running service keeps them, or the command itself.
+/// Records the answers: the running service does it, or the command itself.
 async fn keep(config: &Config, habits: &Habits) -> anyhow::Result<()> {
     match service::reply(config, &Request::Habits { habits: Box::new(habits.clone()) }).await? {
         Some(Reply::Done { .. }) => Ok(()),

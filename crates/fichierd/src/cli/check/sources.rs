@@ -1,7 +1,7 @@
-//! What is to be mirrored: is it there, is it what it was, and may the service's user read it?
+//! Checks each source: it exists, is still the same folder, and the service's user may read it.
 //!
-//! A look is bounded: at most [`MOST_LOOKED_AT`] entries of each source, so that a check of
-//! millions of files does not take an hour.
+//! The look is bounded to [`MOST_LOOKED_AT`] entries of each source, so that a check of millions of
+//! files does not take an hour.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -16,10 +16,10 @@ use crate::base::words::{chain, count};
 use crate::config::{Config, MirrorConfig};
 use crate::disk::root::{OnRecord, RootIdentity, RootTrouble, check_root};
 
-/// Entries of a source that are looked at.
+/// Entries of a source that are looked at; further ones are not checked, and the finding says so.
 const MOST_LOOKED_AT: u64 = 100_000;
 
-/// Who reads the sources: the user of the service, where somebody else runs this check.
+/// The user who reads the sources: that of the service, if another user runs this check.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Reader {
     pub(super) user: String,
@@ -28,8 +28,8 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Nothing if the user who runs this is the one who reads, or if the unit lets it read
-    /// everything: then what this process can read counts.
+    /// The user of the service. `None` if that user runs this check, or if the unit lets it read
+    /// everything: then the check is whether this process can read the sources.
     pub(super) fn of_service(
         config: &Config,
         unit: Option<&Unit>,
@@ -47,7 +47,7 @@ impl Reader {
         if uid == 0 { None } else { Reader::from(uid, &passwd, &group) }
     }
 
-    /// From the texts of `/etc/passwd` and `/etc/group`.
+    /// Reads the user from the texts of `/etc/passwd` and `/etc/group`.
     pub(super) fn from(uid: u32, passwd: &str, group: &str) -> Option<Reader> {
         let users = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>());
         let is_it = |user: &Vec<&str>| user.get(2).and_then(|it| it.parse().ok()) == Some(uid);
@@ -62,7 +62,7 @@ impl Reader {
         Some(Reader { user: name, uid, gids })
     }
 
-    /// By mode bits alone; an ACL may say otherwise.
+    /// Whether the mode bits let the user read the entry; an ACL may decide otherwise.
     fn may_read(&self, found: &fs::Metadata) -> bool {
         let bits = if found.uid() == self.uid {
             found.mode() >> 6
@@ -76,7 +76,7 @@ impl Reader {
     }
 }
 
-/// Looks at one source. Returns how many folders it has, too.
+/// Looks at one source. Also returns how many folders it has.
 pub(super) fn look(
     config: &Config,
     mirror: &MirrorConfig,
@@ -92,8 +92,8 @@ pub(super) fn look(
         Ok(found) if found.top.is_empty() => vec![Finding::warning(
             ABOUT,
             format!(
-                "{head}{} is empty; if it was not before, that is taken for a disk that is not \
-                 mounted",
+                "{head}{} is empty; if it was not empty before, its disk is taken for not mounted, \
+                 and nothing is removed",
                 path.display()
             ),
             format!("mount its disk: findmnt --target {}", path.display()),
@@ -102,7 +102,7 @@ pub(super) fn look(
         Err(error) => {
             let what = chain(&error);
             let shown = path.display();
-            let mend = match &error {
+            let remedy = match &error {
                 RootTrouble::Missing { .. } | RootTrouble::NotAFolder { .. } => format!(
                     "mount its disk, or correct `source` in {}: ls -ld {shown}",
                     config.path.display()
@@ -112,10 +112,10 @@ pub(super) fn look(
                 | RootTrouble::ChangedMeanwhile { .. }
                 | RootTrouble::OtherFileSystem { .. }
                 | RootTrouble::Replaced { .. } => format!(
-                    "findmnt --target {shown}; if it is meant to be so: fichierd approve {name}"
+                    "findmnt --target {shown}; if the change is intended: fichierd approve {name}"
                 ),
             };
-            vec![Finding::warning(ABOUT, format!("{head}{what}; the mirror waits"), mend)]
+            vec![Finding::warning(ABOUT, format!("{head}{what}; the mirror waits"), remedy)]
         }
     };
     let seen = walk(path, reader);
@@ -128,26 +128,26 @@ pub(super) fn look(
             if seen.is_whole { "" } else { " (not all were looked at)" },
             first.display()
         );
-        let mend = match reader {
+        let remedy = match reader {
             Some(reader) => format!(
-                "setfacl -R -m u:{}:rX {}; or give the unit its capability back \
-                 (CAP_DAC_READ_SEARCH)",
+                "setfacl -R -m u:{}:rX {}; or give the unit its capability CAP_DAC_READ_SEARCH \
+                 back: systemctl edit fichierd",
                 reader.user,
                 path.display()
             ),
             None => format!("chmod -R u+rX {}, or exclude it", path.display()),
         };
-        findings.push(Finding::warning("permissions", what, mend));
+        findings.push(Finding::warning("permissions", what, remedy));
     } else if seen.entries > 0 {
         let first = if seen.is_whole { "" } else { "first " };
         let what =
-            format!("{head}what is in it can be read ({first}{} looked at)", count(seen.entries));
+            format!("{head}its entries can be read ({first}{} looked at)", count(seen.entries));
         findings.push(Finding::good("permissions", what));
     }
     (findings, seen.folders)
 }
 
-/// What the state knows of the source: its identity, and how many files it had.
+/// The source as the state has it: its identity, and how many files it had.
 fn recorded(config: &Config, mirror: &MirrorConfig) -> Option<(Option<RootIdentity>, u64)> {
     let store = Store::open_read_only(&config.state_dir).ok()?;
     let row = store.mirror(&mirror.name, &mirror.target).ok()??;
@@ -171,7 +171,7 @@ fn walk(source: &Path, reader: Option<&Reader>) -> Seen {
         Seen { entries: 0, folders: 0, unreadable: 0, first_unreadable: None, is_whole: true };
     let mut left = VecDeque::from([source.to_owned()]);
     while let Some(folder) = left.pop_front() {
-        // What this process cannot list is told with its folder.
+        // A folder that this process cannot list was counted as unreadable before.
         let Ok(entries) = fs::read_dir(&folder) else { continue };
         seen.folders += 1;
         for entry in entries.flatten() {

@@ -1,4 +1,4 @@
-//! Each finding, broken and healthy, in a machine that is a folder.
+//! Each finding, good and bad, on a machine that is imitated in a folder.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -33,7 +33,7 @@ fn found(dir: &Path, config: &Config) -> Vec<Finding> {
     let host =
         Host { inotify: dir.join("inotify"), units: vec![dir.join("units")], is_root: false };
     let mut findings = findings(config, &host);
-    // How much room there is, is this machine's affair.
+    // The room on the disk depends on the machine that runs the test.
     findings.retain(|finding| finding.about != "room");
     findings
 }
@@ -44,7 +44,7 @@ fn said(dir: &Path, config: &Config) -> String {
         .into_iter()
         .map(|mut finding| {
             finding.what = short(&finding.what);
-            finding.mend = finding.mend.as_deref().map(&short);
+            finding.remedy = finding.remedy.as_deref().map(&short);
             finding.text()
         })
         .collect();
@@ -62,13 +62,13 @@ fn a_machine_that_is_ready_is_told_so() {
         ok       API key: /api_key
         ok       state folder /state
         ok       mirror photos: /photos
-        ok       mirror photos: what is in it can be read (1 looked at)
+        ok       mirror photos: its entries can be read (1 looked at)
         ok       inotify: 524,288 watches for 1 folder, 128 instances a user"#]]
     .assert_eq(&said(dir.path(), &config));
 }
 
 #[test]
-fn a_missing_source_and_low_limits_are_warnings_with_what_mends_them() {
+fn a_missing_source_and_low_limits_are_warnings_with_a_remedy() {
     let (dir, mut config) = machine("8192\n");
     config.mirrors[0].source = dir.path().join("not-mounted");
     expect_test::expect![[r#"
@@ -76,10 +76,10 @@ fn a_missing_source_and_low_limits_are_warnings_with_what_mends_them() {
         ok       API key: /api_key
         ok       state folder /state
         warning  mirror photos: the source /not-mounted does not exist; the mirror waits
-                 mend it: mount its disk, or correct `source` in /config.toml: ls -ld
+                 what to do: mount its disk, or correct `source` in /config.toml: ls -ld
                    /not-mounted
         warning  at most 8,192 folders can be watched, and 0 folders would be
-                 mend it: sysctl -w fs.inotify.max_user_watches=524288; and put
+                 what to do: sysctl -w fs.inotify.max_user_watches=524288; and put
                    fs.inotify.max_user_watches=524288 into
                    /etc/sysctl.d/60-fichierd.conf"#]]
     .assert_eq(&said(dir.path(), &config));
@@ -95,21 +95,21 @@ fn a_key_for_all_eyes_and_a_state_folder_that_is_a_file_are_errors() {
     config.mirrors.clear();
     expect_test::expect![[r#"
         warning  /config.toml: no mirror is configured
-                 mend it: add a [[mirror]] with source and target to /config.toml
+                 what to do: add a [[mirror]] with source and target to /config.toml
         error    API key: /api_key may be read by others (mode 0644); run: chmod 600
                    /api_key
-                 mend it: chmod 600 /api_key
+                 what to do: chmod 600 /api_key
         error    /config.toml holds no certificate in PEM form
-                 mend it: correct `ca_file` in the configuration
+                 what to do: correct `ca_file` in the configuration
         error    state folder /api_key: /api_key is no folder
-                 mend it: correct `state_dir` in the configuration
+                 what to do: correct `state_dir` in the configuration
         ok       the limits of inotify are hidden from this process; `fichierd status`
                    tells whether they were high enough"#]]
     .assert_eq(&said(dir.path(), &config));
 }
 
 #[test]
-fn each_finding_that_is_not_good_bears_what_mends_it_and_the_json_has_it() {
+fn each_finding_that_is_not_good_has_a_remedy_and_the_json_shows_it() {
     let (dir, mut config) = machine("8192\n");
     fs::set_permissions(dir.path().join("api_key"), fs::Permissions::from_mode(0o644)).unwrap();
     config.mirrors[0].source = dir.path().join("not-mounted");
@@ -117,7 +117,7 @@ fn each_finding_that_is_not_good_bears_what_mends_it_and_the_json_has_it() {
     let bad: Vec<_> = found.iter().filter(|finding| finding.level != Level::Ok).collect();
     assert_eq!(bad.len(), 3, "{found:#?}");
     for finding in bad {
-        assert!(finding.mend.as_ref().is_some_and(|mend| !mend.is_empty()), "{finding:?}");
+        assert!(finding.remedy.as_ref().is_some_and(|remedy| !remedy.is_empty()), "{finding:?}");
         let json = serde_json::to_value(finding).unwrap();
         assert!(json["level"] == "warning" || json["level"] == "error", "{json}");
         assert!(json["about"].is_string() && json["mend"].is_string(), "{json}");
@@ -135,10 +135,10 @@ fn watches_and_instances_are_measured_against_the_folders() {
     assert_eq!(limits("70000", "128", 60_000).level, Level::Ok);
     let few = limits("70000", "128", 400_000);
     assert_eq!(few.level, Level::Warning);
-    let mend = few.mend.unwrap();
-    assert!(mend.contains("sysctl -w fs.inotify.max_user_watches=1048576"), "{mend}");
+    let remedy = few.remedy.unwrap();
+    assert!(remedy.contains("sysctl -w fs.inotify.max_user_watches=1048576"), "{remedy}");
     let instances = limits("524288", "128", 400_000);
-    assert!(instances.mend.unwrap().contains("max_user_instances=512"), "{}", instances.what);
+    assert!(instances.remedy.unwrap().contains("max_user_instances=512"), "{}", instances.what);
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn a_source_that_is_another_than_on_record_is_told() {
     assert_eq!(source.level == Level::Warning, has_id, "{source:?}");
     if has_id {
         assert!(source.what.contains("on another file system"), "{source:?}");
-        assert!(source.mend.as_ref().unwrap().contains("fichierd approve photos"), "{source:?}");
+        assert!(source.remedy.as_ref().unwrap().contains("fichierd approve photos"), "{source:?}");
     }
 }
 
@@ -217,7 +217,7 @@ fn what_the_services_user_may_not_read_is_counted() {
     let permissions = found.iter().find(|finding| finding.about == "permissions").unwrap();
     assert_eq!(permissions.level, Level::Warning);
     assert!(permissions.what.contains("fichierd may not read 2 of 3 files"), "{permissions:?}");
-    assert!(permissions.mend.as_ref().unwrap().contains("setfacl"), "{permissions:?}");
+    assert!(permissions.remedy.as_ref().unwrap().contains("setfacl"), "{permissions:?}");
     assert_eq!(folders, 1, "what cannot be read is not watched");
     mode("private", 0o755);
     mode("secret.jpg", 0o644);
@@ -247,10 +247,10 @@ fn a_unit_that_drifted_is_told_with_what_differs_and_drop_ins_are_named() {
     let drift = installed.finding();
     assert_eq!(drift.level, Level::Warning);
     for words in
-        ["lacks ProtectHome=read-only WatchdogSec=60", "besides ProtectHome=no", "own.conf"]
+        ["lacks ProtectHome=read-only WatchdogSec=60", "in addition ProtectHome=no", "own.conf"]
     {
         assert!(drift.what.contains(words), "{words}: {drift:?}");
     }
-    assert!(drift.mend.unwrap().contains("systemctl daemon-reload"));
+    assert!(drift.remedy.unwrap().contains("systemctl daemon-reload"));
     assert_eq!(installed.setting("AmbientCapabilities"), Some(""));
 }

@@ -1,6 +1,6 @@
-//! Is the installed unit the one that came with this program?
+//! Compares the installed unit with the one that came with this program.
 //!
-//! A unit is copied once and forgotten; a later version may need another one. Drop-ins are the
+//! A unit is copied once and forgotten, and a later version may need another one. Drop-ins are the
 //! administrator's own, and are only named.
 
 use std::collections::BTreeSet;
@@ -9,21 +9,21 @@ use std::path::{Path, PathBuf};
 
 use super::Finding;
 
-/// As shipped with this version.
+/// The unit as shipped with this version.
 pub(super) const SHIPPED: &str = include_str!("../../../../../systemd/fichierd.service");
 
 const NAME: &str = "fichierd.service";
 
-/// The unit as systemd would read it.
+/// The installed unit, as systemd reads it.
 pub(super) struct Unit {
     path: PathBuf,
     text: String,
-    /// The files of `fichierd.service.d`, in order, with what is in them.
+    /// The files of `fichierd.service.d`, in order, with their contents.
     drop_ins: Vec<(PathBuf, String)>,
 }
 
 impl Unit {
-    /// In the first of `folders` that has one, which is how systemd chooses.
+    /// Reads the unit from the first of `folders` that has one, as systemd does.
     pub(super) fn installed(folders: &[PathBuf]) -> Option<Unit> {
         let found = folders.iter().map(|folder| folder.join(NAME));
         let (path, text) =
@@ -34,7 +34,7 @@ impl Unit {
         Some(Unit { path, text, drop_ins })
     }
 
-    /// The last value of a setting, over drop-ins.
+    /// The value of a setting; drop-ins override the unit.
     pub(super) fn setting(&self, name: &str) -> Option<&str> {
         let texts = [&self.text].into_iter().chain(self.drop_ins.iter().map(|(_, text)| text));
         let mut settings = texts.flat_map(|text| text.lines());
@@ -51,7 +51,7 @@ impl Unit {
             some => format!(", changed by {}", some.join(", ")),
         };
         let (shipped, there) = (settings(SHIPPED), settings(&self.text));
-        // Distributions put the program elsewhere.
+        // Distributions put the program into other folders.
         let is_other = |line: &&&str| !line.starts_with("ExecStart=");
         let missing: Vec<_> = shipped.difference(&there).filter(is_other).copied().collect();
         let added: Vec<_> = there.difference(&shipped).filter(is_other).copied().collect();
@@ -65,17 +65,17 @@ impl Unit {
         let what = format!(
             "unit {shown} is not the one of this version{with}{}{}",
             list("it lacks", &missing),
-            list("it has besides", &added)
+            list("it has in addition", &added)
         );
-        let mend = format!(
+        let remedy = format!(
             "install -m 644 systemd/{NAME} {shown}; systemctl daemon-reload; your own changes go \
              into: systemctl edit fichierd"
         );
-        Finding::warning(ABOUT, what, mend)
+        Finding::warning(ABOUT, what, remedy)
     }
 }
 
-/// Lines that say something, in whatever order.
+/// The lines that are settings, without comments and in any order.
 fn settings(text: &str) -> BTreeSet<&str> {
     let lines = text.lines().map(str::trim);
     lines.filter(|line| !line.is_empty() && !line.starts_with(['#', ';'])).collect()

@@ -21,7 +21,7 @@ struct AccountDocument {
     overquota: bool,
 }
 
-/// One call, and none within ten minutes of the last one.
+/// Shows the account. Costs one call, and none within ten minutes of the last one.
 pub(super) async fn run(remote: &Remote<'_>) -> anyhow::Result<Exit> {
     let document = document(remote.client.account().await?);
     if remote.json {

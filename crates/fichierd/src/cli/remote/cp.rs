@@ -1,4 +1,4 @@
-//! `fichierd remote cp`: copies of files on the service, which send nothing.
+//! `fichierd remote cp`: copies of files on the service, made without sending the files.
 
 use clap::Args;
 use fichier_api::names::RemoteName;
@@ -20,7 +20,7 @@ pub(super) struct CpArgs {
     to: RemotePath,
 }
 
-/// One listing for each folder of the paths; one call for up to 100 files.
+/// Copies files. Costs one listing for each folder of the paths, and one call for up to 100 files.
 pub(super) async fn run(args: CpArgs, remote: &mut Remote<'_>) -> anyhow::Result<Exit> {
     let to = remote.tree.destination(&args.to, args.from.len()).await?;
     let mut files = Vec::new();

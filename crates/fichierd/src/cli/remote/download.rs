@@ -1,7 +1,7 @@
 //! `fichierd remote download`: a file from the account, compared after it arrived.
 //!
-//! It is written beside its destination under a temporary name and shown under its own name only
-//! when size and hash are right. Nothing that exists is ever overwritten.
+//! The file is written beside its destination under a temporary name, and gets its own name only if
+//! size and hash are right. No existing file is ever overwritten.
 
 use std::ffi::OsStr;
 use std::fs::Permissions;
@@ -36,8 +36,8 @@ pub(super) struct DownloadArgs {
     dest: PathBuf,
 }
 
-/// For a path one listing for each folder above it, for a link one call; then one call for the
-/// download address.
+/// Downloads a file. Costs one listing for each folder above a path, or one call for a link, and
+/// then one call for the download address.
 pub(super) async fn run(args: DownloadArgs, remote: &mut Remote<'_>) -> anyhow::Result<Exit> {
     let file = remote.tree.file(&args.place).await?;
     let dest = destination(&args.dest, &file.name)?;
@@ -45,7 +45,7 @@ pub(super) async fn run(args: DownloadArgs, remote: &mut Remote<'_>) -> anyhow::
     let folder = folder.unwrap_or(Path::new("."));
     let unfinished = tempfile::Builder::new()
         .prefix(".fichierd-download-")
-        // Less the umask, as for any new file.
+        // The umask is taken off these, as for any new file.
         .permissions(Permissions::from_mode(0o666))
         .tempfile_in(folder)
         .with_context(|| format!("cannot write to {}", folder.display()))?;
@@ -72,7 +72,7 @@ pub(super) async fn run(args: DownloadArgs, remote: &mut Remote<'_>) -> anyhow::
     deeds("downloaded", &[done(dest.display().to_string())], remote.json)
 }
 
-/// The file to be made. A name from the account never leads out of the folder.
+/// The path of the file to make. A name from the account never leads out of the folder.
 fn destination(typed: &Path, name: &RemoteName) -> anyhow::Result<PathBuf> {
     let local = name.decode();
     let dest = if typed.is_dir() {
@@ -90,7 +90,7 @@ fn destination(typed: &Path, name: &RemoteName) -> anyhow::Result<PathBuf> {
     Ok(dest)
 }
 
-/// Counts the bytes on their way to the file.
+/// Counts the bytes that are written to the file.
 struct Counting {
     file: tokio::fs::File,
     so_far: Arc<AtomicU64>,

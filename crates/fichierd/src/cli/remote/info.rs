@@ -1,4 +1,4 @@
-//! `fichierd remote info`: what is known about a file or folder.
+//! `fichierd remote info`: all that is known about a file or folder.
 
 use clap::Args;
 use serde::Serialize;
@@ -30,7 +30,7 @@ enum Entry {
     File(FileLine),
 }
 
-/// For a path one listing for each folder above it; for a link one call.
+/// Shows a file or folder. Costs one listing for each folder above a path, or one call for a link.
 pub(super) async fn run(args: InfoArgs, remote: &mut Remote<'_>) -> anyhow::Result<Exit> {
     let entry = match &args.place {
         Place::Link(_) => Entry::File(FileLine::of(&remote.tree.file(&args.place).await?, false)),

@@ -21,7 +21,7 @@ struct LinkDocument {
     url: String,
 }
 
-/// One listing for each folder above the file.
+/// Prints the link of a file. Costs one listing for each folder above it.
 pub(super) async fn run(args: LinkArgs, remote: &mut Remote<'_>) -> anyhow::Result<Exit> {
     let path = args.path.to_string();
     let file = remote.tree.file(&Place::Path(args.path)).await?;

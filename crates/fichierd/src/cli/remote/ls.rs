@@ -1,4 +1,4 @@
-//! `fichierd remote ls`: what is in a folder.
+//! `fichierd remote ls`: the contents of a folder.
 
 use clap::Args;
 use fichier_api::{FolderListing, RemoteFile};
@@ -16,7 +16,7 @@ pub(super) struct LsArgs {
     /// The folder, such as /backups
     #[arg(default_value = "/")]
     path: RemotePath,
-    /// Show the links as well: whoever has one can download the file
+    /// Show the links as well; anybody who has a link can download the file
     #[arg(long)]
     links: bool,
 }
@@ -60,7 +60,7 @@ impl FileLine {
         }
     }
 
-    /// All that is known, one line each.
+    /// All that is known, one line for each fact.
     pub(super) fn details(&self) -> String {
         let mut lines = vec![
             "kind:      file".to_owned(),
@@ -73,7 +73,7 @@ impl FileLine {
     }
 }
 
-/// One listing for each folder of the path.
+/// Lists a folder. Costs one listing for each folder of the path.
 pub(super) async fn run(args: LsArgs, remote: &mut Remote<'_>) -> anyhow::Result<Exit> {
     let id = remote.tree.folder(&args.path).await?;
     let listing = remote.tree.list(id).await?;

@@ -14,12 +14,12 @@ use crate::cli::failure::ended;
 pub(super) struct MkdirArgs {
     /// The new folder
     path: RemotePath,
-    /// Make the folders above as well, and do not mind if it exists
+    /// Make the folders above as well, and accept a folder that exists
     #[arg(short, long)]
     parents: bool,
 }
 
-/// One listing for each folder above, one call for each folder made.
+/// Makes a folder. Costs one listing for each folder above, and one call for each folder made.
 pub(super) async fn run(args: MkdirArgs, remote: &mut Remote<'_>) -> anyhow::Result<Exit> {
     let path = &args.path;
     let existing = remote.tree.find_nearest(path).await?;

@@ -18,14 +18,14 @@ pub(super) struct MvArgs {
     /// An existing folder, or a new path for a single one
     #[arg(value_name = "FOLDER|PATH")]
     to: RemotePath,
-    /// Also what a mirror keeps there
+    /// Also move files and folders of a mirror
     #[arg(long)]
     force: bool,
 }
 
-/// What is to be moved.
+/// A file or folder to move.
 enum Thing {
-    /// With the folder that it lies in, where that is known.
+    /// A file, and the folder that it lies in, if that is known.
     File(RemoteFile, Option<FolderId>),
     Folder(FolderToMove),
 }
@@ -36,7 +36,8 @@ struct FolderToMove {
     name: RemoteName,
 }
 
-/// One listing for each folder of the paths; one or two calls for each thing moved.
+/// Moves files and folders. Costs one listing for each folder of the paths, and one or two calls
+/// for each thing moved.
 pub(super) async fn run(args: MvArgs, remote: &mut Remote<'_>) -> anyhow::Result<Exit> {
     for place in &args.from {
         remote.protect_mirrors(place, args.force)?;
@@ -98,7 +99,7 @@ async fn move_file(
     Ok(outcome.missing.is_empty())
 }
 
-/// Moving and renaming are two calls: the service does not do both at once (B.16).
+/// Moves and renames a folder, in two calls: the service does not do both at once (B.16).
 async fn move_folder(
     remote: &mut Remote<'_>,
     folder: &FolderToMove,

@@ -1,7 +1,7 @@
-//! Finding what a person named: a path in the account, or a link.
+//! Finds the file or folder that a person named by a path in the account, or by a link.
 //!
-//! The service has ids and no paths, so a path is walked by listing. Each folder is listed at
-//! most once in a command: a second listing within 30 seconds would have to wait
+//! The service has ids and no paths, so a path is walked by listings. Each folder is listed at most
+//! once in a command, since a second listing within 30 seconds would have to wait
 //! (docs/api-notes.md, A.5). A name is found as it is written locally (`a:b`, `it's`) and as the
 //! service shows it.
 //!
@@ -30,10 +30,10 @@ pub(super) enum Place {
     Link(FileUrl),
 }
 
-/// What a path leads to.
+/// The file or folder at a path.
 #[derive(Clone, Debug)]
 pub(super) enum Found {
-    /// The root is its own parent and has no name.
+    /// A folder. The root is its own parent and has an empty name.
     Folder {
         id: FolderId,
         parent: FolderId,
@@ -45,17 +45,17 @@ pub(super) enum Found {
     },
 }
 
-/// Where something is moved or copied to.
+/// The folder into which something is moved or copied, and its name there.
 pub(super) struct Destination {
     pub(super) folder: FolderId,
-    /// Its new name, if it gets one.
+    /// The new name; `None` if the name stays.
     pub(super) rename: Option<RemoteName>,
 }
 
-/// How far a path exists.
+/// The part of a path that exists.
 pub(super) struct Nearest {
     pub(super) found: Found,
-    /// The names behind it that do not exist.
+    /// The names below it, which do not exist.
     pub(super) missing: Vec<String>,
 }
 
@@ -66,13 +66,13 @@ impl RemotePath {
         Some((RemotePath(above.to_vec()), name))
     }
 
-    /// Whether this is `folder`, written as in the configuration, or lies below it.
+    /// Whether the path is `folder`, written as in the configuration, or lies below it.
     pub(super) fn is_within(&self, folder: &str) -> bool {
         let other: Vec<_> = folder.split('/').filter(|name| !name.is_empty()).collect();
         self.0.len() >= other.len() && self.0.iter().zip(other).all(|(own, other)| own == other)
     }
 
-    /// Whether `folder` lies below this.
+    /// Whether `folder` lies below the path.
     pub(super) fn contains(&self, folder: &str) -> bool {
         let other: Vec<_> = folder.split('/').filter(|name| !name.is_empty()).collect();
         other.len() > self.0.len() && self.0.iter().zip(other).all(|(own, other)| own == other)
@@ -101,7 +101,7 @@ impl fmt::Display for RemotePath {
 }
 
 impl fmt::Display for Place {
-    /// A link is not shown: whoever has it can download the file (I10).
+    /// Hides a link, since anybody who has it can download the file (I10).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Place::Path(path) => path.fmt(f),
@@ -135,7 +135,7 @@ impl Tree {
         Tree { client, listings: HashMap::new() }
     }
 
-    /// What is in the folder. One call, unless it was listed before.
+    /// The contents of the folder. Costs one call, unless it was listed before.
     pub(super) async fn list(&mut self, id: FolderId) -> anyhow::Result<&FolderListing> {
         if !self.listings.contains_key(&id) {
             let listing = progress::explain_wait(self.client.list_folder(id)).await?;
@@ -144,11 +144,11 @@ impl Tree {
         Ok(&self.listings[&id])
     }
 
-    /// The folder at `path`. One listing for each folder above it.
+    /// The folder at `path`. Costs one listing for each folder above it.
     ///
     /// # Errors
     ///
-    /// When it does not exist, or is a file, or this cannot be known.
+    /// [`Exit::Failed`] if it does not exist, is a file, or this cannot be known.
     pub(super) async fn folder(&mut self, path: &RemotePath) -> anyhow::Result<FolderId> {
         match self.find(path).await? {
             Some(Found::Folder { id, .. }) => Ok(id),
@@ -157,12 +157,12 @@ impl Tree {
         }
     }
 
-    /// What is at `path`; `None` if that is certain to be nothing.
+    /// The file or folder at `path`; `None` if it is certain that none is there.
     ///
     /// # Errors
     ///
-    /// When a folder above is missing, or a listing was not complete, or several files have
-    /// that name.
+    /// [`Exit::Failed`] if a folder above is missing, a listing was not complete, or several files
+    /// have that name.
     pub(super) async fn find(&mut self, path: &RemotePath) -> anyhow::Result<Option<Found>> {
         let nearest = self.find_nearest(path).await?;
         match (&nearest.missing[..], &nearest.found) {
@@ -176,7 +176,7 @@ impl Tree {
     ///
     /// # Errors
     ///
-    /// When a listing was not complete, or several files have one of the names.
+    /// [`Exit::Failed`] if a listing was not complete, or several files have one of the names.
     pub(super) async fn find_nearest(&mut self, path: &RemotePath) -> anyhow::Result<Nearest> {
         let root = FolderId::ROOT;
         let mut found = Found::Folder { id: root, parent: root, name: RemoteName::encode(b"") };
@@ -194,11 +194,11 @@ impl Tree {
         Ok(Nearest { found, missing: Vec::new() })
     }
 
-    /// The file at `place`. For a link one call, `file/info`.
+    /// The file at `place`. A link costs one call, `file/info`.
     ///
     /// # Errors
     ///
-    /// When there is none.
+    /// [`Exit::Failed`] if there is none.
     pub(super) async fn file(&mut self, place: &Place) -> anyhow::Result<RemoteFile> {
         match place {
             Place::Link(url) => Ok(listed(self.client.file_info(url).await?)),
@@ -212,12 +212,12 @@ impl Tree {
         }
     }
 
-    /// Where `count` files go when they are moved or copied to `path`: into it if it is a folder,
-    /// else one file under that name.
+    /// The destination of `count` files that are moved or copied to `path`: the folder at `path`,
+    /// or, for one file, a new name.
     ///
     /// # Errors
     ///
-    /// When it is a file, or when several would get one name.
+    /// [`Exit::Failed`] if `path` is a file, or if several files would get one name.
     pub(super) async fn destination(
         &mut self,
         path: &RemotePath,
@@ -240,7 +240,7 @@ impl Tree {
     ///
     /// # Errors
     ///
-    /// When it is, or when this cannot be known.
+    /// [`Exit::Failed`] if it is in use, or if this cannot be known.
     pub(super) async fn refuse_taken(
         &mut self,
         folder: FolderId,
@@ -272,7 +272,7 @@ fn listed(info: FileInfo) -> RemoteFile {
     }
 }
 
-/// There is nothing at that path.
+/// The error for a path at which there is nothing.
 pub(super) fn missing(path: &RemotePath) -> anyhow::Error {
     ended(Exit::Failed, format!("{path} does not exist"))
 }

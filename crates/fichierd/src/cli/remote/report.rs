@@ -1,6 +1,6 @@
-//! What a `remote` command did, for people and for scripts.
+//! The report of what a `remote` command did, for people and for scripts.
 //!
-//! A file link is shown only where it was asked for: whoever has it can download the file
+//! A file link is shown only if it was asked for, since anybody who has it can download the file
 //! (invariant I10).
 
 use serde::Serialize;
@@ -8,10 +8,10 @@ use serde::Serialize;
 use crate::base::exit::Exit;
 use crate::cli::output;
 
-/// One thing that was to be done.
+/// The result for one file or folder.
 #[derive(Debug, Serialize)]
 pub(super) struct Deed {
-    /// What was worked on, as it was typed.
+    /// The file or folder, as it was typed.
     pub(super) what: String,
     /// Whether the service confirmed it.
     pub(super) done: bool,
@@ -26,7 +26,7 @@ struct Report<'a> {
 
 /// Prints one line for each deed, or the document `fichierd.remote-report/1`.
 ///
-/// Ends with [`Exit::Problems`] when the service left something out.
+/// The exit code is [`Exit::Problems`] if the service left something out.
 pub(super) fn deeds(action: &str, deeds: &[Deed], json: bool) -> anyhow::Result<Exit> {
     if json {
         output::json(&Report { schema: "fichierd.remote-report/1", action, deeds })?;

@@ -14,14 +14,13 @@ pub(super) struct RmArgs {
     /// Files and empty folders: paths in the account, or links
     #[arg(value_name = "PATH|LINK", required = true)]
     places: Vec<Place>,
-    /// Also what a mirror keeps there
+    /// Also remove files of a mirror
     #[arg(long)]
     force: bool,
 }
 
-/// One listing for each folder of the paths; one call for up to 100 files, one for each folder.
-///
-/// All places are looked up before the first is removed.
+/// Removes files and empty folders, after looking all of them up. Costs one listing for each folder
+/// of the paths, one call for up to 100 files, and one for each folder.
 pub(super) async fn run(args: RmArgs, remote: &mut Remote<'_>) -> anyhow::Result<Exit> {
     let mut files: Vec<(String, FileUrl)> = Vec::new();
     let mut folders = Vec::new();

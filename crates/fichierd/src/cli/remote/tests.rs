@@ -113,10 +113,11 @@ async fn what_would_do_harm_is_refused_and_nothing_happens() {
     fs::write(world.path("a.jpg"), "other").unwrap();
     let local = world.path("a.jpg");
     let refused = async |words: &[&str]| world.remote(words).await.unwrap_err();
-    let hole = "belongs to mirror `photos`: its backup would have a hole (--force does it)";
+    let lack = "belongs to mirror `photos`, whose backup would lack it; to do it all the same, add \
+                --force";
     let cases: [(&[&str], String); 6] = [
-        (&["rm", "/backups/photos/a.jpg"], format!("/backups/photos/a.jpg {hole}")),
-        (&["mv", "/backups", "/elsewhere"], format!("/backups {hole}")),
+        (&["rm", "/backups/photos/a.jpg"], format!("/backups/photos/a.jpg {lack}")),
+        (&["mv", "/backups", "/elsewhere"], format!("/backups {lack}")),
         (
             &["rm", "--force", "/backups"],
             "/backups is not empty; only empty folders are removed".to_owned(),

@@ -21,8 +21,9 @@ use crate::base::exit::Exit;
 use crate::cli::failure::ended;
 use crate::cli::progress::{Shown, SoFar};
 
-/// How long the service may scan an upload for viruses, in polls that are this far apart.
+/// The time between two questions whether the service has scanned an upload for viruses.
 const POLL: Duration = Duration::from_secs(10);
+/// Questions that are asked; after the last one the command ends with [`Exit::TryLater`].
 const MOST_POLLS: u32 = 90;
 
 #[derive(Args, Debug)]
@@ -34,14 +35,14 @@ pub(super) struct UploadArgs {
     folder: RemotePath,
 }
 
-/// A file that can be sent.
+/// A file that was checked and can be sent.
 struct Chosen {
     path: PathBuf,
     name: RemoteName,
     size_bytes: u64,
 }
 
-/// One listing for each folder of the path, and three calls for up to 500 files.
+/// Sends files. Costs one listing for each folder of the path, and three calls for up to 500 files.
 pub(super) async fn run(args: UploadArgs, remote: &mut Remote<'_>) -> anyhow::Result<Exit> {
     let chosen = choose(&args.files)?;
     let folder = remote.tree.folder(&args.folder).await?;
@@ -55,7 +56,7 @@ pub(super) async fn run(args: UploadArgs, remote: &mut Remote<'_>) -> anyhow::Re
     deeds("uploaded", &results, remote.json)
 }
 
-/// Looks at all files before the first is sent.
+/// Checks all files, before the first is sent.
 fn choose(paths: &[PathBuf]) -> anyhow::Result<Vec<Chosen>> {
     use std::os::unix::ffi::OsStrExt;
     let mut chosen: Vec<Chosen> = Vec::new();
@@ -98,7 +99,7 @@ async fn send(
     drop(shown);
     let (xid, sent) = match sent {
         Ok(sent) => (Some(sent.xid), sent.files),
-        // Everything was handed over and only the reply is lost: the node knows (C.6).
+        // All bytes were handed over and only the reply is lost; the node knows the result (C.6).
         Err(SendError::Service { sent, complete: true, .. }) => (None, sent),
         Err(SendError::Service { error, .. }) => return Err(error.into()),
         Err(SendError::File { index, source }) => {
@@ -114,7 +115,7 @@ fn to_send(file: &Chosen) -> UploadFile {
     UploadFile::new(file.name.clone(), file.size_bytes, move || File::open(path))
 }
 
-/// Which of the files the service has, with the size and the hash that were sent.
+/// For each file, whether the service has it with the size and the hash that were sent.
 async fn arrived(
     remote: &Remote<'_>,
     slot: &UploadSlot,

@@ -1,4 +1,4 @@
-//! The way to the service: a proxy, the name, a connection. What lies behind, TLS and the key, is
+//! The way to the service: a proxy, the address of its name, a connection. TLS and the key are
 //! tried by the first call.
 
 use std::time::Duration;
@@ -8,35 +8,35 @@ use tokio::time::timeout;
 
 use crate::cli::check::Finding;
 
-/// For a name, and for each of its addresses.
+/// How long the address of a name, and each connection, is waited for; then it counts as failed.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The variables that the client heeds, the first that is set.
+/// The variables that the client reads; the first that is set counts.
 const PROXIES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 
-/// Looks at the way to `api_url`; ends with the first thing that is in it.
+/// Tries the way to `api_url`, and ends with the first thing that fails.
 pub(super) async fn look(api_url: &str) -> Vec<Finding> {
     let set =
         |name: &&'static str| Some((*name, std::env::var(name).ok().filter(|it| !it.is_empty())?));
     let is_plain = api_url.starts_with("http:");
     match PROXIES.iter().find_map(set).filter(|_| !is_plain) {
         Some((variable, proxy)) => {
-            let mend = format!("correct or unset {variable} (systemctl edit fichierd)");
+            let remedy = format!("correct or unset {variable} (systemctl edit fichierd)");
             let shown = without_password(&proxy);
             let mut findings =
                 vec![Finding::good("proxy", format!("proxy: {shown}, by {variable}"))];
-            findings.extend(reach("proxy", &proxy, 8080, &mend).await);
+            findings.extend(reach("proxy", &proxy, 8080, &remedy).await);
             findings
         }
         None => {
-            let mend =
+            let remedy =
                 "look at the firewall and the route to it: ip route; nc -vz api.1fichier.com 443";
-            reach("connection", api_url, if is_plain { 80 } else { 443 }, mend).await
+            reach("connection", api_url, if is_plain { 80 } else { 443 }, remedy).await
         }
     }
 }
 
-async fn reach(about: &'static str, url: &str, port: u16, mend: &str) -> Vec<Finding> {
+async fn reach(about: &'static str, url: &str, port: u16, remedy: &str) -> Vec<Finding> {
     let (host, port) = host_and_port(url, port);
     let resolver = "resolvectl query HOST; see /etc/resolv.conf".replace("HOST", &host);
     let found = match timeout(PATIENCE, lookup_host((host.as_str(), port))).await {
@@ -65,11 +65,11 @@ async fn reach(about: &'static str, url: &str, port: u16, mend: &str) -> Vec<Fin
             Err(_) => last = format!("{address}: no answer"),
         }
     }
-    findings.push(Finding::error(about, format!("{host} cannot be reached: {last}"), mend));
+    findings.push(Finding::error(about, format!("{host} cannot be reached: {last}"), remedy));
     findings
 }
 
-/// Of an address as it is written in settings and variables.
+/// The host and the port of an address, as it is written in settings and variables.
 fn host_and_port(url: &str, default: u16) -> (String, u16) {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -82,7 +82,7 @@ fn host_and_port(url: &str, default: u16) -> (String, u16) {
     (host.to_owned(), port.parse().unwrap_or(default))
 }
 
-/// A proxy's address may hold a password.
+/// The address of a proxy without its password, to be shown.
 fn without_password(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
     let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
@@ -113,7 +113,7 @@ mod tests {
     async fn a_name_without_an_address_and_a_closed_port_are_told_apart() {
         let found = look("http://name.invalid/v1").await;
         assert_eq!((found[0].about, found[0].level), ("dns", Level::Error), "{found:?}");
-        assert!(found[0].mend.as_ref().unwrap().contains("resolvectl query name.invalid"));
+        assert!(found[0].remedy.as_ref().unwrap().contains("resolvectl query name.invalid"));
         // A port that was free a moment ago.
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let found = look(&format!("http://{free}/v1")).await;
