@@ -1,14 +1,18 @@
 //! The command line: what can be typed, and what comes back.
 //!
-//! One file a command. When the service runs, a command that changes something hands itself over
-//! to it ([`service`]); when it does not, the command takes its lock ([`beside`]). What a script reads goes to stdout,
-//! everything else to stderr; the exit code is an [`Exit`].
+//! Each command has a file. If the service runs, a command that changes something hands itself over
+//! to it ([`service`]); if it does not run, the command takes its lock ([`beside`]). The answer
+//! goes to stdout, where a script can read it, everything else to stderr; the exit code is an
+//! [`Exit`].
 //!
-//! No option takes the API key: every user of the machine can read a command line.
+//! The configuration is read once, in [`Cli::run`], and handed to the command.
 //!
 //! [`demo`] and [`emulator`] are behind the feature `emulator`, so that a package can do without.
 //!
-//! Nothing uses it but `main.rs`; it uses everything. Text for people is made here and in `status`.
+//! No option takes the API key, since every user of the machine can read a command line.
+//!
+//! Only `main.rs` uses this folder, which uses all others. Text for people is made here and in
+//! `status`.
 
 pub mod crash;
 pub mod log;
@@ -50,14 +54,14 @@ mod why;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
 pub use self::failure::{complain, exit_of};
 use crate::base::exit::Exit;
 use crate::cli::log::{LogFormat, LogLevel};
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 
 /// Keeps folders of a 1fichier account equal to local folders: a backup to trust.
 #[derive(Debug, Parser)]
@@ -72,7 +76,7 @@ pub struct Cli {
     command: Command,
 }
 
-/// What every command understands.
+/// The options of every command.
 #[derive(Args, Debug)]
 struct Global {
     /// Read this configuration [default: that of the user, else /etc/fichierd/config.toml]
@@ -90,6 +94,23 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[command(flatten)]
+    Configured(Configured),
+    /// Watch the service at work for half a minute, without an account
+    #[cfg(feature = "emulator")]
+    Demo(demo::DemoArgs),
+    /// Run an imitation of 1fichier on this machine, to try things out
+    #[cfg(feature = "emulator")]
+    Emulator(emulator::EmulatorArgs),
+    /// Print the completions for a shell
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page, or write all of them to a folder
+    Man(man::ManArgs),
+}
+
+/// The commands that work with a configuration.
+#[derive(Debug, Subcommand)]
+enum Configured {
     /// Run the service: watch and mirror, until told to stop
     Run,
     /// Compare and send now, and wait until it is done
@@ -130,66 +151,73 @@ enum Command {
     Prune(prune::PruneArgs),
     /// Look at the account, and work in it by hand
     Remote(remote::RemoteArgs),
-    /// Watch the service at work for half a minute, without an account
-    #[cfg(feature = "emulator")]
-    Demo(demo::DemoArgs),
-    /// Run an imitation of 1fichier on this machine, to try things out
-    #[cfg(feature = "emulator")]
-    Emulator(emulator::EmulatorArgs),
-    /// Print the completions for a shell
-    Completions(completions::CompletionsArgs),
-    /// Print the manual page, or write all of them to a folder
-    Man(man::ManArgs),
 }
 
 impl Cli {
-    /// Does what was asked for.
+    /// Runs the command.
     ///
     /// # Errors
     ///
-    /// Whatever stopped the command; [`exit_of`] knows the exit code, [`complain`] tells the user.
+    /// The error that stopped the command; [`exit_of`] tells its exit code, and [`complain`] tells
+    /// the user.
     pub async fn run(self) -> anyhow::Result<Exit> {
         log::start(self.log_level(), self.global.log_format)?;
-        let named = self.global.config.as_deref();
         match self.command {
+            Command::Configured(command) => {
+                let config = command.config(self.global.config.as_deref())?;
+                command.run(config).await
+            }
             #[cfg(feature = "emulator")]
             Command::Emulator(args) => emulator::run(args).await,
             #[cfg(feature = "emulator")]
             Command::Demo(args) => demo::run(args).await,
             Command::Completions(args) => completions::run(&args),
             Command::Man(args) => man::run(&args),
-            Command::Check(args) => check::run(args, named).await,
-            Command::Run => run::run(Config::load(named)?).await,
-            Command::Sync(args) => interruptible(sync::run(args, &Config::load(named)?)).await,
-            Command::Status(args) => interruptible(status::run(args, &Config::load(named)?)).await,
-            Command::Pause => interruptible(pause::run(&Config::load(named)?)).await,
-            Command::Resume => interruptible(resume::run(&Config::load(named)?)).await,
-            Command::Approve(args) => {
-                interruptible(approve::run(args, &Config::load(named)?)).await
-            }
-            Command::Reject(args) => interruptible(reject::run(args, &Config::load(named)?)).await,
-            Command::Why(args) => interruptible(why::run(args, &Config::load(named)?)).await,
-            Command::Ls(args) => ls::run(&args, &Config::load(named)?),
-            Command::Versions(args) => versions::run(&args, &Config::load(named)?),
-            Command::Diff(args) => diff::run(&args, &Config::load(named)?),
-            Command::History(args) => history::run(&args, &Config::load(named)?),
-            Command::Drill(args) => interruptible(drill::run(args, &Config::load(named)?)).await,
-            Command::Restore(args) => {
-                interruptible(restore::run(args, &Config::load_or_default(named)?)).await
-            }
-            Command::Verify(args) => interruptible(verify::run(args, &Config::load(named)?)).await,
-            Command::Recover(args) => {
-                interruptible(recover::run(args, &Config::load_or_default(named)?)).await
-            }
-            Command::RecoverySheet => recovery_sheet::run(&Config::load(named)?),
-            Command::Prune(args) => interruptible(prune::run(args, &Config::load(named)?)).await,
-            Command::Remote(args) => interruptible(remote::run(args, &Config::load(named)?)).await,
+        }
+    }
+}
+
+impl Configured {
+    /// Reads the configuration: `named` if it is given, or else the installed one.
+    fn config(&self, named: Option<&Path>) -> Result<Config, ConfigError> {
+        if let Configured::Check(args) = self {
+            return Config::load(args.file.as_deref().or(named));
+        }
+        // On a new machine there is nothing yet but the key.
+        if matches!(self, Configured::Restore(_) | Configured::Recover(_)) {
+            return Config::load_or_default(named);
+        }
+        Config::load(named)
+    }
+
+    async fn run(self, config: Config) -> anyhow::Result<Exit> {
+        match self {
+            Configured::Run => run::run(config).await,
+            Configured::Check(args) => check::run(args, &config).await,
+            Configured::Ls(args) => ls::run(&args, &config),
+            Configured::Versions(args) => versions::run(&args, &config),
+            Configured::Diff(args) => diff::run(&args, &config),
+            Configured::History(args) => history::run(&args, &config),
+            Configured::RecoverySheet => recovery_sheet::run(&config),
+            Configured::Sync(args) => interruptible(sync::run(args, &config)).await,
+            Configured::Status(args) => interruptible(status::run(args, &config)).await,
+            Configured::Pause => interruptible(pause::run(&config)).await,
+            Configured::Resume => interruptible(resume::run(&config)).await,
+            Configured::Approve(args) => interruptible(approve::run(args, &config)).await,
+            Configured::Reject(args) => interruptible(reject::run(args, &config)).await,
+            Configured::Why(args) => interruptible(why::run(args, &config)).await,
+            Configured::Drill(args) => interruptible(drill::run(args, &config)).await,
+            Configured::Restore(args) => interruptible(restore::run(args, &config)).await,
+            Configured::Verify(args) => interruptible(verify::run(args, &config)).await,
+            Configured::Recover(args) => interruptible(recover::run(args, &config)).await,
+            Configured::Prune(args) => interruptible(prune::run(args, &config)).await,
+            Configured::Remote(args) => interruptible(remote::run(args, &config)).await,
         }
     }
 }
 
 impl Cli {
-    /// The demonstration shows for itself what the service would log of its cycles.
+    /// The level of the log. The demonstration logs less, since it shows the cycles itself.
     fn log_level(&self) -> LogLevel {
         match (&self.command, self.global.log_level) {
             #[cfg(feature = "emulator")]
@@ -199,7 +227,8 @@ impl Cli {
     }
 }
 
-/// Ends a command at Ctrl-C; what it had begun is dropped, which removes its temporary files.
+/// Runs a command until Ctrl-C. The work that it has begun is then dropped, which removes its
+/// temporary files.
 async fn interruptible(
     command: impl Future<Output = anyhow::Result<Exit>>,
 ) -> anyhow::Result<Exit> {

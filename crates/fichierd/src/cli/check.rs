@@ -15,7 +15,7 @@ mod unit;
 #[cfg(test)]
 mod tests;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use fichier_state::Store;
@@ -31,7 +31,7 @@ use crate::remote::habits::Habits;
 pub(crate) struct CheckArgs {
     /// Check this file instead of the installed configuration
     #[arg(value_name = "FILE")]
-    file: Option<PathBuf>,
+    pub(super) file: Option<PathBuf>,
     /// Also try the way to 1fichier, the key, the clock and the account; send a tiny file, and get
     /// it back
     #[arg(long)]
@@ -45,22 +45,20 @@ pub(crate) struct CheckArgs {
     json: bool,
 }
 
-/// `global` is the file named by `--config`.
-pub(crate) async fn run(args: CheckArgs, global: Option<&Path>) -> anyhow::Result<Exit> {
-    let config = Config::load(args.file.as_deref().or(global))?;
+pub(crate) async fn run(args: CheckArgs, config: &Config) -> anyhow::Result<Exit> {
     let mut told = Told { json: args.json, findings: Vec::new() };
-    for finding in findings(&config, &Host::this()) {
+    for finding in findings(config, &Host::this()) {
         told.tell(finding)?;
     }
-    if let Some(known) = known_habits(&config).filter(|_| !args.probe) {
+    if let Some(known) = known_habits(config).filter(|_| !args.probe) {
         told.tell(known)?;
     }
     let mut exit = if told.has_error() { Exit::Config } else { Exit::Done };
     if args.online && exit == Exit::Done {
-        exit = interruptible(online::run(&config, &mut told)).await?;
+        exit = interruptible(online::run(config, &mut told)).await?;
     }
     if args.probe && exit == Exit::Done {
-        return interruptible(probe::run(&config, args.json)).await;
+        return interruptible(probe::run(config, args.json)).await;
     }
     if told.json {
         output::json(&Document { schema: SCHEMA, exit: exit.code(), findings: &told.findings })?;

@@ -8,7 +8,7 @@ use clap::Parser;
 use fichier_emulator::{Emulator, Rules};
 
 use super::*;
-use crate::cli::{Cli, Command, exit_of};
+use crate::cli::{Cli, Command, Configured, exit_of};
 
 /// An account, and a configuration that leads to it.
 struct World {
@@ -44,7 +44,8 @@ impl World {
     /// Runs `fichierd remote` with these arguments; each a word.
     async fn remote(&self, words: &[&str]) -> Result<Exit, (Exit, String)> {
         let line = ["fichierd", "remote"].into_iter().chain(words.iter().copied());
-        let Command::Remote(args) = Cli::try_parse_from(line).unwrap().command else {
+        let command = Cli::try_parse_from(line).unwrap().command;
+        let Command::Configured(Configured::Remote(args)) = command else {
             panic!("not a remote command");
         };
         let ended = run(args, &self.config).await;
