@@ -58,12 +58,6 @@ pub fn stopping(status: &str) {
     send(&[NotifyState::Stopping, NotifyState::Status(one_line(status))]);
 }
 
-/// Asks for more time to stop, for a transaction that must not be cut short.
-pub fn extend_timeout(by: Duration) {
-    let micros = u32::try_from(by.as_micros()).unwrap_or(u32::MAX);
-    send(&[NotifyState::ExtendTimeoutUsec(micros)]);
-}
-
 /// Feeds the watchdog as often as the unit asks for, while `progress` advances; never returns.
 ///
 /// Without `WatchdogSec=` in the unit it only waits. The loop must turn more than once in every
@@ -135,7 +129,6 @@ mod tests {
     fn speak() {
         ready("idle");
         reloading();
-        extend_timeout(Duration::from_secs(2));
         stopping("ended\nREADY=1");
     }
 
@@ -161,7 +154,6 @@ mod tests {
         let reloading = heard();
         let clock = reloading.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").unwrap();
         assert!(clock.trim_end().parse::<u64>().unwrap() > 0, "{reloading}");
-        assert_eq!(heard(), "EXTEND_TIMEOUT_USEC=2000000\n");
         assert_eq!(heard(), "STOPPING=1\nSTATUS=ended\n");
     }
 

@@ -14,7 +14,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fichier_api::{FileMark, Fingerprint, Source, Whirlpool};
-use fichier_state::{Metadata, Stamp};
+use fichier_state::Stamp;
 use whirlpool::Digest as _;
 
 /// The size of one read: large enough that the system calls cost little, small enough for several
@@ -97,19 +97,6 @@ pub fn stamp_of(metadata: &FsMetadata) -> Stamp {
         mtime_ns: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
         ctime_ns: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
         inode: metadata.ino(),
-    }
-}
-
-/// The metadata in a result of `stat`; extended attributes are not in it and come from
-/// [`crate::disk::scan::Scanner::xattrs`].
-pub fn metadata_of(metadata: &FsMetadata) -> Metadata {
-    Metadata {
-        mode: metadata.mode(),
-        uid: metadata.uid(),
-        gid: metadata.gid(),
-        mtime_ns: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
-        links: u32::try_from(metadata.nlink()).unwrap_or(u32::MAX),
-        ..Metadata::default()
     }
 }
 

@@ -114,21 +114,6 @@ impl Scanner {
         Scanner { filter, place: Place::Model(model) }
     }
 
-    /// What is in `folder`. Excluded entries are left out; the patterns are those of the config
-    /// and of the `.fichierignore` files on the way.
-    ///
-    /// # Errors
-    ///
-    /// When the folder cannot be opened at all; `NotFound`, `NotADirectory` and
-    /// `FilesystemLoop` (a link) when it is not, or no longer, a folder.
-    pub fn read_folder(&mut self, folder: &RelPath) -> io::Result<FolderScan> {
-        self.forget_trail();
-        let (filter, mut trouble) = self.filter_for(folder)?;
-        let (mut found, _) = self.read_with(folder, filter)?;
-        trouble.append(&mut found.trouble);
-        Ok(FolderScan { trouble, ..found })
-    }
-
     /// Opens the regular file at `path` for reading, if possible without changing its atime.
     ///
     /// # Errors
@@ -224,23 +209,6 @@ impl Scanner {
         }
     }
 
-    /// The filter for what is in `folder`, without the patterns in the folder itself.
-    pub(crate) fn filter_for(
-        &mut self,
-        folder: &RelPath,
-    ) -> io::Result<(FolderFilter, Vec<Trouble>)> {
-        let mut trouble = Vec::new();
-        let mut filter = self.filter.bare();
-        let mut path = RelPath::root();
-        for name in folder.components() {
-            let (below, mut found) = self.with_own_rules(&path, filter)?;
-            trouble.append(&mut found);
-            filter = below.below(name);
-            path = path.join(name);
-        }
-        Ok((filter, trouble))
-    }
-
     /// `filter` with the patterns in `folder`, to which it belongs.
     pub(crate) fn with_own_rules(
         &mut self,
@@ -256,6 +224,12 @@ impl Scanner {
     }
 
     /// What is in `folder`, and the filter for it: `filter` with the patterns that are there.
+    /// Excluded entries are left out.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be opened at all; [`is_gone`] tells when it is not, or no longer, a
+    /// folder.
     pub(crate) fn read_with(
         &mut self,
         folder: &RelPath,

@@ -198,15 +198,6 @@ impl Watch {
         let health = self.health.lock().unwrap_or_else(PoisonError::into_inner).clone();
         WatchHealth { overflows: self.overflows.load(Ordering::Relaxed), ..health }
     }
-
-    /// Checks again which folders below `path` are to be watched, after the patterns there have changed.
-    pub fn look_again(&self, path: &RelPath) {
-        if path.is_root() {
-            self.todo.start_over();
-        } else {
-            self.todo.look(path.clone(), todo::Look::Moved);
-        }
-    }
 }
 
 impl Drop for Watch {

@@ -52,8 +52,6 @@ pub struct AuditHealth {
     pub is_behind: bool,
     /// The last round that found everything as recorded.
     pub last_good: Option<Proof>,
-    /// The last round that found differences.
-    pub last_bad: Option<Proof>,
 }
 
 /// Tells how far the audit of a mirror is.
@@ -74,7 +72,6 @@ pub fn health(
         None => 0,
     };
     let proofs = store.proofs(mirror.id, ProofKind::Audit)?;
-    let last = |good| proofs.iter().find(|proof| proof.good == good).cloned();
     let late_s = config.audit.map_or(i64::MAX, |period| seconds(period).saturating_mul(2));
     let begun_s = round.as_ref().map(|round| round.begun_s);
     let since_s = begun_s.map_or(oldest_s, |begun_s| oldest_s.max(begun_s - late_s / 2));
@@ -83,8 +80,7 @@ pub fn health(
         compared,
         begun_s,
         is_behind: now_s.saturating_sub(since_s) > late_s,
-        last_good: last(true),
-        last_bad: last(false),
+        last_good: proofs.into_iter().find(|proof| proof.good),
     })
 }
 

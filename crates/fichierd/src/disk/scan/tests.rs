@@ -17,6 +17,21 @@ fn scanner(source: &Path) -> Scanner {
     Scanner::open(source, Arc::new(Filter::new(source, &[]).unwrap())).unwrap()
 }
 
+/// As a walk comes to it: the patterns are those of the `.fichierignore` files on the way.
+fn read_folder(scanner: &mut Scanner, folder: &RelPath) -> io::Result<FolderScan> {
+    let (mut filter, mut trouble) = (scanner.bare_filter(), Vec::new());
+    let mut above = RelPath::root();
+    for name in folder.components() {
+        let (rules, mut found) = scanner.with_own_rules(&above, filter)?;
+        trouble.append(&mut found);
+        filter = rules.below(name);
+        above = above.join(name);
+    }
+    let (mut found, _) = scanner.read_with(folder, filter)?;
+    trouble.append(&mut found.trouble);
+    Ok(FolderScan { trouble, ..found })
+}
+
 fn path(text: &[u8]) -> RelPath {
     RelPath::parse(text).unwrap()
 }
@@ -59,7 +74,7 @@ fn entries_come_sorted_by_their_bytes_whatever_they_are() {
     symlink(std::ffi::OsStr::from_bytes(b"\xFF"), at(b"dangling")).unwrap();
     make_fifo(source.path(), "fifo");
     check(
-        &scanner(source.path()).read_folder(&RelPath::root()).unwrap(),
+        &read_folder(&mut scanner(source.path()), &RelPath::root()).unwrap(),
         expect![[r#"
             CAF: file 0
             a\n\"b: file 4
@@ -87,7 +102,7 @@ fn excluded_names_are_not_looked_at_and_our_own_is_reported() {
     fs::write(source.path().join("sub/d"), "x").unwrap();
     let mut scanner = scanner(source.path());
     check(
-        &scanner.read_folder(&RelPath::root()).unwrap(),
+        &read_folder(&mut scanner, &RelPath::root()).unwrap(),
         expect![[r#"
             .fichierignore: file 21
             a: file 1
@@ -97,7 +112,7 @@ fn excluded_names_are_not_looked_at_and_our_own_is_reported() {
             .fichierd: the name is reserved for the target's own folder; rename it to have it mirrored
         "#]],
     );
-    let sub = scanner.read_folder(&path(b"sub")).unwrap();
+    let sub = read_folder(&mut scanner, &path(b"sub")).unwrap();
     let names: Vec<&[u8]> = sub.entries.iter().map(|seen| seen.name.as_slice()).collect();
     assert_eq!(names, [b"d"]);
 }
@@ -110,8 +125,8 @@ fn a_fichierignore_that_is_a_link_or_a_fifo_holds_no_patterns_and_hangs_nobody()
     fs::create_dir(source.path().join("sub")).unwrap();
     make_fifo(&source.path().join("sub"), ".fichierignore");
     let mut scanner = scanner(source.path());
-    assert_eq!(scanner.read_folder(&RelPath::root()).unwrap().entries.len(), 3);
-    assert_eq!(scanner.read_folder(&path(b"sub")).unwrap().entries.len(), 1);
+    assert_eq!(read_folder(&mut scanner, &RelPath::root()).unwrap().entries.len(), 3);
+    assert_eq!(read_folder(&mut scanner, &path(b"sub")).unwrap().entries.len(), 1);
 }
 
 #[test]
@@ -120,7 +135,7 @@ fn a_folder_whose_patterns_cannot_be_read_is_left_alone() {
     fs::write(source.path().join("secret"), "x").unwrap();
     let with = |patterns: String| {
         fs::write(source.path().join(".fichierignore"), patterns).unwrap();
-        scanner(source.path()).read_folder(&RelPath::root()).unwrap()
+        read_folder(&mut scanner(source.path()), &RelPath::root()).unwrap()
     };
     check(
         &with("#".repeat(64 * 1024 + 1)),
@@ -147,7 +162,7 @@ fn links_are_never_followed_on_the_way() {
     symlink(outside.path(), source.path().join("out")).unwrap();
     symlink(".", source.path().join("loop")).unwrap();
     let mut scanner = scanner(source.path());
-    let error = scanner.read_folder(&path(b"out")).unwrap_err();
+    let error = read_folder(&mut scanner, &path(b"out")).unwrap_err();
     assert!(is_gone(&error), "{error}");
     assert_eq!(scanner.look(&path(b"out/secret")).unwrap(), None);
     assert_eq!(scanner.look(&path(b"loop/loop/out")).unwrap(), None);
@@ -237,7 +252,7 @@ fn a_path_of_fifty_thousand_bytes_is_read_with_64_descriptors() {
     let source = tempfile::tempdir().unwrap();
     let folder = make_deep(source.path(), 200);
     let mut scanner = scanner(source.path());
-    let found = scanner.read_folder(&folder).unwrap();
+    let found = read_folder(&mut scanner, &folder).unwrap();
     assert_eq!(found.entries[0].name, b"file");
     let file = folder.join(b"file");
     assert_eq!(scanner.look(&file).unwrap().unwrap().kind, SeenKind::File);
@@ -276,7 +291,7 @@ fn a_folder_of_five_thousand_and_one_files_is_listed_whole() {
     for number in 1..5_001 {
         fs::hard_link(name(0), name(number)).unwrap();
     }
-    let found = scanner(source.path()).read_folder(&RelPath::root()).unwrap();
+    let found = read_folder(&mut scanner(source.path()), &RelPath::root()).unwrap();
     assert_eq!(found.entries.len(), 5_001);
     assert!(found.entries.is_sorted_by(|one, other| one.name < other.name));
     assert!(found.complete);

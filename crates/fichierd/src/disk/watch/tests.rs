@@ -334,23 +334,6 @@ fn w16_an_excluded_folder_is_not_watched() {
 }
 
 #[test]
-fn a_folder_that_is_no_longer_excluded_is_watched_after_looking_again() {
-    let excluded = Arc::new(std::sync::atomic::AtomicBool::new(true));
-    let asked = Arc::clone(&excluded);
-    let is_excluded = move |path: &RelPath| {
-        path.as_bytes() == b"cache" && asked.load(std::sync::atomic::Ordering::Relaxed)
-    };
-    let world = World::with(NEVER, is_excluded, |root| {
-        fs::create_dir_all(root.join("cache/deep")).unwrap();
-    });
-    assert_eq!(world.health().watched_folders, 1);
-    excluded.store(false, std::sync::atomic::Ordering::Relaxed);
-    world.watch.look_again(&RelPath::parse(b"cache").unwrap());
-    world.until_watched(3);
-    world.assert_all_watched();
-}
-
-#[test]
 fn a_missing_root_is_an_error_that_names_it() {
     let dir = tempfile::tempdir().unwrap();
     let missing = dir.path().join("missing");

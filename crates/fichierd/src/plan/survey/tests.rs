@@ -550,7 +550,7 @@ fn a_file_that_became_a_folder_is_not_walked_before_the_listing_is_complete() {
     let world = World::new(&["folder/a"]);
     let filter = Filter::new(world.source.path(), &[]).unwrap();
     let mut scanner = Scanner::open(world.source.path(), Arc::new(filter)).unwrap();
-    let mut found = scanner.read_folder(&RelPath::root()).unwrap();
+    let (mut found, _) = scanner.read_with(&RelPath::root(), scanner.bare_filter()).unwrap();
     let was = Seen { kind: SeenKind::File, ..found.entries[0].clone() };
     let recorded = [entry(world.mirror.root, &was)];
     assert_eq!(subfolders(&[], &recorded, &found).len(), 1);

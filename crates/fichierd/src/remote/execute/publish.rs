@@ -108,7 +108,7 @@ impl Executor {
         failpoint::reached("publish:confirmed");
         // The order matters: the right name may be free only once the old copy has gone.
         self.remote.retire_all(published.replaced).await?;
-        self.remote.rename_misnamed(&published.misnamed, &published.renaming).await
+        self.remote.rename_as_recorded(&published.misnamed, &published.renaming).await
     }
 
     /// Moves files of one upload into one folder.
@@ -326,14 +326,6 @@ impl Remote {
         let foreign = foreign.into_iter().find(|foreign| foreign.name == file.name);
         let foreign = foreign.map(|foreign| Leaving::of_foreign(&file.path, row, foreign));
         Ok(ours.into_iter().chain(foreign).collect())
-    }
-
-    async fn rename_misnamed(
-        &self,
-        names: &[(FileUrl, RemoteName)],
-        intents: &[IntentId],
-    ) -> Result<(), RemoteError> {
-        self.rename_as_recorded(names, intents).await
     }
 
     /// Gives files their names; those that the service does not rename now stay on record as begun,
