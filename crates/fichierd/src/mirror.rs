@@ -13,7 +13,7 @@ mod restless;
 mod trouble;
 mod worker;
 
-pub use self::cycle::{CycleRequest, MAX_ADDITIONS, Outcome, Prepared, keep_instead, preview};
+pub use self::cycle::{CycleOutcome, CycleRequest, MAX_ADDITIONS, Prepared, keep_instead, preview};
 pub use self::error::MirrorError;
 pub use self::held::{Held, HeldRemovals};
 pub use self::trouble::{Reason, Trouble};

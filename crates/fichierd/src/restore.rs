@@ -33,10 +33,10 @@ mod sink;
 
 pub use crate::disk::holes::{holes_of, is_sparse, punch_holes};
 pub(crate) use compare::is_content;
-pub use dest::{Dest, Found, InTheWay, Obstacle, Part, STAGING_NAME};
+pub use dest::{Dest, DestEntry, InTheWay, Obstacle, Part, STAGING_NAME};
 pub use metadata::{MetadataSetter, Missed, Subject, Unset};
 pub use owners::Owners;
-pub use plan::{Content, ContentId, Place, Plan, Totals};
+pub use plan::{Content, ContentId, DestPlace, Plan, Totals};
 pub use report::{Problem, Progress, Report};
 pub use run::{Options, Overwrite, Restore, RestoreError};
 pub use select::Selection;

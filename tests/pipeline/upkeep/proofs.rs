@@ -12,7 +12,7 @@ use fichier_state::{Proof, ProofKind, Store};
 use fichier_testkit::{Bench, TARGET};
 use fichierd::restore::Selection;
 use fichierd::restore::proof::{Broken, Proved, ProvedBy, keep};
-use fichierd::restore::verify::{Outcome, Progress, Sample, Share, Verify, Wrong};
+use fichierd::restore::verify::{Progress, Sample, Share, Verify, VerifyOutcome, Wrong};
 use fichierd::upkeep::quota;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -34,7 +34,7 @@ fn sample(world: &Bench, share: Share, patterns: &[&str]) -> Sample {
     chosen.unwrap()
 }
 
-async fn verify(world: &Bench, share: Share) -> Outcome {
+async fn verify(world: &Bench, share: Share) -> VerifyOutcome {
     let progress = Arc::new(Progress::default());
     let verify = Verify {
         client: world.shared.client.clone(),

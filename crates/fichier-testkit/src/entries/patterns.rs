@@ -6,7 +6,7 @@ use std::fs;
 use std::sync::Arc;
 
 use fichier_state::RelPath;
-use fichierd::disk::filter::{Filter, Origin, RESERVED_NAME, RULES_FILE, Verdict};
+use fichierd::disk::filter::{Filter, FilterVerdict, Origin, RESERVED_NAME, RULES_FILE};
 use tempfile::TempDir;
 
 /// The bytes are patterns, read as a file in the tree and as those of the configuration.
@@ -34,11 +34,11 @@ pub fn patterns(data: &[u8]) {
 fn check(filter: &Arc<Filter>, path: &RelPath, lines: usize) {
     for is_dir in [false, true] {
         let verdict = filter.explain(path, is_dir);
-        assert_eq!(filter.is_excluded(path, is_dir), verdict != Verdict::Included);
+        assert_eq!(filter.is_excluded(path, is_dir), verdict != FilterVerdict::Included);
         if path.as_bytes() == RESERVED_NAME {
-            assert_ne!(verdict, Verdict::Included, "our own name on the service is taken");
+            assert_ne!(verdict, FilterVerdict::Included, "our own name on the service is taken");
         }
-        let Verdict::Excluded { at, from, .. } = verdict else { continue };
+        let FilterVerdict::Excluded { at, from, .. } = verdict else { continue };
         assert!(path.starts_with(&at) && !at.is_root(), "{at} says nothing about {path}");
         if let Origin::File { path, line } = from {
             assert_eq!(path.name(), RULES_FILE);

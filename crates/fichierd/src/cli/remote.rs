@@ -26,7 +26,7 @@ mod tests;
 use clap::{Args, Subcommand};
 use fichier_api::Client;
 
-use self::place::{Place, Tree};
+use self::place::{RemotePlace, Tree};
 use super::failure::ended;
 use crate::base::exit::Exit;
 use crate::config::Config;
@@ -98,8 +98,8 @@ impl Remote<'_> {
     /// # Errors
     ///
     /// [`Exit::Failed`], with the name of the mirror.
-    fn protect_mirrors(&self, place: &Place, force: bool) -> anyhow::Result<()> {
-        let Place::Path(path) = place else { return Ok(()) };
+    fn protect_mirrors(&self, place: &RemotePlace, force: bool) -> anyhow::Result<()> {
+        let RemotePlace::Path(path) = place else { return Ok(()) };
         let kept = self
             .config
             .mirrors

@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::config::connect::connect;
 use crate::restore::Selection;
 use crate::restore::proof::{Broken, MOST_BROKEN, Proved, ProvedBy};
-use crate::restore::verify::{Finding, Outcome, Progress, Sample, Share, Verify, Wrong};
+use crate::restore::verify::{Finding, Progress, Sample, Share, Verify, VerifyOutcome, Wrong};
 use crate::upkeep::canary::address_refused;
 
 /// Bytes of the paths of broken files that are handed to the service together; the files beyond are
@@ -133,7 +133,7 @@ async fn hand_over(
     config: &Config,
     args: &VerifyArgs,
     share: Share,
-    outcome: &Outcome,
+    outcome: &VerifyOutcome,
 ) -> anyhow::Result<Option<u64>> {
     if outcome.findings.is_empty() && outcome.stopped.is_some() {
         return Ok(None);
@@ -169,7 +169,7 @@ fn broken(findings: &[Finding]) -> Vec<Broken> {
         .collect()
 }
 
-fn detail(share: Share, outcome: &Outcome) -> String {
+fn detail(share: Share, outcome: &VerifyOutcome) -> String {
     let how = match share {
         Share::Full => "all files".to_owned(),
         Share::Percent(percent) => format!("a sample of {percent}%"),
@@ -189,7 +189,7 @@ fn detail(share: Share, outcome: &Outcome) -> String {
 
 fn document(
     args: &VerifyArgs,
-    outcome: &Outcome,
+    outcome: &VerifyOutcome,
     cost: &Cost,
     sent_again: Option<u64>,
 ) -> Document {
@@ -217,7 +217,7 @@ fn document(
 
 fn print(
     args: &VerifyArgs,
-    outcome: &Outcome,
+    outcome: &VerifyOutcome,
     cost: &Cost,
     sent_again: Option<u64>,
 ) -> anyhow::Result<()> {

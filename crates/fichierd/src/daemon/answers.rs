@@ -13,7 +13,7 @@ use crate::base::state::State;
 use crate::base::words::chain;
 use crate::config::MirrorConfig;
 use crate::daemon::control::{Call, Reply, Request};
-use crate::disk::filter::{Filter, Origin, Verdict};
+use crate::disk::filter::{Filter, FilterVerdict, Origin};
 use crate::mirror::{Held, MirrorWorker, Shared};
 use crate::remote::claims;
 use crate::remote::habits::Habits;
@@ -249,8 +249,8 @@ fn explain(
     let is_dir = path.symlink_metadata().is_ok_and(|found| found.is_dir());
     answer.verdict = match Filter::new(&mirror.source, &mirror.exclude).map(std::sync::Arc::new) {
         Ok(filter) => match filter.explain(&below, is_dir) {
-            Verdict::Included => "included".to_owned(),
-            Verdict::Excluded { at, by, from } => excluded(&at, &by, &from),
+            FilterVerdict::Included => "included".to_owned(),
+            FilterVerdict::Excluded { at, by, from } => excluded(&at, &by, &from),
         },
         Err(error) => error.to_string(),
     };

@@ -17,7 +17,7 @@ mod recorded;
 mod tests;
 
 pub use self::episodes::{Episodes, News, Now, Remembered};
-pub use self::found::{Facts, Found, MirrorFacts, found};
+pub use self::found::{Facts, FoundState, MirrorFacts, found};
 pub(crate) use self::line::log_end;
 pub use self::line::{line, summary};
 pub(crate) use self::live::live;

@@ -195,7 +195,7 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mirror::Outcome;
+    use crate::mirror::CycleOutcome;
     use crate::remote::report::CycleReport;
 
     fn config() -> MirrorConfig {
@@ -206,7 +206,7 @@ mod tests {
     fn ended(trouble: Option<Trouble>) -> CycleEnd {
         CycleEnd {
             report: CycleReport::default(),
-            outcome: Outcome::default(),
+            outcome: CycleOutcome::default(),
             trouble,
             everything: true,
             more: false,

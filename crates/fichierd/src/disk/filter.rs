@@ -66,7 +66,7 @@ pub struct FilterError {
 
 /// The answer to "why is this (not) in the mirror?".
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum FilterVerdict {
     /// No pattern excludes it.
     Included,
     /// A pattern excludes it, or a folder above it.
@@ -124,25 +124,25 @@ impl Filter {
     }
 
     /// Why `path` is in the mirror, or why not. Reads the `.fichierignore` files above it.
-    pub fn explain(self: &Arc<Self>, path: &RelPath, is_dir: bool) -> Verdict {
+    pub fn explain(self: &Arc<Self>, path: &RelPath, is_dir: bool) -> FilterVerdict {
         let mut filter = self.root();
         let depth = path.depth();
         for (above, name) in path.components().enumerate() {
             let is_last = above + 1 == depth;
             let verdict = filter.explain(name, is_dir || !is_last);
-            if is_last || verdict != Verdict::Included {
+            if is_last || verdict != FilterVerdict::Included {
                 return verdict;
             }
             let below = filter.below(name);
             filter = below.with_rules(self.rules_in(&filter.path.join(name)));
         }
-        Verdict::Included
+        FilterVerdict::Included
     }
 
     /// Whether `path`, or a folder above it, is excluded. Costs one `lstat` for each folder above
     /// it, so that a changed `.fichierignore` counts at once.
     pub fn is_excluded(self: &Arc<Self>, path: &RelPath, is_dir: bool) -> bool {
-        self.explain(path, is_dir) != Verdict::Included
+        self.explain(path, is_dir) != FilterVerdict::Included
     }
 
     /// The filter for the source without its `.fichierignore`.
@@ -203,14 +203,14 @@ impl FolderFilter {
     }
 
     /// Why the entry `name` of this folder is in the mirror, or why not.
-    pub fn explain(&self, name: &[u8], is_dir: bool) -> Verdict {
+    pub fn explain(&self, name: &[u8], is_dir: bool) -> FilterVerdict {
         let at = self.path.join(name);
         if self.is_reserved(name) {
             let by = String::from_utf8_lossy(RESERVED_NAME).into_owned();
-            return Verdict::Excluded { at, by, from: Origin::Reserved };
+            return FilterVerdict::Excluded { at, by, from: Origin::Reserved };
         }
         let Some((Match::Ignore(glob), layer)) = self.deciding(&at, is_dir) else {
-            return Verdict::Included;
+            return FilterVerdict::Included;
         };
         let by = glob.original().to_owned();
         let from = match layer {
@@ -219,7 +219,7 @@ impl FolderFilter {
                 Origin::File { path: layer.folder.join(RULES_FILE), line: layer.rules.line_of(&by) }
             }
         };
-        Verdict::Excluded { at: at.clone(), by, from }
+        FilterVerdict::Excluded { at: at.clone(), by, from }
     }
 
     /// The filter for the sub-folder `name`, before the patterns in it are known.

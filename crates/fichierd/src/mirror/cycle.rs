@@ -71,7 +71,7 @@ pub struct CycleRequest<'a> {
 
 /// The result of a cycle, besides the counts in the executor's report.
 #[derive(Debug, Default)]
-pub struct Outcome {
+pub struct CycleOutcome {
     /// Removals that the guard holds back.
     pub held: Option<HeldRemovals>,
     /// Changed files that are still being written.
@@ -91,7 +91,7 @@ pub struct Prepared {
     /// The steps to carry out.
     pub plan: Plan,
     /// The result so far: what is held, put off and left out.
-    pub outcome: Outcome,
+    pub outcome: CycleOutcome,
 }
 
 /// One run of the pipeline.
@@ -111,13 +111,13 @@ impl Cycle<'_> {
     pub(super) async fn run(
         self,
         stop: &CancellationToken,
-    ) -> (CycleReport, Result<Outcome, MirrorError>) {
+    ) -> (CycleReport, Result<CycleOutcome, MirrorError>) {
         let outcome = self.try_run(stop).await;
         let report = self.executor.remote.report.into_inner();
         (report.unwrap_or_else(PoisonError::into_inner), outcome)
     }
 
-    async fn try_run(&self, stop: &CancellationToken) -> Result<Outcome, MirrorError> {
+    async fn try_run(&self, stop: &CancellationToken) -> Result<CycleOutcome, MirrorError> {
         let Cycle { executor, request } = self;
         let Executor { remote, source, uploads } = executor;
         failpoint::reached("cycle:begun");
@@ -458,7 +458,7 @@ fn prepare(
     }
     let may_remove = complete && held.is_none();
     let made = if may_remove { made } else { made.without_removals() };
-    let outcome = Outcome {
+    let outcome = CycleOutcome {
         held,
         put_off,
         unsettled: seen.unsettled,

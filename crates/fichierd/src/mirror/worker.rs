@@ -25,7 +25,7 @@ use crate::disk::filter::{Filter, FilterError};
 use crate::disk::root::{OnRecord, RootIdentity};
 use crate::disk::scan::Scanner;
 use crate::mirror::cycle::{
-    Cycle, CycleRequest, MAX_ADDITIONS, Outcome, Prepared, keep_instead, preview,
+    Cycle, CycleOutcome, CycleRequest, MAX_ADDITIONS, Prepared, keep_instead, preview,
 };
 use crate::mirror::error::MirrorError;
 use crate::mirror::held::Held;
@@ -106,7 +106,7 @@ pub struct CycleEnd {
     /// The counts of what was done.
     pub report: CycleReport,
     /// What is held, put off and left out.
-    pub outcome: Outcome,
+    pub outcome: CycleOutcome,
     /// Why the cycle stopped early; `None` if it did not.
     pub trouble: Option<Trouble>,
     /// Whether the whole mirror was looked at, not single paths.
@@ -176,7 +176,7 @@ impl MirrorWorker {
                 if error.doubts_the_target() {
                     self.places = None;
                 }
-                (Outcome::default(), Some(Trouble::judge(error, shared.state.clock().wall())))
+                (CycleOutcome::default(), Some(Trouble::judge(error, shared.state.clock().wall())))
             }
         };
         report.calls = shared.client.pacer().calls_made().saturating_sub(calls);
@@ -289,7 +289,7 @@ impl MirrorWorker {
         shared: &Shared,
         due: &Due,
         report: &mut CycleReport,
-    ) -> Result<Outcome, MirrorError> {
+    ) -> Result<CycleOutcome, MirrorError> {
         let row = self.row(&shared.state)?;
         let found = self.check_root(shared, &row)?;
         self.remember_root(&shared.state, &row, &found)?;
@@ -299,7 +299,7 @@ impl MirrorWorker {
         let executor = self.executor(shared, places, Some(found))?;
         if !executor.is_believed(&shared.stop).await? {
             // The whole cycle is still to be done, after the next start.
-            return Ok(Outcome { left_out: 1, ..Outcome::default() });
+            return Ok(CycleOutcome { left_out: 1, ..CycleOutcome::default() });
         }
         // While something is held, everything is looked at, so that the text about it stays true.
         let all = Due { everything: true, paths: Vec::new() };

@@ -118,7 +118,7 @@ struct Walk<'a> {
 }
 
 /// A folder that the walk goes into.
-struct Place {
+struct WalkPlace {
     path: RelPath,
     /// Its record; `None` if it is new, and then everything below it is new too.
     key: Option<FolderKey>,
@@ -159,8 +159,8 @@ impl Walk<'_> {
         Ok((root, seen.map_err(SurveyError::Source)?))
     }
 
-    fn root_place(&mut self, root: &Folder, found: &Seen) -> Place {
-        Place {
+    fn root_place(&mut self, root: &Folder, found: &Seen) -> WalkPlace {
+        WalkPlace {
             path: RelPath::root(),
             key: Some(root.key),
             devices: Devices::of_root(root.device, found.device),
@@ -177,14 +177,14 @@ impl Walk<'_> {
     }
 
     /// Walks `start` and everything below it. Not recursive: a tree may be of any depth.
-    fn walk(&mut self, start: Place) -> Result<(), SurveyError> {
+    fn walk(&mut self, start: WalkPlace) -> Result<(), SurveyError> {
         let mut frames: Vec<Frame> = self.visit(start)?.into_iter().collect();
         while let Some(frame) = frames.last_mut() {
             let Some(subfolder) = frame.subfolders.next() else {
                 frames.pop();
                 continue;
             };
-            let place = Place {
+            let place = WalkPlace {
                 path: frame.path.join(&subfolder.name),
                 key: subfolder.record.map(|(key, _)| key),
                 devices: frame.devices.below(subfolder.record.map(|(_, d)| d), subfolder.device),
@@ -196,8 +196,8 @@ impl Walk<'_> {
     }
 
     /// Compares one folder with its records; `None` if there is nothing to do below it.
-    fn visit(&mut self, place: Place) -> Result<Option<Frame>, SurveyError> {
-        let Place { path, key, devices, filter } = place;
+    fn visit(&mut self, place: WalkPlace) -> Result<Option<Frame>, SurveyError> {
+        let WalkPlace { path, key, devices, filter } = place;
         failpoint::reached("scan:folder");
         let (mut found, filter) = match self.scanner.read_with(&path, filter) {
             Ok(read) => read,

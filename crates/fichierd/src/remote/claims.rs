@@ -25,7 +25,7 @@ use fichier_api::{Client, ErrorKind, FolderId};
 use fichier_state::{Mirror, MirrorId, Records, Writing};
 use serde::{Deserialize, Serialize};
 
-use self::judge::{Claims, Verdict, host_name};
+use self::judge::{ClaimVerdict, Claims, host_name};
 use crate::base::fact::{Fact, Flag};
 use crate::base::state::State;
 use crate::remote::Remote;
@@ -226,7 +226,7 @@ impl Claiming<'_> {
         let (fence, taken_over) =
             self.state.read(|s| Ok((self.fence(s)?, is_taken_over(s, self.mirror)?)))?;
         let verdict = if fence.is_new {
-            Verdict::Newest
+            ClaimVerdict::Newest
         } else {
             claims.judge(fence.epoch, fence.claiming, &self.machine)
         };
@@ -234,15 +234,15 @@ impl Claiming<'_> {
         let lately = |at_s: i64| (0..TAKE_TURNS_S).contains(&(now_s - at_s));
         let in_turns = fence.noticed_s.is_some_and(lately);
         let lost = match verdict {
-            Verdict::OtherMachine => Some(Lost::ToMachine),
-            Verdict::Twice => Some(Lost::ToCopy),
-            Verdict::Older if in_turns => Some(Lost::ToCopy),
-            Verdict::Newest | Verdict::PerhapsOurs | Verdict::Older => None,
+            ClaimVerdict::OtherMachine => Some(Lost::ToMachine),
+            ClaimVerdict::Twice => Some(Lost::ToCopy),
+            ClaimVerdict::Older if in_turns => Some(Lost::ToCopy),
+            ClaimVerdict::Newest | ClaimVerdict::PerhapsOurs | ClaimVerdict::Older => None,
         };
         if let Some(lost) = lost.or(fence.lost).filter(|_| !taken_over) {
             return self.lose(lost);
         }
-        let doubts = taken_over || verdict != Verdict::Newest;
+        let doubts = taken_over || verdict != ClaimVerdict::Newest;
         let known = fence.epoch.max(claims.newest());
         self.state.write(|w| {
             if doubts {
@@ -254,7 +254,7 @@ impl Claiming<'_> {
                     fence.doubt = Some(Doubt { since_s: now_s });
                     fence.lost = None;
                 }
-                if verdict == Verdict::Older && !taken_over {
+                if verdict == ClaimVerdict::Older && !taken_over {
                     fence.noticed_s = Some(now_s);
                 } else if taken_over {
                     fence.noticed_s = None;
@@ -271,20 +271,20 @@ impl Claiming<'_> {
         Ok(known + 1)
     }
 
-    fn say(&self, verdict: Verdict, before: &Fence, known: u64) {
+    fn say(&self, verdict: ClaimVerdict, before: &Fence, known: u64) {
         let name = &self.mirror.name;
         let why = match verdict {
-            Verdict::PerhapsOurs => {
+            ClaimVerdict::PerhapsOurs => {
                 "an earlier start was cut short, and whether it reached 1fichier is not known"
                     .to_owned()
             }
-            Verdict::Older => format!(
+            ClaimVerdict::Older => format!(
                 "the state file is older than what is on 1fichier (it knows of start {}, and there \
                  were {known}): it was put back from a backup or a snapshot, or a copy of it is in \
                  use elsewhere",
                 before.epoch
             ),
-            Verdict::Newest | Verdict::OtherMachine | Verdict::Twice => {
+            ClaimVerdict::Newest | ClaimVerdict::OtherMachine | ClaimVerdict::Twice => {
                 "the target is taken over".to_owned()
             }
         };
@@ -388,15 +388,15 @@ impl Remote {
         };
         let machine = self.state.read(|s| machine(s))?;
         let lost = match claims.judge(fence.epoch, None, &machine) {
-            Verdict::Newest => {
+            ClaimVerdict::Newest => {
                 return Ok(self
                     .state
                     .write(|w| Fence::change(w, self.mirror, |fence| fence.looked_s = now_s))?);
             }
-            Verdict::OtherMachine => Lost::ToMachine,
+            ClaimVerdict::OtherMachine => Lost::ToMachine,
             // This process has made the newest claim that it knows, so its state is not an older
             // one.
-            Verdict::PerhapsOurs | Verdict::Older | Verdict::Twice => Lost::ToCopy,
+            ClaimVerdict::PerhapsOurs | ClaimVerdict::Older | ClaimVerdict::Twice => Lost::ToCopy,
         };
         lose(&self.state, self.mirror, lost)?;
         Err(lost.into())

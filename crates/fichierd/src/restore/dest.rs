@@ -58,7 +58,7 @@ struct Here {
 
 /// A file, link or folder that is at a path in the destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct DestEntry {
     /// Its kind, with the target of a link.
     pub kind: SeenKind,
     /// Its size, times and inode.
@@ -96,7 +96,7 @@ impl Dest {
     ///
     /// [`InTheWay`] if something on the way is not a folder, and any error that leaves open whether
     /// the path exists.
-    pub fn look(&self, path: &RelPath) -> io::Result<Option<Found>> {
+    pub fn look(&self, path: &RelPath) -> io::Result<Option<DestEntry>> {
         if path.is_root() {
             return look_at(self.root.as_fd(), b".").map(Some);
         }
@@ -298,9 +298,9 @@ fn device(open: BorrowedFd<'_>) -> io::Result<u64> {
     Ok(rustix::fs::fstat(open)?.st_dev)
 }
 
-fn look_at(folder: BorrowedFd<'_>, name: &[u8]) -> io::Result<Found> {
+fn look_at(folder: BorrowedFd<'_>, name: &[u8]) -> io::Result<DestEntry> {
     let found = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
-    Ok(Found {
+    Ok(DestEntry {
         kind: kind_at(folder, name, &found)?,
         stamp: stamp_in(&found),
         mode: found.st_mode,

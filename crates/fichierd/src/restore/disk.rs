@@ -16,7 +16,7 @@ use fichier_state::{Metadata, RelPath};
 use super::compare::{Standing, is_content};
 use super::dest::{Dest, InTheWay, Part};
 use super::metadata::{MetadataSetter, Subject};
-use super::plan::{Content, Place};
+use super::plan::{Content, DestPlace};
 use super::report::{Progress, Report};
 use super::run::{Overwrite, RestoreError};
 use crate::disk::holes::punch_holes;
@@ -38,9 +38,9 @@ pub(super) struct Writer {
 #[derive(Default)]
 pub(super) struct Todo {
     /// The file there has the same content: only its metadata is set.
-    pub(super) same: Vec<Place>,
+    pub(super) same: Vec<DestPlace>,
     /// The file is written there; the flag says whether it replaces something.
-    pub(super) write: Vec<(Place, bool)>,
+    pub(super) write: Vec<(DestPlace, bool)>,
     pub(super) left: u64,
 }
 
@@ -101,10 +101,10 @@ impl Disk {
         Ok(())
     }
 
-    pub(super) fn make_empties(&self, empties: Vec<Place>) -> Result<(), RestoreError> {
+    pub(super) fn make_empties(&self, empties: Vec<DestPlace>) -> Result<(), RestoreError> {
         let mut first_names = Names::default();
         for place in empties {
-            let Place { path, metadata, .. } = &place;
+            let DestPlace { path, metadata, .. } = &place;
             let found = self.shared.writer().dest.look(path);
             let Some(found) = self.judged(path, found)? else { continue };
             let is_same = found.as_ref().is_some_and(|found| {
@@ -199,9 +199,9 @@ impl Disk {
         &self,
         part: Part,
         content: &Content,
-        first: Place,
+        first: DestPlace,
         replace: bool,
-        rest: Vec<(Place, bool)>,
+        rest: Vec<(DestPlace, bool)>,
         came: u64,
     ) -> Result<(), RestoreError> {
         let placed = {
@@ -237,9 +237,9 @@ impl Disk {
     pub(super) fn copy_all(
         &self,
         content: &Content,
-        source: &Place,
-        places: Vec<(Place, bool)>,
-    ) -> Result<Vec<(Place, bool)>, RestoreError> {
+        source: &DestPlace,
+        places: Vec<(DestPlace, bool)>,
+    ) -> Result<Vec<(DestPlace, bool)>, RestoreError> {
         let mut first_names = Names::default();
         first_names.note(source);
         let mut left = Vec::new();
@@ -272,7 +272,7 @@ impl Disk {
     }
 
     /// Sets the metadata of files whose content is right already.
-    pub(super) fn refresh(&self, same: &[Place], left: u64) -> Result<(), RestoreError> {
+    pub(super) fn refresh(&self, same: &[DestPlace], left: u64) -> Result<(), RestoreError> {
         self.shared.report().left += left;
         let mut first_names = Names::default();
         for place in same {
@@ -345,7 +345,7 @@ impl Disk {
 }
 
 /// Makes the holes and sets the metadata of a file that has all its bytes.
-fn complete(setter: &mut MetadataSetter, file: &File, place: &Place) -> io::Result<()> {
+fn complete(setter: &mut MetadataSetter, file: &File, place: &DestPlace) -> io::Result<()> {
     if place.metadata.mode == 0 {
         // No metadata is known: it becomes a plain file of ours.
         let mode = rustix::fs::Mode::from_raw_mode(0o644);
@@ -371,11 +371,11 @@ fn ends_it_all(error: &io::Error) -> bool {
 struct Names(HashMap<(u64, u64), RelPath>);
 
 impl Names {
-    fn earlier(&self, place: &Place) -> Option<&RelPath> {
+    fn earlier(&self, place: &DestPlace) -> Option<&RelPath> {
         self.0.get(&place.inode?)
     }
 
-    fn note(&mut self, place: &Place) {
+    fn note(&mut self, place: &DestPlace) {
         if let Some(inode) = place.inode {
             self.0.entry(inode).or_insert_with(|| place.path.clone());
         }

@@ -25,7 +25,7 @@ pub struct Plan {
     /// Symbolic links.
     pub links: Vec<(RelPath, Vec<u8>, Metadata)>,
     /// Files without contents.
-    pub empties: Vec<Place>,
+    pub empties: Vec<DestPlace>,
     /// Files with contents, by content.
     pub contents: Vec<Content>,
     /// Paths that cannot be put back here, and why.
@@ -42,7 +42,7 @@ pub struct Content {
     /// The copies at the service; the first is tried first. An empty list means that none is kept.
     pub copies: Vec<StoredCopy>,
     /// The files that hold them.
-    pub places: Vec<Place>,
+    pub places: Vec<DestPlace>,
 }
 
 /// The identity of a content.
@@ -56,7 +56,7 @@ pub enum ContentId {
 
 /// One file to restore.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct DestPlace {
     /// Its path.
     pub path: RelPath,
     /// Mode, owner, times, attributes, holes. A mode of 0 means that none of it is known.
@@ -123,7 +123,7 @@ struct Planning<'a> {
     /// Folders that are needed only if something in them is wanted.
     above: BTreeMap<RelPath, Metadata>,
     wanted_above: BTreeSet<RelPath>,
-    contents: BTreeMap<(ContentId, u64), (Vec<Place>, Option<StoredCopy>)>,
+    contents: BTreeMap<(ContentId, u64), (Vec<DestPlace>, Option<StoredCopy>)>,
 }
 
 impl<'a> Planning<'a> {
@@ -164,10 +164,12 @@ impl<'a> Planning<'a> {
                 let inode = (metadata.links > 1).then_some((device, entry.inode));
                 match entry.content {
                     PastContent::Symlink(to) => self.plan.links.push((path, to, metadata)),
-                    PastContent::Empty => self.plan.empties.push(Place { path, metadata, inode }),
+                    PastContent::Empty => {
+                        self.plan.empties.push(DestPlace { path, metadata, inode })
+                    }
                     PastContent::File { size_bytes, fingerprint } => {
                         let id = ContentId::Known(*fingerprint.as_bytes());
-                        let place = Place { path, metadata, inode };
+                        let place = DestPlace { path, metadata, inode };
                         self.contents.entry((id, size_bytes)).or_default().0.push(place);
                     }
                 }
@@ -185,7 +187,7 @@ impl<'a> Planning<'a> {
         };
         let id = ContentId::Listed(*whirlpool.as_bytes());
         let copy = StoredCopy { url: file.url.clone(), whirlpool };
-        let place = Place { path, metadata: Metadata::default(), inode: None };
+        let place = DestPlace { path, metadata: Metadata::default(), inode: None };
         let known = self.contents.entry((id, file.size_bytes)).or_default();
         known.0.push(place);
         known.1.get_or_insert(copy);

@@ -23,7 +23,7 @@ use fichier_state::{Mirror, Store};
 use serde::{Deserialize, Serialize};
 
 pub use self::check::Sample;
-use self::find::Place;
+use self::find::FoundTarget;
 pub use self::walk::Walked;
 use crate::base::fact::Fact;
 
@@ -168,7 +168,7 @@ struct Recovering<'a> {
     client: &'a Client,
     order: &'a Order,
     store: Store,
-    place: Place,
+    place: FoundTarget,
 }
 
 impl Recovering<'_> {

@@ -39,7 +39,7 @@ use super::disk::{Disk, Shared, Todo, Writer};
 use super::fetch::{Fetcher, NotFetched};
 use super::metadata::MetadataSetter;
 use super::owners::Owners;
-use super::plan::{Content, Place, Plan};
+use super::plan::{Content, DestPlace, Plan};
 use super::report::{Meter, Progress, Report};
 
 /// What happens to files that are there already.
@@ -211,9 +211,9 @@ impl Restore {
     async fn fetch_to(
         &self,
         content: &Arc<Content>,
-        first: Place,
+        first: DestPlace,
         replace: bool,
-        rest: Vec<(Place, bool)>,
+        rest: Vec<(DestPlace, bool)>,
         meter: &Arc<Meter>,
     ) -> Result<(), RestoreError> {
         let key = content.id.key();
@@ -242,7 +242,7 @@ impl Restore {
         }
     }
 
-    fn note_lost(&self, why: &str, places: impl Iterator<Item = Place>) {
+    fn note_lost(&self, why: &str, places: impl Iterator<Item = DestPlace>) {
         let mut report = self.shared.report();
         for place in places {
             report.problem(

@@ -9,5 +9,5 @@
 mod run;
 mod sample;
 
-pub use run::{Finding, Outcome, Progress, Verify, Wrong};
+pub use run::{Finding, Progress, Verify, VerifyOutcome, Wrong};
 pub use sample::{Sample, Share, Wanted};

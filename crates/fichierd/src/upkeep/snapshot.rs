@@ -36,7 +36,7 @@ use self::due::{AT_MOST_EVERY_S, Need, due_in_s};
 use self::files::Files;
 pub(crate) use self::files::{hash_file, unpack};
 pub use self::health::{Health, health};
-use self::make::{MakeError, Order, Outcome};
+use self::make::{MakeError, MakeOutcome, Order};
 pub(crate) use self::send::canary_hash;
 use crate::base::state::State;
 use crate::base::words::chain;
@@ -56,7 +56,7 @@ const CONFIG_NOTE: &str = "configuration file";
 pub(crate) fn adopt(
     w: &mut Writing<'_>,
     mirror: MirrorId,
-    found: &Found,
+    found: &FoundSnapshot,
     base: Option<SnapshotId>,
 ) -> Result<SnapshotId, fichier_state::Error> {
     let known = w.snapshots(mirror)?.into_iter().find(|row| row.name == found.name);
@@ -74,7 +74,7 @@ pub(crate) fn adopt(
 
 /// A snapshot as the service has it.
 #[derive(Clone, Debug)]
-pub(crate) struct Found {
+pub(crate) struct FoundSnapshot {
     pub(crate) name: String,
     pub(crate) made_s: i64,
     pub(crate) url: FileUrl,
@@ -179,8 +179,8 @@ impl Remote {
             order.carry_out()
         });
         match made.await {
-            Ok(Ok(Outcome::Made(made))) => Ok(Some(made)),
-            Ok(Ok(Outcome::NothingNew(moment))) => {
+            Ok(Ok(MakeOutcome::Made(made))) => Ok(Some(made)),
+            Ok(Ok(MakeOutcome::NothingNew(moment))) => {
                 self.state.write(|w| {
                     Ledger::change(w, self.mirror, |ledger| {
                         ledger.looked_at = Some((moment, made_s));

@@ -5,7 +5,7 @@ use fichier_api::names::RemoteName;
 use fichier_api::{FileUrl, MAX_LINKS_PER_CALL};
 
 use super::Remote;
-use super::place::{Place, RemotePath};
+use super::place::{RemotePath, RemotePlace};
 use super::report::{Deed, deeds};
 use crate::base::exit::Exit;
 use crate::cli::output::harmless;
@@ -14,7 +14,7 @@ use crate::cli::output::harmless;
 pub(super) struct CpArgs {
     /// Files: paths in the account, or links
     #[arg(value_name = "PATH|LINK", required = true)]
-    from: Vec<Place>,
+    from: Vec<RemotePlace>,
     /// An existing folder, or a new name for a single file
     #[arg(value_name = "FOLDER|PATH")]
     to: RemotePath,

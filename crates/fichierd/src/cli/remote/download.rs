@@ -20,7 +20,7 @@ use fichier_api::names::RemoteName;
 use tokio::io::AsyncWrite;
 
 use super::Remote;
-use super::place::Place;
+use super::place::RemotePlace;
 use super::report::{deeds, done};
 use crate::base::exit::Exit;
 use crate::cli::failure::ended;
@@ -30,7 +30,7 @@ use crate::cli::progress::{Shown, SoFar};
 pub(super) struct DownloadArgs {
     /// A path in the account, or a link
     #[arg(value_name = "PATH|LINK")]
-    place: Place,
+    place: RemotePlace,
     /// A folder, or the name of a new file
     #[arg(default_value = ".")]
     dest: PathBuf,

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::Remote;
 use super::ls::FileLine;
-use super::place::{Found, Place, missing};
+use super::place::{FoundItem, RemotePlace, missing};
 use crate::base::exit::Exit;
 use crate::cli::output;
 
@@ -13,7 +13,7 @@ use crate::cli::output;
 pub(super) struct InfoArgs {
     /// A path in the account, or a link
     #[arg(value_name = "PATH|LINK")]
-    place: Place,
+    place: RemotePlace,
 }
 
 #[derive(Serialize)]
@@ -33,10 +33,12 @@ enum Entry {
 /// Shows a file or folder. Costs one listing for each folder above a path, or one call for a link.
 pub(super) async fn run(args: InfoArgs, remote: &mut Remote<'_>) -> anyhow::Result<Exit> {
     let entry = match &args.place {
-        Place::Link(_) => Entry::File(FileLine::of(&remote.tree.file(&args.place).await?, false)),
-        Place::Path(path) => match remote.tree.find(path).await? {
-            Some(Found::File { file, .. }) => Entry::File(FileLine::of(&file, false)),
-            Some(Found::Folder { id, .. }) => Entry::Folder { id: id.0 },
+        RemotePlace::Link(_) => {
+            Entry::File(FileLine::of(&remote.tree.file(&args.place).await?, false))
+        }
+        RemotePlace::Path(path) => match remote.tree.find(path).await? {
+            Some(FoundItem::File { file, .. }) => Entry::File(FileLine::of(&file, false)),
+            Some(FoundItem::Folder { id, .. }) => Entry::Folder { id: id.0 },
             None => return Err(missing(path)),
         },
     };

@@ -4,7 +4,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::Remote;
-use super::place::{Place, RemotePath};
+use super::place::{RemotePath, RemotePlace};
 use crate::base::exit::Exit;
 use crate::cli::output;
 
@@ -24,7 +24,7 @@ struct LinkDocument {
 /// Prints the link of a file. Costs one listing for each folder above it.
 pub(super) async fn run(args: LinkArgs, remote: &mut Remote<'_>) -> anyhow::Result<Exit> {
     let path = args.path.to_string();
-    let file = remote.tree.file(&Place::Path(args.path)).await?;
+    let file = remote.tree.file(&RemotePlace::Path(args.path)).await?;
     let url = file.url.as_str().to_owned();
     if remote.json {
         output::json(&LinkDocument { schema: "fichierd.remote-link/1", path, url })?;

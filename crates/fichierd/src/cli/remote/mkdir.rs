@@ -5,7 +5,7 @@ use fichier_api::FolderId;
 use fichier_api::names::RemoteName;
 
 use super::Remote;
-use super::place::{Found, RemotePath};
+use super::place::{FoundItem, RemotePath};
 use super::report::{deeds, done};
 use crate::base::exit::Exit;
 use crate::cli::failure::ended;
@@ -25,8 +25,8 @@ pub(super) async fn run(args: MkdirArgs, remote: &mut Remote<'_>) -> anyhow::Res
     let existing = remote.tree.find_nearest(path).await?;
     match &existing.missing[..] {
         [] => match existing.found {
-            Found::Folder { .. } if args.parents => {}
-            Found::Folder { .. } | Found::File { .. } => {
+            FoundItem::Folder { .. } if args.parents => {}
+            FoundItem::Folder { .. } | FoundItem::File { .. } => {
                 return Err(ended(Exit::Failed, format!("{path} exists already")));
             }
         },
@@ -35,7 +35,7 @@ pub(super) async fn run(args: MkdirArgs, remote: &mut Remote<'_>) -> anyhow::Res
             return Err(ended(Exit::Failed, message));
         }
         names => {
-            let Found::Folder { id, .. } = existing.found else {
+            let FoundItem::Folder { id, .. } = existing.found else {
                 return Err(ended(Exit::Failed, format!("something above {path} is a file")));
             };
             make(remote, id, names).await?;

@@ -5,7 +5,7 @@ use fichier_api::names::RemoteName;
 use fichier_api::{BatchOutcome, FolderId, RemoteFile};
 
 use super::Remote;
-use super::place::{Destination, Found, Place, RemotePath, missing};
+use super::place::{Destination, FoundItem, RemotePath, RemotePlace, missing};
 use super::report::{Deed, deeds};
 use crate::base::exit::Exit;
 use crate::cli::failure::ended;
@@ -14,7 +14,7 @@ use crate::cli::failure::ended;
 pub(super) struct MvArgs {
     /// Files and folders: paths in the account, or links
     #[arg(value_name = "PATH|LINK", required = true)]
-    from: Vec<Place>,
+    from: Vec<RemotePlace>,
     /// An existing folder, or a new path for a single one
     #[arg(value_name = "FOLDER|PATH")]
     to: RemotePath,
@@ -49,7 +49,7 @@ pub(super) async fn run(args: MvArgs, remote: &mut Remote<'_>) -> anyhow::Result
         let done = match &thing {
             Thing::File(file, parent) => move_file(remote, file, *parent, &to).await?,
             Thing::Folder(folder) => {
-                if let Place::Path(from) = place
+                if let RemotePlace::Path(from) = place
                     && args.to.is_within(&from.to_string())
                 {
                     let message = format!("{from} cannot be moved into itself");
@@ -64,16 +64,16 @@ pub(super) async fn run(args: MvArgs, remote: &mut Remote<'_>) -> anyhow::Result
     deeds("moved", &results, remote.json)
 }
 
-async fn thing(remote: &mut Remote<'_>, place: &Place) -> anyhow::Result<Thing> {
-    let Place::Path(path) = place else {
+async fn thing(remote: &mut Remote<'_>, place: &RemotePlace) -> anyhow::Result<Thing> {
+    let RemotePlace::Path(path) = place else {
         return Ok(Thing::File(remote.tree.file(place).await?, None));
     };
     match remote.tree.find(path).await? {
-        Some(Found::File { file, parent }) => Ok(Thing::File(file, Some(parent))),
-        Some(Found::Folder { id, .. }) if id == FolderId::ROOT => {
+        Some(FoundItem::File { file, parent }) => Ok(Thing::File(file, Some(parent))),
+        Some(FoundItem::Folder { id, .. }) if id == FolderId::ROOT => {
             Err(ended(Exit::Failed, "the root of the account cannot be moved"))
         }
-        Some(Found::Folder { id, parent, name }) => {
+        Some(FoundItem::Folder { id, parent, name }) => {
             Ok(Thing::Folder(FolderToMove { id, parent, name }))
         }
         None => Err(missing(path)),

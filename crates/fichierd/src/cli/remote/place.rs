@@ -25,14 +25,14 @@ pub(super) struct RemotePath(Vec<String>);
 
 /// A path or a link, as typed.
 #[derive(Clone, Debug)]
-pub(super) enum Place {
+pub(super) enum RemotePlace {
     Path(RemotePath),
     Link(FileUrl),
 }
 
 /// The file or folder at a path.
 #[derive(Clone, Debug)]
-pub(super) enum Found {
+pub(super) enum FoundItem {
     /// A folder. The root is its own parent and has an empty name.
     Folder {
         id: FolderId,
@@ -54,7 +54,7 @@ pub(super) struct Destination {
 
 /// The part of a path that exists.
 pub(super) struct Nearest {
-    pub(super) found: Found,
+    pub(super) found: FoundItem,
     /// The names below it, which do not exist.
     pub(super) missing: Vec<String>,
 }
@@ -100,27 +100,27 @@ impl fmt::Display for RemotePath {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for RemotePlace {
     /// Hides a link, since anybody who has it can download the file (I10).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Place::Path(path) => path.fmt(f),
-            Place::Link(_) => f.write_str("the file behind the link"),
+            RemotePlace::Path(path) => path.fmt(f),
+            RemotePlace::Link(_) => f.write_str("the file behind the link"),
         }
     }
 }
 
-impl FromStr for Place {
+impl FromStr for RemotePlace {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         if text.starts_with('/') {
-            return text.parse().map(Place::Path);
+            return text.parse().map(RemotePlace::Path);
         }
         let link = FileUrl::parse(text).map_err(|_| {
             "neither a path in the account, which begins with `/`, nor a link to a file".to_owned()
         })?;
-        Ok(Place::Link(link))
+        Ok(RemotePlace::Link(link))
     }
 }
 
@@ -151,8 +151,8 @@ impl Tree {
     /// [`Exit::Failed`] if it does not exist, is a file, or this cannot be known.
     pub(super) async fn folder(&mut self, path: &RemotePath) -> anyhow::Result<FolderId> {
         match self.find(path).await? {
-            Some(Found::Folder { id, .. }) => Ok(id),
-            Some(Found::File { .. }) => Err(ended(Exit::Failed, format!("{path} is a file"))),
+            Some(FoundItem::Folder { id, .. }) => Ok(id),
+            Some(FoundItem::File { .. }) => Err(ended(Exit::Failed, format!("{path} is a file"))),
             None => Err(missing(path)),
         }
     }
@@ -163,11 +163,11 @@ impl Tree {
     ///
     /// [`Exit::Failed`] if a folder above is missing, a listing was not complete, or several files
     /// have that name.
-    pub(super) async fn find(&mut self, path: &RemotePath) -> anyhow::Result<Option<Found>> {
+    pub(super) async fn find(&mut self, path: &RemotePath) -> anyhow::Result<Option<FoundItem>> {
         let nearest = self.find_nearest(path).await?;
         match (&nearest.missing[..], &nearest.found) {
             ([], _) => Ok(Some(nearest.found)),
-            ([_], Found::Folder { .. }) => Ok(None),
+            ([_], FoundItem::Folder { .. }) => Ok(None),
             _ => Err(missing(path)),
         }
     }
@@ -179,10 +179,10 @@ impl Tree {
     /// [`Exit::Failed`] if a listing was not complete, or several files have one of the names.
     pub(super) async fn find_nearest(&mut self, path: &RemotePath) -> anyhow::Result<Nearest> {
         let root = FolderId::ROOT;
-        let mut found = Found::Folder { id: root, parent: root, name: RemoteName::encode(b"") };
+        let mut found = FoundItem::Folder { id: root, parent: root, name: RemoteName::encode(b"") };
         for (depth, name) in path.0.iter().enumerate() {
             let rest = || path.0[depth..].to_vec();
-            let Found::Folder { id, .. } = found else {
+            let FoundItem::Folder { id, .. } = found else {
                 return Ok(Nearest { found, missing: rest() });
             };
             let walked = RemotePath(path.0[..=depth].to_vec());
@@ -199,12 +199,12 @@ impl Tree {
     /// # Errors
     ///
     /// [`Exit::Failed`] if there is none.
-    pub(super) async fn file(&mut self, place: &Place) -> anyhow::Result<RemoteFile> {
+    pub(super) async fn file(&mut self, place: &RemotePlace) -> anyhow::Result<RemoteFile> {
         match place {
-            Place::Link(url) => Ok(listed(self.client.file_info(url).await?)),
-            Place::Path(path) => match self.find(path).await? {
-                Some(Found::File { file, .. }) => Ok(file),
-                Some(Found::Folder { .. }) => {
+            RemotePlace::Link(url) => Ok(listed(self.client.file_info(url).await?)),
+            RemotePlace::Path(path) => match self.find(path).await? {
+                Some(FoundItem::File { file, .. }) => Ok(file),
+                Some(FoundItem::Folder { .. }) => {
                     Err(ended(Exit::Failed, format!("{path} is a folder")))
                 }
                 None => Err(missing(path)),
@@ -224,8 +224,8 @@ impl Tree {
         count: usize,
     ) -> anyhow::Result<Destination> {
         match (self.find(path).await?, path.split()) {
-            (Some(Found::Folder { id, .. }), _) => Ok(Destination { folder: id, rename: None }),
-            (Some(Found::File { .. }), _) => {
+            (Some(FoundItem::Folder { id, .. }), _) => Ok(Destination { folder: id, rename: None }),
+            (Some(FoundItem::File { .. }), _) => {
                 Err(ended(Exit::Failed, format!("{path} exists already")))
             }
             (None, Some((above, name))) if count == 1 => Ok(Destination {
@@ -281,17 +281,17 @@ fn in_listing(
     listing: &FolderListing,
     name: &str,
     path: &RemotePath,
-) -> anyhow::Result<Option<Found>> {
+) -> anyhow::Result<Option<FoundItem>> {
     let parent = listing.id;
     let encoded = RemoteName::encode(name.as_bytes());
     let is_meant = |other: &RemoteName| *other == encoded || other.as_str() == name;
     if let Some(folder) = listing.folders.iter().find(|folder| is_meant(&folder.name)) {
         let (id, name) = (folder.id, folder.name.clone());
-        return Ok(Some(Found::Folder { id, parent, name }));
+        return Ok(Some(FoundItem::Folder { id, parent, name }));
     }
     let mut files = listing.files.iter().filter(|file| is_meant(&file.name));
     match (files.next(), files.count()) {
-        (Some(file), 0) => Ok(Some(Found::File { file: file.clone(), parent })),
+        (Some(file), 0) => Ok(Some(FoundItem::File { file: file.clone(), parent })),
         (Some(_), others) => {
             let count = others + 1;
             let message =

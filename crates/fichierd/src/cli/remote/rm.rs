@@ -4,7 +4,7 @@ use clap::Args;
 use fichier_api::{FileUrl, FolderId, MAX_LINKS_PER_CALL};
 
 use super::Remote;
-use super::place::{Found, Place, RemotePath, missing};
+use super::place::{FoundItem, RemotePath, RemotePlace, missing};
 use super::report::{Deed, deeds, done};
 use crate::base::exit::Exit;
 use crate::cli::failure::ended;
@@ -13,7 +13,7 @@ use crate::cli::failure::ended;
 pub(super) struct RmArgs {
     /// Files and empty folders: paths in the account, or links
     #[arg(value_name = "PATH|LINK", required = true)]
-    places: Vec<Place>,
+    places: Vec<RemotePlace>,
     /// Also remove files of a mirror
     #[arg(long)]
     force: bool,
@@ -27,10 +27,10 @@ pub(super) async fn run(args: RmArgs, remote: &mut Remote<'_>) -> anyhow::Result
     for place in &args.places {
         remote.protect_mirrors(place, args.force)?;
         match place {
-            Place::Link(url) => files.push((place.to_string(), url.clone())),
-            Place::Path(path) => match remote.tree.find(path).await? {
-                Some(Found::File { file, .. }) => files.push((place.to_string(), file.url)),
-                Some(Found::Folder { id, .. }) => {
+            RemotePlace::Link(url) => files.push((place.to_string(), url.clone())),
+            RemotePlace::Path(path) => match remote.tree.find(path).await? {
+                Some(FoundItem::File { file, .. }) => files.push((place.to_string(), file.url)),
+                Some(FoundItem::Folder { id, .. }) => {
                     refuse_unless_empty(remote, id, path).await?;
                     folders.push((place.to_string(), id));
                 }

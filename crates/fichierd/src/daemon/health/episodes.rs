@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::Found;
+use super::FoundState;
 use crate::status::kind::Kind;
 
 /// One moment on both clocks.
@@ -41,7 +41,7 @@ pub struct Remembered {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum News {
     /// A state begins, or goes on after a restart.
-    Begins(Found),
+    Begins(FoundState),
     /// A state has ended.
     Ended {
         /// The state.
@@ -67,7 +67,7 @@ struct Episode {
     /// The beginning by the monotonic clock, which tells how long the episode lasted even if the
     /// wall clock is set meanwhile.
     began: Option<Instant>,
-    found: Found,
+    found: FoundState,
     /// Whether this process has found the state; if not, the episode is only remembered.
     is_seen: bool,
     /// The time since which the state is no longer found.
@@ -79,7 +79,7 @@ impl Episodes {
     pub fn new(remembered: Vec<Remembered>, time_scale: u32) -> Episodes {
         let episode = |it: Remembered| {
             let Remembered { kind, mirror, since_s, cause } = it;
-            let found = Found { kind, mirror: mirror.clone(), cause, next_try: None };
+            let found = FoundState { kind, mirror: mirror.clone(), cause, next_try: None };
             let episode = Episode { since_s, began: None, found, is_seen: false, gone: None };
             ((kind, mirror), episode)
         };
@@ -93,7 +93,7 @@ impl Episodes {
     pub fn observe(
         &mut self,
         now: Now,
-        found: Vec<Found>,
+        found: Vec<FoundState>,
         is_judged: impl Fn(Option<&str>) -> bool,
     ) -> Vec<News> {
         let mut news = Vec::new();
@@ -137,7 +137,7 @@ impl Episodes {
     }
 
     /// The episodes that go on, each with its beginning in Unix seconds; the heaviest come first.
-    pub fn current(&self) -> impl Iterator<Item = (&Found, i64)> {
+    pub fn current(&self) -> impl Iterator<Item = (&FoundState, i64)> {
         // An episode that is only remembered goes on until a cycle has looked.
         let goes_on = |episode: &&Episode| episode.gone.is_none() || !episode.is_seen;
         let mut current: Vec<_> = self.all.values().filter(goes_on).collect();

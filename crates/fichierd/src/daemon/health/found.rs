@@ -18,7 +18,7 @@ const CLOCKS_AGREE: Duration = Duration::from_secs(3600);
 
 /// A degraded state of this moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct FoundState {
     /// The state.
     pub kind: Kind,
     /// The mirror; `None` if it is a state of the service.
@@ -29,7 +29,7 @@ pub struct Found {
     pub next_try: Option<Timestamp>,
 }
 
-impl Found {
+impl FoundState {
     /// The entry that `status` shows.
     pub fn entry(&self, since_s: Option<i64>, now_s: i64) -> DegradedStatus {
         let about = self.kind.about();
@@ -76,7 +76,7 @@ pub struct MirrorFacts<'a> {
 }
 
 /// All degraded states at `now`.
-pub fn found(status: &Status, facts: &Facts<'_>, now: Timestamp) -> Vec<Found> {
+pub fn found(status: &Status, facts: &Facts<'_>, now: Timestamp) -> Vec<FoundState> {
     let mut all = of_all(status, facts, now);
     let none = MirrorFacts::default();
     for (at, mirror) in status.mirrors.iter().enumerate() {
@@ -85,10 +85,10 @@ pub fn found(status: &Status, facts: &Facts<'_>, now: Timestamp) -> Vec<Found> {
     all
 }
 
-fn of_all(status: &Status, facts: &Facts<'_>, now: Timestamp) -> Vec<Found> {
+fn of_all(status: &Status, facts: &Facts<'_>, now: Timestamp) -> Vec<FoundState> {
     let mut all = Vec::new();
     let mut add = |kind, cause: String, next_try| {
-        all.push(Found { kind, mirror: None, cause, next_try });
+        all.push(FoundState { kind, mirror: None, cause, next_try });
     };
     if let Some(hold_off) = &status.hold_off {
         add(Kind::HoldOff, hold_off.reason.clone(), Some(hold_off.until));
@@ -123,15 +123,15 @@ fn of_all(status: &Status, facts: &Facts<'_>, now: Timestamp) -> Vec<Found> {
     for (trouble, next_try) in troubles {
         let kind = trouble.kind();
         if kind.about().scope == Scope::Service && all.iter().all(|found| found.kind != kind) {
-            all.push(Found { kind, mirror: None, cause: trouble.cause(), next_try });
+            all.push(FoundState { kind, mirror: None, cause: trouble.cause(), next_try });
         }
     }
     all
 }
 
-fn of_mirror(all: &mut Vec<Found>, mirror: &MirrorStatus, facts: &MirrorFacts<'_>) {
+fn of_mirror(all: &mut Vec<FoundState>, mirror: &MirrorStatus, facts: &MirrorFacts<'_>) {
     let mut add = |kind, cause: String, next_try| {
-        all.push(Found { kind, mirror: Some(mirror.name.clone()), cause, next_try });
+        all.push(FoundState { kind, mirror: Some(mirror.name.clone()), cause, next_try });
     };
     let trouble = facts
         .trouble

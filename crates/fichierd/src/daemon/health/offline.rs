@@ -4,7 +4,7 @@ use fichier_state::{Clock, Store};
 use jiff::Timestamp;
 
 use super::recorded::{account, blank, mirror_on_record};
-use super::{Facts, Found, Remembered, found};
+use super::{Facts, FoundState, Remembered, found};
 use crate::base::fact::Fact;
 use crate::config::MirrorConfig;
 use crate::status::{DegradedStatus, HoldOffStatus, MirrorState, Status};
@@ -55,7 +55,7 @@ pub fn remembered(store: &Store) -> Vec<Remembered> {
 /// those that the service remembered last.
 fn degraded(status: &Status, remembered: &[Remembered], now_s: i64) -> Vec<DegradedStatus> {
     let now = Timestamp::from_second(now_s).unwrap_or(Timestamp::UNIX_EPOCH);
-    let since = |found: &Found| {
+    let since = |found: &FoundState| {
         let same = |it: &&Remembered| it.kind == found.kind && it.mirror == found.mirror;
         remembered.iter().find(same).map(|it| it.since_s)
     };
@@ -68,7 +68,7 @@ fn degraded(status: &Status, remembered: &[Remembered], now_s: i64) -> Vec<Degra
     };
     for it in remembered.iter().filter(is_known).filter(|it| !it.kind.about().on_record) {
         let (kind, mirror, cause) = (it.kind, it.mirror.clone(), it.cause.clone());
-        let found = Found { kind, mirror, cause, next_try: None };
+        let found = FoundState { kind, mirror, cause, next_try: None };
         all.push(found.entry(Some(it.since_s), now_s));
     }
     all.sort_by_key(|it| !it.stops);

@@ -64,7 +64,7 @@ fn bad_proof() -> Option<ProofStatus> {
 }
 
 /// The states that are found while exactly this one is caused.
-fn found_when(kind: Kind) -> Vec<Found> {
+fn found_when(kind: Kind) -> Vec<FoundState> {
     let mut status = healthy();
     let trouble = trouble(kind);
     let mut facts = Facts { mirrors: vec![MirrorFacts::default()], ..Facts::default() };

@@ -19,10 +19,10 @@ fn check(exclude: &[&str], files: &[(&str, &str)], questions: &str, expected: Ex
         let path = RelPath::parse(question.trim_end_matches('/').as_bytes()).unwrap();
         let is_dir = question.ends_with('/');
         let verdict = filter.explain(&path, is_dir);
-        assert_eq!(filter.is_excluded(&path, is_dir), verdict != Verdict::Included);
+        assert_eq!(filter.is_excluded(&path, is_dir), verdict != FilterVerdict::Included);
         lines += &match verdict {
-            Verdict::Included => format!("{question}: in\n"),
-            Verdict::Excluded { at, by, from } => {
+            FilterVerdict::Included => format!("{question}: in\n"),
+            FilterVerdict::Excluded { at, by, from } => {
                 format!("{question}: out at {at} by {by} ({from})\n")
             }
         };

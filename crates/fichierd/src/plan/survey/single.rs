@@ -7,7 +7,7 @@
 
 use fichier_state::{Entry, Folder, FolderKey, RelPath};
 
-use super::{FolderScan, Place, SurveyError, Walk};
+use super::{FolderScan, SurveyError, Walk, WalkPlace};
 use crate::disk::filter::RULES_FILE;
 use crate::disk::scan::{Seen, is_gone};
 use crate::plan::change::Change;
@@ -45,8 +45,8 @@ impl Walk<'_> {
     }
 
     /// Goes from `place` to the entry `name`, and compares it if the walk cannot go further.
-    fn step(&mut self, place: Place, name: &[u8], is_last: bool) -> Result<Step, SurveyError> {
-        let Place { path: folder, key, devices, filter } = place;
+    fn step(&mut self, place: WalkPlace, name: &[u8], is_last: bool) -> Result<Step, SurveyError> {
+        let WalkPlace { path: folder, key, devices, filter } = place;
         let at = folder.join(name);
         let looked = self
             .scanner
@@ -65,7 +65,7 @@ impl Walk<'_> {
         let seen = seen.filter(|_| !excluded);
         let (folders, entries) = self.records_of(key, &at)?;
         let record = folders.first().map(|folder| (folder.key, folder.device));
-        let below = seen.as_ref().filter(|seen| seen.is_folder()).map(|seen| Place {
+        let below = seen.as_ref().filter(|seen| seen.is_folder()).map(|seen| WalkPlace {
             path: at.clone(),
             key: record.map(|(key, _)| key),
             devices: devices.below(record.map(|(_, device)| device), seen.device),
@@ -119,7 +119,7 @@ impl Walk<'_> {
 /// The result of one step down.
 enum Step {
     /// The next folder, which is on record.
-    Down(Place),
+    Down(WalkPlace),
     /// The path that was compared, with everything below it.
     Done(RelPath),
 }

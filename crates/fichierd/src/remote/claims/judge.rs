@@ -19,7 +19,7 @@ pub(super) struct Claims {
 
 /// The meaning of the claims for a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum ClaimVerdict {
     /// No claim is newer than this state's.
     Newest,
     /// There is one claim more, which this state was about to make: the claim may be its own.
@@ -53,19 +53,19 @@ impl Claims {
 
     /// Judges the claims: `known` is the newest claim that the state knows of, `claiming` one that
     /// it was about to make, `machine` the machine that it is on.
-    pub(super) fn judge(&self, known: u64, claiming: Option<u64>, machine: &str) -> Verdict {
+    pub(super) fn judge(&self, known: u64, claiming: Option<u64>, machine: &str) -> ClaimVerdict {
         let newest = self.newest();
         let same = self.epochs.iter().filter(|(epoch, _)| *epoch == newest).count();
         if newest >= known && same > 1 {
-            Verdict::Twice
+            ClaimVerdict::Twice
         } else if newest <= known {
-            Verdict::Newest
+            ClaimVerdict::Newest
         } else if claiming == Some(newest) && newest == known + 1 {
-            Verdict::PerhapsOurs
+            ClaimVerdict::PerhapsOurs
         } else if self.hosts.iter().any(|(host, _)| host != machine) {
-            Verdict::OtherMachine
+            ClaimVerdict::OtherMachine
         } else {
-            Verdict::Older
+            ClaimVerdict::Older
         }
     }
 }
@@ -104,8 +104,8 @@ mod tests {
 
     #[test]
     fn what_the_claims_say_about_a_state() {
-        use Verdict::{Newest, Older, OtherMachine, PerhapsOurs, Twice};
-        let table: [(&[&str], u64, Option<u64>, Verdict); 13] = [
+        use ClaimVerdict::{Newest, Older, OtherMachine, PerhapsOurs, Twice};
+        let table: [(&[&str], u64, Option<u64>, ClaimVerdict); 13] = [
             (&[], 0, None, Newest),
             (&[], 5, None, Newest),
             (&["host-a", "5"], 5, None, Newest),

@@ -13,7 +13,7 @@ use fichier_state::{
 };
 
 use super::Leaving;
-use super::delivery::{Delivery, Heard, Todo, Verdict};
+use super::delivery::{Delivery, DeliveryVerdict, Heard, Todo};
 use crate::base::fact::Fact;
 use crate::base::state::blocking;
 use crate::disk::hash::hash_file;
@@ -122,7 +122,7 @@ impl Executor {
 impl Remote {
     /// Ends an upload for now: files that show up nowhere are sent again, the others are left for
     /// later.
-    fn conclude(&self, key: UploadKey, verdict: Verdict) -> Result<Fate, RemoteError> {
+    fn conclude(&self, key: UploadKey, verdict: DeliveryVerdict) -> Result<Fate, RemoteError> {
         if verdict.is_pending {
             self.report(|report| report.uploads_pending += 1);
         }

@@ -63,12 +63,12 @@ pub(super) enum Todo {
     },
     List,
     Publish,
-    End(Verdict),
+    End(DeliveryVerdict),
 }
 
 /// How the upload ends, for now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Verdict {
+pub(super) struct DeliveryVerdict {
     pub(super) fate: Fate,
     /// Whether the files that have not shown up are sent again.
     pub(super) gives_up: bool,
@@ -100,9 +100,11 @@ impl Delivery {
                 self.wait = (self.wait * 2).min(LONGEST_WAIT);
                 Todo::AskNode { after }
             }
-            Heard::Scanning => {
-                Todo::End(Verdict { fate: Fate::Waiting, gives_up: false, is_pending: true })
-            }
+            Heard::Scanning => Todo::End(DeliveryVerdict {
+                fate: Fate::Waiting,
+                gives_up: false,
+                is_pending: true,
+            }),
             Heard::Nothing | Heard::Lost => self.list_or_publish(),
             Heard::Listed => Todo::Publish,
             Heard::Published { arrived, missing, is_young } => {
@@ -121,7 +123,7 @@ impl Delivery {
         if self.open > 0 { Todo::List } else { Todo::Publish }
     }
 
-    fn verdict(&self, arrived: usize, missing: usize, is_young: bool) -> Verdict {
+    fn verdict(&self, arrived: usize, missing: usize, is_young: bool) -> DeliveryVerdict {
         // Files of an upload with none left on record may still show up, and have to be removed.
         let is_awaited = missing > 0 || (self.files == 0 && !self.is_told);
         let may_show_up = is_awaited && is_young;
@@ -135,7 +137,7 @@ impl Delivery {
         } else {
             Fate::Settled
         };
-        Verdict { fate, gives_up, is_pending: may_show_up || arrived > 0 }
+        DeliveryVerdict { fate, gives_up, is_pending: may_show_up || arrived > 0 }
     }
 }
 
@@ -155,7 +157,7 @@ mod tests {
             Todo::AskNode { after } => format!("ask after {} s", after.as_secs()),
             Todo::List => "list".to_owned(),
             Todo::Publish => "publish".to_owned(),
-            Todo::End(Verdict { fate, gives_up, is_pending }) => {
+            Todo::End(DeliveryVerdict { fate, gives_up, is_pending }) => {
                 let again = if gives_up { ", send again" } else { "" };
                 let later = if is_pending { ", look again" } else { "" };
                 format!("{fate:?}{again}{later}")

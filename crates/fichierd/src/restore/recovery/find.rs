@@ -9,7 +9,7 @@ use crate::remote::ledger::STATE_FOLDER;
 
 /// The folders of a target at the service.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct FoundTarget {
     /// The target itself.
     pub(super) target: FolderListing,
     /// `.fichierd`, if it is there.
@@ -18,7 +18,7 @@ pub(super) struct Place {
     pub(super) state: Option<FolderListing>,
 }
 
-impl Place {
+impl FoundTarget {
     /// A folder in `.fichierd`.
     pub(super) fn own_folder(&self, name: &str) -> Option<FolderId> {
         folder_in(self.own.as_ref()?, name)
@@ -26,7 +26,7 @@ impl Place {
 }
 
 /// Walks down from the account's root.
-pub(super) async fn walk_down(client: &Client, target: &str) -> Result<Place, RecoverError> {
+pub(super) async fn walk_down(client: &Client, target: &str) -> Result<FoundTarget, RecoverError> {
     let mut here = client.list_folder(FolderId::ROOT).await?;
     for name in target.split('/').filter(|name| !name.is_empty()) {
         here = match folder_in(&here, name) {
@@ -35,7 +35,7 @@ pub(super) async fn walk_down(client: &Client, target: &str) -> Result<Place, Re
             None => return Err(RecoverError::Unclear(target.to_owned())),
         };
     }
-    let mut place = Place { target: here, own: None, state: None };
+    let mut place = FoundTarget { target: here, own: None, state: None };
     if let Some(own) = folder_in(&place.target, OWN_FOLDER) {
         place.own = Some(client.list_folder(own).await?);
     }

@@ -7,7 +7,7 @@ use super::fetch::{Refused, Whole, fetch, name_of};
 use super::{RecoverError, Recovering, Source, Step, begun, files};
 use crate::remote::ledger::{self, CANARY_NAME, Canary};
 use crate::remote::{claims, trust};
-use crate::upkeep::snapshot::{self, CANARY_TEXT, Found, canary_hash};
+use crate::upkeep::snapshot::{self, CANARY_TEXT, FoundSnapshot, canary_hash};
 
 impl Recovering<'_> {
     /// Tries one after the other, the newest first. `None` if none of them can be used.
@@ -104,7 +104,7 @@ fn adopt_snapshots(
         if let Some(whirlpool) = file.whirlpool {
             let (name, url) = (facts.name.clone(), file.url.clone());
             let (made_s, size_bytes) = (facts.made_s, file.size_bytes);
-            let found = Found { name, made_s, url, size_bytes, whirlpool };
+            let found = FoundSnapshot { name, made_s, url, size_bytes, whirlpool };
             base = Some(snapshot::adopt(w, mirror.id, &found, base)?);
         }
     }

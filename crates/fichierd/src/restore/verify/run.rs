@@ -44,7 +44,7 @@ pub struct Progress {
 
 /// The result of a verification.
 #[derive(Debug, Default)]
-pub struct Outcome {
+pub struct VerifyOutcome {
     /// Files whose content was compared, equal or not.
     pub files: u64,
     /// Bytes of these files.
@@ -90,7 +90,7 @@ enum Came {
 
 impl Verify {
     /// Downloads all of `sample`.
-    pub async fn run(self, sample: Sample) -> Outcome {
+    pub async fn run(self, sample: Sample) -> VerifyOutcome {
         let stop = AtomicBool::new(false);
         let one = async |wanted: Wanted| {
             if stop.load(Ordering::Relaxed) {
@@ -103,7 +103,7 @@ impl Verify {
             self.progress.contents.fetch_add(1, Ordering::Relaxed);
             (wanted, came)
         };
-        let mut outcome = Outcome::default();
+        let mut outcome = VerifyOutcome::default();
         let contents = stream::iter(sample.contents).map(one);
         let mut running = contents.buffer_unordered(self.parallel.max(1));
         while let Some((wanted, came)) = running.next().await {
@@ -140,7 +140,7 @@ impl Verify {
     }
 }
 
-impl Outcome {
+impl VerifyOutcome {
     fn take(&mut self, wanted: Wanted, came: Came) {
         let (files, bytes) = (wanted.files, wanted.files * wanted.size_bytes);
         match came {

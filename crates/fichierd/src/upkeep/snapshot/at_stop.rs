@@ -5,7 +5,7 @@ use std::time::Instant;
 use fichier_api::Client;
 use fichier_state::{Mirror, MirrorId, Writing};
 
-use super::make::Outcome;
+use super::make::MakeOutcome;
 use super::{config_text, order};
 use crate::base::state::State;
 use crate::base::words::chain;
@@ -58,8 +58,8 @@ fn try_write(
     let mut order = order(state, mirror, config_text(state, client)?)?;
     order.deadline = Some(deadline);
     let written = match order.carry_out()? {
-        Outcome::Made(made) => Some(made),
-        Outcome::NothingNew(moment) => {
+        MakeOutcome::Made(made) => Some(made),
+        MakeOutcome::NothingNew(moment) => {
             state
                 .write(|w| Ledger::change(w, mirror.id, |l| l.looked_at = Some((moment, now_s))))?;
             return Ok(());

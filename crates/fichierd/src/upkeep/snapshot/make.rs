@@ -42,7 +42,7 @@ pub(super) struct Order {
 
 /// The result of an order.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(super) enum MakeOutcome {
     Made(Made),
     /// Up to this moment the records hold nothing that the last snapshot lacks.
     NothingNew(Moment),
@@ -70,7 +70,7 @@ pub(super) enum MakeError {
 
 impl Order {
     /// Makes the snapshot's file.
-    pub(super) fn carry_out(&self) -> Result<Outcome, MakeError> {
+    pub(super) fn carry_out(&self) -> Result<MakeOutcome, MakeError> {
         let folder = self.files.folder().to_owned();
         let failed = |source| MakeError::Io { folder: folder.clone(), source };
         self.files.prepare().map_err(failed)?;
@@ -81,7 +81,7 @@ impl Order {
         let digest = digest(&whole)?;
         if self.last_digest == Some(digest) {
             self.files.clear(false);
-            return Ok(Outcome::NothingNew(facts.moment));
+            return Ok(MakeOutcome::NothingNew(facts.moment));
         }
         let packed = match self.smaller().map_err(failed)? {
             Some(part) => part,
@@ -93,7 +93,7 @@ impl Order {
         failpoint::reached("snapshot:packed");
         let Packed { name, base, packed: (size_bytes, whirlpool) } = packed;
         let (made_s, moment) = (facts.made_s, facts.moment);
-        Ok(Outcome::Made(Made { name, base, made_s, moment, size_bytes, whirlpool, digest }))
+        Ok(MakeOutcome::Made(Made { name, base, made_s, moment, size_bytes, whirlpool, digest }))
     }
 
     /// The file's name: unique, sortable by time, and readable, such as
@@ -228,7 +228,9 @@ mod tests {
             deadline: None,
         };
         let (before, began) = (memory("VmRSS"), Instant::now());
-        let Outcome::Made(whole) = order(Vec::new(), None).carry_out().unwrap() else { panic!() };
+        let MakeOutcome::Made(whole) = order(Vec::new(), None).carry_out().unwrap() else {
+            panic!()
+        };
         let say = |what: &str, size: u64, began: Instant| {
             let more = memory("VmHWM").saturating_sub(before);
             eprintln!("{what}: {size} bytes, {:.2?}, {more} KiB more", began.elapsed());
@@ -249,7 +251,7 @@ mod tests {
         let order = order(vec![row], Some(0));
         store.write(|w| put(w, &mirror, files + 1000)).unwrap();
         let began = Instant::now();
-        let Outcome::Made(part) = order.carry_out().unwrap() else { panic!() };
+        let MakeOutcome::Made(part) = order.carry_out().unwrap() else { panic!() };
         assert!(part.base.is_some());
         say("part", part.size_bytes, began);
     }
