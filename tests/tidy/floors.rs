@@ -158,7 +158,7 @@ fn first_word(text: &str) -> Option<&str> {
 fn an_import_from_above_beside_or_around_is_found() {
     let daemon =
         |file: &str, text: &str| DAEMON.judge(&format!("crates/fichierd/src/{file}"), text);
-    assert!(daemon("plan/diff.rs", "use crate::disk::scan::Seen;").is_empty());
+    assert!(daemon("plan/diff.rs", "use crate::disk::seen::Seen;").is_empty());
     assert!(daemon("plan/diff.rs", "use super::survey;").is_empty());
     assert!(daemon("plan/diff/tests.rs", "use crate::cli;").is_empty());
     for text in [

@@ -19,7 +19,8 @@ use anyhow::{Context as _, Result, ensure};
 use fichier_api::{FileUrl, Fingerprint, Whirlpool};
 use fichier_state::{Content, Entry, Mirror, Origin, RelPath, RemoteCopy, Store, Writing};
 use fichierd::disk::filter::Filter;
-use fichierd::disk::scan::{Scanner, Seen};
+use fichierd::disk::scan::Scanner;
+use fichierd::disk::seen::Seen;
 use fichierd::plan::change::Change;
 use fichierd::plan::survey::{Survey, SurveyRequest, survey};
 

@@ -56,7 +56,7 @@ async fn a_damaged_copy_and_a_failing_disk_are_told_by_name() {
         .write(|w| {
             let root = w.mirror("photos", TARGET)?.unwrap().root;
             let mut entry = w.entry(root, b"rotten")?.unwrap();
-            entry.stamp = fichierd::disk::hash::stamp_of(&stamp);
+            entry.stamp = fichierd::disk::seen::stamp_of(&stamp);
             entry.racy = false;
             w.put_entry(&entry)
         })

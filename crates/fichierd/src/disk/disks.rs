@@ -14,7 +14,8 @@ use fichier_state::RelPath;
 
 use crate::disk::filter::Filter;
 use crate::disk::root::{self, OnRecord, RootIdentity, RootTrouble};
-use crate::disk::scan::{Scanner, Seen};
+use crate::disk::scan::Scanner;
+use crate::disk::seen::Seen;
 
 /// A model of one source.
 pub trait DiskModel: fmt::Debug + Send + Sync {

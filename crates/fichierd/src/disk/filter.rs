@@ -28,7 +28,7 @@ use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use rustix::fs::OFlags;
 
-use crate::disk::hash::stamp_of;
+use crate::disk::seen::stamp_of;
 pub(crate) use rules::{Rules, read as read_rules};
 
 /// The files in the tree that hold patterns.

@@ -163,7 +163,7 @@ pub(crate) fn place(source: &Path) -> Result<RootIdentity, RootTrouble> {
     let unreadable = |error| RootTrouble::Unreadable { source_path: source_path(), error };
     let found = match fs::symlink_metadata(source) {
         Ok(found) => found,
-        Err(error) if crate::disk::scan::is_gone(&error) => {
+        Err(error) if crate::disk::at::is_gone(&error) => {
             return Err(RootTrouble::Missing { source_path: source_path() });
         }
         Err(error) => return Err(unreadable(error)),

@@ -1,9 +1,7 @@
 //! Looks at the watched folders and never writes to them (invariant I5).
 //!
-//! Everything goes through open folders (`openat`, `fstatat`), one name at a time: no path is
-//! ever too long, and no symbolic link is followed, not even one that appears while we look.
-//! Names are bytes. Files that are not regular are never opened: reading a FIFO would hang,
-//! and opening a device can do things.
+//! Everything goes through open folders, one name at a time ([`at`](crate::disk::at)). Names are
+//! bytes.
 //!
 //! If something cannot be read, the listing says that it is incomplete. Nothing may be concluded
 //! from a name that is *absent* in such a listing (invariant I6).
@@ -14,55 +12,19 @@
 mod listing;
 mod trail;
 
-use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 
-use fichier_state::{Holes, Metadata, RelPath, Stamp, Xattrs};
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
-use rustix::io::Errno;
-use trail::Trail;
+use fichier_state::{Holes, RelPath, Xattrs};
+use rustix::fs::{AtFlags, CWD, FileType, Mode};
 
+use self::trail::Trail;
+use crate::disk::at::{folder_flags, is_gone, look_at, open_regular, xattrs};
 use crate::disk::disks::{DiskModel, Opened};
 use crate::disk::filter::{Filter, FolderFilter};
-use crate::disk::hash::nanoseconds;
 use crate::disk::holes::{holes_of, is_sparse};
-
-pub(crate) use listing::{xattrs, xattrs_of};
-
-/// Extended attributes that a restore can put back and that mean the same on another machine.
-/// Labels of security modules do not.
-pub(crate) const KEPT_XATTRS: [&[u8]; 3] = [b"user.", b"system.posix_acl_", b"security.capability"];
-
-/// One entry of a folder.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
-    /// Its name, in any bytes.
-    pub name: Vec<u8>,
-    /// Its kind.
-    pub kind: SeenKind,
-    /// Its stamp.
-    pub stamp: Stamp,
-    /// Mode, owner and times. No extended attributes: see [`Scanner::xattrs`].
-    pub metadata: Metadata,
-    /// Device number of its file system; it differs from the folder's at a mount point.
-    pub device: u64,
-}
-
-/// The kind of an entry.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SeenKind {
-    /// A regular file.
-    File,
-    /// A symbolic link, with its target.
-    Symlink(Vec<u8>),
-    /// A folder.
-    Folder,
-    /// A FIFO, a socket or a device: never opened, never mirrored.
-    Special,
-}
+use crate::disk::seen::{Seen, SeenKind};
 
 /// The listing of one folder.
 #[derive(Debug, Default)]
@@ -141,7 +103,7 @@ impl Scanner {
             Place::Model(model) => return model.look(path),
         };
         if path.is_root() {
-            return Ok(Some(seen(&[], &rustix::fs::fstat(trail.root())?, SeenKind::Folder)));
+            return Ok(Some(Seen::of(&[], &rustix::fs::fstat(trail.root())?, SeenKind::Folder)));
         }
         let folder = match trail.open_parent(path) {
             Err(error) if is_gone(&error) => return Ok(None),
@@ -244,110 +206,6 @@ impl Scanner {
             }
         }
     }
-}
-
-/// Whether an error says that the path does not exist, rather than that it cannot be seen.
-pub(crate) fn is_gone(error: &io::Error) -> bool {
-    let gone = [Errno::NOENT, Errno::NOTDIR, Errno::LOOP];
-    gone.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
-}
-
-/// `O_NOFOLLOW` with `O_DIRECTORY` refuses a link with `ENOTDIR`.
-fn folder_flags() -> OFlags {
-    OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC
-}
-
-/// Opens `name` if it is a regular file.
-pub(crate) fn open_regular(folder: BorrowedFd<'_>, name: &[u8]) -> io::Result<File> {
-    // The kind comes first: opening a FIFO wakes its writers, and opening a device may do anything.
-    let found = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
-    refuse_special(&found)?;
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = match rustix::fs::openat(folder, name, flags | OFlags::NOATIME, Mode::empty()) {
-        // Only the owner of a file may leave its atime alone.
-        Err(Errno::PERM) => rustix::fs::openat(folder, name, flags, Mode::empty())?,
-        file => file?,
-    };
-    refuse_special(&rustix::fs::fstat(&file)?)?;
-    Ok(File::from(file))
-}
-
-fn refuse_special(found: &Stat) -> io::Result<()> {
-    if FileType::from_raw_mode(found.st_mode) == FileType::RegularFile {
-        return Ok(());
-    }
-    Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
-}
-
-/// Looks at one name, with the target if it is a link.
-fn look_at(folder: BorrowedFd<'_>, name: &[u8]) -> io::Result<Seen> {
-    let found = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
-    let kind = kind_at(folder, name, &found)?;
-    Ok(seen(name, &found, kind))
-}
-
-/// What `name` is, which was `found` by `lstat`; with the target if it is a link.
-pub(crate) fn kind_at(folder: BorrowedFd<'_>, name: &[u8], found: &Stat) -> io::Result<SeenKind> {
-    Ok(match FileType::from_raw_mode(found.st_mode) {
-        FileType::RegularFile => SeenKind::File,
-        FileType::Directory => SeenKind::Folder,
-        FileType::Symlink => {
-            SeenKind::Symlink(rustix::fs::readlinkat(folder, name, Vec::new())?.into_bytes())
-        }
-        FileType::Fifo
-        | FileType::Socket
-        | FileType::CharacterDevice
-        | FileType::BlockDevice
-        | FileType::Unknown => SeenKind::Special,
-    })
-}
-
-fn seen(name: &[u8], found: &Stat, kind: SeenKind) -> Seen {
-    let stamp = stamp_in(found);
-    Seen {
-        name: name.to_vec(),
-        kind,
-        stamp,
-        metadata: Metadata {
-            mode: found.st_mode,
-            uid: found.st_uid,
-            gid: found.st_gid,
-            mtime_ns: stamp.mtime_ns,
-            links: u32::try_from(found.st_nlink).unwrap_or(u32::MAX),
-            ..Metadata::default()
-        },
-        device: found.st_dev,
-    }
-}
-
-/// The stamp in what `lstat` found.
-pub(crate) fn stamp_in(found: &Stat) -> Stamp {
-    let fraction = |ns| i64::try_from(ns).unwrap_or(0);
-    Stamp {
-        size_bytes: u64::try_from(found.st_size).unwrap_or(0),
-        mtime_ns: nanoseconds(found.st_mtime, fraction(found.st_mtime_nsec)),
-        ctime_ns: nanoseconds(found.st_ctime, fraction(found.st_ctime_nsec)),
-        inode: found.st_ino,
-    }
-}
-
-/// A path for calls that know no folder descriptors; good for any length and any name.
-pub(crate) fn proc_path(folder: BorrowedFd<'_>, name: &[u8]) -> Vec<u8> {
-    let mut path = format!("/proc/self/fd/{}/", folder.as_raw_fd()).into_bytes();
-    path.extend_from_slice(name);
-    path
-}
-
-/// Opens the sub-folder `name`.
-pub(crate) fn open_folder(folder: BorrowedFd<'_>, name: &[u8]) -> io::Result<OwnedFd> {
-    Ok(rustix::fs::openat(folder, name, folder_flags(), Mode::empty())?)
-}
-
-/// Whether everything that a restore would put back is equal. An entry of a listing has no extended
-/// attributes, so these do not count.
-pub(crate) fn has_same_facts(recorded: &Metadata, seen: &Metadata) -> bool {
-    (recorded.mode, recorded.uid, recorded.gid, recorded.mtime_ns)
-        == (seen.mode, seen.uid, seen.gid, seen.mtime_ns)
 }
 
 #[cfg(test)]

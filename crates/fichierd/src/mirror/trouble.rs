@@ -5,8 +5,8 @@ use std::time::SystemTime;
 use fichier_api::{ErrorKind, Remedy};
 
 use crate::base::words::chain;
+use crate::disk::at::is_gone;
 use crate::disk::root::RootTrouble;
-use crate::disk::scan::is_gone;
 use crate::mirror::error::MirrorError;
 use crate::mirror::held::Held;
 use crate::remote::error::{RemoteError, TargetRefused};

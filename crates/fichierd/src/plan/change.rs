@@ -9,7 +9,7 @@
 
 use fichier_state::{Entry, Folder, FolderFacts, FolderKey, RelPath};
 
-use crate::disk::scan::Seen;
+use crate::disk::seen::Seen;
 
 /// One path whose state on disk is not the one on record.
 ///

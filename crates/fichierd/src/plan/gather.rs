@@ -14,7 +14,8 @@ use fichier_state::{Content, Entry, Folder, ForeignFile, MirrorId, RelPath};
 
 use crate::base::state::State;
 use crate::disk::hash::{Hashed, hash_file};
-use crate::disk::scan::{Scanner, Seen, SeenKind};
+use crate::disk::scan::Scanner;
+use crate::disk::seen::{Seen, SeenKind};
 use crate::plan::change::Change;
 use crate::plan::decide::{GoneFolder, Known};
 

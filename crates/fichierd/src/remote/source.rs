@@ -9,7 +9,8 @@ use fichier_state::{Metadata, RelPath};
 
 use crate::disk::disks::Disks;
 use crate::disk::root::{RootIdentity, RootTrouble};
-use crate::disk::scan::{Scanner, Seen};
+use crate::disk::scan::Scanner;
+use crate::disk::seen::Seen;
 use crate::remote::error::RemoteError;
 
 /// The local side of one cycle of one mirror. Reads only (I5).

@@ -31,7 +31,8 @@ pub use staging::{Part, STAGING_NAME};
 pub use way::{InTheWay, Obstacle};
 
 use super::metadata::Subject;
-use crate::disk::scan::{SeenKind, kind_at, open_folder, open_regular, stamp_in};
+use crate::disk::at::{kind_at, open_folder, open_regular};
+use crate::disk::seen::{SeenKind, stamp_in};
 use staging::Staging;
 
 /// An open destination.
@@ -327,5 +328,5 @@ fn open_up(parent: BorrowedFd<'_>, name: &[u8], found: &Stat) -> io::Result<()> 
     // follow a link that took the folder's place just now.
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let folder = rustix::fs::openat(parent, name, flags, Mode::empty())?;
-    Ok(rustix::fs::chmod(crate::disk::scan::proc_path(folder.as_fd(), b""), mode | Mode::RWXU)?)
+    Ok(rustix::fs::chmod(crate::disk::at::proc_path(folder.as_fd(), b""), mode | Mode::RWXU)?)
 }

@@ -20,7 +20,7 @@ use super::plan::{Content, DestPlace};
 use super::report::{Progress, Report};
 use super::run::{Overwrite, RestoreError};
 use crate::disk::holes::punch_holes;
-use crate::disk::scan::SeenKind;
+use crate::disk::seen::SeenKind;
 
 /// The destination and the report, which all downloads share.
 pub(super) struct Shared {

@@ -20,7 +20,8 @@ use rustix::io::Errno;
 
 use super::acl;
 use super::owners::Owners;
-use crate::disk::scan::{KEPT_XATTRS, proc_path, stamp_in, xattrs, xattrs_of};
+use crate::disk::at::{KEPT_XATTRS, proc_path, xattrs, xattrs_of};
+use crate::disk::seen::stamp_in;
 
 /// The number of paths that are named for each kind; the others are counted.
 const NAMED: usize = 5;

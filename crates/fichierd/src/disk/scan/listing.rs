@@ -1,18 +1,14 @@
 //! Reads one open folder: its names, what they are, and the patterns that are written there.
 
-use std::ffi::OsStr;
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::os::unix::ffi::OsStrExt as _;
 use std::sync::Arc;
 
-use fichier_state::{Folder, FolderFacts, RelPath, Xattrs};
+use fichier_state::RelPath;
 use rustix::fs::{FileType, RawDir, SeekFrom};
-use rustix::io::Errno;
 
-use super::{
-    FolderScan, KEPT_XATTRS, Seen, SeenKind, Trouble, is_gone, look_at, open_regular, proc_path,
-};
+use super::{FolderScan, Trouble};
+use crate::disk::at::{is_gone, look_at, open_regular};
 use crate::disk::disks::DiskModel;
 use crate::disk::filter::{self, FolderFilter, RESERVED_NAME, RULES_FILE, Rules};
 
@@ -91,47 +87,6 @@ pub(super) fn with_own_rules(
     Ok((filter.with_rules(rules), trouble))
 }
 
-/// The extended attributes of `name` that are worth keeping, of the link itself if it is one.
-pub(crate) fn xattrs(folder: BorrowedFd<'_>, name: &[u8]) -> io::Result<Xattrs> {
-    let path = proc_path(folder, name);
-    let path = OsStr::from_bytes(&path);
-    kept_xattrs(
-        |list| rustix::fs::llistxattr(path, list),
-        |name, value| rustix::fs::lgetxattr(path, name, value),
-    )
-}
-
-/// The extended attributes of an open file or folder that are worth keeping.
-pub(crate) fn xattrs_of(open: BorrowedFd<'_>) -> io::Result<Xattrs> {
-    kept_xattrs(
-        |list| rustix::fs::flistxattr(open, list),
-        |name, value| rustix::fs::fgetxattr(open, name, value),
-    )
-}
-
-fn kept_xattrs(
-    list: impl FnMut(&mut [u8]) -> rustix::io::Result<usize>,
-    get: impl Fn(&[u8], &mut [u8]) -> rustix::io::Result<usize>,
-) -> io::Result<Xattrs> {
-    let names = match sized(list) {
-        Err(Errno::OPNOTSUPP) => return Ok(Xattrs::default()),
-        names => names?,
-    };
-    let mut kept = Vec::new();
-    for name in names.split(|byte| *byte == 0) {
-        if !KEPT_XATTRS.iter().any(|prefix| name.starts_with(prefix)) {
-            continue;
-        }
-        match sized(|value| get(name, value)) {
-            // Removed since it was listed.
-            Err(Errno::NODATA) => {}
-            value => kept.push((name.to_vec(), value?)),
-        }
-    }
-    kept.sort();
-    Ok(kept)
-}
-
 impl Reading<'_> {
     /// The filter with the patterns here. If they cannot be read, nothing in this folder is looked
     /// at: paths that should have been left out must not be sent by mistake.
@@ -183,32 +138,6 @@ impl Reading<'_> {
     }
 }
 
-impl Seen {
-    /// Whether it is a folder.
-    pub fn is_folder(&self) -> bool {
-        self.kind == SeenKind::Folder
-    }
-
-    /// What is to be kept of it, if it is a folder; without extended attributes.
-    pub fn folder_facts(&self) -> FolderFacts {
-        FolderFacts {
-            device: self.device,
-            inode: self.stamp.inode,
-            ctime_ns: self.stamp.ctime_ns,
-            metadata: self.metadata.clone(),
-        }
-    }
-
-    /// Whether a folder is as it is on record. The time of its inode also shows changes of its
-    /// extended attributes.
-    pub fn is_as_recorded(&self, folder: &Folder) -> bool {
-        folder.device == self.device
-            && folder.inode == self.stamp.inode
-            && folder.ctime_ns == self.stamp.ctime_ns
-            && super::has_same_facts(&folder.metadata, &self.metadata)
-    }
-}
-
 /// All names in the folder, unsorted, with their kind where the file system tells it.
 fn names(fd: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> io::Result<Vec<(Vec<u8>, FileType)>> {
     // The folder may have been read before through the same descriptor.
@@ -237,22 +166,4 @@ fn read_rules(
     };
     let (rules, bad) = Rules::parse(&filter::read_rules(file)?);
     Ok((Some(Arc::new(rules)), bad))
-}
-
-/// Calls until the answer fits: the list may have grown since its length was asked for.
-fn sized(
-    mut call: impl FnMut(&mut [u8]) -> rustix::io::Result<usize>,
-) -> rustix::io::Result<Vec<u8>> {
-    /// The kernel's own limit for a list and for a value.
-    const MOST_BYTES: usize = 64 * 1024;
-    let mut answer = vec![0; 256];
-    loop {
-        match call(&mut answer) {
-            Err(Errno::RANGE) if answer.len() < MOST_BYTES => answer.resize(MOST_BYTES, 0),
-            length => {
-                answer.truncate(length?);
-                return Ok(answer);
-            }
-        }
-    }
 }

@@ -12,7 +12,7 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use fichier_state::RelPath;
 
-use super::open_folder;
+use crate::disk::at::open_folder;
 
 /// The number of open folders: far below the smallest usual limit (64 descriptors), and deep enough
 /// for most trees. Beyond it the folders nearest the source are closed.

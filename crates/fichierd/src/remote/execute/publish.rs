@@ -414,7 +414,7 @@ impl Source {
             unsettled: file.unsettled,
         };
         let metadata = self.whole_metadata(&file.path, &file.metadata);
-        let racy = crate::disk::hash::is_racy(&file.stamp, self.started);
+        let racy = crate::disk::seen::is_racy(&file.stamp, self.started);
         let (name, stamp) = (file.path.name().to_vec(), file.stamp);
         let content = Content::File(copy);
         Some(Entry { folder, name, stamp, metadata, content, racy, unmanaged: false })

@@ -8,7 +8,7 @@ use fichier_state::{
 };
 
 use super::Leaving;
-use crate::disk::scan::{Seen, SeenKind};
+use crate::disk::seen::{Seen, SeenKind};
 use crate::plan::steps::{Note, Occupant, Placement};
 use crate::remote::Remote;
 use crate::remote::error::RemoteError;
@@ -154,7 +154,7 @@ impl Source {
     ) -> Entry {
         let metadata = self.whole_metadata(path, &seen.metadata);
         // No file was read before the cycle began, so this errs towards reading a file once more.
-        let racy = crate::disk::hash::is_racy(&seen.stamp, self.started);
+        let racy = crate::disk::seen::is_racy(&seen.stamp, self.started);
         let name = path.name().to_vec();
         Entry { folder, name, stamp: seen.stamp, metadata, content, racy, unmanaged: false }
     }

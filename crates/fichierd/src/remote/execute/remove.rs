@@ -16,7 +16,7 @@ use fichier_state::{
 use super::relocate::temporary_name;
 use crate::base::random::Random;
 use crate::disk::root::OnRecord;
-use crate::disk::scan::{Seen, SeenKind};
+use crate::disk::seen::{Seen, SeenKind};
 use crate::plan::steps::{Note, Retirement};
 use crate::remote::Remote;
 use crate::remote::bring::may_be_too_many;

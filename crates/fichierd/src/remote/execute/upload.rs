@@ -16,7 +16,7 @@ use super::Fate;
 use crate::base::fact::Fact;
 use crate::base::random::Random;
 use crate::base::words::chain;
-use crate::disk::hash::stamp_of_mark;
+use crate::disk::seen::stamp_of_mark;
 use crate::plan::steps::Placement;
 use crate::remote::Remote;
 use crate::remote::error::{RemoteError, stops_everything};

@@ -17,7 +17,7 @@ use rustix::io::Errno;
 use rustix::process::geteuid;
 
 use super::way::{in_the_way, obstacle};
-use crate::disk::scan::{is_gone, open_folder};
+use crate::disk::at::{is_gone, open_folder};
 
 /// The folder's name, which a restore can therefore not put back at the top.
 pub const STAGING_NAME: &[u8] = b".fichierd-restore";

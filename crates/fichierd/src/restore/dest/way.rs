@@ -13,7 +13,7 @@ use rustix::fs::{AtFlags, FileType};
 use rustix::io::Errno;
 
 use super::STAGING_NAME;
-use crate::disk::scan::open_folder;
+use crate::disk::at::open_folder;
 
 /// Something on disk has another kind than a path needs there. It is never followed, and it is
 /// replaced only when that was asked for.

@@ -9,8 +9,8 @@ use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, XattrFlags};
 
 use super::*;
 use crate::disk::filter::Filter;
-use crate::disk::hash::nanoseconds;
 use crate::disk::scan::Scanner;
+use crate::disk::seen::nanoseconds;
 
 /// A minimal ACL of the kernel's form: owner rw, user 4711 rwx, group r, mask rwx, others none.
 const ACL: [u8; 44] = [
