@@ -157,7 +157,7 @@ fn status_and_why_answer_with_and_without_a_service() {
         assert!(status["mirrors"][0]["last_success"].is_string(), "{status:#}");
         why(&world, "one").expect(0).says("on 1fichier since");
         why(&world, "two.tmp").expect(0).says("*.tmp").says("exclude");
-        why(&world, ".fichierd").expect(0).says("fichierd's own name");
+        why(&world, ".fichierd").expect(0).says("is reserved for fichierd");
         assert_eq!(status["mirrors"][0]["problems"][0]["path"], ".fichierd");
         why(&world, "not there").expect(0).says("included");
         world.run(&["why", "/elsewhere"]).expect(0).says("not below the source of any mirror");
