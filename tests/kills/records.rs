@@ -1,6 +1,7 @@
 //! K17, K18: death while the state file changes its form, is closed or copied; and another version
 //! of the program takes over uploads that are under way (O05).
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -45,32 +46,37 @@ fn k17_killed_at_any_statement_of_a_migration_the_form_is_old_or_new_and_a_copy_
     let state = world.path("state");
     fs::create_dir_all(&state).unwrap();
     let (file, copy) = (state.join("state.db"), state.join("state.v1.db"));
-    fs::copy(FIRST_FORM, &file).unwrap();
-    let mut statements = 0;
+    let fresh = || {
+        for rest in ["state.db-wal", "state.db-shm"] {
+            fs::remove_file(state.join(rest)).ok();
+        }
+        fs::copy(FIRST_FORM, &file).unwrap();
+    };
+    fresh();
     for point in ["copy:begun", "copy:made", "migration:before-commit"] {
         assert!(dies_at(&mut world, format!("{point}=return")), "{point}");
         assert_eq!(form_of(&file), 1, "after {point}");
     }
-    while dies_at(&mut world, format!("migration:statement={statements}*off->return")) {
-        assert_eq!(form_of(&file), 1, "after statement {statements}");
-        assert_eq!(form_of(&copy), 1, "the copy, after statement {statements}");
-        statements += 1;
+    // One form after the other; none is skipped or half there.
+    let mut forms = Vec::new();
+    while dies_at(&mut world, format!("migration:statement={}*off->return", forms.len())) {
+        forms.push(form_of(&file));
+        assert_eq!(form_of(&copy), 1, "the copy, after statement {}", forms.len());
+        fresh();
     }
-    assert!(statements > 5, "only {statements} statements");
     let newest = form_of(&file);
-    assert!(newest > 1);
+    assert!(forms.len() > 5 && forms.is_sorted(), "{forms:?}");
+    assert_eq!(BTreeSet::from_iter(forms), (1..newest).collect());
     assert_eq!(form_of(&copy), 1);
 
-    // Again with a fresh file: dead after the commit, it has the new form.
-    fs::copy(FIRST_FORM, &file).unwrap();
-    for rest in ["state.db-wal", "state.db-shm"] {
-        fs::remove_file(state.join(rest)).ok();
-    }
+    // Dead after a commit, the file has the next form.
+    fresh();
     assert!(dies_at(&mut world, "migration:committed=return".to_owned()));
-    assert_eq!(form_of(&file), newest);
+    assert_eq!(form_of(&file), 2);
     world.start();
     world.until_mirrored("photos");
     world.assert_mirrored();
+    assert_eq!(form_of(&file), newest);
 }
 
 #[test]
