@@ -98,7 +98,7 @@ impl Writing<'_> {
     }
 
     /// Gives files that were missed while the clock was ahead the time of now.
-    pub fn mend_missed(&mut self) -> Result<()> {
+    pub fn correct_missed_times(&mut self) -> Result<()> {
         let now_s = self.now_s();
         self.db.prepare_cached("UPDATE missed SET at_s = ?1 WHERE at_s > ?1")?.execute([now_s])?;
         Ok(())

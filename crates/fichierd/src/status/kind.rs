@@ -288,7 +288,7 @@ kinds! {
     /// Events were lost, and the source has not been scanned as a whole since.
     EventsLost = "events_lost" {
         title: "events were lost",
-        what_to_do: "nothing: everything is looked at, and then it is over",
+        what_to_do: "nothing: everything is looked at, and then the state ends",
         weight: Weight::Degrades, alarms: false, exit: None,
         scope: Scope::Mirror, patience: PATIENCE, on_record: false,
     }

@@ -117,7 +117,7 @@ impl Remote {
     pub(crate) async fn audit(&self, at: Situation<'_>) -> Result<(), RemoteError> {
         let Some(period) = at.config.audit else { return Ok(()) };
         let now_s = self.state.now_s();
-        self.state.write(|w| w.mend_missed())?;
+        self.state.write(|w| w.correct_missed_times())?;
         let mut round = self.round(at.mirror.id, now_s)?;
         let again = self.state.read(|s| s.missed_before(self.mirror, now_s - SECOND_LOOK_S + 1))?;
         let mut looked_at = 0;

@@ -89,9 +89,12 @@ impl Remote {
         let mut day = self.day(at)?;
         // A mirror without anything expired makes no call.
         if self.is_anything_over(over)? && self.clock_agrees().await? {
-            let mended = self.state.write(|w| w.believe_clock())?;
-            if mended > 0 {
-                tracing::info!(moments = mended, "times that the clock had wrong were mended");
+            let corrected = self.state.write(|w| w.believe_clock())?;
+            if corrected > 0 {
+                tracing::info!(
+                    moments = corrected,
+                    "times that a wrong clock had recorded were corrected"
+                );
             }
             let mut calls = MAX_CALLS;
             match self.remove_expired(at.mirror, over, &mut day, &mut calls).await? {
@@ -110,7 +113,7 @@ impl Remote {
             let name = &at.config.name;
             let removed = count(day.removed);
             tracing::info!(mirror = %name, files = day.removed,
-                "`{name}`: {removed} versions whose time is over were removed");
+                "`{name}`: {removed} expired versions were removed");
         }
         day.is_done = true;
         Ok(self.state.write(|w| fact(at.mirror.id).keep(w, &day))?)
@@ -220,7 +223,7 @@ impl Remote {
             self.state.read(|s| s.count_expired(self.mirror, over.before(), over.per_path))?;
         let (name, removed, left) = (&config.name, count(day.removed), count(left));
         tracing::warn!(mirror = %name,
-            "`{name}`: {removed} versions whose time is over were removed, which is the most for \
+            "`{name}`: {removed} expired versions were removed, which is the most for \
              one day; {left} are left for the days to come. If that is more than you expect, look \
              at the clock and at `keep` now");
         Ok(())

@@ -80,7 +80,7 @@ impl Round {
             (self.put_back, "not shown in their place, and there again"),
             (self.surplus, "second copies, moved to the versions"),
             (self.misplaced, "folders renamed or moved by somebody, see the log"),
-            (self.unhealed, "not as recorded, and not mended, see the log"),
+            (self.unhealed, "not as recorded, and not repaired, see the log"),
             (self.unreadable, "folders that 1fichier does not list whole"),
         ];
         let found = found.into_iter().filter(|(number, _)| *number > 0);
