@@ -160,6 +160,9 @@
 //! goes to `calls`; a new fact about replies to `wire`; nothing but `transport` opens a connection,
 //! and nothing but `wire` reads the service's words.
 
+// A type of a reply that is not re-exported here could be used and not named.
+#![warn(unnameable_types)]
+
 mod calls;
 mod client;
 mod clock;

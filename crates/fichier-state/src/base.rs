@@ -18,6 +18,6 @@ pub(crate) use columns::BadValue;
 pub use columns::{Metadata, Stamp, Xattrs};
 pub(crate) use error::found;
 pub use error::{Error, Result};
-pub use holes::Holes;
+pub use holes::{BadHoles, Holes};
 pub use ids::{FolderKey, IntentId, MirrorId, SnapshotId, UploadKey, VersionId};
 pub use rel_path::{BadPath, RelPath};

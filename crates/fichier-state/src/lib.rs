@@ -48,6 +48,9 @@
 //! Other crates take everything from this root. A new table is a migration in `migrations/`, a file
 //! in `records`, and a row in `snapshots/tables.rs` if a copy needs it.
 
+// A type that is not re-exported here could be used and not named.
+#![warn(unnameable_types)]
+
 mod base;
 mod past;
 mod records;
@@ -58,8 +61,8 @@ mod store;
 #[doc(hidden)]
 pub use base::failpoint;
 pub use base::{
-    BadPath, Clock, Error, FolderKey, Holes, IntentId, Metadata, MirrorId, RelPath, Result,
-    SnapshotId, Stamp, UploadKey, VersionId, Xattrs,
+    BadHoles, BadPath, Clock, Error, FolderKey, Holes, IntentId, Metadata, MirrorId, RelPath,
+    Result, SnapshotId, Stamp, UploadKey, VersionId, Xattrs,
 };
 pub use past::{PastContent, PastEntry, PastFolder, PathVersion, StoredCopy};
 pub use records::{
