@@ -60,6 +60,16 @@ fn what_the_sample_shows_behind_a_hash_is_right_too() {
 }
 
 #[test]
+fn the_manual_has_the_defaults_of_the_sample() {
+    let is_default = |key: &str| !["name", "source", "target"].contains(&key);
+    let shown = SAMPLE.lines().filter_map(|line| line.split_once(" = "));
+    let shown = shown.filter(|(key, _)| !key.starts_with('#') && is_default(key));
+    for (key, value) in shown {
+        assert!(MANUAL.contains(&format!("| `{key}` | `{value}`")), "{key}: manual");
+    }
+}
+
+#[test]
 fn sample_and_manual_name_every_key() {
     let keys = known_keys();
     assert!(keys.len() > 15, "{keys:?}");
