@@ -65,6 +65,11 @@ fn bad_proof() -> Option<ProofStatus> {
 
 /// The states that are found while exactly this one is caused.
 fn found_when(kind: Kind) -> Vec<FoundState> {
+    look_when(kind, |status, facts| found(status, facts, now()))
+}
+
+/// Looks at a service of which exactly this is wrong.
+fn look_when<T>(kind: Kind, look: impl FnOnce(&Status, &Facts<'_>) -> T) -> T {
     let mut status = healthy();
     let trouble = trouble(kind);
     let mut facts = Facts { mirrors: vec![MirrorFacts::default()], ..Facts::default() };
@@ -138,7 +143,7 @@ fn found_when(kind: Kind) -> Vec<FoundState> {
             }];
         }
     }
-    found(&status, &facts, now())
+    look(&status, &facts)
 }
 
 #[test]
@@ -154,6 +159,14 @@ fn each_state_is_found_alone_with_a_cause_and_for_whom() {
         assert_eq!(one.kind, *kind);
         assert_eq!(one.mirror.is_none(), (kind.about().scope == Scope::Service), "{kind:?}");
         assert!(!one.cause.is_empty(), "{kind:?}");
+    }
+}
+
+#[test]
+fn a_state_on_record_is_found_by_a_command_while_no_service_runs() {
+    for kind in Kind::ALL.iter().filter(|kind| kind.about().on_record) {
+        let found = look_when(*kind, |status, _| found(status, &Facts::default(), now()));
+        assert_eq!(found.len(), 1, "{kind:?}");
     }
 }
 
