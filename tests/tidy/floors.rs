@@ -3,7 +3,9 @@
 //! A crate whose folders use each other in circles cannot be understood a folder at a time. The
 //! `lib.rs` of each crate says what is in its folders; the lists here say which may use which.
 
-use crate::{complain, lines_of_code, rust_files};
+use std::collections::BTreeSet;
+
+use crate::{complain, lines_of_code, read, root, rust_files};
 
 /// The sources of a crate, and its folders and the files beside them from the ground up. Those of
 /// one floor do not use each other either.
@@ -175,6 +177,25 @@ fn an_import_from_above_beside_or_around_is_found() {
     assert_eq!(beside.len(), 1);
 }
 
+#[test]
+fn the_root_of_each_folder_says_what_may_use_it_and_what_it_uses() {
+    let mut silent = Vec::new();
+    for House { sources, floors } in [API, STATE, EMULATOR, DAEMON] {
+        let is_folder = |name: &&&str| root().join(sources).join(name).is_dir();
+        for folder in floors.iter().copied().flatten().filter(is_folder) {
+            let file = format!("{sources}{folder}.rs");
+            let text = read(&file).to_lowercase();
+            let header: String = text.lines().take_while(|line| line.starts_with("//!")).collect();
+            let words = header.split(|c: char| !c.is_alphanumeric());
+            let said = words.filter(|word| ["use", "used", "uses", "needs"].contains(word)).count();
+            if said < 2 {
+                silent.push(file);
+            }
+        }
+    }
+    assert_eq!(silent, [""; 0], "what may use these, and what do they use?");
+}
+
 /// The names that only some folders of the daemon may use, and the folders or files that may not.
 struct Rule {
     what: &'static str,
@@ -200,22 +221,7 @@ const RULES: [Rule; 4] = [
     },
     Rule {
         what: "only `remote` and `upkeep` change the service",
-        words: &[
-            "client.open_upload",
-            "client.send_files",
-            "client.make_folder",
-            "client.move_folder",
-            "client.rename_folder",
-            "client.remove_folder",
-            "client.share_folder",
-            "client.move_files",
-            "client.move_and_rename_file",
-            "client.rename_files",
-            "client.copy_files",
-            "client.remove_files",
-            "client.change_attributes",
-            "client.set_account",
-        ],
+        words: &CHANGES,
         concerns: &[
             "base", "config", "status", "disk", "plan", "mirror", "restore", "daemon", "cli",
             "main",
@@ -235,6 +241,77 @@ const RULES: [Rule; 4] = [
         ],
     },
 ];
+
+/// The calls of the client that change the service.
+const CHANGES: [&str; 19] = [
+    "client.add_ftp_user",
+    "client.change_attributes",
+    "client.copy_files",
+    "client.make_folder",
+    "client.move_and_rename_file",
+    "client.move_files",
+    "client.move_folder",
+    "client.open_upload",
+    "client.process_ftp",
+    "client.remove_files",
+    "client.remove_folder",
+    "client.remove_ftp_user",
+    "client.rename_files",
+    "client.rename_folder",
+    "client.request_remote_upload",
+    "client.send_files",
+    "client.set_account",
+    "client.share_folder",
+    "client.use_voucher",
+];
+
+/// The calls of the client that change nothing.
+const READS: [&str; 16] = [
+    "client.account",
+    "client.check_voucher",
+    "client.download",
+    "client.download_url",
+    "client.file_info",
+    "client.ftp_users",
+    "client.list_account",
+    "client.list_files",
+    "client.list_folder",
+    "client.list_folder_whole",
+    "client.remote_upload_result",
+    "client.remote_uploads",
+    "client.resume_download",
+    "client.scan_file",
+    "client.upload_result",
+    "client.vouchers",
+];
+
+#[test]
+fn each_call_of_the_client_is_known_to_read_or_to_change() {
+    let known: BTreeSet<String> =
+        CHANGES.iter().chain(&READS).map(|call| call.replace("client.", "")).collect();
+    assert_eq!(known.len(), CHANGES.len() + READS.len(), "a call stands in both lists");
+    let calls = calls_of_the_client();
+    let differing: Vec<_> = known.symmetric_difference(&calls).collect();
+    assert_eq!(differing, [""; 0], "each call of the client belongs into one of the two lists");
+}
+
+/// The names of all methods of the client that call the service.
+pub(crate) fn calls_of_the_client() -> BTreeSet<String> {
+    let mut calls = BTreeSet::new();
+    for file in rust_files() {
+        let name = file.strip_prefix(root().join(API.sources)).ok().and_then(|path| path.to_str());
+        let is_call = |name: &str| {
+            ["calls/", "upload/", "download/"].iter().any(|folder| name.starts_with(folder))
+        };
+        if name.is_some_and(is_call) {
+            let text = std::fs::read_to_string(&file).unwrap();
+            calls.extend(
+                text.split("pub async fn ").skip(1).filter_map(first_word).map(str::to_owned),
+            );
+        }
+    }
+    calls
+}
 
 #[test]
 fn each_folder_of_the_daemon_keeps_to_its_part() {
@@ -271,7 +348,7 @@ fn unbroken(text: &str) -> String {
 }
 
 /// Whether `code` has `word` as a whole.
-fn names(code: &str, word: &str) -> bool {
+pub(crate) fn names(code: &str, word: &str) -> bool {
     let is_part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
     let (begins, ends) = (is_part(word.chars().next()), is_part(word.chars().next_back()));
     code.match_indices(word).any(|(at, _)| {

@@ -13,6 +13,7 @@ mod catalogue;
 mod documents;
 mod floors;
 mod readable;
+mod ways;
 
 /// The most lines of a source file, tests included; a longer one is hard to read in one sitting.
 const MAX_LINES: usize = 600;

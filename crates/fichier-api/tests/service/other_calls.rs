@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fichier_api::{FolderId, Offer};
+use fichier_api::{ErrorKind, FolderId, Offer, VoucherCode};
 
 use crate::world::World;
 
@@ -48,5 +48,11 @@ async fn ftp_users_come_and_go() {
 async fn an_account_without_vouchers_has_none() {
     let world = World::start().await;
     assert!(world.client.vouchers().await.unwrap().is_empty());
+    let code = VoucherCode("unknown".to_owned());
+    let checked = world.client.check_voucher(&code).await.unwrap_err();
+    let used = world.client.use_voucher(&code, "someone@example.com").await.unwrap_err();
+    for kind in [checked.kind, used.kind] {
+        assert!(matches!(kind, ErrorKind::NotFound), "{kind:?}");
+    }
     world.emulator.assert_no_violations();
 }
