@@ -93,8 +93,7 @@ fn patterns_that_an_ordinary_user_can_write_take_a_bounded_amount_of_memory() {
     for patterns in [1_000, 20_000, 300_000] {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join(".fichierignore"), "?*\n".repeat(patterns)).unwrap();
-        let filter =
-            std::sync::Arc::new(fichierd::disk::filter::Filter::new(dir.path(), &[]).unwrap());
+        let filter = std::sync::Arc::new(fichierd::disk::Filter::new(dir.path(), &[]).unwrap());
         let path = fichier_state::RelPath::parse(b"x/y").unwrap();
         filter.is_excluded(&path, false);
     }

@@ -12,7 +12,7 @@ use fichier_testkit::endpoints::ENDPOINTS;
 use fichier_testkit::exact::describe;
 use fichier_testkit::{Bench, TARGET};
 use fichierd::config::Keep;
-use fichierd::disk::dirty::Due;
+use fichierd::disk::Due;
 use fichierd::mirror::Trouble;
 use fichierd::remote::probe::probe;
 

@@ -144,8 +144,8 @@ impl Road {
     }
 
     /// Watches the transactions of the state; lets them fail, or the process die there.
-    pub fn tap(&self, access: fichierd::base::state::Access) -> Result<(), fichier_state::Error> {
-        use fichierd::base::state::Access;
+    pub fn tap(&self, access: fichierd::base::Access) -> Result<(), fichier_state::Error> {
+        use fichierd::base::Access;
         let mut traffic = self.traffic();
         if traffic.dead {
             return Err(fichier_state::Error::TimeUp);

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use fichier_emulator::{NameTaken, RemoveUnknown};
-use fichierd::base::random::Random;
+use fichierd::base::Random;
 
 use crate::disk::Ambush;
 

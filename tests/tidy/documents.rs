@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
-use fichierd::base::exit::Exit;
+use fichierd::base::Exit;
 
 use crate::{collect, complain, read, root, rust_files};
 

@@ -160,7 +160,7 @@ fn first_word(text: &str) -> Option<&str> {
 fn an_import_from_above_beside_or_around_is_found() {
     let daemon =
         |file: &str, text: &str| DAEMON.judge(&format!("crates/fichierd/src/{file}"), text);
-    assert!(daemon("plan/diff.rs", "use crate::disk::seen::Seen;").is_empty());
+    assert!(daemon("plan/diff.rs", "use crate::disk::Seen;").is_empty());
     assert!(daemon("plan/diff.rs", "use super::survey;").is_empty());
     assert!(daemon("plan/diff/tests.rs", "use crate::cli;").is_empty());
     for text in [
@@ -367,7 +367,7 @@ fn what_a_folder_may_not_name_is_found() {
     assert_eq!(judge("plan/gather.rs", "fn f(client: &Client) {}"), 1);
     assert_eq!(judge("plan/gather.rs", "fn f(clients: &Clients) {}"), 0);
     assert_eq!(judge("disk/root.rs", "use fichier_state::Store;"), 1);
-    assert_eq!(judge("disk/root.rs", "use crate::base::state::State;"), 1);
+    assert_eq!(judge("disk/root.rs", "use crate::base::State;"), 1);
     assert_eq!(judge("mirror/cycle.rs", "client.move_files(&urls, to).await"), 1);
     assert_eq!(judge("mirror/cycle.rs", "self.client\n    .move_files(&urls, to)"), 1);
     assert_eq!(judge("upkeep/expiry.rs", "client.move_files(&urls, to).await"), 0);

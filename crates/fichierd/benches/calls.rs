@@ -11,7 +11,8 @@
 
 use fichier_testkit::bench::client;
 use fichier_testkit::{Bench, TARGET};
-use fichierd::restore::recovery::{Order, recover};
+use fichierd::restore::Order;
+use fichierd::restore::recovery::recover;
 
 /// One line of the table.
 struct Line {

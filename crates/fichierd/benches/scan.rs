@@ -18,11 +18,12 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context as _, Result, ensure};
 use fichier_api::{FileUrl, Fingerprint, Whirlpool};
 use fichier_state::{Content, Entry, Mirror, Origin, RelPath, RemoteCopy, Store, Writing};
-use fichierd::disk::filter::Filter;
-use fichierd::disk::scan::Scanner;
-use fichierd::disk::seen::Seen;
-use fichierd::plan::change::Change;
-use fichierd::plan::survey::{Survey, SurveyRequest, survey};
+use fichierd::disk::Filter;
+use fichierd::disk::Scanner;
+use fichierd::disk::Seen;
+use fichierd::plan::Change;
+use fichierd::plan::survey::survey;
+use fichierd::plan::{Survey, SurveyRequest};
 
 const ROUNDS: usize = 7;
 

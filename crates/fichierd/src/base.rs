@@ -14,3 +14,8 @@ pub mod span;
 pub mod state;
 pub mod when;
 pub mod words;
+
+pub use self::exit::Exit;
+pub use self::fact::{Fact, Flag};
+pub use self::random::Random;
+pub use self::state::{Access, State};

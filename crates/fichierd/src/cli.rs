@@ -59,7 +59,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand};
 
 pub use self::failure::{complain, exit_of};
-use crate::base::exit::Exit;
+use crate::base::Exit;
 use crate::cli::log::{LogFormat, LogLevel};
 use crate::config::{Config, ConfigError};
 

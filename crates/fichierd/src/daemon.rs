@@ -25,15 +25,15 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::base::random::Random;
-use crate::base::state::State;
+use crate::base::Random;
+use crate::base::State;
 use crate::base::words::chain;
 use crate::config::connect::connect;
 use crate::config::{Config, MirrorConfig};
 use crate::daemon::control::{Call, Reply};
 use crate::daemon::health::Episodes;
-use crate::disk::disks::Disks;
-use crate::disk::watch::{MountWatch, Watch};
+use crate::disk::Disks;
+use crate::disk::{MountWatch, Watch};
 use crate::mirror::{ChoresEnd, CycleEnd, MirrorWorker, Shared, Trouble};
 use crate::remote::claims;
 use crate::upkeep::snapshot;
@@ -80,7 +80,7 @@ pub(crate) struct Seat {
     /// The worker; `None` while a cycle or other work has it.
     worker: Option<MirrorWorker>,
     /// The paths that have to be looked at.
-    pub(crate) dirty: crate::disk::dirty::DirtyQueue,
+    pub(crate) dirty: crate::disk::DirtyQueue,
     /// The watch; `None` if the source cannot be watched.
     pub(crate) watch: Option<Watch>,
     /// Bytes that the running cycle has handed to the network.

@@ -14,3 +14,13 @@ pub mod root;
 pub mod scan;
 pub mod seen;
 pub mod watch;
+
+pub use self::dirty::{DirtyQueue, Due};
+pub use self::disks::{DiskModel, Disks, Opened};
+pub use self::filter::{Filter, FilterError, FilterVerdict, FolderFilter, Origin};
+pub use self::hash::Hashed;
+pub use self::mounts::MountTable;
+pub use self::root::{OnRecord, RootIdentity, RootTrouble};
+pub use self::scan::{FolderScan, Scanner, Trouble};
+pub use self::seen::{Seen, SeenKind};
+pub use self::watch::{MountWatch, Watch, WatchMode};

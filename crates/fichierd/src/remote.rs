@@ -25,6 +25,18 @@ mod lost;
 mod prune;
 mod versions;
 
+pub(crate) use self::claims::Fence;
+pub(crate) use self::execute::{Arrived, Leaving, Removal};
+pub use self::execute::{Executor, Uploads};
+pub(crate) use self::folders::SubFolder;
+pub use self::habits::{
+    By, Download, FolderTaken, FullFolder, Habits, Learnt, LinkAfterMove, NameTaken, RemoveUnknown,
+};
+pub use self::ledger::Canary;
+pub(crate) use self::ledger::{Ledger, Made, UnderWay};
+pub use self::probe::{Found, Said};
+pub use self::report::CycleReport;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -40,11 +52,9 @@ pub use self::error::{RemoteError, TargetRefused};
 pub use self::folder_move::FolderMove;
 pub use self::layout::Places;
 pub use self::source::Source;
-use crate::base::random::Random;
-use crate::base::state::State;
-use crate::disk::dirty::DirtyQueue;
-use crate::remote::habits::Habits;
-use crate::remote::report::CycleReport;
+use crate::base::Random;
+use crate::base::State;
+use crate::disk::DirtyQueue;
 
 /// Seconds until a path with a problem is tried again, by how often it has been tried.
 const PROBLEM_WAITS_S: [i64; 5] = [60, 300, 900, 3600, 6 * 3600];

@@ -43,3 +43,9 @@ pub use select::Selection;
 
 #[cfg(test)]
 mod tests;
+
+pub use self::drill::Drill;
+pub use self::proof::{Broken, Proved, ProvedBy};
+pub use self::recovery::{Order, RecoverError, Recovered, Source, Step, Walked};
+pub use self::tree::{Difference, Node, Tree, What};
+pub use self::verify::{Share, Verify, VerifyOutcome, Wrong};

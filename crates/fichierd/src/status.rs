@@ -17,12 +17,12 @@ pub mod kind;
 mod tests;
 mod text;
 
+pub use self::kind::{About, Kind, Scope, Weight};
+
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-
-use crate::status::kind::Kind;
 
 pub use self::text::render;
 

@@ -11,9 +11,11 @@ pub mod old_claims;
 pub mod quota;
 pub mod snapshot;
 
+pub(crate) use self::snapshot::FoundSnapshot;
+
 use fichier_state::Mirror;
 
-use crate::base::state::State;
+use crate::base::State;
 use crate::config::MirrorConfig;
 
 /// The inputs from which a chore tells when it is due.

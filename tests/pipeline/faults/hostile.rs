@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use fichier_api::{ErrorKind, FolderId};
 use fichier_emulator::{Action, Fault};
 use fichier_testkit::Bench;
-use fichierd::disk::dirty::Due;
+use fichierd::disk::Due;
 use fichierd::mirror::Trouble;
 use tokio::task::JoinSet;
 

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use fichier_emulator::NameTaken;
 use fichier_testkit::Bench;
-use fichierd::remote::habits::{self, By, Habits};
+use fichierd::remote::habits;
+use fichierd::remote::{By, Habits};
 
 const ALL: [NameTaken; 4] =
     [NameTaken::Duplicate, NameTaken::Refuse, NameTaken::Rename, NameTaken::Overwrite];

@@ -11,10 +11,11 @@ use fichier_emulator::{
 };
 use fichier_testkit::bench::{Way, client_by};
 use fichier_testkit::{Bench, TARGET};
-use fichierd::remote::habits::{
+use fichierd::remote::Found;
+use fichierd::remote::probe::probe;
+use fichierd::remote::{
     By, Download, FolderTaken, FullFolder, Habits, Learnt, LinkAfterMove, NameTaken, RemoveUnknown,
 };
-use fichierd::remote::probe::{Found, probe};
 use tempfile::TempDir;
 
 pub const TIME_SCALE: u32 = 2_000;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use fichier_testkit::Bench;
-use fichierd::base::state::Access;
+use fichierd::base::Access;
 use fichierd::mirror::{CycleEnd, Trouble};
 use tempfile::TempDir;
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use fichier_emulator::{Action, Fault, NameTaken};
 use fichier_state::RelPath;
 use fichier_testkit::{Bench, TARGET};
-use fichierd::base::state::Access;
+use fichierd::base::Access;
 use fichierd::mirror::CycleEnd;
 
 /// Runs a cycle and kills it when its `n`th transaction (from 0) is on disk. Returns whether there

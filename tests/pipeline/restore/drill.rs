@@ -6,7 +6,8 @@ use std::time::Duration;
 use fichier_emulator::Damage;
 use fichier_state::{Proof, ProofKind};
 use fichier_testkit::{Bench, TARGET};
-use fichierd::restore::drill::{Drill, due_in};
+use fichierd::restore::Drill;
+use fichierd::restore::drill::due_in;
 use tempfile::TempDir;
 
 async fn drill(world: &Bench, most_bytes: u64) -> Option<Proof> {

@@ -8,7 +8,8 @@ use fichier_testkit::bench::{Lost, OPTIONS};
 use fichier_testkit::exact::{assert_same, describe};
 use fichier_testkit::{Bench, TARGET};
 use fichierd::restore::Report;
-use fichierd::restore::recovery::{Order, RecoverError, Recovered, Source, recover};
+use fichierd::restore::recovery::recover;
+use fichierd::restore::{Order, RecoverError, Recovered, Source};
 use tempfile::TempDir;
 
 use super::whole::{change, fill};

@@ -8,7 +8,8 @@ use std::time::Duration;
 use expect_test::{Expect, expect};
 use fichier_state::{Moment, PastContent, RelPath};
 use fichier_testkit::Bench;
-use fichierd::restore::tree::{Node, Tree, What, differences};
+use fichierd::restore::tree::differences;
+use fichierd::restore::{Node, Tree, What};
 
 /// A day goes by.
 fn next_day(world: &Bench) {

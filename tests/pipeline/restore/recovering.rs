@@ -11,9 +11,10 @@ use fichier_state::Store;
 use fichier_testkit::bench::client;
 use fichier_testkit::{Bench, TARGET};
 use fichierd::config::MirrorConfig;
-use fichierd::disk::dirty::Due;
+use fichierd::disk::Due;
 use fichierd::mirror::MirrorWorker;
-use fichierd::restore::recovery::{Order, RecoverError, Recovered, Source, recover};
+use fichierd::restore::recovery::recover;
+use fichierd::restore::{Order, RecoverError, Recovered, Source};
 use tempfile::TempDir;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use fichier_emulator::{Action, Emulator, Fault};
 use fichier_state::{Entry, RelPath};
-use fichierd::disk::dirty::Due;
+use fichierd::disk::Due;
 use fichierd::mirror::CycleEnd;
 
 use super::Bench;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use fichier_state::{Moment, Store};
-use fichierd::restore::tree::Tree;
+use fichierd::restore::Tree;
 use fichierd::restore::{
     Options, Overwrite, Owners, Plan, Progress, Report, Restore, RestoreError, Selection,
 };

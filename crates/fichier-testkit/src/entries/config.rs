@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Component;
 
 use fichierd::config::Config;
-use fichierd::disk::filter::Filter;
+use fichierd::disk::Filter;
 use tempfile::TempDir;
 
 /// The bytes are a configuration file, which is refused or read as one that makes sense.

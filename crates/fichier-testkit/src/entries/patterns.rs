@@ -6,7 +6,8 @@ use std::fs;
 use std::sync::Arc;
 
 use fichier_state::RelPath;
-use fichierd::disk::filter::{Filter, FilterVerdict, Origin, RESERVED_NAME, RULES_FILE};
+use fichierd::disk::filter::{RESERVED_NAME, RULES_FILE};
+use fichierd::disk::{Filter, FilterVerdict, Origin};
 use tempfile::TempDir;
 
 /// The bytes are patterns, read as a file in the tree and as those of the configuration.

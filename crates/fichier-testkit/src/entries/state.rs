@@ -10,7 +10,7 @@ use fichier_state::{
     Content, Entry, FolderFacts, FolderKey, Holes, Intent, Metadata, Mirror, Moment, Moved, Origin,
     RelPath, RemoteCopy, RemoteSpot, SnapshotFacts, Stamp, Store, examine, extract, facts_of,
 };
-use fichierd::restore::proof::Proved;
+use fichierd::restore::Proved;
 use tempfile::TempDir;
 
 use super::names::check_stays_below;

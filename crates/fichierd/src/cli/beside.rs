@@ -11,19 +11,20 @@ use super::failure::ended;
 use super::output;
 use super::progress::{Shown, SoFar};
 use super::service::{self, cycle_line, exit_of_cycles};
-use crate::base::exit::Exit;
-use crate::base::state::State;
+use crate::base::Exit;
+use crate::base::State;
 use crate::base::words::{bytes, count, duration};
 use crate::config::connect::hold_off;
 use crate::config::{Config, Keep, MirrorConfig};
 use crate::daemon::control::Reply;
 use crate::daemon::health;
 use crate::daemon::{Work, approve, open_shared, why};
-use crate::disk::dirty::Due;
-use crate::disk::disks::Disks;
+use crate::disk::Disks;
+use crate::disk::Due;
 use crate::mirror::{Held, MirrorWorker, Shared, Trouble};
-use crate::remote::habits::Habits;
-use crate::restore::proof::{self, Proved};
+use crate::remote::Habits;
+use crate::restore::Proved;
+use crate::restore::proof;
 use crate::status::Status;
 
 /// The longest hold-off for which `sync` waits; it ends in a longer one.

@@ -22,10 +22,10 @@ use fichier_state::Store;
 use serde::Serialize;
 
 use super::{interruptible, output};
-use crate::base::exit::Exit;
+use crate::base::Exit;
 use crate::base::words::paragraph;
 use crate::config::Config;
-use crate::remote::habits::Habits;
+use crate::remote::Habits;
 
 #[derive(Args, Debug)]
 pub(crate) struct CheckArgs {

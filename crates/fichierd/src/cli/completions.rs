@@ -4,7 +4,7 @@ use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
 use super::{Cli, output};
-use crate::base::exit::Exit;
+use crate::base::Exit;
 
 #[derive(Args, Debug)]
 pub(crate) struct CompletionsArgs {

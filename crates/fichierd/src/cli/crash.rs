@@ -7,7 +7,7 @@
 use std::panic;
 use std::process;
 
-use crate::base::exit::Exit;
+use crate::base::Exit;
 
 /// Makes every later panic end the process with [`Exit::Failed`], after it was told on stderr as
 /// usual.

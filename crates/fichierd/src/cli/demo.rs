@@ -14,7 +14,7 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::play::Demo;
-use crate::base::exit::Exit;
+use crate::base::Exit;
 
 #[derive(Args, Debug)]
 pub(crate) struct DemoArgs {

@@ -6,9 +6,10 @@ use serde::Serialize;
 
 use super::output;
 use super::past::Recorded;
-use crate::base::exit::Exit;
+use crate::base::Exit;
 use crate::config::Config;
-use crate::restore::tree::{Difference, Tree, What, differences};
+use crate::restore::tree::differences;
+use crate::restore::{Difference, Tree, What};
 
 #[derive(Args, Debug)]
 pub(crate) struct DiffArgs {

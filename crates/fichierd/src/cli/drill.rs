@@ -8,13 +8,13 @@ use serde::Serialize;
 use super::failure::{ended, exit_of_remedy};
 use super::past::Recorded;
 use super::{keep, output, service};
-use crate::base::exit::Exit;
+use crate::base::Exit;
 use crate::base::words::{chain, duration};
 use crate::config::Config;
 use crate::config::connect::connect;
+use crate::restore::Drill;
 use crate::restore::RestoreError;
-use crate::restore::drill::Drill;
-use crate::restore::proof::{Proved, ProvedBy};
+use crate::restore::{Proved, ProvedBy};
 
 #[derive(Args, Debug)]
 pub(crate) struct DrillArgs {

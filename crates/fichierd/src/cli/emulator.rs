@@ -16,7 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::failure::ended;
 use super::output;
-use crate::base::exit::Exit;
+use crate::base::Exit;
 
 #[derive(Args, Debug)]
 pub(crate) struct EmulatorArgs {

@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal, Write};
 
 use fichier_api::Remedy;
 
-use crate::base::exit::Exit;
+use crate::base::Exit;
 use crate::config::connect::ConnectError;
 use crate::config::{ConfigError, Drawing};
 use crate::daemon::DaemonError;

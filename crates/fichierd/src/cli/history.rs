@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::output;
 use super::past::Recorded;
-use crate::base::exit::Exit;
+use crate::base::Exit;
 use crate::base::when;
 use crate::base::words::{bytes, count, duration};
 use crate::config::Config;

@@ -3,7 +3,7 @@
 use super::{beside, service};
 use crate::config::Config;
 use crate::daemon::control::{Reply, Request};
-use crate::restore::proof::Proved;
+use crate::restore::Proved;
 
 /// Records a result. Returns how many files are sent again because of it; `None` if it could not be
 /// recorded. That is only logged, since the command has still to print what it found.

@@ -11,10 +11,11 @@ use serde::Serialize;
 use super::failure::ended;
 use super::output;
 use super::past::{self, Recorded};
-use crate::base::exit::Exit;
+use crate::base::Exit;
 use crate::base::when;
 use crate::config::Config;
-use crate::restore::tree::{Node, Tree, is_name};
+use crate::restore::tree::is_name;
+use crate::restore::{Node, Tree};
 
 #[derive(Args, Debug)]
 pub(crate) struct LsArgs {

@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::{Args, CommandFactory};
 
 use super::{Cli, output};
-use crate::base::exit::Exit;
+use crate::base::Exit;
 
 #[derive(Args, Debug)]
 pub(crate) struct ManArgs {

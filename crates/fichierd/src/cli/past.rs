@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::failure::ended;
-use crate::base::exit::Exit;
+use crate::base::Exit;
 use crate::base::when;
 use crate::config::Config;
 

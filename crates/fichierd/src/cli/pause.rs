@@ -1,7 +1,7 @@
 //! `fichierd pause`: begin nothing new, also after a restart.
 
 use super::{beside, service};
-use crate::base::exit::Exit;
+use crate::base::Exit;
 use crate::config::Config;
 use crate::daemon::control::Request;
 

@@ -7,14 +7,13 @@ use clap::Args;
 
 use super::failure::ended;
 use super::output::{harmless, line};
-use crate::base::exit::Exit;
+use crate::base::Exit;
 use crate::base::when;
 use crate::base::words::{bytes, chain, count, counted, duration};
 use crate::config::Config;
 use crate::config::connect::connect;
-use crate::restore::recovery::{
-    Order, RecoverError, Recovered, Sample, Source, Step, Walked, plain_target, recover,
-};
+use crate::restore::recovery::{Sample, plain_target, recover};
+use crate::restore::{Order, RecoverError, Recovered, Source, Step, Walked};
 
 /// The time that one listing takes at least (docs/api-notes.md, A.5), for the estimate.
 const LISTING_TAKES: Duration = Duration::from_secs(3);

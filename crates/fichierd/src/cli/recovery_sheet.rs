@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 
 use super::output::{harmless, line};
-use crate::base::exit::Exit;
+use crate::base::Exit;
 use crate::base::when;
 use crate::config::Config;
 

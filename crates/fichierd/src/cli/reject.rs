@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::{beside, service};
-use crate::base::exit::Exit;
+use crate::base::Exit;
 use crate::config::Config;
 use crate::daemon::Work;
 use crate::daemon::control::Request;

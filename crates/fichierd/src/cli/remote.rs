@@ -28,7 +28,7 @@ use fichier_api::Client;
 
 use self::place::{RemotePlace, Tree};
 use super::failure::ended;
-use crate::base::exit::Exit;
+use crate::base::Exit;
 use crate::config::Config;
 use crate::config::connect::connect;
 

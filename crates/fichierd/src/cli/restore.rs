@@ -18,12 +18,12 @@ use super::failure::ended;
 use super::output;
 use super::past::Recorded;
 use super::progress::{Shown, SoFar};
-use crate::base::exit::Exit;
+use crate::base::Exit;
 use crate::base::when;
 use crate::base::words::{bytes, count, counted, duration};
 use crate::config::Config;
 use crate::config::connect::connect;
-use crate::restore::tree::Tree;
+use crate::restore::Tree;
 use crate::restore::{
     Missed, Options, Overwrite, Owners, Plan, Progress, Report, Restore, RestoreError, Selection,
 };

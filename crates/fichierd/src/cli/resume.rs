@@ -1,7 +1,7 @@
 //! `fichierd resume`: go on after a pause.
 
 use super::{beside, service};
-use crate::base::exit::Exit;
+use crate::base::Exit;
 use crate::config::Config;
 use crate::daemon::control::Request;
 

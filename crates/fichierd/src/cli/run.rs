@@ -1,6 +1,6 @@
 //! `fichierd run`: the service.
 
-use crate::base::exit::Exit;
+use crate::base::Exit;
 use crate::config::Config;
 use crate::daemon::Daemon;
 

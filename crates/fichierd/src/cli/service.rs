@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::failure::ended;
 use super::output;
-use crate::base::exit::Exit;
+use crate::base::Exit;
 use crate::base::words::{bytes, count, duration};
 use crate::config::Config;
 use crate::daemon::control::{Reply, Request, ask};

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::{beside, output, service};
-use crate::base::exit::Exit;
+use crate::base::Exit;
 use crate::config::Config;
 use crate::daemon::control::{Reply, Request};
 use crate::status::{Status, render};

@@ -12,13 +12,15 @@ use super::failure::{ended, exit_of_remedy};
 use super::past::Recorded;
 use super::progress::{Shown, SoFar};
 use super::{keep, output, service};
-use crate::base::exit::Exit;
+use crate::base::Exit;
 use crate::base::words::{bytes, chain, count, duration};
 use crate::config::Config;
 use crate::config::connect::connect;
 use crate::restore::Selection;
-use crate::restore::proof::{Broken, MOST_BROKEN, Proved, ProvedBy};
-use crate::restore::verify::{Finding, Progress, Sample, Share, Verify, VerifyOutcome, Wrong};
+use crate::restore::proof::MOST_BROKEN;
+use crate::restore::verify::{Finding, Progress, Sample};
+use crate::restore::{Broken, Proved, ProvedBy};
+use crate::restore::{Share, Verify, VerifyOutcome, Wrong};
 use crate::upkeep::canary::address_refused;
 
 /// Bytes of the paths of broken files that are handed to the service together; the files beyond are

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::failure::ended;
 use super::output;
 use super::past::Recorded;
-use crate::base::exit::Exit;
+use crate::base::Exit;
 use crate::base::when;
 use crate::base::words::bytes;
 use crate::config::Config;

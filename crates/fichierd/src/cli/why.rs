@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{beside, output, service};
-use crate::base::exit::Exit;
+use crate::base::Exit;
 use crate::config::Config;
 use crate::daemon::control::{Reply, Request};
 use crate::status::WhyAnswer;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use fichier_api::{BuildError, Client, HoldOff, PaceConfig, Pacer};
 
-use crate::base::exit::Exit;
+use crate::base::Exit;
 use crate::config::Config;
 use crate::config::key::KeyError;
 

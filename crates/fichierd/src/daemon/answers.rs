@@ -8,18 +8,19 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::{Daemon, Ended};
-use crate::base::exit::Exit;
-use crate::base::state::State;
+use crate::base::Exit;
+use crate::base::State;
 use crate::base::words::chain;
 use crate::config::MirrorConfig;
 use crate::daemon::control::{Call, Reply, Request};
-use crate::disk::filter::{Filter, FilterVerdict, Origin};
+use crate::disk::{Filter, FilterVerdict, Origin};
 use crate::mirror::{Held, MirrorWorker, Shared};
+use crate::remote::Habits;
 use crate::remote::claims;
-use crate::remote::habits::Habits;
 use crate::remote::target;
 use crate::remote::trust;
-use crate::restore::proof::{self, Proved};
+use crate::restore::Proved;
+use crate::restore::proof;
 use crate::status::{CycleSummary, WhyAnswer};
 
 impl Daemon {

@@ -27,8 +27,8 @@ use tokio::sync::oneshot;
 pub use self::client::{AskError, ask};
 pub use self::server::{listen, serve};
 use crate::base::words::path_text;
-use crate::remote::habits::Habits;
-use crate::restore::proof::Proved;
+use crate::remote::Habits;
+use crate::restore::Proved;
 use crate::status::{CycleSummary, Status, WhyAnswer};
 
 /// A request to the service, as the body of `POST /v1/ask`: `"pause"`, or `{"sync": {…}}`.
@@ -108,7 +108,7 @@ pub enum Reply {
     Refused {
         /// Why it was refused, for people.
         message: String,
-        /// The exit code that the command ends with ([`crate::base::exit::Exit`]).
+        /// The exit code that the command ends with ([`crate::base::Exit`]).
         exit: u8,
     },
 }

@@ -2,7 +2,7 @@
 
 use tokio::task::JoinError;
 
-use crate::base::exit::Exit;
+use crate::base::Exit;
 
 /// An error with which the service does not start, or has to end.
 #[derive(Debug, thiserror::Error)]

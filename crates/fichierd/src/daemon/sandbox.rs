@@ -16,7 +16,7 @@ use rustix::io::Errno;
 
 use self::mounts::{has_private_tmp, is_emptied, is_hidden, is_read_only_here_alone};
 use crate::config::Config;
-use crate::disk::mounts::MountTable;
+use crate::disk::MountTable;
 
 /// An action that the sandbox forbids, and the directive of the unit that forbids it.
 #[derive(Clone, Debug, PartialEq, Eq)]

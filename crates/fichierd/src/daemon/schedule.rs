@@ -4,9 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use crate::base::random::Random;
+use crate::base::Random;
 use crate::config::MirrorConfig;
-use crate::disk::dirty::Due;
+use crate::disk::Due;
 use crate::mirror::{ChoresEnd, CycleEnd, MirrorWorker, Trouble};
 
 /// How long a held mirror waits for its next cycle, which costs at most one call: only a person can
@@ -196,7 +196,7 @@ impl Schedule {
 mod tests {
     use super::*;
     use crate::mirror::CycleOutcome;
-    use crate::remote::report::CycleReport;
+    use crate::remote::CycleReport;
 
     fn config() -> MirrorConfig {
         let config = MirrorConfig::new("photos", "/srv/photos", "/backup/photos");

@@ -7,14 +7,14 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{Daemon, Seat};
-use crate::base::state::State;
+use crate::base::State;
 use crate::base::words::{chain, duration};
 use crate::daemon::health;
 use crate::daemon::health::{Facts, MirrorFacts, News, Now, REMEMBERED, Remembered, found};
 use crate::daemon::systemd;
-use crate::disk::watch::Watch;
+use crate::disk::Watch;
 use crate::mirror::{CycleEnd, Trouble};
-use crate::status::kind::Kind;
+use crate::status::Kind;
 use crate::status::{DegradedStatus, Status};
 
 /// The age up to which a time that 1fichier told is compared with this machine's clock; an older

@@ -13,24 +13,29 @@ use std::time::Duration;
 use fichier_state::{Content, FolderFacts, Mirror, MirrorId, RelPath, Writing, failpoint};
 use tokio_util::sync::CancellationToken;
 
-use crate::base::state::{State, blocking};
-use crate::disk::disks::Disks;
-use crate::disk::filter::Filter;
-use crate::disk::root::RootTrouble;
-use crate::disk::scan::{Scanner, Trouble};
-use crate::disk::seen::SeenKind;
+use crate::base::State;
+use crate::base::state::blocking;
+use crate::disk::Disks;
+use crate::disk::Filter;
+use crate::disk::RootTrouble;
+use crate::disk::SeenKind;
+use crate::disk::{Scanner, Trouble};
 use crate::mirror::error::MirrorError;
 use crate::mirror::held::HeldRemovals;
-use crate::plan::change::Change;
-use crate::plan::decide::{BatchLimits, Policy, plan};
-use crate::plan::gather::{Gathered, gather};
-use crate::plan::guard::{self, Limit};
-use crate::plan::steps::{Note, Plan, Step};
-use crate::plan::survey::{Survey, SurveyRequest, survey};
+use crate::plan::Change;
+use crate::plan::Gathered;
+use crate::plan::Limit;
+use crate::plan::decide::plan;
+use crate::plan::gather::gather;
+use crate::plan::guard;
+use crate::plan::survey::survey;
+use crate::plan::{BatchLimits, Policy};
+use crate::plan::{Note, Plan, Step};
+use crate::plan::{Survey, SurveyRequest};
+use crate::remote::CycleReport;
+use crate::remote::Executor;
 use crate::remote::FolderMove;
-use crate::remote::error::RemoteError;
-use crate::remote::execute::Executor;
-use crate::remote::report::CycleReport;
+use crate::remote::RemoteError;
 
 /// Additions and touched files that one cycle takes on; further ones are left for the next cycle,
 /// so that memory stays bounded and small changes get their turn in between.

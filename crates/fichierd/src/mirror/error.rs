@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use fichier_api::{ErrorKind, Remedy};
 
-use crate::plan::survey::SurveyError;
-use crate::remote::error::RemoteError;
+use crate::plan::SurveyError;
+use crate::remote::RemoteError;
 
 /// An error that stopped the work of one mirror. The work until then is on record.
 #[derive(Debug, thiserror::Error)]

@@ -9,8 +9,8 @@ use std::fmt;
 use fichier_state::Mirror;
 use serde::{Deserialize, Serialize};
 
-use crate::remote::error::TargetRefused;
-use crate::status::kind::Kind;
+use crate::remote::TargetRefused;
+use crate::status::Kind;
 
 /// The work that is held, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

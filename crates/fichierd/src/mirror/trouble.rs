@@ -5,12 +5,12 @@ use std::time::SystemTime;
 use fichier_api::{ErrorKind, Remedy};
 
 use crate::base::words::chain;
+use crate::disk::RootTrouble;
 use crate::disk::at::is_gone;
-use crate::disk::root::RootTrouble;
 use crate::mirror::error::MirrorError;
 use crate::mirror::held::Held;
-use crate::remote::error::{RemoteError, TargetRefused};
-use crate::status::kind::Kind;
+use crate::remote::{RemoteError, TargetRefused};
+use crate::status::Kind;
 
 /// Why a mirror waits.
 #[derive(Debug)]

@@ -9,7 +9,7 @@
 
 use fichier_state::{Entry, Folder, FolderFacts, FolderKey, RelPath};
 
-use crate::disk::seen::Seen;
+use crate::disk::Seen;
 
 /// One path whose state on disk is not the one on record.
 ///

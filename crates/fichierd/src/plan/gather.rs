@@ -12,10 +12,11 @@ use fichier_api::Whirlpool;
 use fichier_api::names::RemoteName;
 use fichier_state::{Content, Entry, Folder, ForeignFile, MirrorId, RelPath};
 
-use crate::base::state::State;
-use crate::disk::hash::{Hashed, hash_file};
-use crate::disk::scan::Scanner;
-use crate::disk::seen::{Seen, SeenKind};
+use crate::base::State;
+use crate::disk::Hashed;
+use crate::disk::Scanner;
+use crate::disk::hash::hash_file;
+use crate::disk::{Seen, SeenKind};
 use crate::plan::change::Change;
 use crate::plan::decide::{GoneFolder, Known};
 

@@ -11,7 +11,7 @@ use fichier_api::names::RemoteName;
 use fichier_api::{FileUrl, Fingerprint};
 use fichier_state::{Entry, Folder, FolderKey, ForeignFile, RelPath, Retired};
 
-use crate::disk::seen::Seen;
+use crate::disk::Seen;
 
 mod show;
 

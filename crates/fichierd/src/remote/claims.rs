@@ -26,8 +26,8 @@ use fichier_state::{Mirror, MirrorId, Records, Writing};
 use serde::{Deserialize, Serialize};
 
 use self::judge::{ClaimVerdict, Claims, host_name};
-use crate::base::fact::{Fact, Flag};
-use crate::base::state::State;
+use crate::base::State;
+use crate::base::{Fact, Flag};
 use crate::remote::Remote;
 use crate::remote::error::{RemoteError, TargetRefused};
 use crate::remote::folders::FoundFolder;

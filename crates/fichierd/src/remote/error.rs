@@ -3,7 +3,7 @@
 use fichier_api::{ErrorKind, Remedy};
 use serde::{Deserialize, Serialize};
 
-use crate::disk::root::RootTrouble;
+use crate::disk::RootTrouble;
 
 /// Why a step, and with it the cycle or the chore, could not go on.
 #[derive(Debug, thiserror::Error)]

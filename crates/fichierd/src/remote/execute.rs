@@ -16,7 +16,7 @@ use futures_util::stream;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::plan::steps::{Placement, Plan, Step};
+use crate::plan::{Placement, Plan, Step};
 use crate::remote::Remote;
 use crate::remote::error::RemoteError;
 use crate::remote::source::Source;

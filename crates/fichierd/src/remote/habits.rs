@@ -15,7 +15,7 @@ use fichier_state::{Records, Writing};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::base::fact::Fact;
+use crate::base::Fact;
 
 /// The note that keeps the answers.
 const HABITS: Fact<Habits> = Fact::named("traits of the service");

@@ -9,7 +9,7 @@ use fichier_api::{FileUrl, FolderId, Whirlpool};
 use fichier_state::{MirrorId, Moment, Records, Result, SnapshotId, Writing};
 use serde::{Deserialize, Serialize};
 
-use crate::base::fact::Fact;
+use crate::base::Fact;
 
 /// The folder of the snapshots, in `.fichierd`.
 pub const STATE_FOLDER: &str = "state";

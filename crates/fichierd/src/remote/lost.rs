@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use fichier_state::{Entry, GivenUp, MOST_LOST, NewProblem, RelPath};
 
-use crate::plan::change::Change;
-use crate::plan::survey::Survey;
+use crate::plan::Change;
+use crate::plan::Survey;
 use crate::remote::Remote;
 use crate::remote::error::RemoteError;
 

@@ -7,10 +7,10 @@ use std::time::SystemTime;
 
 use fichier_state::{Metadata, RelPath};
 
-use crate::disk::disks::Disks;
-use crate::disk::root::{RootIdentity, RootTrouble};
-use crate::disk::scan::Scanner;
-use crate::disk::seen::Seen;
+use crate::disk::Disks;
+use crate::disk::Scanner;
+use crate::disk::Seen;
+use crate::disk::{RootIdentity, RootTrouble};
 use crate::remote::error::RemoteError;
 
 /// The local side of one cycle of one mirror. Reads only (I5).

@@ -11,8 +11,8 @@ use fichier_api::names::RemoteName;
 use fichier_api::{Client, ErrorKind, FolderId, FolderListing};
 use fichier_state::{Mirror, MirrorId, NewVersion, RelPath, RemoteSpot, Retired};
 
-use crate::base::fact::Flag;
-use crate::base::state::State;
+use crate::base::Flag;
+use crate::base::State;
 use crate::remote::claims::{self, EPOCH_FOLDER, take_over};
 use crate::remote::error::{RemoteError, TargetRefused};
 use crate::remote::folders::FoundFolder;

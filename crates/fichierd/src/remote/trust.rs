@@ -2,8 +2,8 @@
 
 use fichier_state::{Mirror, MirrorId, Records, Writing};
 
-use crate::base::fact::{Fact, Flag};
-use crate::base::state::State;
+use crate::base::State;
+use crate::base::{Fact, Flag};
 
 /// Whether the mirror was recovered, and its disk and records have not been found the same since.
 ///

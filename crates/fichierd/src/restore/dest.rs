@@ -31,8 +31,9 @@ pub use staging::{Part, STAGING_NAME};
 pub use way::{InTheWay, Obstacle};
 
 use super::metadata::Subject;
+use crate::disk::SeenKind;
 use crate::disk::at::{kind_at, open_folder, open_regular};
-use crate::disk::seen::{SeenKind, stamp_in};
+use crate::disk::seen::stamp_in;
 use staging::Staging;
 
 /// An open destination.

@@ -19,8 +19,8 @@ use super::metadata::{MetadataSetter, Subject};
 use super::plan::{Content, DestPlace};
 use super::report::{Progress, Report};
 use super::run::{Overwrite, RestoreError};
+use crate::disk::SeenKind;
 use crate::disk::holes::punch_holes;
-use crate::disk::seen::SeenKind;
 
 /// The destination and the report, which all downloads share.
 pub(super) struct Shared {

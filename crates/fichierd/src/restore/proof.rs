@@ -14,9 +14,9 @@ use fichier_api::Whirlpool;
 use fichier_state::{Entry, ForeignFile, MirrorId, Proof, ProofKind, RelPath};
 use serde::{Deserialize, Serialize};
 
-use crate::base::state::State;
+use crate::base::State;
 use crate::config::MirrorConfig;
-use crate::disk::dirty::DirtyQueue;
+use crate::disk::DirtyQueue;
 
 /// The largest number of files of one result that are sent again; the next proof finds the rest.
 pub const MOST_BROKEN: usize = 100;

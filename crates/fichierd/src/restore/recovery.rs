@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 pub use self::check::Sample;
 use self::find::FoundTarget;
 pub use self::walk::Walked;
-use crate::base::fact::Fact;
+use crate::base::Fact;
 
 /// An order to recover one mirror, and the state that it goes to.
 #[derive(Clone, Debug)]

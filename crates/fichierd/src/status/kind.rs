@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::exit::Exit;
+use crate::base::Exit;
 
 /// How long a state that comes and goes by itself must be gone before it has ended; when it returns
 /// sooner, it is the same episode and nothing is said.

@@ -11,10 +11,11 @@ use std::time::Duration;
 use fichier_api::{Error, ErrorKind};
 use fichier_state::{MirrorId, Proof, ProofKind};
 
-use crate::base::fact::Fact;
+use crate::base::Fact;
 use crate::base::words::{bytes, chain};
 use crate::remote::Remote;
-use crate::remote::error::{RemoteError, is_gone};
+use crate::remote::RemoteError;
+use crate::remote::error::is_gone;
 use crate::remote::ledger;
 use crate::upkeep::Situation;
 

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use crate::remote::Remote;
-use crate::remote::error::RemoteError;
+use crate::remote::RemoteError;
 use crate::upkeep::Situation;
 use crate::upkeep::audit;
 use crate::upkeep::canary;

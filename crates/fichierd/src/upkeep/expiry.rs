@@ -16,12 +16,12 @@ use fichier_api::MAX_LINKS_PER_CALL;
 use fichier_state::{Intent, Mirror, MirrorId, Version};
 use serde::{Deserialize, Serialize};
 
-use crate::base::fact::Fact;
+use crate::base::Fact;
 use crate::base::words::count;
 use crate::config::{Keep, MirrorConfig};
 use crate::remote::Remote;
-use crate::remote::error::RemoteError;
-use crate::remote::execute::Removal;
+use crate::remote::RemoteError;
+use crate::remote::Removal;
 use crate::remote::layout::utc_day;
 use crate::upkeep::Situation;
 

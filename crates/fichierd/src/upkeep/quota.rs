@@ -11,10 +11,10 @@ use fichier_state::{Mirror, Moment, Records};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::base::fact::Fact;
+use crate::base::Fact;
 use crate::base::words::bytes;
 use crate::remote::Remote;
-use crate::remote::error::RemoteError;
+use crate::remote::RemoteError;
 use crate::remote::owner;
 use crate::upkeep::Situation;
 

@@ -38,11 +38,11 @@ pub(crate) use self::files::{hash_file, unpack};
 pub use self::health::{Health, health};
 use self::make::{MakeError, MakeOutcome, Order};
 pub(crate) use self::send::canary_hash;
-use crate::base::state::State;
+use crate::base::State;
 use crate::base::words::chain;
 use crate::remote::Remote;
-use crate::remote::error::RemoteError;
-use crate::remote::ledger::{Ledger, Made};
+use crate::remote::RemoteError;
+use crate::remote::{Ledger, Made};
 use crate::upkeep::Situation;
 
 /// The contents of the canary, the tiny file that is downloaded once a week.

@@ -22,7 +22,7 @@ use fichier_state::Store;
 use jiff::Timestamp;
 
 use super::{Finding, Told};
-use crate::base::exit::Exit;
+use crate::base::Exit;
 use crate::base::words::{bytes, chain, duration};
 use crate::cli::failure::exit_of_remedy;
 use crate::config::Config;

@@ -5,14 +5,15 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
-use crate::base::exit::Exit;
+use crate::base::Exit;
 use crate::base::words::{chain, duration};
 use crate::cli::{beside, output, service};
 use crate::config::Config;
 use crate::config::connect::connect;
 use crate::daemon::control::{Reply, Request};
-use crate::remote::habits::Habits;
-use crate::remote::probe::{self, Found, Said};
+use crate::remote::Habits;
+use crate::remote::probe;
+use crate::remote::{Found, Said};
 
 /// The document for `--json`. Nothing in it tells whose account it was.
 #[derive(Serialize)]

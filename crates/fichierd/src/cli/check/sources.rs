@@ -14,7 +14,8 @@ use super::Finding;
 use super::unit::Unit;
 use crate::base::words::{chain, count};
 use crate::config::{Config, MirrorConfig};
-use crate::disk::root::{OnRecord, RootIdentity, RootTrouble, check_root};
+use crate::disk::root::check_root;
+use crate::disk::{OnRecord, RootIdentity, RootTrouble};
 
 /// Entries of a source that are looked at; further ones are not checked, and the finding says so.
 const MOST_LOOKED_AT: u64 = 100_000;

@@ -155,7 +155,7 @@ fn a_source_that_is_another_than_on_record_is_told() {
     let (dir, config) = machine("524288\n");
     let mirror = &config.mirrors[0];
     let mut store = fichier_state::Store::open(&config.state_dir).unwrap();
-    let other = crate::disk::root::RootIdentity {
+    let other = crate::disk::RootIdentity {
         uuid: Some("another file system".to_owned()),
         inode: 7,
         top: vec![b"old".to_vec()],

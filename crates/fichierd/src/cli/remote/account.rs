@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Remote;
-use crate::base::exit::Exit;
+use crate::base::Exit;
 use crate::base::words::bytes;
 use crate::cli::output;
 

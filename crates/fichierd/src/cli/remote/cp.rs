@@ -7,7 +7,7 @@ use fichier_api::{FileUrl, MAX_LINKS_PER_CALL};
 use super::Remote;
 use super::place::{RemotePath, RemotePlace};
 use super::report::{Deed, deeds};
-use crate::base::exit::Exit;
+use crate::base::Exit;
 use crate::cli::output::harmless;
 
 #[derive(Args, Debug)]

@@ -22,7 +22,7 @@ use tokio::io::AsyncWrite;
 use super::Remote;
 use super::place::RemotePlace;
 use super::report::{deeds, done};
-use crate::base::exit::Exit;
+use crate::base::Exit;
 use crate::cli::failure::ended;
 use crate::cli::progress::{Shown, SoFar};
 

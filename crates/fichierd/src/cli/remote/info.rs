@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::Remote;
 use super::ls::FileLine;
 use super::place::{FoundItem, RemotePlace, missing};
-use crate::base::exit::Exit;
+use crate::base::Exit;
 use crate::cli::output;
 
 #[derive(Args, Debug)]

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::Remote;
 use super::place::{RemotePath, RemotePlace};
-use crate::base::exit::Exit;
+use crate::base::Exit;
 use crate::cli::output;
 
 #[derive(Args, Debug)]

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Remote;
 use super::place::{RemotePath, local};
-use crate::base::exit::Exit;
+use crate::base::Exit;
 use crate::base::words::{bytes, count};
 use crate::cli::output;
 

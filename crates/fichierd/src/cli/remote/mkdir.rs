@@ -7,7 +7,7 @@ use fichier_api::names::RemoteName;
 use super::Remote;
 use super::place::{FoundItem, RemotePath};
 use super::report::{deeds, done};
-use crate::base::exit::Exit;
+use crate::base::Exit;
 use crate::cli::failure::ended;
 
 #[derive(Args, Debug)]

@@ -7,7 +7,7 @@ use fichier_api::{BatchOutcome, FolderId, RemoteFile};
 use super::Remote;
 use super::place::{Destination, FoundItem, RemotePath, RemotePlace, missing};
 use super::report::{Deed, deeds};
-use crate::base::exit::Exit;
+use crate::base::Exit;
 use crate::cli::failure::ended;
 
 #[derive(Args, Debug)]

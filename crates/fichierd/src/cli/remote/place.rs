@@ -14,7 +14,7 @@ use std::str::FromStr;
 use fichier_api::names::RemoteName;
 use fichier_api::{Client, FileInfo, FileUrl, FolderId, FolderListing, RemoteFile};
 
-use crate::base::exit::Exit;
+use crate::base::Exit;
 use crate::cli::failure::ended;
 use crate::cli::output::harmless;
 use crate::cli::progress;

@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use crate::base::exit::Exit;
+use crate::base::Exit;
 use crate::cli::output;
 
 /// The result for one file or folder.

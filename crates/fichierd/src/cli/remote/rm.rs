@@ -6,7 +6,7 @@ use fichier_api::{FileUrl, FolderId, MAX_LINKS_PER_CALL};
 use super::Remote;
 use super::place::{FoundItem, RemotePath, RemotePlace, missing};
 use super::report::{Deed, deeds, done};
-use crate::base::exit::Exit;
+use crate::base::Exit;
 use crate::cli::failure::ended;
 
 #[derive(Args, Debug)]

@@ -17,7 +17,7 @@ use fichier_api::{
 use super::Remote;
 use super::place::RemotePath;
 use super::report::{Deed, deeds};
-use crate::base::exit::Exit;
+use crate::base::Exit;
 use crate::cli::failure::ended;
 use crate::cli::progress::{Shown, SoFar};
 

@@ -17,7 +17,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 
 use super::{Reply, Request};
-use crate::base::exit::Exit;
+use crate::base::Exit;
 
 /// How long a command waits for an answer that needs no cycle; then it fails. The loop answers at
 /// once, unless the machine is overloaded or its disk hangs.

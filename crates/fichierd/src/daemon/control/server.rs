@@ -23,7 +23,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tracing::warn;
 
 use super::{Call, Reply, Request};
-use crate::base::exit::Exit;
+use crate::base::Exit;
 
 /// Bytes in the body of a request (mirror names or a path); a longer body is refused with 413.
 const LARGEST_BODY: usize = 64 * 1024;

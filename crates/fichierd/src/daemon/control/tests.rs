@@ -11,7 +11,7 @@ use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::base::exit::Exit;
+use crate::base::Exit;
 
 /// A service that answers every request with the result of `answer`.
 fn service(path: &Path, answer: fn(Request) -> Option<Reply>) {

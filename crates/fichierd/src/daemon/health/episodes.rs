@@ -2,7 +2,7 @@
 //! in between.
 //!
 //! The file is pure: the found states and the time are arguments. An episode has ended when its
-//! state has been gone for its [`patience`](crate::status::kind::About::patience); if the state
+//! state has been gone for its [`patience`](crate::status::About::patience); if the state
 //! returns sooner, the episode goes on and nothing is said. Episodes outlive the process: one that
 //! is only remembered goes on until a cycle has looked whether its state is still there.
 
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::FoundState;
-use crate::status::kind::Kind;
+use crate::status::Kind;
 
 /// One moment on both clocks.
 #[derive(Clone, Copy, Debug)]

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use crate::base::exit::Exit;
+use crate::base::Exit;
 use crate::base::words::{bytes, count, counted, duration};
 use crate::mirror::{CycleEnd, Held};
-use crate::status::kind::Kind;
+use crate::status::Kind;
 use crate::status::{CycleSummary, MirrorState, Status};
 
 /// One line about everything, for `systemctl status`.

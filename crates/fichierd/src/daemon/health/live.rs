@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use super::recorded::{account, blank, hold_off_status, mirror_on_record, timestamp};
 use crate::base::words::{bytes, count};
 use crate::daemon::Seat;
-use crate::disk::watch::WatchMode;
+use crate::disk::WatchMode;
 use crate::mirror::{Shared, Trouble};
 use crate::remote::claims;
 use crate::status::{MOST_LISTED, MirrorState, MirrorStatus, Status, WatchStatus};

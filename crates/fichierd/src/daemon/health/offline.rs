@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::recorded::{account, blank, mirror_on_record};
 use super::{Facts, FoundState, Remembered, found};
-use crate::base::fact::Fact;
+use crate::base::Fact;
 use crate::config::MirrorConfig;
 use crate::status::{DegradedStatus, HoldOffStatus, MirrorState, Status};
 

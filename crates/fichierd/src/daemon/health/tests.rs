@@ -7,14 +7,14 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::*;
-use crate::base::exit::Exit;
+use crate::base::Exit;
 use crate::daemon::health;
 use crate::mirror::{Held, Reason, Trouble};
-use crate::status::kind::{Kind, Scope, Weight};
 use crate::status::{
     AccountStatus, AuditStatus, HeldStatus, HoldOffStatus, MirrorState, MirrorStatus,
     ProblemStatus, ProofStatus, SnapshotStatus, Status, WatchStatus,
 };
+use crate::status::{Kind, Scope, Weight};
 
 fn now() -> Timestamp {
     "2026-05-04T12:00:00Z".parse().unwrap()

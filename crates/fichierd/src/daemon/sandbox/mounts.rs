@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use crate::disk::mounts::MountTable;
+use crate::disk::MountTable;
 
 /// Whether systemd has put an inaccessible file or folder over it.
 pub(super) fn is_hidden(mounts: &MountTable, path: &Path) -> bool {

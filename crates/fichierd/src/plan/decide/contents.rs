@@ -10,7 +10,7 @@ use fichier_api::Fingerprint;
 use fichier_state::{Content, Entry, ForeignFile, RelPath, Retired};
 
 use super::{GoneFolder, Known};
-use crate::disk::seen::{Seen, SeenKind};
+use crate::disk::{Seen, SeenKind};
 use crate::plan::change::Change;
 use crate::plan::steps::{Note, Occupant, Placement, Relocation, Retirement};
 

@@ -14,7 +14,7 @@ use fichier_state::{
 };
 
 use super::{BatchLimits, GoneFolder, Known, Policy, plan};
-use crate::disk::seen::{Seen, SeenKind};
+use crate::disk::{Seen, SeenKind};
 use crate::plan::change::Change;
 use crate::plan::steps::{Note, Placement, Step};
 

@@ -8,7 +8,7 @@
 
 use fichier_state::{Entry, Folder};
 
-use crate::disk::scan::FolderScan;
+use crate::disk::FolderScan;
 
 /// The device numbers of a folder and of the folder above it.
 #[derive(Clone, Copy, Debug)]

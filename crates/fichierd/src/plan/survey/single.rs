@@ -8,9 +8,9 @@
 use fichier_state::{Entry, Folder, FolderKey, RelPath};
 
 use super::{FolderScan, SurveyError, Walk, WalkPlace};
+use crate::disk::Seen;
 use crate::disk::at::is_gone;
 use crate::disk::filter::RULES_FILE;
-use crate::disk::seen::Seen;
 use crate::plan::change::Change;
 use crate::plan::diff::diff_folder;
 

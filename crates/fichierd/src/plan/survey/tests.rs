@@ -10,7 +10,7 @@ use fichier_api::{FileUrl, Fingerprint, Whirlpool};
 use fichier_state::{Content, FolderFacts, Metadata, Origin, RemoteCopy, Writing};
 
 use super::*;
-use crate::disk::filter::Filter;
+use crate::disk::Filter;
 
 /// A source, a state, and the mirror that joins them.
 struct World {

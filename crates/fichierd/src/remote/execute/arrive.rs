@@ -14,7 +14,7 @@ use fichier_state::{
 
 use super::Leaving;
 use super::delivery::{Delivery, DeliveryVerdict, Heard, Todo};
-use crate::base::fact::Fact;
+use crate::base::Fact;
 use crate::base::state::blocking;
 use crate::disk::hash::hash_file;
 use crate::remote::Remote;

@@ -4,7 +4,7 @@ use fichier_api::FileUrl;
 use fichier_state::{Content, Entry, Intent, Origin, RemoteCopy};
 
 use super::records::other_name;
-use crate::plan::steps::Placement;
+use crate::plan::Placement;
 use crate::remote::Remote;
 use crate::remote::bring::is_refusal;
 use crate::remote::error::{RemoteError, is_gone};

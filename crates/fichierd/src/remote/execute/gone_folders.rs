@@ -65,7 +65,7 @@ impl Executor {
 
     fn is_folder_back(&self, path: &RelPath) -> Result<bool, RemoteError> {
         let now = self.source.look(path)?;
-        let back = now.is_some_and(|seen| matches!(seen.kind, crate::disk::seen::SeenKind::Folder));
+        let back = now.is_some_and(|seen| matches!(seen.kind, crate::disk::SeenKind::Folder));
         if back {
             self.remote.dirty.mark(path.clone());
         }

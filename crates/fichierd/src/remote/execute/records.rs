@@ -8,8 +8,8 @@ use fichier_state::{
 };
 
 use super::Leaving;
-use crate::disk::seen::{Seen, SeenKind};
-use crate::plan::steps::{Note, Occupant, Placement};
+use crate::disk::{Seen, SeenKind};
+use crate::plan::{Note, Occupant, Placement};
 use crate::remote::Remote;
 use crate::remote::error::RemoteError;
 use crate::remote::execute::Executor;

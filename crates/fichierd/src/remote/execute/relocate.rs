@@ -15,8 +15,8 @@ use fichier_state::{
 
 use super::records::other_name;
 use super::remove::Leaving;
-use crate::base::random::Random;
-use crate::plan::steps::{Occupant, Relocation};
+use crate::base::Random;
+use crate::plan::{Occupant, Relocation};
 use crate::remote::Remote;
 use crate::remote::bring::{Brought, Parcel};
 use crate::remote::error::{RemoteError, is_gone};

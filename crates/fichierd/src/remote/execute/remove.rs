@@ -14,10 +14,10 @@ use fichier_state::{
 };
 
 use super::relocate::temporary_name;
-use crate::base::random::Random;
-use crate::disk::root::OnRecord;
-use crate::disk::seen::{Seen, SeenKind};
-use crate::plan::steps::{Note, Retirement};
+use crate::base::Random;
+use crate::disk::OnRecord;
+use crate::disk::{Seen, SeenKind};
+use crate::plan::{Note, Retirement};
 use crate::remote::Remote;
 use crate::remote::bring::may_be_too_many;
 use crate::remote::bring::{Brought, Parcel};

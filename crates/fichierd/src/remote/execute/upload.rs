@@ -13,11 +13,11 @@ use fichier_state::{PendingFile, RelPath, Stamp, UploadKey, UploadSlotRow, failp
 use tokio::time::Instant;
 
 use super::Fate;
-use crate::base::fact::Fact;
-use crate::base::random::Random;
+use crate::base::Fact;
+use crate::base::Random;
 use crate::base::words::chain;
 use crate::disk::seen::stamp_of_mark;
-use crate::plan::steps::Placement;
+use crate::plan::Placement;
 use crate::remote::Remote;
 use crate::remote::error::{RemoteError, stops_everything};
 use crate::remote::execute::Executor;

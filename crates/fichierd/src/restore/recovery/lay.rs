@@ -5,9 +5,11 @@ use fichier_state::{Mirror, Writing};
 
 use super::fetch::{Refused, Whole, fetch, name_of};
 use super::{RecoverError, Recovering, Source, Step, begun, files};
-use crate::remote::ledger::{self, CANARY_NAME, Canary};
+use crate::remote::Canary;
+use crate::remote::ledger::{self, CANARY_NAME};
 use crate::remote::{claims, trust};
-use crate::upkeep::snapshot::{self, CANARY_TEXT, FoundSnapshot, canary_hash};
+use crate::upkeep::FoundSnapshot;
+use crate::upkeep::snapshot::{self, CANARY_TEXT, canary_hash};
 
 impl Recovering<'_> {
     /// Tries one after the other, the newest first. `None` if none of them can be used.

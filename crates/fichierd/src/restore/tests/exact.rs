@@ -8,8 +8,8 @@ use fichier_state::Metadata;
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, XattrFlags};
 
 use super::*;
-use crate::disk::filter::Filter;
-use crate::disk::scan::Scanner;
+use crate::disk::Filter;
+use crate::disk::Scanner;
 use crate::disk::seen::nanoseconds;
 
 /// A minimal ACL of the kernel's form: owner rw, user 4711 rwx, group r, mask rwx, others none.

@@ -188,7 +188,7 @@ fn names_are_any_bytes() {
         assert_eq!(fs::read(on_disk.join(os(name))).unwrap(), b"x");
         assert_eq!(fs::read_link(on_disk.join("l")).unwrap().as_os_str(), os(&target));
         let found = world.dest.look(&link).unwrap().unwrap();
-        assert_eq!(found.kind, crate::disk::seen::SeenKind::Symlink(target));
+        assert_eq!(found.kind, crate::disk::SeenKind::Symlink(target));
     }
     let too_long = RelPath::root().join(&[b'n'; 256]);
     let error = place(&mut world.dest, "x", &too_long, false).unwrap_err();

@@ -4,7 +4,7 @@ use std::io::{Seek as _, SeekFrom};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 
 use super::*;
-use crate::disk::seen::SeenKind;
+use crate::disk::SeenKind;
 
 /// One of each kind, and a folder with something in it.
 fn with_everything() -> World {

@@ -13,9 +13,10 @@ use fichier_state::{
 };
 
 use super::{Compared, Round};
+use crate::remote::Leaving;
 use crate::remote::Remote;
-use crate::remote::error::{RemoteError, is_gone};
-use crate::remote::execute::Leaving;
+use crate::remote::RemoteError;
+use crate::remote::error::is_gone;
 use crate::remote::{Brought, Parcel};
 
 /// Changed files in a folder that are sent again; with more than this none is, since then the

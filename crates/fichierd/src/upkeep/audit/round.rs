@@ -3,7 +3,7 @@
 use fichier_state::{MirrorId, Proof, Records, Result, Writing};
 use serde::{Deserialize, Serialize};
 
-use crate::base::fact::Fact;
+use crate::base::Fact;
 use crate::base::words::{bytes, count};
 
 /// One comparison of all folders, and what it has found so far.

@@ -9,9 +9,10 @@ use fichier_api::FolderId;
 use fichier_state::VersionsFolder;
 
 use super::DAY_S;
-use crate::base::fact::Fact;
+use crate::base::Fact;
 use crate::remote::Remote;
-use crate::remote::error::{RemoteError, is_gone, is_local};
+use crate::remote::RemoteError;
+use crate::remote::error::{is_gone, is_local};
 use crate::remote::layout::utc_day;
 
 /// Emptied folders that one run reads from the state, at most; further ones wait for the next run.

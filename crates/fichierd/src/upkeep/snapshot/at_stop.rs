@@ -7,9 +7,9 @@ use fichier_state::{Mirror, MirrorId, Writing};
 
 use super::make::MakeOutcome;
 use super::{config_text, order};
-use crate::base::state::State;
+use crate::base::State;
 use crate::base::words::chain;
-use crate::remote::ledger::Ledger;
+use crate::remote::Ledger;
 
 /// Adds `bytes` of files to those sent so far: snapshots may cost a part of that.
 ///

@@ -4,7 +4,7 @@
 use fichier_state::{Error, Mirror, Records};
 
 use super::due::AT_LEAST_EVERY_S;
-use crate::remote::ledger::Ledger;
+use crate::remote::Ledger;
 
 /// How long a snapshot may be due and not sent; after that it is a degraded state.
 const PATIENCE_S: i64 = 24 * 3600;

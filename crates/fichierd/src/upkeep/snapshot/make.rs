@@ -12,7 +12,7 @@ use fichier_state::{
 };
 
 use super::files::{Files, pack};
-use crate::remote::ledger::Made;
+use crate::remote::Made;
 
 /// The changes are sent alone where, packed, they are less than this part (a fourth) of the last
 /// whole snapshot.

@@ -5,7 +5,7 @@
 use fichier_state::{Error, MirrorId, Owner, Store};
 use nix::unistd::{Gid, Group, Uid, User};
 
-use crate::base::state::State;
+use crate::base::State;
 
 /// Records the names that are new or have changed.
 pub(super) fn refresh(state: &State, mirror: MirrorId) -> Result<(), Error> {

@@ -7,11 +7,12 @@ use fichier_state::{Intent, SnapshotRow};
 
 use super::keep::removable;
 use crate::remote::Remote;
-use crate::remote::error::{RemoteError, is_gone};
-use crate::remote::folders::SubFolder;
+use crate::remote::RemoteError;
+use crate::remote::SubFolder;
+use crate::remote::error::is_gone;
 use crate::remote::layout::OWN_FOLDER;
 use crate::remote::ledger::{self, STATE_FOLDER};
-use crate::remote::ledger::{Ledger, UnderWay};
+use crate::remote::{Ledger, UnderWay};
 use crate::upkeep::Situation;
 use crate::upkeep::expiry::horizon_s;
 

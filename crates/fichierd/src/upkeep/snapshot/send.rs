@@ -13,11 +13,13 @@ use whirlpool::Digest as _;
 
 use super::CANARY_TEXT;
 use crate::base::words::chain;
+use crate::remote::Arrived;
 use crate::remote::Remote;
-use crate::remote::error::{RemoteError, stops_everything};
-use crate::remote::execute::Arrived;
-use crate::remote::ledger::{self, CANARY_NAME, Canary, Made};
-use crate::remote::ledger::{Ledger, UnderWay};
+use crate::remote::RemoteError;
+use crate::remote::error::stops_everything;
+use crate::remote::ledger::{self, CANARY_NAME};
+use crate::remote::{Canary, Made};
+use crate::remote::{Ledger, UnderWay};
 
 /// How often the node is asked for an upload's outcome before other work goes on.
 const POLLS: u32 = 6;
