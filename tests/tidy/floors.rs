@@ -215,7 +215,7 @@ const RULES: [Rule; 4] = [
     },
     Rule {
         what: "the disk is looked at without the service and without the records",
-        words: &["Client", "Store", "Records", "Writing", "base::state"],
+        words: &["Client", "Store", "Records", "Writing", "base::state", "base::State"],
         concerns: &["disk"],
         but: &[],
     },

@@ -6,10 +6,10 @@
 //!
 //! May be used by everything; uses nothing of this crate.
 
-pub mod exit;
-pub mod fact;
+mod exit;
+mod fact;
 pub mod machine;
-pub mod random;
+mod random;
 pub mod span;
 pub mod state;
 pub mod when;

@@ -5,11 +5,11 @@
 
 pub(crate) mod at;
 pub mod dirty;
-pub mod disks;
+mod disks;
 pub mod filter;
 pub mod hash;
 pub mod holes;
-pub mod mounts;
+mod mounts;
 pub mod root;
 pub mod scan;
 pub mod seen;

@@ -8,6 +8,7 @@
 
 mod cycle;
 mod error;
+mod folder_moves;
 mod held;
 mod restless;
 mod trouble;

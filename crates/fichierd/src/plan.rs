@@ -8,12 +8,12 @@
 //!                                                                      guard ─┘ may it remove so much?
 //! ```
 
-pub mod change;
+mod change;
 pub mod decide;
 pub mod diff;
 pub mod gather;
 pub mod guard;
-pub mod steps;
+mod steps;
 pub mod survey;
 
 pub use self::change::Change;

@@ -14,8 +14,8 @@ pub mod layout;
 pub mod ledger;
 pub mod owner;
 pub mod probe;
-pub mod report;
-pub mod source;
+mod report;
+mod source;
 pub mod target;
 pub mod trust;
 

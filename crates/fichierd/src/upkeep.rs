@@ -6,8 +6,8 @@
 pub mod audit;
 pub mod canary;
 pub mod chores;
-pub mod expiry;
-pub mod old_claims;
+mod expiry;
+mod old_claims;
 pub mod quota;
 pub mod snapshot;
 

@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
 /// The file in which the kernel shows the table; see proc_pid_mountinfo(5).
-pub const MOUNT_TABLE: &str = "/proc/self/mountinfo";
+pub(super) const MOUNT_TABLE: &str = "/proc/self/mountinfo";
 
 /// The mounts that a process sees, the later above the earlier.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

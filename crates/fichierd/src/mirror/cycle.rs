@@ -3,14 +3,13 @@
 //! A cycle at the start, at a timed rescan, after lost events or for a path that is due again
 //! differs only in its input, and `--dry-run` leaves out the last step.
 
-use std::collections::{BTreeSet, HashMap};
-use std::ops::ControlFlow;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use fichier_state::{Content, FolderFacts, Mirror, MirrorId, RelPath, Writing, failpoint};
+use fichier_state::{FolderFacts, Mirror, MirrorId, RelPath, Writing, failpoint};
 use tokio_util::sync::CancellationToken;
 
 use crate::base::State;
@@ -21,6 +20,7 @@ use crate::disk::RootTrouble;
 use crate::disk::SeenKind;
 use crate::disk::{Scanner, Trouble};
 use crate::mirror::error::MirrorError;
+use crate::mirror::folder_moves::folder_moves;
 use crate::mirror::held::HeldRemovals;
 use crate::plan::Change;
 use crate::plan::Gathered;
@@ -526,60 +526,6 @@ fn loses_found_folder(changes: &[Change]) -> bool {
         let Change::FolderRemoved { folder, .. } = change else { return false };
         folder.remote.is_some_and(|spot| !spot.made_by_us)
     })
-}
-
-/// Folders that are gone from one path and found under another: the same inode, and most of
-/// what was recorded in it.
-fn folder_moves(
-    state: &State,
-    scanner: &Scanner,
-    changes: &[Change],
-) -> Result<Vec<FolderMove>, MirrorError> {
-    let added: HashMap<u64, &RelPath> = changes
-        .iter()
-        .filter_map(|change| {
-            let Change::FolderAdded { path, facts } = change else { return None };
-            (facts.inode != 0).then_some((facts.inode, path))
-        })
-        .collect();
-    let mut moves = Vec::new();
-    for change in changes {
-        let Change::FolderRemoved { path: from, folder } = change else { continue };
-        let found = added.get(&folder.inode).copied();
-        let Some(to) = found else { continue };
-        if is_same_folder(state, scanner, folder.key, to)? && !to.starts_with(from) {
-            moves.push(FolderMove { key: folder.key, from: from.clone(), to: to.clone() });
-        }
-    }
-    // One folder may have moved into another, which then has to be moved first.
-    moves.sort_by(|one, other| one.to.cmp(&other.to));
-    Ok(moves)
-}
-
-/// Whether at least half of the recorded entries of the folder are found at its new path. The inode
-/// number alone proves nothing, because it is used again after a removal.
-fn is_same_folder(
-    state: &State,
-    scanner: &Scanner,
-    key: fichier_state::FolderKey,
-    now_at: &RelPath,
-) -> Result<bool, MirrorError> {
-    const LOOK_AT: usize = 20;
-    let (mut looked_at, mut found) = (0, 0);
-    state.read(|s| {
-        let base = s.path_of(key)?;
-        s.entries_below(key, |path, entry| {
-            let below = path.strip_prefix(&base);
-            let path = below.map(|below| below.components().fold(now_at.clone(), |p, c| p.join(c)));
-            looked_at += 1;
-            if let Some(Ok(Some(seen))) = path.map(|path| scanner.look(&path)) {
-                let same = seen.stamp.inode == entry.stamp.inode;
-                found += usize::from(same || matches!(entry.content, Content::Empty));
-            }
-            if looked_at < LOOK_AT { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        })
-    })?;
-    Ok(looked_at > 0 && found * 2 >= looked_at)
 }
 
 /// Turns the removals of a plan into notes that keep the remote copies, for `reject`.

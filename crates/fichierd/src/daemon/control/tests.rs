@@ -201,8 +201,10 @@ async fn the_requests_of_the_documents_can_be_asked_without_this_program() {
         asked.push(request.split([' ', '"']).next().unwrap().to_owned());
     }
     asked.dedup();
-    let documented =
-        ["Status", "Sync", "Pause", "Resume", "Approve", "Reject", "Prune", "Proved", "Why"];
+    let documented = [
+        "Status", "Sync", "Pause", "Resume", "Approve", "Reject", "Prune", "Proved", "Habits",
+        "Why",
+    ];
     assert_eq!(asked, documented);
 }
 
