@@ -12,9 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fichier_api::{Clock, FileMark, Source};
 use fichier_state::{Metadata, RelPath, Stamp};
-use fichierd::disk::DiskModel;
-use fichierd::disk::{RootIdentity, RootTrouble};
-use fichierd::disk::{Seen, SeenKind};
+use fichierd::disk::{DiskModel, RootIdentity, RootTrouble, Seen, SeenKind};
 
 const NS_PER_S: i64 = 1_000_000_000;
 const ROOT: u64 = 2;

@@ -18,12 +18,9 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context as _, Result, ensure};
 use fichier_api::{FileUrl, Fingerprint, Whirlpool};
 use fichier_state::{Content, Entry, Mirror, Origin, RelPath, RemoteCopy, Store, Writing};
-use fichierd::disk::Filter;
-use fichierd::disk::Scanner;
-use fichierd::disk::Seen;
-use fichierd::plan::Change;
+use fichierd::disk::{Filter, Scanner, Seen};
 use fichierd::plan::survey::survey;
-use fichierd::plan::{Survey, SurveyRequest};
+use fichierd::plan::{Change, Survey, SurveyRequest};
 
 const ROUNDS: usize = 7;
 

@@ -25,15 +25,13 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::base::Random;
-use crate::base::State;
 use crate::base::words::chain;
+use crate::base::{Random, State};
 use crate::config::connect::connect;
 use crate::config::{Config, MirrorConfig};
 use crate::daemon::control::{Call, Reply};
 use crate::daemon::health::Episodes;
-use crate::disk::Disks;
-use crate::disk::{MountWatch, Watch};
+use crate::disk::{Disks, MountWatch, Watch};
 use crate::mirror::{ChoresEnd, CycleEnd, MirrorWorker, Shared, Trouble};
 use crate::remote::claims;
 use crate::upkeep::snapshot;

@@ -25,17 +25,22 @@ mod lost;
 mod prune;
 mod versions;
 
+pub(crate) use self::bring::{Brought, Parcel};
 pub(crate) use self::claims::Fence;
+pub use self::error::{RemoteError, TargetRefused};
 pub(crate) use self::execute::{Arrived, Leaving, Removal};
 pub use self::execute::{Executor, Uploads};
+pub use self::folder_move::FolderMove;
 pub(crate) use self::folders::SubFolder;
 pub use self::habits::{
     By, Download, FolderTaken, FullFolder, Habits, Learnt, LinkAfterMove, NameTaken, RemoveUnknown,
 };
+pub use self::layout::Places;
 pub use self::ledger::Canary;
 pub(crate) use self::ledger::{Ledger, Made, UnderWay};
 pub use self::probe::{Found, Said};
 pub use self::report::CycleReport;
+pub use self::source::Source;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -47,13 +52,7 @@ use fichier_state::{MirrorId, NewProblem, RelPath};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-pub(crate) use self::bring::{Brought, Parcel};
-pub use self::error::{RemoteError, TargetRefused};
-pub use self::folder_move::FolderMove;
-pub use self::layout::Places;
-pub use self::source::Source;
-use crate::base::Random;
-use crate::base::State;
+use crate::base::{Random, State};
 use crate::disk::DirtyQueue;
 
 /// Seconds until a path with a problem is tried again, by how often it has been tried.

@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 
 use fichier_emulator::NameTaken;
 use fichier_testkit::Bench;
-use fichierd::remote::habits;
-use fichierd::remote::{By, Habits};
+use fichierd::remote::{By, Habits, habits};
 
 const ALL: [NameTaken; 4] =
     [NameTaken::Duplicate, NameTaken::Refuse, NameTaken::Rename, NameTaken::Overwrite];

@@ -11,10 +11,10 @@ use fichier_emulator::{
 };
 use fichier_testkit::bench::{Way, client_by};
 use fichier_testkit::{Bench, TARGET};
-use fichierd::remote::Found;
 use fichierd::remote::probe::probe;
 use fichierd::remote::{
-    By, Download, FolderTaken, FullFolder, Habits, Learnt, LinkAfterMove, NameTaken, RemoveUnknown,
+    By, Download, FolderTaken, Found, FullFolder, Habits, Learnt, LinkAfterMove, NameTaken,
+    RemoveUnknown,
 };
 use tempfile::TempDir;
 

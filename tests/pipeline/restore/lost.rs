@@ -7,9 +7,8 @@ use fichier_emulator::{Damage, StoredFile};
 use fichier_testkit::bench::{Lost, OPTIONS};
 use fichier_testkit::exact::{assert_same, describe};
 use fichier_testkit::{Bench, TARGET};
-use fichierd::restore::Report;
 use fichierd::restore::recovery::recover;
-use fichierd::restore::{Order, RecoverError, Recovered, Source};
+use fichierd::restore::{Order, RecoverError, Recovered, Report, Source};
 use tempfile::TempDir;
 
 use super::whole::{change, fill};

@@ -10,11 +10,9 @@ use fichier_api::ErrorKind;
 use fichier_emulator::{Action, Damage, Fault};
 use fichier_state::{Proof, ProofKind, Store};
 use fichier_testkit::{Bench, TARGET};
-use fichierd::restore::Selection;
 use fichierd::restore::proof::keep;
 use fichierd::restore::verify::{Progress, Sample};
-use fichierd::restore::{Broken, Proved, ProvedBy};
-use fichierd::restore::{Share, Verify, VerifyOutcome, Wrong};
+use fichierd::restore::{Broken, Proved, ProvedBy, Selection, Share, Verify, VerifyOutcome, Wrong};
 use fichierd::upkeep::quota;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);

@@ -4,9 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use fichier_state::{Moment, Store};
-use fichierd::restore::Tree;
 use fichierd::restore::{
-    Options, Overwrite, Owners, Plan, Progress, Report, Restore, RestoreError, Selection,
+    Options, Overwrite, Owners, Plan, Progress, Report, Restore, RestoreError, Selection, Tree,
 };
 
 use super::{Bench, TARGET};

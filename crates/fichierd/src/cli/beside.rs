@@ -11,20 +11,16 @@ use super::failure::ended;
 use super::output;
 use super::progress::{Shown, SoFar};
 use super::service::{self, cycle_line, exit_of_cycles};
-use crate::base::Exit;
-use crate::base::State;
 use crate::base::words::{bytes, count, duration};
+use crate::base::{Exit, State};
 use crate::config::connect::hold_off;
 use crate::config::{Config, Keep, MirrorConfig};
 use crate::daemon::control::Reply;
-use crate::daemon::health;
-use crate::daemon::{Work, approve, open_shared, why};
-use crate::disk::Disks;
-use crate::disk::Due;
+use crate::daemon::{Work, approve, health, open_shared, why};
+use crate::disk::{Disks, Due};
 use crate::mirror::{Held, MirrorWorker, Shared, Trouble};
 use crate::remote::Habits;
-use crate::restore::Proved;
-use crate::restore::proof;
+use crate::restore::{Proved, proof};
 use crate::status::Status;
 
 /// The longest hold-off for which `sync` waits; it ends in a longer one.

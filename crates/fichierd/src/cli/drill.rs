@@ -12,9 +12,7 @@ use crate::base::Exit;
 use crate::base::words::{chain, duration};
 use crate::config::Config;
 use crate::config::connect::connect;
-use crate::restore::Drill;
-use crate::restore::RestoreError;
-use crate::restore::{Proved, ProvedBy};
+use crate::restore::{Drill, Proved, ProvedBy, RestoreError};
 
 #[derive(Args, Debug)]
 pub(crate) struct DrillArgs {

@@ -9,9 +9,8 @@ use serde::Serialize;
 
 use super::output;
 use super::past::Recorded;
-use crate::base::Exit;
-use crate::base::when;
 use crate::base::words::{bytes, count, duration};
+use crate::base::{Exit, when};
 use crate::config::Config;
 
 #[derive(Args, Debug)]

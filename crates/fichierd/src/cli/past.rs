@@ -9,8 +9,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::failure::ended;
-use crate::base::Exit;
-use crate::base::when;
+use crate::base::{Exit, when};
 use crate::config::Config;
 
 /// The records of one mirror.

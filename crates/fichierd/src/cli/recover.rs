@@ -7,9 +7,8 @@ use clap::Args;
 
 use super::failure::ended;
 use super::output::{harmless, line};
-use crate::base::Exit;
-use crate::base::when;
 use crate::base::words::{bytes, chain, count, counted, duration};
+use crate::base::{Exit, when};
 use crate::config::Config;
 use crate::config::connect::connect;
 use crate::restore::recovery::{Sample, plain_target, recover};

@@ -5,8 +5,7 @@
 use jiff::Timestamp;
 
 use super::output::{harmless, line};
-use crate::base::Exit;
-use crate::base::when;
+use crate::base::{Exit, when};
 use crate::config::Config;
 
 pub(crate) fn run(config: &Config) -> anyhow::Result<Exit> {

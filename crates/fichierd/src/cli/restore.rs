@@ -18,14 +18,13 @@ use super::failure::ended;
 use super::output;
 use super::past::Recorded;
 use super::progress::{Shown, SoFar};
-use crate::base::Exit;
-use crate::base::when;
 use crate::base::words::{bytes, count, counted, duration};
+use crate::base::{Exit, when};
 use crate::config::Config;
 use crate::config::connect::connect;
-use crate::restore::Tree;
 use crate::restore::{
     Missed, Options, Overwrite, Owners, Plan, Progress, Report, Restore, RestoreError, Selection,
+    Tree,
 };
 
 #[derive(Args, Debug)]

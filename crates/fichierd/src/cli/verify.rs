@@ -16,11 +16,9 @@ use crate::base::Exit;
 use crate::base::words::{bytes, chain, count, duration};
 use crate::config::Config;
 use crate::config::connect::connect;
-use crate::restore::Selection;
 use crate::restore::proof::MOST_BROKEN;
 use crate::restore::verify::{Finding, Progress, Sample};
-use crate::restore::{Broken, Proved, ProvedBy};
-use crate::restore::{Share, Verify, VerifyOutcome, Wrong};
+use crate::restore::{Broken, Proved, ProvedBy, Selection, Share, Verify, VerifyOutcome, Wrong};
 use crate::upkeep::canary::address_refused;
 
 /// Bytes of the paths of broken files that are handed to the service together; the files beyond are

@@ -10,9 +10,8 @@ use serde::Serialize;
 use super::failure::ended;
 use super::output;
 use super::past::Recorded;
-use crate::base::Exit;
-use crate::base::when;
 use crate::base::words::bytes;
+use crate::base::{Exit, when};
 use crate::config::Config;
 
 #[derive(Args, Debug)]

@@ -8,19 +8,14 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::{Daemon, Ended};
-use crate::base::Exit;
-use crate::base::State;
 use crate::base::words::chain;
+use crate::base::{Exit, State};
 use crate::config::MirrorConfig;
 use crate::daemon::control::{Call, Reply, Request};
 use crate::disk::{Filter, FilterVerdict, Origin};
 use crate::mirror::{Held, MirrorWorker, Shared};
-use crate::remote::Habits;
-use crate::remote::claims;
-use crate::remote::target;
-use crate::remote::trust;
-use crate::restore::Proved;
-use crate::restore::proof;
+use crate::remote::{Habits, claims, target, trust};
+use crate::restore::{Proved, proof};
 use crate::status::{CycleSummary, WhyAnswer};
 
 impl Daemon {

@@ -9,9 +9,8 @@ use tokio::time::Instant;
 
 use super::Daemon;
 use crate::base::words::{chain, duration};
-use crate::restore::Drill;
-use crate::restore::RestoreError;
 use crate::restore::drill::due_in;
+use crate::restore::{Drill, RestoreError};
 
 /// How long a mirror waits for its next drill after one without a result.
 const TRY_AGAIN: Duration = Duration::from_secs(3600);

@@ -9,13 +9,11 @@ use tokio::time::Instant;
 use super::{Daemon, Seat};
 use crate::base::State;
 use crate::base::words::{chain, duration};
-use crate::daemon::health;
 use crate::daemon::health::{Facts, MirrorFacts, News, Now, REMEMBERED, Remembered, found};
-use crate::daemon::systemd;
+use crate::daemon::{health, systemd};
 use crate::disk::Watch;
 use crate::mirror::{CycleEnd, Trouble};
-use crate::status::Kind;
-use crate::status::{DegradedStatus, Status};
+use crate::status::{DegradedStatus, Kind, Status};
 
 /// The age up to which a time that 1fichier told is compared with this machine's clock; an older
 /// one is ignored, since the machine may have slept meanwhile.

@@ -14,28 +14,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::base::State;
 use crate::base::state::blocking;
-use crate::disk::Disks;
-use crate::disk::Filter;
-use crate::disk::RootTrouble;
-use crate::disk::SeenKind;
-use crate::disk::{Scanner, Trouble};
+use crate::disk::{Disks, Filter, RootTrouble, Scanner, SeenKind, Trouble};
 use crate::mirror::error::MirrorError;
 use crate::mirror::folder_moves::folder_moves;
 use crate::mirror::held::HeldRemovals;
-use crate::plan::Change;
-use crate::plan::Gathered;
-use crate::plan::Limit;
 use crate::plan::decide::plan;
 use crate::plan::gather::gather;
-use crate::plan::guard;
 use crate::plan::survey::survey;
-use crate::plan::{BatchLimits, Policy};
-use crate::plan::{Note, Plan, Step};
-use crate::plan::{Survey, SurveyRequest};
-use crate::remote::CycleReport;
-use crate::remote::Executor;
-use crate::remote::FolderMove;
-use crate::remote::RemoteError;
+use crate::plan::{
+    BatchLimits, Change, Gathered, Limit, Note, Plan, Policy, Step, Survey, SurveyRequest, guard,
+};
+use crate::remote::{CycleReport, Executor, FolderMove, RemoteError};
 
 /// Additions and touched files that one cycle takes on; further ones are left for the next cycle,
 /// so that memory stays bounded and small changes get their turn in between.

@@ -16,14 +16,9 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::base::Random;
-use crate::base::State;
+use crate::base::{Random, State};
 use crate::config::{Keep, MaxRemovals, MirrorConfig};
-use crate::disk::Disks;
-use crate::disk::Scanner;
-use crate::disk::{DirtyQueue, Due};
-use crate::disk::{Filter, FilterError};
-use crate::disk::{OnRecord, RootIdentity};
+use crate::disk::{DirtyQueue, Disks, Due, Filter, FilterError, OnRecord, RootIdentity, Scanner};
 use crate::mirror::cycle::{
     Cycle, CycleOutcome, CycleRequest, MAX_ADDITIONS, Prepared, keep_instead, preview,
 };
@@ -31,21 +26,14 @@ use crate::mirror::error::MirrorError;
 use crate::mirror::held::Held;
 use crate::mirror::restless::RestlessFiles;
 use crate::mirror::trouble::Trouble;
-use crate::plan::BatchLimits;
-use crate::plan::Limit;
-use crate::remote::CycleReport;
-use crate::remote::FolderMove;
-use crate::remote::Places;
-use crate::remote::RemoteError;
-use crate::remote::Source;
+use crate::plan::{BatchLimits, Limit};
 use crate::remote::execute::BANDWIDTH;
-use crate::remote::target;
-use crate::remote::trust;
-use crate::remote::{Executor, Uploads};
-use crate::remote::{Remote, Settle};
-use crate::upkeep::Situation;
+use crate::remote::{
+    CycleReport, Executor, FolderMove, Places, Remote, RemoteError, Settle, Source, Uploads,
+    target, trust,
+};
 use crate::upkeep::chores::{self, CHORES};
-use crate::upkeep::snapshot;
+use crate::upkeep::{Situation, snapshot};
 
 /// Cycles that removals wait for files that are being written; after that they are carried out.
 const MAX_PUT_OFFS: u32 = 3;

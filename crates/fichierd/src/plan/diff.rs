@@ -10,8 +10,7 @@
 
 use fichier_state::{Content, Entry, Folder, RelPath};
 
-use crate::disk::FolderScan;
-use crate::disk::{Seen, SeenKind};
+use crate::disk::{FolderScan, Seen, SeenKind};
 use crate::plan::change::Change;
 
 /// Compares the records of the folder `path` with its listing, in the order of the names. The

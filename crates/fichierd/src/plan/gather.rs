@@ -13,10 +13,8 @@ use fichier_api::names::RemoteName;
 use fichier_state::{Content, Entry, Folder, ForeignFile, MirrorId, RelPath};
 
 use crate::base::State;
-use crate::disk::Hashed;
-use crate::disk::Scanner;
 use crate::disk::hash::hash_file;
-use crate::disk::{Seen, SeenKind};
+use crate::disk::{Hashed, Scanner, Seen, SeenKind};
 use crate::plan::change::Change;
 use crate::plan::decide::{GoneFolder, Known};
 

@@ -18,11 +18,9 @@ use std::time::{Duration, SystemTime};
 use fichier_state::{Entry, Folder, FolderKey, Mirror, RelPath, Stamp, Store, failpoint};
 use mounts::Devices;
 
-use crate::disk::FolderFilter;
 use crate::disk::at::is_gone;
 use crate::disk::seen::system_time_ns;
-use crate::disk::{FolderScan, Scanner, Trouble};
-use crate::disk::{Seen, SeenKind};
+use crate::disk::{FolderFilter, FolderScan, Scanner, Seen, SeenKind, Trouble};
 use crate::plan::change::Change;
 use crate::plan::diff::diff_folder;
 

@@ -26,13 +26,11 @@ use fichier_state::{Mirror, MirrorId, Records, Writing};
 use serde::{Deserialize, Serialize};
 
 use self::judge::{ClaimVerdict, Claims, host_name};
-use crate::base::State;
-use crate::base::{Fact, Flag};
-use crate::remote::Remote;
+use crate::base::{Fact, Flag, State};
 use crate::remote::error::{RemoteError, TargetRefused};
 use crate::remote::folders::FoundFolder;
 use crate::remote::layout::OWN_FOLDER;
-use crate::remote::ledger;
+use crate::remote::{Remote, ledger};
 
 /// The folder of the claims, in `.fichierd`.
 pub(crate) const EPOCH_FOLDER: &str = "epoch";

@@ -17,8 +17,7 @@ use fichier_state::{
 use crate::remote::Remote;
 use crate::remote::bring::{Brought, Parcel};
 use crate::remote::error::RemoteError;
-use crate::remote::execute::Executor;
-use crate::remote::execute::{Leaving, Removal, other_name};
+use crate::remote::execute::{Executor, Leaving, Removal, other_name};
 
 impl Executor {
     /// Resolves every intent and every pending upload of this mirror.

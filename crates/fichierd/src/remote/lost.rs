@@ -5,8 +5,7 @@ use std::collections::HashMap;
 
 use fichier_state::{Entry, GivenUp, MOST_LOST, NewProblem, RelPath};
 
-use crate::plan::Change;
-use crate::plan::Survey;
+use crate::plan::{Change, Survey};
 use crate::remote::Remote;
 use crate::remote::error::RemoteError;
 

@@ -12,8 +12,7 @@ use fichier_api::Client;
 use fichier_state::{Records, Writing};
 use serde::{Deserialize, Serialize};
 
-use crate::base::Fact;
-use crate::base::State;
+use crate::base::{Fact, State};
 use crate::remote::error::{RemoteError, TargetRefused};
 
 const OWNER: Fact<Owner> = Fact::named("account of the records");

@@ -7,10 +7,7 @@ use std::time::SystemTime;
 
 use fichier_state::{Metadata, RelPath};
 
-use crate::disk::Disks;
-use crate::disk::Scanner;
-use crate::disk::Seen;
-use crate::disk::{RootIdentity, RootTrouble};
+use crate::disk::{Disks, RootIdentity, RootTrouble, Scanner, Seen};
 use crate::remote::error::RemoteError;
 
 /// The local side of one cycle of one mirror. Reads only (I5).

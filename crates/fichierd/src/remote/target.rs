@@ -11,14 +11,12 @@ use fichier_api::names::RemoteName;
 use fichier_api::{Client, ErrorKind, FolderId, FolderListing};
 use fichier_state::{Mirror, MirrorId, NewVersion, RelPath, RemoteSpot, Retired};
 
-use crate::base::Flag;
-use crate::base::State;
+use crate::base::{Flag, State};
 use crate::remote::claims::{self, EPOCH_FOLDER, take_over};
 use crate::remote::error::{RemoteError, TargetRefused};
 use crate::remote::folders::FoundFolder;
 use crate::remote::layout::{OWN_FOLDER, Places, utc_day};
-use crate::remote::ledger;
-use crate::remote::owner;
+use crate::remote::{ledger, owner};
 
 /// Looks at the target of `mirror`, and makes the folders that are missing. The first time of a
 /// process it claims the target (`claims`).

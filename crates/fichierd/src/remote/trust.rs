@@ -2,8 +2,7 @@
 
 use fichier_state::{Mirror, MirrorId, Records, Writing};
 
-use crate::base::State;
-use crate::base::{Fact, Flag};
+use crate::base::{Fact, Flag, State};
 
 /// Whether the mirror was recovered, and its disk and records have not been found the same since.
 ///

@@ -18,9 +18,7 @@ use fichier_state::{Content as Recorded, Mirror, PastContent, Proof, ProofKind, 
 
 use crate::base::words::{bytes, count};
 use crate::config::MirrorConfig;
-use crate::disk::Filter;
-use crate::disk::Opened;
-use crate::disk::Scanner;
+use crate::disk::{Filter, Opened, Scanner};
 use crate::restore::tree::{Node, Tree};
 use crate::restore::{
     Content, Options, Overwrite, Owners, Plan, Progress, Restore, RestoreError, Selection,

@@ -16,10 +16,8 @@ use fichier_api::FolderListing;
 use fichier_state::{Folder, FolderKey, Mirror, MirrorId, Proof, ProofKind, RelPath, Store};
 
 use crate::config::MirrorConfig;
-use crate::remote::Habits;
-use crate::remote::Remote;
-use crate::remote::RemoteError;
 use crate::remote::error::is_gone;
+use crate::remote::{Habits, Remote, RemoteError};
 use crate::upkeep::Situation;
 
 mod compare;

@@ -13,10 +13,8 @@ use fichier_state::{MirrorId, Proof, ProofKind};
 
 use crate::base::Fact;
 use crate::base::words::{bytes, chain};
-use crate::remote::Remote;
-use crate::remote::RemoteError;
 use crate::remote::error::is_gone;
-use crate::remote::ledger;
+use crate::remote::{Remote, RemoteError, ledger};
 use crate::upkeep::Situation;
 
 const DAY_S: i64 = 24 * 3600;

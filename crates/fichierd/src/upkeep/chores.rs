@@ -6,15 +6,8 @@
 
 use std::time::Duration;
 
-use crate::remote::Remote;
-use crate::remote::RemoteError;
-use crate::upkeep::Situation;
-use crate::upkeep::audit;
-use crate::upkeep::canary;
-use crate::upkeep::expiry;
-use crate::upkeep::old_claims;
-use crate::upkeep::quota;
-use crate::upkeep::snapshot;
+use crate::remote::{Remote, RemoteError};
+use crate::upkeep::{Situation, audit, canary, expiry, old_claims, quota, snapshot};
 
 /// The longest time between two looks at whether a chore is due.
 pub const LOOK_AGAIN: Duration = Duration::from_secs(15 * 60);

@@ -19,10 +19,8 @@ use serde::{Deserialize, Serialize};
 use crate::base::Fact;
 use crate::base::words::count;
 use crate::config::{Keep, MirrorConfig};
-use crate::remote::Remote;
-use crate::remote::RemoteError;
-use crate::remote::Removal;
 use crate::remote::layout::utc_day;
+use crate::remote::{Remote, RemoteError, Removal};
 use crate::upkeep::Situation;
 
 mod clock;

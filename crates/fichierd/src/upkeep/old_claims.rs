@@ -6,10 +6,8 @@ use std::time::Duration;
 
 use fichier_api::FolderId;
 
-use crate::remote::Fence;
-use crate::remote::Remote;
-use crate::remote::RemoteError;
 use crate::remote::error::{is_gone, is_local};
+use crate::remote::{Fence, Remote, RemoteError};
 use crate::upkeep::Situation;
 
 /// Old claims that are tolerated; when there are this many, they are tidied away.

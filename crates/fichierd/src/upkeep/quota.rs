@@ -13,9 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::Fact;
 use crate::base::words::bytes;
-use crate::remote::Remote;
-use crate::remote::RemoteError;
-use crate::remote::owner;
+use crate::remote::{Remote, RemoteError, owner};
 use crate::upkeep::Situation;
 
 const DAY_S: i64 = 24 * 3600;

@@ -40,9 +40,7 @@ use self::make::{MakeError, MakeOutcome, Order};
 pub(crate) use self::send::canary_hash;
 use crate::base::State;
 use crate::base::words::chain;
-use crate::remote::Remote;
-use crate::remote::RemoteError;
-use crate::remote::{Ledger, Made};
+use crate::remote::{Ledger, Made, Remote, RemoteError};
 use crate::upkeep::Situation;
 
 /// The contents of the canary, the tiny file that is downloaded once a week.

@@ -11,9 +11,7 @@ use crate::cli::{beside, output, service};
 use crate::config::Config;
 use crate::config::connect::connect;
 use crate::daemon::control::{Reply, Request};
-use crate::remote::Habits;
-use crate::remote::probe;
-use crate::remote::{Found, Said};
+use crate::remote::{Found, Habits, Said, probe};
 
 /// The document for `--json`. Nothing in it tells whose account it was.
 #[derive(Serialize)]

@@ -7,8 +7,7 @@ use jiff::Timestamp;
 
 use crate::base::words::{counted, duration};
 use crate::mirror::Trouble;
-use crate::status::{DegradedStatus, MirrorStatus, ProofStatus, Status};
-use crate::status::{Kind, Scope, Weight};
+use crate::status::{DegradedStatus, Kind, MirrorStatus, ProofStatus, Scope, Status, Weight};
 
 /// The time before the end of a subscription from which on that end is a degraded state.
 const ENDS_SOON: Duration = Duration::from_secs(14 * 24 * 3600);

@@ -5,8 +5,7 @@ use std::fmt::Write as _;
 use crate::base::Exit;
 use crate::base::words::{bytes, count, counted, duration};
 use crate::mirror::{CycleEnd, Held};
-use crate::status::Kind;
-use crate::status::{CycleSummary, MirrorState, Status};
+use crate::status::{CycleSummary, Kind, MirrorState, Status};
 
 /// One line about everything, for `systemctl status`.
 pub fn line(status: &Status) -> String {

@@ -11,10 +11,9 @@ use crate::base::Exit;
 use crate::daemon::health;
 use crate::mirror::{Held, Reason, Trouble};
 use crate::status::{
-    AccountStatus, AuditStatus, HeldStatus, HoldOffStatus, MirrorState, MirrorStatus,
-    ProblemStatus, ProofStatus, SnapshotStatus, Status, WatchStatus,
+    AccountStatus, AuditStatus, HeldStatus, HoldOffStatus, Kind, MirrorState, MirrorStatus,
+    ProblemStatus, ProofStatus, Scope, SnapshotStatus, Status, WatchStatus, Weight,
 };
-use crate::status::{Kind, Scope, Weight};
 
 fn now() -> Timestamp {
     "2026-05-04T12:00:00Z".parse().unwrap()

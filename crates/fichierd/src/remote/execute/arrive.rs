@@ -17,11 +17,10 @@ use super::delivery::{Delivery, DeliveryVerdict, Heard, Todo};
 use crate::base::Fact;
 use crate::base::state::blocking;
 use crate::disk::hash::hash_file;
-use crate::remote::Remote;
 use crate::remote::error::{RemoteError, stops_everything};
 use crate::remote::execute::Executor;
-use crate::remote::ledger;
 use crate::remote::target::orphan;
+use crate::remote::{Remote, ledger};
 
 /// How long a stored file may be missing from listings (C.5 says about two minutes); after that it
 /// is sent again.

@@ -15,12 +15,10 @@ use fichier_state::{
 
 use super::relocate::temporary_name;
 use crate::base::Random;
-use crate::disk::OnRecord;
-use crate::disk::{Seen, SeenKind};
+use crate::disk::{OnRecord, Seen, SeenKind};
 use crate::plan::{Note, Retirement};
 use crate::remote::Remote;
-use crate::remote::bring::may_be_too_many;
-use crate::remote::bring::{Brought, Parcel};
+use crate::remote::bring::{Brought, Parcel, may_be_too_many};
 use crate::remote::error::{RemoteError, is_gone};
 use crate::remote::execute::Executor;
 use crate::remote::source::Source;

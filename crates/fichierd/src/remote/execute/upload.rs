@@ -13,9 +13,8 @@ use fichier_state::{PendingFile, RelPath, Stamp, UploadKey, UploadSlotRow, failp
 use tokio::time::Instant;
 
 use super::Fate;
-use crate::base::Fact;
-use crate::base::Random;
 use crate::base::words::chain;
+use crate::base::{Fact, Random};
 use crate::disk::seen::stamp_of_mark;
 use crate::plan::Placement;
 use crate::remote::Remote;

@@ -5,9 +5,8 @@ use fichier_state::{Mirror, Writing};
 
 use super::fetch::{Refused, Whole, fetch, name_of};
 use super::{RecoverError, Recovering, Source, Step, begun, files};
-use crate::remote::Canary;
 use crate::remote::ledger::{self, CANARY_NAME};
-use crate::remote::{claims, trust};
+use crate::remote::{Canary, claims, trust};
 use crate::upkeep::FoundSnapshot;
 use crate::upkeep::snapshot::{self, CANARY_TEXT, canary_hash};
 

@@ -8,9 +8,8 @@ use fichier_state::Metadata;
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, XattrFlags};
 
 use super::*;
-use crate::disk::Filter;
-use crate::disk::Scanner;
 use crate::disk::seen::nanoseconds;
+use crate::disk::{Filter, Scanner};
 
 /// A minimal ACL of the kernel's form: owner rw, user 4711 rwx, group r, mask rwx, others none.
 const ACL: [u8; 44] = [

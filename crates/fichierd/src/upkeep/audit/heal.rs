@@ -13,11 +13,8 @@ use fichier_state::{
 };
 
 use super::{Compared, Round};
-use crate::remote::Leaving;
-use crate::remote::Remote;
-use crate::remote::RemoteError;
 use crate::remote::error::is_gone;
-use crate::remote::{Brought, Parcel};
+use crate::remote::{Brought, Leaving, Parcel, Remote, RemoteError};
 
 /// Changed files in a folder that are sent again; with more than this none is, since then the
 /// listing is at fault, or a person has to look at them.

@@ -6,8 +6,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::remote::Remote;
-use crate::remote::RemoteError;
+use crate::remote::{Remote, RemoteError};
 
 /// How far the two clocks may be apart; with more between them nothing is removed.
 const AGREES_WITHIN: Duration = Duration::from_secs(3600);

@@ -10,10 +10,9 @@ use fichier_state::VersionsFolder;
 
 use super::DAY_S;
 use crate::base::Fact;
-use crate::remote::Remote;
-use crate::remote::RemoteError;
 use crate::remote::error::{is_gone, is_local};
 use crate::remote::layout::utc_day;
+use crate::remote::{Remote, RemoteError};
 
 /// Emptied folders that one run reads from the state, at most; further ones wait for the next run.
 const MOST_KNOWN: usize = 1_000;

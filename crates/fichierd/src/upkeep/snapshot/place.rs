@@ -6,13 +6,10 @@ use fichier_api::{ErrorKind, FileUrl, FolderId, MAX_LINKS_PER_CALL};
 use fichier_state::{Intent, SnapshotRow};
 
 use super::keep::removable;
-use crate::remote::Remote;
-use crate::remote::RemoteError;
-use crate::remote::SubFolder;
 use crate::remote::error::is_gone;
 use crate::remote::layout::OWN_FOLDER;
 use crate::remote::ledger::{self, STATE_FOLDER};
-use crate::remote::{Ledger, UnderWay};
+use crate::remote::{Ledger, Remote, RemoteError, SubFolder, UnderWay};
 use crate::upkeep::Situation;
 use crate::upkeep::expiry::horizon_s;
 

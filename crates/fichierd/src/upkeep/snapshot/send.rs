@@ -13,13 +13,9 @@ use whirlpool::Digest as _;
 
 use super::CANARY_TEXT;
 use crate::base::words::chain;
-use crate::remote::Arrived;
-use crate::remote::Remote;
-use crate::remote::RemoteError;
 use crate::remote::error::stops_everything;
 use crate::remote::ledger::{self, CANARY_NAME};
-use crate::remote::{Canary, Made};
-use crate::remote::{Ledger, UnderWay};
+use crate::remote::{Arrived, Canary, Ledger, Made, Remote, RemoteError, UnderWay};
 
 /// How often the node is asked for an upload's outcome before other work goes on.
 const POLLS: u32 = 6;

@@ -7,9 +7,7 @@ use crate::config::MirrorConfig;
 use crate::status::{
     AccountStatus, AuditStatus, MirrorStatus, ProofStatus, ProofsStatus, SnapshotStatus,
 };
-use crate::upkeep::audit;
-use crate::upkeep::quota;
-use crate::upkeep::snapshot;
+use crate::upkeep::{audit, quota, snapshot};
 
 /// Fills in the proofs, the audit, the beginning of the history, the snapshot and the quota.
 pub(super) fn add(
