@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_that_is_recorded_later_wins_whoever_found_it_and_whatever_its_date() {
+    fn the_answer_that_is_recorded_later_wins_from_either_source_and_with_any_date() {
         let work = Habits::met_name_taken(NameTaken::Refused, 3);
         let probe = Habits { name_taken: learnt(NameTaken::Twins, 2), ..Habits::default() };
         assert_eq!(work.clone().and(probe.clone()), probe);
