@@ -18,6 +18,7 @@ mod file;
 mod limits;
 mod message;
 mod mirrors;
+mod read;
 mod rules;
 mod secret;
 mod surroundings;
@@ -33,9 +34,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use self::file::ConfigFile;
 pub use self::limits::MaxRemovals;
-use self::message::Complaint;
 pub use self::message::{ConfigError, Drawing};
 pub(crate) use self::surroundings::Surroundings;
 use crate::config::key::KeySource;
@@ -187,8 +186,7 @@ impl Config {
 
     fn parse(path: &Path, text: &str, around: &Surroundings) -> Result<Config, ConfigError> {
         let wrong = |complaints| ConfigError::wrong(path, text, complaints);
-        let file: ConfigFile =
-            toml::from_str(text).map_err(|error| wrong(vec![Complaint::from(&error)]))?;
+        let file = read::typed(text).map_err(wrong)?;
         rules::config(path, file, around).map_err(wrong)
     }
 

@@ -218,8 +218,7 @@ impl From<&toml::de::Error> for Complaint {
             let known = words.collect::<Vec<_>>();
             return complaint(format!("unknown key `{unknown}`"), suggestion(unknown, &known));
         }
-        if let Some(rest) = said.strip_prefix("missing field ") {
-            let missing = quoted(rest).next().unwrap_or_default();
+        if let Some(missing) = missing_key(error) {
             return complaint(format!("the key `{missing}` is missing here"), None);
         }
         if let Some(rest) = said.strip_prefix("invalid type: ") {
@@ -227,6 +226,11 @@ impl From<&toml::de::Error> for Complaint {
         }
         complaint(said.to_owned(), None)
     }
+}
+
+/// The key that the parser misses; `None` if the error is another one.
+pub(super) fn missing_key(error: &toml::de::Error) -> Option<&str> {
+    quoted(error.message().strip_prefix("missing field ")?).next()
 }
 
 /// Names the types of TOML instead of those of Rust.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::file::ConfigFile;
 use super::*;
 
 const SAMPLE: &str = include_str!("../../../../config/fichierd.toml");

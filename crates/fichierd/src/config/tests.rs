@@ -137,6 +137,35 @@ fn a_wrong_type_says_what_is_expected() {
 }
 
 #[test]
+fn keys_that_do_not_fit_are_told_all_at_once() {
+    check(
+        "[pace]\ncalls_per_second = \"fast\"\nparalel_uploads = 3\n\
+         [[mirror]]\nname = 5\nsource = \"/srv/a\"\ntarget = \"/a\"\nexclude = [7]\n\
+         [[mirror]]\nname = \"b\"\ntarget = \"/b\"\nkeep = 30\n",
+        expect![[r#"
+            config.toml:2:20: wrong type: string "fast", expected a number
+              2 | calls_per_second = "fast"
+                |                    ^^^^^^
+            config.toml:3:1: unknown key `paralel_uploads`
+              3 | paralel_uploads = 3
+                | ^^^^^^^^^^^^^^^
+              help: did you mean `parallel_uploads`?
+            config.toml:5:8: wrong type: integer `5`, expected text in quotes
+              5 | name = 5
+                |        ^
+            config.toml:8:12: wrong type: integer `7`, expected text in quotes
+              8 | exclude = [7]
+                |            ^
+            config.toml:9:1: the key `source` is missing here
+              9 | [[mirror]]
+                | ^^^^^^^^^^
+            config.toml:12:8: wrong type: integer `30`, expected a duration in quotes such as "30d", or "0", or "forever"
+              12 | keep = 30
+                 |        ^^"#]],
+    );
+}
+
+#[test]
 fn a_bad_duration_says_how_it_is_written() {
     check(
         &mirror("rescan = \"1 fortnight\""),
