@@ -7,6 +7,7 @@ use std::io::{self, IsTerminal, Write};
 use fichier_api::Remedy;
 
 use crate::base::Exit;
+use crate::base::words::chain;
 use crate::config::connect::ConnectError;
 use crate::config::{ConfigError, Drawing};
 use crate::daemon::DaemonError;
@@ -89,7 +90,7 @@ pub fn complain(error: &anyhow::Error) {
     let stderr = io::stderr();
     let text = match error.downcast_ref::<ConfigError>() {
         Some(config) => config.render(drawing(stderr.is_terminal())),
-        None => format!("fichierd: {error:#}\n"),
+        None => format!("fichierd: {}\n", chain(error.as_ref())),
     };
     // A closed stderr leaves no way to tell anything.
     let _told = stderr.lock().write_all(text.as_bytes());

@@ -52,7 +52,7 @@ pub enum KeyError {
         source: io::Error,
     },
     /// Other users of this machine may read the file, and may have read it.
-    #[error("{} may be read by others (mode {mode:04o}); run: chmod 600 {}", path.display(), path.display())]
+    #[error("{}; run: chmod 600 {}", self.what(), path.display())]
     TooOpen {
         /// The file.
         path: PathBuf,
@@ -67,6 +67,20 @@ pub enum KeyError {
         /// Why the text is no key.
         reason: String,
     },
+}
+
+impl KeyError {
+    /// What is wrong, without the remedy.
+    pub(crate) fn what(&self) -> String {
+        match self {
+            KeyError::TooOpen { path, mode } => {
+                format!("{} may be read by others (mode {mode:04o})", path.display())
+            }
+            KeyError::Nowhere | KeyError::Unreadable { .. } | KeyError::Malformed { .. } => {
+                self.to_string()
+            }
+        }
+    }
 }
 
 impl KeySource {

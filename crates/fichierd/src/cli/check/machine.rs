@@ -47,7 +47,7 @@ pub(super) fn key(config: &Config) -> Finding {
                         .to_owned()
                 }
             };
-            Finding::error("key", format!("API key: {error}"), remedy)
+            Finding::error("key", format!("API key: {}", error.what()), remedy)
         }
     }
 }
