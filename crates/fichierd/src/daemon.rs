@@ -25,7 +25,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::base::words::chain;
+use crate::base::words::{chain, counted};
 use crate::base::{Random, State};
 use crate::config::connect::connect;
 use crate::config::{Config, MirrorConfig};
@@ -200,7 +200,8 @@ impl Daemon {
     pub async fn run(mut self) -> Result<(), DaemonError> {
         self.feeders.spawn(systemd::feed_watchdog(self.progress.clone()));
         systemd::ready("looking at everything once");
-        tracing::info!(mirrors = self.seats.len(), "started");
+        let mirrors = self.seats.len();
+        tracing::info!(mirrors, "started with {}", counted(mirrors as u64, "mirror"));
         let stop = self.shared.stop.clone();
         while !stop.is_cancelled() {
             self.progress.tick();

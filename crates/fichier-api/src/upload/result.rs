@@ -120,7 +120,8 @@ impl Client {
                     left += outcome.missing.len();
                     tracing::warn!(
                         left = outcome.missing.len(),
-                        "the service did not remove all files of an anonymous upload"
+                        "the service left {} of an anonymous upload in place",
+                        outcome.missing.len()
                     );
                 }
                 Err(error) => {

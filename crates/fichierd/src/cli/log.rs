@@ -14,9 +14,10 @@ use std::os::unix::fs::MetadataExt;
 
 use clap::ValueEnum;
 use tracing::Level;
+use tracing::field::Field;
 use tracing_journald::{Priority, PriorityMappings};
 use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -89,12 +90,19 @@ fn text() -> Box<dyn Layer<Registry> + Send + Sync> {
     let terminal = io::stderr().is_terminal();
     let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let lines = tracing_subscriber::fmt::layer()
+        .fmt_fields(debug_fn(sentence_alone))
         .with_ansi(colour)
         .with_target(false)
         .compact()
         .with_timer(Utc { date: !terminal })
         .with_writer(io::stderr);
     Box::new(lines)
+}
+
+/// Writes the sentence of an event. It names every fact that a person needs; the fields beside it
+/// are for the journal and for JSON.
+fn sentence_alone(to: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+    if field.name() == "message" { write!(to, "{value:?}") } else { Ok(()) }
 }
 
 fn filter(level: LogLevel) -> Targets {

@@ -14,6 +14,7 @@ use fichier_state::{
     Content, Entry, Intent, IntentId, Moved, Origin, RelPath, RemoteCopy, RemoteSpot, Retired,
 };
 
+use crate::base::words::counted;
 use crate::remote::Remote;
 use crate::remote::bring::{Brought, Parcel};
 use crate::remote::error::RemoteError;
@@ -395,12 +396,12 @@ impl Remote {
 
 fn say_begun(count: usize) {
     if count > 0 {
-        tracing::info!(count, "finishing what was begun earlier");
+        tracing::info!(count, "finishing {} begun earlier", counted(count as u64, "change"));
     }
 }
 
 fn say_left(files: usize, what: &str) {
     if files > 0 {
-        tracing::warn!(files, "{what} were not removed");
+        tracing::warn!(files, "{what} were not removed: {files}");
     }
 }

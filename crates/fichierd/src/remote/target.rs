@@ -11,6 +11,7 @@ use fichier_api::names::RemoteName;
 use fichier_api::{Client, ErrorKind, FolderId, FolderListing};
 use fichier_state::{Mirror, MirrorId, NewVersion, RelPath, RemoteSpot, Retired};
 
+use crate::base::words::counted;
 use crate::base::{Flag, State};
 use crate::remote::claims::{self, EPOCH_FOLDER, take_over};
 use crate::remote::error::{RemoteError, TargetRefused};
@@ -227,7 +228,9 @@ impl Preparing<'_> {
                 }
                 Ok(())
             })?;
-            tracing::info!(files = urls.len(), "moved leftovers of broken uploads to the versions");
+            let files = urls.len();
+            let left = counted(files as u64, "leftover");
+            tracing::info!(files, "moved {left} of broken uploads to the versions");
         }
         Ok(())
     }

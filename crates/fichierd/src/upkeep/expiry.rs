@@ -17,7 +17,7 @@ use fichier_state::{Intent, Mirror, MirrorId, Version};
 use serde::{Deserialize, Serialize};
 
 use crate::base::Fact;
-use crate::base::words::count;
+use crate::base::words::{count, counted};
 use crate::config::{Keep, MirrorConfig};
 use crate::remote::layout::utc_day;
 use crate::remote::{Remote, RemoteError, Removal};
@@ -91,7 +91,8 @@ impl Remote {
             if corrected > 0 {
                 tracing::info!(
                     moments = corrected,
-                    "times that a wrong clock had recorded were corrected"
+                    "corrected {} that a wrong clock had recorded",
+                    counted(corrected as u64, "time")
                 );
             }
             let mut calls = MAX_CALLS;

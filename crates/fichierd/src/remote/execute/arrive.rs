@@ -16,6 +16,7 @@ use super::Leaving;
 use super::delivery::{Delivery, DeliveryVerdict, Heard, Todo};
 use crate::base::Fact;
 use crate::base::state::blocking;
+use crate::base::words::counted;
 use crate::disk::hash::hash_file;
 use crate::remote::error::{RemoteError, stops_everything};
 use crate::remote::execute::Executor;
@@ -92,7 +93,8 @@ impl Executor {
             if heard == Heard::Scanning && matches!(todo, Todo::End(_)) {
                 tracing::info!(
                     files,
-                    "the service is still scanning an upload; looking again later"
+                    "the service is still scanning an upload of {}; looking again later",
+                    counted(files as u64, "file")
                 );
             }
         }

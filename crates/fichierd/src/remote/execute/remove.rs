@@ -15,6 +15,7 @@ use fichier_state::{
 
 use super::relocate::temporary_name;
 use crate::base::Random;
+use crate::base::words::counted;
 use crate::disk::{OnRecord, Seen, SeenKind};
 use crate::plan::{Note, Retirement};
 use crate::remote::Remote;
@@ -333,7 +334,11 @@ impl Remote {
         })?;
         if gone > 0 {
             // These files were to leave their place, and are gone.
-            tracing::warn!(files = gone, "replaced or deleted files were no longer on 1fichier");
+            tracing::warn!(
+                files = gone,
+                "{} to be retired, and no longer on 1fichier",
+                counted(gone, "replaced or deleted file")
+            );
         }
         Ok(stuck)
     }

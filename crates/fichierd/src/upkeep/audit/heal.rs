@@ -13,6 +13,7 @@ use fichier_state::{
 };
 
 use super::{Compared, Round};
+use crate::base::words::counted;
 use crate::remote::error::is_gone;
 use crate::remote::{Brought, Leaving, Parcel, Remote, RemoteError};
 
@@ -104,7 +105,8 @@ impl Remote {
         }
         if found > 0 {
             tracing::info!(path = %path, files = found,
-                "files that two listings of `{path}` did not show are in their place");
+                "{} that two listings of `{path}` did not show: in their place",
+                counted(found, "file"));
         }
         round.put_back += found;
         round.lost += lost.len() as u64;
@@ -174,8 +176,8 @@ impl Remote {
             round.unhealed += refused.len() as u64;
             round.renamed += (names.len() - refused.len()) as u64;
             tracing::warn!(path = %path, files = names.len(), refused = refused.len(),
-                "files in `{path}` were renamed on 1fichier by somebody else, and are given their \
-                 names back");
+                "{} in `{path}` had been renamed on 1fichier by somebody else; {} got the old name \
+                 back", counted(names.len() as u64, "file"), names.len() - refused.len());
         }
         Ok(())
     }
