@@ -66,7 +66,7 @@ use crate::config::{Config, ConfigError};
 /// Keeps folders of a 1fichier account equal to local folders: a backup to trust.
 #[derive(Debug, Parser)]
 #[command(name = "fichierd", version)]
-#[command(disable_help_subcommand = true, max_term_width = 80)]
+#[command(max_term_width = 80)]
 #[command(after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 some files have problems, \
     4 held, 69 unavailable, 75 try later, 77 refused, 78 configuration, 130 interrupted.")]
 pub struct Cli {
@@ -163,6 +163,7 @@ impl Cli {
     pub async fn run(self) -> anyhow::Result<Exit> {
         log::start(self.log_level(), self.global.log_format)?;
         match self.command {
+            Command::Configured(Configured::Check(args)) if args.unit => check::print_unit(),
             Command::Configured(command) => {
                 let config = command.config(self.global.config.as_deref())?;
                 command.run(config).await

@@ -40,6 +40,9 @@ pub(crate) struct CheckArgs {
     /// folder that is removed again, some minutes
     #[arg(long)]
     probe: bool,
+    /// Print the systemd unit of this version, and check nothing
+    #[arg(long)]
+    pub(super) unit: bool,
     /// As JSON, schema `fichierd.check/1`; with --probe what the probe found, and nothing else
     #[arg(long)]
     json: bool,
@@ -64,6 +67,12 @@ pub(crate) async fn run(args: CheckArgs, config: &Config) -> anyhow::Result<Exit
         output::json(&Document { schema: SCHEMA, exit: exit.code(), findings: &told.findings })?;
     }
     Ok(exit)
+}
+
+/// Prints the unit of this version.
+pub(crate) fn print_unit() -> anyhow::Result<Exit> {
+    output::line(unit::SHIPPED.trim_end())?;
+    Ok(Exit::Done)
 }
 
 /// How many answers about 1fichier's behaviour are on record; `None` without a state file.

@@ -16,7 +16,7 @@ pub(crate) struct ManArgs {
 }
 
 pub(crate) fn run(args: &ManArgs) -> anyhow::Result<Exit> {
-    let command = Cli::command();
+    let command = Cli::command().disable_help_subcommand(true);
     match &args.out {
         Some(folder) => {
             std::fs::create_dir_all(folder)

@@ -96,8 +96,7 @@ fn a_key_for_all_eyes_and_a_state_folder_that_is_a_file_are_errors() {
     expect_test::expect![[r#"
         warning  /config.toml: no mirror is configured
                  what to do: add a [[mirror]] with source and target to /config.toml
-        error    API key: /api_key may be read by others (mode 0644); run: chmod 600
-                   /api_key
+        error    API key: /api_key may be read by others (mode 0644)
                  what to do: chmod 600 /api_key
         error    /config.toml holds no certificate in PEM form
                  what to do: correct `ca_file` in the configuration

@@ -68,8 +68,8 @@ impl Unit {
             list("it has in addition", &added)
         );
         let remedy = format!(
-            "install -m 644 systemd/{NAME} {shown}; systemctl daemon-reload; your own changes go \
-             into: systemctl edit fichierd"
+            "fichierd check --unit > {shown} && systemctl daemon-reload; your own changes go into: \
+             systemctl edit fichierd"
         );
         Finding::warning(ABOUT, what, remedy)
     }
