@@ -9,7 +9,7 @@ const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 const WEEK: u64 = 7 * DAY;
 
-/// Reads one or more numbers with units, such as `90s`, `1h 30m` or `30 days`.
+/// Reads one or more numbers with units, such as `90s`, `1h 30m` or `30 days`; `0` needs no unit.
 ///
 /// # Errors
 ///
@@ -19,6 +19,10 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let mut total_ms: u64 = 0;
     if rest.is_empty() {
         return Err("an empty duration".to_owned());
+    }
+    // Nothing is nothing in every unit.
+    if rest == "0" {
+        return Ok(Duration::ZERO);
     }
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());

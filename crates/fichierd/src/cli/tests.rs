@@ -52,6 +52,7 @@ fn help_lists_each_command_in_eighty_columns() {
                           out
           completions     Print the completions for a shell
           man             Print the manual page, or write all of them to a folder
+          help            Print this message or the help of the given subcommand(s)
 
         Options:
           -h, --help     Print help

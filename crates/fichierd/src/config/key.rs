@@ -20,6 +20,8 @@ const VARIABLE: &str = "FICHIER_API_KEY";
 /// Bytes that are read of a key file. A key has 32 characters, so a longer file holds no key and
 /// what was read of it is refused.
 const LONGEST_FILE: u64 = 4096;
+/// Bytes that the text of a key file has room for.
+const ROOM: usize = 8192;
 
 /// Where the API key is read from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,7 +143,9 @@ fn read_file(path: &Path, permissions: Permissions) -> Result<String, KeyError> 
     if matches!(permissions, Permissions::OwnerOnly) && mode & 0o077 != 0 {
         return Err(KeyError::TooOpen { path: path.to_path_buf(), mode });
     }
-    let mut text = String::new();
+    // With room for all of it from the start, the text leaves no copy behind by growing; `ApiKey`
+    // wipes it.
+    let mut text = String::with_capacity(ROOM);
     file.take(LONGEST_FILE).read_to_string(&mut text).map_err(unreadable)?;
     Ok(text)
 }

@@ -166,6 +166,12 @@ fn keys_that_do_not_fit_are_told_all_at_once() {
 }
 
 #[test]
+fn audits_and_drills_are_switched_off_as_the_manual_says() {
+    let config = parse(&mirror("audit = \"0\"\ndrill = \"0\"")).unwrap();
+    assert_eq!((config.mirrors[0].audit, config.mirrors[0].drill), (None, None));
+}
+
+#[test]
 fn a_bad_duration_says_how_it_is_written() {
     check(
         &mirror("rescan = \"1 fortnight\""),
