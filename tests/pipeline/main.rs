@@ -13,6 +13,7 @@ mod adopt;
 mod calls;
 mod faults;
 mod habits;
+mod one_cycle;
 mod recovery;
 mod regressions;
 mod removals;

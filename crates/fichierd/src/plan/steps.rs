@@ -107,6 +107,8 @@ pub struct Relocation {
     pub was: Box<Entry>,
     /// The new place.
     pub to: Placement,
+    /// The empty file or link that stands at the old path by now, if any.
+    pub then: Option<Seen>,
     /// Its name cannot be given at once because a swap occupies it. The file waits under a
     /// temporary name, and the relocation appears a second time without this mark.
     pub aside: bool,

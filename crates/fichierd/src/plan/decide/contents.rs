@@ -43,11 +43,13 @@ impl Sorted {
     }
 
     /// Takes relocated files out of both: they are not gone, and not in the way of a file that
-    /// takes their old path.
+    /// takes their old path. An empty file or link that takes it is recorded with the relocation.
     fn leave_out_relocated(&mut self, lost: &mut Lost, gone: &mut BTreeMap<RelPath, GoneFolder>) {
         let moved: BTreeSet<RelPath> =
             self.relocations.iter().map(|relocation| relocation.from.clone()).collect();
-        lost.retain(|path, _| !moved.contains(path));
+        for relocation in &mut self.relocations {
+            relocation.then = lost.remove(&relocation.from).and_then(|(_, then)| then);
+        }
         for folder in gone.values_mut() {
             folder.entries.retain(|(path, _)| !moved.contains(path));
         }
@@ -235,7 +237,13 @@ fn settle_place(place: Placement, known: &Known, freed: &mut Freed, sorted: &mut
     }
     let Some(content) = content(&place) else { return sorted.uploads.push(place) };
     if let Some((from, was)) = freed.get_mut(&content).and_then(|list| take_best(list, &place)) {
-        return sorted.relocations.push(Relocation { from, was, to: place, aside: false });
+        return sorted.relocations.push(Relocation {
+            from,
+            was,
+            to: place,
+            then: None,
+            aside: false,
+        });
     }
     match known.copies.get(&content) {
         Some(source) if place.size_bytes() >= COPY_FROM_BYTES => {

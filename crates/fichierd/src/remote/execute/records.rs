@@ -171,7 +171,8 @@ fn note_path(note: &Note) -> &RelPath {
     }
 }
 
-fn unsendable(kind: &SeenKind) -> Content {
+/// The content of an entry that the service cannot hold.
+pub(super) fn unsendable(kind: &SeenKind) -> Content {
     match kind {
         SeenKind::Symlink(target) => Content::Symlink(target.clone()),
         SeenKind::File | SeenKind::Folder | SeenKind::Special => Content::Empty,

@@ -13,7 +13,7 @@ use fichier_state::{
     Content, Entry, FolderKey, Intent, IntentId, Moved, RelPath, RemoteCopy, Retired, failpoint,
 };
 
-use super::records::other_name;
+use super::records::{other_name, unsendable};
 use super::remove::Leaving;
 use crate::base::Random;
 use crate::plan::{Occupant, Relocation};
@@ -137,8 +137,8 @@ impl Executor {
         Ok(replaced)
     }
 
-    /// Writes the records of the files that have moved, and the intents to retire those that they
-    /// replaced.
+    /// Writes the records of the files that have moved, of the empty files and links that took
+    /// their old paths, and the intents to retire those that they replaced.
     fn confirm_moved(
         &self,
         intent: IntentId,
@@ -158,6 +158,7 @@ impl Executor {
                 ))
             })
             .collect();
+        let successors: Vec<Entry> = moved.iter().filter_map(|m| self.successor(m)).collect();
         self.remote.state.write(|w| {
             for left in replaced.iter_mut() {
                 left.begin(w, self.remote.mirror, self.remote.places.versions)?;
@@ -170,14 +171,20 @@ impl Executor {
                 w.put_entry(row)?;
                 w.clear_problem(self.remote.mirror, &mover.relocation.to.path)?;
             }
+            successors.iter().try_for_each(|row| w.put_entry(row))?;
             w.resolve(intent)
         })?;
-        for (mover, _) in &rows {
-            // An empty file or a link may stand at the old path now.
-            self.remote.dirty.mark(mover.relocation.from.clone());
-        }
         self.remote.report(|report| report.relocated += rows.len() as u64);
         Ok(())
+    }
+
+    /// The record of the empty file or link at the path that a file has left. Its folder is the
+    /// file's: one that steps aside in a swap keeps its folder.
+    fn successor(&self, mover: &Mover) -> Option<Entry> {
+        let Relocation { from, then, .. } = &mover.relocation;
+        let then = then.as_ref()?;
+        let content = unsendable(&then.kind);
+        Some(self.source.entry(from, mover.entry.folder, then, content))
     }
 }
 
