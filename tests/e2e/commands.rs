@@ -136,7 +136,7 @@ fn status_and_why_answer_with_and_without_a_service() {
         (&never["running"], &never["mirrors"][0]["state"]),
         (&false.into(), &"never".into())
     );
-    why(&world, "one").expect(0).says("included");
+    why(&world, "one").expect(0).says("never recorded");
     world.add_mirror("photos", "exclude = [\"*.tmp\"]");
     write(&source.join("one"), "one");
     write(&source.join("two.tmp"), "two");
@@ -155,11 +155,11 @@ fn status_and_why_answer_with_and_without_a_service() {
             (&1.into(), &3.into())
         );
         assert!(status["mirrors"][0]["last_success"].is_string(), "{status:#}");
-        why(&world, "one").expect(0).says("on 1fichier since");
+        why(&world, "one").expect(0).says("safe since");
         why(&world, "two.tmp").expect(0).says("*.tmp").says("exclude");
         why(&world, ".fichierd").expect(0).says("is reserved for fichierd");
         assert_eq!(status["mirrors"][0]["problems"][0]["path"], ".fichierd");
-        why(&world, "not there").expect(0).says("included");
+        why(&world, "not there").expect(0).says("never recorded");
         world.run(&["why", "/elsewhere"]).expect(0).says("not below the source of any mirror");
     }
 }

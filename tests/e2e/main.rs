@@ -36,4 +36,6 @@ mod restoring;
 mod saves;
 mod signals;
 mod sources;
+mod two_services;
 mod verifying;
+mod why;

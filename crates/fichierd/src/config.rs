@@ -36,7 +36,7 @@ use std::time::Duration;
 
 pub use self::limits::MaxRemovals;
 pub use self::message::{ConfigError, Drawing};
-pub(crate) use self::surroundings::Surroundings;
+pub(crate) use self::surroundings::{Surroundings, socket_in};
 use crate::config::key::KeySource;
 
 /// The whole configuration, checked and completed with the defaults.
@@ -48,6 +48,9 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// The socket on which the running service listens for commands.
     pub control_socket: PathBuf,
+    /// Where a command looks for the service after [`Config::control_socket`]. Whether the service
+    /// that listens there is that of this configuration, it tells itself (`daemon::control`).
+    pub other_sockets: Vec<PathBuf>,
     /// The account, and how it is reached.
     pub account: AccountConfig,
     /// How fast the service may be asked.
@@ -188,6 +191,41 @@ impl Config {
         let wrong = |complaints| ConfigError::wrong(path, text, complaints);
         let file = read::typed(text).map_err(wrong)?;
         rules::config(path, file, around).map_err(wrong)
+    }
+
+    /// Why a service that works with this configuration cannot go over to `new` while it runs;
+    /// `None` if it can. The lock, the open socket and the records belong to what these keys name.
+    pub fn needs_restart(&self, new: &Config) -> Option<String> {
+        let socket_moved = self.control_socket != new.control_socket
+            // One that follows the state folder is not named a second time.
+            && !(self.control_socket == socket_in(&self.state_dir)
+                && new.control_socket == socket_in(&new.state_dir));
+        let changed = [
+            ("`state_dir`", self.state_dir != new.state_dir),
+            ("`control_socket`", socket_moved),
+            ("`api_url`", self.account.api_url != new.account.api_url),
+            ("`time_scale`", self.pace.time_scale != new.pace.time_scale),
+        ];
+        let names: Vec<_> = changed.iter().filter(|(_, is)| *is).map(|(name, _)| *name).collect();
+        let (last, first) = names.split_last()?;
+        let names = match first {
+            [] => (*last).to_owned(),
+            first => format!("{} and {last}", first.join(", ")),
+        };
+        Some(format!(
+            "a change of {names} needs a restart: systemctl restart fichierd; the old \
+             configuration stays in force"
+        ))
+    }
+
+    /// The line of the configuration file in which this mirror has this pattern, as the file is
+    /// now; `None` if it is not there any more.
+    pub fn line_of_exclude(&self, mirror: &str, pattern: &str) -> Option<usize> {
+        let text = fs::read_to_string(&self.path).ok()?;
+        let file = read::typed(&text).ok()?;
+        let mirror = file.mirror.into_iter().find(|it| it.name.get_ref() == mirror)?;
+        let pattern = mirror.exclude.into_iter().find(|it| it.get_ref() == pattern)?;
+        Some(text.get(..pattern.span().start)?.matches('\n').count() + 1)
     }
 
     /// The mirror called `name`.

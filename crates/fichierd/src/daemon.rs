@@ -29,7 +29,7 @@ use crate::base::words::{chain, counted};
 use crate::base::{Random, State};
 use crate::config::connect::connect;
 use crate::config::{Config, MirrorConfig};
-use crate::daemon::control::{Call, Reply};
+use crate::daemon::control::{Call, Identity, Reply};
 use crate::daemon::health::Episodes;
 use crate::disk::{Disks, MountWatch, Watch};
 use crate::mirror::{ChoresEnd, CycleEnd, MirrorWorker, Shared, Trouble};
@@ -45,11 +45,13 @@ mod seen;
 mod signals;
 mod stopping;
 mod waiter;
+mod why;
 
-pub use answers::{Work, approve, why};
+pub use answers::{Work, approve};
 pub use error::DaemonError;
 pub use schedule::{Now, Schedule};
 use waiter::Waiter;
+pub use why::{Unsettled, why};
 
 /// Everything that can happen to the service.
 #[derive(Debug)]
@@ -456,7 +458,10 @@ impl Daemon {
     fn reload(&mut self) {
         systemd::reloading();
         let taken = match Config::load(Some(&self.config.path)) {
-            Ok(config) => self.take_up(config).map_err(|error| chain(&error)),
+            Ok(config) => match self.config.needs_restart(&config) {
+                Some(why) => Err(why),
+                None => self.take_up(config).map_err(|error| chain(&error)),
+            },
             Err(error) => Err(error.to_string()),
         };
         if taken.is_ok() {
@@ -519,12 +524,14 @@ impl Daemon {
 
     fn listen(&mut self) -> Result<(), DaemonError> {
         let path = self.config.control_socket.clone();
-        let listener = control::listen(&path)
+        let listener = control::leave_link(&self.config.state_dir, &path)
+            .and_then(|()| control::listen(&path))
             .map_err(|source| DaemonError::Socket { path: path.display().to_string(), source })?;
+        let identity = Identity::of(&self.config);
         let (calls, mut asked) = mpsc::channel::<Call>(64);
         let events = self.sender.clone();
         self.feeders.spawn(async move {
-            control::serve(listener, calls).await;
+            control::serve(listener, identity, calls).await;
         });
         self.feeders.spawn(async move {
             while let Some(call) = asked.recv().await {

@@ -7,7 +7,7 @@ use std::cell::OnceCell;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use fichierd::daemon::control::{Call, Reply, Request, listen, serve};
+use fichierd::daemon::control::{Call, Identity, Reply, Request, listen, serve};
 use fichierd::restore::proof::MOST_BROKEN;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -49,7 +49,13 @@ impl Service {
         let entered = runtime.enter();
         let listener = listen(&socket).expect("a socket");
         let (calls, mut asked) = mpsc::channel::<Call>(4);
-        runtime.spawn(serve(listener, calls));
+        let identity = Identity {
+            process: 1,
+            version: "1".to_owned(),
+            config: socket.clone(),
+            state_dir: dir.path().to_owned(),
+        };
+        runtime.spawn(serve(listener, identity, calls));
         runtime.spawn(async move {
             while let Some(call) = asked.recv().await {
                 check(&call.request);
@@ -80,7 +86,7 @@ impl Service {
 fn check(request: &Request) {
     let written = serde_json::to_value(request).expect("a question can be written");
     assert_eq!(serde_json::from_value::<Request>(written).ok().as_ref(), Some(request));
-    if let Request::Proved { proved } = request {
+    if let Request::Proved(proved) = request {
         assert!(proved.broken.len() <= 64 * 1024 / 2, "bounded by the body; {MOST_BROKEN} count");
     }
 }

@@ -51,6 +51,12 @@ pub fn shown(at_s: i64) -> String {
     at.to_zoned_datetime(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
+/// The time as a sentence tells it, with its zone: `2026-11-24 10:15:00 CET`.
+pub fn told(at_s: i64) -> String {
+    let at = Timestamp::from_second(at_s).unwrap_or(Timestamp::UNIX_EPOCH);
+    at.to_zoned_datetime(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

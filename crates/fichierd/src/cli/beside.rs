@@ -28,9 +28,16 @@ const WAIT_AT_MOST: Duration = Duration::from_secs(120);
 /// The shortest pause between two looks at files that are being written, even if `settle` is zero.
 const LEAST_PAUSE: Duration = Duration::from_millis(100);
 
+/// The answer to `sync` while `fichierd pause` is in force.
+const PAUSED: &str = "the mirrors are paused; go on with: fichierd resume";
+
 /// Runs a cycle of each mirror, repeated while additions are left out, and then its chores.
 pub(super) async fn sync(config: &Config, names: &[String]) -> anyhow::Result<Exit> {
     let shared = open_shared(config)?;
+    if shared.state.read(|s| s.paused())? {
+        close(shared)?;
+        return Err(ended(Exit::Held, PAUSED));
+    }
     let mut cycles = Vec::new();
     for mirror in chosen(config, names) {
         let mut worker = MirrorWorker::open(mirror.clone(), &shared.state)?;
@@ -160,7 +167,7 @@ pub(super) fn status(config: &Config) -> anyhow::Result<Status> {
 /// Explains a path from the records.
 pub(super) fn explain(config: &Config, path: &std::path::Path) -> anyhow::Result<Reply> {
     let state = recorded(config)?.map(State::new);
-    Ok(why(state.as_ref(), &config.mirrors, path))
+    Ok(Reply::Why(why(state.as_ref(), config, None, path)?))
 }
 
 /// Records whether the next start of the service begins paused.
@@ -168,8 +175,13 @@ pub(super) fn pause(config: &Config, paused: bool) -> anyhow::Result<Exit> {
     let mut store = Store::open(&config.state_dir)?;
     store.write(|w| w.set_paused(paused))?;
     store.close()?;
-    let next = if paused { "begins paused" } else { "mirrors at once" };
-    output::line(&format!("the service is not running; when it starts, it {next}"))?;
+    let next = if paused {
+        "paused, also for `fichierd sync`; the service is not running, and begins paused when it \
+         starts; go on with: fichierd resume"
+    } else {
+        "no longer paused; the service is not running, and mirrors at once when it starts"
+    };
+    output::line(next)?;
     Ok(Exit::Done)
 }
 

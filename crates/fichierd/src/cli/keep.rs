@@ -8,7 +8,7 @@ use crate::restore::Proved;
 /// Records a result. Returns how many files are sent again because of it; `None` if it could not be
 /// recorded. That is only logged, since the command has still to print what it found.
 pub(super) async fn keep(config: &Config, proved: &Proved) -> Option<u64> {
-    let kept = match service::reply(config, &Request::Proved { proved: proved.clone() }).await {
+    let kept = match service::reply(config, &Request::Proved(proved.clone())).await {
         Ok(Some(Reply::Proved { sent_again })) => Ok(sent_again),
         Ok(Some(other)) => Err(service::unexpected(&other)),
         Ok(None) => beside::keep_proof(config, proved),

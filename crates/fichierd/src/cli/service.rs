@@ -52,7 +52,7 @@ pub(super) fn show(reply: Reply) -> anyhow::Result<Exit> {
 ///
 /// Those of [`forward`].
 pub(super) async fn reply(config: &Config, request: &Request) -> anyhow::Result<Option<Reply>> {
-    match ask(&config.control_socket, request).await? {
+    match ask(config, request).await? {
         Some(Reply::Refused { message, exit }) => Err(ended(Exit::from_code(exit), message)),
         other => Ok(other),
     }

@@ -63,13 +63,14 @@ pub(super) fn config(
     let state_span = file.state_dir.as_ref().map(Spanned::span);
     let state_dir = match optional_path(file.state_dir, "state_dir", &mut complaints) {
         Some(given) => given,
-        None => around.state_dir().unwrap_or_else(|| {
+        None => around.state_dir(path).unwrap_or_else(|| {
             complaints.add(None, "there is no folder for the state", "set state_dir");
             PathBuf::new()
         }),
     };
     let control_socket = optional_path(file.control_socket, "control_socket", &mut complaints)
         .unwrap_or_else(|| around.control_socket(&state_dir));
+    let other_sockets = around.other_sockets(path, &state_dir, &control_socket);
     let default_key = KeySource::default_in(around, path);
     let account = account(file.account, default_key, &mut complaints);
     let pace = pace(&file.pace, &account.api_url, &mut complaints);
@@ -80,7 +81,7 @@ pub(super) fn config(
     mirrors::apart_from_state(&mirrors, &spans, &state_dir, state_span, &mut complaints);
     if complaints.0.is_empty() {
         let path = path.to_path_buf();
-        Ok(Config { path, state_dir, control_socket, account, pace, mirrors })
+        Ok(Config { path, state_dir, control_socket, other_sockets, account, pace, mirrors })
     } else {
         Err(complaints.0)
     }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The variables that are read; no other one has an effect on the configuration.
 const VARIABLES: [&str; 10] = [
@@ -23,6 +23,9 @@ const VARIABLES: [&str; 10] = [
 ];
 
 const KEY: &str = "FICHIER_API_KEY";
+
+/// The configuration of the system's service.
+const SYSTEM_CONFIG: &str = "/etc/fichierd/config.toml";
 
 /// The environment and the user.
 #[derive(Clone, Default)]
@@ -86,48 +89,74 @@ impl Surroundings {
         folders.into_iter().map(|folder| folder.join("config.toml")).collect()
     }
 
-    /// The state folder if the configuration names none.
-    pub(crate) fn state_dir(&self) -> Option<PathBuf> {
+    /// The state folder if the configuration in the file `config` names none. The system's
+    /// configuration has the system's state folder, also for a user who only asks its service.
+    pub(crate) fn state_dir(&self, config: &Path) -> Option<PathBuf> {
         if let Some(given) = self.path("STATE_DIRECTORY") {
             return Some(given);
         }
-        if self.is_system() {
+        if self.is_of_system(config) {
             return Some(PathBuf::from("/var/lib/fichierd"));
         }
         let xdg = self.path("XDG_STATE_HOME").or_else(|| self.below_home(".local/state"));
         xdg.map(|folder| folder.join("fichierd"))
     }
 
-    /// The socket on which the service listens for commands if the configuration names none.
-    pub(crate) fn control_socket(&self, state_dir: &std::path::Path) -> PathBuf {
-        let folder = if let Some(given) = self.path("RUNTIME_DIRECTORY") {
-            given
-        } else if self.is_system() {
-            PathBuf::from("/run/fichierd")
-        } else if let Some(runtime) = self.path("XDG_RUNTIME_DIR") {
-            runtime.join("fichierd")
-        } else {
-            state_dir.to_path_buf()
-        };
-        folder.join("control.sock")
+    /// The socket on which the service listens for commands if the configuration names none: in
+    /// the runtime folder that systemd gives to its unit, else in the state folder, which no other
+    /// service has.
+    pub(crate) fn control_socket(&self, state_dir: &Path) -> PathBuf {
+        let runtime = self.path("RUNTIME_DIRECTORY");
+        socket_in(&runtime.unwrap_or_else(|| state_dir.to_path_buf()))
     }
+
+    /// Where a service of the same configuration may listen if it was started by systemd, or with
+    /// another `control_socket`. A service leaves a link to its socket in the state folder; those
+    /// who may not enter that one look in the runtime folders that the shipped units get.
+    pub(crate) fn other_sockets(
+        &self,
+        config: &Path,
+        state_dir: &Path,
+        control_socket: &Path,
+    ) -> Vec<PathBuf> {
+        let runtime = if self.is_of_system(config) {
+            Some(PathBuf::from("/run/fichierd"))
+        } else {
+            self.path("XDG_RUNTIME_DIR").map(|folder| folder.join("fichierd"))
+        };
+        let mut sockets = vec![socket_in(state_dir)];
+        sockets.extend(runtime.as_deref().map(socket_in));
+        sockets.retain(|socket| socket != control_socket);
+        sockets
+    }
+
+    /// Whether the configuration in this file is that of the system's service.
+    fn is_of_system(&self, config: &Path) -> bool {
+        self.is_system() || config == Path::new(SYSTEM_CONFIG)
+    }
+}
+
+/// The control socket in this folder, for a service that is told of no other.
+pub(crate) fn socket_in(folder: &Path) -> PathBuf {
+    folder.join("control.sock")
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
+
+    /// A configuration that is not the system's.
+    const OWN: &str = "/home/eve/b.toml";
+
+    fn own() -> &'static Path {
+        Path::new(OWN)
+    }
 
     #[test]
     fn the_system_service_uses_the_system_folders() {
         let root = Surroundings::made_up(true, &[("HOME", "/root"), ("XDG_STATE_HOME", "/root/s")]);
         assert_eq!(root.config_files(), [Path::new("/etc/fichierd/config.toml")]);
-        assert_eq!(root.state_dir().unwrap(), Path::new("/var/lib/fichierd"));
-        assert_eq!(
-            root.control_socket(Path::new("/var/lib/fichierd")),
-            Path::new("/run/fichierd/control.sock")
-        );
+        assert_eq!(root.state_dir(own()).unwrap(), Path::new("/var/lib/fichierd"));
         assert!(Surroundings::made_up(false, &[("USER", "fichierd")]).is_system());
     }
 
@@ -144,32 +173,51 @@ mod tests {
                 Path::new("/etc/fichierd/config.toml")
             ]
         );
-        let state = user.state_dir().unwrap();
+        let state = user.state_dir(own()).unwrap();
         assert_eq!(state, Path::new("/home/eve/.local/state/fichierd"));
-        assert_eq!(user.control_socket(&state), Path::new("/run/user/1000/fichierd/control.sock"));
+        // Of the system's service it is the records that count, not those of the user.
+        let system = user.state_dir(Path::new(SYSTEM_CONFIG)).unwrap();
+        assert_eq!(system, Path::new("/var/lib/fichierd"));
     }
 
     #[test]
     fn what_systemd_hands_over_wins_and_relative_paths_do_not_count() {
-        let unit = Surroundings::made_up(
-            false,
-            &[
-                ("USER", "fichierd"),
-                ("STATE_DIRECTORY", "/srv/state:/srv/other"),
-                ("RUNTIME_DIRECTORY", "run"),
-            ],
-        );
-        assert_eq!(unit.state_dir().unwrap(), Path::new("/srv/state"));
-        assert_eq!(
-            unit.control_socket(Path::new("/srv/state")),
-            Path::new("/run/fichierd/control.sock")
-        );
+        let mut unit = vec![("USER", "fichierd"), ("STATE_DIRECTORY", "/srv/state:/srv/other")];
+        unit.push(("RUNTIME_DIRECTORY", "run"));
+        let relative = Surroundings::made_up(false, &unit);
+        assert_eq!(relative.state_dir(own()).unwrap(), Path::new("/srv/state"));
+        let in_state = Path::new("/srv/state/control.sock");
+        assert_eq!(relative.control_socket(Path::new("/srv/state")), in_state);
+        unit.push(("RUNTIME_DIRECTORY", "/run/fichierd-b"));
+        let whole = Surroundings::made_up(false, &unit);
+        let given = Path::new("/run/fichierd-b/control.sock");
+        assert_eq!(whole.control_socket(Path::new("/srv/state")), given);
     }
 
     #[test]
-    fn without_a_runtime_folder_the_socket_lies_with_the_state() {
+    fn without_a_runtime_folder_of_systemd_the_socket_lies_with_the_state() {
+        let in_state = Path::new("/s/control.sock");
+        let user = [("XDG_RUNTIME_DIR", "/run/user/1000")];
         let bare = Surroundings::made_up(false, &[]);
-        assert_eq!(bare.control_socket(Path::new("/s")), Path::new("/s/control.sock"));
-        assert_eq!(bare.state_dir(), None);
+        let (root, eve) = (Surroundings::made_up(true, &[]), Surroundings::made_up(false, &user));
+        for around in [&bare, &root, &eve] {
+            assert_eq!(around.control_socket(Path::new("/s")), in_state);
+        }
+        assert_eq!(bare.state_dir(own()), None);
+    }
+
+    #[test]
+    fn a_command_also_looks_where_systemd_lets_the_service_listen() {
+        let others = |around: &Surroundings, config: &str, socket: &str| {
+            around.other_sockets(Path::new(config), Path::new("/s"), Path::new(socket))
+        };
+        let (in_state, system) = ("/s/control.sock", "/run/fichierd/control.sock");
+        let root = Surroundings::made_up(true, &[]);
+        assert_eq!(others(&root, OWN, in_state), [Path::new(system)]);
+        assert_eq!(others(&root, OWN, "/else"), [Path::new(in_state), Path::new(system)]);
+        let user = Surroundings::made_up(false, &[("XDG_RUNTIME_DIR", "/run/user/1000")]);
+        let of_user = Path::new("/run/user/1000/fichierd/control.sock");
+        assert_eq!(others(&user, OWN, in_state), [of_user]);
+        assert_eq!(others(&user, SYSTEM_CONFIG, in_state), [Path::new(system)]);
     }
 }

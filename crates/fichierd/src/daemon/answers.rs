@@ -1,40 +1,70 @@
 //! The service's answers to commands.
 
-use std::path::Path;
+use std::path::PathBuf;
 
-use fichier_state::{Mirror, RelPath};
-use jiff::Timestamp;
+use fichier_state::Mirror;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::why::{Unsettled, why};
 use super::{Daemon, Ended};
-use crate::base::words::chain;
+use crate::base::words::{chain, count, counted};
 use crate::base::{Exit, State};
 use crate::config::MirrorConfig;
-use crate::daemon::control::{Call, Reply, Request};
-use crate::disk::{Filter, FilterVerdict, Origin};
+use crate::daemon::control::{Call, Job, Reply, Request};
 use crate::mirror::{Held, MirrorWorker, Shared};
 use crate::remote::{Habits, claims, target, trust};
 use crate::restore::{Proved, proof};
-use crate::status::{CycleSummary, WhyAnswer};
+use crate::status::CycleSummary;
 
 impl Daemon {
     pub(super) fn answer(&mut self, call: Call) {
         let Call { request, reply } = call;
-        let answer = match request {
+        match request.job() {
+            Some(Job::Cycles(mirrors)) => self.sync_now(mirrors, reply),
+            Some(Job::Work(mirror, work)) => self.begin_work(mirror.to_owned(), work, reply),
+            None => match request {
+                Request::Why { path } => self.explain(path, reply),
+                request => {
+                    if let Some(answer) = self.answer_at_once(&request) {
+                        // The asker may have gone away.
+                        reply.send(answer).ok();
+                    }
+                }
+            },
+        }
+    }
+
+    /// The answer to a request that begins no work; `None` if it does begin some.
+    fn answer_at_once(&mut self, request: &Request) -> Option<Reply> {
+        Some(match request {
             Request::Status => Reply::Status(self.status()),
-            Request::Sync { mirrors } => return self.sync_now(&mirrors, reply),
             Request::Pause => self.pause(true),
             Request::Resume => self.pause(false),
-            Request::Approve { mirror, take_over } => self.approve(&mirror, take_over),
-            Request::Reject { mirror } => return self.begin_work(mirror, Work::Reject, reply),
-            Request::Prune { mirror } => return self.begin_work(mirror, Work::Prune, reply),
-            Request::Proved { proved } => self.keep_proof(&proved),
-            Request::Habits { habits } => self.keep_habits(&habits),
-            Request::Why { path } => why(Some(&self.shared.state), &self.config.mirrors, &path),
-        };
-        // The asker may have gone away.
-        reply.send(answer).ok();
+            Request::Approve { mirror, take_over } => self.approve(mirror, *take_over),
+            Request::Proved(proved) => self.keep_proof(proved),
+            Request::Habits(habits) => self.keep_habits(habits),
+            Request::Why { .. }
+            | Request::Sync { .. }
+            | Request::Reject { .. }
+            | Request::Prune { .. } => return None,
+        })
+    }
+
+    /// Explains a path beside the loop, which must not wait for a disk.
+    fn explain(&mut self, path: PathBuf, reply: oneshot::Sender<Reply>) {
+        let (state, config) = (self.shared.state.clone(), self.config.clone());
+        let unsettled =
+            self.seats.iter().map(|(name, seat)| (name.clone(), seat.unsettled.clone()));
+        let unsettled: Unsettled = unsettled.collect();
+        self.feeders.spawn_blocking(move || {
+            let answer = match why(Some(&state), &config, Some(&unsettled), &path) {
+                Ok(answer) => Reply::Why(answer),
+                Err(error) => refused(&chain(&error), Exit::Failed),
+            };
+            // The asker may have gone away.
+            reply.send(answer).ok();
+        });
     }
 
     /// Runs a cycle of each mirror now, over everything, and answers when they have ended.
@@ -145,17 +175,56 @@ impl Work {
     /// Does the work, and returns the answer to the command.
     pub async fn carry_out(self, shared: &Shared, worker: &mut MirrorWorker) -> Reply {
         let done = match self {
-            Work::Reject => worker.reject(shared).await.map(|kept| {
-                format!("kept on 1fichier, no longer compared: {kept} paths; remove them with: fichierd prune {}", worker.config.name)
-            }),
-            Work::Prune => worker.prune(shared).await.map(|files| {
-                format!("{files} unmanaged files were taken out of the mirror")
-            }),
+            Work::Reject => match unrejectable(&shared.state, &worker.config) {
+                Ok(None) => {
+                    let kept = worker.reject(shared).await;
+                    kept.map(|kept| rejected(&worker.config.name, kept))
+                }
+                Ok(Some(answer)) => return answer,
+                Err(error) => return refused(&chain(&error), Exit::Failed),
+            },
+            Work::Prune => worker.prune(shared).await.map(pruned),
         };
         match done {
             Ok(message) => Reply::Done { message },
             Err(error) => refused(&chain(&error), Exit::Failed),
         }
+    }
+}
+
+/// The answer to a `reject` for which there is nothing to reject; `None` if removals are held.
+fn unrejectable(
+    state: &State,
+    config: &MirrorConfig,
+) -> Result<Option<Reply>, fichier_state::Error> {
+    let row = state.read(|s| s.mirror(&config.name, &config.target))?;
+    Ok(match row.as_ref().and_then(Held::of) {
+        Some(Held::Removals(_)) => None,
+        None => Some(Reply::Done { message: "nothing is held".to_owned() }),
+        Some(held) => {
+            let message = format!(
+                "only removals can be rejected, and none are held; held is all work of `{}`: {}",
+                config.name,
+                held.text(&config.name)
+            );
+            Some(refused(&message, Exit::Held))
+        }
+    })
+}
+
+fn rejected(mirror: &str, kept: usize) -> String {
+    if kept == 0 {
+        return "nothing is held any more: what was to be removed is there again".to_owned();
+    }
+    let paths = counted(kept as u64, "path");
+    format!("kept on 1fichier, no longer compared: {paths}; to remove: fichierd prune {mirror}")
+}
+
+fn pruned(files: u64) -> String {
+    match files {
+        0 => "there are no unmanaged files: nothing was removed".to_owned(),
+        1 => "1 unmanaged file was taken out of the mirror".to_owned(),
+        files => format!("{} unmanaged files were taken out of the mirror", count(files)),
     }
 }
 
@@ -207,100 +276,9 @@ pub fn approve(
     })?;
     Ok(Ok(match removals {
         0 => "approved; the mirror goes on".to_owned(),
-        n => format!("approved: {n} removals go on"),
+        1 => "approved: 1 removal goes on".to_owned(),
+        n => format!("approved: {} removals go on", count(n)),
     }))
-}
-
-/// Explains one path: which mirror it belongs to, whether a filter excludes it, and what is
-/// recorded of it.
-///
-/// Without a `state` nothing is recorded.
-pub fn why(state: Option<&State>, mirrors: &[MirrorConfig], path: &Path) -> Reply {
-    match explain(state, mirrors, path) {
-        Ok(answer) => Reply::Why(answer),
-        Err(error) => refused(&chain(&error), Exit::Failed),
-    }
-}
-
-fn explain(
-    state: Option<&State>,
-    mirrors: &[MirrorConfig],
-    path: &Path,
-) -> Result<WhyAnswer, fichier_state::Error> {
-    use std::os::unix::ffi::OsStrExt;
-    let mut answer = WhyAnswer {
-        mirror: None,
-        path: path.display().to_string(),
-        verdict: "not below the source of any mirror".to_owned(),
-        recorded: None,
-        problem: None,
-        next_try: None,
-    };
-    let Some(mirror) = mirrors.iter().find(|mirror| path.starts_with(&mirror.source)) else {
-        return Ok(answer);
-    };
-    answer.mirror = Some(mirror.name.clone());
-    let below = path.strip_prefix(&mirror.source).unwrap_or(path);
-    let Ok(below) = RelPath::parse(below.as_os_str().as_bytes()) else { return Ok(answer) };
-    let is_dir = path.symlink_metadata().is_ok_and(|found| found.is_dir());
-    answer.verdict = match Filter::new(&mirror.source, &mirror.exclude).map(std::sync::Arc::new) {
-        Ok(filter) => match filter.explain(&below, is_dir) {
-            FilterVerdict::Included => "included".to_owned(),
-            FilterVerdict::Excluded { at, by, from } => excluded(&at, &by, &from),
-        },
-        Err(error) => error.to_string(),
-    };
-    let Some(state) = state else { return Ok(answer) };
-    let Some(row) = state.read(|s| s.mirror(&mirror.name, &mirror.target))? else {
-        return Ok(answer);
-    };
-    answer.recorded = recorded(state, &row, &below)?;
-    let problems = state.read(|s| s.problems(Some(row.id)))?;
-    if let Some(problem) = problems.into_iter().find(|problem| problem.path == below) {
-        answer.problem = Some(format!("{}; {}", problem.what, problem.hint));
-        answer.next_try = Timestamp::from_second(problem.next_try_s).ok();
-    }
-    Ok(answer)
-}
-
-fn recorded(
-    state: &State,
-    row: &Mirror,
-    path: &RelPath,
-) -> Result<Option<String>, fichier_state::Error> {
-    if let Some(folder) = state.read(|s| s.folder_at(row.id, path))? {
-        let counts = state.read(|s| s.count_below(folder.key))?;
-        let place = if folder.remote.is_some() { "on 1fichier" } else { "kept in the state only" };
-        return Ok(Some(format!("a folder, {place}, {} files below it", counts.files)));
-    }
-    let parent = path.parent().unwrap_or_else(RelPath::root);
-    let Some(parent) = state.read(|s| s.folder_at(row.id, &parent))? else {
-        return Ok(None);
-    };
-    let entry = state.read(|s| s.entry(parent.key, path.name()))?;
-    Ok(entry.map(|entry| match entry.remote() {
-        None => "kept in the state only: 1fichier takes no empty files and no links".to_owned(),
-        Some(copy) => {
-            let at = Timestamp::from_second(copy.confirmed_s).unwrap_or(Timestamp::UNIX_EPOCH);
-            let unsettled = if copy.unsettled { ", changed while it was read" } else { "" };
-            let managed = if entry.unmanaged { ", unmanaged" } else { "" };
-            format!(
-                "on 1fichier since {at}, {} bytes, BLAKE3 {}{unsettled}{managed}",
-                entry.stamp.size_bytes,
-                copy.fingerprint.to_hex()
-            )
-        }
-    }))
-}
-
-fn excluded(at: &RelPath, by: &str, from: &Origin) -> String {
-    match from {
-        Origin::Reserved => format!("excluded: the name `{at}` is reserved for fichierd"),
-        Origin::Config => format!("`{at}` is excluded by `{by}`, under `exclude` in the config"),
-        Origin::File { path, line } => {
-            format!("`{at}` is excluded by `{by}`, line {line} of {path}")
-        }
-    }
 }
 
 fn unknown(name: &str) -> Reply {

@@ -5,6 +5,11 @@
 //! `curl --unix-socket /run/fichierd/control.sock http://localhost/v1/status`. docs/json.md shows
 //! both.
 //!
+//! A machine may have several services, each with a configuration and a state folder of its own.
+//! So a command first asks which service it has reached (`GET /v1/service`, an [`Identity`]), on
+//! the connection that its request will use. The request goes to the service of the command's own
+//! configuration and to no other one.
+//!
 //! The mode of the socket is the only access control: its owner and its group may open it, and may
 //! then ask for everything.
 //!
@@ -25,11 +30,40 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 pub use self::client::{AskError, ask};
-pub use self::server::{listen, serve};
+pub use self::server::{leave_link, listen, serve};
 use crate::base::words::path_text;
+use crate::config::Config;
+use crate::daemon::Work;
 use crate::remote::Habits;
 use crate::restore::Proved;
 use crate::status::{CycleSummary, Status, WhyAnswer};
+
+/// Which service listens: the answer to `GET /v1/service`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The number of its process.
+    pub process: u32,
+    /// The version of the program.
+    pub version: String,
+    /// The file that its configuration was read from.
+    #[serde(with = "path_text")]
+    pub config: PathBuf,
+    /// The folder of its state.
+    #[serde(with = "path_text")]
+    pub state_dir: PathBuf,
+}
+
+impl Identity {
+    /// That of this process, when it works with this configuration.
+    pub fn of(config: &Config) -> Identity {
+        Identity {
+            process: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            config: config.path.clone(),
+            state_dir: config.state_dir.clone(),
+        }
+    }
+}
 
 /// A request to the service, as the body of `POST /v1/ask`: `"pause"`, or `{"sync": {…}}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,16 +100,9 @@ pub enum Request {
         mirror: String,
     },
     /// Records the result of a proof that a command has made; answered with [`Reply::Proved`].
-    Proved {
-        /// The result.
-        proved: Proved,
-    },
+    Proved(Proved),
     /// Records the answers that a probe has got from 1fichier; answered with [`Reply::Done`].
-    Habits {
-        /// The answers.
-        #[serde(rename = "traits")]
-        habits: Box<Habits>,
-    },
+    Habits(Box<Habits>),
     /// Explains one path; answered with [`Reply::Why`].
     Why {
         /// An absolute local path.
@@ -123,9 +150,30 @@ pub struct Call {
     pub reply: oneshot::Sender<Reply>,
 }
 
+/// Work that the service begins for a request. It is answered when the work has ended, which may be
+/// hours later.
+#[derive(Clone, Copy, Debug)]
+pub enum Job<'a> {
+    /// Run a cycle of each of these mirrors; of all if there are none.
+    Cycles(&'a [String]),
+    /// Do this with the mirror of this name.
+    Work(&'a str, Work),
+}
+
 impl Request {
-    /// Whether the answer waits for work that may take hours.
-    fn takes_long(&self) -> bool {
-        matches!(self, Request::Sync { .. } | Request::Approve { .. } | Request::Prune { .. })
+    /// The work that the service begins for this request; `None` if it answers at once.
+    pub(crate) fn job(&self) -> Option<Job<'_>> {
+        match self {
+            Request::Sync { mirrors } => Some(Job::Cycles(mirrors)),
+            Request::Reject { mirror } => Some(Job::Work(mirror, Work::Reject)),
+            Request::Prune { mirror } => Some(Job::Work(mirror, Work::Prune)),
+            Request::Status
+            | Request::Pause
+            | Request::Resume
+            | Request::Approve { .. }
+            | Request::Proved(_)
+            | Request::Habits(_)
+            | Request::Why { .. } => None,
+        }
     }
 }

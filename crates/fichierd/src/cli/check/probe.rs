@@ -92,7 +92,7 @@ fn end(found: &Found, stopped: Option<String>) -> Exit {
 
 /// Records the answers: the running service does it, or the command itself.
 async fn keep(config: &Config, habits: &Habits) -> anyhow::Result<()> {
-    match service::reply(config, &Request::Habits { habits: Box::new(habits.clone()) }).await? {
+    match service::reply(config, &Request::Habits(Box::new(habits.clone()))).await? {
         Some(Reply::Done { .. }) => Ok(()),
         Some(other) => Err(service::unexpected(&other)),
         None => beside::keep_habits(config, habits),

@@ -101,7 +101,7 @@ impl Stage {
 
     /// What the running service says about the mirror.
     pub(super) async fn status(&self) -> anyhow::Result<MirrorStatus> {
-        match ask(&self.config.control_socket, &Request::Status).await? {
+        match ask(&self.config, &Request::Status).await? {
             Some(Reply::Status(status)) => {
                 let mirror = status.mirrors.into_iter().find(|mirror| mirror.name == MIRROR);
                 mirror.context("the service does not know the mirror")
@@ -114,7 +114,7 @@ impl Stage {
     /// Has the service look at everything now, and waits for the end of it.
     pub(super) async fn sync(&self) -> anyhow::Result<Vec<CycleSummary>> {
         let request = Request::Sync { mirrors: Vec::new() };
-        match ask(&self.config.control_socket, &request).await? {
+        match ask(&self.config, &request).await? {
             Some(Reply::Cycle(cycles)) => Ok(cycles),
             other => bail!("the service answered {other:?}"),
         }

@@ -2,22 +2,27 @@
 //!
 //! If no service listens, that is an answer and not an error: the command then does the work
 //! itself, under the service's lock. Anything doubtful is an error, so that a command never works
-//! beside a service that was only slow to answer.
+//! beside a service that was only slow to answer. A service of another configuration does not count:
+//! the command has a lock, and records, of its own.
 
 use std::fmt::Display;
+use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::StatusCode;
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper::header::{CONTENT_TYPE, HOST};
 use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
-use super::{Reply, Request};
+use super::{Identity, Reply, Request};
 use crate::base::Exit;
+use crate::config::Config;
 
 /// How long a command waits for an answer that needs no cycle; then it fails. The loop answers at
 /// once, unless the machine is overloaded or its disk hangs.
@@ -46,8 +51,25 @@ pub enum AskError {
     /// The service has not answered in time.
     #[error("the service has not answered for {} s; see: journalctl -u fichierd", QUICK_ANSWER.as_secs())]
     Silent,
+    /// The service that was reached is not that of this configuration, and the command cannot work
+    /// beside it. It was asked for nothing.
+    #[error(
+        "process {} runs as a service with the configuration {} and the state folder {}: {advice}",
+        found.process,
+        found.config.display(),
+        found.state_dir.display()
+    )]
+    Other {
+        /// The service that was reached.
+        found: Box<Identity>,
+        /// What to do, for people.
+        advice: String,
+    },
     /// The answer cannot be read: the service may be of another version.
-    #[error("the service gave an answer that cannot be read ({detail}); is it of another version?")]
+    #[error(
+        "the service gave an answer that cannot be read ({detail}); if it is of another version: \
+         systemctl restart fichierd"
+    )]
     Unreadable {
         /// The error, and the HTTP status of the answer.
         detail: String,
@@ -59,6 +81,7 @@ impl AskError {
     pub fn exit(&self) -> Exit {
         match self {
             AskError::NotAllowed { .. } => Exit::Refused,
+            AskError::Other { .. } => Exit::TryLater,
             AskError::Broken { .. } | AskError::Silent | AskError::Unreadable { .. } => {
                 Exit::Unavailable
             }
@@ -66,59 +89,154 @@ impl AskError {
     }
 }
 
-/// Asks the service that listens at `path`; `None` if none listens there.
+/// Asks the service of this configuration; `None` if it does not run.
 ///
-/// It waits without a limit for requests that run a cycle, else at most 20 seconds.
+/// It waits without a limit for requests that begin work, else at most 20 seconds. A service of
+/// another configuration that listens where this one would is asked nothing.
 ///
 /// # Errors
 ///
-/// [`AskError`]. After any error the service may have done what was asked.
-pub async fn ask(path: &Path, request: &Request) -> Result<Option<Reply>, AskError> {
-    let stream = match UnixStream::connect(path).await {
-        Ok(stream) => stream,
-        Err(error) => return none_listens(path, error),
-    };
-    let conversation = converse(path, stream, request);
-    let reply = if request.takes_long() {
-        conversation.await?
-    } else {
-        tokio::time::timeout(QUICK_ANSWER, conversation).await.map_err(|_| AskError::Silent)??
-    };
-    Ok(Some(reply))
+/// [`AskError`]. After any error but [`AskError::Other`] the service may have done what was asked.
+pub async fn ask(config: &Config, request: &Request) -> Result<Option<Reply>, AskError> {
+    let mut denied = None;
+    for path in std::iter::once(&config.control_socket).chain(&config.other_sockets) {
+        let stream = match UnixStream::connect(path).await {
+            Ok(stream) => stream,
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                denied.get_or_insert(AskError::NotAllowed { path: path.clone() });
+                continue;
+            }
+            Err(error) if is_nobody(&error) => continue,
+            Err(source) => return Err(AskError::Broken { path: path.clone(), source }),
+        };
+        let conversation = Conversation { path, config };
+        if let Some(reply) = conversation.hold(stream, request).await? {
+            return Ok(Some(reply));
+        }
+    }
+    denied.map_or(Ok(None), Err)
 }
 
-fn none_listens(path: &Path, error: io::Error) -> Result<Option<Reply>, AskError> {
-    let path = path.to_path_buf();
-    let kind = error.kind();
-    if kind == io::ErrorKind::NotFound || kind == io::ErrorKind::ConnectionRefused {
-        Ok(None)
-    } else if kind == io::ErrorKind::PermissionDenied {
-        Err(AskError::NotAllowed { path })
-    } else {
-        Err(AskError::Broken { path, source: error })
+/// Whether the error says that no service listens there. None can have a path that is too long for
+/// a socket.
+fn is_nobody(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionRefused, InvalidInput, NotADirectory, NotFound};
+    [NotFound, ConnectionRefused, NotADirectory, InvalidInput].contains(&error.kind())
+}
+
+/// What a service that was reached is to a configuration.
+enum Relation {
+    /// The service of this configuration.
+    Ours,
+    /// It has this configuration file, and the state folder that the file named when it started.
+    OursBefore,
+    /// It has another configuration, and the same state folder.
+    SameState,
+    /// It has nothing to do with this configuration.
+    Foreign,
+}
+
+impl Relation {
+    fn of(found: &Identity, config: &Config) -> Relation {
+        let same_config = is_same(&found.config, &config.path);
+        match (same_config, is_same(&found.state_dir, &config.state_dir)) {
+            (true, true) => Relation::Ours,
+            (true, false) => Relation::OursBefore,
+            (false, true) => Relation::SameState,
+            (false, false) => Relation::Foreign,
+        }
     }
 }
 
-async fn converse(path: &Path, stream: UnixStream, request: &Request) -> Result<Reply, AskError> {
-    let broken = |error: hyper::Error| AskError::Broken {
-        path: path.to_path_buf(),
-        source: io::Error::other(error),
-    };
-    let body = serde_json::to_vec(request).map_err(unreadable)?;
-    let post = hyper::Request::post("/v1/ask")
-        .header(HOST, "localhost")
-        .header(CONTENT_TYPE, "application/json")
-        .body(Full::<Bytes>::from(body))
-        .map_err(unreadable)?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
-    // This task moves the bytes, and ends when the conversation is dropped. An error of it is
-    // returned below as well.
-    tokio::spawn(connection);
-    let response = sender.send_request(post).await.map_err(broken)?;
-    let status = response.status();
-    let body = Limited::new(response.into_body(), LARGEST_REPLY);
-    let body = body.collect().await.map_err(unreadable)?.to_bytes();
-    serde_json::from_slice(&body).map_err(|error| unreadable(format!("HTTP {status}: {error}")))
+/// Whether two paths lead to one file or folder.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let whole = |path: &Path| std::fs::canonicalize(path).ok();
+    one == other || whole(one).is_some_and(|one| Some(one) == whole(other))
+}
+
+/// The talk with one service.
+struct Conversation<'a> {
+    path: &'a Path,
+    config: &'a Config,
+}
+
+impl Conversation<'_> {
+    /// Asks which service this is, and then, on the same connection, for what is requested; `None`
+    /// if the service is a foreign one.
+    async fn hold(&self, stream: UnixStream, request: &Request) -> Result<Option<Reply>, AskError> {
+        let handshake = http1::handshake(TokioIo::new(stream)).await;
+        let (mut sender, connection) = handshake.map_err(|error| self.broken(error))?;
+        // This task moves the bytes, and ends when the conversation is dropped. An error of it is
+        // returned below as well.
+        tokio::spawn(connection);
+        let who = in_time(self.send(&mut sender, hyper::Request::get("/v1/service"), "")).await?;
+        let found: Identity = parse(&who)?;
+        match (Relation::of(&found, self.config), request) {
+            (Relation::Ours, _) | (Relation::OursBefore, Request::Status) => {}
+            (Relation::Foreign, _) => {
+                tracing::debug!("at {} listens another service: {found:?}", self.path.display());
+                return Ok(None);
+            }
+            (relation, _) => return Err(self.other(&relation, &found)),
+        }
+        let body = serde_json::to_string(request).map_err(unreadable)?;
+        let post = hyper::Request::post("/v1/ask").header(CONTENT_TYPE, "application/json");
+        let asking = self.send(&mut sender, post, &body);
+        let answer = if request.job().is_some() { asking.await? } else { in_time(asking).await? };
+        parse(&answer).map(Some)
+    }
+
+    async fn send(
+        &self,
+        sender: &mut http1::SendRequest<Full<Bytes>>,
+        head: hyper::http::request::Builder,
+        body: &str,
+    ) -> Result<Answer, AskError> {
+        let body = Full::from(body.to_owned());
+        let request = head.header(HOST, "localhost").body(body).map_err(unreadable)?;
+        let ready = sender.ready().await;
+        ready.map_err(|error| self.broken(error))?;
+        let response = sender.send_request(request).await.map_err(|error| self.broken(error))?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), LARGEST_REPLY);
+        Ok(Answer { status, body: body.collect().await.map_err(unreadable)?.to_bytes() })
+    }
+
+    fn broken(&self, error: hyper::Error) -> AskError {
+        AskError::Broken { path: self.path.to_path_buf(), source: io::Error::other(error) }
+    }
+
+    fn other(&self, relation: &Relation, found: &Identity) -> AskError {
+        let advice = if matches!(relation, Relation::SameState) {
+            format!(
+                "it has the state folder of {}, and two services cannot share one: stop it, or set \
+                 another `state_dir`",
+                self.config.path.display()
+            )
+        } else {
+            "its configuration names another state folder now, which needs a restart: \
+             systemctl restart fichierd"
+                .to_owned()
+        };
+        AskError::Other { found: Box::new(found.clone()), advice }
+    }
+}
+
+/// What came back.
+struct Answer {
+    status: StatusCode,
+    body: Bytes,
+}
+
+fn parse<T: DeserializeOwned>(answer: &Answer) -> Result<T, AskError> {
+    serde_json::from_slice(&answer.body)
+        .map_err(|error| unreadable(format!("HTTP {}: {error}", answer.status)))
+}
+
+async fn in_time(
+    answer: impl Future<Output = Result<Answer, AskError>>,
+) -> Result<Answer, AskError> {
+    tokio::time::timeout(QUICK_ANSWER, answer).await.map_err(|_| AskError::Silent)?
 }
 
 fn unreadable(detail: impl Display) -> AskError {

@@ -22,8 +22,9 @@ use tokio::net::UnixListener;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tracing::warn;
 
-use super::{Call, Reply, Request};
+use super::{Call, Identity, Reply, Request};
 use crate::base::Exit;
+use crate::config::socket_in;
 
 /// Bytes in the body of a request (mirror names or a path); a longer body is refused with 413.
 const LARGEST_BODY: usize = 64 * 1024;
@@ -35,10 +36,11 @@ const MOST_WAITING: usize = 16;
 /// still open then get no answer.
 ///
 /// Each request is sent to `calls`, and waits while that channel is full.
-pub async fn serve(listener: UnixListener, calls: mpsc::Sender<Call>) {
+pub async fn serve(listener: UnixListener, identity: Identity, calls: mpsc::Sender<Call>) {
     let places = || Arc::new(Semaphore::new(MOST_WAITING));
-    let desk = Desk { calls, quick: places(), long: places() };
+    let desk = Desk { calls, identity: Arc::new(identity), quick: places(), long: places() };
     let router = Router::new()
+        .route("/v1/service", get(service))
         .route("/v1/status", get(status))
         .route("/v1/ask", post(ask))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
@@ -72,6 +74,25 @@ pub fn listen(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
+/// Leaves a link to the service's socket in its state folder, so that a command finds the service
+/// whose systemd unit, or whose older configuration, has put the socket elsewhere. A link that an
+/// earlier service has left is replaced, also if the socket itself is to lie there. The caller has
+/// the lock of the state folder.
+///
+/// # Errors
+///
+/// Those of the file system.
+pub fn leave_link(state_dir: &Path, socket: &Path) -> io::Result<()> {
+    let link = socket_in(state_dir);
+    match fs::symlink_metadata(&link) {
+        Ok(there) if there.is_symlink() || is_abandoned(&link)? => remove_socket(&link)?,
+        Ok(_) => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    if link == socket { Ok(()) } else { std::os::unix::fs::symlink(socket, &link) }
+}
+
 /// Whether the file at `path` is a socket on which no process listens.
 fn is_abandoned(path: &Path) -> io::Result<bool> {
     if !fs::symlink_metadata(path)?.file_type().is_socket() {
@@ -93,6 +114,7 @@ fn remove_socket(path: &Path) -> io::Result<()> {
 #[derive(Clone)]
 struct Desk {
     calls: mpsc::Sender<Call>,
+    identity: Arc<Identity>,
     quick: Arc<Semaphore>,
     /// Permits for long requests. They are counted separately, so that commands that wait for hours
     /// leave room for a quick one.
@@ -102,7 +124,7 @@ struct Desk {
 impl Desk {
     async fn answer(&self, request: Request) -> Response {
         failpoint::reached("control:asked");
-        let places = if request.takes_long() { &self.long } else { &self.quick };
+        let places = if request.job().is_some() { &self.long } else { &self.quick };
         let Ok(_place) = places.try_acquire() else {
             return unavailable("too many commands are waiting for an answer");
         };
@@ -123,6 +145,10 @@ impl Desk {
 fn unavailable(message: &str) -> Response {
     let reply = Reply::Refused { message: message.to_owned(), exit: Exit::TryLater.code() };
     (StatusCode::SERVICE_UNAVAILABLE, Json(reply)).into_response()
+}
+
+async fn service(State(desk): State<Desk>) -> Json<Identity> {
+    Json(Identity::clone(&desk.identity))
 }
 
 async fn status(State(desk): State<Desk>) -> Response {
