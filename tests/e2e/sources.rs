@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Write as _;
+use std::os::unix::fs::{chown, lchown, symlink};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use fichier_testkit::tree::{self, Tree};
 use fichier_testkit::{Machine, target, until, write};
+use rustix::process::Signal;
 
 use crate::PROGRAM;
 
@@ -66,6 +68,67 @@ fn a_source_that_goes_or_is_another_holds_its_mirror_alone_and_comes_back() {
     world.until_mirrored("photos");
     assert_eq!(world.emulator.bytes_received(), sent + 1, "nothing else is sent again");
     world.assert_at_rest();
+}
+
+/// A link on the way that the owner of a folder there has made: with it they could have folders
+/// uploaded that only root may read.
+#[test]
+fn z41_a_planted_link_on_the_way_to_the_source_holds_the_mirror_and_uploads_nothing() {
+    const EVE: u32 = 61_001;
+    if !rustix::process::geteuid().is_root() {
+        return eprintln!("skipped: only root may give folders to others");
+    }
+    let mut world = Machine::of(PROGRAM);
+    let (home, docs) = (world.path("home"), world.path("home/docs"));
+    world.add_mirror("photos", &format!("source = \"{}/mirrored\"", docs.display()));
+    world.add_mirror("others", "");
+    write(&docs.join("mirrored/letter"), "of Eve");
+    write(&world.path("secret/mirrored/key"), "of root");
+    for folder in [&home, &docs, &docs.join("mirrored")] {
+        chown(folder, Some(EVE), Some(EVE)).unwrap();
+    }
+    world.start();
+    until("the letter is there", || {
+        tree::in_account(&world.emulator, "/backup/photos").contains_key("letter").then_some(())
+    });
+    let remote = tree::in_account(&world.emulator, "/backup/photos");
+
+    fs::rename(&docs, world.path("home/away")).unwrap();
+    symlink(world.path("secret"), &docs).unwrap();
+    lchown(&docs, Some(EVE), Some(EVE)).unwrap();
+    world.service().signal(Signal::USR1);
+    until("it is held", || (world.mirror("photos")["state"] == "held").then_some(()));
+    world
+        .run(&["sync", "photos"])
+        .expect(4)
+        .says("home/docs belongs to user 61001, and leads to a folder of user 0")
+        .says("write the path without it as `source`");
+    assert_eq!(tree::in_account(&world.emulator, "/backup/photos"), remote);
+    let degraded = world.status().unwrap()["degraded"].to_string();
+    assert!(degraded.contains("source_behind_link"), "{degraded}");
+
+    fs::remove_file(&docs).unwrap();
+    fs::rename(world.path("home/away"), &docs).unwrap();
+    write(&docs.join("mirrored/second"), "of Eve");
+    world.service().signal(Signal::USR1);
+    until("it goes on", || {
+        tree::in_account(&world.emulator, "/backup/photos").contains_key("second").then_some(())
+    });
+}
+
+#[test]
+fn z42_a_source_that_is_a_link_is_said_to_be_one_and_not_a_missing_disk() {
+    let mut world = Machine::of(PROGRAM);
+    let (source, real) = (world.source("photos"), world.path("real"));
+    write(&source.join("a"), "a");
+    fs::rename(&source, &real).unwrap();
+    symlink(&real, &source).unwrap();
+    let said = world.run(&["sync"]).expect(4);
+    let said = said.says("is a symbolic link to").says("write the path without it as `source`");
+    assert!(!said.stderr.contains("disk"), "{}", said.stderr);
+    world.add_mirror("photos", &format!("source = \"{}\"", real.display()));
+    world.run(&["sync"]).expect(0);
+    assert!(tree::in_account(&world.emulator, "/backup/photos").contains_key("a"));
 }
 
 #[test]

@@ -108,8 +108,9 @@ impl Machine {
             self.time_scale
         );
         for (name, settings) in &self.mirrors {
-            write!(text, "[[mirror]]\nname = \"{name}\"\nsource = \"{root}/{name}\"\n").unwrap();
+            write!(text, "[[mirror]]\nname = \"{name}\"\n").unwrap();
             let defaults = [
+                ("source", format!("\"{root}/{name}\"")),
                 ("target", format!("\"{}\"", target(name))),
                 ("settle", "\"100ms\"".to_owned()),
                 ("settle_at_most", "\"2s\"".to_owned()),

@@ -13,6 +13,7 @@ mod mounts;
 pub mod root;
 pub mod scan;
 pub mod seen;
+pub(crate) mod trusted;
 pub mod watch;
 
 pub use self::dirty::{DirtyQueue, Due};
@@ -23,4 +24,5 @@ pub use self::mounts::MountTable;
 pub use self::root::{OnRecord, RootIdentity, RootTrouble};
 pub use self::scan::{FolderScan, Scanner, Trouble};
 pub use self::seen::{Seen, SeenKind};
+pub use self::trusted::{Distrust, UntrustedLink};
 pub use self::watch::{MountWatch, Watch, WatchMode};

@@ -19,13 +19,15 @@ mod file_system;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{AtFlags, Dir};
 use serde::{Deserialize, Serialize};
 
+use crate::disk::at::is_gone;
 use crate::disk::filter::RESERVED_NAME;
+use crate::disk::trusted::{UntrustedLink, open_trusted, untrusted_link};
 
 /// The number of names that are kept of the top of a source: enough to tell folders apart, in a few
 /// kilobytes. Further names are not compared.
@@ -68,13 +70,28 @@ pub enum RootTrouble {
         /// The source.
         source_path: PathBuf,
     },
-    /// The path is not a folder; a link to a folder does not count.
-    #[error("the source {} is {found}, not a folder", source_path.display())]
+    /// The path is not a folder.
+    #[error("the source {} is a file, not a folder", source_path.display())]
     NotAFolder {
         /// The source.
         source_path: PathBuf,
-        /// The kind of thing that is there.
-        found: &'static str,
+    },
+    /// The path is a link, which does not count, even if it leads to a folder.
+    #[error("the source {} is a symbolic link to {}, and not a folder itself",
+        source_path.display(), target.display())]
+    ALink {
+        /// The source.
+        source_path: PathBuf,
+        /// The path in the link.
+        target: PathBuf,
+    },
+    /// The way to it goes through a link that is not followed.
+    #[error("on the way to the source {}: {link}", source_path.display())]
+    BehindLink {
+        /// The source.
+        source_path: PathBuf,
+        /// The link.
+        link: UntrustedLink,
     },
     /// It cannot be read.
     #[error("the source {} cannot be read", source_path.display())]
@@ -148,32 +165,18 @@ impl RootIdentity {
 ///
 /// Those of [`place`].
 pub fn identify(source: &Path) -> Result<RootIdentity, RootTrouble> {
-    let place = place(source)?;
-    let unreadable = |error| RootTrouble::Unreadable { source_path: source.to_owned(), error };
-    Ok(RootIdentity { top: first_names(source).map_err(unreadable)?, ..place })
+    let folder = open(source)?;
+    with_names(source, &folder)
 }
 
 /// The identity of the folder without the names in it.
 ///
 /// # Errors
 ///
-/// [`RootTrouble::Missing`], [`RootTrouble::NotAFolder`] or [`RootTrouble::Unreadable`].
+/// [`RootTrouble::Missing`], [`RootTrouble::NotAFolder`], [`RootTrouble::ALink`],
+/// [`RootTrouble::BehindLink`] or [`RootTrouble::Unreadable`].
 pub(crate) fn place(source: &Path) -> Result<RootIdentity, RootTrouble> {
-    let source_path = || source.to_owned();
-    let unreadable = |error| RootTrouble::Unreadable { source_path: source_path(), error };
-    let found = match fs::symlink_metadata(source) {
-        Ok(found) => found,
-        Err(error) if crate::disk::at::is_gone(&error) => {
-            return Err(RootTrouble::Missing { source_path: source_path() });
-        }
-        Err(error) => return Err(unreadable(error)),
-    };
-    if !found.is_dir() {
-        let found = if found.is_symlink() { "a symbolic link" } else { "a file" };
-        return Err(RootTrouble::NotAFolder { source_path: source_path(), found });
-    }
-    let uuid = file_system::identifier(source, found.dev());
-    Ok(RootIdentity { uuid, inode: found.ino(), top: Vec::new() })
+    place_of(source, &open(source)?)
 }
 
 /// Checks that `source` is the folder on record, and returns its present identity to keep.
@@ -186,10 +189,41 @@ pub fn check_root(
     recorded: Option<&RootIdentity>,
     on_record: OnRecord,
 ) -> Result<RootIdentity, RootTrouble> {
-    let now = identify(source)?;
+    let folder = open(source)?;
+    let now = with_names(source, &folder)?;
     let is_there =
-        |name: &[u8]| fs::symlink_metadata(source.join(std::ffi::OsStr::from_bytes(name))).is_ok();
+        |name: &[u8]| rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW).is_ok();
     judge(source, now, recorded, on_record, is_there)
+}
+
+fn open(source: &Path) -> Result<OwnedFd, RootTrouble> {
+    let source_path = || source.to_owned();
+    open_trusted(source).map_err(|error| match untrusted_link(&error) {
+        Some(link) => RootTrouble::BehindLink { source_path: source_path(), link: link.clone() },
+        None if is_gone(&error) => match (fs::read_link(source), fs::symlink_metadata(source)) {
+            (Ok(target), _) => RootTrouble::ALink { source_path: source_path(), target },
+            (Err(_), Ok(found)) if !found.is_dir() => {
+                RootTrouble::NotAFolder { source_path: source_path() }
+            }
+            (Err(_), _) => RootTrouble::Missing { source_path: source_path() },
+        },
+        None => RootTrouble::Unreadable { source_path: source_path(), error },
+    })
+}
+
+fn with_names(source: &Path, folder: &OwnedFd) -> Result<RootIdentity, RootTrouble> {
+    let unreadable = |error| RootTrouble::Unreadable { source_path: source.to_owned(), error };
+    let top = first_names(folder).map_err(|error| unreadable(error.into()))?;
+    Ok(RootIdentity { top, ..place_of(source, folder)? })
+}
+
+fn place_of(source: &Path, folder: &OwnedFd) -> Result<RootIdentity, RootTrouble> {
+    let found = rustix::fs::fstat(folder).map_err(|error| RootTrouble::Unreadable {
+        source_path: source.to_owned(),
+        error: error.into(),
+    })?;
+    let uuid = file_system::identifier(folder.as_fd(), found.st_dev);
+    Ok(RootIdentity { uuid, inode: found.st_ino, top: Vec::new() })
 }
 
 /// Whether the source with the identity `now` is the folder on record. Pure, but for the question
@@ -241,14 +275,16 @@ pub(crate) fn judge(
 }
 
 /// The first names in a folder, without those that every new file system has.
-fn first_names(folder: &Path) -> io::Result<Vec<Vec<u8>>> {
+fn first_names(folder: &OwnedFd) -> rustix::io::Result<Vec<Vec<u8>>> {
     let mut first = BTreeSet::new();
-    for entry in fs::read_dir(folder)? {
-        let name = entry?.file_name().into_vec();
-        if NO_CONTENT.contains(&name.as_slice()) {
+    let mut names = Dir::read_from(folder)?;
+    while let Some(entry) = names.read() {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if matches!(name, b"." | b"..") || NO_CONTENT.contains(&name) {
             continue;
         }
-        first.insert(name);
+        first.insert(name.to_vec());
         if first.len() > MAX_TOP_NAMES {
             first.pop_last();
         }

@@ -17,14 +17,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use fichier_state::{Holes, RelPath, Xattrs};
-use rustix::fs::{AtFlags, CWD, FileType, Mode};
+use rustix::fs::{AtFlags, FileType};
 
 use self::trail::Trail;
-use crate::disk::at::{folder_flags, is_gone, look_at, open_regular, xattrs};
+use crate::disk::at::{is_gone, look_at, open_regular, xattrs};
 use crate::disk::disks::{DiskModel, Opened};
 use crate::disk::filter::{Filter, FolderFilter};
 use crate::disk::holes::{holes_of, is_sparse};
 use crate::disk::seen::{Seen, SeenKind};
+use crate::disk::trusted::open_trusted;
 
 /// The listing of one folder.
 #[derive(Debug, Default)]
@@ -65,9 +66,9 @@ impl Scanner {
     ///
     /// # Errors
     ///
-    /// Those of `open`; [`crate::disk::root::check_root`] puts them into words for people.
+    /// Those of [`open_trusted`]; [`crate::disk::root::check_root`] puts them into words for people.
     pub fn open(source: &Path, filter: Arc<Filter>) -> io::Result<Scanner> {
-        let root = rustix::fs::openat(CWD, source, folder_flags(), Mode::empty())?;
+        let root = open_trusted(source)?;
         Ok(Scanner { filter, place: Place::Disk { trail: Trail::new(root), buffer: Vec::new() } })
     }
 

@@ -7,6 +7,7 @@ use fichier_api::{ErrorKind, Remedy};
 use crate::base::words::chain;
 use crate::disk::RootTrouble;
 use crate::disk::at::is_gone;
+use crate::disk::trusted::untrusted_link;
 use crate::mirror::error::MirrorError;
 use crate::mirror::held::Held;
 use crate::remote::{RemoteError, TargetRefused};
@@ -49,6 +50,9 @@ impl Trouble {
         let text = chain(&error);
         let held = |kind, cause| Trouble::Held(Held::Source { kind, cause });
         match error {
+            MirrorError::Source { source, .. } if untrusted_link(&source).is_some() => {
+                held(Kind::SourceBehindLink, text)
+            }
             MirrorError::Source { source, .. } if is_gone(&source) => {
                 held(Kind::SourceMissing, text)
             }
@@ -135,6 +139,7 @@ fn source_kind(trouble: &RootTrouble) -> Kind {
         RootTrouble::Missing { .. } => Kind::SourceMissing,
         // The source went away during the look at it.
         RootTrouble::Unreadable { error, .. } if is_gone(error) => Kind::SourceMissing,
+        RootTrouble::ALink { .. } | RootTrouble::BehindLink { .. } => Kind::SourceBehindLink,
         RootTrouble::Unreadable { .. } => Kind::SourceUnreadable,
         RootTrouble::BecameEmpty { .. } => Kind::SourceEmpty,
         RootTrouble::NotAFolder { .. }

@@ -194,6 +194,14 @@ kinds! {
         weight: Weight::Stops, alarms: false, exit: Some(Exit::Held),
         scope: Scope::Mirror, patience: PATIENCE, on_record: false,
     }
+    /// The source is a link, or a link on the way to it is not followed.
+    SourceBehindLink = "source_behind_link" {
+        title: "the source is behind a link that is not followed",
+        what_to_do: "if the link is meant, write the path without it as `source` (see: readlink \
+            -f), then: systemctl reload fichierd; if not, put the folder back",
+        weight: Weight::Stops, alarms: false, exit: Some(Exit::Held),
+        scope: Scope::Mirror, patience: PATIENCE, on_record: false,
+    }
     /// Another installation mirrors to the target.
     TargetTaken = "target_taken" {
         title: "another installation, machine or copy works on the target",

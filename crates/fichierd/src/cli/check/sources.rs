@@ -108,6 +108,11 @@ pub(super) fn look(
                     "mount its disk, or correct `source` in {}: ls -ld {shown}",
                     config.path.display()
                 ),
+                RootTrouble::ALink { .. } | RootTrouble::BehindLink { .. } => format!(
+                    "if the link is meant, write the path without it as `source` in {}: readlink \
+                     -f {shown}",
+                    config.path.display()
+                ),
                 RootTrouble::Unreadable { .. } => format!("ls -ld {shown}; dmesg | tail"),
                 RootTrouble::BecameEmpty { .. }
                 | RootTrouble::ChangedMeanwhile { .. }

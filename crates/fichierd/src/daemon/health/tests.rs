@@ -85,6 +85,7 @@ fn look_when<T>(kind: Kind, look: impl FnOnce(&Status, &Facts<'_>) -> T) -> T {
         | Kind::SourceEmpty
         | Kind::SourceChanged
         | Kind::SourceUnreadable
+        | Kind::SourceBehindLink
         | Kind::TargetTaken
         | Kind::TargetGone => of.trouble = Some(&trouble),
         Kind::HoldOff => {

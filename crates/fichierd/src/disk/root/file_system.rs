@@ -6,8 +6,8 @@
 //! and most others put the device number into `statfs`, which proves nothing.
 
 use std::fs;
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
 
 use rustix::fs::{major, minor};
 
@@ -17,15 +17,15 @@ const STABLE_FSID: [(u64, &str); 3] =
     [(0xEF53, "ext"), (0x9123_683E, "btrfs"), (0x2FC1_2FC1, "zfs")];
 
 /// The identifier of the file system that `folder` is on, which has the number `device`.
-pub(super) fn identifier(folder: &Path, device: u64) -> Option<String> {
+pub(super) fn identifier(folder: BorrowedFd<'_>, device: u64) -> Option<String> {
     told_by_file_system(folder).or_else(|| known_to_udev(device)).or_else(|| linked_in_dev(device))
 }
 
-fn told_by_file_system(folder: &Path) -> Option<String> {
+fn told_by_file_system(folder: BorrowedFd<'_>) -> Option<String> {
     // Types and identifiers are bit patterns; their signedness differs between machines.
-    let kind = u64::try_from(rustix::fs::statfs(folder).ok()?.f_type).ok()? & 0xFFFF_FFFF;
+    let kind = u64::try_from(rustix::fs::fstatfs(folder).ok()?.f_type).ok()? & 0xFFFF_FFFF;
     let (_, name) = STABLE_FSID.iter().find(|(magic, _)| *magic == kind)?;
-    let fsid = rustix::fs::statvfs(folder).ok()?.f_fsid;
+    let fsid = rustix::fs::fstatvfs(folder).ok()?.f_fsid;
     (fsid != 0).then(|| format!("{name}-{fsid:016x}"))
 }
 

@@ -39,7 +39,12 @@ fn a_file_or_a_link_in_its_place_is_not_a_source() {
     check(&file, None, 0, expect!["the source SOURCE is a file, not a folder"]);
     let link = dir.path().join("link");
     symlink(&source, &link).unwrap();
-    check(&link, None, 0, expect!["the source SOURCE is a symbolic link, not a folder"]);
+    let text = check_root(&link, None, OnRecord::default()).unwrap_err().to_string();
+    let (link, source) = (link.display(), source.display());
+    assert_eq!(
+        text,
+        format!("the source {link} is a symbolic link to {source}, and not a folder itself")
+    );
 }
 
 #[test]

@@ -7,11 +7,11 @@ use std::process::Command;
 
 use expect_test::{Expect, expect};
 use fichier_api::Source as _;
-use rustix::fs::OFlags;
+use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::*;
-use crate::disk::at::open_folder;
+use crate::disk::at::{folder_flags, open_folder};
 
 /// Set for the copy of this test program that runs with few file descriptors.
 const FEW_DESCRIPTORS: &str = "FICHIERD_TEST_FEW_DESCRIPTORS";
