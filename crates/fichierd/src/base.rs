@@ -9,6 +9,7 @@
 mod exit;
 mod fact;
 pub mod machine;
+pub(crate) mod patterns;
 mod random;
 pub mod span;
 pub mod state;

@@ -15,6 +15,7 @@ use super::file::MirrorFile;
 use super::rules::{Complaints, path};
 use super::values::HumanDuration;
 use super::{Keep, MaxRemovals, MirrorConfig};
+use crate::base::patterns::strange;
 
 const DAY_S: u64 = 24 * 60 * 60;
 /// The shortest `rescan`; a shorter one is refused, because a look would begin before the last one
@@ -207,6 +208,11 @@ fn check_excludes(patterns: &[Spanned<String>], complaints: &mut Complaints) {
                 format!("this pattern cannot be read: {error}"),
                 "patterns are written as in .gitignore",
             );
+        } else if let Some(strange) = strange(pattern.get_ref()) {
+            complaints.add(Some(pattern.span()), strange.what, strange.instead);
+        } else if pattern.get_ref().contains(['\n', '\r']) {
+            let help = "write each line as a pattern of its own";
+            complaints.add(Some(pattern.span()), "this pattern has several lines", help);
         } else if pattern.get_ref().trim().is_empty() {
             complaints.add(Some(pattern.span()), "this pattern is empty", "remove it");
         } else if pattern.get_ref().starts_with('#') {

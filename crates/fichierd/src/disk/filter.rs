@@ -28,6 +28,7 @@ use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use rustix::fs::OFlags;
 
+use crate::base::patterns::strange;
 use crate::disk::seen::stamp_of;
 pub(crate) use rules::{Rules, read as read_rules};
 
@@ -105,11 +106,11 @@ impl Filter {
     pub fn new(source: &Path, exclude: &[String]) -> Result<Filter, FilterError> {
         let mut builder = GitignoreBuilder::new("");
         for pattern in exclude {
-            let error = |error: ignore::Error| FilterError {
-                pattern: pattern.clone(),
-                message: rules::message(&error),
-            };
-            builder.add_line(None, pattern).map_err(error)?;
+            let error = |message| FilterError { pattern: pattern.clone(), message };
+            if let Some(strange) = strange(pattern) {
+                return Err(error(strange.to_string()));
+            }
+            builder.add_line(None, pattern).map_err(|wrong| error(rules::message(&wrong)))?;
         }
         let config = builder.build().map_err(|error| FilterError {
             pattern: exclude.join(" "),

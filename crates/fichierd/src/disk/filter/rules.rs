@@ -11,6 +11,8 @@ use std::path::Path;
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder, Glob};
 
+use crate::base::patterns::strange;
+
 /// The largest size of a file of patterns; a larger one is an error. A person writes no longer one,
 /// but anyone who can write into the tree could.
 const MAX_BYTES: u64 = 64 * 1024;
@@ -47,8 +49,11 @@ impl Rules {
                 bad.push(BadLine { line, message: "it is not UTF-8".to_owned() });
                 continue;
             };
-            // `ignore` strips only spaces, as git does.
-            let pattern = pattern.trim_end_matches(['\r', '\t']);
+            let pattern = pattern.strip_suffix('\r').unwrap_or(pattern);
+            if let Some(strange) = strange(pattern) {
+                bad.push(BadLine { line, message: strange.to_string() });
+                continue;
+            }
             match builder.add_line(None, pattern) {
                 Ok(_) => _ = lines.insert(as_kept(pattern).to_owned(), line),
                 Err(error) => bad.push(BadLine { line, message: message(&error) }),

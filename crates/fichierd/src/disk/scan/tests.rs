@@ -111,7 +111,7 @@ fn excluded_names_are_not_looked_at_and_our_own_is_reported() {
             a: file 1
             sub: folder
             complete
-            .fichierignore: line 2 cannot be read as a pattern and is left out: unclosed alternate group; missing '}' (maybe escape '{' with '[{]'?)
+            .fichierignore: line 2 cannot be read as a pattern and is left out: a brace is a brace in git, and no choice between names; write one pattern for each name, or `\{` for the brace
             .fichierd: the name is reserved for the target's own folder; rename it to have it mirrored
         "#]],
     );
