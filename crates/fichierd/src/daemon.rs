@@ -245,7 +245,7 @@ impl Daemon {
     fn on_event(&mut self, event: Event) {
         match event {
             // The loop turns, and `begin_due` asks the schedules.
-            Event::Dirty => {}
+            Event::Dirty => self.seats.values_mut().for_each(Seat::note_source),
             Event::MountsChanged => {
                 for seat in self.seats.values_mut() {
                     seat.dirty.mark_everything();

@@ -1,8 +1,10 @@
 //! Tells people how the service is: each degraded state once when it begins and once when it has
 //! ended, and the line for `systemctl status`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use fichier_state::{RelPath, Stamp};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
@@ -30,6 +32,10 @@ pub(super) struct Known {
     not_watched: Option<String>,
     /// Whether a cycle has ended since the start.
     is_judged: bool,
+    /// Names of files that were changed through a hard link from another mirror, and the change.
+    pub(super) linked: BTreeMap<RelPath, Stamp>,
+    /// How often the source had been found to be gone, back or exchanged, as of the last event.
+    roots: u64,
     /// How often events had been lost when the last cycle began.
     overflows_at_begin: u64,
     /// How often events had been lost when the last successful look at everything began.
@@ -42,9 +48,8 @@ impl Daemon {
         let Some(seat) = self.seats.get_mut(name) else { return };
         let Some(worker) = seat.worker.as_ref().filter(|_| seat.watch.is_none()) else { return };
         let filter = std::sync::Arc::clone(&worker.filter);
-        let is_excluded = std::sync::Arc::new(move |path: &fichier_state::RelPath, is_dir| {
-            filter.is_excluded(path, is_dir)
-        });
+        let is_excluded =
+            std::sync::Arc::new(move |path: &RelPath, is_dir| filter.is_excluded(path, is_dir));
         let (dirty, mounts) = (worker.dirty.clone(), self.mounts.clone());
         let config = &seat.config;
         match Watch::start(&config.source, config.rescan, is_excluded, dirty, mounts) {
@@ -52,6 +57,7 @@ impl Daemon {
             Err(error) => seat.known.not_watched = Some(chain(&error)),
         }
         (seat.known.overflows_at_begin, seat.known.overflows_looked_at) = (0, 0);
+        seat.known.roots = 0;
     }
 
     /// Finds the degraded states of this moment, and tells the journal, the state file and systemd
@@ -106,6 +112,16 @@ impl Daemon {
 }
 
 impl Seat {
+    /// Ends the wait for a source that went, came back or was exchanged since the last event. A
+    /// wait for the service goes on.
+    pub(super) fn note_source(&mut self) {
+        let roots = self.watch.as_ref().map_or(0, |watch| watch.health().roots);
+        let is_news = std::mem::replace(&mut self.known.roots, roots) != roots;
+        if is_news && self.trouble.as_ref().is_some_and(|it| !it.is_of_the_service()) {
+            self.schedule.look_now(Instant::now());
+        }
+    }
+
     /// Notes that a cycle begins.
     pub(super) fn note_begin(&mut self) {
         self.known.overflows_at_begin = self.overflows();

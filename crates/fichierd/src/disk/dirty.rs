@@ -169,6 +169,13 @@ impl DirtyQueue {
         self.add(DirtyPaths::mark_everything);
     }
 
+    /// Adds the whole mirror, and ends the wait of [`Self::changed`] even if it was dirty already:
+    /// the source is another one.
+    pub fn mark_other_source(&self) {
+        self.add(DirtyPaths::mark_everything);
+        self.shared.filled.notify_one();
+    }
+
     /// Waits until something is marked while nothing, or only single paths, were dirty.
     ///
     /// For one waiter at a time. Remembers a mark that came while no one was waiting, so nothing is

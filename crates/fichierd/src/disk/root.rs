@@ -19,7 +19,7 @@ mod file_system;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, Dir};
@@ -167,6 +167,18 @@ impl RootIdentity {
 pub fn identify(source: &Path) -> Result<RootIdentity, RootTrouble> {
     let folder = open(source)?;
     with_names(source, &folder)
+}
+
+/// The path of `source` without the links on the way to it.
+///
+/// # Errors
+///
+/// Those of [`place`].
+pub(crate) fn resolve(source: &Path) -> Result<PathBuf, RootTrouble> {
+    let folder = open(source)?;
+    let link = format!("/proc/self/fd/{}", folder.as_raw_fd());
+    let unreadable = |error| RootTrouble::Unreadable { source_path: source.to_owned(), error };
+    fs::read_link(link).map_err(unreadable)
 }
 
 /// The identity of the folder without the names in it.

@@ -36,6 +36,10 @@
 //! * Setting 101,000 watches took 9 s, 42 MB of memory here and 32 instances; the kernel needs about
 //!   1.5 kB more for each.
 //!
+//! The way to the root is not watched: every [`GLANCE`](worker::GLANCE) the worker compares the
+//! folder that is at its path with the one that is watched. So a root that goes, comes back or is
+//! exchanged is noticed whatever happened on the way: a folder above was renamed, a link re-pointed.
+//!
 //! It does not decide whether a root is the right one: after a mount, an unmount or a replaced root
 //! everything is dirty, and the reader of the disk has to check the root.
 
@@ -55,7 +59,7 @@ mod tests;
 
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -98,6 +102,8 @@ pub struct WatchHealth {
     pub mode: WatchMode,
     /// How often events were lost and everything was marked dirty for it.
     pub overflows: u64,
+    /// How often the root went away, came back or was found to be another one.
+    pub roots: u64,
     /// Whether the thread has gone through the whole tree. Before that, changes in folders that it
     /// has not reached go unnoticed until it marks everything.
     pub ready: bool,
@@ -118,20 +124,16 @@ pub enum WatchMode {
         /// The cause.
         reason: String,
     },
+    /// None, as long as the root cannot be opened; it is watched within seconds of its return.
+    Absent {
+        /// The cause.
+        reason: String,
+    },
 }
 
 /// Why a mirror cannot be watched at all, not even by polling.
 #[derive(Debug, thiserror::Error)]
 pub enum WatchError {
-    /// The root of the mirror is missing, is not a folder, or may not be read.
-    #[error("cannot read the folder {}", source_folder.display())]
-    Root {
-        /// The root, as it was given.
-        source_folder: PathBuf,
-        /// The error of the system.
-        #[source]
-        problem: io::Error,
-    },
     /// The system has no thread left.
     #[error(
         "no thread is left to watch it: raise `TasksMax` of the unit, see: systemctl edit fichierd"
@@ -143,7 +145,7 @@ impl Watch {
     /// Starts to watch `source`.
     ///
     /// Returns when the root is watched, or when it is clear that it cannot be and will be looked at every
-    /// `poll` instead. A thread watches the rest of the tree (some 10,000 folders a second, fewer from a
+    /// `poll` instead, or that it is not there yet. A thread watches the rest of the tree (some 10,000 folders a second, fewer from a
     /// cold disk), then marks everything dirty once.
     ///
     /// `is_excluded(path, is_dir)` is asked about folders, from that thread; folders below an excluded one
@@ -151,7 +153,7 @@ impl Watch {
     ///
     /// # Errors
     ///
-    /// When the root cannot be read now; try again later.
+    /// When there is no thread for it; try again later.
     pub fn start(
         source: &Path,
         poll: Duration,
@@ -170,10 +172,7 @@ impl Watch {
         dirty: DirtyQueue,
         mounts: MountWatch,
     ) -> Result<Watch, WatchError> {
-        let root_error = |problem| WatchError::Root { source_folder: source.to_owned(), problem };
-        let source = Arc::new(source.canonicalize().map_err(root_error)?);
-        drop(source.read_dir().map_err(root_error)?);
-
+        let source = Arc::new(source.to_owned());
         let todo = Arc::new(Todo::default());
         let overflows = Arc::new(AtomicU64::new(0));
         let instances = Instances::new(watches_per_instance, |alive| Events {

@@ -272,24 +272,22 @@ kinds! {
     /// The source could not be watched at all.
     NotWatched = "not_watched" {
         title: "the source is not watched",
-        what_to_do: "nothing, if it is missing: it is tried again by itself; changes are found by \
-            the timed look (`rescan`)",
+        what_to_do: "nothing, if it is missing: it is watched within seconds of its return; else \
+            as the cause says",
         weight: Weight::Degrades, alarms: false, exit: None,
         scope: Scope::Mirror, patience: PATIENCE, on_record: false,
     }
     /// The source is looked at from time to time instead of watched.
     Polling = "polling" {
         title: "the source is looked at from time to time instead of watched",
-        what_to_do: "raise fs.inotify.max_user_watches or max_user_instances, see: fichierd check; \
-            on a network file system nothing helps",
+        what_to_do: "as the cause says; changes are found by the timed look (`rescan`)",
         weight: Weight::Degrades, alarms: false, exit: None,
         scope: Scope::Mirror, patience: PATIENCE, on_record: false,
     }
     /// Some folders are not watched.
     PartlyWatched = "partly_watched" {
         title: "some folders are not watched",
-        what_to_do: "raise fs.inotify.max_user_watches, see: fichierd check; they are looked at \
-            from time to time meanwhile (`rescan`)",
+        what_to_do: "as the cause says; changes there are found by the timed look (`rescan`)",
         weight: Weight::Degrades, alarms: false, exit: None,
         scope: Scope::Mirror, patience: PATIENCE, on_record: false,
     }

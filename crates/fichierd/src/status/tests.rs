@@ -261,8 +261,8 @@ fn everything_that_can_be_said_fits_in_eighty_columns() {
               184,203 files safe (5.00 TiB), 40 to send (1.52 MiB), never complete yet
               DEGRADED for 3 h 30 min: some folders are not watched
                 raise the limit: sysctl -w fs.inotify.max_user_watches=524288
-                what to do: raise fs.inotify.max_user_watches, see: fichierd check; they are
-                  looked at from time to time meanwhile (`rescan`)
+                what to do: as the cause says; changes there are found by the timed look
+                  (`rescan`)
               DEGRADED for 3 h 30 min: files have problems
                 1,201 files, such as albums/2026/05/DSC_0001.NEF: cannot be read: Permission
                   denied; next look in 1 h 30 min

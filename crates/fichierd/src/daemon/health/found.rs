@@ -151,6 +151,9 @@ fn of_mirror(all: &mut Vec<FoundState>, mirror: &MirrorStatus, facts: &MirrorFac
         (Some(why), _) => add(Kind::NotWatched, why.to_owned(), facts.next_try),
         (None, "polling") => add(Kind::Polling, advice(), None),
         (None, "partly") => add(Kind::PartlyWatched, advice(), None),
+        (None, "off") if mirror.watch.advice.is_some() => {
+            add(Kind::NotWatched, advice(), facts.next_try);
+        }
         (None, _) => {}
     }
     if facts.events_lost {

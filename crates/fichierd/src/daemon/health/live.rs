@@ -58,6 +58,7 @@ fn watch_status(seat: &Seat) -> WatchStatus {
         WatchMode::Watching => ("watching", None),
         WatchMode::Partly { advice } => ("partly", Some(advice)),
         WatchMode::Polling { reason } => ("polling", Some(reason)),
+        WatchMode::Absent { reason } => ("off", Some(reason)),
     };
     WatchStatus { mode: mode.to_owned(), watched: health.watched_folders, advice }
 }

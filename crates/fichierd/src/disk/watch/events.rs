@@ -17,6 +17,7 @@ use notify::{Event, EventHandler, EventKind};
 
 use super::todo::{Look, Todo};
 use crate::disk::dirty::DirtyQueue;
+use crate::disk::filter::RULES_FILE;
 
 /// Receives the events of one inotify instance.
 #[derive(Clone, Debug)]
@@ -50,6 +51,9 @@ impl Events {
     fn admit(&self, event: &Event) {
         let Some(hint) = hint(event.kind) else { return };
         for path in event.paths.iter().filter_map(|path| below(&self.source, path)) {
+            if path.name() == RULES_FILE {
+                self.watch_by_new_rules(&path);
+            }
             if let Hint::Folder(look) = hint {
                 if path.is_root() {
                     self.todo.start_over();
@@ -58,6 +62,16 @@ impl Events {
                 }
             }
             self.dirty.mark(path);
+        }
+    }
+}
+
+impl Events {
+    /// The patterns for a folder have changed: folders that they excluded are to be watched.
+    fn watch_by_new_rules(&self, rules: &RelPath) {
+        match rules.parent() {
+            Some(folder) if !folder.is_root() => self.todo.look(folder, Look::Moved),
+            Some(_) | None => self.todo.start_over(),
         }
     }
 }
@@ -157,6 +171,15 @@ mod tests {
         check(name(RenameMode::From), at, "mark a, look a Moved");
         check(name(RenameMode::To), at, "mark a, look a Moved");
         check(name(RenameMode::Both), at, "");
+    }
+
+    #[test]
+    fn new_patterns_make_it_look_for_folders_that_are_no_longer_excluded() {
+        let written = EventKind::Access(AccessKind::Close(AccessMode::Write));
+        let at = "/srv/photos/a/.fichierignore";
+        check(written, at, "mark a/.fichierignore, look a Moved");
+        let gone = EventKind::Remove(RemoveKind::File);
+        check(gone, "/srv/photos/.fichierignore", "mark .fichierignore, start over");
     }
 
     #[test]

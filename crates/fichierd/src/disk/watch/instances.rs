@@ -12,7 +12,7 @@
 use std::fs;
 use std::io;
 use std::mem::ManuallyDrop;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -145,6 +145,11 @@ impl Instances {
     /// Notes that the kernel and `notify` have dropped a watch by themselves.
     pub(super) fn dropped(&mut self, InstanceId(instance): InstanceId) {
         self.instances[usize::from(instance)].watches -= 1;
+    }
+
+    /// Reports what happens below `source` from now on. To be called while there are no watches.
+    pub(super) fn belong_to(&mut self, source: &Arc<PathBuf>) {
+        self.events.source = Arc::clone(source);
     }
 
     /// Drops all watches, and waits until they no longer count against the user's limits.

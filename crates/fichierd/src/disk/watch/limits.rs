@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::instances::Refusal;
 use super::tree::Unwatched;
+use crate::base::words::{counted, duration};
 
 /// The smallest limit for watches that is advised: distributions that raise the limit at all choose
 /// this.
@@ -60,28 +61,39 @@ pub(super) fn advice<'a>(
         let fitting = fitting_limit(watched + beyond_limit, limit);
         _ = write!(
             text,
-            "{beyond_limit} folder(s) are beyond the system's limit for watches: \
+            "{} beyond the system's limit for watches: \
              run `sysctl -w fs.inotify.max_user_watches={fitting}` and put \
-             `fs.inotify.max_user_watches={fitting}` into /etc/sysctl.d/60-fichierd.conf; "
+             `fs.inotify.max_user_watches={fitting}` into /etc/sysctl.d/60-fichierd.conf; ",
+            folders_are(beyond_limit)
         );
     }
     if denied > 0 {
         _ = write!(
             text,
-            "{denied} folder(s) may not be read by this user: check their permissions; "
+            "{} may not be read by this user: check the permissions; ",
+            counted(denied, "folder")
         );
     }
     if let Some((name, count)) = silent {
-        _ = write!(text, "{count} folder(s) are on {name}, which does not report changes; ");
+        let folders = folders_are(count);
+        _ = write!(text, "{folders} on {name}, which does not report changes: nothing helps; ");
     }
     if twice > 0 {
-        _ = write!(text, "{twice} folder(s) are mounted a second time in this mirror; ");
+        _ = write!(
+            text,
+            "{} mounted a second time in this mirror: exclude one of the places; ",
+            folders_are(twice)
+        );
     }
     if let Some(words) = last_words {
-        _ = write!(text, "{other} folder(s) cannot be watched ({words}); ");
+        _ = write!(text, "{} cannot be watched ({words}); ", counted(other, "folder"));
     }
-    _ = write!(text, "these are looked at every {} s instead", poll.as_secs());
+    _ = write!(text, "looked at every {} instead", duration(poll));
     text
+}
+
+fn folders_are(count: u64) -> String {
+    format!("{} {}", counted(count, "folder"), if count == 1 { "is" } else { "are" })
 }
 
 /// The reason why nothing at all can be watched.
@@ -100,7 +112,7 @@ pub(super) fn reason(why: &Refusal) -> String {
              systemctl edit fichierd"
             .to_owned(),
         Refusal::SilentFileSystem(name) => {
-            format!("{name} does not report changes that others make")
+            format!("{name} does not report changes that others make: nothing helps")
         }
         Refusal::Gone => "the folder is not there".to_owned(),
         Refusal::Denied => "this user may not read the folder".to_owned(),
@@ -135,10 +147,10 @@ mod tests {
         check(
             &[(Refusal::WatchLimit, 1), (Refusal::WatchLimit, 399_999)],
             expect![
-                "400000 folder(s) are beyond the system's limit for watches: \
+                "400,000 folders are beyond the system's limit for watches: \
                  run `sysctl -w fs.inotify.max_user_watches=2097152` \
                  and put `fs.inotify.max_user_watches=2097152` into /etc/sysctl.d/60-fichierd.conf; \
-                 these are looked at every 600 s instead"
+                 looked at every 10 min instead"
             ],
         );
     }
@@ -154,11 +166,11 @@ mod tests {
                 (Refusal::Twice, 1),
             ],
             expect![
-                "3 folder(s) may not be read by this user: check their permissions; \
-                 1 folder(s) are on NFS, which does not report changes; \
-                 1 folder(s) are mounted a second time in this mirror; \
-                 1 folder(s) cannot be watched (File name too long (os error 36)); \
-                 these are looked at every 600 s instead"
+                "3 folders may not be read by this user: check the permissions; \
+                 1 folder is on NFS, which does not report changes: nothing helps; \
+                 1 folder is mounted a second time in this mirror: exclude one of the places; \
+                 1 folder cannot be watched (File name too long (os error 36)); \
+                 looked at every 10 min instead"
             ],
         );
     }

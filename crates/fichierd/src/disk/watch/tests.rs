@@ -12,6 +12,7 @@ mod storms;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -21,8 +22,9 @@ use fichier_state::RelPath;
 use tempfile::TempDir;
 
 use super::instances::WATCHES_PER_INSTANCE;
-use super::{MountWatch, Watch, WatchHealth};
+use super::{IsExcluded, MountWatch, Watch, WatchHealth};
 use crate::disk::dirty::DirtyQueue;
+use crate::disk::filter::Filter;
 
 /// The time that a condition gets on a busy machine; only a failing test waits for it.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -79,13 +81,36 @@ impl World {
         prepare: impl FnOnce(&Path),
     ) -> World {
         let dir = tempfile::tempdir().unwrap();
-        let (root, outside) = (dir.path().join("root"), dir.path().join("outside"));
+        let root = dir.path().join("root");
         fs::create_dir(&root).unwrap();
-        fs::create_dir(&outside).unwrap();
         prepare(&root);
+        let is_excluded = Arc::new(move |path: &RelPath, _is_dir: bool| is_excluded(path));
+        World::begin(watches_per_instance, poll, (dir, root), is_excluded)
+    }
+
+    /// Watches a folder that `prepare` has filled, without what the patterns in it exclude.
+    fn filtered(prepare: impl FnOnce(&Path)) -> World {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("root");
+        fs::create_dir(&root).unwrap();
+        prepare(&root);
+        let filter = Arc::new(Filter::new(&root, &[]).unwrap());
+        let is_excluded =
+            Arc::new(move |path: &RelPath, is_dir: bool| filter.is_excluded(path, is_dir));
+        World::begin(FEW, NEVER, (dir, root), is_excluded)
+    }
+
+    /// Watches the folder `root`, which lies in `dir`.
+    fn begin(
+        watches_per_instance: usize,
+        poll: Duration,
+        (dir, root): (TempDir, PathBuf),
+        is_excluded: IsExcluded,
+    ) -> World {
+        let outside = dir.path().join("outside");
+        fs::create_dir(&outside).unwrap();
         let dirty = DirtyQueue::default();
         let mounts = MountWatch::start().unwrap();
-        let is_excluded = Arc::new(move |path: &RelPath, _is_dir: bool| is_excluded(path));
         let queue = dirty.clone();
         let watch = Watch::start_with_instances(
             watches_per_instance,
@@ -293,7 +318,7 @@ fn after_the_start_everything_is_marked_once() {
 fn a_symbolic_link_to_a_folder_is_marked_and_not_followed() {
     let world = World::start();
     fs::create_dir(world.outside.join("far")).unwrap();
-    std::os::unix::fs::symlink(world.outside.join("far"), world.path("link")).unwrap();
+    symlink(world.outside.join("far"), world.path("link")).unwrap();
     world.converge();
     world.marks();
     fs::write(world.outside.join("far/file"), "not ours").unwrap();
@@ -333,27 +358,71 @@ fn w16_an_excluded_folder_is_not_watched() {
     assert_eq!(world.health().unwatched_folders, 0);
 }
 
-#[test]
-fn a_missing_root_is_an_error_that_names_it() {
-    let dir = tempfile::tempdir().unwrap();
-    let missing = dir.path().join("missing");
-    let mounts = MountWatch::start().unwrap();
-    let err = Watch::start(&missing, NEVER, Arc::new(|_, _| false), DirtyQueue::default(), mounts);
-    let text = err.unwrap_err().to_string();
-    assert_eq!(text, format!("cannot read the folder {}", missing.display()));
+/// The number of times that the root was found to be another one, and what is told of it.
+fn root_of(world: &World) -> (u64, super::WatchMode) {
+    let health = world.health();
+    (health.roots, health.mode)
 }
 
 #[test]
-fn a_root_that_is_replaced_is_found_at_the_next_poll() {
-    let world = World::with(Duration::from_millis(20), |_| false, |_| ());
+fn z45_a_root_that_goes_or_is_exchanged_is_watched_anew_without_a_poll() {
+    let world = World::start();
     fs::rename(&world.root, world.outside.join("old")).unwrap();
-    world.until("the loss is noticed", || {
-        matches!(world.health().mode, super::WatchMode::Polling { .. })
-    });
+    let absent = |mode| matches!(mode, super::WatchMode::Absent { .. });
+    world.until("the loss is noticed", || absent(root_of(&world).1));
+    let (before, super::WatchMode::Absent { reason }) = root_of(&world) else { panic!() };
+    assert!(reason.ends_with("does not exist"), "{reason}");
     fs::create_dir(&world.root).unwrap();
     world.mkdir("a/b");
     world.until_watched(3);
+    assert!(world.health().roots > before);
     assert_eq!(world.health().mode, super::WatchMode::Watching);
     world.mirror.borrow_mut().marks.clear();
     world.assert_all_watched();
+}
+
+#[test]
+fn z45_a_root_below_a_folder_or_link_that_is_exchanged_is_watched_anew_without_a_poll() {
+    let stage = tempfile::tempdir().unwrap();
+    let dir = stage.path().to_owned();
+    fs::create_dir_all(dir.join("one/way/root/a")).unwrap();
+    symlink("one", dir.join("link")).unwrap();
+    let root = dir.join("link/way/root");
+    let world = World::begin(FEW, NEVER, (stage, root), Arc::new(|_, _| false));
+    world.until_watched(2);
+    // The folder above is exchanged: the watched folders exist elsewhere, and nothing tells so.
+    fs::rename(dir.join("one/way"), dir.join("away")).unwrap();
+    fs::create_dir_all(dir.join("one/way/root/a/b")).unwrap();
+    world.until_watched(3);
+    world.converge();
+    world.write("a/b/file", "reported");
+    world.converge();
+    // The link leads elsewhere.
+    fs::create_dir_all(dir.join("two/way/root/a/b/c")).unwrap();
+    fs::remove_file(dir.join("link")).unwrap();
+    symlink("two", dir.join("link")).unwrap();
+    world.until_watched(4);
+    world.converge();
+    world.write("a/b/c/file", "reported");
+    world.converge();
+    assert_eq!(root_of(&world), (2, super::WatchMode::Watching));
+}
+
+#[test]
+fn z46_a_folder_that_a_pattern_excludes_no_longer_is_watched() {
+    let world = World::filtered(|root| {
+        fs::create_dir_all(root.join("a/kept/deep")).unwrap();
+        fs::create_dir_all(root.join("a/out/deep")).unwrap();
+        fs::write(root.join("a/.fichierignore"), "out\n").unwrap();
+    });
+    world.until_watched(4);
+    world.write("a/.fichierignore", "# nothing\n");
+    world.until_watched(6);
+    world.converge();
+    world.write("a/out/deep/file", "reported");
+    world.converge();
+    fs::write(world.path(".fichierignore"), "kept\n").unwrap();
+    world.until_watched(4);
+    fs::remove_file(world.path(".fichierignore")).unwrap();
+    world.until_watched(6);
 }

@@ -76,17 +76,25 @@ impl Tree {
         &self.unwatched
     }
 
-    /// Forgets all watches and sets the one of the root; [`Self::grow`] does the rest.
-    pub(super) fn plant(&mut self) -> Result<(), Refusal> {
+    /// Forgets all watches and sets the one of the root, which is at `source` now; [`Self::grow`]
+    /// does the rest.
+    pub(super) fn plant(&mut self, source: &Arc<PathBuf>) -> Result<(), Refusal> {
+        self.clear();
+        self.source = Arc::clone(source);
+        self.instances.belong_to(source);
+        let root = RelPath::root();
+        let subfolders = self.add_folder(&root)?;
+        self.frontier.extend(subfolders);
+        Ok(())
+    }
+
+    /// Forgets all watches.
+    pub(super) fn clear(&mut self) {
         self.folders = Folders::new();
         self.unwatched.clear();
         self.frontier.clear();
         self.exhausted = false;
         self.instances.close();
-        let root = RelPath::root();
-        let subfolders = self.add_folder(&root)?;
-        self.frontier.extend(subfolders);
-        Ok(())
     }
 
     /// Watches the folders that are still to be watched, and calls `progress` now and then.

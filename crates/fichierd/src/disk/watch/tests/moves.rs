@@ -73,8 +73,8 @@ fn w08_the_watch_of_a_new_name_outlives_that_of_the_old_one_in_whatever_order_th
             overflows: Arc::default(),
             alive,
         });
-        let mut tree = Tree::new(source, Arc::new(|_, _| false), todo, instances);
-        tree.plant().unwrap();
+        let mut tree = Tree::new(Arc::clone(&source), Arc::new(|_, _| false), todo, instances);
+        tree.plant(&source).unwrap();
         tree.grow(|_| ());
 
         fs::rename(dir.path().join(name), dir.path().join("new")).unwrap();
