@@ -39,6 +39,7 @@ use crate::upkeep::snapshot;
 mod answers;
 mod drills;
 mod error;
+mod linked;
 mod pulse;
 mod schedule;
 mod seen;
@@ -356,7 +357,7 @@ impl Daemon {
         }
     }
 
-    fn on_cycle_end(&mut self, name: &str, worker: MirrorWorker, end: CycleEnd) {
+    fn on_cycle_end(&mut self, name: &str, worker: MirrorWorker, mut end: CycleEnd) {
         let summary = health::summary(name, &end);
         let state = &self.shared.state;
         let Some(seat) = self.seats.get_mut(name) else { return };
@@ -382,7 +383,7 @@ impl Daemon {
             seat.schedule.rescan_in(now.instant, pause);
         }
         seat.note_end(&end);
-        let is_there = end.trouble.is_none();
+        let (linked, is_there) = (std::mem::take(&mut end.report.linked), end.trouble.is_none());
         seat.unsettled = end.outcome.unsettled;
         // A cycle without a call does not prove that the service can be reached again.
         let still = |was: &Trouble| matches!(was, Trouble::Unreachable(_)) && end.report.calls == 0;
@@ -391,6 +392,7 @@ impl Daemon {
         if is_there {
             self.watch_seat(name);
         }
+        self.look_at_linked(linked);
     }
 
     /// Adds a mirror again if its configuration changed during a cycle.

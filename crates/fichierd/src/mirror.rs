@@ -9,6 +9,7 @@
 mod cycle;
 mod error;
 mod folder_moves;
+mod hard_links;
 mod held;
 mod restless;
 mod trouble;

@@ -39,7 +39,7 @@ pub use self::layout::Places;
 pub use self::ledger::Canary;
 pub(crate) use self::ledger::{Ledger, Made, UnderWay};
 pub use self::probe::{Found, Said};
-pub use self::report::CycleReport;
+pub use self::report::{CycleReport, Linked};
 pub use self::source::Source;
 
 use std::collections::HashMap;

@@ -164,6 +164,28 @@ impl Records {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
+    /// The places of all entries with one of these inodes, which comes first, of whatever mirror. An inode is
+    /// another file on another file system, so some may have nothing to do with each other. Reads
+    /// all rows once.
+    pub fn places_of_inodes(
+        &self,
+        inodes: &HashSet<u64>,
+    ) -> Result<Vec<(u64, FolderKey, Vec<u8>)>> {
+        let mut places = Vec::new();
+        if inodes.is_empty() {
+            return Ok(places);
+        }
+        let mut select = self.db.prepare_cached("SELECT inode, folder_id, name FROM entries")?;
+        let mut rows = select.query([])?;
+        while let Some(row) = rows.next()? {
+            let inode = row.get::<_, i64>(0)?.cast_unsigned();
+            if inodes.contains(&inode) {
+                places.push((inode, row.get(1)?, columns::read_local_name(row, 2)?));
+            }
+        }
+        Ok(places)
+    }
+
     /// The entry whose copy at the service has this link.
     pub fn entry_of_url(&self, url: &FileUrl) -> Result<Option<Entry>> {
         let mut select = self.db.prepare_cached(concat!(

@@ -17,6 +17,7 @@ use crate::base::state::blocking;
 use crate::disk::{Disks, Filter, RootTrouble, Scanner, SeenKind, Trouble};
 use crate::mirror::error::MirrorError;
 use crate::mirror::folder_moves::folder_moves;
+use crate::mirror::hard_links::other_names;
 use crate::mirror::held::HeldRemovals;
 use crate::plan::decide::plan;
 use crate::plan::gather::gather;
@@ -141,8 +142,9 @@ impl Cycle<'_> {
         let mut everything = request.paths.is_none();
         // Each folder is followed once; one that moves again meanwhile is mirrored file by file.
         let mut followed_before = BTreeSet::new();
+        let mut wanted: Vec<RelPath> = request.paths.unwrap_or_default().to_vec();
         loop {
-            let paths = request.paths.filter(|_| !everything);
+            let paths = (!everything).then_some(wanted.as_slice());
             let seen =
                 look(&self.executor.remote.state, &self.executor.source.disks, request, paths)?;
             self.check_place()?;
@@ -153,6 +155,11 @@ impl Cycle<'_> {
             }
             let moves = folder_moves(
                 &self.executor.remote.state,
+            let unseen = self.other_names(&seen, paths)?;
+            if !unseen.is_empty() {
+                wanted.extend(unseen);
+                continue;
+            }
                 &self.executor.source.scanner,
                 &seen.changes,
             )?;
@@ -172,6 +179,25 @@ impl Cycle<'_> {
 
     /// Checks that the look was at the same folder as the check before it. A file system may have
     /// been mounted in between, and its files must not be recorded as those of the folder below.
+    /// The names of hard links that were not among the `paths` of the look, although their content
+    /// has changed under another name. Those in other mirrors are reported.
+    fn other_names(
+        &self,
+        seen: &Survey,
+        paths: Option<&[RelPath]>,
+    ) -> Result<Vec<RelPath>, MirrorError> {
+        let remote = &self.executor.remote;
+        let looked_at: Option<BTreeSet<&RelPath>> = paths.map(|paths| paths.iter().collect());
+        let (ours, others): (Vec<_>, Vec<_>) = other_names(&remote.state, &seen.changes)?
+            .into_iter()
+            .partition(|linked| linked.mirror == remote.mirror);
+        remote.report(|report| report.linked = others);
+        let is_unseen = |path: &RelPath| {
+            looked_at.as_ref().is_some_and(|looked_at| !is_covered(looked_at, path))
+        };
+        Ok(ours.into_iter().map(|linked| linked.path).filter(is_unseen).collect())
+    }
+
     fn check_place(&self) -> Result<(), MirrorError> {
         let Some(checked) = &self.executor.source.identity else { return Ok(()) };
         let now = self

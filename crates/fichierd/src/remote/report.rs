@@ -2,7 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use fichier_state::RelPath;
+use fichier_state::{MirrorId, RelPath, Stamp};
+
+/// A recorded name of a changed file that has several (hard links).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Linked {
+    /// The mirror that has the name.
+    pub mirror: MirrorId,
+    /// The name.
+    pub path: RelPath,
+    /// The file as it is now, whatever its name.
+    pub stamp: Stamp,
+}
 
 /// Counts of one cycle of one mirror.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,6 +47,8 @@ pub struct CycleReport {
     pub uploads_refused: Option<String>,
     /// Files that changed while they were read.
     pub restless: BTreeSet<RelPath>,
+    /// Names in other mirrors of files that have changed under a name of this one.
+    pub linked: Vec<Linked>,
     /// Requests sent to the service by this process meanwhile.
     pub calls: u64,
 }
