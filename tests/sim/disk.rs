@@ -429,7 +429,7 @@ impl DiskModel for Disk {
         let metadata = Metadata { mode, mtime_ns: stamp.mtime_ns, ..Metadata::default() };
         let name = if path.is_root() { Vec::new() } else { path.name().to_vec() };
         let device = if tree.mounted { DEVICE } else { DEVICE + 1 };
-        Ok(Some(Seen { name, kind, stamp, metadata, device }))
+        Ok(Some(Seen { name, kind, stamp, metadata, device, mount: None }))
     }
 
     fn open(&self, path: &RelPath) -> io::Result<Box<dyn Source>> {

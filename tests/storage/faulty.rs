@@ -24,6 +24,8 @@ pub enum Asked {
     List,
     /// Making, removing, renaming or cutting something.
     Change,
+    /// The attributes of something.
+    Attributes,
 }
 
 /// The outcome of a request.
@@ -36,6 +38,8 @@ pub enum Answer {
     Late(Duration),
     /// Every byte is another one; size and times stay.
     OtherBytes,
+    /// The size is told to be this one; reads are passed on as they are.
+    Size(u64),
 }
 
 #[derive(Debug)]
@@ -72,7 +76,7 @@ impl Faults {
                 std::thread::sleep(by);
                 Ok(())
             }
-            Some(Answer::OtherBytes) | None => Ok(()),
+            Some(Answer::OtherBytes | Answer::Size(_)) | None => Ok(()),
         }
     }
 

@@ -73,12 +73,21 @@ impl Passing {
 
     /// The attributes of a path, remembered under its inode.
     fn found(&self, path: PathBuf) -> Result<FileAttr, Errno> {
-        let found = self.attributes(&path.symlink_metadata()?);
+        let found = self.attributes(&path, &path.symlink_metadata()?);
         self.paths.lock().unwrap().insert(found.ino.0, path);
         Ok(found)
     }
 
-    fn attributes(&self, of: &Metadata) -> FileAttr {
+    /// The size that is told instead of the true one.
+    fn told_size(&self, path: &Path) -> Option<u64> {
+        let name = path.file_name().unwrap_or_default();
+        match self.faults.answer(Asked::Attributes, name) {
+            Some(Answer::Size(size)) => Some(size),
+            _ => None,
+        }
+    }
+
+    fn attributes(&self, path: &Path, of: &Metadata) -> FileAttr {
         let is_root = self.behind.metadata().is_ok_and(|root| root.ino() == of.ino());
         let time = |s: i64, ns: i64| {
             let ns = u32::try_from(ns).unwrap();
@@ -86,7 +95,7 @@ impl Passing {
         };
         FileAttr {
             ino: if is_root { INodeNo::ROOT } else { INodeNo(of.ino()) },
-            size: of.size(),
+            size: self.told_size(path).unwrap_or(of.size()),
             blocks: of.blocks(),
             atime: time(of.atime(), of.atime_nsec()),
             mtime: time(of.mtime(), of.mtime_nsec()),
@@ -166,7 +175,7 @@ impl Passing {
         let error = match answer {
             Some(Answer::Error(error)) => return Err(Errno::from_i32(error)),
             Some(Answer::ErrorAfter(entries, error)) => Some((entries, error)),
-            Some(Answer::Late(_) | Answer::OtherBytes) | None => None,
+            Some(Answer::Late(_) | Answer::OtherBytes | Answer::Size(_)) | None => None,
         };
         let mut entries = Vec::new();
         for entry in fs::read_dir(&path)? {
@@ -246,10 +255,14 @@ impl Filesystem for Passing {
 
     fn getattr(&self, _: &Request, inode: INodeNo, handle: Option<FileHandle>, reply: ReplyAttr) {
         let found = match handle.map(|handle| self.file(handle)) {
-            Some(Ok((file, _))) => file.metadata().map_err(Errno::from),
-            _ => self.path(inode).and_then(|path| Ok(path.symlink_metadata()?)),
+            Some(Ok((file, name))) => {
+                file.metadata().map_err(Errno::from).map(|of| self.attributes(name.as_ref(), &of))
+            }
+            _ => self
+                .path(inode)
+                .and_then(|path| Ok(self.attributes(&path, &path.symlink_metadata()?))),
         };
-        answer_attributes(found.map(|found| self.attributes(&found)), reply);
+        answer_attributes(found, reply);
     }
 
     fn setattr(
@@ -342,7 +355,13 @@ impl Filesystem for Passing {
 
     fn open(&self, _: &Request, inode: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
         match self.open_at(inode, flags) {
-            Ok(handle) => reply.opened(handle, FopenFlags::empty()),
+            Ok(handle) => {
+                // The kernel would believe the size.
+                let path = self.path(inode).unwrap_or_default();
+                let is_told = self.told_size(&path).is_some();
+                let flags = if is_told { FopenFlags::FOPEN_DIRECT_IO } else { FopenFlags::empty() };
+                reply.opened(handle, flags);
+            }
             Err(error) => reply.error(error),
         }
     }

@@ -198,3 +198,67 @@ fn r03_a_source_whose_file_system_crashes_is_waited_for() {
     stage.comes_to_rest();
     stage.world.take_service();
 }
+
+/// Sizes that are too large, as of sysfs, or too small.
+#[test]
+fn z43_a_file_of_another_length_than_told_is_a_problem_with_a_growing_pause_and_no_upload() {
+    let Some(mut stage) = Stage::new() else { return };
+    for number in 0..20 {
+        write(&stage.behind(&format!("attributes/{number:02}")), format!("value {number}"));
+        stage.faulty().fault(Asked::Attributes, &format!("{number:02}"), Answer::Size(4_096));
+    }
+    write(&stage.behind("more"), "much more than was told");
+    stage.faulty().fault(Asked::Attributes, "more", Answer::Size(4));
+    write(&stage.behind("sound"), "sound");
+    stage.world.start();
+    stage.until_problem("attributes/07", "tells a length of 4.00 KiB and gives fewer bytes");
+    stage.until_problem("more", "tells a length of 4 B and gives more bytes");
+    until("the sound file is there", || stage.remote().contains_key("sound").then_some(()));
+    // Looked at again and again, they do not begin an upload.
+    for _ in 0..5 {
+        stage.world.run(&["sync"]).expect(3);
+    }
+    let begun = stage.world.emulator.requests().into_iter();
+    let begun = begun.filter(|request| request.endpoint.ends_with("get_upload_server.cgi")).count();
+    assert!(begun <= 3, "{begun} uploads were begun for the sound file and a snapshot");
+    assert_eq!(stage.remote().into_keys().collect::<Vec<_>>(), ["sound"]);
+    let problems = stage.world.mirror("photos")["problems"].clone();
+    let tries = problems.as_array().unwrap().iter().map(|problem| problem["tries"].as_u64());
+    assert!(tries.flatten().all(|tries| tries >= 5), "{problems}");
+    stage.faulty().end_faults();
+    stage.world.run(&["sync"]).expect(0);
+    stage.comes_to_rest();
+    stage.world.take_service();
+}
+
+/// As procfs and FUSE with direct I/O do.
+#[test]
+fn z44_content_with_a_told_size_of_zero_is_read_and_sent_once() {
+    let Some(mut stage) = Stage::new() else { return };
+    for name in ["one", "two"] {
+        write(&stage.behind(name), format!("content of {name}"));
+        stage.faulty().fault(Asked::Attributes, name, Answer::Size(0));
+    }
+    write(&stage.behind("empty"), "");
+    stage.world.start();
+    until("both are there", || {
+        let there = stage.remote();
+        let has = |name: &str| {
+            there.get(name).is_some_and(|bytes| *bytes == format!("content of {name}").into_bytes())
+        };
+        (has("one") && has("two")).then_some(())
+    });
+    stage.world.run(&["sync"]).expect(0);
+    stage.world.until_chores_done("photos");
+    let (sent, calls) = (stage.world.emulator.bytes_received(), stage.world.emulator.calls());
+    stage.world.run(&["sync"]).expect(0);
+    assert_eq!(stage.world.emulator.bytes_received(), sent, "what is unchanged is not sent again");
+    assert_eq!(stage.world.emulator.calls_since(calls), Vec::<String>::new());
+    write(&stage.behind("one"), "other content of one");
+    until("the change is there", || {
+        (stage.remote()["one"] == b"other content of one").then_some(())
+    });
+    write(&stage.behind("two"), "");
+    until("it was emptied", || (!stage.remote().contains_key("two")).then_some(()));
+    stage.world.take_service();
+}

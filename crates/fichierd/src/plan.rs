@@ -18,7 +18,7 @@ pub mod survey;
 
 pub use self::change::Change;
 pub use self::decide::{BatchLimits, Policy};
-pub use self::gather::Gathered;
+pub use self::gather::{Gathered, Unread};
 pub use self::guard::Limit;
 pub use self::steps::{Note, Occupant, Placement, Plan, Relocation, Retirement, Step};
 pub use self::survey::{Survey, SurveyError, SurveyRequest};

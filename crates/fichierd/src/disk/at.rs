@@ -7,11 +7,12 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
+use std::num::NonZeroU64;
 use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 
 use fichier_state::Xattrs;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, StatxFlags};
 use rustix::io::Errno;
 
 use crate::disk::seen::{Seen, SeenKind};
@@ -62,7 +63,17 @@ fn refuse_special(found: &Stat) -> io::Result<()> {
 pub(crate) fn look_at(folder: BorrowedFd<'_>, name: &[u8]) -> io::Result<Seen> {
     let found = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
     let kind = kind_at(folder, name, &found)?;
-    Ok(Seen::of(name, &found, kind))
+    let mount = (kind == SeenKind::Folder).then(|| mount_at(folder, name)).flatten();
+    Ok(Seen { mount, ..Seen::of(name, &found, kind) })
+}
+
+/// The number of the mount that the folder `name` is on, or the open folder itself if the name is
+/// empty; `None` if the kernel does not tell (before Linux 5.8).
+pub(crate) fn mount_at(folder: BorrowedFd<'_>, name: &[u8]) -> Option<NonZeroU64> {
+    let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT | AtFlags::EMPTY_PATH;
+    let found = rustix::fs::statx(folder, name, flags, StatxFlags::MNT_ID).ok()?;
+    let is_told = StatxFlags::from_bits_retain(found.stx_mask).contains(StatxFlags::MNT_ID);
+    NonZeroU64::new(found.stx_mnt_id).filter(|_| is_told)
 }
 
 /// What `name` is, which was `found` by `lstat`; with the target if it is a link.

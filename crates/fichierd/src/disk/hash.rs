@@ -6,7 +6,7 @@
 
 use std::io;
 
-use fichier_api::{Fingerprint, Source, Whirlpool};
+use fichier_api::{FileMark, Fingerprint, Source, Whirlpool};
 use fichier_state::Stamp;
 use whirlpool::Digest as _;
 
@@ -15,6 +15,9 @@ use crate::disk::seen::stamp_of_mark;
 /// The size of one read: large enough that the system calls cost little, small enough for several
 /// in memory.
 const BLOCK_BYTES: usize = 256 * 1024;
+
+/// The most bytes that are read of a file whose size is told to be 0; a longer one is an error.
+const MOST_UNTOLD_BYTES: u64 = 4 << 30;
 
 /// The result of reading a file once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +67,39 @@ pub fn hash_file(mut file: impl Source, with_whirlpool: bool) -> io::Result<Hash
         stamp_after: stamp_of_mark(&file.mark()?),
         size_bytes,
     })
+}
+
+/// The same for a file whose size is told to be 0, without Whirlpool. Such a file may be a stream
+/// without an end, so the reading has one.
+///
+/// # Errors
+///
+/// Those of [`hash_file`], and `InvalidData` after [`MOST_UNTOLD_BYTES`].
+pub fn hash_untold(file: impl Source) -> io::Result<Hashed> {
+    hash_file(Bounded { file, left: MOST_UNTOLD_BYTES }, false)
+}
+
+/// A file that may be read up to a bound.
+struct Bounded<S> {
+    file: S,
+    left: u64,
+}
+
+impl<S: Source> io::Read for Bounded<S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        self.left = self.left.checked_sub(read as u64).ok_or_else(|| {
+            let what = "its file system tells that it is empty, and gives more than 4 GiB";
+            io::Error::new(io::ErrorKind::InvalidData, what)
+        })?;
+        Ok(read)
+    }
+}
+
+impl<S: Source> Source for Bounded<S> {
+    fn mark(&self) -> io::Result<FileMark> {
+        self.file.mark()
+    }
 }
 
 #[cfg(test)]

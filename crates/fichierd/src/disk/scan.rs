@@ -13,18 +13,20 @@ mod listing;
 mod trail;
 
 use std::io;
+use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::Arc;
 
-use fichier_state::{Holes, RelPath, Xattrs};
+use fichier_state::{Holes, RelPath, Stamp, Xattrs};
 use rustix::fs::{AtFlags, FileType};
 
 use self::trail::Trail;
-use crate::disk::at::{is_gone, look_at, open_regular, xattrs};
+use crate::disk::at::{is_gone, look_at, mount_at, open_regular, xattrs};
 use crate::disk::disks::{DiskModel, Opened};
 use crate::disk::filter::{Filter, FolderFilter};
 use crate::disk::holes::{holes_of, is_sparse};
-use crate::disk::seen::{Seen, SeenKind};
+use crate::disk::length::{Length, check_length};
+use crate::disk::seen::{Seen, SeenKind, is_unchanged, stamp_of_mark};
 use crate::disk::trusted::open_trusted;
 
 /// The listing of one folder.
@@ -92,6 +94,22 @@ impl Scanner {
         }
     }
 
+    /// Checks that the regular file at `path`, which was seen with the stamp `seen`, can be read to
+    /// the length in it. A model is believed about its length.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Scanner::open_file`], `read` and `fstat`.
+    pub(crate) fn check_length(&self, path: &RelPath, seen: &Stamp) -> io::Result<Length> {
+        match self.open_file(path)? {
+            Opened::File(file) => check_length(&file, seen),
+            Opened::Modelled(file) => {
+                let is_same = is_unchanged(seen, &stamp_of_mark(&file.mark()?));
+                Ok(if is_same { Length::AsTold } else { Length::Changed })
+            }
+        }
+    }
+
     /// Looks at `path` once; `None` if nothing is there, also because something on the way is not,
     /// or no longer, a folder.
     ///
@@ -104,7 +122,8 @@ impl Scanner {
             Place::Model(model) => return model.look(path),
         };
         if path.is_root() {
-            return Ok(Some(Seen::of(&[], &rustix::fs::fstat(trail.root())?, SeenKind::Folder)));
+            let found = Seen::of(&[], &rustix::fs::fstat(trail.root())?, SeenKind::Folder);
+            return Ok(Some(Seen { mount: mount_at(trail.root(), b""), ..found }));
         }
         let folder = match trail.open_parent(path) {
             Err(error) if is_gone(&error) => return Ok(None),
@@ -170,6 +189,21 @@ impl Scanner {
             Err(error) if is_gone(&error) => Ok(None),
             found => found.map(Some),
         }
+    }
+
+    /// The device and the mount that `folder` is on, of the folder that is open. `None` for a
+    /// model.
+    ///
+    /// # Errors
+    ///
+    /// Those of `openat` and `fstat`.
+    pub(crate) fn mount_of(
+        &mut self,
+        folder: &RelPath,
+    ) -> io::Result<Option<(u64, Option<NonZeroU64>)>> {
+        let Place::Disk { trail, .. } = &mut self.place else { return Ok(None) };
+        let folder = trail.enter(folder)?;
+        Ok(Some((rustix::fs::fstat(folder)?.st_dev, mount_at(folder, b""))))
     }
 
     /// `filter` with the patterns in `folder`, to which it belongs.

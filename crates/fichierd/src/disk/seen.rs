@@ -5,6 +5,7 @@
 //! [`is_racy`] names the one case in which an equal stamp proves nothing.
 
 use std::fs::Metadata as FsMetadata;
+use std::num::NonZeroU64;
 use std::os::unix::fs::MetadataExt as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -32,8 +33,13 @@ pub struct Seen {
     pub stamp: Stamp,
     /// Mode, owner and times. No extended attributes: see [`crate::disk::scan::Scanner::xattrs`].
     pub metadata: Metadata,
-    /// Device number of its file system; it differs from the folder's at a mount point.
+    /// Device number of its file system. A survey puts in its place the number by which the mount
+    /// of a folder is known on record.
     pub device: u64,
+    /// Number of the mount that a folder is on; it differs from that of the folder above at a mount
+    /// point, also where the device is the same. `None` if the kernel does not tell, and for
+    /// anything but a folder.
+    pub mount: Option<NonZeroU64>,
 }
 
 /// The kind of an entry.
@@ -66,6 +72,7 @@ impl Seen {
                 ..Metadata::default()
             },
             device: found.st_dev,
+            mount: None,
         }
     }
 
@@ -132,6 +139,17 @@ pub fn stamp_of(metadata: &FsMetadata) -> Stamp {
     }
 }
 
+/// Whether a file that was seen with the stamp `before` is unchanged.
+///
+/// Some file systems tell no size (procfs, FUSE with direct I/O): their files have a size of 0, and
+/// `before` has the size that was measured. There the times and the inode decide. A file that was
+/// emptied has other times.
+pub fn is_unchanged(before: &Stamp, now: &Stamp) -> bool {
+    let tells_no_size = now.size_bytes == 0;
+    let size_bytes = if tells_no_size { before.size_bytes } else { now.size_bytes };
+    *before == Stamp { size_bytes, ..*now }
+}
+
 /// Whether the file could be written again after `read_at` without a new stamp.
 ///
 /// `read_at` is the time just before the read began. If the file was touched within the clock's
@@ -181,6 +199,16 @@ mod tests {
         assert!(!is_racy_at(0, now + 20_000_001), "a clock far ahead says nothing");
         assert!(is_racy_at(0, now - 2 * second), "a file system with whole seconds");
         assert!(!is_racy_at(0, now - 3 * second));
+    }
+
+    #[test]
+    fn only_a_size_of_zero_is_no_size() {
+        let stamp = |size_bytes, ctime_ns| Stamp { size_bytes, mtime_ns: 1, ctime_ns, inode: 1 };
+        assert!(is_unchanged(&stamp(7, 5), &stamp(7, 5)));
+        assert!(is_unchanged(&stamp(7, 5), &stamp(0, 5)), "it tells no size");
+        assert!(!is_unchanged(&stamp(7, 5), &stamp(0, 6)), "it was emptied");
+        assert!(!is_unchanged(&stamp(7, 5), &stamp(6, 5)));
+        assert!(!is_unchanged(&stamp(0, 5), &stamp(7, 5)));
     }
 
     #[test]

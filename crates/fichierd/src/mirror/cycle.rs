@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::base::State;
 use crate::base::state::blocking;
-use crate::disk::{Disks, Filter, RootTrouble, Scanner, SeenKind, Trouble};
+use crate::disk::{Disks, Filter, RootTrouble, Scanner, SeenKind, Trouble, WRONG_LENGTH_HINT};
 use crate::mirror::error::MirrorError;
 use crate::mirror::folder_moves::folder_moves;
 use crate::mirror::hard_links::other_names;
@@ -23,7 +23,8 @@ use crate::plan::decide::plan;
 use crate::plan::gather::gather;
 use crate::plan::survey::survey;
 use crate::plan::{
-    BatchLimits, Change, Gathered, Limit, Note, Plan, Policy, Step, Survey, SurveyRequest, guard,
+    BatchLimits, Change, Gathered, Limit, Note, Plan, Policy, Step, Survey, SurveyRequest, Unread,
+    guard,
 };
 use crate::remote::{CycleReport, Executor, FolderMove, RemoteError};
 
@@ -126,7 +127,8 @@ impl Cycle<'_> {
         self.record_folders(&seen.changes)?;
         self.explore_new(&seen.changes).await?;
         let gathered = blocking(|| {
-            gather(&remote.state, &source.scanner, remote.mirror, &seen.changes, &source.restless)
+            let changes = &mut seen.changes;
+            gather(&remote.state, &source.scanner, remote.mirror, changes, &source.restless)
         })?;
         self.leave_out_unread(&gathered)?;
         let prepared = prepare(&remote.state, request, seen, gathered, remote.keep_versions)?;
@@ -140,9 +142,9 @@ impl Cycle<'_> {
     async fn survey_and_follow(&self) -> Result<Survey, MirrorError> {
         let request = &self.request;
         let mut everything = request.paths.is_none();
+        let mut wanted: Vec<RelPath> = request.paths.unwrap_or_default().to_vec();
         // Each folder is followed once; one that moves again meanwhile is mirrored file by file.
         let mut followed_before = BTreeSet::new();
-        let mut wanted: Vec<RelPath> = request.paths.unwrap_or_default().to_vec();
         loop {
             let paths = (!everything).then_some(wanted.as_slice());
             let seen =
@@ -153,13 +155,13 @@ impl Cycle<'_> {
                 everything = true;
                 continue;
             }
-            let moves = folder_moves(
-                &self.executor.remote.state,
             let unseen = self.other_names(&seen, paths)?;
             if !unseen.is_empty() {
                 wanted.extend(unseen);
                 continue;
             }
+            let moves = folder_moves(
+                &self.executor.remote.state,
                 &self.executor.source.scanner,
                 &seen.changes,
             )?;
@@ -177,8 +179,6 @@ impl Cycle<'_> {
         }
     }
 
-    /// Checks that the look was at the same folder as the check before it. A file system may have
-    /// been mounted in between, and its files must not be recorded as those of the folder below.
     /// The names of hard links that were not among the `paths` of the look, although their content
     /// has changed under another name. Those in other mirrors are reported.
     fn other_names(
@@ -198,6 +198,8 @@ impl Cycle<'_> {
         Ok(ours.into_iter().map(|linked| linked.path).filter(is_unseen).collect())
     }
 
+    /// Checks that the look was at the same folder as the check before it. A file system may have
+    /// been mounted in between, and its files must not be recorded as those of the folder below.
     fn check_place(&self) -> Result<(), MirrorError> {
         let Some(checked) = &self.executor.source.identity else { return Ok(()) };
         let now = self
@@ -354,18 +356,18 @@ impl Cycle<'_> {
     }
 
     fn leave_out_unread(&self, gathered: &Gathered) -> Result<(), MirrorError> {
-        for (path, error) in &gathered.unread {
-            match error {
-                Some(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    self.executor.remote.problem(
-                        path,
-                        &format!("cannot be read: {error}"),
-                        "check its permissions and the disk; it is tried again by itself",
-                    )?
+        let remote = &self.executor.remote;
+        for (path, unread) in &gathered.unread {
+            match unread {
+                Unread::Failed(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    remote.cannot_be_read(path, error)?;
                 }
-                Some(_) | None => {
-                    self.executor.remote.dirty.mark(path.clone());
-                    self.executor.remote.report(|report| {
+                Unread::Wrong(length) => {
+                    remote.problem(path, &length.to_string(), WRONG_LENGTH_HINT)?;
+                }
+                Unread::Failed(_) | Unread::Changed => {
+                    remote.dirty.mark(path.clone());
+                    remote.report(|report| {
                         report.restless.insert(path.clone());
                     });
                 }
@@ -394,7 +396,7 @@ pub fn preview(
         moves.iter().any(|moved| path.starts_with(&moved.from) || path.starts_with(&moved.to))
     };
     seen.changes.retain(|change| !is_in_moved(change.path()));
-    let gathered = gather(state, &scanner, request.mirror.id, &seen.changes, &BTreeSet::new())?;
+    let gathered = gather(state, &scanner, request.mirror.id, &mut seen.changes, &BTreeSet::new())?;
     Ok((moves, prepare(state, request, seen, gathered, keep_versions)?))
 }
 

@@ -10,6 +10,7 @@
 
 use fichier_state::{Content, Entry, Folder, RelPath};
 
+use crate::disk::seen::is_unchanged;
 use crate::disk::{FolderScan, Seen, SeenKind};
 use crate::plan::change::Change;
 
@@ -123,7 +124,10 @@ impl Comparison<'_> {
 
     fn compare_entry(&mut self, was: &Entry, seen: &Seen) {
         let path = self.path.join(&was.name);
-        if was.racy || was.stamp != seen.stamp || !is_same_kind(&was.content, &seen.kind) {
+        if was.racy
+            || !is_unchanged(&was.stamp, &seen.stamp)
+            || !is_same_kind(&was.content, &seen.kind)
+        {
             let (seen, was) = (seen.clone(), Box::new(was.clone()));
             self.changes.push(Change::Touched { path, seen, was });
         } else if was.unmanaged {

@@ -5,16 +5,19 @@
 //! record has its size (it may be a rename, a copy, or unchanged after all), or if a file of its
 //! name and size is on the service already.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::io;
 use std::ops::ControlFlow;
 
 use fichier_api::Whirlpool;
 use fichier_api::names::RemoteName;
-use fichier_state::{Content, Entry, Folder, ForeignFile, MirrorId, RelPath};
+use fichier_state::{Content, Entry, Folder, ForeignFile, MirrorId, RelPath, Stamp};
 
 use crate::base::State;
-use crate::disk::hash::hash_file;
-use crate::disk::{Hashed, Scanner, Seen, SeenKind};
+use crate::disk::hash::{hash_file, hash_untold};
+use crate::disk::seen::is_unchanged;
+use crate::disk::{Hashed, Scanner, Seen, SeenKind, WrongLength};
 use crate::plan::change::Change;
 use crate::plan::decide::{GoneFolder, Known};
 
@@ -23,12 +26,25 @@ use crate::plan::decide::{GoneFolder, Known};
 pub struct Gathered {
     /// The facts for the plan.
     pub known: Known,
-    /// Files that changed while they were read, or could not be read: they are left out this time.
-    pub unread: Vec<(RelPath, Option<std::io::Error>)>,
+    /// Files that are left out this time, and why.
+    pub unread: Vec<(RelPath, Unread)>,
+}
+
+/// Why the content of a file is not known.
+#[derive(Debug)]
+pub enum Unread {
+    /// It changed while it was read.
+    Changed,
+    /// It does not have the length that its file system tells.
+    Wrong(WrongLength),
+    /// It cannot be read.
+    Failed(io::Error),
 }
 
 /// Gathers for the changes of one mirror. Blocks while it reads files. It does not read those in
 /// `restless`, which change too often: their content is decided when they are sent.
+///
+/// A file whose size is told to be 0 is read, and gets the size that it turns out to have.
 ///
 /// # Errors
 ///
@@ -37,12 +53,13 @@ pub fn gather(
     state: &State,
     scanner: &Scanner,
     mirror: MirrorId,
-    changes: &[Change],
+    changes: &mut [Change],
     restless: &BTreeSet<RelPath>,
 ) -> Result<Gathered, fichier_state::Error> {
     let mut gathered = Gathered::default();
+    let measured = measure(scanner, changes, restless, &mut gathered.unread);
     let known = &mut gathered.known;
-    for change in changes {
+    for change in &*changes {
         if let Change::FolderRemoved { path, folder } = change {
             known.gone.insert(path.clone(), gone_folder(state, path, folder)?);
         }
@@ -62,13 +79,51 @@ pub fn gather(
         if !saves_a_call || restless.contains(path) {
             continue;
         }
-        match read(scanner, path, seen, maybe_identical.is_some()) {
-            Ok(Some(hashed)) => remember(state, mirror, known, path, &hashed, maybe_identical)?,
-            Ok(None) => gathered.unread.push((path.clone(), None)),
-            Err(error) => gathered.unread.push((path.clone(), Some(error))),
+        let hashed = match measured.get(path) {
+            Some(hashed) if maybe_identical.is_none() => Ok(hashed.clone()),
+            Some(_) | None => read(scanner, path, seen, maybe_identical.is_some()),
+        };
+        match hashed {
+            Ok(hashed) => remember(state, mirror, known, path, &hashed, maybe_identical)?,
+            Err(unread) => gathered.unread.push((path.clone(), unread)),
         }
     }
     Ok(gathered)
+}
+
+/// Reads the files that are told to be empty, and gives those that are not their true size.
+fn measure(
+    scanner: &Scanner,
+    changes: &mut [Change],
+    restless: &BTreeSet<RelPath>,
+    unread: &mut Vec<(RelPath, Unread)>,
+) -> HashMap<RelPath, Hashed> {
+    let mut measured = HashMap::new();
+    for change in changes {
+        let (Change::Added { path, seen } | Change::Touched { path, seen, .. }) = change else {
+            continue;
+        };
+        if seen.kind != SeenKind::File || seen.stamp.size_bytes > 0 {
+            continue;
+        }
+        let hashed = match scanner.open_file(path).and_then(hash_untold) {
+            Ok(hashed) => hashed,
+            // It cannot be read, so the told size is all that is known of its content.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => continue,
+            Err(error) => {
+                unread.push((path.clone(), Unread::Failed(error)));
+                continue;
+            }
+        };
+        let same = hashed.stamp_before == seen.stamp && hashed.stamp_after == seen.stamp;
+        if !same && !restless.contains(path) {
+            unread.push((path.clone(), Unread::Changed));
+        } else if hashed.size_bytes > 0 {
+            seen.stamp.size_bytes = hashed.size_bytes;
+            measured.insert(path.clone(), hashed);
+        }
+    }
+    measured
 }
 
 fn remember(
@@ -91,17 +146,26 @@ fn remember(
     Ok(())
 }
 
-/// Reads a file; `None` if it is not, or does not stay, as the scan saw it.
+/// Reads a file, which must be and stay as the scan saw it.
 fn read(
     scanner: &Scanner,
     path: &RelPath,
     seen: &Seen,
     with_whirlpool: bool,
-) -> std::io::Result<Option<Hashed>> {
-    let file = scanner.open_file(path)?;
-    let hashed = hash_file(file, with_whirlpool)?;
-    let same = hashed.stamp_before == seen.stamp && hashed.stamp_after == seen.stamp;
-    Ok(same.then_some(hashed))
+) -> Result<Hashed, Unread> {
+    let file = scanner.open_file(path).map_err(Unread::Failed)?;
+    let hashed = hash_file(file, with_whirlpool).map_err(Unread::Failed)?;
+    let (told, given) = (seen.stamp.size_bytes, hashed.size_bytes);
+    let is_same = |stamp: &Stamp| is_unchanged(&seen.stamp, stamp);
+    if !is_same(&hashed.stamp_before) || !is_same(&hashed.stamp_after) {
+        return Err(Unread::Changed);
+    }
+    match given.cmp(&told) {
+        Ordering::Equal => Ok(hashed),
+        // The size was measured, since none is told, and has changed.
+        _ if hashed.stamp_after.size_bytes != told => Err(Unread::Changed),
+        longer => Err(Unread::Wrong(WrongLength { told, is_longer: longer.is_gt() })),
+    }
 }
 
 fn sendable(change: &Change) -> Option<(&RelPath, &Seen)> {

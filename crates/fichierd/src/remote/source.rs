@@ -1,13 +1,14 @@
 //! The watched folder, as one cycle reads it.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use fichier_state::{Metadata, RelPath};
+use fichier_state::{Metadata, RelPath, Stamp};
 
-use crate::disk::{Disks, RootIdentity, RootTrouble, Scanner, Seen};
+use crate::disk::{Disks, Length, RootIdentity, RootTrouble, Scanner, Seen};
 use crate::remote::error::RemoteError;
 
 /// The local side of one cycle of one mirror. Reads only (I5).
@@ -34,6 +35,11 @@ impl Source {
             let source_path = self.path.join(path.as_path());
             RemoteError::Root(RootTrouble::Unreadable { source_path, error })
         })
+    }
+
+    /// Checks that the file at `path` can be read to the length that it was seen with.
+    pub(super) fn check_length(&self, path: &RelPath, seen: &Stamp) -> io::Result<Length> {
+        self.scanner.check_length(path, seen)
     }
 
     /// The metadata with what a look does not tell: the extended attributes that `path` has now,

@@ -68,6 +68,7 @@ fn seen(at: &str, content: &str) -> Seen {
         stamp: stamp(size(content)),
         metadata: Metadata::default(),
         device: 1,
+        mount: None,
     }
 }
 
@@ -324,5 +325,5 @@ fn the_cost_of_a_plan_is_known_before_it_is_carried_out() {
 fn s02_what_a_cycle_holds_of_each_change_is_small() {
     // Twenty thousand of these take a few megabytes, as long as records are boxed.
     let bytes = [size_of::<Change>(), size_of::<Note>(), size_of::<Placement>()];
-    assert!(bytes.iter().all(|bytes| *bytes <= 240), "{bytes:?}");
+    assert!(bytes.iter().all(|bytes| *bytes <= 248), "{bytes:?}");
 }

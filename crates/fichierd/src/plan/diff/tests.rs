@@ -108,7 +108,14 @@ impl<'a> Line<'a> {
             other => panic!("{other}"),
         };
         let metadata = self.metadata();
-        Seen { name: self.name.into(), kind, stamp: self.stamp, metadata, device: self.device }
+        Seen {
+            name: self.name.into(),
+            kind,
+            stamp: self.stamp,
+            metadata,
+            device: self.device,
+            mount: None,
+        }
     }
 
     fn folder(self) -> Folder {

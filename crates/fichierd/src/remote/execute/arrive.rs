@@ -18,6 +18,7 @@ use crate::base::Fact;
 use crate::base::state::blocking;
 use crate::base::words::counted;
 use crate::disk::hash::hash_file;
+use crate::disk::seen::is_unchanged;
 use crate::remote::error::{RemoteError, stops_everything};
 use crate::remote::execute::Executor;
 use crate::remote::target::orphan;
@@ -109,7 +110,11 @@ impl Executor {
             let Ok(hashed) = blocking(|| hash_file(local, true)) else {
                 continue;
             };
-            if hashed.stamp_before == file.stamp && hashed.stamp_after == file.stamp {
+            let is_same = |stamp| is_unchanged(&file.stamp, stamp);
+            if is_same(&hashed.stamp_before)
+                && is_same(&hashed.stamp_after)
+                && hashed.size_bytes == file.size_bytes
+            {
                 file.whirlpool = hashed.whirlpool;
                 file.fingerprint = Some(hashed.fingerprint);
                 hashes.extend(hashed.whirlpool.map(|hash| (file.seq, hash, hashed.fingerprint)));

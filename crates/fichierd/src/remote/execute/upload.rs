@@ -9,13 +9,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fichier_api::{ErrorKind, MAX_FILE_BYTES, SendError, SentFile, UploadFile, UploadSlot};
-use fichier_state::{PendingFile, RelPath, Stamp, UploadKey, UploadSlotRow, failpoint};
+use fichier_state::{PendingFile, RelPath, UploadKey, UploadSlotRow, failpoint};
 use tokio::time::Instant;
 
 use super::Fate;
+use crate::base::state::blocking;
 use crate::base::words::chain;
 use crate::base::{Fact, Random};
-use crate::disk::seen::stamp_of_mark;
+use crate::disk::at::is_gone;
+use crate::disk::seen::{is_unchanged, stamp_of_mark};
+use crate::disk::{Length, WRONG_LENGTH_HINT, WrongLength};
 use crate::plan::Placement;
 use crate::remote::Remote;
 use crate::remote::error::{RemoteError, stops_everything};
@@ -48,7 +51,7 @@ impl Executor {
         let mut second_try = true;
         let mut failures = 0;
         while let Some(files) = waiting.pop() {
-            let files = self.still_as_seen(files);
+            let files = self.still_as_seen(files)?;
             if files.is_empty() {
                 continue;
             }
@@ -121,7 +124,7 @@ impl Executor {
             }
             Err(SendError::File { index, source }) => {
                 self.remote.state.write(|w| w.finish_upload(key))?;
-                self.remote.unreadable(&files[index], &source)?;
+                self.remote.unreadable(&files[index].path, &source)?;
                 let rest = files.iter().enumerate().filter(|(i, _)| *i != index);
                 Ok(Attempt::Without(rest.map(|(_, file)| file.clone()).collect()))
             }
@@ -165,25 +168,28 @@ impl Executor {
     }
 
     /// Leaves out files that have changed or gone since they were found, and marks them for another
-    /// look.
-    fn still_as_seen(&self, files: Vec<Placement>) -> Vec<Placement> {
-        let (same, other): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| {
-            self.source.restless.contains(&file.path)
-                || self
-                    .source
-                    .scanner
-                    .look(&file.path)
-                    .ok()
-                    .flatten()
-                    .is_some_and(|seen| seen.stamp == file.seen.stamp)
-        });
-        for file in other {
-            self.remote.dirty.mark(file.path.clone());
-            self.remote.report(|report| {
-                report.restless.insert(file.path);
-            });
+    /// look; and files that cannot be read to the length that is announced, so that no upload
+    /// begins because of them.
+    fn still_as_seen(&self, files: Vec<Placement>) -> Result<Vec<Placement>, RemoteError> {
+        let mut same = Vec::with_capacity(files.len());
+        for file in files {
+            match blocking(|| self.source.check_length(&file.path, &file.seen.stamp)) {
+                Ok(Length::AsTold) => same.push(file),
+                // What changes all the time is sent as it is read.
+                Ok(Length::Changed) if self.source.restless.contains(&file.path) => same.push(file),
+                Ok(Length::Changed) => self.remote.look_again(&file.path),
+                Ok(Length::Wrong(length)) => {
+                    self.remote.problem(&file.path, &length.to_string(), WRONG_LENGTH_HINT)?;
+                }
+                Err(error) if is_gone(&error) => self.remote.look_again(&file.path),
+                // It is something else than a file by now.
+                Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => {
+                    self.remote.look_again(&file.path);
+                }
+                Err(error) => self.remote.cannot_be_read(&file.path, &error)?,
+            }
         }
-        same
+        Ok(same)
     }
 }
 
@@ -204,18 +210,31 @@ impl Remote {
     ) -> Result<(), RemoteError> {
         for (file, sent) in pending.iter().zip(sent) {
             let (before, after) = (stamp_of_mark(&sent.at_open), stamp_of_mark(&sent.at_end));
-            if is_same_file(&file.stamp, &before) && before == after && sent.at_end_of_file {
+            let is_same = is_unchanged(&file.stamp, &before) && before == after;
+            if is_same && sent.at_end_of_file {
                 continue;
             }
-            self.dirty.mark(file.path.clone());
-            self.report(|report| {
-                report.restless.insert(file.path.clone());
-            });
-            if !file.unsettled {
-                self.state.write(|w| w.drop_pending(key, file.seq))?;
+            if is_same && before.size_bytes == file.size_bytes {
+                // Nobody wrote to it, and it has more bytes than were announced.
+                let length = WrongLength { told: file.size_bytes, is_longer: true };
+                self.problem(&file.path, &length.to_string(), WRONG_LENGTH_HINT)?;
+            } else {
+                self.look_again(&file.path);
+                if file.unsettled {
+                    continue;
+                }
             }
+            self.state.write(|w| w.drop_pending(key, file.seq))?;
         }
         Ok(())
+    }
+
+    /// Marks a file that is not as it was when it was found.
+    fn look_again(&self, path: &RelPath) {
+        self.dirty.mark(path.clone());
+        self.report(|report| {
+            report.restless.insert(path.clone());
+        });
     }
 
     /// Leaves out files that are too large for the service (F09), without asking it.
@@ -232,16 +251,25 @@ impl Remote {
         Ok(within)
     }
 
-    fn unreadable(&self, file: &Placement, source: &std::io::Error) -> Result<(), RemoteError> {
+    fn unreadable(&self, path: &RelPath, source: &std::io::Error) -> Result<(), RemoteError> {
         use std::io::ErrorKind::{NotFound, UnexpectedEof};
         if matches!(source.kind(), NotFound | UnexpectedEof) {
             // The file was removed or shortened while it was read: it is looked at again.
-            self.dirty.mark(file.path.clone());
+            self.look_again(path);
             return Ok(());
         }
+        self.cannot_be_read(path, source)
+    }
+
+    /// Notes the problem of a file that cannot be read.
+    pub(crate) fn cannot_be_read(
+        &self,
+        path: &RelPath,
+        error: &std::io::Error,
+    ) -> Result<(), RemoteError> {
         self.problem(
-            &file.path,
-            &format!("cannot be read: {source}"),
+            path,
+            &format!("cannot be read: {error}"),
             "check its permissions and the disk; it is tried again by itself",
         )
     }
@@ -314,10 +342,4 @@ fn pending_files(
         });
     }
     rows
-}
-
-/// Whether the file is the one that was planned. Reading a file changes nothing that a stamp holds,
-/// so any difference is somebody's change.
-fn is_same_file(planned: &Stamp, opened: &Stamp) -> bool {
-    planned == opened
 }
