@@ -243,6 +243,82 @@ fn r06_a_nested_mount_that_goes_makes_its_folder_unavailable_and_not_deleted() {
     mounted.unmount();
 }
 
+/// Mounts the folder `what` at the folder `at`, which gets the device of what is around it.
+fn bind(what: &Path, at: &Path) -> Mounted {
+    fs::create_dir_all(at).unwrap();
+    run(Command::new("mount").arg("--bind").args([what, at]));
+    assert_eq!(device(at), device(at.parent().unwrap()), "the device tells no mount point");
+    Mounted { at: at.to_owned() }
+}
+
+fn device(path: &Path) -> u64 {
+    use std::os::unix::fs::MetadataExt as _;
+    fs::metadata(path).unwrap().dev()
+}
+
+#[test]
+fn z48_a_bind_mount_that_goes_or_is_another_makes_its_folder_unavailable_and_not_deleted() {
+    let Some(mut stage) = Stage::new() else { return };
+    let (card, other) = (stage.world.path("card"), stage.world.path("other card"));
+    let inside = stage.world.source("docs").join("cards");
+    for number in 0..5 {
+        write(&card.join(format!("{number}")), format!("on the card {number}"));
+        write(&card.join(format!("deep/{number}")), format!("deep on the card {number}"));
+        write(&other.join(format!("of another {number}")), "x");
+    }
+    let mounted = bind(&card, &inside);
+    stage.world.start();
+    stage.settled();
+    stage.world.until_mirrored("docs");
+    stage.world.run(&["sync"]).expect(0);
+
+    let docs = |stage: &Stage| tree::in_account(&stage.world.emulator, "/backup/docs");
+    let stays = |stage: &Stage, beside: &str| {
+        // The rest of the mirror goes on.
+        fs::rename(
+            stage.world.source("docs").join("letter 0"),
+            stage.world.source("docs").join(beside),
+        )
+        .unwrap();
+        until("the change beside it is followed", || {
+            docs(stage).contains_key(beside).then_some(())
+        });
+        until("the folder is told to be unavailable", || {
+            let problems = stage.world.mirror("docs")["problems"].to_string();
+            (problems.contains("cards") && problems.contains("not mounted")).then_some(())
+        });
+        stage.world.run(&["sync", "docs"]).expect(3);
+        let there = docs(stage);
+        assert_eq!(there.keys().filter(|path| path.starts_with("cards/")).count(), 10, "{there:?}");
+        fs::rename(
+            stage.world.source("docs").join(beside),
+            stage.world.source("docs").join("letter 0"),
+        )
+        .unwrap();
+    };
+    mounted.unmount();
+    stays(&stage, "while it is unmounted");
+    let mounted = bind(&other, &inside);
+    stays(&stage, "while another is mounted");
+    mounted.unmount();
+
+    let mounted = bind(&card, &inside);
+    write(&inside.join("5"), "new on the card");
+    stage.world.until_mirrored("docs");
+    until("the problem is gone", || {
+        (stage.world.mirror("docs")["problem_count"] == 0).then_some(())
+    });
+    stage.world.assert_at_rest();
+    // A restart gives every mount another number, and changes nothing.
+    drop(stage.world.take_service());
+    mounted.unmount();
+    let mounted = bind(&card, &inside);
+    let sent = stage.world.emulator.bytes_received();
+    stage.world.run(&["sync", "docs"]).expect(0);
+    assert_eq!(stage.world.emulator.bytes_received(), sent);
+    mounted.unmount();
+}
+
 #[test]
 fn r08_a_source_that_may_not_be_read_is_waited_for() {
     use std::os::unix::fs::PermissionsExt;

@@ -15,8 +15,8 @@ use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use fichier_state::{Entry, Folder, FolderKey, Mirror, RelPath, Stamp, Store, failpoint};
-use mounts::Devices;
+use fichier_state::{Content, Entry, Folder, FolderKey, Mirror, RelPath, Stamp, Store, failpoint};
+use mounts::Mounts;
 
 use crate::disk::at::is_gone;
 use crate::disk::seen::system_time_ns;
@@ -122,7 +122,7 @@ struct WalkPlace {
     path: RelPath,
     /// Its record; `None` if it is new, and then everything below it is new too.
     key: Option<FolderKey>,
-    devices: Devices,
+    mounts: Mounts,
     /// The patterns from above, without those in the folder itself.
     filter: FolderFilter,
 }
@@ -130,16 +130,15 @@ struct WalkPlace {
 /// A folder whose sub-folders are being walked.
 struct Frame {
     path: RelPath,
-    devices: Devices,
     filter: FolderFilter,
     subfolders: std::vec::IntoIter<Subfolder>,
 }
 
 struct Subfolder {
     name: Vec<u8>,
-    device: u64,
-    /// Its record, with the device number in it.
-    record: Option<(FolderKey, u64)>,
+    mounts: Mounts,
+    /// The key of its record.
+    key: Option<FolderKey>,
 }
 
 impl Walk<'_> {
@@ -163,12 +162,12 @@ impl Walk<'_> {
         WalkPlace {
             path: RelPath::root(),
             key: Some(root.key),
-            devices: Devices::of_root(root.device, found.device),
+            mounts: Mounts::of_root(root.device, found),
             filter: self.scanner.bare_filter(),
         }
     }
 
-    /// The source's own facts belong to a restore, and its device number tells mount points.
+    /// The source's own facts belong to a restore, and its number tells mount points.
     fn report_root(&mut self, root: &Folder, found: &Seen) {
         if !found.is_as_recorded(root) {
             let (path, facts) = (RelPath::root(), found.folder_facts());
@@ -186,8 +185,8 @@ impl Walk<'_> {
             };
             let place = WalkPlace {
                 path: frame.path.join(&subfolder.name),
-                key: subfolder.record.map(|(key, _)| key),
-                devices: frame.devices.below(subfolder.record.map(|(_, d)| d), subfolder.device),
+                key: subfolder.key,
+                mounts: subfolder.mounts,
                 filter: frame.filter.below(&subfolder.name),
             };
             frames.extend(self.visit(place)?);
@@ -197,10 +196,18 @@ impl Walk<'_> {
 
     /// Compares one folder with its records; `None` if there is nothing to do below it.
     fn visit(&mut self, place: WalkPlace) -> Result<Option<Frame>, SurveyError> {
-        let WalkPlace { path, key, devices, filter } = place;
+        let WalkPlace { path, key, mounts, filter } = place;
         failpoint::reached("scan:folder");
-        let (mut found, filter) = match self.scanner.read_with(&path, filter) {
-            Ok(read) => read,
+        let read = self.is_on_its_mount(&path, mounts).and_then(|is_on_it| {
+            if is_on_it { self.scanner.read_with(&path, filter).map(Some) } else { Ok(None) }
+        });
+        let (mut found, filter) = match read {
+            Ok(Some(read)) => read,
+            // The mount came or went this moment, and then everything is looked at again.
+            Ok(None) => {
+                self.survey.incomplete.push(path);
+                return Ok(None);
+            }
             // The folder is gone since its parent was listed; that change marks it dirty again.
             Err(error) if is_gone(&error) => return Ok(None),
             Err(error) => {
@@ -210,7 +217,7 @@ impl Walk<'_> {
         };
         self.survey.trouble.append(&mut found.trouble);
         let (folders, entries) = self.records(key)?;
-        if devices.mount_changed() && !mounts::is_familiar(&folders, &entries, &found) {
+        if mounts.mount_changed() && !mounts::is_familiar(&folders, &entries, &found) {
             self.leave_unavailable(path);
             return Ok(None);
         }
@@ -218,10 +225,16 @@ impl Walk<'_> {
             self.survey.incomplete.push(path.clone());
         }
         self.count(&found);
+        let subfolders = subfolders(mounts, &folders, &entries, &mut found).into_iter();
         let is_excluded = |name: &[u8], is_dir| filter.is_excluded(name, is_dir);
         self.collect(diff_folder(&path, &folders, &entries, &found, &is_excluded));
-        let subfolders = subfolders(&folders, &entries, &found).into_iter();
-        Ok(Some(Frame { path, devices, filter, subfolders }))
+        Ok(Some(Frame { path, filter, subfolders }))
+    }
+
+    /// Whether the folder is on the mount on which it was seen from the folder above.
+    fn is_on_its_mount(&mut self, path: &RelPath, mounts: Mounts) -> io::Result<bool> {
+        let found = self.scanner.mount_of(path)?;
+        Ok(found.is_none_or(|(device, mount)| mounts.is_on(device, mount)))
     }
 
     /// The records in a folder; none for a new one, without asking.
@@ -247,7 +260,7 @@ impl Walk<'_> {
                     }
                     if seen.kind == SeenKind::File
                         && !self.has_settled(&seen.stamp)
-                        && !(self.request.force)(path)
+                        && (!(self.request.force)(path) || loses_content(&change))
                     {
                         self.collect_unsettled(path.clone());
                     } else {
@@ -317,17 +330,33 @@ impl Walk<'_> {
     }
 }
 
-/// The folders in `found` to go on with, each with its record.
-fn subfolders(folders: &[Folder], entries: &[Entry], found: &FolderScan) -> Vec<Subfolder> {
+/// Whether a file with content on record is empty now. While it is being written, this may be the
+/// moment between two contents, so the last whole one stays.
+fn loses_content(change: &Change) -> bool {
+    let Change::Touched { seen, was, .. } = change else { return false };
+    seen.stamp.size_bytes == 0 && matches!(was.content, Content::File(_))
+}
+
+/// The folders in `found` to go on with, each with its record. Gives all folders in `found` the
+/// number of their mount.
+fn subfolders(
+    above: Mounts,
+    folders: &[Folder],
+    entries: &[Entry],
+    found: &mut FolderScan,
+) -> Vec<Subfolder> {
     let mut subfolders = Vec::new();
-    for seen in found.entries.iter().filter(|seen| seen.is_folder()) {
+    for seen in found.entries.iter_mut().filter(|seen| seen.is_folder()) {
         let at = folders.binary_search_by(|folder| folder.name.cmp(&seen.name));
-        let record = at.ok().map(|at| (folders[at].key, folders[at].device));
+        let record = at.ok().map(|at| &folders[at]);
+        let mounts = above.below(record.map(|folder| folder.device), seen);
+        seen.device = mounts.number();
         // A file became a folder, but its removal has to wait for a complete listing.
         let waits =
             !found.complete && entries.binary_search_by(|entry| entry.name.cmp(&seen.name)).is_ok();
         if record.is_some() || !waits {
-            subfolders.push(Subfolder { name: seen.name.clone(), device: seen.device, record });
+            let key = record.map(|folder| folder.key);
+            subfolders.push(Subfolder { name: seen.name.clone(), mounts, key });
         }
     }
     subfolders

@@ -1,52 +1,96 @@
 //! Nested mount points: is the file system there that was there when the records were made?
 //!
 //! A file system that is not mounted leaves an empty folder behind, which looks as if all had
-//! been deleted. Device numbers tell where mount points are, but they change over reboots, so
-//! a number alone proves nothing: what counts is whether a folder is on *another* device than
-//! the folder above it, then and now. Where that changed, the folder is believed only if most
-//! of what is on record is still there, as it is after data was moved to a disk of its own.
+//! been deleted. Mount points are told by the kernel's number of the mount, since a bind mount has
+//! the device of the folder that it covers; that number is another one at each start, and a device
+//! number may be after a reboot. So a number alone proves nothing: what counts is whether a folder
+//! is on *another* mount than the folder above it, then and now. Where that changed, the folder is
+//! believed only if most of what is on record is still there, as it is after data was moved to a
+//! disk of its own.
+//!
+//! The records keep a number for each folder: of a source, the device; of a mount below it, one made
+//! of the device and the inode of the folder that is mounted. It stays over restarts, and another
+//! folder of the same file system that is mounted in its place has another.
+
+use std::num::NonZeroU64;
 
 use fichier_state::{Entry, Folder};
 
-use crate::disk::FolderScan;
+use crate::disk::{FolderScan, Seen};
 
-/// The device numbers of a folder and of the folder above it.
+/// The numbers of a folder and of the folder above it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Devices {
+pub(super) struct Mounts {
     /// The number on record; `None` for a new folder, or if it was never seen.
     recorded: Option<u64>,
     recorded_above: Option<u64>,
-    now: u64,
-    now_above: u64,
+    now: Now,
+    /// Whether another mount, or another file system, begins at the folder.
+    is_mount: bool,
 }
 
-impl Devices {
+/// The mount that a folder is on.
+#[derive(Clone, Copy, Debug)]
+struct Now {
+    device: u64,
+    /// The kernel's number of the mount, where it tells.
+    mount: Option<NonZeroU64>,
+    /// The number that is kept on record.
+    number: u64,
+}
+
+impl Mounts {
     /// The numbers of a source. Only [`crate::disk::root`] tells whether it is the right one, so
     /// here it never counts as a mount point.
-    pub(super) fn of_root(recorded: u64, now: u64) -> Devices {
+    pub(super) fn of_root(recorded: u64, seen: &Seen) -> Mounts {
         let recorded = known(recorded);
-        Devices { recorded, recorded_above: recorded, now, now_above: now }
+        let now = Now { device: seen.device, mount: seen.mount, number: seen.device };
+        Mounts { recorded, recorded_above: recorded, now, is_mount: false }
     }
 
-    /// The numbers of a folder directly below.
-    pub(super) fn below(self, recorded: Option<u64>, now: u64) -> Devices {
-        Devices {
+    /// The numbers of the folder `seen` directly below.
+    pub(super) fn below(self, recorded: Option<u64>, seen: &Seen) -> Mounts {
+        let (device, mount) = (seen.device, seen.mount);
+        let is_mount = device != self.now.device || mount != self.now.mount;
+        let number = match mount {
+            _ if !is_mount => self.now.number,
+            Some(_) => number_of(device, seen.stamp.inode),
+            None => device,
+        };
+        Mounts {
             recorded: recorded.and_then(known),
             recorded_above: self.recorded,
-            now,
-            now_above: self.now,
+            now: Now { device, mount, number },
+            is_mount,
         }
     }
 
-    /// Whether a mount point appeared, went away, or changed its file system.
+    /// The number to keep on record.
+    pub(super) fn number(self) -> u64 {
+        self.now.number
+    }
+
+    /// Whether a mount point appeared, went away, or has another file system or folder mounted.
     pub(super) fn mount_changed(self) -> bool {
         let (Some(recorded), Some(recorded_above)) = (self.recorded, self.recorded_above) else {
             return false;
         };
         let was_mount = recorded != recorded_above;
-        let is_mount = self.now != self.now_above;
-        was_mount != is_mount || (is_mount && recorded != self.now)
+        was_mount != self.is_mount || (self.is_mount && recorded != self.now.number)
     }
+
+    /// Whether an open folder is on the mount on which it was seen, and not on one that came or
+    /// went since.
+    pub(super) fn is_on(self, device: u64, mount: Option<NonZeroU64>) -> bool {
+        (device, mount) == (self.now.device, self.now.mount)
+    }
+}
+
+/// One number for a folder of a file system: FNV-1a over both, never 0, which means unknown.
+fn number_of(device: u64, inode: u64) -> u64 {
+    let bytes = device.to_le_bytes().into_iter().chain(inode.to_le_bytes());
+    let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
+    bytes.fold(0xCBF2_9CE4_8422_2325, mix).max(1)
 }
 
 /// Whether most of the recorded names are still there. True if none are on record: then no record
@@ -62,7 +106,7 @@ pub(super) fn is_familiar(folders: &[Folder], entries: &[Entry], found: &FolderS
     there * 2 >= recorded
 }
 
-/// A new record of a source has no device number yet.
-fn known(device: u64) -> Option<u64> {
-    (device != 0).then_some(device)
+/// A new record of a source has no number yet.
+fn known(number: u64) -> Option<u64> {
+    (number != 0).then_some(number)
 }

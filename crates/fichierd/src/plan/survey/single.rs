@@ -47,14 +47,22 @@ impl Walk<'_> {
 
     /// Goes from `place` to the entry `name`, and compares it if the walk cannot go further.
     fn step(&mut self, place: WalkPlace, name: &[u8], is_last: bool) -> Result<Step, SurveyError> {
-        let WalkPlace { path: folder, key, devices, filter } = place;
+        let WalkPlace { path: folder, key, mounts, filter } = place;
         let at = folder.join(name);
-        let looked = self
-            .scanner
-            .with_own_rules(&folder, filter)
-            .and_then(|ruled| Ok((ruled, self.scanner.look_in(&folder, name)?)));
+        let looked = self.is_on_its_mount(&folder, mounts).and_then(|is_on_it| {
+            if !is_on_it {
+                return Ok(None);
+            }
+            let ruled = self.scanner.with_own_rules(&folder, filter)?;
+            Ok(Some((ruled, self.scanner.look_in(&folder, name)?)))
+        });
         let ((filter, mut trouble), seen) = match looked {
-            Ok(looked) => looked,
+            Ok(Some(looked)) => looked,
+            // The mount came or went this moment, and then everything is looked at again.
+            Ok(None) => {
+                self.survey.incomplete.push(folder);
+                return Ok(Step::Done(at));
+            }
             // Its folder was removed this moment, which marks it dirty again.
             Err(error) if is_gone(&error) => return Ok(Step::Done(at)),
             Err(error) => {
@@ -63,17 +71,17 @@ impl Walk<'_> {
             }
         };
         let excluded = seen.as_ref().is_some_and(|seen| filter.is_excluded(name, seen.is_folder()));
-        let seen = seen.filter(|_| !excluded);
+        let mut seen = seen.filter(|_| !excluded);
         let (folders, entries) = self.records_of(key, &at)?;
-        let record = folders.first().map(|folder| (folder.key, folder.device));
-        let below = seen.as_ref().filter(|seen| seen.is_folder()).map(|seen| WalkPlace {
-            path: at.clone(),
-            key: record.map(|(key, _)| key),
-            devices: devices.below(record.map(|(_, device)| device), seen.device),
-            filter: filter.below(name),
+        let record = folders.first();
+        let below = seen.as_mut().filter(|seen| seen.is_folder()).map(|seen| {
+            let mounts = mounts.below(record.map(|folder| folder.device), seen);
+            seen.device = mounts.number();
+            let key = record.map(|folder| folder.key);
+            WalkPlace { path: at.clone(), key, mounts, filter: filter.below(name) }
         });
         match below {
-            Some(below) if !is_last && below.key.is_some() && !below.devices.mount_changed() => {
+            Some(below) if !is_last && below.key.is_some() && !below.mounts.mount_changed() => {
                 self.report_touched(&at, folders.first(), seen.as_ref());
                 return Ok(Step::Down(below));
             }
