@@ -36,6 +36,7 @@ mod restoring;
 mod saves;
 mod signals;
 mod sources;
+mod telling;
 mod two_services;
 mod verifying;
 mod why;

@@ -192,7 +192,7 @@ pub use error::{Error, ErrorKind, Remedy};
 pub use hash::{Fingerprint, InvalidDigest, Whirlpool};
 pub use key::{ApiKey, InvalidKey};
 pub use link::{FileUrl, InvalidFileUrl, RemovalCode};
-pub use pace::{HoldOff, PaceConfig, Pacer};
+pub use pace::{HoldOff, PaceConfig, Pacer, Wait, Waiting};
 pub use transport::{AddressFamily, BuildError, Carried, Carrier, ServiceClock};
 pub use types::{BatchOutcome, Copied, FolderId, FolderListing, RemoteFile, RemoteFolder};
 pub use upload::{

@@ -7,7 +7,7 @@
 //!
 //! The layers, from the outside in: `pacer` makes callers wait and hands out turns, `memory`
 //! keeps the record in a file that all processes share, `schedule` has the rules, without clock
-//! or I/O; `clock` is the time that the rules count in.
+//! or I/O; `clock` is the time that the rules count in. `waits` notes what is waited for, for people.
 //!
 //! Used by `client` and by what calls the service. Uses `types` for the number of a folder,
 //! `clock` and `error`; it knows no HTTP and sends nothing.
@@ -17,7 +17,10 @@ mod lane;
 mod memory;
 mod pacer;
 mod schedule;
+mod waits;
 
 pub(crate) use lane::Lane;
 pub use pacer::{HoldOff, PaceConfig, Pacer};
 pub(crate) use pacer::{Turn, TurnOr};
+pub(crate) use waits::{Noted, Waits};
+pub use waits::{Wait, Waiting};

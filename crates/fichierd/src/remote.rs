@@ -27,7 +27,7 @@ mod versions;
 
 pub(crate) use self::bring::{Brought, Parcel};
 pub(crate) use self::claims::Fence;
-pub use self::error::{RemoteError, TargetRefused};
+pub use self::error::{RemoteError, TargetRefused, unreachable};
 pub(crate) use self::execute::{Arrived, Leaving, Removal};
 pub use self::execute::{Executor, Uploads};
 pub use self::folder_move::FolderMove;

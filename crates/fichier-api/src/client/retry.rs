@@ -106,6 +106,7 @@ where
             Next::Again { pause } => {
                 let pause_s = pause.as_secs_f64();
                 tracing::debug!(endpoint, pause_s, "repeating a call: {said}");
+                let _noted = pacer.note_repeat(said, pause);
                 tokio::time::sleep(pause).await;
             }
         }

@@ -18,12 +18,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Mutex as Queue, MutexGuard as QueueGuard, Notify};
+use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::error::{ErrorKind, LOCK_HOLD_OFF};
 use crate::pace::lane::Lane;
 use crate::pace::memory::{AccountReading, Kept, Memory};
 use crate::pace::schedule::{Denied, Micros, Rules, Schedule};
+use crate::pace::{Noted, Wait, Waiting, Waits};
 
 /// The most calls a second that may be configured (docs/api-notes.md, A.5).
 const MAX_CALLS_PER_SECOND: f64 = 3.0;
@@ -79,6 +81,7 @@ struct Shared {
     /// Wakes all callers that wait: a hold-off has begun or ended.
     changed: Notify,
     calls: AtomicU64,
+    waits: Waits,
     /// The last flood, if it could not be written down.
     owed: Mutex<Option<Owed>>,
 }
@@ -97,6 +100,8 @@ pub(crate) struct Turn {
     shared: Arc<Shared>,
     lane: Lane,
     start: Micros,
+    /// Notes that the answer is waited for.
+    _waits: Noted,
 }
 
 /// A turn, or the answer that made it unnecessary.
@@ -145,6 +150,16 @@ impl Pacer {
         self.note("end a hold-off", |schedule, _| schedule.end_hold_off());
     }
 
+    /// What a request of this process waits for: of several, the one that waits longest.
+    pub fn waiting(&self) -> Option<Waiting> {
+        self.shared.waits.longest()
+    }
+
+    /// Notes that a call is repeated after this pause, because of this error.
+    pub(crate) fn note_repeat(&self, error: String, pause: Duration) -> Noted {
+        self.shared.waits.note(Wait::Repeat(error), Some(Instant::now() + pause))
+    }
+
     /// How many requests this process has made, uploads and retries included.
     pub fn calls_made(&self) -> u64 {
         self.shared.calls.load(Ordering::Relaxed)
@@ -168,6 +183,7 @@ impl Pacer {
             memory: Mutex::new(memory),
             changed: Notify::new(),
             calls: AtomicU64::new(0),
+            waits: Waits::default(),
             owed: Mutex::new(None),
         };
         Pacer { shared: Arc::new(shared) }
@@ -208,6 +224,7 @@ impl Pacer {
         lane: Lane,
         known: impl Fn() -> Option<T>,
     ) -> Result<TurnOr<T>, ErrorKind> {
+        let mut noted: Option<Noted> = None;
         loop {
             let queue = if lane.is_call() { Some(self.shared.queue.lock().await) } else { None };
             loop {
@@ -220,6 +237,11 @@ impl Pacer {
                     Ok(turn) => return Ok(TurnOr::Turn(turn)),
                     Err(wait) => wait,
                 };
+                let until = Instant::now() + wait.duration;
+                let waits_for = Wait::of(lane, wait.in_queue);
+                let noted = noted
+                    .get_or_insert_with(|| self.shared.waits.note(waits_for.clone(), Some(until)));
+                noted.is_for(waits_for, until);
                 if !wait.in_queue {
                     drop(queue);
                     sleep_or(wait.duration, changed).await;
@@ -231,7 +253,7 @@ impl Pacer {
     }
 
     /// Takes a turn now, or says how long to wait before the next look.
-    fn claim(&self, lane: Lane) -> Result<Result<Turn, Wait>, ErrorKind> {
+    fn claim(&self, lane: Lane) -> Result<Result<Turn, Denial>, ErrorKind> {
         let rules = self.shared.rules;
         self.settle_owed().map_err(ErrorKind::PaceMemory)?;
         let claimed = self.update(|kept, now| (kept.schedule.claim(lane, now, &rules), now));
@@ -239,17 +261,18 @@ impl Pacer {
         match claimed {
             Ok(()) => {
                 self.shared.calls.fetch_add(u64::from(lane.is_call()), Ordering::Relaxed);
-                Ok(Ok(Turn { shared: Arc::clone(&self.shared), lane, start: now }))
+                let waits = self.shared.waits.note(Wait::Answer, None);
+                Ok(Ok(Turn { shared: Arc::clone(&self.shared), lane, start: now, _waits: waits }))
             }
             Err(Denied::HeldOff { until, reason }) => {
                 let wait = span(now, until);
                 Err(ErrorKind::HeldOff { until: self.clock().wall() + wait, wait, reason })
             }
             Err(Denied::Lane { until }) => {
-                Ok(Err(Wait { duration: span(now, until), in_queue: false }))
+                Ok(Err(Denial { duration: span(now, until), in_queue: false }))
             }
             Err(Denied::Pace { until }) => {
-                Ok(Err(Wait { duration: span(now, until), in_queue: true }))
+                Ok(Err(Denial { duration: span(now, until), in_queue: true }))
             }
         }
     }
@@ -377,7 +400,7 @@ impl Pacer {
 impl Drop for Turn {
     /// The answer has come, or the caller has stopped waiting for it.
     fn drop(&mut self) {
-        let Turn { shared, lane, start } = self;
+        let Turn { shared, lane, start, .. } = self;
         let answered = lock(&shared.memory).update(&shared.rules, |kept, now| {
             kept.schedule.answered(*lane, *start, now, &shared.rules);
         });
@@ -393,7 +416,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// How long to wait, and whether with a place in the queue.
-struct Wait {
+struct Denial {
     duration: Duration,
     in_queue: bool,
 }

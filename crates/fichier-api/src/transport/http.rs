@@ -229,17 +229,13 @@ pub(crate) fn unreachable(error: reqwest::Error) -> ErrorKind {
     } else {
         io_kind(&error)
     };
-    let mut text = String::new();
-    let mut cause: Option<&dyn std::error::Error> = Some(&error);
-    while let Some(error) = cause {
-        let this = error.to_string();
-        // Some levels repeat their cause.
-        if !text.contains(&this) {
-            text += if text.is_empty() { "" } else { ": " };
-            text += &this;
-        }
-        cause = error.source();
+    // The levels in between name parts of the libraries below, which tell a person nothing.
+    let mut first: &dyn std::error::Error = &error;
+    while let Some(cause) = first.source() {
+        first = cause;
     }
+    let text = first.to_string();
+    let text = text.split(" (os error ").next().unwrap_or(&text);
     ErrorKind::Unreachable(io::Error::new(kind, text))
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
+use fichier_api::Pacer;
 use fichier_state::{Error, Store};
 
 use super::failure::ended;
@@ -62,7 +63,7 @@ async fn sync_one(
     let mut total = crate::status::CycleSummary::default();
     let patient_until = Instant::now() + worker.config.sync_patience();
     loop {
-        let shown = show(worker);
+        let shown = show(worker, shared.client.pacer());
         let end = worker.run(shared, &everything).await;
         drop(shown);
         let summary = health::summary(&worker.config.name, &end);
@@ -88,14 +89,13 @@ async fn sync_one(
     }
 }
 
-/// Shows how many of the planned bytes have been sent from now on.
-fn show(worker: &MirrorWorker) -> Shown {
+/// Shows how many of the planned bytes of a cycle have been sent, or what it waits for.
+fn show(worker: &MirrorWorker, pacer: &Pacer) -> Shown {
     let (sent, planned) = (Arc::clone(&worker.sent_bytes), Arc::clone(&worker.planned_bytes));
-    let before = sent.load(Ordering::Relaxed);
-    Shown::bar(&worker.config.name, move || SoFar {
-        bytes_done: sent.load(Ordering::Relaxed).saturating_sub(before),
-        bytes: planned.load(Ordering::Relaxed),
-        ..SoFar::default()
+    Shown::bar(&worker.config.name, Some(pacer), move || {
+        let bytes = planned.load(Ordering::Relaxed);
+        let text = if bytes == 0 { "comparing disk and records" } else { "" };
+        SoFar { bytes_done: sent.load(Ordering::Relaxed), bytes, text: text.to_owned() }
     })
 }
 

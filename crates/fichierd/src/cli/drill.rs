@@ -1,5 +1,6 @@
 //! `fichierd drill`: restores a random sample for a test, and compares it with disk and records.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use clap::Args;
@@ -7,11 +8,13 @@ use serde::Serialize;
 
 use super::failure::{ended, exit_of_remedy};
 use super::past::Recorded;
+use super::progress::Shown;
 use super::{keep, output, service};
 use crate::base::Exit;
-use crate::base::words::{chain, duration};
+use crate::base::words::{bytes, chain, duration};
 use crate::config::Config;
 use crate::config::connect::connect;
+use crate::remote::unreachable;
 use crate::restore::{Drill, Proved, ProvedBy, RestoreError};
 
 #[derive(Args, Debug)]
@@ -50,7 +53,18 @@ pub(crate) async fn run(args: DrillArgs, config: &Config) -> anyhow::Result<Exit
     };
     let (client, pacer) = connect(config)?;
     let (began, calls) = (Instant::now(), pacer.calls_made());
-    let proof = drill.run(client, &config.state_dir, now_s).await.map_err(explain)?;
+    let came = drill.progress();
+    let shown = Shown::waits(&pacer, move || {
+        let read = |number: &AtomicU64| number.load(Ordering::Relaxed);
+        let (done, all) = (read(&came.bytes_done), read(&came.bytes));
+        match all {
+            0 => "choosing and comparing".to_owned(),
+            all => format!("{} of {} downloaded and compared", bytes(done), bytes(all)),
+        }
+    });
+    let proof = drill.run(client, &config.state_dir, now_s).await;
+    drop(shown);
+    let proof = proof.map_err(explain)?;
     let (took, calls) = (began.elapsed(), pacer.calls_made().saturating_sub(calls));
     let proved = Proved {
         mirror: args.mirror.clone(),
@@ -91,5 +105,10 @@ fn explain(error: RestoreError) -> anyhow::Error {
         RestoreError::Service(error) => exit_of_remedy(&error.remedy()),
         RestoreError::Disk { .. } => Exit::Failed,
     };
-    ended(exit, format!("the drill came to no result: {}", chain(&error)))
+    let cause = match &error {
+        RestoreError::Service(error) => unreachable(error),
+        RestoreError::Disk { .. } => None,
+    };
+    let cause = cause.unwrap_or_else(|| chain(&error));
+    ended(exit, format!("the drill came to no result: {cause}"))
 }

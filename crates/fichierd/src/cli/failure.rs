@@ -12,6 +12,7 @@ use crate::config::connect::ConnectError;
 use crate::config::{ConfigError, Drawing};
 use crate::daemon::DaemonError;
 use crate::daemon::control::AskError;
+use crate::remote::unreachable;
 
 /// An error with a given exit code.
 #[derive(Debug, thiserror::Error)]
@@ -90,10 +91,19 @@ pub fn complain(error: &anyhow::Error) {
     let stderr = io::stderr();
     let text = match error.downcast_ref::<ConfigError>() {
         Some(config) => config.render(drawing(stderr.is_terminal())),
-        None => format!("fichierd: {}\n", chain(error.as_ref())),
+        None => format!("fichierd: {}\n", said(error)),
     };
     // A closed stderr leaves no way to tell anything.
     let _told = stderr.lock().write_all(text.as_bytes());
+}
+
+/// The error in words: one sentence if the service cannot be reached, else the causes in a row.
+fn said(error: &anyhow::Error) -> String {
+    let call = error.chain().find_map(|cause| cause.downcast_ref::<fichier_api::Error>());
+    match call.and_then(unreachable) {
+        Some(sentence) => format!("{sentence}; see: fichierd check --online"),
+        None => chain(error.as_ref()),
+    }
 }
 
 fn drawing(terminal: bool) -> Drawing {

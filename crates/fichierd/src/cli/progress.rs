@@ -1,51 +1,85 @@
-//! What moves while one waits, on stderr, so that output stays output. On a terminal only, except
-//! [`Shown::lines`].
+//! What moves while one waits, on stderr, so that output stays output.
+//!
+//! On a terminal it is one line that is drawn anew, elsewhere a plain line now and then. What is
+//! shown is true: there is no bar while nothing is known to be done, no time left without a rate,
+//! and whoever has to wait is told for what. A command that calls the service is never silent for
+//! more than [`TELL_EVERY`].
 
-use std::future::Future;
+use std::collections::VecDeque;
 use std::io::{self, Write as _};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use fichier_api::{Pacer, Wait, Waiting};
 use indicatif::{ProgressBar, ProgressStyle};
+use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
-/// Between two drawings of a bar.
+use crate::base::words::{bytes, duration};
+
+/// Between two drawings on a terminal.
 const REDRAW: Duration = Duration::from_millis(200);
-/// Between two lines where there is no terminal.
+/// Between two plain lines about a wait.
+const TELL_EVERY: Duration = Duration::from_secs(4);
+/// Between two plain lines about work that moves.
 const LINE_EVERY: Duration = Duration::from_secs(30);
 /// A wait that is shorter needs no explanation.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// The rate is that of this time before now.
+const RATE_OVER: Duration = Duration::from_secs(15);
+
+const WITH_BAR: &str = "{prefix}{bytes}/{total_bytes} {wide_bar} {msg}";
+const WITHOUT_BAR: &str = "{prefix}{spinner} {wide_msg}";
 
 /// How far some work has come.
 #[derive(Debug, Default)]
 pub(super) struct SoFar {
     pub(super) bytes_done: u64,
+    /// Zero while it is not known.
     pub(super) bytes: u64,
     /// What else there is to say; may be empty.
     pub(super) text: String,
 }
 
-/// What is on the terminal until it is dropped.
+/// What is shown until it is dropped. Of several only the newest is.
 pub(super) struct Shown {
+    id: u64,
     bar: ProgressBar,
     mover: Option<AbortOnDropHandle<()>>,
 }
 
 impl Shown {
-    /// A bar of bytes behind `title`, which may be empty, moved by what `read` tells.
-    pub(super) fn bar(title: &str, read: impl Fn() -> SoFar + Send + 'static) -> Shown {
-        let form = "{prefix}{bytes}/{total_bytes} {wide_bar} {bytes_per_sec} {eta} {msg}";
-        let bar = styled(ProgressBar::new(0), form);
-        if !title.is_empty() {
-            bar.set_prefix(format!("{title}: "));
-        }
-        let moving = bar.clone();
-        let mover = repeat(REDRAW, move || {
+    /// A bar of bytes behind `title`, which may be empty, moved by what `read` tells. With a
+    /// `pacer` it also tells what is waited for.
+    pub(super) fn bar(
+        title: &str,
+        pacer: Option<&Pacer>,
+        read: impl Fn() -> SoFar + Send + 'static,
+    ) -> Shown {
+        let (pacer, mut rate) = (pacer.cloned(), Rate::default());
+        let look = move || {
             let so_far = read();
-            moving.set_length(so_far.bytes);
-            moving.set_position(so_far.bytes_done.min(so_far.bytes));
-            moving.set_message(so_far.text);
-        });
-        Shown { bar, mover: Some(mover) }
+            let now = Instant::now();
+            rate.note(now, so_far.bytes_done);
+            let waiting = pacer.as_ref().and_then(Pacer::waiting);
+            let wait = waiting.and_then(|it| wait_text(&it, now));
+            // While bytes flow, nobody waits.
+            let wait = wait.filter(|_| rate.last_s(now).is_none_or(|s| s >= PATIENCE));
+            View { text: rate.text(&so_far, wait.as_deref()), waits: wait.is_some(), so_far }
+        };
+        Shown::moved(title, LINE_EVERY, look)
+    }
+
+    /// What is waited for, else what `doing` tells, once it has taken a while.
+    pub(super) fn waits(pacer: &Pacer, doing: impl Fn() -> String + Send + 'static) -> Shown {
+        let pacer = pacer.clone();
+        let look = move || {
+            let wait = pacer.waiting().and_then(|it| wait_text(&it, Instant::now()));
+            let text = wait.unwrap_or_else(&doing);
+            View { text, waits: true, so_far: SoFar::default() }
+        };
+        Shown::moved("", TELL_EVERY, look)
     }
 
     /// Something that turns beside a text.
@@ -53,16 +87,48 @@ impl Shown {
         let bar = styled(ProgressBar::new_spinner(), "  {spinner} {wide_msg}");
         bar.set_message(text);
         bar.enable_steady_tick(REDRAW);
-        Shown { bar, mover: None }
+        Shown { id: on_top(), bar, mover: None }
     }
 
     /// A line now and then, for where there is no terminal.
     pub(super) fn lines(line: impl Fn() -> String + Send + 'static) -> Shown {
-        let mover = repeat(LINE_EVERY, move || {
-            // Nobody may be reading.
-            let _told = writeln!(io::stderr(), "{}", line());
+        let mover = repeat(LINE_EVERY, move || tell(&line()));
+        Shown { id: on_top(), bar: ProgressBar::hidden(), mover: Some(mover) }
+    }
+
+    fn moved(
+        title: &str,
+        line_every: Duration,
+        mut look: impl FnMut() -> View + Send + 'static,
+    ) -> Shown {
+        let id = on_top();
+        let bar = styled(ProgressBar::new(0), WITHOUT_BAR);
+        if !title.is_empty() {
+            bar.set_prefix(format!("{title}: "));
+        }
+        let (moving, title, began) = (bar.clone(), title.to_owned(), Instant::now());
+        let (mut last_line, mut is_drawn) = (began, false);
+        let mover = repeat(REDRAW, move || {
+            let view = look();
+            if !is_on_top(id) {
+                if std::mem::take(&mut is_drawn) {
+                    moving.finish_and_clear();
+                }
+            } else if moving.is_hidden() {
+                let every = if view.waits { TELL_EVERY.min(line_every) } else { line_every };
+                if last_line.elapsed() >= every {
+                    last_line = Instant::now();
+                    let title = if title.is_empty() { "" } else { &format!("{title}: ") };
+                    tell(&format!("{title}{}", view.line()));
+                }
+            } else if began.elapsed() >= PATIENCE || view.so_far.bytes > 0 {
+                if !std::mem::replace(&mut is_drawn, true) {
+                    moving.reset();
+                }
+                view.draw(&moving);
+            }
         });
-        Shown { bar: ProgressBar::hidden(), mover: Some(mover) }
+        Shown { id, bar, mover: Some(mover) }
     }
 
     /// Shows another text, as the demonstration does.
@@ -78,7 +144,135 @@ impl Drop for Shown {
             mover.abort();
         }
         self.bar.finish_and_clear();
+        stack(|all| all.retain(|id| *id != self.id));
     }
+}
+
+/// One look at the work.
+struct View {
+    text: String,
+    waits: bool,
+    so_far: SoFar,
+}
+
+impl View {
+    fn draw(&self, bar: &ProgressBar) {
+        let form = if self.so_far.bytes > 0 { WITH_BAR } else { WITHOUT_BAR };
+        if let Ok(style) = ProgressStyle::with_template(form) {
+            bar.set_style(style);
+        }
+        bar.set_length(self.so_far.bytes);
+        bar.set_position(self.so_far.bytes_done.min(self.so_far.bytes));
+        bar.set_message(self.text.clone());
+        bar.tick();
+    }
+
+    fn line(&self) -> String {
+        let SoFar { bytes_done, bytes: all, .. } = self.so_far;
+        match all {
+            0 => self.text.clone(),
+            all => format!("{} of {}, {}", bytes(bytes_done.min(all)), bytes(all), self.text),
+        }
+    }
+}
+
+/// How fast bytes have moved of late.
+#[derive(Debug, Default)]
+struct Rate {
+    seen: VecDeque<(Instant, u64)>,
+    moved_at: Option<Instant>,
+}
+
+impl Rate {
+    fn note(&mut self, now: Instant, done: u64) {
+        let before = self.seen.back().map(|(_, done)| *done);
+        if before.is_some_and(|before| done < before) {
+            // The counters have begun anew.
+            *self = Rate::default();
+        }
+        if before.is_some_and(|before| done > before) {
+            self.moved_at = Some(now);
+        }
+        self.seen.push_back((now, done));
+        while self.seen.front().is_some_and(|(at, _)| now - *at > RATE_OVER) {
+            self.seen.pop_front();
+        }
+    }
+
+    /// How long ago a byte moved; `None` if none ever did.
+    fn last_s(&self, now: Instant) -> Option<Duration> {
+        Some(now - self.moved_at?)
+    }
+
+    /// Bytes a second; `None` if none have moved.
+    fn per_second(&self) -> Option<u64> {
+        let ((first, from), (last, to)) = (self.seen.front()?, self.seen.back()?);
+        let (bytes, took) = (to.checked_sub(*from)?, last.duration_since(*first));
+        let millis = u64::try_from(took.as_millis()).ok().filter(|millis| *millis > 0)?;
+        Some(bytes.saturating_mul(1000) / millis).filter(|rate| *rate > 0)
+    }
+
+    fn text(&self, so_far: &SoFar, wait: Option<&str>) -> String {
+        let left = so_far.bytes.saturating_sub(so_far.bytes_done);
+        let speed = match (wait, self.per_second()) {
+            (Some(wait), _) => wait.to_owned(),
+            (None, Some(rate)) if left > 0 => {
+                let left = duration(Duration::from_secs(left / rate));
+                format!("{}/s, {left} left", bytes(rate))
+            }
+            (None, _) => String::new(),
+        };
+        // Before there is a number of bytes, the text is what is done, which waits.
+        let text = if wait.is_some() && so_far.bytes == 0 { "" } else { so_far.text.as_str() };
+        let parts = [text, &speed];
+        let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        if parts.is_empty() { "working".to_owned() } else { parts.join(", ") }
+    }
+}
+
+/// What is waited for, as people read it; `None` for a wait that needs no explanation yet.
+fn wait_text(waiting: &Waiting, now: Instant) -> Option<String> {
+    let lasted = now.saturating_duration_since(waiting.since);
+    let left = waiting.until.map(|until| until.saturating_duration_since(now));
+    let left = left.map_or_else(String::new, |left| duration(left + Duration::from_millis(999)));
+    if lasted < PATIENCE && !matches!(waiting.wait, Wait::Repeat(_)) {
+        return None;
+    }
+    Some(match &waiting.wait {
+        Wait::Turn => format!("waiting for the turn of the next call: {left}"),
+        Wait::Listing => format!("the service lets a folder be listed once in 30 s: {left}"),
+        Wait::WholeAccount => {
+            format!("the service lets all files be listed once an hour: {left}")
+        }
+        Wait::Account => {
+            format!("the service lets the account be read once in 5 minutes: {left}")
+        }
+        Wait::Repeat(error) => format!("{error}; the next try is in {left}"),
+        Wait::Answer => format!("no answer from 1fichier for {}", duration(lasted)),
+    })
+}
+
+/// The ids of what is shown, the newest last.
+static SHOWN: Mutex<Vec<u64>> = Mutex::new(Vec::new());
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+
+fn stack<T>(look: impl FnOnce(&mut Vec<u64>) -> T) -> T {
+    look(&mut SHOWN.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+fn on_top() -> u64 {
+    let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+    stack(|all| all.push(id));
+    id
+}
+
+fn is_on_top(id: u64) -> bool {
+    stack(|all| all.last() == Some(&id))
+}
+
+fn tell(line: &str) {
+    // Nobody may be reading.
+    let _told = writeln!(io::stderr(), "{line}");
 }
 
 fn styled(bar: ProgressBar, form: &str) -> ProgressBar {
@@ -88,7 +282,7 @@ fn styled(bar: ProgressBar, form: &str) -> ProgressBar {
     }
 }
 
-fn repeat(every: Duration, act: impl Fn() + Send + 'static) -> AbortOnDropHandle<()> {
+fn repeat(every: Duration, mut act: impl FnMut() + Send + 'static) -> AbortOnDropHandle<()> {
     AbortOnDropHandle::new(tokio::spawn(async move {
         loop {
             tokio::time::sleep(every).await;
@@ -97,14 +291,61 @@ fn repeat(every: Duration, act: impl Fn() + Send + 'static) -> AbortOnDropHandle
     }))
 }
 
-/// Waits for a listing and, when that takes long, says why: one folder may be listed every 30
-/// seconds only (docs/api-notes.md, A.5).
-pub(super) async fn explain_wait<T>(listing: impl Future<Output = T>) -> T {
-    tokio::pin!(listing);
-    if let Ok(result) = tokio::time::timeout(PATIENCE, &mut listing).await {
-        return result;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn so_far(bytes_done: u64, bytes: u64) -> SoFar {
+        SoFar { bytes_done, bytes, text: String::new() }
     }
-    let _shown =
-        Shown::spinner("waiting: 1fichier lets a folder be listed once in 30 s".to_owned());
-    listing.await
+
+    #[test]
+    fn z27_there_is_no_time_left_without_a_rate() {
+        let (mut rate, began) = (Rate::default(), Instant::now());
+        rate.note(began, 0);
+        assert_eq!(rate.text(&so_far(0, 100 << 20), None), "working");
+        rate.note(began + Duration::from_secs(5), 0);
+        assert_eq!(rate.text(&so_far(0, 100 << 20), None), "working");
+        rate.note(began + Duration::from_secs(10), 10 << 20);
+        assert_eq!(rate.text(&so_far(10 << 20, 100 << 20), None), "1.00 MiB/s, 1 min left");
+        assert_eq!(rate.text(&so_far(10 << 20, 10 << 20), None), "working");
+        // It stands still for longer than the rate is looked at.
+        rate.note(began + Duration::from_secs(40), 10 << 20);
+        assert_eq!(rate.text(&so_far(10 << 20, 100 << 20), Some("why")), "why");
+        assert_eq!(rate.per_second(), None);
+    }
+
+    #[test]
+    fn z27_counters_that_begin_anew_make_no_rate_of_their_own() {
+        let (mut rate, began) = (Rate::default(), Instant::now());
+        rate.note(began, 5 << 20);
+        rate.note(began + Duration::from_secs(1), 6 << 20);
+        rate.note(began + Duration::from_secs(2), 0);
+        assert_eq!((rate.per_second(), rate.last_s(began)), (None, None));
+    }
+
+    #[test]
+    fn z27_a_wait_is_told_with_what_is_left_of_it() {
+        let since = Instant::now();
+        let told = |wait, left: Option<u64>, lasted| {
+            let until = left.map(|left| since + Duration::from_secs(lasted + left));
+            wait_text(&Waiting { wait, since, until }, since + Duration::from_secs(lasted))
+        };
+        let listing = "the service lets a folder be listed once in 30 s: 21 s";
+        assert_eq!(told(Wait::Listing, Some(21), 9).as_deref(), Some(listing));
+        assert_eq!(told(Wait::Listing, Some(1), 0), None, "not worth a word");
+        let unreachable = Wait::Repeat("the service could not be reached".to_owned());
+        let text = "the service could not be reached; the next try is in 5 s";
+        assert_eq!(told(unreachable, Some(5), 0).as_deref(), Some(text));
+        let answer = "no answer from 1fichier for 12 s";
+        assert_eq!(told(Wait::Answer, None, 12).as_deref(), Some(answer));
+    }
+
+    #[test]
+    fn z27_what_has_no_size_has_no_bar() {
+        let view = View { text: "working".to_owned(), waits: false, so_far: so_far(0, 0) };
+        assert_eq!(view.line(), "working");
+        let view = View { so_far: so_far(5 << 20, 10 << 20), ..view };
+        assert_eq!(view.line(), "5.00 MiB of 10.0 MiB, working");
+    }
 }

@@ -28,6 +28,7 @@ use fichier_api::Client;
 
 use self::place::{RemotePlace, Tree};
 use super::failure::ended;
+use super::progress::Shown;
 use crate::base::Exit;
 use crate::config::Config;
 use crate::config::connect::connect;
@@ -74,7 +75,8 @@ struct Remote<'a> {
 }
 
 pub(crate) async fn run(args: RemoteArgs, config: &Config) -> anyhow::Result<Exit> {
-    let (client, _pacer) = connect(config)?;
+    let (client, pacer) = connect(config)?;
+    let _shown = Shown::waits(&pacer, || "waiting for 1fichier".to_owned());
     let tree = Tree::new(client.clone());
     let mut remote = Remote { client, tree, config, json: args.json };
     match args.command {

@@ -268,7 +268,7 @@ fn preview(
 /// Shows the progress: a bar on a terminal, else a line every half minute, or nothing if `quiet`.
 fn show(progress: Arc<Progress>, quiet: bool) -> Option<Shown> {
     if std::io::stderr().is_terminal() {
-        return Some(Shown::bar("", move || so_far(&progress)));
+        return Some(Shown::bar("", None, move || so_far(&progress)));
     }
     let began = Instant::now();
     let line = move || {

@@ -100,7 +100,7 @@ pub(crate) async fn run(args: VerifyArgs, config: &Config) -> anyhow::Result<Exi
     let (began, calls) = (Instant::now(), pacer.calls_made());
     let needs_bytes = chosen.download_bytes();
     let came = Arc::clone(&progress);
-    let shown = Shown::bar("", move || SoFar {
+    let shown = Shown::bar("", Some(&pacer), move || SoFar {
         bytes_done: came.bytes.load(Ordering::Relaxed),
         bytes: needs_bytes,
         ..SoFar::default()

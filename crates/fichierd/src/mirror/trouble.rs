@@ -10,7 +10,7 @@ use crate::disk::at::is_gone;
 use crate::disk::trusted::untrusted_link;
 use crate::mirror::error::MirrorError;
 use crate::mirror::held::Held;
-use crate::remote::{RemoteError, TargetRefused};
+use crate::remote::{RemoteError, TargetRefused, unreachable};
 use crate::status::Kind;
 
 /// Why a mirror waits.
@@ -72,6 +72,7 @@ impl Trouble {
     }
 
     fn of_call(error: &fichier_api::Error, text: String, now: SystemTime) -> Trouble {
+        let text = unreachable(error).unwrap_or(text);
         match (error.remedy(), &error.kind) {
             (_, ErrorKind::HeldOff { until, .. }) => Trouble::HeldOff(*until, text),
             (Remedy::HoldOff(wait), _) => Trouble::HeldOff(now + wait, text),

@@ -6,7 +6,7 @@
 //! on. An error of the process ends the daemon.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -156,6 +156,9 @@ impl MirrorWorker {
     pub async fn run(&mut self, shared: &Shared, due: &Due) -> CycleEnd {
         let (began, started_s) = (Instant::now(), shared.state.now_s());
         let calls = shared.client.pacer().calls_made();
+        // What is shown of a cycle begins with it.
+        self.sent_bytes.store(0, Ordering::Relaxed);
+        self.planned_bytes.store(0, Ordering::Relaxed);
         let mut report = CycleReport::default();
         let (outcome, trouble) = match self.try_run(shared, due, &mut report).await {
             Ok(outcome) => (outcome, None),

@@ -52,6 +52,13 @@ pub enum TargetRefused {
     OtherAccount,
 }
 
+/// One sentence for a person if the error is that the service could not be reached.
+pub fn unreachable(error: &fichier_api::Error) -> Option<String> {
+    let ErrorKind::Unreachable(cause) = &error.kind else { return None };
+    let tries = if error.attempts > 1 { ", tried several times" } else { "" };
+    Some(format!("1fichier could not be reached ({cause}{tries})"))
+}
+
 /// Whether an error concerns only the files of the step that met it.
 pub(crate) fn is_local(error: &fichier_api::Error) -> bool {
     matches!(error.remedy(), Remedy::GiveUp)

@@ -49,6 +49,7 @@ pub struct Drill {
     unchanged: BTreeSet<RelPath>,
     files: u64,
     bytes: u64,
+    progress: Arc<Progress>,
 }
 
 /// How long until a drill of the mirror is due; `None` if it never is.
@@ -111,7 +112,13 @@ impl Drill {
             unchanged,
             files: totals.files,
             bytes: totals.bytes,
+            progress: Arc::default(),
         }))
+    }
+
+    /// How far the drill is, to be looked at while it runs.
+    pub fn progress(&self) -> Arc<Progress> {
+        Arc::clone(&self.progress)
     }
 
     /// Restores the sample below `folder`, compares it, and reports the result.
@@ -130,7 +137,7 @@ impl Drill {
         let dest = tempfile::Builder::new().prefix(PREFIX).tempdir_in(folder).map_err(disk)?;
         let options = Options { overwrite: Overwrite::Never, parallel: 2, use_cdn: false };
         let contents = self.plan.contents.clone();
-        let progress = Arc::new(Progress::default());
+        let progress = self.progress;
         let restore =
             Restore::new(client, dest.path().to_owned(), Owners::numeric(), options, progress)?;
         let report = restore.run(self.plan).await?;

@@ -57,7 +57,7 @@ pub(super) async fn run(args: DownloadArgs, remote: &mut Remote<'_>) -> anyhow::
     let expected = file.whirlpool.map(|hash| (file.size_bytes, hash));
     let fetching = remote.client.download(&file.url, expected, &mut sink);
     let bytes = file.size_bytes;
-    let shown = Shown::bar("", move || SoFar {
+    let shown = Shown::bar("", Some(remote.client.pacer()), move || SoFar {
         bytes_done: so_far.load(Ordering::Relaxed),
         bytes,
         ..SoFar::default()

@@ -17,7 +17,6 @@ use fichier_api::{Client, FileInfo, FileUrl, FolderId, FolderListing, RemoteFile
 use crate::base::Exit;
 use crate::cli::failure::ended;
 use crate::cli::output::harmless;
-use crate::cli::progress;
 
 /// A path in the account; empty for its root.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,7 +137,7 @@ impl Tree {
     /// The contents of the folder. Costs one call, unless it was listed before.
     pub(super) async fn list(&mut self, id: FolderId) -> anyhow::Result<&FolderListing> {
         if !self.listings.contains_key(&id) {
-            let listing = progress::explain_wait(self.client.list_folder(id)).await?;
+            let listing = self.client.list_folder(id).await?;
             self.listings.insert(id, listing);
         }
         Ok(&self.listings[&id])

@@ -90,7 +90,7 @@ async fn send(
     let so_far = Arc::new(AtomicU64::new(0));
     let files = batch.iter().map(to_send).collect();
     let sending = client.send_files(&slot, folder, files, Arc::clone(&so_far));
-    let shown = Shown::bar("", move || SoFar {
+    let shown = Shown::bar("", Some(client.pacer()), move || SoFar {
         bytes_done: so_far.load(Ordering::Relaxed),
         bytes,
         ..SoFar::default()
