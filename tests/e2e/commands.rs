@@ -82,7 +82,7 @@ fn a_dry_run_tells_what_would_be_done_and_does_none_of_it() {
             // A cycle that has begun continues to its end.
             until("it rests", || (world.mirror("photos")["state"] != "working").then_some(()));
         } else {
-            world.run(&["sync", "--dry-run"]).expect(0).says("old name").says("1 files");
+            world.run(&["sync", "--dry-run"]).expect(0).says("old name").says("1 file to send");
             assert_eq!(world.emulator.calls(), 0);
             assert!(!world.path("state").exists(), "not even the state is made");
             world.run(&["sync"]).expect(0);

@@ -24,6 +24,7 @@ mod check;
 mod commands;
 mod crashes;
 mod degraded;
+mod dry_runs;
 mod fence;
 mod following;
 mod lost;

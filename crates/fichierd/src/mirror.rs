@@ -8,6 +8,7 @@
 
 mod cycle;
 mod error;
+mod expected;
 mod folder_moves;
 mod hard_links;
 mod held;
@@ -17,6 +18,7 @@ mod worker;
 
 pub use self::cycle::{CycleOutcome, CycleRequest, MAX_ADDITIONS, Prepared, keep_instead, preview};
 pub use self::error::MirrorError;
+pub use self::expected::{ExpectedCalls, Planned};
 pub use self::held::{Held, HeldRemovals};
 pub use self::trouble::{Reason, Trouble};
 pub use self::worker::{ChoresEnd, CycleEnd, MirrorWorker, OpenError, Shared};

@@ -23,7 +23,7 @@ mod bring;
 mod folder_move;
 mod lost;
 mod prune;
-mod versions;
+pub(crate) mod versions;
 
 pub(crate) use self::bring::{Brought, Parcel};
 pub(crate) use self::claims::Fence;

@@ -18,6 +18,15 @@ use fichier_state::Mirror;
 use crate::base::State;
 use crate::config::MirrorConfig;
 
+/// What a cycle is about to do, as far as the chores after it depend on it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ahead {
+    /// Whether records change.
+    pub(crate) changes: bool,
+    /// Bytes of files that are sent.
+    pub(crate) sent_bytes: u64,
+}
+
 /// The inputs from which a chore tells when it is due.
 #[derive(Clone, Copy)]
 pub(crate) struct Situation<'a> {

@@ -12,15 +12,15 @@ use super::failure::ended;
 use super::output;
 use super::progress::{Shown, SoFar};
 use super::service::{self, cycle_line, exit_of_cycles};
-use crate::base::words::{bytes, count, duration};
+use crate::base::words::{bytes, count, counted, duration};
 use crate::base::{Exit, State};
 use crate::config::connect::hold_off;
 use crate::config::{Config, Keep, MirrorConfig};
 use crate::daemon::control::Reply;
 use crate::daemon::{Work, approve, health, open_shared, why};
 use crate::disk::{Disks, Due};
-use crate::mirror::{Held, MirrorWorker, Shared, Trouble};
-use crate::remote::Habits;
+use crate::mirror::{Held, MirrorWorker, Planned, Shared, Trouble};
+use crate::remote::{Habits, trust};
 use crate::restore::{Proved, proof};
 use crate::status::Status;
 
@@ -103,34 +103,66 @@ fn show(worker: &MirrorWorker, pacer: &Pacer) -> Shown {
 /// copy of the state, so that it changes nothing and may run beside the service.
 pub(super) fn dry_run(config: &Config, names: &[String]) -> anyhow::Result<Exit> {
     let copy = tempfile::tempdir()?;
+    let mut original = None;
     if let Some(store) = recorded(config)? {
         store.copy_to(copy.path())?;
+        original = Some(store.inode());
     }
     let state = State::new(Store::open(copy.path())?);
+    let (mut sums, mut all_calls) = (Vec::new(), 0);
+    let is_one = chosen(config, names).count() == 1;
     for mirror in chosen(config, names) {
-        let worker = MirrorWorker::open(mirror.clone(), &state)?;
+        if !is_one {
+            output::line(&format!("{}:", mirror.name))?;
+        }
+        if let Some(original) = original {
+            trust::count_as(&state, &mirror.name, original)?;
+        }
+        let mut worker = MirrorWorker::open(mirror.clone(), &state)?;
+        // One look at everything; a cycle would take on a part at a time.
+        worker.max_additions = usize::MAX;
         let (moves, prepared) = worker.preview(&state, &Disks::default())?;
         for moved in &moves {
             output::line(&format!("move folder {} to {}", moved.from, moved.to))?;
         }
-        output::line(&prepared.plan.to_string())?;
-        let cost = prepared.plan.cost();
-        let calls = cost.calls + moves.len() as u64;
-        let pace = config.pace.calls_per_second.max(0.01);
-        let at_least = Duration::try_from_secs_f64(calls as f64 / pace).unwrap_or_default();
-        output::line(&format!(
-            "{}: {} files, {} to send, {} calls, at least {}",
-            mirror.name,
-            count(cost.files),
-            bytes(cost.bytes),
-            count(calls),
-            duration(at_least)
-        ))?;
-        if let Some(held) = prepared.outcome.held {
-            output::line(&Held::Removals(held).text(&mirror.name))?;
+        for step in &prepared.plan.steps {
+            let text = step.to_string();
+            for line in text.lines() {
+                output::line(&output::harmless(line))?;
+            }
         }
+        let held = prepared.outcome.held;
+        let planned =
+            Planned { plan: &prepared.plan, moves: moves.len() as u64, is_held: held.is_some() };
+        let calls = worker.expected_calls(&state, &planned)?;
+        all_calls += calls.sum();
+        let cost = prepared.plan.cost();
+        let held = held.map(|held| format!("\n{}", Held::Removals(held).text(&mirror.name)));
+        sums.push(format!(
+            "{}: {} to send ({}); {}, of these {} for the target and {} for the records and other \
+             upkeep; at least {}{}",
+            mirror.name,
+            counted(cost.files, "file"),
+            bytes(cost.bytes),
+            counted(calls.sum(), "call"),
+            count(calls.target),
+            count(calls.upkeep),
+            duration(at_least(config, calls.sum())),
+            held.unwrap_or_default()
+        ));
     }
+    if !is_one {
+        let (calls, time) = (counted(all_calls, "call"), at_least(config, all_calls));
+        sums.push(format!("together: {calls}; at least {}", duration(time)));
+    }
+    sums.iter().try_for_each(|sum| output::line(sum))?;
     Ok(Exit::Done)
+}
+
+/// How long so many calls take by the pace alone.
+fn at_least(config: &Config, calls: u64) -> Duration {
+    let pace = config.pace.calls_per_second.max(0.01);
+    Duration::try_from_secs_f64(calls as f64 / pace).unwrap_or_default()
 }
 
 /// Prints the files that a prune would remove.

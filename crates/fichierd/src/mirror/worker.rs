@@ -23,6 +23,7 @@ use crate::mirror::cycle::{
     Cycle, CycleOutcome, CycleRequest, MAX_ADDITIONS, Prepared, keep_instead, preview,
 };
 use crate::mirror::error::MirrorError;
+use crate::mirror::expected::{ExpectedCalls, Planned, expected_calls};
 use crate::mirror::held::Held;
 use crate::mirror::restless::RestlessFiles;
 use crate::mirror::trouble::Trouble;
@@ -202,6 +203,19 @@ impl MirrorWorker {
         // `sync` waits for files that are being written, so they count as quiet here.
         request.settle = Duration::ZERO;
         preview(state, disks, &request, self.keeps_versions())
+    }
+
+    /// The calls that a `sync` makes if it finds what [`MirrorWorker::preview`] has found.
+    ///
+    /// # Errors
+    ///
+    /// Those of the state file.
+    pub fn expected_calls(
+        &self,
+        state: &State,
+        planned: &Planned<'_>,
+    ) -> Result<ExpectedCalls, MirrorError> {
+        expected_calls(state, &self.config, &self.row(state)?, planned)
     }
 
     /// Keeps the files on 1fichier that are held for removal: they become unmanaged. Returns how

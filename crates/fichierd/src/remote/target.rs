@@ -9,7 +9,7 @@
 
 use fichier_api::names::RemoteName;
 use fichier_api::{Client, ErrorKind, FolderId, FolderListing};
-use fichier_state::{Mirror, MirrorId, NewVersion, RelPath, RemoteSpot, Retired};
+use fichier_state::{Mirror, MirrorId, NewVersion, Records, RelPath, RemoteSpot, Retired};
 
 use crate::base::words::counted;
 use crate::base::{Flag, State};
@@ -50,6 +50,23 @@ pub async fn prepare(
         preparing.retire_orphans(&staging, places.versions).await?;
     }
     Ok(places)
+}
+
+/// The calls that [`prepare`] makes in a process that has not claimed the target yet, if nobody
+/// else has changed it.
+pub(crate) fn calls_expected(records: &Records, mirror: &Mirror) -> fichier_state::Result<u64> {
+    // A listing of the claims before, or the name of the machine; and the claim.
+    let claim = 2;
+    let is_recorded = records.folder(mirror.root)?.is_some_and(|row| row.remote.is_some())
+        && mirror.incoming.is_some()
+        && mirror.versions.is_some();
+    if is_recorded {
+        return Ok(1 + claim);
+    }
+    // The account's root is listed. Each folder on the way is listed, or made. Then come our own:
+    // `.fichierd`, `incoming`, the installation's, `versions`, `epoch`, and that of the day.
+    let way = mirror.target.split('/').filter(|part| !part.is_empty()).count() as u64;
+    Ok(1 + way + 6 + claim)
 }
 
 /// A target that was found or made.

@@ -50,6 +50,17 @@ pub(crate) fn doubt_a_copy(row: &Mirror, state: &State) -> Result<(), fichier_st
     })
 }
 
+/// Lets a working copy of a state file, which a dry run makes, count as the file with this inode
+/// that it is a copy of.
+pub fn count_as(copy: &State, mirror: &str, original: u64) -> Result<(), fichier_state::Error> {
+    let state_file = state_file(mirror);
+    let (now, before) = copy.read(|s| Ok((s.inode(), state_file.read(s)?)))?;
+    if before == Some(original) {
+        copy.write(|w| state_file.keep(w, &now))?;
+    }
+    Ok(())
+}
+
 /// Records that the contents of the mirror's remote folders are known, from listings that this very
 /// state file has seen.
 pub(crate) fn trust_listings(

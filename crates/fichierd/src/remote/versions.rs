@@ -2,7 +2,7 @@
 
 use fichier_api::FolderId;
 use fichier_api::names::RemoteName;
-use fichier_state::{Folder, Mirror, RelPath};
+use fichier_state::{Folder, Mirror, MirrorId, Records, RelPath};
 
 use crate::remote::Remote;
 use crate::remote::error::{RemoteError, is_gone, is_local};
@@ -12,6 +12,17 @@ use crate::remote::layout::utc_day;
 /// Items in a versions folder, at most; then another is made. A listing shows 5,000 rows at most
 /// (A.5), so a fuller folder could no longer be read.
 const MAX_ITEMS: u64 = 4_000;
+
+/// The calls that the first file of a day costs that goes to the versions: one for its folder, if
+/// that is not there yet.
+pub(crate) fn calls_expected(
+    records: &Records,
+    mirror: MirrorId,
+    now_s: i64,
+) -> fichier_state::Result<u64> {
+    let day = utc_day(now_s);
+    Ok(u64::from(records.retired_room(mirror, &day)?.is_empty()))
+}
 
 impl Remote {
     /// A versions folder of today with room for `items`, and without a folder called `name`. It is

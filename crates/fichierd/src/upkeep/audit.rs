@@ -111,6 +111,29 @@ pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, RemoteError>
     Ok(Some(Duration::from_secs(u64::try_from(wait_s).unwrap_or(0))))
 }
 
+/// The listings that are due.
+pub(crate) fn calls_expected(at: Situation<'_>) -> Result<u64, RemoteError> {
+    let Some(period) = at.config.audit else { return Ok(0) };
+    let now_s = at.state.now_s();
+    at.state
+        .read(|s| {
+            let again = s.missed_before(at.mirror.id, now_s - SECOND_LOOK_S + 1)?.len();
+            let oldest = s.oldest_audit(at.mirror.id)?;
+            let (Some(round), Some((oldest_s, folders))) =
+                (Round::on_record(s, at.mirror.id)?, oldest)
+            else {
+                return Ok(again as u64);
+            };
+            let step_s = step_s(period, folders, oldest_s, now_s);
+            let paced_s = round.paced_s.min(now_s);
+            let due = usize::try_from((now_s - paced_s) / step_s).unwrap_or(0);
+            let room = due.min(MAX_FOLDERS.saturating_sub(again));
+            let due = s.audits_due(at.mirror.id, now_s - step_s + 1, room)?.len();
+            Ok((again + due) as u64)
+        })
+        .map_err(RemoteError::State)
+}
+
 impl Remote {
     /// Compares the folders that are due, at most [`MAX_FOLDERS`] of them.
     pub(crate) async fn audit(&self, at: Situation<'_>) -> Result<(), RemoteError> {

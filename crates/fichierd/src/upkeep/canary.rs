@@ -44,6 +44,13 @@ pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, RemoteError>
     Ok(Some(Duration::from_secs(u64::try_from(next_s - now_s).unwrap_or(0))))
 }
 
+/// The calls for the canary, which comes with a snapshot where there is none yet.
+pub(crate) fn calls_expected(at: Situation<'_>, sends_snapshot: bool) -> Result<u64, RemoteError> {
+    let is_there = at.state.read(|s| ledger::canary(at.mirror.id).is_there(s))?;
+    let is_due = if is_there { due_in(at)? == Some(Duration::ZERO) } else { sends_snapshot };
+    Ok(u64::from(is_due))
+}
+
 impl Remote {
     /// Downloads the canary, and keeps the result.
     pub(crate) async fn ask_canary(&self, at: Situation<'_>) -> Result<(), RemoteError> {

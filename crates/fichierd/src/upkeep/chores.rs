@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use crate::remote::{Remote, RemoteError};
-use crate::upkeep::{Situation, audit, canary, expiry, old_claims, quota, snapshot};
+use crate::upkeep::{Ahead, Situation, audit, canary, expiry, old_claims, quota, snapshot};
 
 /// The longest time between two looks at whether a chore is due.
 pub const LOOK_AGAIN: Duration = Duration::from_secs(15 * 60);
@@ -31,6 +31,16 @@ pub(crate) enum Chore {
     Canary,
     /// Tidies away the claims of earlier starts.
     Claims,
+}
+
+/// The calls that a `sync` makes for its chores, after a cycle that does what lies `ahead`.
+pub(crate) fn calls_expected(at: Situation<'_>, ahead: Ahead) -> Result<u64, RemoteError> {
+    let sends_snapshot = snapshot::calls_expected(at, ahead)?;
+    let is_due = |chore: Chore| Ok::<_, RemoteError>(chore.due_in(at)? == Some(Duration::ZERO));
+    let account = u64::from(is_due(Chore::Account)?);
+    let canary = canary::calls_expected(at, sends_snapshot > 0)?;
+    let claims = old_claims::calls_expected(at)?;
+    Ok(sends_snapshot + audit::calls_expected(at)? + account + canary + claims)
 }
 
 impl Chore {

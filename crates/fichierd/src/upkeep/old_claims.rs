@@ -20,6 +20,12 @@ pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, RemoteError>
     Ok((fence.old.len() >= MOST_OLD).then_some(Duration::ZERO))
 }
 
+/// The calls after the claim of one more start, which makes that before it an old one.
+pub(crate) fn calls_expected(at: Situation<'_>) -> Result<u64, RemoteError> {
+    let old = at.state.read(|s| Fence::read(s, at.mirror.id))?.old.len() + 1;
+    Ok(if old >= MOST_OLD { 2 * old as u64 } else { 0 })
+}
+
 impl Remote {
     /// Removes the old claims. Costs two calls for each.
     pub(crate) async fn tidy_claims(&self) -> Result<(), RemoteError> {

@@ -41,7 +41,7 @@ pub(crate) use self::send::canary_hash;
 use crate::base::State;
 use crate::base::words::chain;
 use crate::remote::{Ledger, Made, Remote, RemoteError};
-use crate::upkeep::Situation;
+use crate::upkeep::{Ahead, Situation};
 
 /// The contents of the canary, the tiny file that is downloaded once a week.
 pub const CANARY_TEXT: &[u8] = b"fichierd fetches this file now and then: can we still download?\n";
@@ -102,6 +102,26 @@ pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, RemoteError>
     })?;
     let Some(need) = need else { return Ok(None) };
     Ok(due_in_s(&need).map(|s| Duration::from_secs(u64::try_from(s).unwrap_or(0))))
+}
+
+/// The calls for a snapshot after a cycle that does what lies ahead; none if none is due then.
+pub(crate) fn calls_expected(at: Situation<'_>, ahead: Ahead) -> Result<u64, RemoteError> {
+    let (mut need, ledger, is_empty) = at.state.read(|s| {
+        let is_empty = s.count_below(at.mirror.root)? == Counts::default();
+        let need = need(s, at.mirror.id, s.clock().now_s())?;
+        Ok((need, Ledger::read(s, at.mirror.id)?, is_empty))
+    })?;
+    if need.last_s.is_none() && is_empty && !ahead.changes {
+        return Ok(0);
+    }
+    need.has_changed |= ahead.changes;
+    need.is_written &= !ahead.changes;
+    need.sent_bytes = need.sent_bytes.saturating_add(ahead.sent_bytes);
+    if due_in_s(&need).is_none_or(|seconds| seconds > 0) {
+        return Ok(0);
+    }
+    // The folder of the snapshots, the first time; then node, file, result and move.
+    Ok(4 + u64::from(ledger.state_folder.is_none()))
 }
 
 fn need(records: &Records, mirror: MirrorId, now_s: i64) -> Result<Need, fichier_state::Error> {

@@ -166,7 +166,7 @@ fn additions_come_before_removals_and_folders_before_what_is_in_them() {
         expect![[r#"
             make folder new
             make folder new/deep
-            send new/deep/file (6 bytes)
+            send new/deep/file (6 B)
             retire gone
         "#]],
     );
@@ -189,7 +189,7 @@ fn a_removal_of_the_same_size_but_other_content_is_no_rename() {
         "old a5",
         "new b5",
         expect![[r#"
-            send new (5 bytes)
+            send new (5 B)
             retire old
         "#]],
     );
@@ -215,7 +215,7 @@ fn a_chain_moves_its_last_link_first() {
             move log.2 to log.3
             move log.1 to log.2
             move log to log.1
-            send log (8 bytes)
+            send log (8 B)
         "#]],
     );
 }
@@ -272,7 +272,7 @@ fn held_removals_are_left_out_and_everything_else_goes_on() {
     let made = plan(changes, known, &policy()).without_removals();
     expect![[r#"
         move old to new
-        send more (7 bytes)
+        send more (7 B)
     "#]]
     .assert_eq(&made.to_string());
     assert_eq!(made.removals, 2, "they are reported all the same");
@@ -285,7 +285,7 @@ fn a_large_copy_is_made_by_the_service_and_a_small_one_travels_with_the_others()
         "big a9000000\nbig2 a9000000\nsmall b10\nsmall2 b10",
         expect![[r#"
             copy on the service to big2
-            send small2 (10 bytes)
+            send small2 (10 B)
         "#]],
     );
 }

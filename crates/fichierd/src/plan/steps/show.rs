@@ -5,6 +5,7 @@ use std::fmt;
 use fichier_api::MAX_LINKS_PER_CALL;
 
 use super::{Note, Placement, Plan, Relocation, Step};
+use crate::base::words::bytes;
 
 /// The cost of a plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,7 +91,7 @@ impl fmt::Display for Step {
             Step::Copy(place, _) => writeln!(f, "copy on the service to {}", place.path),
             Step::Upload(files) => files.iter().try_for_each(|file| {
                 let verb = if file.replaces.is_some() { "replace" } else { "send" };
-                writeln!(f, "{verb} {} ({} bytes)", file.path, file.size_bytes())
+                writeln!(f, "{verb} {} ({})", file.path, bytes(file.size_bytes()))
             }),
             Step::Retire(files) => {
                 files.iter().try_for_each(|file| writeln!(f, "retire {}", file.path))

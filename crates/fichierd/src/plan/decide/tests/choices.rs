@@ -59,7 +59,7 @@ fn a_touched_file_with_the_same_content_costs_a_note_and_one_of_another_size_doe
     // Equal fingerprints of unequal sizes are no evidence of anything.
     let longer = touched(seen("a", "a6"), entry("a", "a5"));
     expect![[r#"
-        replace a (6 bytes)
+        replace a (6 B)
     "#]]
     .assert_eq(&planned(&longer, &known));
 }

@@ -1,0 +1,83 @@
+//! `sync --dry-run` tells what a `sync` then does, and what that costs.
+
+use std::fs;
+use std::path::Path;
+
+use fichier_testkit::{Machine, write};
+
+use crate::PROGRAM;
+
+/// Compares the number of calls that a dry run tells with that of the `sync` after it.
+#[track_caller]
+fn compare(world: &Machine, what: &str) -> String {
+    let told = world.run(&["sync", "--dry-run"]).expect(0);
+    assert_eq!(told.stderr, "", "{what}");
+    let sum = told.stdout.lines().last().unwrap().to_owned();
+    let (before, _) = sum.split_once(" call").expect(&sum);
+    let (_, number) = before.rsplit_once(' ').unwrap();
+    let expected: usize = number.replace(',', "").parse().unwrap();
+    let mark = world.emulator.calls();
+    let done = world.run(&["sync"]);
+    assert!([0, 3].contains(&done.code), "{what}: {}{}", done.stdout, done.stderr);
+    let made = world.emulator.calls() - mark;
+    let calls = world.emulator.calls_since(mark);
+    let is_near = expected.abs_diff(made) * 10 <= made;
+    assert!(is_near, "{what}: {made} calls were made; told was: {sum}\n{calls:#?}");
+    told.stdout
+}
+
+fn remove(path: &Path) {
+    fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn z29_a_dry_run_tells_the_calls_that_a_sync_makes() {
+    let mut world = Machine::of(PROGRAM);
+    let source = world.source("photos");
+    for number in 0..30 {
+        let path = format!("{}/{}/{number}", number % 3, number % 2);
+        write(&source.join(path), format!("content {number}").repeat(100));
+    }
+    write(&source.join("empty"), "");
+    let told = compare(&world, "the first mirror");
+    assert!(told.contains("send 0/0/0 (900 B)"), "{told}");
+    compare(&world, "nothing to do");
+    write(&source.join("0/0/0"), "edited");
+    compare(&world, "an edit");
+    for number in [6, 12, 18, 24] {
+        write(&source.join(format!("0/0/{number}")), format!("edited {number}"));
+    }
+    write(&source.join("1/1/1"), "edited 1");
+    compare(&world, "more edits");
+    fs::rename(source.join("2/0/2"), source.join("2/0/two")).unwrap();
+    fs::rename(source.join("2/0/8"), source.join("1/0/8")).unwrap();
+    compare(&world, "renames");
+    fs::rename(source.join("1"), source.join("one")).unwrap();
+    compare(&world, "a folder is renamed");
+    remove(&source.join("0/1/3"));
+    remove(&source.join("0/1/9"));
+    fs::remove_dir_all(source.join("2/1")).unwrap();
+    compare(&world, "deletions");
+    write(&source.join("new/deep/file"), "new");
+    write(&source.join("new/file"), "new too");
+    fs::copy(source.join("0/0/0"), source.join("new/copy")).unwrap();
+    compare(&world, "new folders and a copy");
+    compare(&world, "nothing to do at the end");
+    world.add_mirror("letters", "");
+    write(&world.source("letters").join("one"), "one");
+    let told = compare(&world, "a second mirror");
+    assert!(told.lines().last().unwrap().starts_with("together: "), "{told}");
+}
+
+#[test]
+fn z29_the_sum_of_a_dry_run_is_of_everything_and_comes_last() {
+    let world = Machine::of(PROGRAM);
+    // More than one cycle takes on.
+    for number in 0..20_500 {
+        write(&world.source("photos").join(format!("{}/{number}", number % 100)), "x");
+    }
+    let told = world.run(&["sync", "--dry-run"]).expect(0);
+    let sum = told.stdout.lines().last().unwrap();
+    assert!(sum.starts_with("photos: 20,500 files to send (20.0 KiB); "), "{sum}");
+    assert_eq!(told.stdout.lines().filter(|line| line.starts_with("send ")).count(), 20_500);
+}
