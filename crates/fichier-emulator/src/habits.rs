@@ -5,9 +5,11 @@
 //! folder but `base`, `faults` and `storage` may use this; it uses none.
 
 mod account;
+mod download;
 mod net;
 mod node;
 
 pub use account::{BatchExcess, FolderTaken, FullFolder, LongName, NameTaken, RemoveUnknown};
+pub use download::{DownloadAddress, DownloadLeads};
 pub use net::{Certificate, ProxyHabit};
 pub use node::{AtQuota, BadKeyOnNode, EmptyFile, WhileProcessing};

@@ -64,8 +64,8 @@ mod world;
 
 pub use faults::{Action, Fault};
 pub use habits::{
-    AtQuota, BadKeyOnNode, BatchExcess, Certificate, EmptyFile, FolderTaken, FullFolder, LongName,
-    NameTaken, ProxyHabit, RemoveUnknown, WhileProcessing,
+    AtQuota, BadKeyOnNode, BatchExcess, Certificate, DownloadAddress, DownloadLeads, EmptyFile,
+    FolderTaken, FullFolder, LongName, NameTaken, ProxyHabit, RemoveUnknown, WhileProcessing,
 };
 pub use harness::{Builder, Damage, Emulator, StoredFile};
 pub use net::Front;

@@ -15,6 +15,9 @@ pub(crate) fn give(call: &mut Call) -> Reply {
     if !call.state.limits.admit_location(call.caller.address, &rules, call.now) {
         return Reply::ko(403, ONE_LOCATION, ONE_LOCATION_NUMBER);
     }
+    if let Some(text) = &rules.download_refusal {
+        return Reply { status: 403, ..Reply::ok(json!({"status": "KO", "message": text})) };
+    }
     let cdn = call.fields.is_set("cdn");
     let needs_cdn = rules.downloads_need_cdn && call.state.offer != Offer::Gold;
     let may_pay = call.world.traffic.cdn_left_gb(&rules) > 0.0;
@@ -35,7 +38,7 @@ pub(crate) fn give(call: &mut Call) -> Reply {
     let inline = call.fields.is_set("inline");
     let url = format!(
         "{}/{name}{}",
-        call.caller.places.download_base(),
+        call.caller.places.download_base(rules.download_address),
         if inline { "?inline" } else { "" }
     );
     let single = call.fields.is_set("single");

@@ -9,7 +9,8 @@ use std::time::Instant;
 
 use hyper::body::Incoming;
 use hyper::header::{
-    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE,
+    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, LOCATION,
+    RANGE,
 };
 use hyper::{Method, Request, Response};
 
@@ -17,6 +18,7 @@ use super::peer::Peer;
 use super::send::{self, Part};
 use crate::base::instant;
 use crate::faults::{Action, Subject};
+use crate::habits::DownloadLeads;
 use crate::reply::{Body, Delivery, ONE_LOCATION, ONE_LOCATION_NUMBER, Reply, full, spoil};
 use crate::world::{File, Passage, State, World};
 
@@ -24,6 +26,8 @@ use crate::world::{File, Passage, State, World};
 struct Asked<'a> {
     /// The name of the token.
     token: &'a str,
+    /// The redirects that led here.
+    hops: u32,
     is_get: bool,
     range: Option<&'a str>,
     peer: &'a Peer,
@@ -50,6 +54,7 @@ pub(crate) async fn serve(
 ) -> io::Result<Response<Body>> {
     let asked = Asked {
         token: request.uri().path().trim_start_matches('/'),
+        hops: request.uri().query().and_then(hops_in).unwrap_or(0),
         is_get: request.method() == Method::GET,
         range: request.headers().get(RANGE).and_then(|value| value.to_str().ok()),
         peer: &peer,
@@ -72,9 +77,30 @@ pub(crate) async fn serve(
     Ok(response)
 }
 
+/// The number of redirects in the address that the one before gave.
+fn hops_in(query: &str) -> Option<u32> {
+    query.split('&').find_map(|pair| pair.strip_prefix("hops="))?.parse().ok()
+}
+
+/// Where the server leads in place of sending the file.
+fn led_to(state: &State, asked: &Asked) -> Option<String> {
+    let own = asked.peer.caller.places.other_download_base();
+    match state.rules.download_leads {
+        DownloadLeads::Around(most) if asked.hops < most => {
+            Some(format!("{own}/{}?hops={}", asked.token, asked.hops + 1))
+        }
+        DownloadLeads::ToTheFile | DownloadLeads::Around(_) => None,
+        DownloadLeads::ToLogin => Some("https://1fichier.com/login.pl?lg=en".to_owned()),
+        DownloadLeads::Away => Some("https://mirror.downloads.example/p1".to_owned()),
+    }
+}
+
 /// The file of a token, or the reply in its place.
 fn find(state: &mut State, asked: &Asked) -> Result<Found, (Reply, Delivery)> {
     let now = instant();
+    if let Some(address) = led_to(state, asked) {
+        return Err((Reply::html(302, "302").with(LOCATION, address), Delivery::Send));
+    }
     let token = state.tokens.get(asked.token);
     let good = token.filter(|token| token.is_good(&state.rules, now, asked.is_get));
     let good = good.map(|token| (token.inline, token.cdn));

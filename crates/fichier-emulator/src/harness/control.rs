@@ -54,6 +54,12 @@ impl Emulator {
         self.world.lock().rules.downloads_need_cdn = needed;
     }
 
+    /// Sets the words with which every download is refused from now on:
+    /// [`Rules::download_refusal`].
+    pub fn set_download_refusal(&self, words: Option<&str>) {
+        self.world.lock().rules.download_refusal = words.map(str::to_owned);
+    }
+
     /// Accepts no key any more.
     pub fn revoke_key(&self) {
         self.world.lock().key = None;

@@ -9,8 +9,8 @@
 use std::time::Duration;
 
 use crate::habits::{
-    AtQuota, BadKeyOnNode, BatchExcess, EmptyFile, FolderTaken, FullFolder, LongName, NameTaken,
-    ProxyHabit, RemoveUnknown, WhileProcessing,
+    AtQuota, BadKeyOnNode, BatchExcess, DownloadAddress, DownloadLeads, EmptyFile, FolderTaken,
+    FullFolder, LongName, NameTaken, ProxyHabit, RemoveUnknown, WhileProcessing,
 };
 
 /// The limits and habits of one emulated service. `None` switches a limit off.
@@ -116,6 +116,12 @@ pub struct Rules {
     pub unknown_folder_lists_empty: bool,
     /// What a node does with an upload under a wrong key.
     pub bad_key_on_node: BadKeyOnNode,
+    /// The address that `get_token` gives.
+    pub download_address: DownloadAddress,
+    /// Where a download server leads in place of sending the file.
+    pub download_leads: DownloadLeads,
+    /// `get_token` refuses every file with 403 and this text, number and all.
+    pub download_refusal: Option<String>,
     /// Downloads are refused unless they use CDN credits, #913; not to Premium GOLD (section D).
     pub downloads_need_cdn: bool,
     /// The account's CDN credit, in GB of 10⁹ bytes (B.18). Downloads whose token had `cdn:1` use
@@ -192,6 +198,9 @@ impl Default for Rules {
             remove_unknown: RemoveUnknown::CountsZero,
             unknown_folder_lists_empty: false,
             bad_key_on_node: BadKeyOnNode::Anonymous,
+            download_address: DownloadAddress::Usual,
+            download_leads: DownloadLeads::ToTheFile,
+            download_refusal: None,
             downloads_need_cdn: false,
             cdn_credit_gb: 100.0,
             other_location_active: false,

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::habits::DownloadAddress;
+
 /// Who asks, and the servers of the front that this caller came to: it is sent to no others.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Caller {
@@ -25,9 +27,23 @@ impl Places {
     }
 
     /// The address that a download token is appended to.
-    pub(crate) fn download_base(&self) -> String {
+    pub(crate) fn download_base(&self, habit: DownloadAddress) -> String {
+        let host = if self.tls { "a-1.1fichier.com".to_owned() } else { self.download.to_string() };
+        let scheme = if self.tls { "https" } else { "http" };
+        match habit {
+            DownloadAddress::Usual => format!("{scheme}://{host}"),
+            DownloadAddress::Plain => format!("http://{host}"),
+            DownloadAddress::OtherPort if self.tls => format!("https://{host}:8443"),
+            DownloadAddress::OtherPort => format!("{scheme}://{host}"),
+            DownloadAddress::Bare => host,
+            DownloadAddress::Foreign => "https://a-1.downloads.example".to_owned(),
+        }
+    }
+
+    /// Another download server than the one above.
+    pub(crate) fn other_download_base(&self) -> String {
         if self.tls {
-            "https://a-1.1fichier.com".to_owned()
+            "https://o-3.1fichier.com".to_owned()
         } else {
             format!("http://{}", self.download)
         }
