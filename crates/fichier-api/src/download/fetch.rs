@@ -1,8 +1,8 @@
 //! Downloads: a single-use address, then the bytes, checked against size and hash.
 //!
 //! A broken connection is resumed where it ended, with a new address each time (docs/api-notes.md,
-//! D, G.1 row 30). Error pages come with status 200, and a request for a part may be answered with
-//! the whole: each reply is examined before it is believed.
+//! D, G.1 row 30). Error pages come with status 200, a server may lead to another one, and a
+//! request for a part may be answered with the whole: each reply is examined before it is believed.
 //!
 //! Invariant: the bytes written to the sink are those of the file, in order and without gaps, or
 //! the result is an error; a caller that expects a size and a hash gets exactly that content or
@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::client::Client;
 use crate::download::content::{Content, Downloaded};
-use crate::download::reply::{refusal, start_of_data};
+use crate::download::reply::{is_unknown, leads_to, refusal, start_of_data};
 use crate::download::token::DownloadUrl;
 use crate::error::{Error, ErrorKind, Remedy};
 use crate::hash::Whirlpool;
@@ -25,6 +25,10 @@ use crate::transport::unreachable;
 const DOWNLOAD: &str = "download";
 /// The most attempts in a row that bring no byte; then the download has failed.
 const FRUITLESS_ATTEMPTS: u32 = 4;
+/// The same where a page came instead of the file: a new address may help once.
+const FRUITLESS_PAGES: u32 = 2;
+/// The most servers that one address may lead to, one after the other; more are an error (H.2).
+const MOST_REDIRECTS: u32 = 3;
 /// The pause before an attempt that follows a fruitless one; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -99,7 +103,7 @@ impl Client {
             };
             self.pacer().note_flood(&kind);
             fruitless = if content.size_bytes() > before { 0 } else { fruitless + 1 };
-            if !may_go_on(&kind) || fruitless == FRUITLESS_ATTEMPTS {
+            if !may_go_on(&kind) || fruitless >= most_attempts(&kind) {
                 return Err(failed(attempts, kind));
             }
             tracing::debug!(had_bytes = content.size_bytes(), "resuming a download: {kind}");
@@ -135,8 +139,7 @@ impl Client {
         turn: Option<Turn>,
         content: &mut Content<'_, impl AsyncWrite + Unpin>,
     ) -> Result<(), ErrorKind> {
-        let from = self.transport().address().download(&address.0)?;
-        let response = self.transport().download(from, content.size_bytes()).await?;
+        let response = self.ask_for_data(address, content.size_bytes()).await?;
         drop(turn);
         let Some(start) = start_of_data(&response, content.size_bytes()) else {
             return Err(refusal(self.transport(), response).await);
@@ -145,6 +148,31 @@ impl Client {
         // The bytes that came before an error stay, too.
         content.pass_on().await?;
         received
+    }
+}
+
+impl Client {
+    /// The response to one address, or to the last one of those that it leads to.
+    async fn ask_for_data(
+        &self,
+        address: &DownloadUrl,
+        offset: u64,
+    ) -> Result<reqwest::Response, ErrorKind> {
+        let mut from = self.transport().address().download(&address.0)?;
+        let mut redirects = 0;
+        loop {
+            let response = self.transport().download(from.clone(), offset).await?;
+            let Some(next) = leads_to(self.transport().address(), &from, &response)? else {
+                return Ok(response);
+            };
+            redirects += 1;
+            if redirects > MOST_REDIRECTS {
+                let detail =
+                    format!("the download server leads to others more than {MOST_REDIRECTS} times");
+                return Err(ErrorKind::unexpected(detail));
+            }
+            from = next;
+        }
     }
 }
 
@@ -173,8 +201,20 @@ async fn receive(
 
 /// Whether another attempt at the same download makes sense within seconds.
 fn may_go_on(kind: &ErrorKind) -> bool {
+    if let ErrorKind::Refused { status, .. } = kind {
+        // The address may have expired. A refusal in words that are not known is the caller's.
+        return is_unknown(*status);
+    }
     kind.remedy() == Remedy::TryAgain
         && !matches!(kind, ErrorKind::Corrupt { .. } | ErrorKind::OneLocation)
+}
+
+fn most_attempts(kind: &ErrorKind) -> u32 {
+    if matches!(kind, ErrorKind::UnexpectedReply { .. }) {
+        FRUITLESS_PAGES
+    } else {
+        FRUITLESS_ATTEMPTS
+    }
 }
 
 fn failed(attempts: u32, kind: ErrorKind) -> Error {

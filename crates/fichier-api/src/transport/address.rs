@@ -85,20 +85,38 @@ impl ApiAddress {
         bare.join(path).map_err(|_| foreign())
     }
 
-    /// Checks the address of a download, which is never shown the key.
+    /// Reads the address of a download, which is never shown the key: plain `http` becomes `https`,
+    /// and a scheme that is missing is added (H.2).
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::UnexpectedReply`] if it is not on a host of the service.
+    /// [`ErrorKind::UnexpectedReply`], which names the host, if that is none of the service.
     pub(crate) fn download(&self, text: &str) -> Result<Url, ErrorKind> {
-        let foreign =
-            || ErrorKind::unexpected("the download address is not on a host of the service");
-        let url = Url::parse(text).map_err(|_| foreign())?;
+        let unreadable = || ErrorKind::unexpected("the download address cannot be read");
+        let text = text.trim();
+        let rest = text.strip_prefix("//").unwrap_or(text);
+        let with_scheme = if rest.contains("://") {
+            rest.to_owned()
+        } else {
+            format!("{}://{rest}", self.url.scheme())
+        };
+        let mut url = Url::parse(&with_scheme).map_err(|_| unreadable())?;
         let has_user = !url.username().is_empty() || url.password().is_some();
-        if has_user || url.scheme() != self.url.scheme() || !self.allows(&url) {
-            return Err(foreign());
+        if has_user || !matches!(url.scheme(), "http" | "https") {
+            return Err(unreadable());
         }
-        Ok(url)
+        let is_local = self.is_loopback && self.url.host() == url.host();
+        let scheme = if is_local { self.url.scheme() } else { "https" };
+        if url.scheme() != scheme {
+            url.set_scheme(scheme).map_err(|()| unreadable())?;
+        }
+        if is_local || is_of_service(&url) {
+            return Ok(url);
+        }
+        let host: String = url.host_str().unwrap_or_default().chars().take(100).collect();
+        Err(ErrorKind::unexpected(format!(
+            "`{host}`, which is to send the file, is no host of 1fichier"
+        )))
     }
 
     /// Whether the host is one of the service, or the loopback host of the API.
@@ -112,6 +130,11 @@ impl ApiAddress {
             None => false,
         }
     }
+}
+
+/// Whether the host is below the domain of the service, on any port.
+fn is_of_service(url: &Url) -> bool {
+    matches!(url.host(), Some(Host::Domain(name)) if name.ends_with(SERVICE_DOMAIN))
 }
 
 fn is_loopback(host: Host<&str>) -> bool {
@@ -190,13 +213,38 @@ mod tests {
     }
 
     #[test]
-    fn a_download_is_on_a_host_of_the_service_and_keeps_the_scheme() {
-        service().download("https://a-4.1fichier.com/p1058755667").unwrap();
-        emulator().download("http://127.0.0.1:6000/p1").unwrap();
-        for bad in ["http://a-4.1fichier.com/p1", "https://evil.example/p1", "file:///etc/passwd"] {
+    fn z70_the_address_of_a_download_is_read_in_every_form_and_other_hosts_are_named() {
+        for (written, read) in [
+            ("https://a-4.1fichier.com/p1058755667", "https://a-4.1fichier.com/p1058755667"),
+            ("http://a-12.1fichier.com/p123", "https://a-12.1fichier.com/p123"),
+            ("http://a-12.1fichier.com:80/p123", "https://a-12.1fichier.com/p123"),
+            ("HTTPS://O-3.1Fichier.com/p1?inline", "https://o-3.1fichier.com/p1?inline"),
+            (" https://cdn-1.1fichier.com:8443/p1\n", "https://cdn-1.1fichier.com:8443/p1"),
+            ("//s12.1fichier.com/p1", "https://s12.1fichier.com/p1"),
+            ("a-1.1fichier.com/p1", "https://a-1.1fichier.com/p1"),
+        ] {
+            assert_eq!(service().download(written).unwrap().as_str(), read, "{written}");
+        }
+        for written in
+            ["http://127.0.0.1:6000/p1", "https://127.0.0.1:6000/p1", "127.0.0.1:6000/p1"]
+        {
+            let read = emulator().download(written).unwrap();
+            assert_eq!(read.as_str(), "http://127.0.0.1:6000/p1", "{written}");
+        }
+        for bad in [
+            "https://evil.example/p1",
+            "https://1fichier.com.evil.example/p1",
+            "https://evil1fichier.com/p1",
+            "https://127.0.0.1/p1",
+            "https://a:b@a-1.1fichier.com/p1",
+            "file:///etc/passwd",
+            "",
+        ] {
             let refused = service().download(bad);
             assert!(matches!(refused, Err(ErrorKind::UnexpectedReply { .. })), "{bad}");
         }
+        let named = service().download("https://evil.example/p1?x").unwrap_err().to_string();
+        assert!(named.contains("`evil.example`") && !named.contains("p1"), "{named}");
     }
 
     #[test]

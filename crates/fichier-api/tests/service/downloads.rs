@@ -106,7 +106,7 @@ async fn a_page_is_never_taken_for_the_file_and_tries_end() {
     let mut sink = Vec::new();
     let error = world.client.download(&url, expected(&world), &mut sink).await.unwrap_err();
     assert!(matches!(error.kind, ErrorKind::UnexpectedReply { .. }), "{error:?}");
-    assert_eq!((error.attempts, world.emulator.downloads().len()), (4, 4));
+    assert_eq!((error.attempts, world.emulator.downloads().len()), (2, 2));
     assert!(sink.is_empty());
 }
 

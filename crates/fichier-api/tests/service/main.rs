@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, which fail this way")]
 
 mod account;
+mod addresses;
 mod clock;
 mod downloads;
 mod downloads_at_once;
