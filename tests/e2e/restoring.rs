@@ -74,7 +74,7 @@ fn what_makes_no_sense_is_refused_with_what_would() {
     write(&source.join("one"), "text");
     world.run(&["sync"]).expect(0);
     world.run(&["restore", "photo", "/tmp/x"]).expect(2).says("recorded: photos");
-    world.run(&["ls", "photos", "--at", "yesterday"]).expect(2).says("2026-11-24");
+    world.run(&["ls", "photos", "--at", "the other day"]).expect(2).says("2026-11-24");
     world.run(&["ls", "photos", "--at", "2001-01-01"]).expect(2).says("begins at");
     world.run(&["ls", "photos", "nothing"]).expect(1).says("held no nothing");
     world.run(&["versions", "/nowhere"]).expect(2).says("not below the source of any mirror");

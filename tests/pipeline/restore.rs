@@ -1,6 +1,7 @@
 //! The way back: files to a disk, records to a new machine, and drills which show that it works.
 
 mod drill;
+mod interrupted;
 mod lost;
 mod past;
 mod recovering;

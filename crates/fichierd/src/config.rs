@@ -68,6 +68,8 @@ pub struct AccountConfig {
     pub api_url: String,
     /// A PEM file with certificates that are trusted besides the public ones.
     pub ca_file: Option<PathBuf>,
+    /// Pays every download with the account's CDN credits.
+    pub use_cdn: bool,
 }
 
 /// How fast the service may be asked.

@@ -38,7 +38,7 @@ pub use metadata::{MetadataSetter, Missed, Subject, Unset};
 pub use owners::Owners;
 pub use plan::{Content, ContentId, DestPlace, Plan, Totals};
 pub use report::{Problem, Progress, Report};
-pub use run::{Options, Overwrite, Restore, RestoreError};
+pub use run::{Options, Outcome, Overwrite, Restore, RestoreError};
 pub use select::Selection;
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Files are read back and compared, the canary tells whether this address may download at all, and
 //! the quota of the account is watched.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -26,7 +27,7 @@ async fn mirrored(files: usize) -> Bench {
 
 fn sample(world: &Bench, share: Share, patterns: &[&str]) -> Sample {
     let patterns: Vec<String> = patterns.iter().map(|text| (*text).to_owned()).collect();
-    let selection = Selection::parse(&patterns).unwrap();
+    let selection = Selection::parse(&patterns, BTreeSet::new()).unwrap();
     let chosen = world.shared.state.read(|store: &Store| {
         let mirror = store.mirror("photos", TARGET)?.unwrap();
         Sample::choose(store, &mirror, &selection, share)

@@ -1,5 +1,6 @@
 //! Restores of the mirror: their plans and their reports.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,8 +11,14 @@ use fichierd::restore::{
 
 use super::{Bench, TARGET};
 
-/// Nothing is overwritten; four files at a time.
-pub const OPTIONS: Options = Options { overwrite: Overwrite::Never, parallel: 4, use_cdn: false };
+/// Nothing is overwritten; four files at a time; the destination was made for the restore.
+pub const OPTIONS: Options = Options {
+    overwrite: Overwrite::Never,
+    parallel: 4,
+    use_cdn: false,
+    made_top: true,
+    in_place: false,
+};
 
 impl Bench {
     /// The newest moment of the records.
@@ -35,7 +42,7 @@ impl Bench {
         patterns: &[&str],
     ) -> Result<Plan, fichier_state::Error> {
         let patterns: Vec<String> = patterns.iter().map(|text| (*text).to_owned()).collect();
-        let selection = Selection::parse(&patterns).unwrap();
+        let selection = Selection::parse(&patterns, BTreeSet::new()).unwrap();
         self.shared.state.read(|store: &Store| {
             let mirror = store.mirror(&self.config.name, TARGET)?.unwrap();
             Plan::of(store, &Tree::new(store, &mirror, moment), &selection)
@@ -61,6 +68,7 @@ impl Bench {
         let client = self.shared.client.clone();
         let progress = Arc::new(Progress::default());
         let restore = Restore::new(client, dest.to_owned(), Owners::numeric(), options, progress)?;
-        restore.run(plan).await
+        let outcome = restore.run(plan).await;
+        outcome.stopped.map_or(Ok(outcome.report), Err)
     }
 }

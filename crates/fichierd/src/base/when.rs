@@ -8,25 +8,35 @@ use crate::base::span::parse_duration;
 
 /// Reads a point in time, as written at `now` in the time zone `zone`, and returns Unix seconds.
 ///
-/// `2026-11-24` is the end of that day; `2026-11-24 10:15` and `2026-11-24T10:15:00` are local
-/// times; with `Z` or an offset they are what they say; `3h`, `2d` are that long before now.
+/// `2026-11-24` is the end of that day, or now if it is today; `2026-11-24 10:15` and
+/// `2026-11-24T10:15:00` are local times; with `Z` or an offset they are what they say; `3h`, `2d`
+/// and `2 hours ago` are that long before now; `now`, `today` and `yesterday` are what they say.
 ///
 /// # Errors
 ///
 /// A sentence for the person who wrote the time.
 pub fn parse(text: &str, now: Timestamp, zone: &TimeZone) -> Result<i64, String> {
     let text = text.trim();
-    let at = if let Ok(at) = text.parse::<Timestamp>() {
+    let word = text.to_ascii_lowercase();
+    let at = if matches!(&*word, "now" | "today") {
+        now
+    } else if word == "yesterday" {
+        let today = now.to_zoned_datetime(zone.clone()).date();
+        let day = today.yesterday().map_err(|_| format!("`{text}` is out of range"))?;
+        local(day.to_datetime(Time::MAX), zone)?
+    } else if let Ok(at) = text.parse::<Timestamp>() {
         at
     } else if let (true, Ok(at)) = (text.contains(':'), text.parse::<DateTime>()) {
         local(at, zone)?
     } else if let (false, Ok(date)) = (text.contains(':'), text.parse::<Date>()) {
-        local(date.to_datetime(Time::MAX), zone)?
+        let end = local(date.to_datetime(Time::MAX), zone)?;
+        if date == now.to_zoned_datetime(zone.clone()).date() { now } else { end }
     } else {
-        let ago = parse_duration(text.strip_suffix("ago").unwrap_or(text)).map_err(|_| {
+        let ago = word.strip_suffix("ago").unwrap_or(&word).replace(" and ", " ").replace(',', " ");
+        let ago = parse_duration(&in_digits(&ago)).map_err(|_| {
             format!(
                 "`{text}` is no time; write 2026-11-24, \"2026-11-24 10:15\", \
-                 2026-11-24T10:15:00Z, or how long ago: 3h, 2d"
+                 2026-11-24T10:15:00Z, yesterday, or how long ago: 3h, \"2 days ago\""
             )
         })?;
         let ago = SignedDuration::try_from(ago).map_err(|_| format!("`{text}` is too long ago"))?;
@@ -36,6 +46,13 @@ pub fn parse(text: &str, now: Timestamp, zone: &TimeZone) -> Result<i64, String>
         return Err(format!("`{text}` has not come yet"));
     }
     Ok(at.as_second())
+}
+
+/// A duration that begins with `a` or `an`, with the number in its place.
+fn in_digits(text: &str) -> String {
+    let text = text.trim();
+    let rest = text.strip_prefix("an ").or_else(|| text.strip_prefix("a "));
+    rest.map_or_else(|| text.to_owned(), |rest| format!("1 {rest}"))
 }
 
 fn local(at: DateTime, zone: &TimeZone) -> Result<Timestamp, String> {
@@ -80,16 +97,26 @@ mod tests {
     fn how_long_ago_counts_from_now() {
         assert_eq!(read("2d").unwrap(), "2026-11-22T12:00:00Z");
         assert_eq!(read("1h 30m ago").unwrap(), "2026-11-24T10:30:00Z");
+        assert_eq!(read("2 hours ago").unwrap(), "2026-11-24T10:00:00Z");
+        assert_eq!(read("1 hour and 5 minutes ago").unwrap(), "2026-11-24T10:55:00Z");
+        assert_eq!(read("An hour ago").unwrap(), "2026-11-24T11:00:00Z");
+    }
+
+    #[test]
+    fn words_that_people_type_are_understood() {
+        for now in ["now", "NOW", " today ", "2026-11-24"] {
+            assert_eq!(read(now).unwrap(), "2026-11-24T12:00:00Z", "{now}");
+        }
+        assert_eq!(read("yesterday").unwrap(), "2026-11-23T22:59:59Z");
     }
 
     #[test]
     fn what_is_no_time_or_has_not_come_is_refused_with_the_ways_to_write_it() {
         assert_eq!(
-            read("yesterday").unwrap_err(),
-            "`yesterday` is no time; write 2026-11-24, \"2026-11-24 10:15\", \
-             2026-11-24T10:15:00Z, or how long ago: 3h, 2d"
+            read("the other day").unwrap_err(),
+            "`the other day` is no time; write 2026-11-24, \"2026-11-24 10:15\", \
+             2026-11-24T10:15:00Z, yesterday, or how long ago: 3h, \"2 days ago\""
         );
         assert_eq!(read("2027-01-01").unwrap_err(), "`2027-01-01` has not come yet");
-        assert_eq!(read("2026-11-24").unwrap_err(), "`2026-11-24` has not come yet");
     }
 }

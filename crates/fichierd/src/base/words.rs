@@ -88,6 +88,39 @@ pub fn duration(duration: Duration) -> String {
     }
 }
 
+/// A word of a command as a shell reads it back, whatever bytes are in it: as it is, between single
+/// quotes, or with escapes (`$'…'`, which bash, zsh and ksh know) where it cannot be shown.
+pub(crate) fn shell_word(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+,:@%".contains(byte);
+    // A tilde or an equals sign at the beginning has a meaning, so these are quoted too.
+    match str::from_utf8(bytes) {
+        Ok(text) if !bytes.is_empty() && bytes.iter().all(|byte| is_plain(byte)) => text.to_owned(),
+        Ok(text) if !text.chars().any(is_hidden) => format!("'{}'", text.replace('\'', "'\\''")),
+        Ok(_) | Err(_) => {
+            let mut word = "$'".to_owned();
+            for byte in bytes {
+                let written = match byte {
+                    b'\'' | b'\\' => write!(word, "\\{}", char::from(*byte)),
+                    b' '..=b'~' => write!(word, "{}", char::from(*byte)),
+                    _ => write!(word, "\\x{byte:02x}"),
+                };
+                // Writing to a string cannot fail.
+                debug_assert!(written.is_ok());
+            }
+            word + "'"
+        }
+    }
+}
+
+/// Whether a character changes what is shown around it instead of showing itself: a control
+/// character, or one that turns or hides text.
+pub(crate) fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
 /// A path in JSON: a string, or an array of bytes if the path is not UTF-8.
 pub(crate) mod path_text {
     use std::ffi::OsString;
@@ -115,5 +148,34 @@ pub(crate) mod path_text {
             Written::Text(path) => path,
             Written::Bytes(bytes) => PathBuf::from(OsString::from_vec(bytes)),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_read_back_by_a_shell_as_it_was() {
+        for word in [
+            &b"plain/2025-05.jpg"[..],
+            b"two words",
+            b"it's \"quoted\" $HOME `x` \\ *?[a]{b} !",
+            b"~",
+            b"=x",
+            b"-rf",
+            b"",
+            b"line\nbreak\tand 'quote' \\",
+            b"caf\xE9\x1bf",
+            "\u{202e}right".as_bytes(),
+            "été".as_bytes(),
+        ] {
+            let script = format!("printf %s {}", shell_word(word));
+            let read = std::process::Command::new("bash").arg("-c").arg(script).output().unwrap();
+            assert_eq!(read.stdout, word, "{}", shell_word(word));
+            assert!(!shell_word(word).chars().any(is_hidden));
+        }
+        assert_eq!(shell_word(b"2025/a.jpg"), "2025/a.jpg");
+        assert_eq!(shell_word(b"a b"), "'a b'");
     }
 }

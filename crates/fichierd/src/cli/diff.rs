@@ -15,7 +15,7 @@ use crate::restore::{Difference, Tree, What};
 pub(crate) struct DiffArgs {
     /// Name of the mirror
     mirror: String,
-    /// The earlier time: 2026-11-24, "2026-11-24 10:15", or how long ago: 3h, 2d
+    /// The earlier time: 2026-11-24, "2026-11-24 10:15", "2 hours ago", yesterday
     #[arg(long, value_name = "TIME")]
     from: String,
     /// The later time [default: now]

@@ -21,6 +21,9 @@ use crate::restore::{Drill, Proved, ProvedBy, RestoreError};
 pub(crate) struct DrillArgs {
     /// Name of the mirror
     mirror: String,
+    /// Download with the account's CDN credits: 1 GB of them for each GB
+    #[arg(long)]
+    use_cdn: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -53,6 +56,7 @@ pub(crate) async fn run(args: DrillArgs, config: &Config) -> anyhow::Result<Exit
     };
     let (client, pacer) = connect(config)?;
     let (began, calls) = (Instant::now(), pacer.calls_made());
+    let drill = drill.paid(args.use_cdn || config.account.use_cdn);
     let came = drill.progress();
     let shown = Shown::waits(&pacer, move || {
         let read = |number: &AtomicU64| number.load(Ordering::Relaxed);

@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal, Write};
 
 use fichier_api::Remedy;
 
+use super::output;
 use crate::base::Exit;
 use crate::base::words::chain;
 use crate::config::connect::ConnectError;
@@ -91,7 +92,10 @@ pub fn complain(error: &anyhow::Error) {
     let stderr = io::stderr();
     let text = match error.downcast_ref::<ConfigError>() {
         Some(config) => config.render(drawing(stderr.is_terminal())),
-        None => format!("fichierd: {}\n", said(error)),
+        None => {
+            let text = format!("fichierd: {}\n", said(error));
+            output::harmless_lines(&text).into_owned()
+        }
     };
     // A closed stderr leaves no way to tell anything.
     let _told = stderr.lock().write_all(text.as_bytes());

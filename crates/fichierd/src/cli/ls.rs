@@ -1,6 +1,8 @@
 //! `fichierd ls`: what a mirror held, now or at an earlier time.
 
+use std::ffi::OsString;
 use std::ops::ControlFlow;
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -11,6 +13,7 @@ use serde::Serialize;
 use super::failure::ended;
 use super::output;
 use super::past::{self, Recorded};
+use crate::base::words::path_text;
 use crate::base::{Exit, when};
 use crate::config::Config;
 use crate::restore::tree::is_name;
@@ -20,9 +23,9 @@ use crate::restore::{Node, Tree};
 pub(crate) struct LsArgs {
     /// Name of the mirror
     mirror: String,
-    /// A file or folder in it [default: the top]
+    /// A file or folder in it: 2025/05, /2025/05, or its path here [default: the top]
     path: Option<PathBuf>,
-    /// As it was then: 2026-11-24, "2026-11-24 10:15", or how long ago: 3h, 2d
+    /// As it was then: 2026-11-24, "2026-11-24 10:15", "2 hours ago", yesterday
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
     /// List everything below as well
@@ -56,8 +59,12 @@ struct Row {
     #[serde(skip_serializing_if = "Option::is_none")]
     mtime: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    to: Option<String>,
+    to: Option<Target>,
 }
+
+/// The target of a link: text, or bytes where it is not UTF-8.
+#[derive(Serialize)]
+struct Target(#[serde(with = "path_text")] PathBuf);
 
 pub(crate) fn run(args: &LsArgs, config: &Config) -> anyhow::Result<Exit> {
     let recorded = Recorded::open(config, &args.mirror)?;
@@ -77,8 +84,7 @@ pub(crate) fn run(args: &LsArgs, config: &Config) -> anyhow::Result<Exit> {
     };
     match tree.at(&top)? {
         None => {
-            let message = format!("`{}` held no {top} then", args.mirror);
-            return Err(ended(Exit::Failed, message));
+            return Err(ended(Exit::Failed, recorded.held_no(&top)));
         }
         Some(Node::Folder(_)) if args.recursive => {
             tree.walk(&top, |path, node| show(path, &node))?
@@ -123,8 +129,8 @@ impl Row {
                     }
                     PastContent::Empty => ("file", Some(0), metadata, None),
                     PastContent::Symlink(to) => {
-                        let to = String::from_utf8_lossy(to).into_owned();
-                        ("symlink", None, metadata, Some(to))
+                        let to = PathBuf::from(OsString::from_vec(to.clone()));
+                        ("symlink", None, metadata, Some(Target(to)))
                     }
                 }
             }
@@ -155,7 +161,7 @@ impl Row {
         let time = self.mtime.map_or_else(|| "-".to_owned(), |at| when::shown(at.as_second()));
         let mode = self.mode.as_deref().unwrap_or("----");
         let end = match (&self.to, self.kind) {
-            (Some(to), _) => format!(" -> {}", output::harmless(to)),
+            (Some(Target(to)), _) => format!(" -> {}", output::shown_path(to)),
             (None, "folder") => "/".to_owned(),
             (None, _) => String::new(),
         };

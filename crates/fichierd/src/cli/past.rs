@@ -2,15 +2,18 @@
 //!
 //! They read the state file beside a service that may be running, and make no call.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Component, Path, PathBuf};
 
 use fichier_state::{Mirror, Moment, RelPath, Store};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::failure::ended;
+use super::output::shown_path;
 use crate::base::{Exit, when};
 use crate::config::Config;
+use crate::restore::{Selection, Tree};
 
 /// The records of one mirror.
 pub(super) struct Recorded {
@@ -62,10 +65,38 @@ impl Recorded {
             Some((mirror, below))
         });
         let Some((mirror, below)) = found else {
-            let message = format!("{} is not below the source of any mirror", path.display());
+            let message = format!("{} is not below the source of any mirror", shown_path(&path));
             return Err(ended(Exit::Usage, message));
         };
         Ok((Recorded { store, mirror }, below))
+    }
+
+    /// The paths that `--path` and `--file` want, in a tree of this mirror.
+    ///
+    /// # Errors
+    ///
+    /// [`Exit::Usage`] for a pattern that cannot be read and a path that is none in the source;
+    /// [`Exit::Failed`] for a path that is not in the tree.
+    pub(super) fn selection(
+        &self,
+        tree: &Tree<'_>,
+        patterns: &[String],
+        files: &[PathBuf],
+    ) -> anyhow::Result<Selection> {
+        let mut paths = BTreeSet::new();
+        for typed in files {
+            let path = inside(&self.mirror, Some(typed))?;
+            if tree.at(&path)?.is_none() {
+                return Err(ended(Exit::Failed, self.held_no(&path)));
+            }
+            paths.insert(path);
+        }
+        Selection::parse(patterns, paths).map_err(|message| ended(Exit::Usage, message))
+    }
+
+    /// The message that a path was not in the tree.
+    pub(super) fn held_no(&self, path: &RelPath) -> String {
+        format!("`{}` held no {path} then", self.mirror.name)
     }
 
     /// The moment that `--at` names; without it the newest one.
@@ -95,26 +126,24 @@ impl Recorded {
     }
 }
 
-/// Reads a path in a mirror as it was typed: relative to the source, or absolute and below it.
+/// Reads a path in a mirror as it was typed: below the source, with or without a `/` before it, or
+/// the path on this machine.
 ///
 /// # Errors
 ///
-/// [`Exit::Usage`] if the path does not lie in the source.
+/// [`Exit::Usage`] if the path leads out of the source.
 pub(super) fn inside(mirror: &Mirror, typed: Option<&Path>) -> anyhow::Result<RelPath> {
     use std::os::unix::ffi::OsStrExt as _;
     let Some(typed) = typed else { return Ok(RelPath::root()) };
-    let below =
-        if typed.is_absolute() { typed.strip_prefix(&mirror.source).ok() } else { Some(typed) };
-    let clean: Option<std::path::PathBuf> = below.map(|below| {
-        below.components().filter(|part| *part != std::path::Component::CurDir).collect()
-    });
-    let path = clean.and_then(|path| RelPath::parse(path.as_os_str().as_bytes()).ok());
-    path.ok_or_else(|| {
+    let below = typed.strip_prefix(&mirror.source).or_else(|_| typed.strip_prefix("/"));
+    let below = below.unwrap_or(typed);
+    let clean: PathBuf = below.components().filter(|part| *part != Component::CurDir).collect();
+    RelPath::parse(clean.as_os_str().as_bytes()).map_err(|_| {
         let message = format!(
             "{} is no path in `{}`; write it relative to {}",
-            typed.display(),
+            shown_path(typed),
             mirror.name,
-            mirror.source.display()
+            shown_path(&mirror.source)
         );
         ended(Exit::Usage, message)
     })

@@ -1,11 +1,13 @@
 //! `fichierd verify`: downloads files without keeping them, and compares them with the records.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use fichier_api::{DownloadOptions, ErrorKind};
+use fichier_state::RelPath;
 use serde::Serialize;
 
 use super::failure::{ended, exit_of_remedy};
@@ -18,7 +20,7 @@ use crate::config::Config;
 use crate::config::connect::connect;
 use crate::restore::proof::MOST_BROKEN;
 use crate::restore::verify::{Finding, Progress, Sample};
-use crate::restore::{Broken, Proved, ProvedBy, Selection, Share, Verify, VerifyOutcome, Wrong};
+use crate::restore::{Broken, Proved, ProvedBy, Share, Tree, Verify, VerifyOutcome, Wrong};
 use crate::upkeep::canary::address_refused;
 
 /// Bytes of the paths of broken files that are handed to the service together; the files beyond are
@@ -41,6 +43,9 @@ pub(crate) struct VerifyArgs {
     /// Only files that match, in the syntax of .gitignore: '*.jpg', '/2025/'
     #[arg(long = "path", value_name = "GLOB")]
     paths: Vec<String>,
+    /// Only this file or folder, whatever its name holds
+    #[arg(long = "file", value_name = "PATH")]
+    files: Vec<PathBuf>,
     /// Download with the account's CDN credits: 1 GB of them for each GB
     #[arg(long)]
     use_cdn: bool,
@@ -68,7 +73,7 @@ struct Document {
 
 #[derive(Serialize)]
 struct Row {
-    path: String,
+    path: RelPath,
     what: String,
 }
 
@@ -80,13 +85,14 @@ struct Cost {
 
 pub(crate) async fn run(args: VerifyArgs, config: &Config) -> anyhow::Result<Exit> {
     service::known_mirror(config, &args.mirror)?;
-    let selection = Selection::parse(&args.paths).map_err(|message| ended(Exit::Usage, message))?;
     let share = match args.sample {
         _ if args.full => Share::Full,
         Some(share) => share,
         None => Share::Percent(5.0),
     };
     let recorded = Recorded::open(config, &args.mirror)?;
+    let tree = Tree::new(&recorded.store, &recorded.mirror, recorded.moment(None)?);
+    let selection = recorded.selection(&tree, &args.paths, &args.files)?;
     let chosen = tokio::task::block_in_place(|| {
         Sample::choose(&recorded.store, &recorded.mirror, &selection, share)
     })?;
@@ -95,7 +101,8 @@ pub(crate) async fn run(args: VerifyArgs, config: &Config) -> anyhow::Result<Exi
         return Err(ended(Exit::Failed, "there is nothing to verify: no file on record matches"));
     }
     let (client, pacer) = connect(config)?;
-    let paying = DownloadOptions { use_cdn: args.use_cdn, ..DownloadOptions::default() };
+    let use_cdn = args.use_cdn || config.account.use_cdn;
+    let paying = DownloadOptions { use_cdn, ..DownloadOptions::default() };
     let progress = Arc::new(Progress::default());
     let (began, calls) = (Instant::now(), pacer.calls_made());
     let needs_bytes = chosen.download_bytes();
@@ -195,7 +202,7 @@ fn document(
 ) -> Document {
     let rows = |wrong| {
         let of_kind = outcome.findings.iter().filter(|finding| finding.wrong == wrong);
-        let row = |f: &Finding| Row { path: f.wanted.path.to_string(), what: f.what.clone() };
+        let row = |f: &Finding| Row { path: f.wanted.path.clone(), what: f.what.clone() };
         of_kind.map(row).collect()
     };
     Document {

@@ -3,14 +3,15 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use fichier_state::{PastContent, PathVersion, RelPath, Store};
+use fichier_state::{PastContent, PastEntry, PathVersion, RelPath, Store};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::failure::ended;
 use super::output;
 use super::past::Recorded;
-use crate::base::words::bytes;
+use crate::base::words::{bytes, shell_word};
 use crate::base::{Exit, when};
 use crate::config::Config;
 
@@ -48,13 +49,15 @@ pub(crate) fn run(args: &VersionsArgs, config: &Config) -> anyhow::Result<Exit> 
     let (recorded, path) = Recorded::of_path(config, &args.path)?;
     let versions = recorded.store.path_versions(recorded.mirror.id, &path)?;
     if versions.is_empty() {
-        let message = format!("nothing is recorded of {}", args.path.display());
+        let message = format!("nothing is recorded of {}", output::shown_path(&args.path));
         return Err(ended(Exit::Failed, message));
     }
+    let versions = merged(versions);
     let rows: Vec<Row> = versions
         .iter()
         .map(|version| Row::of(&recorded.store, version))
         .collect::<Result<_, _>>()?;
+    let newest = newest_to_restore(&recorded.store, &versions, &rows)?;
     if args.json {
         output::json(&Document {
             schema: "fichierd.versions/1",
@@ -68,11 +71,69 @@ pub(crate) fn run(args: &VersionsArgs, config: &Config) -> anyhow::Result<Exit> 
     for row in &rows {
         output::line(&row.text())?;
     }
-    output::line(&format!(
-        "restore one with: fichierd restore {} FOLDER --at 'TIME' --path '/{path}'",
-        recorded.mirror.name
-    ))?;
+    if let Some(row) = newest {
+        let command = restore_command(&recorded.mirror.name, row.from, &path);
+        let which = if row.until.is_none() { "current" } else { "newest earlier" };
+        output::line(&format!("the {which} version is put into ./restored by:\n  {command}"))?;
+    }
     Ok(Exit::Done)
+}
+
+/// The versions, with neighbours in time joined that a person cannot tell apart: a second look at a
+/// file whose time proved nothing makes a new row.
+fn merged(versions: Vec<PathVersion>) -> Vec<PathVersion> {
+    let mut merged: Vec<PathVersion> = Vec::new();
+    // The newest comes first, so each one ends where the one before it begins.
+    for version in versions {
+        match merged.last_mut() {
+            Some(newer)
+                if version.last == Some(newer.first)
+                    && facts(&version.entry) == facts(&newer.entry) =>
+            {
+                newer.first = version.first;
+            }
+            _ => merged.push(version),
+        }
+    }
+    merged
+}
+
+/// What is shown of a version.
+fn facts(entry: &PastEntry) -> (&PastContent, u32, i64) {
+    (&entry.content, entry.metadata.mode, entry.metadata.mtime_ns)
+}
+
+/// The newest version before the current one that can be restored, else the current one. A version
+/// that lasted less than a second cannot be named by a time.
+fn newest_to_restore<'a>(
+    store: &Store,
+    versions: &[PathVersion],
+    rows: &'a [Row],
+) -> Result<Option<&'a Row>, fichier_state::Error> {
+    let mut current = None;
+    for (version, row) in versions.iter().zip(rows).filter(|(_, row)| row.restorable) {
+        let named = store.moment_at(row.from.as_second())?;
+        if !named.is_some_and(|named| {
+            named >= version.first && version.last.is_none_or(|last| named < last)
+        }) {
+            continue;
+        }
+        if row.until.is_some() {
+            return Ok(Some(row));
+        }
+        current = Some(row);
+    }
+    Ok(current)
+}
+
+/// A command that can be given as it is printed, whatever the path holds.
+fn restore_command(mirror: &str, from: Timestamp, path: &RelPath) -> String {
+    let at =
+        from.to_zoned_datetime(TimeZone::system()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
+    // A path that begins as an option does is no option.
+    let dot: &[u8] = if path.as_bytes().starts_with(b"-") { b"./" } else { b"" };
+    let file = shell_word(&[dot, path.as_bytes()].concat());
+    format!("fichierd restore {} ./restored --at {at} --file {file}", shell_word(mirror.as_bytes()))
 }
 
 impl Row {
@@ -114,6 +175,7 @@ impl Row {
         let size = if self.kind == "file" { bytes(self.size_bytes) } else { self.kind.to_owned() };
         let lost = if self.restorable { "" } else { ", no longer kept" };
         let from = when::shown(self.from.as_second());
-        format!("  {from} to {until:<19}  {size:>10}  mode {}{lost}", self.mode)
+        let of = when::shown(self.mtime.as_second());
+        format!("  {from} to {until:<19}  {size:>10}  mode {}  of {of}{lost}", self.mode)
     }
 }

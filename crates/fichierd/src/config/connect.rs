@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use fichier_api::{BuildError, Client, HoldOff, PaceConfig, Pacer};
+use fichier_api::{BuildError, Client, DownloadOptions, HoldOff, PaceConfig, Pacer};
 
 use crate::base::Exit;
 use crate::config::Config;
@@ -75,7 +75,9 @@ pub fn connect(config: &Config) -> Result<(Client, Pacer), ConnectError> {
         let ca_file = |source| ConnectError::CaFile { path: path.clone(), source };
         builder = builder.extra_root_pem(fs::read(path).map_err(ca_file)?);
     }
-    Ok((builder.build()?, pacer))
+    let use_cdn = config.account.use_cdn;
+    let paying = DownloadOptions { use_cdn, ..DownloadOptions::default() };
+    Ok((builder.build()?.with_download_options(paying), pacer))
 }
 
 /// The hold-off that is in force, if any, without making a client. Nothing is created: if the pacer

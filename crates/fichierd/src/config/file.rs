@@ -33,6 +33,7 @@ pub(super) struct AccountFile {
     pub(super) api_key_file: Option<Spanned<PathBuf>>,
     pub(super) api_url: Option<Spanned<String>>,
     pub(super) ca_file: Option<Spanned<PathBuf>>,
+    pub(super) use_cdn: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -125,7 +125,8 @@ fn account(
         Some(typed) => api_url(&typed, complaints),
         None => API_URL.to_owned(),
     };
-    AccountConfig { key, api_url, ca_file: optional_path(file.ca_file, "ca_file", complaints) }
+    let ca_file = optional_path(file.ca_file, "ca_file", complaints);
+    AccountConfig { key, api_url, ca_file, use_cdn: file.use_cdn.unwrap_or(false) }
 }
 
 fn api_url(typed: &Spanned<String>, complaints: &mut Complaints) -> String {

@@ -51,6 +51,7 @@ impl Daemon {
         seat.is_drilling = true;
         let (client, folder) = (self.shared.client.clone(), self.config.state_dir.clone());
         let mirror = name.to_owned();
+        let drill = drill.map(|drill| drill.paid(self.config.account.use_cdn));
         self.drills.spawn(async move {
             let outcome = match drill {
                 Some(drill) => drill.run(client, &folder, state.now_s()).await.map(Some),

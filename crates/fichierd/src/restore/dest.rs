@@ -8,6 +8,10 @@
 //! staging folder (`staging`), then one `rename`. So a crash leaves no half-written file under its
 //! final name. Nothing is ever removed recursively.
 //!
+//! A folder that was made, or opened for writing, is on a note first (`unfinished`), and leaves it
+//! when it has its metadata or its former mode. A [`Dest`] that goes, after whatever error, closes
+//! the folders that it opened.
+//!
 //! A [`Dest`] has three folders open, however deep the tree is: the destination, the staging
 //! folder, and the folder that was written to last. The last one stays open for its neighbours: if
 //! someone moves it away meanwhile, later files follow it there. [`Dest::look`] and everything else
@@ -16,6 +20,7 @@
 mod copy;
 mod place;
 mod staging;
+mod unfinished;
 mod way;
 
 use std::fs::File;
@@ -32,9 +37,10 @@ pub use way::{InTheWay, Obstacle};
 
 use super::metadata::Subject;
 use crate::disk::SeenKind;
-use crate::disk::at::{kind_at, open_folder, open_regular};
+use crate::disk::at::{is_gone, kind_at, open_folder, open_regular, proc_path};
 use crate::disk::seen::stamp_in;
 use staging::Staging;
+use unfinished::{Pending, Unfinished};
 
 /// An open destination.
 #[derive(Debug)]
@@ -42,6 +48,8 @@ pub struct Dest {
     root: OwnedFd,
     /// The staging folder, made when it is first needed.
     staging: Option<Staging>,
+    /// The folders that are not yet as they are to be.
+    unfinished: Unfinished,
     here: Here,
 }
 
@@ -89,7 +97,84 @@ impl Dest {
         let folder = root.try_clone()?;
         let path = RelPath::root();
         let here = Here { path, folder, is_elsewhere: false, is_unsynced: false };
-        Ok(Dest { root, staging: None, here })
+        Ok(Dest { root, staging: None, unfinished: Unfinished::default(), here })
+    }
+
+    /// Reads the note of an earlier try, and puts those of `folders` on it that are not there yet,
+    /// and will be made. The root is among them if this restore made it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Dest::part`], and those of the disk: then no folder may be made.
+    pub fn expect<'a>(
+        &mut self,
+        folders: impl Iterator<Item = &'a RelPath>,
+        made_root: bool,
+    ) -> io::Result<()> {
+        if self.has_staging() {
+            self.staging()?;
+        }
+        let mut absent: Vec<_> = made_root.then(RelPath::root).into_iter().collect();
+        // What lies below something absent is absent.
+        let mut above: Option<&RelPath> = None;
+        for folder in folders.filter(|folder| !folder.is_root()) {
+            let is_below = above.is_some_and(|above| folder.starts_with(above));
+            // An error is told when the folder is to be made.
+            if is_below || matches!(self.look(folder), Ok(None)) {
+                absent.push(folder.clone());
+                above = above.filter(|_| is_below).or(Some(folder));
+            }
+        }
+        if absent.is_empty() {
+            return Ok(());
+        }
+        let absent = absent.into_iter().map(|folder| (folder, Pending::Made)).collect();
+        staged(&mut self.staging, &mut self.unfinished, self.root.as_fd())?;
+        let Some(staging) = &self.staging else { return Ok(()) };
+        self.unfinished.add(staging.folder(), absent)
+    }
+
+    /// Whether a folder was made by this restore, or by an earlier one that did not end, and has no
+    /// metadata yet.
+    pub fn is_unfinished(&self, folder: &RelPath) -> bool {
+        self.unfinished.get(folder) == Some(Pending::Made)
+    }
+
+    /// Says that a folder has all that is known of it.
+    pub fn mark_finished(&mut self, folder: &RelPath) {
+        self.unfinished.remove(folder);
+    }
+
+    /// Puts the modes of all folders back that were opened for writing, and makes the note say
+    /// what is left: those that were made and are not finished, being no part of this restore.
+    ///
+    /// # Errors
+    ///
+    /// Those of the disk; the others are closed all the same.
+    pub fn close_folders(&mut self) -> io::Result<()> {
+        let mut outcome = Ok(());
+        for (folder, mode) in self.unfinished.opened() {
+            match self.close(&folder, mode) {
+                Ok(()) => self.unfinished.remove(&folder),
+                Err(error) => outcome = outcome.and(Err(error)),
+            }
+        }
+        for folder in self.unfinished.made() {
+            if matches!(self.look(&folder), Ok(None)) {
+                self.unfinished.remove(&folder);
+            }
+        }
+        if let Some(staging) = &self.staging {
+            // A folder's metadata is on disk before the note forgets the folder.
+            rustix::fs::syncfs(&self.root)?;
+            self.unfinished.keep(staging.folder())?;
+        }
+        outcome
+    }
+
+    /// The number of folders that an earlier restore made, and that still have no metadata.
+    pub fn unfinished_folders(&self) -> u64 {
+        self.unfinished.made().len() as u64
     }
 
     /// Looks at `path`; `None` if nothing is there.
@@ -120,10 +205,11 @@ impl Dest {
 
     /// Ensures that `folder` is a folder which we can fill, and says whether it was made.
     ///
-    /// New folders, also those on the way, have mode 0700. An existing folder of ours that keeps us
-    /// out (0555) gets the owner's rights. Both have their final mode only after [`Dest::amend`],
-    /// which the caller must therefore call for each folder that was made here. With `replace`, a
-    /// file or link in its place is removed first.
+    /// New folders, also those on the way, have mode 0700. They have their final mode only after
+    /// [`Dest::amend`], which the caller must therefore call for each folder that was made here,
+    /// and [`Dest::mark_finished`] after it. An existing folder of ours that keeps us out (0555) gets
+    /// the owner's rights until [`Dest::close_folders`], or until its metadata is set. With
+    /// `replace`, a file or link in its place is removed first.
     ///
     /// # Errors
     ///
@@ -166,8 +252,9 @@ impl Dest {
     }
 
     /// Opens the file, link or folder at `path` and lets `change` set its metadata. A folder, also
-    /// the root, comes after everything that is written into it; for the root the staging folder is
-    /// removed first, if it is empty.
+    /// the root, comes after everything that is written into it. `change` is called twice for the
+    /// root: before the staging folder is removed, so that a crash leaves the root on the note, and
+    /// after that, which has changed the time of the root.
     ///
     /// # Errors
     ///
@@ -175,9 +262,12 @@ impl Dest {
     pub fn amend(
         &mut self,
         path: &RelPath,
-        change: impl FnOnce(Subject<'_>) -> io::Result<()>,
+        mut change: impl FnMut(Subject<'_>) -> io::Result<()>,
     ) -> io::Result<()> {
         if path.is_root() {
+            change(Subject::Folder(self.root.as_fd()))?;
+            self.unfinished.remove(path);
+            self.close_folders()?;
             self.remove_staging()?;
             return change(Subject::Folder(self.root.as_fd()));
         }
@@ -205,6 +295,7 @@ impl Dest {
     ///
     /// Those of `syncfs`: then some of it may be lost.
     pub fn finish(mut self) -> io::Result<()> {
+        self.close_folders()?;
         self.remove_staging()?;
         self.leave()?;
         // Files have had their own `fsync`. Names, folders and links are made durable here, all at
@@ -246,6 +337,29 @@ impl Dest {
         Ok(())
     }
 
+    /// Whether there is something under the name of the staging folder.
+    fn has_staging(&self) -> bool {
+        rustix::fs::statat(&self.root, STAGING_NAME, AtFlags::SYMLINK_NOFOLLOW).is_ok()
+    }
+
+    /// Puts the mode of a folder back, unless somebody has changed it since it was opened.
+    fn close(&self, path: &RelPath, mode: u32) -> io::Result<()> {
+        let found = self.parent_of(path).and_then(|parent| {
+            let found = rustix::fs::statat(&parent, path.name(), AtFlags::SYMLINK_NOFOLLOW)?;
+            Ok((parent, found))
+        });
+        let (parent, found) = match found {
+            Err(error) if is_gone(&error) => return Ok(()),
+            found => found?,
+        };
+        let opened = mode | Mode::RWXU.as_raw_mode();
+        let is_folder = way::obstacle(found.st_mode) == Obstacle::Folder;
+        if is_folder && Mode::from_raw_mode(found.st_mode).as_raw_mode() == opened {
+            chmod(parent.as_fd(), path.name(), Mode::from_raw_mode(mode))?;
+        }
+        Ok(())
+    }
+
     /// [`Dest::make_folder`] whose parent exists.
     fn make_one(&mut self, folder: &RelPath, replace: bool) -> io::Result<bool> {
         self.enter_parent_of(folder)?;
@@ -255,7 +369,7 @@ impl Dest {
             let found = rustix::fs::statat(here, name, AtFlags::SYMLINK_NOFOLLOW)?;
             let what = way::obstacle(found.st_mode);
             if what == Obstacle::Folder {
-                return open_up(here, name, &found).map(|()| false);
+                return self.open_up(folder, &found).map(|()| false);
             }
             if !replace {
                 return Err(way::in_the_way(folder.clone(), what));
@@ -269,14 +383,28 @@ impl Dest {
         Ok(true)
     }
 
+    /// Gives us the owner's rights in a folder of ours; root needs none.
+    fn open_up(&mut self, folder: &RelPath, found: &Stat) -> io::Result<()> {
+        let euid = rustix::process::geteuid();
+        let mode = Mode::from_raw_mode(found.st_mode);
+        if euid.is_root() || euid.as_raw() != found.st_uid || mode.contains(Mode::RWXU) {
+            return Ok(());
+        }
+        self.staging()?;
+        if let Some(staging) = &self.staging {
+            let opened = Pending::Opened(mode.as_raw_mode());
+            self.unfinished.add(staging.folder(), vec![(folder.clone(), opened)])?;
+        }
+        chmod(self.here.folder.as_fd(), folder.name(), mode | Mode::RWXU)
+    }
+
     fn staging(&mut self) -> io::Result<&Staging> {
-        staged(&mut self.staging, self.root.as_fd())
+        staged(&mut self.staging, &mut self.unfinished, self.root.as_fd())
     }
 
     /// Removes the staging folder, also that of an earlier try, if it is empty.
     fn remove_staging(&mut self) -> io::Result<()> {
-        let there = rustix::fs::statat(&self.root, STAGING_NAME, AtFlags::SYMLINK_NOFOLLOW);
-        if self.staging.is_none() && there.is_ok() {
+        if self.staging.is_none() && self.has_staging() {
             // Not ours, or in use: the folder stays.
             self.staging = Staging::open(self.root.as_fd()).ok();
         }
@@ -287,11 +415,28 @@ impl Dest {
     }
 }
 
-/// The staging folder, opened when it is first needed.
-fn staged<'a>(slot: &'a mut Option<Staging>, dest: BorrowedFd<'_>) -> io::Result<&'a Staging> {
+impl Drop for Dest {
+    fn drop(&mut self) {
+        for (folder, mode) in self.unfinished.opened() {
+            // The folder stays on the note, and the next restore closes it.
+            let _closed = self.close(&folder, mode);
+        }
+    }
+}
+
+/// The staging folder, opened when it is first needed, with the note of an earlier try.
+fn staged<'a>(
+    slot: &'a mut Option<Staging>,
+    unfinished: &mut Unfinished,
+    dest: BorrowedFd<'_>,
+) -> io::Result<&'a Staging> {
     let staging = match slot.take() {
         Some(staging) => staging,
-        None => Staging::open(dest)?,
+        None => {
+            let staging = Staging::open(dest)?;
+            *unfinished = Unfinished::read(staging.folder())?;
+            staging
+        }
     };
     Ok(slot.insert(staging))
 }
@@ -318,16 +463,11 @@ fn wide(count: impl Into<u64>) -> u64 {
     count.into()
 }
 
-/// Gives us the owner's rights in a folder of ours; root needs none.
-fn open_up(parent: BorrowedFd<'_>, name: &[u8], found: &Stat) -> io::Result<()> {
-    let euid = rustix::process::geteuid();
-    let mode = Mode::from_raw_mode(found.st_mode);
-    if euid.is_root() || euid.as_raw() != found.st_uid || mode.contains(Mode::RWXU) {
-        return Ok(());
-    }
+/// Sets the mode of a folder that may keep us out.
+fn chmod(parent: BorrowedFd<'_>, name: &[u8], mode: Mode) -> io::Result<()> {
     // A folder that may not be read cannot be opened for `fchmod`; and `chmod` by name would
     // follow a link that took the folder's place just now.
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let folder = rustix::fs::openat(parent, name, flags, Mode::empty())?;
-    Ok(rustix::fs::chmod(crate::disk::at::proc_path(folder.as_fd(), b""), mode | Mode::RWXU)?)
+    Ok(rustix::fs::chmod(proc_path(folder.as_fd(), b""), mode)?)
 }

@@ -15,7 +15,7 @@ use fichier_state::{Metadata, RelPath};
 
 use super::compare::{Standing, is_content};
 use super::dest::{Dest, InTheWay, Part};
-use super::metadata::{MetadataSetter, Subject};
+use super::metadata::{MetadataSetter, Subject, Unset};
 use super::plan::{Content, DestPlace};
 use super::report::{Progress, Report};
 use super::run::{Overwrite, RestoreError};
@@ -41,31 +41,39 @@ pub(super) struct Todo {
     pub(super) same: Vec<DestPlace>,
     /// The file is written there; the flag says whether it replaces something.
     pub(super) write: Vec<(DestPlace, bool)>,
-    pub(super) left: u64,
 }
 
 /// The part of a restore that blocks.
 pub(super) struct Disk {
     pub(super) shared: Arc<Shared>,
     pub(super) overwrite: Overwrite,
+    pub(super) made_top: bool,
+    pub(super) in_place: bool,
     pub(super) top: PathBuf,
     pub(super) progress: Arc<Progress>,
 }
 
 impl Disk {
-    /// Makes the folders; those that were made get their metadata at the end.
+    /// Makes the folders, which get their metadata at the end. Tells for each whether a folder is
+    /// there now.
     pub(super) fn make_folders(
         &self,
         folders: &[(RelPath, Metadata)],
     ) -> Result<Vec<bool>, RestoreError> {
         let replace = self.overwrite == Overwrite::Always;
-        let mut made = Vec::with_capacity(folders.len());
+        let expected = {
+            let has_root = folders.first().is_some_and(|(path, _)| path.is_root());
+            let paths = folders.iter().map(|(path, _)| path);
+            self.shared.writer().dest.expect(paths, self.made_top && has_root)
+        };
+        expected.map_err(|source| RestoreError::Disk { path: self.top.clone(), source })?;
+        let mut is_there = Vec::with_capacity(folders.len());
         for (path, _) in folders {
             let done = self.shared.writer().dest.make_folder(path, replace);
             self.shared.report().folders += u64::from(matches!(done, Ok(true)));
-            made.push(self.judged(path, done)?.unwrap_or(false));
+            is_there.push(self.judged(path, done)?.is_some());
         }
-        Ok(made)
+        Ok(is_there)
     }
 
     pub(super) fn make_links(
@@ -79,8 +87,7 @@ impl Disk {
                 .as_ref()
                 .is_some_and(|found| matches!(&found.kind, SeenKind::Symlink(to) if *to == target));
             if found.is_some() && self.overwrite == Overwrite::Never {
-                let mut report = self.shared.report();
-                *(if is_same { &mut report.same } else { &mut report.left }) += 1;
+                self.shared.report().stay(&path, is_same);
                 continue;
             }
             let is_link =
@@ -112,8 +119,7 @@ impl Disk {
             });
             self.progress.are_done(1, 0, 0);
             if found.is_some() && self.overwrite == Overwrite::Never {
-                let mut report = self.shared.report();
-                *(if is_same { &mut report.same } else { &mut report.left }) += 1;
+                self.shared.report().stay(path, is_same);
                 continue;
             }
             let is_file = found.as_ref().is_some_and(|found| matches!(found.kind, SeenKind::File));
@@ -146,13 +152,15 @@ impl Disk {
             let Some(standing) = self.judged(&place.path, standing)? else { continue };
             match (standing, self.overwrite) {
                 (Standing::Same, Overwrite::Never) => {
-                    self.shared.report().same += 1;
+                    self.shared.report().stay(&place.path, true);
                 }
                 (Standing::Same, Overwrite::Changed | Overwrite::Always) => {
                     todo.same.push(place.clone());
                 }
                 (Standing::Absent, _) => todo.write.push((place.clone(), false)),
-                (Standing::OtherFile | Standing::OtherKind, Overwrite::Never) => todo.left += 1,
+                (Standing::OtherFile | Standing::OtherKind, Overwrite::Never) => {
+                    self.shared.report().stay(&place.path, false);
+                }
                 (Standing::OtherFile, _) => todo.write.push((place.clone(), true)),
                 (Standing::OtherKind, Overwrite::Always) => todo.write.push((place.clone(), true)),
                 (Standing::OtherKind, Overwrite::Changed) => {
@@ -272,8 +280,7 @@ impl Disk {
     }
 
     /// Sets the metadata of files whose content is right already.
-    pub(super) fn refresh(&self, same: &[DestPlace], left: u64) -> Result<(), RestoreError> {
-        self.shared.report().left += left;
+    pub(super) fn refresh(&self, same: &[DestPlace]) -> Result<(), RestoreError> {
         let mut first_names = Names::default();
         for place in same {
             let writer = &mut *self.shared.writer();
@@ -294,29 +301,44 @@ impl Disk {
         Ok(())
     }
 
-    /// Gives the folders their metadata, children first, and waits for the disk.
+    /// Gives the folders their metadata, children first, and waits for the disk. A folder that was
+    /// there before gets it if files may be overwritten; the destination itself, if it was made or
+    /// is restored in its place.
     pub(super) fn end(
         &self,
         folders: &[(RelPath, Metadata)],
-        made: &[bool],
-    ) -> Result<Report, RestoreError> {
-        for ((path, metadata), made) in folders.iter().zip(made).rev() {
-            let is_known = metadata.mode != 0;
-            let may = *made || self.overwrite != Overwrite::Never || path.is_root();
-            if !is_known || !may {
+        is_there: &[bool],
+    ) -> Result<(), RestoreError> {
+        for ((path, metadata), is_there) in folders.iter().zip(is_there).rev() {
+            let writer = &mut *self.shared.writer();
+            let may = if path.is_root() {
+                self.in_place || writer.dest.is_unfinished(path)
+            } else {
+                self.overwrite != Overwrite::Never || writer.dest.is_unfinished(path)
+            };
+            // What stands in the place of a folder keeps all that it has.
+            if !may || !is_there {
                 continue;
             }
-            let writer = &mut *self.shared.writer();
-            let done =
-                writer.dest.amend(path, |subject| writer.setter.set(subject, metadata, path));
+            let done = if metadata.mode == 0 {
+                Ok(())
+            } else {
+                writer.dest.amend(path, |subject| writer.setter.set(subject, metadata, path))
+            };
+            if done.is_ok() {
+                writer.dest.mark_finished(path);
+            }
             self.judged(path, done)?;
         }
         let mut writer = self.shared.writer();
+        let waiting = writer.dest.close_folders().map(|()| writer.dest.unfinished_folders());
+        let waiting =
+            waiting.map_err(|source| RestoreError::Disk { path: self.top.clone(), source })?;
         let dest = Dest::open(&self.top);
         let finished = dest.and_then(|fresh| std::mem::replace(&mut writer.dest, fresh).finish());
         finished.map_err(|source| RestoreError::Disk { path: self.top.clone(), source })?;
-        let unset = writer.setter.unset().clone();
-        Ok(Report { unset, ..std::mem::take(&mut *self.shared.report()) })
+        self.shared.report().unfinished_folders = waiting;
+        Ok(())
     }
 
     fn count_file(&self, content: &Content) {
@@ -383,6 +405,11 @@ impl Names {
 }
 
 impl Shared {
+    /// The metadata that could not be set until now.
+    pub(super) fn unset(&self) -> Unset {
+        self.writer().setter.unset().clone()
+    }
+
     fn writer(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -21,7 +21,7 @@ use crate::config::MirrorConfig;
 use crate::disk::{Filter, Opened, Scanner};
 use crate::restore::tree::{Node, Tree};
 use crate::restore::{
-    Content, Options, Overwrite, Owners, Plan, Progress, Restore, RestoreError, Selection,
+    Content, Options, Outcome, Overwrite, Owners, Plan, Progress, Restore, RestoreError, Selection,
     is_content,
 };
 
@@ -50,6 +50,7 @@ pub struct Drill {
     files: u64,
     bytes: u64,
     progress: Arc<Progress>,
+    use_cdn: bool,
 }
 
 /// How long until a drill of the mirror is due; `None` if it never is.
@@ -113,12 +114,19 @@ impl Drill {
             files: totals.files,
             bytes: totals.bytes,
             progress: Arc::default(),
+            use_cdn: false,
         }))
     }
 
     /// How far the drill is, to be looked at while it runs.
     pub fn progress(&self) -> Arc<Progress> {
         Arc::clone(&self.progress)
+    }
+
+    /// The same, paid for with the account's CDN credits if `use_cdn`.
+    #[must_use]
+    pub fn paid(self, use_cdn: bool) -> Drill {
+        Drill { use_cdn, ..self }
     }
 
     /// Restores the sample below `folder`, compares it, and reports the result.
@@ -135,12 +143,21 @@ impl Drill {
         let disk = |source: io::Error| RestoreError::Disk { path: folder.to_owned(), source };
         remove_leftovers(folder);
         let dest = tempfile::Builder::new().prefix(PREFIX).tempdir_in(folder).map_err(disk)?;
-        let options = Options { overwrite: Overwrite::Never, parallel: 2, use_cdn: false };
+        let options = Options {
+            overwrite: Overwrite::Never,
+            parallel: 2,
+            use_cdn: self.use_cdn,
+            made_top: false,
+            in_place: false,
+        };
         let contents = self.plan.contents.clone();
         let progress = self.progress;
         let restore =
             Restore::new(client, dest.path().to_owned(), Owners::numeric(), options, progress)?;
-        let report = restore.run(self.plan).await?;
+        let Outcome { report, stopped } = restore.run(self.plan).await;
+        if let Some(error) = stopped {
+            return Err(error);
+        }
         let lacking: Vec<String> = report
             .problems
             .iter()

@@ -1,11 +1,17 @@
 //! Brings one content from the service into an unfinished file: resumed where it broke off, from
 //! another copy where one is damaged, after the waits that the service's rules demand.
 //!
+//! An error of one content is told from one of the service by what comes meanwhile. A content that
+//! is answered in the same wrong way again and again, while others come, is lost; the restore goes
+//! on without it. If nothing else comes, the same answer ends the restore after [`MOST_EQUAL`]
+//! times: unknown words may be a refusal, and to ask for ever helps nobody.
+//!
 //! Invariant: a file that is handed back has the size and the hash on record; everything else is an
 //! error.
 
 use std::fs::File;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use fichier_api::{Error, ErrorKind, FileUrl, Remedy, Whirlpool};
@@ -28,11 +34,39 @@ const FIRST_WAIT: Duration = Duration::from_secs(15);
 /// The longest single wait for an absent service.
 const LONGEST_WAIT: Duration = Duration::from_secs(5 * 60);
 
+/// The name of the transfer itself in an error; another one is that of the call for an address.
+const DOWNLOAD: &str = "download";
+
+/// Equal answers in a row, to downloads of any content, after which the restore ends.
+const MOST_EQUAL: u32 = 10;
+
+/// Wrong answers, or broken connections, after which a content is given up while others come.
+const TRIES_OF_ONE: u32 = 3;
+
 /// Downloads for one restore.
 #[derive(Clone)]
 pub(super) struct Fetcher {
     pub(super) client: fichier_api::Client,
     pub(super) progress: Arc<Progress>,
+    pub(super) answers: Arc<Answers>,
+}
+
+/// What came of the downloads of one restore so far.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    /// Contents that came.
+    came: AtomicU64,
+    /// The newest wrong answer, and how often it came since another one, or a content, did.
+    newest: Mutex<(String, u32)>,
+}
+
+/// The failed tries of one content.
+#[derive(Default)]
+struct Tries {
+    /// Waits, for whatever reason but a hold-off.
+    waits: u32,
+    /// Contents that had come when this one first failed.
+    came_before: Option<u64>,
 }
 
 /// Why a content was not fetched.
@@ -71,11 +105,14 @@ impl Fetcher {
     ) -> Result<(), NotFetched> {
         let goal = Goal { content, holes: &holes, file, meter };
         let mut why = "it is no longer kept".to_owned();
-        let mut waits = 0;
+        let mut tries = Tries::default();
         for (url, whirlpool) in content.urls() {
             loop {
                 let tried = self.try_once(&goal, url, *whirlpool, present).await;
-                let Err(error) = tried else { return Ok(()) };
+                let Err(error) = tried else {
+                    self.answers.note_content();
+                    return Ok(());
+                };
                 let had = present;
                 present = 0;
                 if matches!(error.kind, ErrorKind::Corrupt { .. }) && had > 0 {
@@ -83,7 +120,7 @@ impl Fetcher {
                     // beginning.
                     continue;
                 }
-                match self.next(error, &mut waits).await {
+                match self.next(error, &mut tries).await {
                     Next::Again => present = length(file),
                     Next::OtherCopy(said) => {
                         why = said;
@@ -126,38 +163,49 @@ impl Fetcher {
         Ok(())
     }
 
-    async fn next(&self, error: Error, waits: &mut u32) -> Next {
+    async fn next(&self, error: Error, tries: &mut Tries) -> Next {
         let said = chain(&error);
+        let came = self.answers.came.load(Ordering::Relaxed);
+        let others_came = came > *tries.came_before.get_or_insert(came);
         let wait = match (&error.kind, error.remedy()) {
             (ErrorKind::Corrupt { .. }, _) => {
                 return Next::OtherCopy(format!("its copy on 1fichier is damaged: {said}"));
             }
-            (ErrorKind::OneLocation, _) => self.scaled(LOCATION_WAIT),
             (ErrorKind::HeldOff { until, .. }, _) => {
                 until.duration_since(SystemTime::now()).unwrap_or_default()
             }
-            (_, Remedy::HoldOff(_)) => Duration::ZERO,
-            (_, Remedy::TryAgain) => {
-                let doubled = FIRST_WAIT * 2_u32.saturating_pow((*waits).min(8));
-                self.scaled(doubled.min(LONGEST_WAIT))
+            (ErrorKind::Throttled { .. } | ErrorKind::Locked, _) => Duration::ZERO,
+            // The pacer waits; but the same words after ten waits are a refusal.
+            (kind, Remedy::HoldOff(_))
+                if self.answers.note_wrong(&kind.to_string()) < MOST_EQUAL =>
+            {
+                Duration::ZERO
             }
+            (_, Remedy::HoldOff(_)) => return Next::Stop(error),
             (_, Remedy::AskOperator) => return Next::Stop(error),
             (_, Remedy::GiveUp) => return Next::OtherCopy(said),
+            (kind, Remedy::TryAgain) => {
+                tries.waits += 1;
+                // Who got an address reached the service: only the download failed.
+                let is_lost =
+                    matches!(kind, ErrorKind::Unreachable(_)) && error.endpoint != DOWNLOAD;
+                let is_away = is_lost || matches!(kind, ErrorKind::Maintenance);
+                let is_equal = !is_away && self.answers.note_wrong(&kind.to_string()) >= MOST_EQUAL;
+                // That another address downloads concerns every content.
+                let may_be_the_content = !matches!(kind, ErrorKind::OneLocation);
+                let is_the_content = others_came || !is_away && came > 0;
+                if may_be_the_content && is_the_content && tries.waits >= TRIES_OF_ONE {
+                    return Next::OtherCopy(said);
+                }
+                if is_equal || tries.waits > MOST_WAITS {
+                    return Next::Stop(error);
+                }
+                self.scaled(pause(kind, tries.waits))
+            }
         };
-        // A hold-off has an end of its own; other waits are counted.
-        let is_counted = !matches!(error.kind, ErrorKind::HeldOff { .. })
-            && !matches!(error.remedy(), Remedy::HoldOff(_));
-        *waits += u32::from(is_counted);
-        if *waits > MOST_WAITS {
-            return Next::Stop(error);
-        }
         if !wait.is_zero() {
-            let shown = crate::base::words::duration(wait);
-            let text = format!("{said}; going on in {shown}");
-            tracing::warn!("{text}");
-            self.progress.set_waiting(Some(text));
-            tokio::time::sleep(wait).await;
-            self.progress.set_waiting(None);
+            tracing::warn!("{said}; going on in {}", crate::base::words::duration(wait));
+            self.progress.wait(said, wait).await;
         }
         Next::Again
     }
@@ -165,6 +213,37 @@ impl Fetcher {
     fn scaled(&self, wait: Duration) -> Duration {
         wait / self.client.pacer().time_scale().max(1)
     }
+}
+
+impl Answers {
+    /// Counts a content that came, which ends a row of wrong answers.
+    fn note_content(&self) {
+        self.came.fetch_add(1, Ordering::Relaxed);
+        self.newest().1 = 0;
+    }
+
+    /// Counts a wrong answer. Returns how often it came in a row.
+    fn note_wrong(&self, said: &str) -> u32 {
+        let newest = &mut *self.newest();
+        if newest.0 != said {
+            *newest = (said.to_owned(), 0);
+        }
+        newest.1 += 1;
+        newest.1
+    }
+
+    fn newest(&self) -> std::sync::MutexGuard<'_, (String, u32)> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The wait after an error of this kind, which is the `waits`th of its content.
+fn pause(kind: &ErrorKind, waits: u32) -> Duration {
+    if matches!(kind, ErrorKind::OneLocation) {
+        return LOCATION_WAIT;
+    }
+    let doubled = FIRST_WAIT * 2_u32.saturating_pow(waits.saturating_sub(1).min(8));
+    doubled.min(LONGEST_WAIT)
 }
 
 /// Cuts the file to what is present, and opens that for reading.

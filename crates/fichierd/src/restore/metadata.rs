@@ -23,8 +23,12 @@ use super::owners::Owners;
 use crate::disk::at::{KEPT_XATTRS, proc_path, xattrs, xattrs_of};
 use crate::disk::seen::stamp_in;
 
-/// The number of paths that are named for each kind; the others are counted.
-const NAMED: usize = 5;
+/// The number of paths that are kept for each kind; later ones are only counted.
+const NAMED: usize = 1_000;
+
+/// The most that a file system's time may differ from the one that was set: FAT has steps of two
+/// seconds.
+const TIME_STEP_NS: u64 = 2_000_000_000;
 
 const NS_PER_S: i64 = 1_000_000_000;
 
@@ -142,10 +146,8 @@ impl MetadataSetter {
         let (early, late): (Vec<_>, Vec<_>) = differences(&present, &wanted)
             .into_iter()
             .partition(|(name, _)| name.starts_with(b"user."));
-        if !early.is_empty() {
-            subject.allow_writing()?;
-        }
-        let mut failed = set_xattrs(subject, &early)?;
+        let mut failed =
+            subject.while_writable(!early.is_empty(), || set_xattrs(subject, &early))?;
         let mode = permitted(recorded.mode & PERMISSIONS, owned);
         let mut is_exact = set_mode(subject, mode)? && mode == recorded.mode & PERMISSIONS;
         failed.append(&mut set_xattrs(subject, &late)?);
@@ -193,7 +195,11 @@ impl MetadataSetter {
 }
 
 impl Missed {
+    /// Counts a path; the same one again, right after it, counts once.
     fn add(&mut self, path: &RelPath) {
+        if self.first.last() == Some(path) {
+            return;
+        }
         self.count += 1;
         if self.first.len() < NAMED {
             self.first.push(path.clone());
@@ -272,14 +278,25 @@ impl Subject<'_> {
         }
     }
 
-    /// Gives the owner the right to write, which `user.` attributes need though the file is open.
-    fn allow_writing(self) -> io::Result<()> {
+    /// Does something while the owner has the right to write, which `user.` attributes need though
+    /// the file is open. After an error the right is taken back; else the mode is set next.
+    fn while_writable<T>(
+        self,
+        is_needed: bool,
+        act: impl FnOnce() -> io::Result<T>,
+    ) -> io::Result<T> {
+        if !is_needed {
+            return act();
+        }
         let mode = self.stat()?.st_mode & PERMISSIONS;
         let write = Mode::WUSR.as_raw_mode();
-        if mode & write == 0 {
-            done(self.chmod(mode | write))?;
-        }
-        Ok(())
+        let is_opened = mode & write == 0 && done(self.chmod(mode | write))?;
+        act().inspect_err(|_| {
+            if is_opened {
+                // The first error is the one that is told.
+                let _closed = self.chmod(mode);
+            }
+        })
     }
 }
 
@@ -332,9 +349,13 @@ fn set_mode(subject: Subject<'_>, mode: u32) -> io::Result<bool> {
     Ok(done(subject.chmod(mode))? && is_set()?)
 }
 
+/// Sets the time, and says whether it is the one of the original: a record holds no time outside of
+/// the years 1677 to 2262, and a file system may hold fewer.
 fn set_mtime(subject: Subject<'_>, mtime_ns: i64) -> io::Result<bool> {
-    if stamp_in(&subject.stat()?).mtime_ns == mtime_ns {
-        return Ok(true);
+    let is_exact = (i64::MIN + NS_PER_S..i64::MAX).contains(&mtime_ns);
+    let found = || io::Result::Ok(stamp_in(&subject.stat()?).mtime_ns);
+    if found()? == mtime_ns {
+        return Ok(is_exact);
     }
     // Times before 1970 have a negative second and a positive fraction.
     let times = Timestamps {
@@ -344,13 +365,15 @@ fn set_mtime(subject: Subject<'_>, mtime_ns: i64) -> io::Result<bool> {
             tv_nsec: mtime_ns.rem_euclid(NS_PER_S),
         },
     };
-    done(match subject {
+    let is_done = done(match subject {
         Subject::File(file) => rustix::fs::futimens(file, &times),
         Subject::Folder(folder) => rustix::fs::futimens(folder, &times),
         Subject::Link { folder, name } => {
             rustix::fs::utimensat(folder, name, &times, AtFlags::SYMLINK_NOFOLLOW)
         }
-    })
+    })?;
+    // The kernel cuts a time that the file system cannot hold, silently.
+    Ok(is_done && is_exact && found()?.abs_diff(mtime_ns) < TIME_STEP_NS)
 }
 
 /// Whether the call succeeded; false if it is not allowed or not possible here. Other errors are

@@ -2,13 +2,16 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use fichier_state::RelPath;
 
 use super::metadata::Unset;
+use crate::base::words::duration;
 
-/// The number of problems that are kept with their paths; later ones are only counted.
-const MOST_PROBLEMS: usize = 1_000;
+/// The number of problems, and of files that were left, that are kept with their paths; later ones
+/// are only counted.
+const MOST_NAMED: usize = 1_000;
 
 /// What was done about everything in a plan.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +28,8 @@ pub struct Report {
     pub same: u64,
     /// Files that differ, and were left as they are (`--overwrite never`).
     pub left: u64,
+    /// The first of these.
+    pub left_paths: Vec<RelPath>,
     /// Symbolic links that were made.
     pub links: u64,
     /// Folders that were made.
@@ -35,6 +40,9 @@ pub struct Report {
     pub problem_count: u64,
     /// Metadata that could not be set.
     pub unset: Unset,
+    /// Folders that an earlier restore made here and did not finish, and that were no part of this
+    /// one: they have no metadata yet.
+    pub unfinished_folders: u64,
 }
 
 /// One path that could not be restored.
@@ -49,10 +57,22 @@ pub struct Problem {
 }
 
 impl Report {
+    /// Notes a file or link that was left as it is: the same, or another one.
+    pub(super) fn stay(&mut self, path: &RelPath, is_same: bool) {
+        if is_same {
+            self.same += 1;
+            return;
+        }
+        self.left += 1;
+        if self.left_paths.len() < MOST_NAMED {
+            self.left_paths.push(path.clone());
+        }
+    }
+
     /// Notes a path that could not be restored.
     pub(super) fn problem(&mut self, path: &RelPath, what: impl Into<String>, hint: &str) {
         self.problem_count += 1;
-        if self.problems.len() < MOST_PROBLEMS {
+        if self.problems.len() < MOST_NAMED {
             let (path, hint) = (path.clone(), hint.to_owned());
             self.problems.push(Problem { path, what: what.into(), hint });
         }
@@ -70,17 +90,33 @@ pub struct Progress {
     pub bytes: AtomicU64,
     /// Bytes of files that are done or on their way.
     pub bytes_done: Arc<AtomicU64>,
-    waiting: Mutex<Option<String>>,
+    waiting: Mutex<Option<Waiting>>,
+}
+
+/// A wait, while it lasts.
+#[derive(Debug)]
+struct Waiting {
+    why: String,
+    until: Instant,
 }
 
 impl Progress {
-    /// Why the restore waits at the moment, for people.
+    /// Why the restore waits at the moment, and how much longer, for people.
     pub fn waiting(&self) -> Option<String> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let Waiting { why, until } = waiting.as_ref()?;
+        let left = until.saturating_duration_since(Instant::now());
+        Some(format!("{why}; going on in {}", duration(left)))
     }
 
-    pub(super) fn set_waiting(&self, why: Option<String>) {
-        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    /// Shows a wait while `wait` lasts.
+    pub(super) async fn wait(&self, why: String, wait: Duration) {
+        let show = |waiting| {
+            *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = waiting;
+        };
+        show(Some(Waiting { why, until: Instant::now() + wait }));
+        tokio::time::sleep(wait).await;
+        show(None);
     }
 
     /// A meter for one download.

@@ -62,6 +62,19 @@ pub struct Options {
     pub parallel: usize,
     /// Uses the account's CDN credits.
     pub use_cdn: bool,
+    /// The destination was made for this restore, and gets the metadata of the root.
+    pub made_top: bool,
+    /// The destination is the mirrored folder itself, and gets the metadata of the root.
+    pub in_place: bool,
+}
+
+/// The end of a restore.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What was done, also where it ended early.
+    pub report: Report,
+    /// The error that ended it early; running the same again goes on.
+    pub stopped: Option<RestoreError>,
 }
 
 /// Why a restore ended early.
@@ -107,16 +120,20 @@ impl Restore {
         let writer = Mutex::new(Writer { dest, setter: MetadataSetter::new(owners) });
         let shared = Shared { writer, report: Mutex::default(), stopped: AtomicBool::new(false) };
         let paying = DownloadOptions { use_cdn: options.use_cdn, ..DownloadOptions::default() };
-        let fetcher = Fetcher { client: client.with_download_options(paying), progress };
+        let client = client.with_download_options(paying);
+        let fetcher = Fetcher { client, progress, answers: Arc::default() };
         Ok(Restore { fetcher, options, top, shared: Arc::new(shared) })
     }
 
     /// Restores everything in `plan` that can be restored, and reports the result.
-    ///
-    /// # Errors
-    ///
-    /// [`RestoreError`]; running the same again goes on.
-    pub async fn run(self, plan: Plan) -> Result<Report, RestoreError> {
+    pub async fn run(self, plan: Plan) -> Outcome {
+        let stopped = self.carry_out(plan).await.err();
+        let unset = self.shared.unset();
+        let report = Report { unset, ..std::mem::take(&mut *self.shared.report()) };
+        Outcome { report, stopped }
+    }
+
+    async fn carry_out(&self, plan: Plan) -> Result<(), RestoreError> {
         let totals = plan.totals();
         let progress = Arc::clone(&self.fetcher.progress);
         progress.files.store(totals.files, Ordering::Relaxed);
@@ -126,14 +143,14 @@ impl Restore {
         }
         let (folders, links, empties) = (plan.folders, plan.links, plan.empties);
         let folders = self.on_disk(move |restore| {
-            let made = restore.make_folders(&folders)?;
+            let is_there = restore.make_folders(&folders)?;
             restore.make_links(links)?;
             restore.make_empties(empties)?;
-            Ok((folders, made))
+            Ok((folders, is_there))
         });
-        let (folders, made) = folders.await?;
+        let (folders, is_there) = folders.await?;
         self.restore_contents(plan.contents).await?;
-        self.on_disk(move |restore| restore.end(&folders, &made)).await
+        self.on_disk(move |restore| restore.end(&folders, &is_there)).await
     }
 
     /// Runs work on the disk layer, on a thread that may block.
@@ -144,6 +161,8 @@ impl Restore {
         let disk = Disk {
             shared: Arc::clone(&self.shared),
             overwrite: self.options.overwrite,
+            made_top: self.options.made_top,
+            in_place: self.options.in_place,
             top: self.top.clone(),
             progress: Arc::clone(&self.fetcher.progress),
         };
@@ -204,7 +223,7 @@ impl Restore {
             self.fetch_to(content, first, replace, rest, meter).await?;
         }
         let same = todo.same;
-        self.on_disk(move |disk| disk.refresh(&same, todo.left)).await
+        self.on_disk(move |disk| disk.refresh(&same)).await
     }
 
     /// Downloads a content to its first place, and copies it to the others.

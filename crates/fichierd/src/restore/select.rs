@@ -1,5 +1,6 @@
 //! The paths of a tree that a restore wants: patterns in the syntax of `.gitignore`, as in
-//! `exclude`, but for files that are taken instead of left out.
+//! `exclude`, but for files that are taken instead of left out; and paths as they are, for names
+//! that would be patterns.
 
 use std::collections::BTreeSet;
 
@@ -10,19 +11,22 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 #[derive(Debug, Default)]
 pub struct Selection {
     patterns: Option<Gitignore>,
+    /// Files, and folders with all that is in them.
+    paths: BTreeSet<RelPath>,
     /// If set, these files and no others.
     only: Option<BTreeSet<RelPath>>,
 }
 
 impl Selection {
-    /// Reads patterns: `*.jpg` anywhere, `/2025/` at the top with all that is in it.
+    /// Reads patterns: `*.jpg` anywhere, `/2025/` at the top with all that is in it. `paths` are
+    /// wanted too, whatever the patterns say.
     ///
     /// # Errors
     ///
     /// A sentence for the person who wrote them.
-    pub fn parse(patterns: &[String]) -> Result<Selection, String> {
+    pub fn parse(patterns: &[String], paths: BTreeSet<RelPath>) -> Result<Selection, String> {
         if patterns.is_empty() {
-            return Ok(Selection::default());
+            return Ok(Selection { paths, ..Selection::default() });
         }
         let mut builder = GitignoreBuilder::new("");
         for pattern in patterns {
@@ -30,12 +34,12 @@ impl Selection {
             read.map_err(|error| format!("`{pattern}` cannot be read as a pattern: {error}"))?;
         }
         let patterns = builder.build().map_err(|error| error.to_string())?;
-        Ok(Selection { patterns: Some(patterns), only: None })
+        Ok(Selection { patterns: Some(patterns), paths, only: None })
     }
 
     /// Selects exactly these files.
     pub fn only(paths: BTreeSet<RelPath>) -> Selection {
-        Selection { patterns: None, only: Some(paths) }
+        Selection { only: Some(paths), ..Selection::default() }
     }
 
     /// Whether a path is wanted, by itself or with a folder above it.
@@ -43,7 +47,10 @@ impl Selection {
         if let Some(only) = &self.only {
             return only.contains(path);
         }
-        let Some(patterns) = &self.patterns else { return true };
+        if self.paths.iter().any(|wanted| path.starts_with(wanted)) {
+            return true;
+        }
+        let Some(patterns) = &self.patterns else { return self.paths.is_empty() };
         let mut at = Some((path.clone(), is_folder));
         while let Some((path, is_folder)) = at {
             let verdict = patterns.matched(path.as_path(), is_folder);
@@ -60,7 +67,7 @@ impl Selection {
 
     /// Whether nothing is left out.
     pub fn is_everything(&self) -> bool {
-        self.patterns.is_none() && self.only.is_none()
+        self.patterns.is_none() && self.paths.is_empty() && self.only.is_none()
     }
 }
 
@@ -70,7 +77,7 @@ mod tests {
 
     fn wanted(patterns: &[&str], path: &str) -> bool {
         let patterns: Vec<String> = patterns.iter().map(|text| (*text).to_owned()).collect();
-        let selection = Selection::parse(&patterns).unwrap();
+        let selection = Selection::parse(&patterns, BTreeSet::new()).unwrap();
         selection.wants(&RelPath::parse(path.as_bytes()).unwrap(), false)
     }
 
@@ -86,8 +93,25 @@ mod tests {
     }
 
     #[test]
+    fn a_path_is_taken_as_it_is_beside_patterns_or_alone() {
+        let path = |text: &str| RelPath::parse(text.as_bytes()).unwrap();
+        let paths = || BTreeSet::from(["a[1]*?.txt", "!b", "folder"].map(path));
+        let alone = Selection::parse(&[], paths()).unwrap();
+        for wanted in ["a[1]*?.txt", "!b", "folder", "folder/deep/file"] {
+            assert!(alone.wants(&path(wanted), false), "{wanted}");
+        }
+        for other in ["a1xx.txt", "b", "folder2", "x/folder", "c.jpg"] {
+            assert!(!alone.wants(&path(other), false), "{other}");
+        }
+        assert!(!alone.is_everything());
+        let beside = Selection::parse(&["*.jpg".to_owned(), "!/folder/".to_owned()], paths());
+        let beside = beside.unwrap();
+        assert!(beside.wants(&path("c.jpg"), false) && beside.wants(&path("folder/x"), false));
+    }
+
+    #[test]
     fn a_pattern_that_cannot_be_read_is_said() {
-        let said = Selection::parse(&["a{b".to_owned()]).unwrap_err();
+        let said = Selection::parse(&["a{b".to_owned()], BTreeSet::new()).unwrap_err();
         assert!(said.starts_with("`a{b` cannot be read as a pattern"), "{said}");
     }
 }

@@ -17,6 +17,7 @@ use std::task::{Context, Poll};
 use anyhow::Context as _;
 use clap::Args;
 use fichier_api::names::RemoteName;
+use fichier_api::{DownloadOptions, Error, ErrorKind};
 use tokio::io::AsyncWrite;
 
 use super::Remote;
@@ -34,6 +35,9 @@ pub(super) struct DownloadArgs {
     /// A folder, or the name of a new file
     #[arg(default_value = ".")]
     dest: PathBuf,
+    /// Download with the account's CDN credits: 1 GB of them for each GB
+    #[arg(long)]
+    use_cdn: bool,
 }
 
 /// Downloads a file. Costs one listing for each folder above a path, or one call for a link, and
@@ -55,21 +59,44 @@ pub(super) async fn run(args: DownloadArgs, remote: &mut Remote<'_>) -> anyhow::
         so_far: Arc::clone(&so_far),
     };
     let expected = file.whirlpool.map(|hash| (file.size_bytes, hash));
-    let fetching = remote.client.download(&file.url, expected, &mut sink);
+    let client = if args.use_cdn {
+        let paying = DownloadOptions { use_cdn: true, ..DownloadOptions::default() };
+        remote.client.with_download_options(paying)
+    } else {
+        remote.client.clone()
+    };
+    let fetching = client.download(&file.url, expected, &mut sink);
     let bytes = file.size_bytes;
     let shown = Shown::bar("", Some(remote.client.pacer()), move || SoFar {
         bytes_done: so_far.load(Ordering::Relaxed),
         bytes,
         ..SoFar::default()
     });
-    fetching.await?;
+    let came = fetching.await;
     drop(shown);
+    came.map_err(explain)?;
     sink.file.sync_all().await?;
     unfinished
         .persist_noclobber(&dest)
         .map_err(|error| error.error)
         .with_context(|| dest.display().to_string())?;
     deeds("downloaded", &[done(dest.display().to_string())], remote.json)
+}
+
+/// An error with what to do about it.
+fn explain(error: Error) -> anyhow::Error {
+    if matches!(error.kind, ErrorKind::AddressRefused) {
+        let message = "1fichier refuses downloads to this address, which it takes for a data \
+                       centre's or a VPN's (#913): download from another address, or pay with CDN \
+                       credits (--use-cdn)";
+        return ended(Exit::Refused, message);
+    }
+    if matches!(error.kind, ErrorKind::OneLocation) {
+        let message = "another address downloads with this account, and 1fichier allows one at a \
+                       time (#887): try again five minutes after that download has ended";
+        return ended(Exit::TryLater, message);
+    }
+    error.into()
 }
 
 /// The path of the file to make. A name from the account never leads out of the folder.

@@ -34,7 +34,7 @@ impl Dest {
         mut complete: impl FnMut(&File) -> io::Result<()>,
     ) -> io::Result<()> {
         self.enter_parent_of(to)?;
-        let staging = staged(&mut self.staging, self.root.as_fd())?;
+        let staging = staged(&mut self.staging, &mut self.unfinished, self.root.as_fd())?;
         if !self.here.is_elsewhere {
             complete(part.file())?;
             part.file().sync_all()?;
@@ -151,7 +151,7 @@ impl Dest {
     ) -> io::Result<()> {
         self.enter_parent_of(to)?;
         if !self.here.is_elsewhere {
-            let staging = staged(&mut self.staging, self.root.as_fd())?;
+            let staging = staged(&mut self.staging, &mut self.unfinished, self.root.as_fd())?;
             let name = staging.new_name()?;
             let made = make(staging.folder(), name)
                 .and_then(|()| self.here.take_in(staging.folder(), name, to, replace));

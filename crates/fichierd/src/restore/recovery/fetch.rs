@@ -3,20 +3,30 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use fichier_api::{Client, ErrorKind, RemoteFile};
+use fichier_api::{Client, ErrorKind, Remedy, RemoteFile};
 use fichier_state::{Error, SnapshotFacts, examine, lay_over};
 
 use super::RecoverError;
 use super::files::create;
-use crate::base::words::chain;
+use crate::base::words::{chain, duration};
 use crate::upkeep::snapshot::{hash_file, unpack};
+
+/// The tries to download one snapshot; after the last one an older snapshot is tried.
+const MOST_TRIES: u32 = 3;
+
+/// The pause between two tries.
+const PAUSE: Duration = Duration::from_secs(15);
 
 /// Why a snapshot was not taken.
 #[derive(Debug)]
 pub(super) enum Refused {
     /// The snapshot is damaged, or incomplete: an older one may serve.
     Unusable(String),
+    /// The snapshot does not come, while the service answers: an older one may. If none does, this
+    /// is the error.
+    NotNow(fichier_api::Error),
     /// The error would keep every other snapshot from being used too, for now.
     Stop(RecoverError),
 }
@@ -87,25 +97,35 @@ async fn fetch_one(
 
 async fn download(client: &Client, file: &RemoteFile, to: &Path) -> Result<(), Refused> {
     let expect = file.whirlpool.map(|hash| (file.size_bytes, hash));
-    let opened = create(to).map_err(|source| judge_io(to, source))?;
-    let mut sink = tokio::fs::File::from_std(opened);
-    match client.download(&file.url, expect, &mut sink).await {
-        Ok(_) => Ok(()),
-        Err(error) if is_the_files_fault(&error.kind) => Err(Refused::Unusable(chain(&error))),
-        Err(error) => Err(Refused::Stop(error.into())),
+    let mut tries = 0;
+    loop {
+        let opened = create(to).map_err(|source| judge_io(to, source))?;
+        let mut sink = tokio::fs::File::from_std(opened);
+        let Err(error) = client.download(&file.url, expect, &mut sink).await else {
+            return Ok(());
+        };
+        tries += 1;
+        match judge_download(error) {
+            Refused::NotNow(error) if tries < MOST_TRIES => {
+                let pause = PAUSE / client.pacer().time_scale().max(1);
+                tracing::warn!("{}; trying again in {}", chain(&error), duration(pause));
+                tokio::time::sleep(pause).await;
+            }
+            refused => return Err(refused),
+        }
     }
 }
 
-/// Whether an older snapshot may serve. An error that passes, or needs a person, is waited for: it
-/// is no reason to take an older snapshot.
-fn is_the_files_fault(kind: &ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::Corrupt { .. }
-            | ErrorKind::NotFound
-            | ErrorKind::NotAllowed
-            | ErrorKind::Refused { .. }
-    )
+/// Whether an older snapshot may serve. An error that needs a person, or that every download meets,
+/// is no reason to take an older one.
+fn judge_download(error: fichier_api::Error) -> Refused {
+    let is_of_all = matches!(error.kind, ErrorKind::OneLocation | ErrorKind::Maintenance)
+        || matches!(error.kind, ErrorKind::Unreachable(_)) && error.endpoint != "download";
+    match (&error.kind, error.remedy()) {
+        (ErrorKind::Corrupt { .. }, _) | (_, Remedy::GiveUp) => Refused::Unusable(chain(&error)),
+        (_, Remedy::TryAgain) if !is_of_all => Refused::NotNow(error),
+        _ => Refused::Stop(error.into()),
+    }
 }
 
 fn is_here(packed: &Path, file: &RemoteFile) -> bool {
@@ -122,12 +142,16 @@ fn judge_io(path: &Path, source: io::Error) -> Refused {
     }
 }
 
-fn judge_state(error: Error) -> Refused {
+/// Tells an error of a snapshot's contents from one of the state that they go to.
+pub(super) fn judge_state(error: Error) -> Refused {
     if let Error::Corrupt { detail } = error {
         return Refused::Unusable(detail);
     }
     if matches!(error, Error::NotOurs { .. } | Error::Sqlite(_)) {
         return Refused::Unusable("it is not a snapshot of fichierd".to_owned());
+    }
+    if matches!(error, Error::Refused(_) | Error::Missing(_) | Error::Cycle) {
+        return Refused::Unusable(format!("its records contradict each other: {}", chain(&error)));
     }
     Refused::Stop(error.into())
 }

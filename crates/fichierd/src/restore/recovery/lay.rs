@@ -3,8 +3,9 @@
 use fichier_api::RemoteFile;
 use fichier_state::{Mirror, Writing};
 
-use super::fetch::{Refused, Whole, fetch, name_of};
+use super::fetch::{Refused, Whole, fetch, judge_state, name_of};
 use super::{RecoverError, Recovering, Source, Step, begun, files};
+use crate::base::words::chain;
 use crate::remote::ledger::{self, CANARY_NAME};
 use crate::remote::{Canary, claims, trust};
 use crate::upkeep::FoundSnapshot;
@@ -24,23 +25,33 @@ impl Recovering<'_> {
         // Their names begin with the time at which they were made.
         newest_first.sort_by_key(|file| std::cmp::Reverse(name_of(file)));
         let work = files::make_work(&self.order.state_dir)?;
+        let mut put_off = None;
         for file in newest_first {
             say(Step::Reading(name_of(file), file.size_bytes));
-            match fetch(self.client, file, &all, &work).await {
-                Ok(whole) => return self.lay(&whole, &all).map(Some),
+            let laid = match fetch(self.client, file, &all, &work).await {
+                Ok(whole) => self.lay(&whole, &all),
+                Err(refused) => Err(refused),
+            };
+            let why = match laid {
+                Ok(source) => return Ok(Some(source)),
                 Err(Refused::Stop(error)) => return Err(error),
-                Err(Refused::Unusable(why)) => {
-                    say(Step::Unusable(name_of(file), why.clone()));
-                    unusable.push((name_of(file), why));
+                Err(Refused::Unusable(why)) => why,
+                Err(Refused::NotNow(error)) => {
+                    let why = format!("it does not come: {}", chain(&error));
+                    put_off.get_or_insert(error);
+                    why
                 }
-            }
+            };
+            say(Step::Unusable(name_of(file), why.clone()));
+            unusable.push((name_of(file), why));
         }
-        Ok(None)
+        // A snapshot that may come later knows more than the folders.
+        put_off.map_or(Ok(None), |error| Err(error.into()))
     }
 
-    fn lay(&mut self, whole: &Whole, all: &[RemoteFile]) -> Result<Source, RecoverError> {
+    fn lay(&mut self, whole: &Whole, all: &[RemoteFile]) -> Result<Source, Refused> {
         if let Some(config) = &whole.facts.config {
-            files::write_config(&self.order.state_dir, config)?;
+            files::write_config(&self.order.state_dir, config).map_err(Refused::Stop)?;
         }
         let from = Source::Snapshot {
             name: whole.facts.name.clone(),
@@ -74,9 +85,9 @@ impl Recovering<'_> {
             Ok(()) => Ok(from),
             Err(fichier_state::Error::AlreadyHere { mirror, target }) => {
                 let state_dir = self.order.state_dir.clone();
-                Err(RecoverError::Known { mirror, target, state_dir })
+                Err(Refused::Stop(RecoverError::Known { mirror, target, state_dir }))
             }
-            Err(error) => Err(error.into()),
+            Err(error) => Err(judge_state(error)),
         }
     }
 }

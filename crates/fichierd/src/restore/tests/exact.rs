@@ -199,7 +199,7 @@ fn what_an_ordinary_user_may_not_set_is_counted_and_gives_no_rights() {
     let found = metadata_in(world.dir.path(), "a3");
     assert_eq!((found.mode, found.mtime_ns), (0o100_755, 5));
     assert_eq!(found.xattrs, [(b"user.kept".to_vec(), b"1".to_vec())]);
-    let first = (0..5).map(|number| path(&format!("a{number}"))).collect();
+    let first = (0..7).map(|number| path(&format!("a{number}"))).collect();
     let missed = Missed { count: 7, first };
     let Unset { owners, modes, xattrs, times } = setter.unset();
     assert_eq!([owners, modes, xattrs], [&missed; 3]);
