@@ -40,4 +40,5 @@ mod sources;
 mod telling;
 mod two_services;
 mod verifying;
+mod way_back;
 mod why;

@@ -88,7 +88,7 @@ fn what_makes_no_sense_is_refused_with_what_would() {
     world.run(&nothing).expect(1).says("nothing matches");
 
     fs::remove_file(world.source("photos").join("one")).unwrap();
-    world.run(&["restore", "photos", source, "--in-place"]).expect(0).says("1 file written");
+    world.run(&["restore", "photos", source, "--in-place"]).expect(0).says("1 file restored");
     assert_eq!(fs::read_to_string(world.source("photos").join("one")).unwrap(), "text");
 }
 

@@ -19,6 +19,7 @@ pub mod tree;
 pub mod verify;
 
 mod acl;
+mod awaited;
 mod compare;
 mod dest;
 mod disk;

@@ -1,9 +1,10 @@
 //! The machine is lost, or a part of the records or files: how much of it comes back.
 
 use std::fs;
+use std::io::Read as _;
 use std::path::Path;
 
-use fichier_emulator::{Damage, StoredFile};
+use fichier_emulator::{Action, Damage, Fault, StoredFile};
 use fichier_testkit::bench::{Lost, OPTIONS};
 use fichier_testkit::exact::{assert_same, describe};
 use fichier_testkit::{Bench, TARGET};
@@ -178,6 +179,54 @@ async fn without_the_newest_snapshot_the_one_before_it_is_used() {
         restore_at(&world, days[2].0, dest.path()).await;
         assert_same(&days[2].1, &describe(dest.path()));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn z67_a_snapshot_that_does_not_come_or_is_no_snapshot_gives_way_to_an_older_one() {
+    let page = |status| Action::Status(status, "<html>Not now".to_owned());
+    let bomb = zstd::encode_all(std::io::repeat(0).take(1 << 30), 3).unwrap();
+    assert!(bomb.len() < 200_000, "{}", bomb.len());
+    for (harm, said) in [
+        (Some(page(404)), "does not know the file"),
+        (Some(page(500)), "it does not come"),
+        (Some(page(200)), "it does not come"),
+        (Some(page(403)), "it does not come"),
+        (Some(Action::Reset), "it does not come"),
+        (None, "more than the records of a mirror can be"),
+    ] {
+        let (world, days) = four_days().await;
+        let lost = world.lose_machine().with_new_disks();
+        let all = snapshots(&lost);
+        match &harm {
+            Some(action) => {
+                let fault = Fault::always("download", action.clone());
+                lost.emulator.inject(fault.only(&all[0].name));
+            }
+            None => lost.emulator.replace_content(&all[0].link, &bomb),
+        }
+        let recovered = recovered(&lost).await.unwrap();
+        let Source::Snapshot { name, .. } = &recovered.from else { panic!("{harm:?}") };
+        assert_eq!(*name, all[1].name, "{harm:?}");
+        let [(unusable, why)] = &recovered.unusable[..] else { panic!("{recovered:?}") };
+        assert!(*unusable == all[0].name && why.contains(said), "{harm:?}: {why}");
+        lost.emulator.clear_faults();
+        let world = lost.start();
+        let dest = TempDir::new().unwrap();
+        restore_at(&world, days[2].0, dest.path()).await;
+        assert_same(&days[2].1, &describe(dest.path()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn z68_if_no_snapshot_comes_at_present_the_recovery_waits_for_one_and_does_not_walk() {
+    let (world, _) = four_days().await;
+    let lost = world.lose_machine().with_new_disks();
+    lost.emulator.inject(Fault::always("download", Action::Status(502, "nginx".to_owned())));
+    let refused = recovered(&lost).await.unwrap_err();
+    assert!(matches!(refused, RecoverError::Api(_)), "{refused:?}");
+    lost.emulator.clear_faults();
+    let recovered = recovered(&lost).await.unwrap();
+    assert!(matches!(recovered.from, Source::Snapshot { .. }) && recovered.unusable.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,7 +13,9 @@ use fichier_state::{Proof, ProofKind, Store};
 use fichier_testkit::{Bench, TARGET};
 use fichierd::restore::proof::keep;
 use fichierd::restore::verify::{Progress, Sample};
-use fichierd::restore::{Broken, Proved, ProvedBy, Selection, Share, Verify, VerifyOutcome, Wrong};
+use fichierd::restore::{
+    Broken, Drill, Proved, ProvedBy, Selection, Share, Verify, VerifyOutcome, Wrong,
+};
 use fichierd::upkeep::quota;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -47,6 +49,16 @@ async fn verify(world: &Bench, share: Share) -> VerifyOutcome {
     let outcome = verify.run(sample).await;
     assert!(progress.contents.load(Ordering::Relaxed) <= contents);
     outcome
+}
+
+async fn drill(world: &Bench) -> Proof {
+    let prepared = world.shared.state.read(|store| {
+        let mirror = store.mirror("photos", TARGET)?.unwrap();
+        Drill::prepare(store, &mirror, 1 << 20)
+    });
+    let folder = tempfile::TempDir::new().unwrap();
+    let (client, now_s) = (world.shared.client.clone(), world.shared.state.now_s());
+    prepared.unwrap().unwrap().run(client, folder.path(), now_s).await.unwrap()
 }
 
 fn proofs(world: &Bench, kind: ProofKind) -> Vec<Proof> {
@@ -85,7 +97,7 @@ async fn a_sample_is_a_share_of_what_is_wanted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_damaged_or_missing_is_found_and_sent_again() {
+async fn z66_what_is_damaged_or_missing_is_found_told_and_sent_again() {
     let mut world = mirrored(12).await;
     world.emulator.damage_content(&world.link("4"), Damage::Silent);
     world.emulator.truncate_content(&world.link("5"), 3, Damage::Silent);
@@ -118,8 +130,19 @@ async fn what_is_damaged_or_missing_is_found_and_sent_again() {
     let again = keep(&world.shared.state, &world.config, Some(&dirty), &proved).unwrap();
     assert_eq!(again, 3);
     assert_eq!(dirty.len(), 3);
+    // Until they are sent again a restore and a drill lack them, and say so.
+    let dest = tempfile::TempDir::new().unwrap();
+    let report = world.restore(world.moment(), dest.path()).await;
+    let mut lacking: Vec<_> = report.problems.iter().map(|it| it.path.to_string()).collect();
+    lacking.sort();
+    assert_eq!(lacking, ["0/6", "1/4", "1/7", "2/5"], "{:?}", report.problems);
+    let drilled = drill(&world).await;
+    assert!(!drilled.good && drilled.detail.contains("`0/6`"), "{drilled:?}");
     world.settle().await;
     world.assert_mirrored();
+    let dest = tempfile::TempDir::new().unwrap();
+    assert_eq!(world.restore(world.moment(), dest.path()).await.problems, []);
+    assert!(drill(&world).await.good);
     assert!(verify(&world, Share::Full).await.findings.is_empty());
     assert!(!proofs(&world, ProofKind::Verify)[0].good);
 }

@@ -48,6 +48,21 @@ impl Records {
     }
 }
 
+impl Records {
+    /// The paths of a mirror whose copies were lost at `since_s` (Unix seconds) or later, at most
+    /// `limit`, the newest first.
+    pub fn lost_since(&self, mirror: MirrorId, since_s: i64, limit: usize) -> Result<Vec<RelPath>> {
+        let mut select = self.db.prepare_cached(
+            "SELECT path FROM lost_files WHERE mirror_id = ?1 AND last_s >= ?2
+            ORDER BY last_s DESC, path LIMIT ?3",
+        )?;
+        let rows = select.query_map(params![mirror, since_s, columns::limit(limit)], |row| {
+            columns::read_path(row, 0)
+        })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+}
+
 impl Writing<'_> {
     /// Counts that the copy of a path is gone from the service; from 1 again if the file has
     /// changed since. Returns the count.

@@ -16,6 +16,7 @@ use std::time::Duration;
 use fichier_api::Client;
 use fichier_state::{Content as Recorded, Mirror, PastContent, Proof, ProofKind, RelPath, Store};
 
+use super::awaited;
 use crate::base::words::{bytes, count};
 use crate::config::MirrorConfig;
 use crate::disk::{Filter, Opened, Scanner};
@@ -47,6 +48,8 @@ pub struct Drill {
     source: std::path::PathBuf,
     /// The files whose stamp on disk is the recorded one; they are compared with the disk too.
     unchanged: BTreeSet<RelPath>,
+    /// Files that no restore would bring back at present.
+    awaited: Vec<RelPath>,
     files: u64,
     bytes: u64,
     progress: Arc<Progress>,
@@ -88,7 +91,8 @@ impl Drill {
     ) -> Result<Option<Drill>, fichier_state::Error> {
         let tree = Tree::new(store, mirror, store.newest_moment()?);
         let sample = sample(&tree, most_bytes)?;
-        if sample.is_empty() {
+        let awaited = awaited::in_tree(&tree)?;
+        if sample.is_empty() && awaited.is_empty() {
             return Ok(None);
         }
         let plan = Plan::of(store, &tree, &Selection::only(sample.clone()))?;
@@ -111,6 +115,7 @@ impl Drill {
             plan,
             source: mirror.source.clone(),
             unchanged,
+            awaited,
             files: totals.files,
             bytes: totals.bytes,
             progress: Arc::default(),
@@ -162,6 +167,7 @@ impl Drill {
             .problems
             .iter()
             .map(|problem| format!("`{}`: {}", problem.path, problem.what))
+            .chain(self.awaited.iter().map(|path| format!("`{path}`: {}", awaited::WHY)))
             .collect();
         let (top, source, unchanged) = (dest.path().to_owned(), self.source, self.unchanged);
         let compared =

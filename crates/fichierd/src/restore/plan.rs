@@ -9,6 +9,7 @@ use std::ops::ControlFlow;
 use fichier_api::{FileUrl, Fingerprint, Whirlpool};
 use fichier_state::{Error, Metadata, PastContent, RelPath, Store, StoredCopy};
 
+use super::awaited;
 use super::dest::STAGING_NAME;
 use super::select::Selection;
 use crate::restore::tree::{Node, Tree};
@@ -78,6 +79,11 @@ impl Plan {
             planning.add(path, node);
             ControlFlow::Continue(())
         })?;
+        for path in awaited::in_tree(tree)? {
+            if selection.wants(&path, false) {
+                planning.plan.refused.push((path, awaited::WHY.to_owned()));
+            }
+        }
         planning.finish(store)
     }
 
@@ -100,6 +106,7 @@ impl Plan {
             && self.links.is_empty()
             && self.empties.is_empty()
             && self.contents.is_empty()
+            && self.refused.is_empty()
     }
 }
 

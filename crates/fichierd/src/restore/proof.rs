@@ -3,7 +3,8 @@
 //! `verify` and `drill` only read the state, so that they may run beside the service; their result
 //! is handed to it, or written by the command itself when no service runs. Files that are damaged
 //! or gone lose their records (I1) and are sent again, if the local file is still as it was
-//! recorded: a damaged copy whose content exists nowhere else stays on record.
+//! recorded: a damaged copy whose content exists nowhere else stays on record. Until they are sent
+//! they are lacking in every restore, which says so (`awaited`).
 //!
 //! No link travels (I10): a file is named by path and hash, and counts only while its record has
 //! that hash.
@@ -14,6 +15,7 @@ use fichier_api::Whirlpool;
 use fichier_state::{Entry, ForeignFile, MirrorId, Proof, ProofKind, RelPath};
 use serde::{Deserialize, Serialize};
 
+use super::awaited;
 use crate::base::State;
 use crate::config::MirrorConfig;
 use crate::disk::DirtyQueue;
@@ -132,6 +134,7 @@ fn send_again(
         if broken.is_gone {
             w.count_lost(mirror, &broken.path, &entry.stamp).map(|_| ())
         } else {
+            awaited::note_damaged(w, mirror, &broken.path)?;
             w.add_foreign(entry.folder, &odd)
         }
     })?;

@@ -49,6 +49,18 @@ impl<'a> Tree<'a> {
         Tree { store, mirror, moment }
     }
 
+    pub(super) fn store(&self) -> &'a Store {
+        self.store
+    }
+
+    pub(super) fn mirror(&self) -> &'a Mirror {
+        self.mirror
+    }
+
+    pub(super) fn moment(&self) -> Moment {
+        self.moment
+    }
+
     /// The source itself; `None` if the mirror was not set up yet.
     ///
     /// # Errors
