@@ -34,7 +34,7 @@ mod sink;
 
 pub use crate::disk::holes::{holes_of, is_sparse, punch_holes};
 pub(crate) use compare::is_content;
-pub use dest::{Dest, DestEntry, InTheWay, Obstacle, Part, STAGING_NAME};
+pub use dest::{Dest, DestEntry, InTheWay, Obstacle, Part, STAGING_NAME, make_top};
 pub use metadata::{MetadataSetter, Missed, Subject, Unset};
 pub use owners::Owners;
 pub use plan::{Content, ContentId, DestPlace, Plan, Totals};

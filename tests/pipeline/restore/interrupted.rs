@@ -170,3 +170,43 @@ async fn z65_a_refusal_in_unknown_words_ends_a_restore_after_about_ten_equal_ans
     let calls = world.emulator.calls_since(before);
     assert!((8..=16).contains(&calls.len()), "{calls:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn z75_a_restore_in_place_follows_no_planted_link() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root may give folders to others");
+        return;
+    }
+    let mut world = Bench::new().await;
+    world.write("a", "text");
+    world.settle().await;
+    let dir = TempDir::new().unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let eve = Some(61_001);
+    for folder in ["secret/photos", "eve", "open"] {
+        fs::create_dir_all(at(folder)).unwrap();
+    }
+    std::os::unix::fs::chown(at("eve"), eve, eve).unwrap();
+    fs::set_permissions(at("open"), fs::Permissions::from_mode(0o1777)).unwrap();
+    for link in ["eve/photos", "eve/above", "open/above"] {
+        let to = if link.ends_with("photos") { "secret/photos" } else { "secret" };
+        symlink(at(to), at(link)).unwrap();
+        std::os::unix::fs::lchown(at(link), eve, eve).unwrap();
+    }
+    let options = Options { in_place: true, made_top: false, ..OPTIONS };
+    for planted in ["eve/photos", "eve/above/photos", "open/above/photos", "open/above/new"] {
+        let refused = fichierd::restore::make_top(&at(planted), true).unwrap_err();
+        let refused_too = try_into(&world, &at(planted), options.clone()).await.unwrap_err();
+        assert!(matches!(refused_too, RestoreError::Disk { .. }), "{refused_too:?}");
+        assert!(refused.to_string().contains("link"), "{planted}: {refused}");
+    }
+    assert_eq!(fs::read_dir(at("secret/photos")).unwrap().count(), 0, "a link was followed");
+    assert!(!at("secret/new").exists());
+    // A link of root, and a folder that is missing, are what they are for.
+    symlink(at("secret"), at("of root")).unwrap();
+    assert!(!fichierd::restore::make_top(&at("of root/photos"), true).unwrap());
+    assert!(fichierd::restore::make_top(&at("of root/new/deep"), true).unwrap());
+    try_into(&world, &at("of root/photos"), options).await.unwrap();
+    assert_eq!(fs::read_to_string(at("secret/photos/a")).unwrap(), "text");
+}

@@ -25,8 +25,8 @@ use crate::transport::unreachable;
 const DOWNLOAD: &str = "download";
 /// The most attempts in a row that bring no byte; then the download has failed.
 const FRUITLESS_ATTEMPTS: u32 = 4;
-/// The same where a page came instead of the file: a new address may help once.
-const FRUITLESS_PAGES: u32 = 2;
+/// Pages that came instead of the file; a new address may help once.
+const MOST_PAGES: u32 = 2;
 /// The most servers that one address may lead to, one after the other; more are an error (H.2).
 const MOST_REDIRECTS: u32 = 3;
 /// The pause before an attempt that follows a fruitless one; doubled each time.
@@ -91,7 +91,7 @@ impl Client {
         expect: Option<(u64, Whirlpool)>,
         mut content: Content<'_, impl AsyncWrite + Unpin>,
     ) -> Result<Downloaded, Error> {
-        let (mut attempts, mut fruitless) = (0, 0);
+        let (mut attempts, mut fruitless, mut pages) = (0, 0, 0);
         // An empty rest cannot be asked for.
         while !content.is_whole() {
             let before = content.size_bytes();
@@ -102,8 +102,14 @@ impl Client {
                 Err(kind) => kind,
             };
             self.pacer().note_flood(&kind);
-            fruitless = if content.size_bytes() > before { 0 } else { fruitless + 1 };
-            if !may_go_on(&kind) || fruitless >= most_attempts(&kind) {
+            if content.size_bytes() > before {
+                (fruitless, pages) = (0, 0);
+            } else {
+                fruitless += 1;
+                pages += u32::from(matches!(kind, ErrorKind::UnexpectedReply { .. }));
+            }
+            let is_enough = fruitless == FRUITLESS_ATTEMPTS || pages == MOST_PAGES;
+            if !may_go_on(&kind) || is_enough {
                 return Err(failed(attempts, kind));
             }
             tracing::debug!(had_bytes = content.size_bytes(), "resuming a download: {kind}");
@@ -207,14 +213,6 @@ fn may_go_on(kind: &ErrorKind) -> bool {
     }
     kind.remedy() == Remedy::TryAgain
         && !matches!(kind, ErrorKind::Corrupt { .. } | ErrorKind::OneLocation)
-}
-
-fn most_attempts(kind: &ErrorKind) -> u32 {
-    if matches!(kind, ErrorKind::UnexpectedReply { .. }) {
-        FRUITLESS_PAGES
-    } else {
-        FRUITLESS_ATTEMPTS
-    }
 }
 
 fn failed(attempts: u32, kind: ErrorKind) -> Error {

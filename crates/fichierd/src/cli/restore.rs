@@ -3,9 +3,7 @@
 mod end;
 mod preview;
 
-use std::fs::DirBuilder;
 use std::io::IsTerminal as _;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,7 +21,7 @@ use crate::base::Exit;
 use crate::base::words::{bytes, count, duration};
 use crate::config::Config;
 use crate::config::connect::connect;
-use crate::restore::{Options, Overwrite, Owners, Plan, Progress, Restore, Tree};
+use crate::restore::{Options, Overwrite, Owners, Plan, Progress, Restore, Tree, make_top};
 use end::{Document, End};
 
 #[derive(Args, Debug)]
@@ -92,7 +90,9 @@ pub(crate) async fn run(args: RestoreArgs, config: &Config) -> anyhow::Result<Ex
     let owners = if args.numeric_ids { Owners::numeric() } else { owners(&recorded)? };
     drop(recorded);
     let (client, pacer) = connect(config)?;
-    let made_top = make_dest(&args.dest)?;
+    let made_top = make_top(&args.dest, args.in_place);
+    let made_top =
+        made_top.with_context(|| format!("cannot use the folder {}", shown_path(&args.dest)))?;
     let options = Options {
         overwrite: args.overwrite.into(),
         parallel: args.parallel.map_or(config.pace.parallel_downloads, usize::from),
@@ -161,14 +161,6 @@ fn resolved(path: &Path) -> PathBuf {
         }
     }
     path
-}
-
-/// Makes the destination if it is missing, and says whether it was made.
-fn make_dest(dest: &Path) -> anyhow::Result<bool> {
-    let is_missing = dest.symlink_metadata().is_err();
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(dest);
-    made.with_context(|| format!("cannot make the folder {}", dest.display()))?;
-    Ok(is_missing)
 }
 
 fn owners(recorded: &Recorded) -> anyhow::Result<Owners> {

@@ -20,6 +20,7 @@
 mod copy;
 mod place;
 mod staging;
+mod top;
 mod unfinished;
 mod way;
 
@@ -29,10 +30,11 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use fichier_state::{RelPath, Stamp};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 pub use staging::{Part, STAGING_NAME};
+pub use top::make_top;
 pub use way::{InTheWay, Obstacle};
 
 use super::metadata::Subject;
@@ -92,8 +94,19 @@ impl Dest {
     ///
     /// Those of `open`; `NotADirectory` for anything but a folder.
     pub fn open(path: &Path) -> io::Result<Dest> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
+        Dest::at(top::open(path, false)?)
+    }
+
+    /// Opens the folder at `path`, to which only trusted links may lead.
+    ///
+    /// # Errors
+    ///
+    /// As [`Dest::open`]; and that of a link that is not followed.
+    pub fn open_in_place(path: &Path) -> io::Result<Dest> {
+        Dest::at(top::open(path, true)?)
+    }
+
+    fn at(root: OwnedFd) -> io::Result<Dest> {
         let folder = root.try_clone()?;
         let path = RelPath::root();
         let here = Here { path, folder, is_elsewhere: false, is_unsynced: false };
@@ -294,7 +307,7 @@ impl Dest {
     /// # Errors
     ///
     /// Those of `syncfs`: then some of it may be lost.
-    pub fn finish(mut self) -> io::Result<()> {
+    pub fn finish(&mut self) -> io::Result<()> {
         self.close_folders()?;
         self.remove_staging()?;
         self.leave()?;

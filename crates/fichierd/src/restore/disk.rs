@@ -331,12 +331,10 @@ impl Disk {
             self.judged(path, done)?;
         }
         let mut writer = self.shared.writer();
-        let waiting = writer.dest.close_folders().map(|()| writer.dest.unfinished_folders());
+        let finished = writer.dest.finish().map(|()| writer.dest.unfinished_folders());
+        drop(writer);
         let waiting =
-            waiting.map_err(|source| RestoreError::Disk { path: self.top.clone(), source })?;
-        let dest = Dest::open(&self.top);
-        let finished = dest.and_then(|fresh| std::mem::replace(&mut writer.dest, fresh).finish());
-        finished.map_err(|source| RestoreError::Disk { path: self.top.clone(), source })?;
+            finished.map_err(|source| RestoreError::Disk { path: self.top.clone(), source })?;
         self.shared.report().unfinished_folders = waiting;
         Ok(())
     }

@@ -103,7 +103,8 @@ pub struct Restore {
 }
 
 impl Restore {
-    /// A restore into the folder `top`, which exists.
+    /// A restore into the folder `top`, which exists. In place, no link is followed to it that
+    /// somebody else may have planted.
     ///
     /// # Errors
     ///
@@ -115,8 +116,8 @@ impl Restore {
         options: Options,
         progress: Arc<Progress>,
     ) -> Result<Restore, RestoreError> {
-        let dest =
-            Dest::open(&top).map_err(|source| RestoreError::Disk { path: top.clone(), source })?;
+        let dest = if options.in_place { Dest::open_in_place(&top) } else { Dest::open(&top) };
+        let dest = dest.map_err(|source| RestoreError::Disk { path: top.clone(), source })?;
         let writer = Mutex::new(Writer { dest, setter: MetadataSetter::new(owners) });
         let shared = Shared { writer, report: Mutex::default(), stopped: AtomicBool::new(false) };
         let paying = DownloadOptions { use_cdn: options.use_cdn, ..DownloadOptions::default() };

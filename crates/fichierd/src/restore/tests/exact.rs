@@ -339,7 +339,7 @@ fn the_destination_itself_keeps_the_time_it_is_given() {
     let root = RelPath::root();
     let mut setter = MetadataSetter::default();
     world.dest.amend(&root, |folder| setter.set(folder, &recorded, &root)).unwrap();
-    let World { dir, dest } = world;
+    let World { dir, mut dest } = world;
     dest.finish().unwrap();
     let found = metadata_of(dir.path());
     assert_eq!(found, recorded);
@@ -377,4 +377,76 @@ fn special_files_are_not_opened_for_their_metadata() {
     let subject = Subject::Link { folder: folder.as_fd(), name: b"no" };
     let error = setter.set(subject, &Metadata::default(), &path("no")).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::NotFound, "an error of the disk is not counted");
+}
+
+/// Which error ends a restore while a folder is open for writing.
+fn closed_again(act: impl FnOnce(&mut Dest) -> bool) {
+    let world = World::new();
+    fs::create_dir_all(world.at("locked/deep")).unwrap();
+    mode(&world.at("locked/deep"), 0o555);
+    mode(&world.at("locked"), 0o511);
+    let mut dest = Dest::open(world.dir.path()).unwrap();
+    assert!(!dest.make_folder(&path("locked"), false).unwrap());
+    assert!(!dest.make_folder(&path("locked/deep"), false).unwrap());
+    dest.make_empty(&path("locked/deep/new"), false, |_| Ok(())).unwrap();
+    let is_killed = act(&mut dest);
+    if is_killed {
+        std::mem::forget(dest);
+        let mut next = Dest::open(world.dir.path()).unwrap();
+        // The lock of the staging folder goes with the process; here it is taken away.
+        fs::rename(world.at(".fichierd-restore"), world.at("moved")).unwrap();
+        fs::create_dir(world.at(".fichierd-restore")).unwrap();
+        mode(&world.at(".fichierd-restore"), 0o700);
+        let note = "unfinished-folders";
+        fs::copy(world.at("moved").join(note), world.at(".fichierd-restore").join(note)).unwrap();
+        next.expect([].into_iter(), false).unwrap();
+        next.close_folders().unwrap();
+    } else {
+        drop(dest);
+    }
+    let mode_of = |name: &str| world.at(name).metadata().unwrap().mode() & 0o7777;
+    assert_eq!((mode_of("locked"), mode_of("locked/deep")), (0o511, 0o555));
+    mode(&world.at("locked"), 0o755);
+    mode(&world.at("locked/deep"), 0o755);
+}
+
+#[test]
+fn z62_a_folder_that_was_opened_for_writing_is_closed_again_on_every_way_out() {
+    let test = "exact::z62_a_folder_that_was_opened_for_writing_is_closed_again_on_every_way_out";
+    if is_root() && !is_inside(test, NOBODY) {
+        return;
+    }
+    closed_again(|_| false);
+    closed_again(|_| true);
+    closed_again(|dest| {
+        dest.close_folders().unwrap();
+        false
+    });
+    closed_again(|dest| {
+        let failed = dest.make_empty(&path("locked/deep/other"), false, |_| {
+            Err(io::Error::from(io::ErrorKind::StorageFull))
+        });
+        assert_eq!(failed.unwrap_err().kind(), io::ErrorKind::StorageFull);
+        false
+    });
+}
+
+#[test]
+fn z74_a_time_that_cannot_be_set_is_told() {
+    let mut world = World::new();
+    for (name, mtime_ns, is_told) in [
+        ("2262", i64::MAX - 1_000_000_000, false),
+        ("beyond", i64::MAX, true),
+        ("before", i64::MIN + 5, true),
+    ] {
+        let mut setter = MetadataSetter::default();
+        world.place("x", name, false).unwrap();
+        let at = path(name);
+        let recorded = Metadata { mtime_ns, ..owned_by_us() };
+        world.dest.amend(&at, |file| setter.set(file, &recorded, &at)).unwrap();
+        let found = metadata_in(world.dir.path(), name).mtime_ns;
+        // Some file systems end in 2038 or 2446, and say nothing.
+        let is_other = found.abs_diff(mtime_ns) > 2_000_000_000;
+        assert_eq!(setter.unset().times.count, u64::from(is_told || is_other), "{name}: {found}");
+    }
 }

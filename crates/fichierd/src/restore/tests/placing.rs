@@ -108,7 +108,7 @@ fn a_part_goes_on_where_an_earlier_try_ended() {
     assert_eq!(part.present_bytes(), 0);
     part.file().write_all(b"first half").unwrap();
     drop(part);
-    let World { dir, dest } = world;
+    let World { dir, mut dest } = world;
     dest.finish().unwrap();
     let mut world = World { dest: Dest::open(dir.path()).unwrap(), dir };
     let part = world.dest.part(KEY).unwrap();
