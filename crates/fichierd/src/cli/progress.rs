@@ -82,6 +82,15 @@ impl Shown {
         Shown::moved("", TELL_EVERY, look)
     }
 
+    /// What the running service tells of its work, and whether that waits for something.
+    pub(super) fn of_service(read: impl Fn() -> Option<(String, bool)> + Send + 'static) -> Shown {
+        let look = move || {
+            let (text, waits) = read().unwrap_or_else(|| ("waiting for the service".into(), false));
+            View { text, waits, so_far: SoFar::default() }
+        };
+        Shown::moved("", LINE_EVERY, look)
+    }
+
     /// Something that turns beside a text.
     pub(super) fn spinner(text: String) -> Shown {
         let bar = styled(ProgressBar::new_spinner(), "  {spinner} {wide_msg}");

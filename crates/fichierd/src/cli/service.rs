@@ -1,14 +1,21 @@
 //! Hands a command over to the running service.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use tokio_util::task::AbortOnDropHandle;
 
 use super::failure::ended;
 use super::output;
+use super::progress::Shown;
 use crate::base::Exit;
 use crate::base::words::{bytes, count, duration};
 use crate::config::Config;
 use crate::daemon::control::{Reply, Request, ask};
-use crate::status::CycleSummary;
+use crate::status::{CycleSummary, MirrorState, Status};
+
+/// Between two questions for the status of a service that works for a command.
+const ASK_EVERY: Duration = Duration::from_secs(2);
 
 /// Hands a request to the running service and prints the answer; `None` if no service runs.
 ///
@@ -52,10 +59,38 @@ pub(super) fn show(reply: Reply) -> anyhow::Result<Exit> {
 ///
 /// Those of [`forward`].
 pub(super) async fn reply(config: &Config, request: &Request) -> anyhow::Result<Option<Reply>> {
-    match ask(config, request).await? {
+    let shown = request.job().is_some().then(|| follow(config));
+    let reply = ask(config, request).await?;
+    drop(shown);
+    match reply {
         Some(Reply::Refused { message, exit }) => Err(ended(Exit::from_code(exit), message)),
         other => Ok(other),
     }
+}
+
+/// Shows what the service does while a command waits for its work.
+fn follow(config: &Config) -> (Shown, AbortOnDropHandle<()>) {
+    let told = Arc::new(Mutex::new(None));
+    let (heard, config) = (Arc::clone(&told), config.clone());
+    let asker = tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(ASK_EVERY).await;
+            if let Ok(Some(Reply::Status(status))) = ask(&config, &Request::Status).await {
+                *heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(doing(&status));
+            }
+        }
+    });
+    let read = move || told.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    (Shown::of_service(read), AbortOnDropHandle::new(asker))
+}
+
+/// What the mirrors that have something to do are doing, and whether one of them waits.
+fn doing(status: &Status) -> (String, bool) {
+    let busy = status.mirrors.iter().filter(|mirror| mirror.state != MirrorState::Idle);
+    let texts: Vec<_> =
+        busy.clone().map(|mirror| format!("{}: {}", mirror.name, mirror.what)).collect();
+    let waits = busy.clone().any(|mirror| mirror.state != MirrorState::Working);
+    (if texts.is_empty() { "nearly done".to_owned() } else { texts.join("; ") }, waits)
 }
 
 /// Refuses a mirror that is not configured, before the service or 1fichier is asked.
@@ -117,6 +152,7 @@ pub(super) fn cycle_line(cycle: &CycleSummary) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::status::MirrorStatus;
 
     fn cycle() -> CycleSummary {
         CycleSummary {
@@ -141,6 +177,26 @@ mod tests {
             cycle_line(&busy),
             "photos: done: 1,200 sent (3.00 MiB), 2 moved, 9 calls; 1 min"
         );
+    }
+
+    #[test]
+    fn z30_what_the_service_does_meanwhile_is_told_without_the_mirrors_that_rest() {
+        let mirror = |name: &str, state, what: &str| MirrorStatus {
+            name: name.to_owned(),
+            state,
+            what: what.to_owned(),
+            ..MirrorStatus::default()
+        };
+        let mut status = Status::default();
+        assert_eq!(doing(&status), ("nearly done".to_owned(), false));
+        status.mirrors = vec![
+            mirror("a", MirrorState::Idle, "up to date"),
+            mirror("b", MirrorState::Working, "working, 3.00 MiB sent"),
+        ];
+        assert_eq!(doing(&status), ("b: working, 3.00 MiB sent".to_owned(), false));
+        status.mirrors.push(mirror("c", MirrorState::Waiting, "no way there"));
+        let both = "b: working, 3.00 MiB sent; c: no way there".to_owned();
+        assert_eq!(doing(&status), (both, true));
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub enum DaemonError {
     #[error(transparent)]
     Open(#[from] crate::mirror::OpenError),
     /// The control socket cannot be opened.
-    #[error("cannot listen on the control socket {path}")]
+    #[error("cannot listen on the control socket {path} (`control_socket` names another place)")]
     Socket {
         /// The socket's path.
         path: String,

@@ -258,7 +258,7 @@ kinds! {
     /// A reload was refused; the old configuration is in force.
     ConfigurationRefused = "configuration_refused" {
         title: "the new configuration is refused and the old one is in force",
-        what_to_do: "correct it, see: fichierd check; then: systemctl reload fichierd",
+        what_to_do: "correct it, see: fichierd check; then: systemctl reload fichierd, or restart",
         weight: Weight::Degrades, alarms: true, exit: Some(Exit::Config),
         scope: Scope::Service, patience: AT_ONCE, on_record: false,
     }
