@@ -203,7 +203,7 @@ fn r03_a_source_whose_file_system_crashes_is_waited_for() {
 #[test]
 fn z43_a_file_of_another_length_than_told_is_a_problem_with_a_growing_pause_and_no_upload() {
     let Some(mut stage) = Stage::new() else { return };
-    for number in 0..20 {
+    for number in 0..10 {
         write(&stage.behind(&format!("attributes/{number:02}")), format!("value {number}"));
         stage.faulty().fault(Asked::Attributes, &format!("{number:02}"), Answer::Size(4_096));
     }
