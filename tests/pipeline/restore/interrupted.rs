@@ -206,7 +206,9 @@ async fn z75_a_restore_in_place_follows_no_planted_link() {
     // A link of root, and a folder that is missing, are what they are for.
     symlink(at("secret"), at("of root")).unwrap();
     assert!(!fichierd::restore::make_top(&at("of root/photos"), true).unwrap());
-    assert!(fichierd::restore::make_top(&at("of root/new/deep"), true).unwrap());
+    assert!(fichierd::restore::make_top(&at("secret/new/deep"), true).unwrap());
+    let named = fichierd::restore::make_top(&at("of root"), true).unwrap_err().to_string();
+    assert!(named.contains("of root is a link") && named.contains("write the path"), "{named}");
     try_into(&world, &at("of root/photos"), options).await.unwrap();
     assert_eq!(fs::read_to_string(at("secret/photos/a")).unwrap(), "text");
 }

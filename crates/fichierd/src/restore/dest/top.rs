@@ -50,11 +50,12 @@ pub fn make_top(path: &Path, in_place: bool) -> io::Result<bool> {
 /// Says what is wrong with a destination that is a link, where none is followed.
 fn explain(path: &Path, error: io::Error) -> io::Error {
     let is_link = || path.symlink_metadata().is_ok_and(|found| found.is_symlink());
-    if untrusted_link(&error).is_none()
-        && error.kind() == io::ErrorKind::NotADirectory
-        && is_link()
+    if untrusted_link(&error).is_none() && error.kind() == io::ErrorKind::NotADirectory && is_link()
     {
-        let text = "it is a link, which a restore in place does not follow; write the path it leads to";
+        let shown = path.display();
+        let text = format!(
+            "{shown} is a link, which a restore in place does not follow; write the path it leads to"
+        );
         return io::Error::new(io::ErrorKind::NotADirectory, text);
     }
     error
