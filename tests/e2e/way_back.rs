@@ -205,3 +205,26 @@ fn z73_paths_and_times_are_taken_as_people_type_them() {
     let rows = versions.stdout.lines().filter(|line| line.contains(" mode ")).count();
     assert_eq!(rows, 1, "{}", versions.stdout);
 }
+
+#[test]
+fn z76_every_download_can_be_paid_with_cdn_credits_by_an_option_or_by_the_configuration() {
+    let world = Machine::of(PROGRAM);
+    write(&world.source("photos").join("a"), "text");
+    world.run(&["sync"]).expect(0);
+    world.emulator.set_downloads_need_cdn(true);
+    let dest = world.path("a");
+    let download = ["remote", "download", "/backup/photos/a", dest.to_str().unwrap()];
+    world.run(&["drill", "photos"]).expect(77).says("--use-cdn");
+    world.run(&download).expect(77).says("--use-cdn");
+    world.run(&["drill", "photos", "--use-cdn"]).expect(0).says("a restore works");
+    world.run(&[&download[..], &["--use-cdn"]].concat()).expect(0);
+    fs::remove_file(&dest).unwrap();
+    let config = fs::read_to_string(world.config()).unwrap();
+    fs::write(world.config(), config.replace("[account]\n", "[account]\nuse_cdn = true\n"))
+        .unwrap();
+    world.run(&["drill", "photos"]).expect(0);
+    world.run(&download).expect(0);
+    let restored = world.path("restored");
+    world.run(&["restore", "photos", restored.to_str().unwrap()]).expect(0);
+    world.run(&["verify", "photos", "--full"]).expect(0);
+}

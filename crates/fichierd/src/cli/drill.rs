@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use clap::Args;
+use fichier_api::ErrorKind;
 use serde::Serialize;
 
 use super::failure::{ended, exit_of_remedy};
@@ -16,6 +17,7 @@ use crate::config::Config;
 use crate::config::connect::connect;
 use crate::remote::unreachable;
 use crate::restore::{Drill, Proved, ProvedBy, RestoreError};
+use crate::upkeep::canary::address_refused;
 
 #[derive(Args, Debug)]
 pub(crate) struct DrillArgs {
@@ -68,7 +70,7 @@ pub(crate) async fn run(args: DrillArgs, config: &Config) -> anyhow::Result<Exit
     });
     let proof = drill.run(client, &config.state_dir, now_s).await;
     drop(shown);
-    let proof = proof.map_err(explain)?;
+    let proof = proof.map_err(|error| explain(&error, most_bytes))?;
     let (took, calls) = (began.elapsed(), pacer.calls_made().saturating_sub(calls));
     let proved = Proved {
         mirror: args.mirror.clone(),
@@ -104,15 +106,16 @@ pub(crate) async fn run(args: DrillArgs, config: &Config) -> anyhow::Result<Exit
     Ok(if proof.good { Exit::Done } else { Exit::Problems })
 }
 
-fn explain(error: RestoreError) -> anyhow::Error {
-    let exit = match &error {
-        RestoreError::Service(error) => exit_of_remedy(&error.remedy()),
-        RestoreError::Disk { .. } => Exit::Failed,
+fn explain(error: &RestoreError, most_bytes: u64) -> anyhow::Error {
+    let (exit, why) = match error {
+        RestoreError::Service(error) if matches!(error.kind, ErrorKind::AddressRefused) => {
+            (Exit::Refused, address_refused(most_bytes))
+        }
+        RestoreError::Service(error) => {
+            let why = unreachable(error).unwrap_or_else(|| chain(error));
+            (exit_of_remedy(&error.remedy()), why)
+        }
+        RestoreError::Disk { .. } => (Exit::Failed, chain(error)),
     };
-    let cause = match &error {
-        RestoreError::Service(error) => unreachable(error),
-        RestoreError::Disk { .. } => None,
-    };
-    let cause = cause.unwrap_or_else(|| chain(&error));
-    ended(exit, format!("the drill came to no result: {cause}"))
+    ended(exit, format!("the drill came to no result: {why}"))
 }

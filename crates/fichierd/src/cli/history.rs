@@ -90,7 +90,7 @@ impl Row {
             (self.copied, "copied"),
             (self.retired, "to the versions"),
             (self.problems, "with problems"),
-            (self.calls, "calls"),
+            (self.calls, if self.calls == 1 { "call" } else { "calls" }),
         ];
         let did: Vec<String> = parts
             .into_iter()

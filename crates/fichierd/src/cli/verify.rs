@@ -15,7 +15,7 @@ use super::past::Recorded;
 use super::progress::{Shown, SoFar};
 use super::{keep, output, service};
 use crate::base::Exit;
-use crate::base::words::{bytes, chain, count, duration};
+use crate::base::words::{bytes, chain, count, counted, duration};
 use crate::config::Config;
 use crate::config::connect::connect;
 use crate::restore::proof::MOST_BROKEN;
@@ -182,12 +182,12 @@ fn detail(share: Share, outcome: &VerifyOutcome) -> String {
         Share::Percent(percent) => format!("a sample of {percent}%"),
     };
     let number = |wrong| count(outcome.paths(wrong).count() as u64);
-    let files = count(outcome.files);
+    let files = counted(outcome.files, "file");
     if outcome.findings.is_empty() {
-        return format!("{how}: {files} files ({}) came as recorded", bytes(outcome.bytes));
+        return format!("{how}: {files} ({}) came as recorded", bytes(outcome.bytes));
     }
     format!(
-        "{how}: of {files} files {} were damaged, {} missing, {} refused",
+        "{how}: of {files} {} were damaged, {} missing, {} refused",
         number(Wrong::Damaged),
         number(Wrong::Missing),
         number(Wrong::Refused)
@@ -235,12 +235,12 @@ fn print(
         (_, _) => format!("{} not as recorded", count(wrong)),
     };
     output::line(&format!(
-        "{}: {} files ({}) compared: {verdict}; {} downloads, {} calls, {}",
+        "{}: {} ({}) compared: {verdict}; {}, {}, {}",
         args.mirror,
-        count(outcome.files),
+        counted(outcome.files, "file"),
         bytes(outcome.bytes),
-        count(outcome.downloads),
-        count(cost.calls),
+        counted(outcome.downloads, "download"),
+        counted(cost.calls, "call"),
         duration(cost.took)
     ))?;
     for finding in outcome.findings.iter().take(MOST_PRINTED) {

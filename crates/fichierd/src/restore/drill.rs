@@ -17,7 +17,7 @@ use fichier_api::Client;
 use fichier_state::{Content as Recorded, Mirror, PastContent, Proof, ProofKind, RelPath, Store};
 
 use super::awaited;
-use crate::base::words::{bytes, count};
+use crate::base::words::{bytes, count, counted};
 use crate::config::MirrorConfig;
 use crate::disk::{Filter, Opened, Scanner};
 use crate::restore::tree::{Node, Tree};
@@ -177,8 +177,8 @@ impl Drill {
         let good = different.is_empty();
         let detail = if good {
             format!(
-                "{} files ({}) restored as recorded, {} of them compared with the disk",
-                count(self.files),
+                "{} ({}) restored as recorded, {} of them compared with the disk",
+                counted(self.files, "file"),
                 bytes(self.bytes),
                 count(compared.with_disk)
             )
