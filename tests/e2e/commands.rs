@@ -34,7 +34,7 @@ fn with_held_removals(running: bool) -> Machine {
     // A cycle that has begun continues to its end.
     let held = || Some(world.mirror("photos")).filter(|mirror| mirror["state"] == "held");
     assert_eq!(until("removals are held", held)["held"]["removals"], 3);
-    world.run(&["status"]).expect(0).says("fichierd approve photos").says("fichierd reject photos");
+    world.run(&["status"]).expect(0).says("fichierd approve photos").says("reject photos");
     world
 }
 
@@ -141,7 +141,7 @@ fn status_and_why_answer_with_and_without_a_service() {
     write(&source.join("one"), "one");
     write(&source.join("two.tmp"), "two");
     write(&source.join(".fichierd"), "ours by name");
-    world.run(&["sync"]).expect(3).says("1 with problems");
+    world.run(&["sync"]).expect(3).says("1 file with a problem");
     for running in [false, true] {
         if running {
             world.start();
@@ -154,7 +154,10 @@ fn status_and_why_answer_with_and_without_a_service() {
             (&status["mirrors"][0]["files"], &status["mirrors"][0]["bytes"]),
             (&1.into(), &3.into())
         );
-        assert!(status["mirrors"][0]["last_success"].is_string(), "{status:#}");
+        // What has a problem is not safe, so the mirror has never been complete.
+        assert!(status["mirrors"][0]["last_success"].is_null(), "{status:#}");
+        assert_eq!(status["mirrors"][0]["complete"], false, "{status:#}");
+        assert_eq!(status["mirrors"][0]["completeness"]["problems"], 1, "{status:#}");
         why(&world, "one").expect(0).says("safe since");
         why(&world, "two.tmp").expect(0).says("*.tmp").says("exclude");
         why(&world, ".fichierd").expect(0).says("is reserved for fichierd");

@@ -22,6 +22,7 @@ mod backlog;
 mod changed;
 mod check;
 mod commands;
+mod complete;
 mod crashes;
 mod degraded;
 mod dry_runs;

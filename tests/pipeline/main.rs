@@ -11,6 +11,7 @@
 
 mod adopt;
 mod calls;
+mod complete;
 mod faults;
 mod habits;
 mod one_cycle;

@@ -16,7 +16,7 @@ use fichier_state::{RelPath, Store};
 use fichier_testkit::loopback;
 use fichierd::base::{Random, State};
 use fichierd::config::{Keep, MaxRemovals, MirrorConfig};
-use fichierd::daemon::{Now, Schedule};
+use fichierd::daemon::{Now, Schedule, Wake};
 use fichierd::disk::{DirtyQueue, Disks};
 use fichierd::mirror::{CycleEnd, MirrorWorker, Shared};
 use tokio::sync::Semaphore;
@@ -281,7 +281,7 @@ impl World {
     fn mounts_changed(&mut self) {
         self.outside().dirty.mark_everything();
         if let Some(process) = &mut self.process {
-            process.schedule.look_now(Instant::now());
+            process.schedule.look_now(Instant::now(), Wake::Mount);
         }
     }
 

@@ -140,6 +140,16 @@ pub enum Keep {
 }
 
 impl Config {
+    /// What to do if no mirror is configured; `None` if there is one.
+    pub fn without_mirrors(&self) -> Option<String> {
+        self.mirrors.is_empty().then(|| {
+            format!(
+                "no mirror is configured: add a [[mirror]] block with `source` and `target` to {}",
+                self.path.display()
+            )
+        })
+    }
+
     /// Reads the configuration from `path`. If that is `None`, it reads the first `config.toml` of
     /// `$CONFIGURATION_DIRECTORY`, a user's `$XDG_CONFIG_HOME/fichierd` and `/etc/fichierd`.
     ///

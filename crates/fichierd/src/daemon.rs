@@ -50,7 +50,7 @@ mod why;
 
 pub use answers::{Work, approve};
 pub use error::DaemonError;
-pub use schedule::{Now, Schedule};
+pub use schedule::{Now, Schedule, Wake};
 use waiter::Waiter;
 pub use why::{Unsettled, why};
 
@@ -205,6 +205,9 @@ impl Daemon {
         systemd::ready("looking at everything once");
         let mirrors = self.seats.len();
         tracing::info!(mirrors, "started with {}", counted(mirrors as u64, "mirror"));
+        if let Some(why) = self.config.without_mirrors() {
+            tracing::warn!("{why}; then: systemctl reload fichierd");
+        }
         let stop = self.shared.stop.clone();
         while !stop.is_cancelled() {
             self.progress.tick();
@@ -253,7 +256,7 @@ impl Daemon {
                     // A mount may end the wait for a source, but not a wait for the service. A host
                     // with containers has new mounts all the time.
                     if !seat.trouble.as_ref().is_some_and(Trouble::is_of_the_service) {
-                        seat.schedule.look_now(Instant::now());
+                        seat.schedule.look_now(Instant::now(), Wake::Mount);
                     }
                 }
             }
@@ -267,7 +270,7 @@ impl Daemon {
     fn look_at_everything(&mut self) {
         for seat in self.seats.values_mut() {
             seat.dirty.mark_everything();
-            seat.schedule.look_now(Instant::now());
+            seat.schedule.look_now(Instant::now(), Wake::Person);
         }
     }
 
@@ -290,6 +293,7 @@ impl Daemon {
                 seat.note_begin();
             }
             let Some(mut worker) = seat.worker.take() else { continue };
+            worker.is_watched = seat.misses_nothing();
             let (shared, name) = (self.shared.clone(), name.clone());
             self.cycles.spawn(async move {
                 let end = match due {
@@ -377,22 +381,29 @@ impl Daemon {
         let random = &self.shared.random;
         seat.schedule.after(now, &end, problem_in, scale, &seat.config, random);
         let waiting = std::mem::take(&mut seat.waiting).into_iter();
-        seat.waiting = waiting.filter_map(|waiter| waiter.after(summary.clone(), &end)).collect();
-        if !seat.waiting.is_empty() {
-            let pause = if end.has_restless() { seat.config.settle } else { Duration::ZERO };
-            seat.schedule.rescan_in(now.instant, pause);
+        for waiter in waiting {
+            if let Some((pause, waiter)) = waiter.after(summary.clone(), &end, &seat.config) {
+                seat.schedule.rescan_in(now.instant, pause);
+                seat.waiting.push(waiter);
+            }
         }
         seat.note_end(&end);
-        let (linked, is_there) = (std::mem::take(&mut end.report.linked), end.trouble.is_none());
-        seat.unsettled = end.outcome.unsettled;
+        let is_refused = end.trouble.as_ref().is_some_and(Trouble::is_refusal);
+        let linked = std::mem::take(&mut end.report.linked);
+        let is_there = end.trouble.is_none();
+        seat.unsettled.clone_from(&end.outcome.unsettled);
         // A cycle without a call does not prove that the service can be reached again.
-        let still = |was: &Trouble| matches!(was, Trouble::Unreachable(_)) && end.report.calls == 0;
-        seat.trouble = end.trouble.or_else(|| seat.trouble.take().filter(still));
+        seat.trouble.take_if(|was| end.trouble.is_some() || health::disproves(&end, was.kind()));
+        seat.trouble = end.trouble.or_else(|| seat.trouble.take());
         seat.worker = Some(worker);
         if is_there {
             self.watch_seat(name);
         }
         self.look_at_linked(linked);
+        if is_refused {
+            let others = self.seats.iter_mut().filter(|(other, _)| *other != name);
+            others.for_each(|(_, seat)| seat.schedule.wait_refused(now.instant, scale));
+        }
     }
 
     /// Adds a mirror again if its configuration changed during a cycle.
@@ -503,7 +514,7 @@ impl Daemon {
             }
         }
         for seat in self.seats.values_mut() {
-            seat.schedule.look_now(Instant::now());
+            seat.schedule.look_now(Instant::now(), Wake::Person);
         }
         self.config = config;
         Ok(())

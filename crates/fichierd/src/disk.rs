@@ -24,7 +24,7 @@ pub use self::hash::Hashed;
 pub use self::length::{Length, WRONG_LENGTH_HINT, WrongLength};
 pub use self::mounts::MountTable;
 pub use self::root::{OnRecord, RootIdentity, RootTrouble};
-pub use self::scan::{FolderScan, Scanner, Trouble};
+pub use self::scan::{FolderScan, Notice, Scanner, Trouble};
 pub use self::seen::{Seen, SeenKind};
 pub use self::trusted::{Distrust, UntrustedLink};
 pub use self::watch::{MountWatch, Watch, WatchMode};

@@ -7,18 +7,23 @@
 //! May be used by `restore`, `daemon` and `cli`; uses `upkeep` and the folders below it.
 
 mod cycle;
+mod ends;
 mod error;
 mod expected;
 mod folder_moves;
 mod held;
+mod leftovers;
+mod patience;
 mod other_names;
 mod restless;
 mod trouble;
 mod worker;
 
 pub use self::cycle::{CycleOutcome, CycleRequest, MAX_ADDITIONS, Prepared, keep_instead, preview};
+pub use self::ends::{ChoresEnd, CycleEnd, OpenError};
 pub use self::error::MirrorError;
 pub use self::expected::{ExpectedCalls, Planned};
 pub use self::held::{Held, HeldRemovals};
+pub use self::patience::{PENDING_RETRY, Patience};
 pub use self::trouble::{Reason, Trouble};
-pub use self::worker::{ChoresEnd, CycleEnd, MirrorWorker, OpenError, Shared};
+pub use self::worker::{MirrorWorker, Shared};

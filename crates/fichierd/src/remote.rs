@@ -12,6 +12,7 @@ pub(crate) mod folders;
 pub mod habits;
 pub mod layout;
 pub mod ledger;
+pub mod looked;
 pub mod owner;
 pub mod probe;
 mod report;

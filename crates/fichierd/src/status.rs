@@ -11,12 +11,14 @@
 //! May be used by everything above it; uses `base` and `config`. Values and their text only: what
 //! is wrong *now* is found in `daemon::health`, which fills these types.
 
+pub mod complete;
 pub mod kind;
 
 #[cfg(test)]
 mod tests;
 mod text;
 
+pub use self::complete::Completeness;
 pub use self::kind::{About, Kind, Scope, Weight};
 
 use std::path::PathBuf;
@@ -68,6 +70,27 @@ impl Default for Status {
             calls_made: 0,
             mirrors: Vec::new(),
             degraded: Vec::new(),
+        }
+    }
+}
+
+impl Status {
+    /// Takes in the degraded states. A mirror with one is not told to be up to date, and neither is
+    /// one whose changes may go unnoticed.
+    pub fn set_degraded(&mut self, degraded: Vec<DegradedStatus>) {
+        self.degraded = degraded;
+        for mirror in self.mirrors.iter_mut().filter(|it| it.state == MirrorState::Idle) {
+            let concerns = |it: &&DegradedStatus| {
+                it.mirror.as_ref() == Some(&mirror.name) || it.mirror.is_none() && it.stops
+            };
+            let worst = self.degraded.iter().find(concerns);
+            let is_watched = self.running && mirror.watch.mode == "watching";
+            mirror.what = match worst {
+                Some(it) if it.stops => format!("stopped: {}", it.title),
+                Some(it) => format!("degraded: {}", it.title),
+                None if is_watched => "up to date".to_owned(),
+                None => "all files were safe at the last look".to_owned(),
+            };
         }
     }
 }
@@ -154,7 +177,14 @@ pub struct MirrorStatus {
     pub what: String,
     /// Set while removals, or everything, wait for a decision.
     pub held: Option<HeldStatus>,
-    /// When the last cycle ended after which everything was safe.
+    /// Whether the mirror is complete: a look at everything found each entry safe, and nothing has
+    /// been open since.
+    #[serde(default)]
+    pub complete: bool,
+    /// What keeps it from being complete, by kind.
+    #[serde(default)]
+    pub completeness: Completeness,
+    /// When the mirror was last complete at the end of a cycle.
     pub last_success: Option<Timestamp>,
     /// The same as an age in seconds, when this was asked.
     pub last_success_age_s: Option<u64>,
@@ -314,7 +344,10 @@ pub struct CycleSummary {
     pub exit: u8,
     /// The name of the mirror.
     pub mirror: String,
-    /// `done`, `problems`, `held`, `interrupted`, or a reason for people.
+    /// Whether the mirror was complete at the end.
+    #[serde(default)]
+    pub complete: bool,
+    /// `done`, or for people what is not done, and why.
     pub outcome: String,
     /// Files sent.
     pub uploaded_files: u64,

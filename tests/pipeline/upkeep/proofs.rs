@@ -230,7 +230,9 @@ async fn an_address_that_may_not_download_is_told_early() {
     let status = world
         .shared
         .state
-        .read(|s| fichierd::daemon::health::offline(s, std::slice::from_ref(&world.config), None))
+        .read(|s| {
+            fichierd::daemon::health::offline(s, std::slice::from_ref(&world.config), 1, None)
+        })
         .unwrap();
     let text = fichierd::status::render(&status, jiff::Timestamp::now());
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -74,6 +74,15 @@ impl Records {
         )?;
         Ok(select.query_row([mirror], |row| row.get(0))?)
     }
+
+    /// How many files, and folders, were missed and have not been found since.
+    pub fn missed(&self, mirror: MirrorId) -> Result<u64> {
+        let mut select = self.db.prepare_cached(
+            "SELECT count(*) FROM missed JOIN folders ON folders.id = folder_id
+            WHERE mirror_id = ?1",
+        )?;
+        Ok(select.query_row([mirror], |row| columns::read_size(row, 0))?)
+    }
 }
 
 impl Writing<'_> {

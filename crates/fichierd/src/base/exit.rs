@@ -37,6 +37,23 @@ impl Exit {
         self as u8
     }
 
+    /// The one of these that matters most; [`Exit::Done`] if there is none.
+    pub fn worst(exits: impl IntoIterator<Item = Exit>) -> Exit {
+        let by_weight = [
+            Exit::Interrupted,
+            Exit::Usage,
+            Exit::Config,
+            Exit::Failed,
+            Exit::Refused,
+            Exit::Unavailable,
+            Exit::TryLater,
+            Exit::Held,
+            Exit::Problems,
+        ];
+        let exits: Vec<Exit> = exits.into_iter().collect();
+        by_weight.into_iter().find(|exit| exits.contains(exit)).unwrap_or(Exit::Done)
+    }
+
     /// The meaning of a number that came over the control socket; an unknown one counts as
     /// [`Exit::Failed`].
     pub fn from_code(code: u8) -> Exit {

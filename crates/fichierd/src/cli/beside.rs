@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use fichier_api::Pacer;
 use fichier_state::{Error, Store};
@@ -17,57 +17,95 @@ use crate::base::{Exit, State};
 use crate::config::connect::hold_off;
 use crate::config::{Config, Keep, MirrorConfig};
 use crate::daemon::control::Reply;
+use crate::daemon::health::Met;
 use crate::daemon::{Work, approve, health, open_shared, why};
 use crate::disk::{Disks, Due};
-use crate::mirror::{Held, MirrorWorker, Planned, Shared, Trouble};
+use crate::mirror::{CycleEnd, Held, MirrorWorker, Patience, Planned, Shared, Trouble};
 use crate::remote::{Habits, trust};
 use crate::restore::{Proved, proof};
-use crate::status::Status;
+use crate::status::{CycleSummary, Status};
 
 /// The longest hold-off for which `sync` waits; it ends in a longer one.
 const WAIT_AT_MOST: Duration = Duration::from_secs(120);
-/// The shortest pause between two looks at files that are being written, even if `settle` is zero.
-const LEAST_PAUSE: Duration = Duration::from_millis(100);
 
 /// The answer to `sync` while `fichierd pause` is in force.
 const PAUSED: &str = "the mirrors are paused; go on with: fichierd resume";
 
-/// Runs a cycle of each mirror, repeated while additions are left out, and then its chores.
+/// Mirrors once: cycles of each mirror until it is complete, and its chores. Ends at a refused key,
+/// since no other mirror can do better.
 pub(super) async fn sync(config: &Config, names: &[String]) -> anyhow::Result<Exit> {
     let shared = open_shared(config)?;
     if shared.state.read(|s| s.paused())? {
         close(shared)?;
         return Err(ended(Exit::Held, PAUSED));
     }
-    let mut cycles = Vec::new();
-    for mirror in chosen(config, names) {
+    let (mut cycles, mut met) = (Vec::new(), Vec::new());
+    let mut mirrors = chosen(config, names);
+    for mirror in mirrors.by_ref() {
         let mut worker = MirrorWorker::open(mirror.clone(), &shared.state)?;
-        let cycle = sync_one(&shared, &mut worker).await?;
-        output::line(&cycle_line(&cycle))?;
-        if matches!(Exit::from_code(cycle.exit), Exit::Done | Exit::Problems)
-            && let Some(trouble) = worker.chores(&shared).await.trouble
-        {
-            tracing::warn!(mirror = %mirror.name, "{}", trouble.text(&mirror.name));
-        }
+        let (cycle, of_mirror) = sync_one(&shared, &mut worker).await?;
+        let is_refused = of_mirror.end.trouble.as_ref().is_some_and(Trouble::is_refusal);
         cycles.push(cycle);
+        met.push(of_mirror);
+        if is_refused {
+            break;
+        }
     }
+    for mirror in mirrors {
+        output::line(&format!("{}: not tried: it would be refused too", mirror.name))?;
+    }
+    health::remember_met(&shared, config, &met)?;
     close(shared)?;
     Ok(exit_of_cycles(&cycles))
 }
 
+/// Mirrors one mirror and does its chores; and mirrors once more if they have found that a copy is
+/// not as recorded.
 async fn sync_one(
     shared: &Shared,
     worker: &mut MirrorWorker,
-) -> anyhow::Result<crate::status::CycleSummary> {
+) -> anyhow::Result<(CycleSummary, Met)> {
+    let name = worker.config.name.clone();
+    let (mut cycle, mut end) = mirror_one(shared, worker).await?;
+    output::line(&cycle_line(&cycle))?;
+    let mut chores_trouble = None;
+    if end.trouble.is_none() {
+        chores_trouble = worker.chores(shared).await.trouble;
+        if let Some(trouble) = &chores_trouble {
+            tracing::warn!(mirror = %name, "{}", trouble.text(&name));
+        }
+        if worker.dirty.is_empty() {
+            end.completeness = worker.completeness(shared)?;
+        } else {
+            (cycle, end) = mirror_one(shared, worker).await?;
+            output::line(&cycle_line(&cycle))?;
+        }
+    }
+    let after = health::summary(&name, &end);
+    if cycle.complete && !after.complete {
+        output::line(&format!("{name}: {}", after.outcome))?;
+        cycle = CycleSummary { exit: after.exit, ..cycle };
+    }
+    Ok((cycle, Met { mirror: name, end, chores_trouble }))
+}
+
+/// Runs cycles over everything until the mirror is complete, or waiting does not help. Returns the
+/// sum of them, and the end of the last one.
+async fn mirror_one(
+    shared: &Shared,
+    worker: &mut MirrorWorker,
+) -> anyhow::Result<(CycleSummary, CycleEnd)> {
     let everything = Due { everything: true, paths: Vec::new() };
-    let mut total = crate::status::CycleSummary::default();
-    let patient_until = Instant::now() + worker.config.sync_patience();
+    let mut total = CycleSummary::default();
+    let mut patience = Patience::new(&worker.config, shared.client.pacer().time_scale());
+    let mut has_said = false;
     loop {
+        // What is marked until now is looked at now.
+        worker.dirty.take_settled(Duration::ZERO, Duration::ZERO);
         let shown = show(worker, shared.client.pacer());
         let end = worker.run(shared, &everything).await;
         drop(shown);
-        let summary = health::summary(&worker.config.name, &end);
-        total = total.and(summary);
+        total = total.and(health::summary(&worker.config.name, &end));
         if let Some(Trouble::HeldOff(until, why)) = &end.trouble {
             let wait = until.duration_since(SystemTime::now()).unwrap_or_default();
             if wait <= WAIT_AT_MOST {
@@ -77,15 +115,15 @@ async fn sync_one(
                 continue;
             }
         }
-        if end.trouble.is_none() && end.more {
-            continue;
+        let Some(pause) = patience.goes_on(&end, &worker.config) else {
+            worker.dirty.take_settled(Duration::ZERO, Duration::ZERO);
+            return Ok((total, end));
+        };
+        if end.completeness.pending > 0 && !std::mem::replace(&mut has_said, true) {
+            let open = end.completeness.open().unwrap_or_default();
+            output::line(&format!("{}: waiting: {open}", worker.config.name))?;
         }
-        if end.trouble.is_none() && end.has_restless() && Instant::now() < patient_until {
-            // The files are due when they have been unchanged for `settle`.
-            tokio::time::sleep(worker.config.settle.max(LEAST_PAUSE)).await;
-            continue;
-        }
-        return Ok(total);
+        tokio::time::sleep(pause).await;
     }
 }
 
@@ -191,7 +229,7 @@ pub(super) fn prune_dry_run(config: &Config, name: &str) -> anyhow::Result<Exit>
 pub(super) fn status(config: &Config) -> anyhow::Result<Status> {
     let hold_off = hold_off(config).map(health::hold_off_status);
     Ok(match recorded(config)? {
-        Some(store) => health::offline(&store, &config.mirrors, hold_off)?,
+        Some(store) => health::offline(&store, &config.mirrors, config.pace.time_scale, hold_off)?,
         None => health::never(&config.mirrors, hold_off),
     })
 }

@@ -9,7 +9,7 @@ use super::failure::ended;
 use super::output;
 use super::progress::Shown;
 use crate::base::Exit;
-use crate::base::words::{bytes, count, duration};
+use crate::base::words::{bytes, count, counted, duration};
 use crate::config::Config;
 use crate::daemon::control::{Reply, Request, ask};
 use crate::status::{CycleSummary, MirrorState, Status};
@@ -123,27 +123,24 @@ pub(super) fn unexpected(reply: &Reply) -> anyhow::Error {
 
 /// The exit code for several cycles: the worst of theirs.
 pub(super) fn exit_of_cycles(cycles: &[CycleSummary]) -> Exit {
-    let codes: Vec<u8> = cycles.iter().map(|cycle| cycle.exit).collect();
-    let by_weight =
-        [Exit::Config, Exit::Failed, Exit::Refused, Exit::TryLater, Exit::Held, Exit::Problems];
-    by_weight.into_iter().find(|exit| codes.contains(&exit.code())).unwrap_or(Exit::Done)
+    Exit::worst(cycles.iter().map(|cycle| Exit::from_code(cycle.exit)))
 }
 
 /// A cycle in one line; counts that are zero are left out.
 pub(super) fn cycle_line(cycle: &CycleSummary) -> String {
-    let size = format!(" ({})", bytes(cycle.uploaded_bytes));
+    let (size, did) =
+        (bytes(cycle.uploaded_bytes), |number, what| format!("{} {what}", count(number)));
     let parts = [
-        (cycle.uploaded_files, "sent", size.as_str()),
-        (cycle.relocated, "moved", ""),
-        (cycle.copied, "copied", ""),
-        (cycle.retired, "to the versions", ""),
-        (cycle.adopted, "found there already", ""),
-        (cycle.held_removals, "removals held", ""),
-        (cycle.problems, "with problems", ""),
-        (cycle.calls, "calls", ""),
+        (cycle.uploaded_files, format!("{} ({size})", did(cycle.uploaded_files, "sent"))),
+        (cycle.relocated, did(cycle.relocated, "moved")),
+        (cycle.copied, did(cycle.copied, "copied")),
+        (cycle.retired, did(cycle.retired, "to the versions")),
+        (cycle.adopted, did(cycle.adopted, "found there already")),
+        (cycle.held_removals, format!("{} held", counted(cycle.held_removals, "removal"))),
+        (cycle.calls, counted(cycle.calls, "call")),
     ];
-    let parts = parts.into_iter().filter(|(number, _, _)| *number > 0);
-    let parts: Vec<_> = parts.map(|(n, what, more)| format!("{} {what}{more}", count(n))).collect();
+    let parts = parts.into_iter().filter(|(number, _)| *number > 0);
+    let parts: Vec<_> = parts.map(|(_, text)| text).collect();
     let did = if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(", ") };
     let took = duration(Duration::try_from_secs_f64(cycle.seconds).unwrap_or_default());
     format!("{}: {}: {did}; {took}", cycle.mirror, cycle.outcome)

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::failure::ended;
 use super::{beside, service};
 use crate::base::Exit;
 use crate::config::Config;
@@ -18,6 +19,9 @@ pub(crate) struct SyncArgs {
 }
 
 pub(crate) async fn run(args: SyncArgs, config: &Config) -> anyhow::Result<Exit> {
+    if let Some(why) = config.without_mirrors() {
+        return Err(ended(Exit::Config, why));
+    }
     for name in &args.mirrors {
         service::known_mirror(config, name)?;
     }

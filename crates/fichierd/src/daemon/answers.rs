@@ -12,7 +12,7 @@ use crate::base::words::{chain, count, counted};
 use crate::base::{Exit, State};
 use crate::config::MirrorConfig;
 use crate::daemon::control::{Call, Job, Reply, Request};
-use crate::mirror::{Held, MirrorWorker, Shared};
+use crate::mirror::{Held, MirrorWorker, Patience, Shared};
 use crate::remote::{Habits, claims, target, trust};
 use crate::restore::{Proved, proof};
 use crate::status::CycleSummary;
@@ -76,11 +76,15 @@ impl Daemon {
             return;
         }
         let mut waiting = Vec::new();
-        for (name, seat) in &mut self.seats {
-            if mirrors.is_empty() || mirrors.contains(name) {
+        for config in &self.config.mirrors {
+            let name = &config.name;
+            if let Some(seat) = self.seats.get_mut(name)
+                && (mirrors.is_empty() || mirrors.contains(name))
+            {
                 let (done, ended) = oneshot::channel();
                 seat.schedule.rescan_now(Instant::now());
-                let waiter = super::waiter::Waiter::new(done, seat.is_working(), &seat.config);
+                let patience = Patience::new(&seat.config, self.shared.client.pacer().time_scale());
+                let waiter = super::waiter::Waiter::new(done, seat.is_working(), patience);
                 seat.waiting.push(waiter);
                 waiting.push(ended);
             }

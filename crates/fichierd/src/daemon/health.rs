@@ -11,6 +11,7 @@ mod found;
 mod line;
 mod live;
 mod offline;
+mod one_shot;
 mod recorded;
 
 #[cfg(test)]
@@ -23,4 +24,6 @@ pub use self::line::{line, summary};
 pub(crate) use self::live::live;
 pub(crate) use self::offline::REMEMBERED;
 pub use self::offline::{never, offline, remembered};
+pub(crate) use self::one_shot::disproves;
+pub use self::one_shot::{Met, remember_met};
 pub use self::recorded::hold_off_status;

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use crate::base::Random;
 use crate::config::MirrorConfig;
 use crate::disk::Due;
-use crate::mirror::{ChoresEnd, CycleEnd, MirrorWorker, Trouble};
+use crate::mirror::{ChoresEnd, CycleEnd, MirrorWorker, PENDING_RETRY, Trouble};
 
 /// How long a held mirror waits for its next cycle, which costs at most one call: only a person can
 /// end the hold.
@@ -19,8 +19,6 @@ const STATE_RETRY: Duration = Duration::from_secs(10);
 /// The first and the longest time that a mirror waits while 1fichier cannot be reached. The wait
 /// doubles with each failure, and is never more than a minute with its jitter (H01).
 const NETWORK_RETRY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(54));
-/// How long a mirror waits to ask again for the outcome of an upload.
-const PENDING_RETRY: Duration = Duration::from_secs(30);
 
 /// The time of one turn of the loop, by both clocks.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +34,15 @@ impl Now {
     pub fn of(clock: &fichier_state::Clock) -> Now {
         Now { instant: Instant::now(), wall: clock.wall() }
     }
+}
+
+/// Who asks for a look at once. The later one outweighs the earlier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Wake {
+    /// A file system was mounted or unmounted. A host with containers has new mounts all the time.
+    Mount,
+    /// A person: by a command, a signal or a new configuration.
+    Person,
 }
 
 /// The times of one mirror. It is pure: the time and the ends of cycles are arguments.
@@ -54,6 +61,8 @@ pub struct Schedule {
     was_small: bool,
     /// Whether a command waits for a full look.
     is_awaited: bool,
+    /// Who has asked for a look since the last cycle began.
+    woken: Option<Wake>,
     /// The time at which chores may be due; `None` while the mirror waits after a failure.
     chores_at: Option<Instant>,
 }
@@ -68,14 +77,25 @@ impl Schedule {
             failures: 0,
             was_small: false,
             is_awaited: false,
+            woken: None,
             chores_at: None,
         }
     }
 
-    /// Ends all waiting, because its cause may have ended.
-    pub fn look_now(&mut self, now: Instant) {
+    /// Ends all waiting, because its cause may have ended. If a cycle is under way, another one
+    /// follows it, as far as its end allows: it may have looked too early.
+    pub fn look_now(&mut self, now: Instant, by: Wake) {
         self.not_before = None;
         self.wake_at = Some(now);
+        self.woken = self.woken.max(Some(by));
+    }
+
+    /// Waits as long as a mirror whose key was refused: another one has met that, and this one would
+    /// meet the same.
+    pub(super) fn wait_refused(&mut self, now: Instant, time_scale: u32) {
+        self.not_before = Some(now + REFUSED_RETRY / time_scale.max(1));
+        self.chores_at = None;
+        self.wake_at = self.not_before;
     }
 
     /// Plans a full look after `pause`, for a command that waits.
@@ -86,7 +106,7 @@ impl Schedule {
 
     /// Plans a full look for now, for a command that waits.
     pub fn rescan_now(&mut self, now: Instant) {
-        self.look_now(now);
+        self.look_now(now, Wake::Person);
         self.rescan_at = now;
         self.is_awaited = true;
     }
@@ -146,6 +166,7 @@ impl Schedule {
         self.was_small = !due.everything;
         self.is_awaited = false;
         self.wake_at = None;
+        self.woken = None;
         due
     }
 
@@ -185,18 +206,25 @@ impl Schedule {
                 scaled(random.about(doubled.min(NETWORK_RETRY.1)))
             }
         };
+        let waits_in_vain = match (&end.trouble, self.woken.take()) {
+            (_, None) | (Some(Trouble::HeldOff(..)), _) => false,
+            // A mount may end the wait for a source, but not a wait for the service.
+            (Some(Trouble::Held(_)), Some(_)) | (_, Some(Wake::Person)) => true,
+            (_, Some(Wake::Mount)) => false,
+        };
         self.chores_at = None;
         self.failures = self.failures.saturating_add(1);
-        self.not_before = Some(now + wait);
-        self.wake_at = self.not_before;
+        self.not_before = (!waits_in_vain).then(|| now + wait);
+        self.wake_at = Some(self.not_before.unwrap_or(now));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mirror::CycleOutcome;
+    use crate::mirror::{CycleOutcome, Held, Reason};
     use crate::remote::CycleReport;
+    use crate::status::{Completeness, Kind};
 
     fn config() -> MirrorConfig {
         let config = MirrorConfig::new("photos", "/srv/photos", "/backup/photos");
@@ -210,8 +238,35 @@ mod tests {
             trouble,
             everything: true,
             more: false,
+            completeness: Completeness::default(),
             took: Duration::ZERO,
         }
+    }
+
+    #[test]
+    fn z13_a_wake_that_arrives_while_a_held_cycle_ends_is_not_lost() {
+        let now = Now { instant: Instant::now(), wall: SystemTime::UNIX_EPOCH };
+        let held = || {
+            let kind = Kind::SourceMissing;
+            Trouble::Held(Held::Source { kind, cause: "not mounted".to_owned() })
+        };
+        let refused =
+            || Trouble::Refused(Reason { kind: Kind::KeyRefused, text: "the key".to_owned() });
+        let held_off = || Trouble::HeldOff(now.wall + HELD_RETRY, "a flood".to_owned());
+        let wait = |wake, trouble| {
+            let mut schedule = Schedule::starting(now.instant);
+            schedule.woken = wake;
+            let random = Random::seeded(1);
+            schedule.after(now, &ended(Some(trouble)), None, 1, &config(), &random);
+            schedule.wake_at.unwrap() - now.instant
+        };
+        assert_eq!(wait(None, held()), HELD_RETRY);
+        assert_eq!(wait(Some(Wake::Mount), held()), Duration::ZERO);
+        assert_eq!(wait(Some(Wake::Person), held()), Duration::ZERO);
+        // The key may be another one by now; a mount has nothing to do with it.
+        assert_eq!(wait(Some(Wake::Person), refused()), Duration::ZERO);
+        assert_eq!(wait(Some(Wake::Mount), refused()), REFUSED_RETRY);
+        assert_eq!(wait(Some(Wake::Person), held_off()), HELD_RETRY, "no call may be made");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::base::State;
 use crate::base::words::{chain, duration};
 use crate::daemon::health::{Facts, MirrorFacts, News, Now, REMEMBERED, Remembered, found};
 use crate::daemon::{health, systemd};
-use crate::disk::Watch;
+use crate::disk::{Watch, WatchMode};
 use crate::mirror::{CycleEnd, Trouble};
 use crate::status::{DegradedStatus, Kind, Status};
 
@@ -63,13 +63,13 @@ impl Daemon {
     /// Finds the degraded states of this moment, and tells the journal, the state file and systemd
     /// which of them have begun or ended.
     pub(super) fn tell(&mut self) {
-        let status = health::live(&self.shared, self.seats.values(), self.paused);
+        let status = health::live(&self.shared, self.seats_in_order(), self.paused);
         let now = Instant::now();
         self.hear_clock();
         let facts = Facts {
             configuration_refused: self.refused_reload.as_deref(),
             clocks_apart: self.clocks_apart,
-            mirrors: self.seats.values().map(|seat| seat.facts(now)).collect(),
+            mirrors: self.seats_in_order().map(|seat| seat.facts(now)).collect(),
         };
         let found = found(&status, &facts, Timestamp::now());
         let now = Now { steady: now, unix_s: self.shared.state.now_s() };
@@ -89,15 +89,21 @@ impl Daemon {
         }
     }
 
+    /// The mirrors in the order of the configuration.
+    pub(super) fn seats_in_order(&self) -> impl Iterator<Item = &Seat> {
+        self.config.mirrors.iter().filter_map(|mirror| self.seats.get(&mirror.name))
+    }
+
     /// The status, with its degraded states.
     pub(super) fn status(&self) -> Status {
-        self.with_degraded(health::live(&self.shared, self.seats.values(), self.paused))
+        self.with_degraded(health::live(&self.shared, self.seats_in_order(), self.paused))
     }
 
     fn with_degraded(&self, mut status: Status) -> Status {
         let now_s = self.shared.state.now_s();
         let current = self.episodes.current();
-        status.degraded = current.map(|(it, since_s)| it.entry(Some(since_s), now_s)).collect();
+        let degraded = current.map(|(it, since_s)| it.entry(Some(since_s), now_s)).collect();
+        status.set_degraded(degraded);
         status.date_held();
         status
     }
@@ -133,14 +139,12 @@ impl Seat {
         let report = &end.report;
         if report.uploads_refused.is_some() {
             self.known.uploads_refused.clone_from(&report.uploads_refused);
-        } else if report.uploaded_files > 0 || end.trouble.is_none() && report.problems == 0 {
+        } else if health::disproves(end, Kind::UploadsRefused) {
             self.known.uploads_refused = None;
         }
-        if end.trouble.is_none() {
-            self.known.chores_trouble = None;
-            if end.everything {
-                self.known.overflows_looked_at = self.known.overflows_at_begin;
-            }
+        self.known.chores_trouble.take_if(|was| health::disproves(end, was.kind()));
+        if end.trouble.is_none() && end.everything {
+            self.known.overflows_looked_at = self.known.overflows_at_begin;
         }
     }
 
@@ -162,6 +166,14 @@ impl Seat {
             not_watched: self.known.not_watched.as_deref(),
             next_try,
         }
+    }
+
+    /// Whether every change in the source is noticed: all of it is watched, and no event was lost
+    /// since the last look at everything.
+    pub(super) fn misses_nothing(&self) -> bool {
+        let is_whole = |watch: &Watch| matches!(watch.health().mode, WatchMode::Watching);
+        self.watch.as_ref().is_some_and(is_whole)
+            && self.overflows() == self.known.overflows_looked_at
     }
 
     fn overflows(&self) -> u64 {

@@ -1,10 +1,11 @@
 //! A command that waits for a cycle, and the rule for when it is answered.
 
+use std::time::Duration;
+
 use tokio::sync::oneshot;
-use tokio::time::Instant;
 
 use crate::config::MirrorConfig;
-use crate::mirror::CycleEnd;
+use crate::mirror::{CycleEnd, Patience};
 use crate::status::CycleSummary;
 
 /// A command that waits for a cycle to end.
@@ -13,8 +14,8 @@ pub(super) struct Waiter {
     /// Whether the next end of a cycle is ignored: that cycle was running when the command came,
     /// and may have looked too early.
     skip: bool,
-    /// The time until which the command waits for a file that is being written.
-    patient_until: Instant,
+    /// How long the command waits until the mirror is complete.
+    patience: Patience,
     /// The sum of what the cycles since the command have done.
     so_far: Option<CycleSummary>,
 }
@@ -23,26 +24,29 @@ impl Waiter {
     pub(super) fn new(
         done: oneshot::Sender<CycleSummary>,
         skip: bool,
-        config: &MirrorConfig,
+        patience: Patience,
     ) -> Waiter {
-        let patient_until = Instant::now() + config.sync_patience();
-        Waiter { done, skip, patient_until, so_far: None }
+        Waiter { done, skip, patience, so_far: None }
     }
 
-    /// Answers the command, or returns the waiter so that it waits for the next cycle.
-    pub(super) fn after(mut self, summary: CycleSummary, end: &CycleEnd) -> Option<Waiter> {
+    /// Answers the command, or returns the waiter so that it waits for the next cycle, with the
+    /// pause before that.
+    pub(super) fn after(
+        mut self,
+        summary: CycleSummary,
+        end: &CycleEnd,
+        config: &MirrorConfig,
+    ) -> Option<(Duration, Waiter)> {
         if std::mem::take(&mut self.skip) {
-            return Some(self);
+            return Some((Duration::ZERO, self));
         }
         let total = match self.so_far.take() {
             Some(earlier) => earlier.and(summary),
             None => summary,
         };
-        let restless = end.has_restless() && Instant::now() < self.patient_until;
-        // A look at single paths may have missed the change that the command is about.
-        if end.trouble.is_none() && (!end.everything || end.more || restless) {
+        if let Some(pause) = self.patience.goes_on(end, config) {
             self.so_far = Some(total);
-            return Some(self);
+            return Some((pause, self));
         }
         // The asker may have gone away.
         self.done.send(total).ok();

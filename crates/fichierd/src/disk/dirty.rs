@@ -16,7 +16,7 @@
 //! Invariant: memory is bounded by [`MAX_PATHS`]; past it the set collapses to
 //! "everything" instead of growing or dropping.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -149,6 +149,8 @@ impl DirtyPaths {
 #[derive(Clone, Debug, Default)]
 pub struct DirtyQueue {
     shared: Arc<Shared>,
+    /// The paths that were marked through this clone and those made from it; `None` if nobody asks.
+    noted: Option<Arc<Mutex<BTreeSet<RelPath>>>>,
 }
 
 #[derive(Debug, Default)]
@@ -159,13 +161,29 @@ struct Shared {
 }
 
 impl DirtyQueue {
+    /// A clone that notes which paths are marked through it, apart from what others mark.
+    pub fn noting(&self) -> DirtyQueue {
+        DirtyQueue { shared: Arc::clone(&self.shared), noted: Some(Arc::default()) }
+    }
+
+    /// Takes out the paths that were marked through this clone since the last time, if it notes
+    /// them. The root stands for everything.
+    pub fn take_noted(&self) -> BTreeSet<RelPath> {
+        let noted = self.noted.as_ref().map(|noted| noted.lock());
+        noted.map_or_else(BTreeSet::new, |noted| {
+            std::mem::take(&mut *noted.unwrap_or_else(PoisonError::into_inner))
+        })
+    }
+
     /// Adds one path: a file, or a folder with all that is below it.
     pub fn mark(&self, path: RelPath) {
+        self.note(&path);
         self.add(|dirty, now| dirty.mark(path, now));
     }
 
     /// Adds the whole mirror.
     pub fn mark_everything(&self) {
+        self.note(&RelPath::root());
         self.add(DirtyPaths::mark_everything);
     }
 
@@ -204,6 +222,12 @@ impl DirtyQueue {
     /// The number of dirty paths; "everything" counts as one.
     pub fn len(&self) -> usize {
         self.lock().len()
+    }
+
+    fn note(&self, path: &RelPath) {
+        if let Some(noted) = &self.noted {
+            noted.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone());
+        }
     }
 
     fn add(&self, mark: impl FnOnce(&mut DirtyPaths, Instant)) {

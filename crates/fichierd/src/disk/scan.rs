@@ -38,6 +38,19 @@ pub struct FolderScan {
     pub complete: bool,
     /// The paths that could not be read.
     pub trouble: Vec<Trouble>,
+    /// What else there is to tell.
+    pub notices: Vec<Notice>,
+}
+
+/// Something about one path that has to be told, and that hides nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// The path.
+    pub path: RelPath,
+    /// What it is, for people.
+    pub what: String,
+    /// What to do about it.
+    pub hint: &'static str,
 }
 
 /// One path that could not be looked at, or that cannot be mirrored.
@@ -211,7 +224,7 @@ impl Scanner {
         &mut self,
         folder: &RelPath,
         filter: FolderFilter,
-    ) -> io::Result<(FolderFilter, Vec<Trouble>)> {
+    ) -> io::Result<(FolderFilter, Vec<Notice>)> {
         match &mut self.place {
             Place::Disk { trail, .. } => {
                 listing::with_own_rules(trail.enter(folder)?, folder, filter)

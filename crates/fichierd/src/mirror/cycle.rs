@@ -14,7 +14,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::base::State;
 use crate::base::state::blocking;
-use crate::disk::{Disks, Filter, RootTrouble, Scanner, SeenKind, Trouble, WRONG_LENGTH_HINT};
+use crate::disk::{
+    Disks, Filter, Notice, RootTrouble, Scanner, SeenKind, Trouble, WRONG_LENGTH_HINT,
+};
 use crate::mirror::error::MirrorError;
 use crate::mirror::folder_moves::folder_moves;
 use crate::mirror::held::HeldRemovals;
@@ -26,7 +28,7 @@ use crate::plan::{
     BatchLimits, Change, Gathered, Limit, Note, Plan, Policy, Step, Survey, SurveyRequest, Unread,
     guard,
 };
-use crate::remote::{CycleReport, Executor, FolderMove, RemoteError};
+use crate::remote::{CycleReport, Executor, FolderMove, RemoteError, looked};
 
 /// Additions and touched files that one cycle takes on; further ones are left for the next cycle,
 /// so that memory stays bounded and small changes get their turn in between.
@@ -80,6 +82,8 @@ pub struct CycleOutcome {
     pub put_off: Vec<RelPath>,
     /// Folders and files that could not be looked at.
     pub trouble: Vec<Trouble>,
+    /// Paths that have to be looked at again; the next cycle does that.
+    pub again: BTreeSet<RelPath>,
 }
 
 /// A plan, and the result of the cycle so far.
@@ -122,6 +126,7 @@ impl Cycle<'_> {
         let mut seen = self.survey_and_follow().await?;
         self.forget_solved(&seen)?;
         self.note_trouble(&seen)?;
+        let notices = std::mem::take(&mut seen.notices);
         self.leave_out_pending(&mut seen)?;
         remote.leave_out_given_up(&mut seen)?;
         self.record_folders(&seen.changes)?;
@@ -133,8 +138,12 @@ impl Cycle<'_> {
         self.leave_out_unread(&gathered)?;
         let prepared = prepare(&remote.state, request, seen, gathered, remote.keep_versions)?;
         uploads.planned_bytes.store(prepared.plan.cost().bytes, Ordering::Relaxed);
+        if !prepared.plan.steps.is_empty() {
+            remote.state.write(|w| looked::begin(w, remote.mirror))?;
+        }
         executor.execute(prepared.plan, stop).await?;
-        Ok(prepared.outcome)
+        self.note_notices(&notices)?;
+        Ok(CycleOutcome { again: remote.dirty.take_noted(), ..prepared.outcome })
     }
 
     /// Looks, moves each folder that was moved on disk, and looks again until no further folder has
@@ -147,6 +156,10 @@ impl Cycle<'_> {
         let mut followed_before = BTreeSet::new();
         loop {
             let paths = (!everything).then_some(wanted.as_slice());
+            if everything {
+                // What was marked until now is looked at now.
+                self.executor.remote.dirty.take_noted();
+            }
             let seen =
                 look(&self.executor.remote.state, &self.executor.source.disks, request, paths)?;
             self.check_place()?;
@@ -216,17 +229,38 @@ impl Cycle<'_> {
     }
 
     /// Records a problem for each path that could not be looked at. It stays until the path can be
-    /// looked at, is gone, or is excluded.
+    /// looked at, is gone, or is excluded; it stands for all problems below the path.
     fn note_trouble(&self, seen: &Survey) -> Result<(), MirrorError> {
+        let remote = &self.executor.remote;
         for Trouble { path, error } in &seen.trouble {
             let what = match error.raw_os_error() {
                 Some(_) => format!("cannot be looked at: {error}"),
                 None => error.to_string(),
             };
-            self.executor.remote.problem(path, &what, UNSEEN_HINT)?;
+            remote.problem(path, &what, UNSEEN_HINT)?;
         }
         for path in &seen.unavailable {
-            self.executor.remote.problem(path, UNMOUNTED, UNMOUNTED_HINT)?;
+            remote.problem(path, UNMOUNTED, UNMOUNTED_HINT)?;
+        }
+        let unseen: BTreeSet<&RelPath> =
+            seen.trouble.iter().map(|it| &it.path).chain(&seen.unavailable).collect();
+        if unseen.is_empty() {
+            return Ok(());
+        }
+        let mut below = remote.state.read(|s| s.problems(Some(remote.mirror)))?;
+        below.retain(|problem| {
+            problem.path.parent().is_some_and(|folder| is_covered(&unseen, &folder))
+        });
+        Ok(remote.state.write(|w| {
+            below.iter().try_for_each(|problem| w.clear_problem(remote.mirror, &problem.path))
+        })?)
+    }
+
+    /// Records a problem for each path that was looked at all the same. The path itself may be a
+    /// file that was sent, so this comes after the plan: what is sent has no other problem.
+    fn note_notices(&self, notices: &[Notice]) -> Result<(), MirrorError> {
+        for notice in notices {
+            self.executor.remote.problem(&notice.path, &notice.what, notice.hint)?;
         }
         Ok(())
     }
@@ -309,6 +343,7 @@ impl Cycle<'_> {
         let changes = seen.changes.iter().filter(|c| !matches!(c, Change::FolderTouched { .. }));
         let open: BTreeSet<&RelPath> = (changes.map(Change::path))
             .chain(seen.trouble.iter().map(|trouble| &trouble.path))
+            .chain(seen.notices.iter().map(|notice| &notice.path))
             .chain(seen.unsettled.iter().chain(&seen.skipped))
             .chain(seen.incomplete.iter().chain(&seen.unavailable))
             .collect();
@@ -487,6 +522,7 @@ fn prepare(
         unsettled: seen.unsettled,
         left_out: seen.left_out,
         trouble: seen.trouble,
+        again: BTreeSet::new(),
     };
     Ok(Prepared { plan: made, outcome })
 }

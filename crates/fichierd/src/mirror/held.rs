@@ -9,6 +9,7 @@ use std::fmt;
 use fichier_state::Mirror;
 use serde::{Deserialize, Serialize};
 
+use crate::base::words::{count, counted};
 use crate::remote::TargetRefused;
 use crate::status::Kind;
 
@@ -83,7 +84,9 @@ impl fmt::Display for Held {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Held::Removals(HeldRemovals { removals, limit }) => {
-                write!(f, "{removals} removals are held: more than {limit} within 24 hours")
+                let are = if *removals == 1 { "is" } else { "are" };
+                let (removals, limit) = (counted(*removals, "removal"), count(*limit));
+                write!(f, "{removals} {are} held: more than {limit} within 24 hours")
             }
             Held::Source { cause, .. } => f.write_str(cause),
             Held::Target(refused) => refused.fmt(f),

@@ -45,6 +45,11 @@ impl Trouble {
         matches!(self, Trouble::HeldOff(..) | Trouble::Unreachable(_) | Trouble::Refused(_))
     }
 
+    /// Whether the key or the account is refused, so that other mirrors would meet the same.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Trouble::Refused(_) | Trouble::OtherAccount(_))
+    }
+
     /// What the error means for the mirror; a hold-off is counted from `now`.
     pub(super) fn judge(error: MirrorError, now: SystemTime) -> Trouble {
         let text = chain(&error);

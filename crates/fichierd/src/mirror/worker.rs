@@ -6,6 +6,7 @@
 //! on. An error of the process ends the daemon.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,23 +19,26 @@ use tokio_util::sync::CancellationToken;
 
 use crate::base::{Random, State};
 use crate::config::{Keep, MaxRemovals, MirrorConfig};
-use crate::disk::{DirtyQueue, Disks, Due, Filter, FilterError, OnRecord, RootIdentity, Scanner};
+use crate::disk::{DirtyQueue, Disks, Due, Filter, OnRecord, RootIdentity, Scanner};
 use crate::mirror::cycle::{
     Cycle, CycleOutcome, CycleRequest, MAX_ADDITIONS, Prepared, keep_instead, preview,
 };
+use crate::mirror::ends::{ChoresEnd, CycleEnd, OpenError};
 use crate::mirror::error::MirrorError;
 use crate::mirror::expected::{ExpectedCalls, Planned, expected_calls};
 use crate::mirror::held::Held;
+use crate::mirror::leftovers::{Ended, Leftovers};
 use crate::mirror::restless::RestlessFiles;
 use crate::mirror::trouble::Trouble;
 use crate::plan::{BatchLimits, Limit};
 use crate::remote::execute::BANDWIDTH;
 use crate::remote::{
     CycleReport, Executor, FolderMove, Places, Remote, RemoteError, Settle, Source, Uploads,
-    target, trust,
+    looked, target, trust,
 };
+use crate::status::Completeness;
 use crate::upkeep::chores::{self, CHORES};
-use crate::upkeep::{Situation, snapshot};
+use crate::upkeep::{Situation, quota, snapshot};
 
 /// Cycles that removals wait for files that are being written; after that they are carried out.
 const MAX_PUT_OFFS: u32 = 3;
@@ -87,32 +91,9 @@ pub struct MirrorWorker {
     has_claimed: bool,
     restless: RestlessFiles,
     put_offs: u32,
-}
-
-/// How a cycle ended.
-#[derive(Debug)]
-pub struct CycleEnd {
-    /// The counts of what was done.
-    pub report: CycleReport,
-    /// What is held, put off and left out.
-    pub outcome: CycleOutcome,
-    /// Why the cycle stopped early; `None` if it did not.
-    pub trouble: Option<Trouble>,
-    /// Whether the whole mirror was looked at, not single paths.
-    pub everything: bool,
-    /// Whether additions were left out, so that the next cycle has to follow at once.
-    pub more: bool,
-    /// How long the cycle took.
-    pub took: Duration,
-}
-
-/// How a round of chores ended.
-#[derive(Debug)]
-pub struct ChoresEnd {
-    /// Why the round stopped early; `None` if it did not.
-    pub trouble: Option<Trouble>,
-    /// How long it is until a chore is due again.
-    pub next: Duration,
+    /// Whether the watch misses no change, so that looks at single paths are enough.
+    pub is_watched: bool,
+    leftovers: Leftovers,
 }
 
 impl MirrorWorker {
@@ -130,7 +111,10 @@ impl MirrorWorker {
                 // The mirror has another source now. It is compared anew, and files that are there
                 // already are not sent (C06).
                 let row = Mirror { source: config.source.clone(), identity: None, ..row };
-                state.write(|w| w.update_mirror(&row))?;
+                state.write(|w| {
+                    looked::begin(w, row.id)?;
+                    w.update_mirror(&row)
+                })?;
                 row
             }
             None => state.write(|w| w.add_mirror(&config.name, &config.source, &config.target))?,
@@ -150,6 +134,8 @@ impl MirrorWorker {
             has_claimed: false,
             restless,
             put_offs: 0,
+            is_watched: false,
+            leftovers: Leftovers::default(),
         })
     }
 
@@ -175,14 +161,16 @@ impl MirrorWorker {
         let mut end = CycleEnd {
             everything: due.everything,
             more: outcome.left_out > 0 || report.left_for_later > 0,
+            completeness: Completeness::default(),
             took: began.elapsed(),
             report,
             outcome,
             trouble,
         };
         self.remember(&end);
-        if let Err(error) = self.note_end(shared, &end, started_s) {
-            end.trouble.get_or_insert(Trouble::NoState(error.to_string()));
+        match self.note_end(shared, due, &end, started_s) {
+            Ok(completeness) => end.completeness = completeness,
+            Err(error) => _ = end.trouble.get_or_insert(Trouble::NoState(error.to_string())),
         }
         end
     }
@@ -254,6 +242,16 @@ impl MirrorWorker {
         Ok(self.remote(shared, places).prune(row.root).await?)
     }
 
+    /// Whether the mirror is complete, as far as the records tell.
+    ///
+    /// # Errors
+    ///
+    /// The state file's.
+    pub fn completeness(&self, shared: &Shared) -> Result<Completeness, fichier_state::Error> {
+        let (scale, now_s) = (shared.client.pacer().time_scale(), shared.state.now_s());
+        shared.state.read(|s| looked::completeness(s, self.id, scale, now_s))
+    }
+
     /// Does the chores that are due.
     pub async fn chores(&mut self, shared: &Shared) -> ChoresEnd {
         match self.try_chores(shared).await {
@@ -278,13 +276,31 @@ impl MirrorWorker {
             let at = Situation { state: &shared.state, mirror: &row, config: &config };
             if chore.due_in(at)? == Some(Duration::ZERO) {
                 let places = self.places(shared, &row).await?;
-                chore.run(&self.remote(shared, places), at).await?;
+                let remote = self.remote(shared, places);
+                let done = chore.run(&remote, at).await;
+                self.look_again_at(shared, remote.dirty.take_noted())?;
+                done?;
             }
             if let Some(due_in) = chore.due_in(at)? {
                 next = next.min(due_in);
             }
         }
         Ok(next)
+    }
+
+    /// Keeps in mind that these paths have to be looked at: a chore has found that their copies are
+    /// not as recorded.
+    fn look_again_at(
+        &mut self,
+        shared: &Shared,
+        paths: BTreeSet<RelPath>,
+    ) -> Result<(), MirrorError> {
+        if !paths.is_empty() {
+            self.leftovers.mark(paths);
+            let left = self.leftovers.to_left(None);
+            shared.state.write(|w| looked::keep(w, self.id, &left))?;
+        }
+        Ok(())
     }
 
     /// Runs one cycle. `report` gets the counts of what was done, even if the cycle ends with an
@@ -376,7 +392,7 @@ impl MirrorWorker {
             keep_versions: self.keeps_versions(),
             slots: Arc::clone(&shared.slots),
             random: shared.random.clone(),
-            dirty: self.dirty.clone(),
+            dirty: self.dirty.noting(),
             settle: Settle { quiet: self.config.settle, at_most: self.config.settle_at_most },
             names_there: Mutex::default(),
             report: Mutex::default(),
@@ -474,8 +490,28 @@ impl MirrorWorker {
         Ok(shared.state.write(|w| w.update_mirror(&row))?)
     }
 
-    /// Records the cycle in the history, the time of the last success, and what is held.
-    fn note_end(&self, shared: &Shared, end: &CycleEnd, started_s: i64) -> Result<(), MirrorError> {
+    /// Records the cycle in the history, what is held and what is left open; and the time of the
+    /// last success, if the mirror is complete. Returns whether it is.
+    fn note_end(
+        &mut self,
+        shared: &Shared,
+        due: &Due,
+        end: &CycleEnd,
+        started_s: i64,
+    ) -> Result<Completeness, MirrorError> {
+        let success = end.trouble.is_none();
+        let uploads = shared.state.read(|s| s.uploads(self.id))?;
+        self.leftovers.note(Ended {
+            due,
+            report: &end.report,
+            outcome: &end.outcome,
+            pending: uploads.into_iter().flat_map(|upload| upload.files).map(|f| f.path).collect(),
+            is_cut: !success || shared.stop.is_cancelled(),
+            is_watched: self.is_watched,
+        });
+        let now_s = shared.state.now_s();
+        let left = self.leftovers.to_left(success.then_some(now_s));
+        let scale = shared.client.pacer().time_scale();
         let row = self.row(&shared.state)?;
         let held = match (&end.outcome.held, &end.trouble) {
             (Some(held), _) => Some(Held::Removals(*held).to_json()),
@@ -483,34 +519,44 @@ impl MirrorWorker {
             (None, Some(_)) => row.held.clone(),
             (None, None) => None,
         };
-        let success = end.trouble.is_none();
-        let last_success_s = if success { Some(shared.state.now_s()) } else { row.last_success_s };
         let is_news = end.report.changed_something() || !success;
         // After a recovery removals are held until disk and records have been found the same.
         let outcome = &end.outcome;
         let is_same = success && end.everything && !end.more && !end.has_restless();
         let is_same = is_same && outcome.held.is_none() && outcome.put_off.is_empty();
-        let cycle = self.history_row(end, started_s, shared.state.now_s());
         Ok(shared.state.write(|w| {
-            let row = Mirror { held, last_success_s, ..row.clone() };
-            w.update_mirror(&row)?;
+            looked::keep(w, self.id, &left)?;
+            let completeness = looked::completeness(w, self.id, scale, now_s)?;
+            let complete_s = (success && completeness.is_complete()).then_some(now_s);
+            let last_success_s = complete_s.or(row.last_success_s);
+            w.update_mirror(&Mirror { held: held.clone(), last_success_s, ..row.clone() })?;
             snapshot::sent_by_cycle(w, self.id, end.report.uploaded_bytes)?;
+            quota::sent_by_cycle(w, end.report.uploaded_bytes, now_s)?;
             if is_same && trust::holds_removals(w, self.id)? {
                 trust::hold_removals(w, self.id, false)?;
             }
-            if is_news { w.add_cycle(&cycle) } else { Ok(()) }
+            if is_news {
+                w.add_cycle(&self.history_row(end, &completeness, started_s..now_s))?;
+            }
+            Ok(completeness)
         })?)
     }
 
-    fn history_row(&self, end: &CycleEnd, started_s: i64, ended_s: i64) -> CycleRow {
-        let outcome = match &end.trouble {
-            Some(trouble) => trouble.text(&self.config.name),
-            None => "done".to_owned(),
+    fn history_row(
+        &self,
+        end: &CycleEnd,
+        completeness: &Completeness,
+        seconds: Range<i64>,
+    ) -> CycleRow {
+        let outcome = match (&end.trouble, completeness.open()) {
+            (Some(trouble), _) => trouble.text(&self.config.name),
+            (None, Some(open)) => format!("not complete: {open}"),
+            (None, None) => "done".to_owned(),
         };
         CycleRow {
             mirror: self.id,
-            started_s,
-            ended_s,
+            started_s: seconds.start,
+            ended_s: seconds.end,
             outcome,
             looked_at: end.report.looked_at,
             uploaded_files: end.report.uploaded_files,
@@ -522,24 +568,6 @@ impl MirrorWorker {
             calls: end.report.calls,
         }
     }
-}
-
-impl CycleEnd {
-    /// Whether some files were left out, or sent without certainty, because they are being written.
-    pub fn has_restless(&self) -> bool {
-        !self.outcome.unsettled.is_empty() || !self.report.restless.is_empty()
-    }
-}
-
-/// Why a mirror could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// An exclude pattern cannot be read.
-    #[error(transparent)]
-    Filter(#[from] FilterError),
-    /// The state file cannot be read or written.
-    #[error("cannot use the state file")]
-    State(#[from] fichier_state::Error),
 }
 
 fn batch_limits(state: &State) -> Result<BatchLimits, MirrorError> {

@@ -20,7 +20,7 @@ use mounts::Mounts;
 
 use crate::disk::at::is_gone;
 use crate::disk::seen::system_time_ns;
-use crate::disk::{FolderFilter, FolderScan, Scanner, Seen, SeenKind, Trouble};
+use crate::disk::{FolderFilter, FolderScan, Notice, Scanner, Seen, SeenKind, Trouble};
 use crate::plan::change::Change;
 use crate::plan::diff::diff_folder;
 
@@ -42,6 +42,8 @@ pub struct Survey {
     pub skipped: Vec<RelPath>,
     /// Paths that could not be looked at or cannot be mirrored, and why.
     pub trouble: Vec<Trouble>,
+    /// What else there is to tell of a path.
+    pub notices: Vec<Notice>,
     /// Paths that could not be listed or looked at: nothing there or below is removed.
     pub incomplete: Vec<RelPath>,
     /// Mount points whose file system is gone or was replaced: nothing below them is touched.
@@ -216,6 +218,7 @@ impl Walk<'_> {
             }
         };
         self.survey.trouble.append(&mut found.trouble);
+        self.survey.notices.append(&mut found.notices);
         let (folders, entries) = self.records(key)?;
         if mounts.mount_changed() && !mounts::is_familiar(&folders, &entries, &found) {
             self.leave_unavailable(path);

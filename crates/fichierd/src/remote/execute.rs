@@ -33,6 +33,7 @@ mod upload;
 
 pub(crate) use arrive::Arrived;
 use arrive::Fate;
+pub(crate) use arrive::given_up_at_s;
 pub use arrive::match_arrived;
 pub(crate) use records::other_name;
 pub(crate) use remove::{Leaving, Removal};

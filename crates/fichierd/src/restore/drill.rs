@@ -20,6 +20,7 @@ use super::awaited;
 use crate::base::words::{bytes, count, counted};
 use crate::config::MirrorConfig;
 use crate::disk::{Filter, Opened, Scanner};
+use crate::remote::looked;
 use crate::restore::tree::{Node, Tree};
 use crate::restore::{
     Content, Options, Outcome, Overwrite, Owners, Plan, Progress, Restore, RestoreError, Selection,
@@ -66,7 +67,10 @@ pub fn due_in(
     mirror: &Mirror,
     config: &MirrorConfig,
 ) -> Result<Option<Duration>, fichier_state::Error> {
-    let (Some(period), Some(_)) = (config.drill, mirror.last_success_s) else { return Ok(None) };
+    let Some(period) = config.drill else { return Ok(None) };
+    if !looked::has_looked(store, mirror)? {
+        return Ok(None);
+    }
     let last = store.proofs(mirror.id, ProofKind::Drill)?.into_iter().next();
     let period_s = i64::try_from(period.as_secs()).unwrap_or(i64::MAX);
     let due_s = match last {

@@ -87,7 +87,15 @@ pub fn keep(
         bytes: proved.bytes,
         detail: proved.detail.clone(),
     };
-    state.write(|w| w.put_proof(row.id, kind, &proof))?;
+    state.write(|w| {
+        w.put_proof(row.id, kind, &proof)?;
+        // Files came, so downloads to this address are not refused any more.
+        let refused = w.proofs(row.id, ProofKind::Canary)?.first().is_some_and(|last| !last.good);
+        if refused && proved.good && proved.files > 0 {
+            w.put_proof(row.id, ProofKind::Canary, &proof)?;
+        }
+        Ok(())
+    })?;
     let mut again = 0;
     for broken in proved.broken.iter().take(MOST_BROKEN) {
         if send_again(state, config, row.id, broken)? {

@@ -13,6 +13,8 @@ use fichier_state::{
     Error, FolderKey, ForeignFile, Mirror, Moment, PastEntry, PastFolder, RelPath, Store,
 };
 
+use crate::remote::looked;
+
 pub use compare::{Difference, What, differences};
 
 /// The tree of a mirror at a moment.
@@ -141,7 +143,7 @@ impl<'a> Tree<'a> {
     /// Whether only listings are known: no cycle has ever ended with these records.
     fn is_listed_only(&self) -> Result<bool, Error> {
         let newest = self.store.newest_moment()?;
-        Ok(self.mirror.last_success_s.is_none() && self.moment == newest)
+        Ok(self.moment == newest && !looked::has_looked(self.store, self.mirror)?)
     }
 }
 

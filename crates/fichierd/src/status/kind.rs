@@ -61,6 +61,19 @@ pub enum Scope {
 }
 
 impl Kind {
+    /// Whether only a process that goes on running can be in this state: it is about its watches,
+    /// or about a configuration that it has not taken up.
+    pub fn is_of_a_process(self) -> bool {
+        matches!(
+            self,
+            Kind::ConfigurationRefused
+                | Kind::NotWatched
+                | Kind::Polling
+                | Kind::PartlyWatched
+                | Kind::EventsLost
+        )
+    }
+
     /// What to do, for this mirror.
     pub fn what_to_do(self, mirror: Option<&str>) -> String {
         self.about().what_to_do.replace("MIRROR", mirror.unwrap_or("MIRROR"))
@@ -309,7 +322,8 @@ kinds! {
     /// The comparison of listings takes longer than configured.
     AuditBehind = "audit_behind" {
         title: "the comparison of listings is behind",
-        what_to_do: "nothing: it goes on while the service runs; a longer `audit` asks less of it",
+        what_to_do: "nothing: it goes on while the service runs, and with each sync; a longer \
+            `audit` asks less of it",
         weight: Weight::Degrades, alarms: false, exit: None,
         scope: Scope::Mirror, patience: AT_ONCE, on_record: true,
     }

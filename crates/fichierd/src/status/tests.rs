@@ -28,6 +28,8 @@ fn idle() -> MirrorStatus {
         source: "/srv/photos".into(),
         target: "/backups/web1/photos".to_owned(),
         state: MirrorState::Idle,
+        complete: true,
+        completeness: Completeness { looked: true, ..Completeness::default() },
         last_success: Some(now()),
         last_success_age_s: Some(125),
         files: 184_203,
@@ -54,7 +56,9 @@ fn proof(good: bool, days: u64, detail: &str) -> Option<ProofStatus> {
 fn check(status: &Status, expected: Expect) {
     let found = found(status, &Facts::default(), now());
     let degraded = found.iter().map(|found| found.entry(Some(-3_600), 9_000)).collect();
-    let drawn = render(&Status { degraded, ..status.clone() }, now());
+    let mut status = status.clone();
+    status.set_degraded(degraded);
+    let drawn = render(&status, now());
     expected.assert_eq(&drawn);
     let widest = drawn.lines().map(|line| line.chars().count()).max().unwrap();
     assert!(widest <= WIDTH, "{widest} columns:\n{drawn}");
@@ -74,15 +78,15 @@ fn f12_many_files_replaced_within_a_day_are_shown_as_a_burst_and_daily_work_is_n
     check(
         &status(vec![MirrorStatus { replaced_in_24_h: 90_000, ..idle() }]),
         expect![[r#"
-        fichierd 0.1.0 is running, 1 call so far
+            fichierd 0.1.0 is running, 1 call so far
 
-        photos: everything is safe
-          /srv/photos -> /backups/web1/photos
-          184,203 files safe (5.00 TiB), complete 2 min ago
-          BURST: 90,000 files replaced within a day, and 184,203 are safe here; what
-            they were is kept. If nobody meant that: fichierd pause, then see: fichierd
-            history photos
-    "#]],
+            photos: up to date
+              /srv/photos -> /backups/web1/photos
+              184,203 files safe (5.00 TiB), complete 2 min ago
+              BURST: 90,000 files replaced within a day, and 184,203 are safe here; what
+                they were is kept. If nobody meant that: fichierd pause, then see: fichierd
+                history photos
+        "#]],
     );
 }
 
@@ -91,12 +95,12 @@ fn a_healthy_mirror_is_three_lines_long() {
     check(
         &status(vec![idle()]),
         expect![[r#"
-        fichierd 0.1.0 is running, 1 call so far
+            fichierd 0.1.0 is running, 1 call so far
 
-        photos: everything is safe
-          /srv/photos -> /backups/web1/photos
-          184,203 files safe (5.00 TiB), complete 2 min ago
-    "#]],
+            photos: up to date
+              /srv/photos -> /backups/web1/photos
+              184,203 files safe (5.00 TiB), complete 2 min ago
+        "#]],
     );
 }
 
@@ -137,7 +141,7 @@ fn good_proofs_take_one_line_and_bad_ones_say_what_to_do() {
               the account is nearly full
               what to do: get more storage, or keep fewer versions (`keep`)
 
-            photos: everything is safe
+            photos: degraded
               /srv/photos -> /backups/web1/photos
               184,203 files safe (5.00 TiB), complete 2 min ago
               DEGRADED for 3 h 30 min: the snapshot of the records is overdue
@@ -146,8 +150,8 @@ fn good_proofs_take_one_line_and_bad_ones_say_what_to_do() {
                   safe, a new machine would not know their latest names, times and owners
               DEGRADED for 3 h 30 min: the comparison of listings is behind
                 17 of 1,200 folders so far
-                what to do: nothing: it goes on while the service runs; a longer `audit`
-                  asks less of it
+                what to do: nothing: it goes on while the service runs, and with each sync;
+                  a longer `audit` asks less of it
               DEGRADED for 3 h 30 min: files came back damaged or not at all
                 of 7 files 1 was damaged (never good yet)
                 what to do: look at all of them: fichierd verify photos --full
@@ -157,7 +161,7 @@ fn good_proofs_take_one_line_and_bad_ones_say_what_to_do() {
               proved: listings compared 2 days ago, files read back 12 days ago, a test
                 download worked 5 days ago
 
-            photos: everything is safe
+            photos: degraded
               /srv/photos -> /backups/web1/photos
               184,203 files safe (5.00 TiB), complete 2 min ago
               DEGRADED for 3 h 30 min: the snapshot of the records is overdue
@@ -166,8 +170,8 @@ fn good_proofs_take_one_line_and_bad_ones_say_what_to_do() {
                   safe, a new machine would not know their latest names, times and owners
               DEGRADED for 3 h 30 min: the comparison of listings is behind
                 17 of 1,200 folders so far
-                what to do: nothing: it goes on while the service runs; a longer `audit`
-                  asks less of it
+                what to do: nothing: it goes on while the service runs, and with each sync;
+                  a longer `audit` asks less of it
               DEGRADED for 3 h 30 min: files came back damaged or not at all
                 of 7 files 1 was damaged (never good yet)
                 what to do: look at all of them: fichierd verify photos --full
@@ -217,6 +221,13 @@ fn everything_that_can_be_said_fits_in_eighty_columns() {
         state: MirrorState::Working,
         what: "sending 12 of 40 files".to_owned(),
         last_success_age_s: None,
+        complete: false,
+        completeness: Completeness {
+            pending: 40,
+            problems: 1_201,
+            unsettled: 1,
+            ..idle().completeness
+        },
         pending_files: 40,
         pending_bytes: 1_600_000,
         unmanaged: 1,
@@ -258,21 +269,18 @@ fn everything_that_can_be_said_fits_in_eighty_columns() {
 
             photos: sending 12 of 40 files
               /srv/photos -> /backups/web1/photos
-              184,203 files safe (5.00 TiB), 40 to send (1.52 MiB), never complete yet
+              184,203 files safe (5.00 TiB), 40 not confirmed yet (1.52 MiB), never complete
+                yet
               DEGRADED for 3 h 30 min: some folders are not watched
                 raise the limit: sysctl -w fs.inotify.max_user_watches=524288
                 what to do: as the cause says; changes there are found by the timed look
                   (`rescan`)
-              DEGRADED for 3 h 30 min: files have problems
-                1,201 files, such as albums/2026/05/DSC_0001.NEF: cannot be read: Permission
-                  denied; next look in 1 h 30 min
-                what to do: see which, why, and when each is tried again: fichierd status
               31 earlier versions kept (900 B)
               1 remote file excluded or rejected since; remove: fichierd prune photos
               2 remote files in the target not ours, left alone
               being written, or sent while it was: var/log/app.log
               partly watched: 8,192 folders
-              1,201 problems:
+              DEGRADED for 3 h 30 min: files have problems (1,201):
                 albums/2026/05/DSC_0001.NEF
                   cannot be read: Permission denied; next try in 1 h 30 min
                   let the user fichierd read it, or exclude it
@@ -298,6 +306,42 @@ fn a_stopped_service_says_that_this_is_the_past() {
 }
 
 #[test]
+fn z01_no_block_is_headed_up_to_date_while_it_is_degraded_pending_or_not_watched() {
+    let head = |change: &dyn Fn(&mut Status)| {
+        let mut status = status(vec![idle()]);
+        change(&mut status);
+        let found = found(&status, &Facts::default(), now());
+        status.set_degraded(found.iter().map(|found| found.entry(None, 0)).collect());
+        let drawn = render(&status, now());
+        let head = drawn.lines().find_map(|line| line.strip_prefix("photos: ")).unwrap();
+        for text in [head, &status.mirrors[0].what] {
+            assert!(!text.starts_with("complete"), "{text}");
+        }
+        assert_eq!(head == "up to date", status.mirrors[0].what == "up to date", "{drawn}");
+        head.to_owned()
+    };
+    assert_eq!(head(&|_| {}), "up to date");
+    assert_eq!(head(&|status| status.running = false), "all files were safe at the last look");
+    let watched =
+        |mode: &'static str| head(&|status| status.mirrors[0].watch.mode = mode.to_owned());
+    assert_eq!(watched("polling"), "degraded");
+    assert_eq!(watched("partly"), "degraded");
+    assert_eq!(watched("off"), "all files were safe at the last look");
+    assert_eq!(head(&|status| status.mirrors[0].removals_wait = true), "degraded");
+    let stopped = head(&|status| {
+        let reason = "a flood".to_owned();
+        status.hold_off = Some(HoldOffStatus { until: now(), reason });
+    });
+    assert_eq!(stopped, "stopped: nothing may be sent");
+    let pending = head(&|status| {
+        let mirror = &mut status.mirrors[0];
+        mirror.completeness.pending = 1;
+        (mirror.state, mirror.what) = (MirrorState::Waiting, "not complete: 1 file".to_owned());
+    });
+    assert_eq!(pending, "not complete: 1 file");
+}
+
+#[test]
 fn a_pause_says_how_it_ends() {
     let mut status = status(vec![]);
     status.paused = true;
@@ -308,7 +352,8 @@ fn a_pause_says_how_it_ends() {
             STOPPED for 3 h 30 min: paused
               somebody said `fichierd pause`
               what to do: go on with: fichierd resume
-            No mirror is configured.
+            No mirror is configured: add a [[mirror]] block with `source` and `target` to
+              the configuration.
         "#]],
     );
 }
@@ -352,6 +397,16 @@ fn the_json_form_is_stable() {
               "state": "idle",
               "what": "",
               "held": null,
+              "complete": true,
+              "completeness": {
+                "looked": true,
+                "pending": 0,
+                "pending_until": null,
+                "doubted": 0,
+                "unsettled": 0,
+                "put_off": 0,
+                "problems": 0
+              },
               "last_success": "2026-05-04T12:00:00Z",
               "last_success_age_s": 125,
               "files": 184203,

@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{AccountStatus, DegradedStatus, MirrorState, MirrorStatus, ProblemStatus, Status};
+use super::{
+    AccountStatus, DegradedStatus, Kind, MirrorState, MirrorStatus, ProblemStatus, Status,
+};
 use crate::base::words::{bytes, count, counted, duration, paragraph};
 
 /// Draws the status as it is at `now`.
@@ -24,13 +26,18 @@ pub fn render(status: &Status, now: Timestamp) -> String {
     for it in status.degraded.iter().filter(|it| it.mirror.is_none()) {
         degraded_lines(&mut out, 0, it, now);
     }
+    let stop = status.degraded.iter().find(|it| it.mirror.is_none() && it.stops);
     for mirror in &status.mirrors {
         out.push('\n');
         let of_it = status.degraded.iter().filter(|it| it.mirror.as_ref() == Some(&mirror.name));
-        mirror_lines(&mut out, mirror, of_it, now);
+        let of_it: Vec<&DegradedStatus> = of_it.collect();
+        line(&mut out, 0, &format!("{}: {}", mirror.name, head(mirror, &of_it, stop)));
+        mirror_lines(&mut out, mirror, &of_it, now);
     }
     if status.mirrors.is_empty() {
-        line(&mut out, 0, "No mirror is configured.");
+        let text = "No mirror is configured: add a [[mirror]] block with `source` and `target` to \
+                    the configuration.";
+        line(&mut out, 0, text);
     }
     out
 }
@@ -65,34 +72,66 @@ fn account_line(account: &AccountStatus, now: Timestamp) -> String {
 }
 
 fn degraded_lines(out: &mut String, indent: usize, it: &DegradedStatus, now: Timestamp) {
-    let since = it.since_age_s.map(|age_s| duration(Duration::from_secs(age_s)));
-    let since = since.map(|age| format!(" for {age}")).unwrap_or_default();
-    let word = if it.stops { "STOPPED" } else { "DEGRADED" };
-    line(out, indent, &format!("{word}{since}: {}", it.title));
+    line(out, indent, &state_head(it));
     let next = it.next_try.filter(|at| *at > now).map(|at| until(now, at));
     let next = next.map(|left| format!("; next look in {left}"));
     line(out, indent + 2, &format!("{}{}", it.cause, next.unwrap_or_default()));
     line(out, indent + 2, &format!("what to do: {}", it.what_to_do));
 }
 
-fn mirror_lines<'a>(
+fn state_head(it: &DegradedStatus) -> String {
+    let since = it.since_age_s.map(|age_s| duration(Duration::from_secs(age_s)));
+    let since = since.map(|age| format!(" for {age}")).unwrap_or_default();
+    let word = if it.stops { "STOPPED" } else { "DEGRADED" };
+    format!("{word}{since}: {}", it.title)
+}
+
+/// Answers whether the mirror is safe, in a few words: the states below are not told here too.
+fn head(
+    mirror: &MirrorStatus,
+    degraded: &[&DegradedStatus],
+    stop: Option<&DegradedStatus>,
+) -> String {
+    let open = mirror.completeness.open().filter(|_| mirror.state != MirrorState::Never);
+    let is_stopped = degraded.iter().any(|it| it.stops);
+    let text = match (mirror.state, stop) {
+        (MirrorState::Working, _) | (MirrorState::Never, None) => mirror.what.clone(),
+        (_, Some(stop)) => format!("stopped: {}", stop.title),
+        (_, None) if is_stopped => "stopped".to_owned(),
+        (MirrorState::Held, None) if !degraded.is_empty() => word(mirror.state).to_owned(),
+        (MirrorState::Idle, None) if !degraded.is_empty() => "degraded".to_owned(),
+        (_, None) if mirror.what.is_empty() => return word(mirror.state).to_owned(),
+        (_, None) => return mirror.what.clone(),
+    };
+    match open {
+        Some(open) if mirror.state != MirrorState::Working => {
+            format!("{text}; not complete: {open}")
+        }
+        Some(_) | None => text,
+    }
+}
+
+fn mirror_lines(
     out: &mut String,
     mirror: &MirrorStatus,
-    degraded: impl Iterator<Item = &'a DegradedStatus>,
+    degraded: &[&DegradedStatus],
     now: Timestamp,
 ) {
-    let what = if mirror.what.is_empty() { word(mirror.state) } else { &mirror.what };
-    line(out, 0, &format!("{}: {what}", mirror.name));
     line(out, 2, &format!("{} -> {}", mirror.source.display(), mirror.target));
     line(out, 2, &safe_line(mirror));
-    for it in degraded {
+    // The problems are listed one by one, with what to do about each.
+    for it in degraded.iter().filter(|it| it.kind != Kind::Problems || mirror.problems.is_empty()) {
         degraded_lines(out, 2, it, now);
     }
-    for text in asides(mirror) {
+    for text in asides(mirror, degraded) {
         line(out, 2, &text);
     }
     if mirror.problem_count > 0 {
-        line(out, 2, &format!("{}:", counted(mirror.problem_count, "problem")));
+        let head = match degraded.iter().find(|it| it.kind == Kind::Problems) {
+            Some(it) => format!("{} ({}):", state_head(it), count(mirror.problem_count)),
+            None => format!("{}:", counted(mirror.problem_count, "problem")),
+        };
+        line(out, 2, &head);
         for problem in &mirror.problems {
             problem_lines(out, problem, now);
         }
@@ -113,7 +152,7 @@ fn safe_line(mirror: &MirrorStatus) -> String {
         return format!("{safe}, {complete}");
     }
     let pending = (count(mirror.pending_files), bytes(mirror.pending_bytes));
-    format!("{safe}, {} to send ({}), {complete}", pending.0, pending.1)
+    format!("{safe}, {} not confirmed yet ({}), {complete}", pending.0, pending.1)
 }
 
 /// Warns when very many files were replaced within a day, which looks like a program that encrypts
@@ -132,7 +171,7 @@ fn burst(mirror: &MirrorStatus) -> Option<String> {
 }
 
 /// Lines about facts that are shown only where there are any.
-fn asides(mirror: &MirrorStatus) -> Vec<String> {
+fn asides(mirror: &MirrorStatus, degraded: &[&DegradedStatus]) -> Vec<String> {
     let mut lines: Vec<String> = burst(mirror).into_iter().collect();
     if mirror.versions_files > 0 {
         let kept = counted(mirror.versions_files, "earlier version");
@@ -160,6 +199,7 @@ fn asides(mirror: &MirrorStatus) -> Vec<String> {
     let watch = &mirror.watch;
     match watch.mode.as_str() {
         "watching" | "off" | "" => {}
+        "polling" if degraded.iter().any(|it| it.kind == Kind::Polling) => {}
         "polling" => lines.push("not watched, looked at from time to time".to_owned()),
         other => {
             lines.push(format!("{other} watched: {}", counted(watch.watched, "folder")));
@@ -183,7 +223,7 @@ fn problem_lines(out: &mut String, problem: &ProblemStatus, now: Timestamp) {
 
 fn word(state: MirrorState) -> &'static str {
     match state {
-        MirrorState::Idle => "everything is safe",
+        MirrorState::Idle => "up to date",
         MirrorState::Working => "working",
         MirrorState::Waiting => "waiting",
         MirrorState::Held => "held, a decision is needed",

@@ -1,13 +1,14 @@
 //! Reads how full the account is, at most once a day, and warns before it is full.
 //!
-//! The reading is shared by all mirrors and kept in the state, for `status`. It is due only when
-//! something was sent since the last one: an idle service makes no call. Nothing is removed early
+//! The reading is shared by all mirrors and kept in the state, for `status`. It is due when
+//! something was sent since the last one, so that an idle service makes no call; and while it gives
+//! reason for a warning, so that the warning ends when its cause has ended. Nothing is removed early
 //! because of it; the reader of the warning decides.
 
 use std::time::Duration;
 
 use fichier_api::{Account, Offer};
-use fichier_state::{Mirror, Moment, Records};
+use fichier_state::{Mirror, Moment, Records, Writing};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,12 @@ const DAY_S: i64 = 24 * 3600;
 /// The share of the quota, as numerator and denominator; when this much is used there is a warning.
 const NEARLY_FULL: (u64, u64) = (9, 10);
 
+/// The time before the end of a subscription from which on it is read again each day; a little
+/// longer than the time for which that end is a degraded state.
+const ENDS_SOON_S: i64 = 15 * DAY_S;
+
+/// When a cycle last sent something; Unix seconds.
+const SENT_S: Fact<i64> = Fact::named("files sent");
 const READING: Fact<Reading> = Fact::named("account");
 
 /// What the account told at one reading.
@@ -67,19 +74,30 @@ pub fn warning(s: &Records, mirror: &Mirror) -> Result<Option<String>, fichier_s
     )))
 }
 
-/// How long until the account is to be read; `None` while nothing has been sent since the last
-/// reading.
+/// Notes that a cycle which ended at `now_s` has sent `bytes` of files.
+///
+/// # Errors
+///
+/// The state file's.
+pub(crate) fn sent_by_cycle(
+    w: &mut Writing<'_>,
+    bytes: u64,
+    now_s: i64,
+) -> Result<(), fichier_state::Error> {
+    if bytes > 0 { SENT_S.keep(w, &now_s) } else { Ok(()) }
+}
+
+/// How long until the account is to be read; `None` while there is no reason to.
 pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, RemoteError> {
-    let (last, cycles, begun_s) = at.state.read(|s| {
-        Ok((reading(s)?, s.cycles(None, 1)?, s.time_of(Moment(1))?.unwrap_or_default()))
-    })?;
+    let (last, sent_s, begun_s) = at
+        .state
+        .read(|s| Ok((reading(s)?, SENT_S.read(s)?, s.time_of(Moment(1))?.unwrap_or_default())))?;
     let now_s = at.state.now_s();
-    let Some(cycle) = cycles.first() else { return Ok(None) };
     let last_s = match last {
-        Some(last) if cycle.ended_s <= last.read_s => return Ok(None),
-        Some(last) => last.read_s,
+        Some(last) if last.warns() || sent_s.is_some_and(|at_s| at_s > last.read_s) => last.read_s,
         // The account was looked at when it was set up, so the first reading waits a day.
-        None => begun_s,
+        None if sent_s.is_some() => begun_s,
+        Some(_) | None => return Ok(None),
     };
     let wait_s = last_s.min(now_s) + DAY_S - now_s;
     Ok(Some(Duration::from_secs(u64::try_from(wait_s).unwrap_or(0))))
@@ -116,6 +134,12 @@ impl Reading {
         }
     }
 
+    /// Whether the reading is the cause of a degraded state.
+    fn warns(&self) -> bool {
+        let ends_soon = |end: Timestamp| end.as_second() - self.read_s < ENDS_SOON_S;
+        self.how_full().is_some() || self.subscription_end.is_some_and(ends_soon)
+    }
+
     /// The reading in words, if the account is nearly full.
     fn how_full(&self) -> Option<String> {
         match (self.used_bytes, self.allowed_bytes) {
@@ -133,6 +157,22 @@ impl Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn z14_a_reading_that_gives_reason_for_a_warning_is_renewed_until_it_does_not() {
+        let end = Timestamp::from_second(20 * DAY_S).unwrap();
+        let read = |read_s, used| Reading {
+            read_s,
+            used_bytes: Some(used),
+            allowed_bytes: Some(100 << 30),
+            subscription_end: Some(end),
+            ..Reading::default()
+        };
+        assert!(!read(0, 1 << 30).warns());
+        assert!(read(0, 95 << 30).warns(), "nearly full");
+        assert!(read(6 * DAY_S, 1 << 30).warns(), "the subscription ends in two weeks");
+        assert!(read(21 * DAY_S, 1 << 30).warns(), "it has ended");
+    }
 
     #[test]
     fn nine_tenths_are_nearly_full() {

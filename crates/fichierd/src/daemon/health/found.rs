@@ -185,9 +185,12 @@ fn of_mirror(all: &mut Vec<FoundState>, mirror: &MirrorStatus, facts: &MirrorFac
         }
     }
     if let Some(first) = mirror.problems.first() {
-        let many = counted(mirror.problem_count, "file");
         let next_try = mirror.problems.iter().filter_map(|problem| problem.next_try).min();
-        add(Kind::Problems, format!("{many}, such as {}: {}", first.path, first.what), next_try);
+        let cause = match mirror.problem_count {
+            0 | 1 => format!("{}: {}", first.path, first.what),
+            many => format!("{}, such as {}: {}", counted(many, "file"), first.path, first.what),
+        };
+        add(Kind::Problems, cause, next_try);
     }
 }
 

@@ -22,8 +22,10 @@ pub fn line(status: &Status) -> String {
     }
     let files: u64 = status.mirrors.iter().map(|mirror| mirror.files).sum();
     let is = |state| status.mirrors.iter().any(|mirror| mirror.state == state);
+    let is_open = status.mirrors.iter().any(|it| it.state == MirrorState::Waiting && !it.complete);
     let verb = match (is(MirrorState::Working), is(MirrorState::Waiting)) {
         (true, _) => "working",
+        (false, true) if is_open => "not complete yet",
         (false, true) => "waiting until changes have settled",
         (false, false) => "idle",
     };
@@ -41,26 +43,25 @@ pub fn line(status: &Status) -> String {
 
 /// The summary of a cycle, for `sync` and the control socket.
 pub fn summary(name: &str, end: &CycleEnd) -> CycleSummary {
-    let report = &end.report;
-    let restless = end.outcome.unsettled.len() + report.restless.len();
-    let outcome = match (&end.trouble, &end.outcome.held) {
-        (Some(trouble), _) => trouble.text(name),
-        (None, Some(held)) => Held::Removals(*held).text(name),
-        (None, None) if restless > 0 => {
-            format!("done but for {} that are being written", count(restless as u64))
-        }
-        (None, None) => "done".to_owned(),
+    let (report, completeness) = (&end.report, &end.completeness);
+    let open = completeness.open().map(|open| format!("not complete: {open}"));
+    let held = end.outcome.held.map(|held| Held::Removals(held).text(name));
+    let outcome = match (&end.trouble, open, held) {
+        (Some(trouble), _, _) => trouble.text(name),
+        (None, Some(open), Some(held)) => format!("{open}; {held}"),
+        (None, Some(text), None) | (None, None, Some(text)) => text,
+        (None, None, None) => "done".to_owned(),
     };
-    let kind = match (&end.trouble, &end.outcome.held) {
-        (Some(trouble), _) => Some(trouble.kind()),
-        (None, Some(_)) => Some(Kind::RemovalsHeld),
-        (None, None) if report.problems > 0 || restless > 0 => Some(Kind::Problems),
-        (None, None) => None,
+    let exit_of = |kind: Kind| kind.about().exit.unwrap_or(Exit::Done);
+    let exit = match (&end.trouble, &end.outcome.held) {
+        (Some(trouble), _) => exit_of(trouble.kind()),
+        (None, Some(_)) => Exit::worst([completeness.exit(), exit_of(Kind::RemovalsHeld)]),
+        (None, None) => completeness.exit(),
     };
-    let exit = kind.map_or(Exit::Done, |kind| kind.about().exit.unwrap_or(Exit::Done));
     CycleSummary {
         exit: exit.code(),
         mirror: name.to_owned(),
+        complete: end.trouble.is_none() && completeness.is_complete(),
         outcome,
         uploaded_files: report.uploaded_files,
         uploaded_bytes: report.uploaded_bytes,
@@ -90,12 +91,12 @@ pub(crate) fn log_end(name: &str, end: &CycleEnd) {
             retired = report.retired,
             problems = report.problems,
             calls = report.calls,
-            "`{name}`: {} files sent ({}), {} moved, {} retired, {} calls, {}",
-            count(report.uploaded_files),
+            "`{name}`: {} sent ({}), {} moved, {} retired, {}, {}",
+            counted(report.uploaded_files, "file"),
             bytes(report.uploaded_bytes),
             count(report.relocated + report.moved_folders),
             count(report.retired),
-            count(report.calls),
+            counted(report.calls, "call"),
             duration(end.took),
         );
     }

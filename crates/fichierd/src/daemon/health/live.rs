@@ -1,10 +1,10 @@
 //! The status of the running service, from the records and from what only this process knows.
 
 use std::sync::atomic::Ordering;
-use std::time::SystemTime;
 
-use super::recorded::{account, blank, hold_off_status, mirror_on_record, timestamp};
-use crate::base::words::{bytes, count};
+use super::recorded::{account, at_rest, blank, hold_off_status, mirror_on_record, timestamp};
+use crate::base::when;
+use crate::base::words::{bytes, counted};
 use crate::daemon::Seat;
 use crate::disk::WatchMode;
 use crate::mirror::{Shared, Trouble};
@@ -18,6 +18,7 @@ pub(crate) fn live<'a>(
     paused: bool,
 ) -> Status {
     let pacer = shared.client.pacer();
+    let scale = pacer.time_scale();
     let mut status = Status {
         running: true,
         paused,
@@ -27,7 +28,7 @@ pub(crate) fn live<'a>(
         ..Status::default()
     };
     for seat in seats {
-        let recorded = shared.state.read(|s| mirror_on_record(s, &seat.config));
+        let recorded = shared.state.read(|s| mirror_on_record(s, &seat.config, scale));
         let mut mirror = recorded.unwrap_or_else(|_| blank(&seat.config));
         for path in seat.unsettled.iter().map(ToString::to_string) {
             if mirror.unsettled.len() < MOST_LISTED && !mirror.unsettled.contains(&path) {
@@ -40,8 +41,8 @@ pub(crate) fn live<'a>(
         if let (Some(left), None) = (left, &seat.trouble) {
             mirror.what = format!(
                 "the state file is older than what is on 1fichier: comparing the whole target \
-                 first, {} folders left",
-                count(left)
+                 first, {} left",
+                counted(left, "folder")
             );
         }
         status.mirrors.push(mirror);
@@ -72,27 +73,23 @@ fn state_of(seat: &Seat, mirror: &MirrorStatus, paused: bool) -> (MirrorState, S
     }
     match (&seat.trouble, &mirror.held) {
         (Some(Trouble::Held(held)), _) => (MirrorState::Held, held.text(&mirror.name)),
-        (Some(Trouble::HeldOff(until, why)), _) => {
-            (MirrorState::Waiting, format!("{why}; nothing is sent until {}", clock(*until)))
-        }
+        (Some(Trouble::HeldOff(until, why)), _) => (
+            MirrorState::Waiting,
+            format!("{why}; nothing is sent until {}", when::clock(timestamp(*until))),
+        ),
         (Some(Trouble::Unreachable(why)), _) => (MirrorState::Waiting, why.clone()),
         (
             Some(trouble @ (Trouble::Refused(_) | Trouble::OtherAccount(_) | Trouble::NoState(_))),
             _,
         ) => (MirrorState::Problem, trouble.text(&mirror.name)),
         (None, Some(held)) => (MirrorState::Held, held.reason.clone()),
-        (None, None) if paused => (MirrorState::Waiting, "paused".to_owned()),
-        (None, None) if mirror.last_success.is_none() => {
-            (MirrorState::Never, "not mirrored yet".to_owned())
+        (None, None) => {
+            let (state, what) = at_rest(mirror, paused);
+            if state == MirrorState::Idle && !seat.dirty.is_empty() {
+                (MirrorState::Waiting, "waiting until changes have settled".to_owned())
+            } else {
+                (state, what)
+            }
         }
-        (None, None) if !seat.dirty.is_empty() => {
-            (MirrorState::Waiting, "waiting until changes have settled".to_owned())
-        }
-        (None, None) => (MirrorState::Idle, "up to date".to_owned()),
     }
-}
-
-fn clock(at: SystemTime) -> String {
-    let at = timestamp(at).to_zoned_datetime(jiff::tz::TimeZone::system());
-    at.strftime("%H:%M:%S").to_string()
 }

@@ -3,11 +3,11 @@
 use fichier_state::{Clock, Store};
 use jiff::Timestamp;
 
-use super::recorded::{account, blank, mirror_on_record};
+use super::recorded::{account, at_rest, blank, mirror_on_record};
 use super::{Facts, FoundState, Remembered, found};
 use crate::base::Fact;
 use crate::config::MirrorConfig;
-use crate::status::{DegradedStatus, HoldOffStatus, MirrorState, Status};
+use crate::status::{DegradedStatus, HoldOffStatus, MirrorState, MirrorStatus, Status};
 
 /// The status as the state file tells it, while no service runs.
 ///
@@ -17,21 +17,19 @@ use crate::status::{DegradedStatus, HoldOffStatus, MirrorState, Status};
 pub fn offline(
     store: &Store,
     mirrors: &[MirrorConfig],
+    time_scale: u32,
     hold_off: Option<HoldOffStatus>,
 ) -> Result<Status, fichier_state::Error> {
     let (paused, account) = (store.paused()?, account(store)?);
     let mut status = Status { paused, account, hold_off, ..Status::default() };
     for config in mirrors {
-        let mut mirror = mirror_on_record(store, config)?;
-        (mirror.state, mirror.what) = match (&mirror.held, mirror.last_success) {
-            (Some(held), _) => (MirrorState::Held, held.reason.clone()),
-            (None, None) => (MirrorState::Never, "not mirrored yet".to_owned()),
-            (None, Some(_)) => (MirrorState::Idle, "the service is not running".to_owned()),
-        };
+        let mut mirror = mirror_on_record(store, config, time_scale)?;
+        (mirror.state, mirror.what) = state_of(&mirror, paused);
         status.mirrors.push(mirror);
     }
     let remembered = remembered(store);
-    status.degraded = degraded(&status, &remembered, store.clock().now_s());
+    let degraded = degraded(&status, &remembered, store.clock().now_s());
+    status.set_degraded(degraded);
     Ok(status)
 }
 
@@ -39,8 +37,17 @@ pub fn offline(
 pub fn never(mirrors: &[MirrorConfig], hold_off: Option<HoldOffStatus>) -> Status {
     let mirrors = mirrors.iter().map(blank).collect();
     let mut status = Status { hold_off, mirrors, ..Status::default() };
-    status.degraded = degraded(&status, &[], Clock::default().now_s());
+    let degraded = degraded(&status, &[], Clock::default().now_s());
+    status.set_degraded(degraded);
     status
+}
+
+/// The state of a mirror that no process works on, by its records.
+fn state_of(mirror: &MirrorStatus, paused: bool) -> (MirrorState, String) {
+    if let Some(held) = &mirror.held {
+        return (MirrorState::Held, held.reason.clone());
+    }
+    at_rest(mirror, paused)
 }
 
 /// The episodes that go on; the fact is missing while there are none.
@@ -66,7 +73,9 @@ fn degraded(status: &Status, remembered: &[Remembered], now_s: i64) -> Vec<Degra
         let name = it.mirror.as_deref();
         name.is_none_or(|name| status.mirrors.iter().any(|mirror| mirror.name == name))
     };
-    for it in remembered.iter().filter(is_known).filter(|it| !it.kind.about().on_record) {
+    // A state that only a running service can be in has ended with it.
+    let lasts = |it: &&Remembered| !it.kind.about().on_record && !it.kind.is_of_a_process();
+    for it in remembered.iter().filter(is_known).filter(lasts) {
         let (kind, mirror, cause) = (it.kind, it.mirror.clone(), it.cause.clone());
         let found = FoundState { kind, mirror, cause, next_try: None };
         all.push(found.entry(Some(it.since_s), now_s));

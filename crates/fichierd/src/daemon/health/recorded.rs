@@ -11,9 +11,9 @@ use jiff::Timestamp;
 pub(super) use self::proofs::account;
 use crate::config::MirrorConfig;
 use crate::mirror::Held;
-use crate::remote::trust;
+use crate::remote::{looked, trust};
 use crate::status::{
-    HeldStatus, HoldOffStatus, MOST_LISTED, MirrorStatus, ProblemStatus, WatchStatus,
+    HeldStatus, HoldOffStatus, MOST_LISTED, MirrorState, MirrorStatus, ProblemStatus, WatchStatus,
 };
 
 /// The status of a mirror of which nothing is on record.
@@ -28,9 +28,24 @@ pub(super) fn blank(config: &MirrorConfig) -> MirrorStatus {
     }
 }
 
+/// The state of a mirror on which nothing works now, with nothing held and no error.
+pub(super) fn at_rest(mirror: &MirrorStatus, paused: bool) -> (MirrorState, String) {
+    let open = mirror.completeness.open();
+    match (paused, open) {
+        (true, Some(open)) => (MirrorState::Waiting, format!("paused, and not complete: {open}")),
+        (true, None) => (MirrorState::Waiting, "paused".to_owned()),
+        (false, _) if mirror.state == MirrorState::Never => {
+            (MirrorState::Never, "not mirrored yet".to_owned())
+        }
+        (false, Some(open)) => (MirrorState::Waiting, format!("not complete: {open}")),
+        (false, None) => (MirrorState::Idle, "up to date".to_owned()),
+    }
+}
+
 pub(super) fn mirror_on_record(
     store: &Store,
     config: &MirrorConfig,
+    time_scale: u32,
 ) -> Result<MirrorStatus, fichier_state::Error> {
     let mut status = blank(config);
     let Some(row) = store.mirror(&config.name, &config.target)? else { return Ok(status) };
@@ -39,7 +54,15 @@ pub(super) fn mirror_on_record(
     let uploads = store.uploads(row.id)?;
     let pending = uploads.iter().flat_map(|upload| &upload.files);
     let problems = store.problems(Some(row.id))?;
-    status.held = held_status(&row, store.clock().now_s());
+    let now_s = store.clock().now_s();
+    if looked::has_looked(store, &row)? {
+        status.state = MirrorState::Idle;
+    }
+    status.completeness = looked::completeness(store, row.id, time_scale, now_s)?;
+    // The records tell nothing about a source that was configured since.
+    status.completeness.looked &= row.source == config.source;
+    status.complete = status.completeness.is_complete();
+    status.held = held_status(&row, now_s);
     status.removals_wait = trust::holds_removals(store, row.id)?;
     status.last_success = row.last_success_s.and_then(|at| Timestamp::from_second(at).ok());
     status.last_success_age_s =

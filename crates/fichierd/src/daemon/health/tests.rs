@@ -11,8 +11,8 @@ use crate::base::Exit;
 use crate::daemon::health;
 use crate::mirror::{Held, Reason, Trouble};
 use crate::status::{
-    AccountStatus, AuditStatus, HeldStatus, HoldOffStatus, Kind, MirrorState, MirrorStatus,
-    ProblemStatus, ProofStatus, Scope, SnapshotStatus, Status, WatchStatus, Weight,
+    AccountStatus, AuditStatus, Completeness, HeldStatus, HoldOffStatus, Kind, MirrorState,
+    MirrorStatus, ProblemStatus, ProofStatus, Scope, SnapshotStatus, Status, WatchStatus, Weight,
 };
 
 fn now() -> Timestamp {
@@ -25,6 +25,8 @@ fn healthy() -> Status {
         source: "/srv/photos".into(),
         target: "/photos".to_owned(),
         state: MirrorState::Idle,
+        complete: true,
+        completeness: Completeness { looked: true, ..Completeness::default() },
         last_success_age_s: Some(9),
         files: 3,
         bytes: 3,

@@ -7,13 +7,19 @@ use std::sync::Arc;
 use fichier_state::RelPath;
 use rustix::fs::{FileType, RawDir, SeekFrom};
 
-use super::{FolderScan, Trouble};
+use super::{FolderScan, Notice, Trouble};
 use crate::disk::at::{is_gone, look_at, open_regular};
 use crate::disk::disks::DiskModel;
 use crate::disk::filter::{self, FolderFilter, RESERVED_NAME, RULES_FILE, Rules};
 
 /// One `getdents` call: about a thousand names.
 const BUFFER_BYTES: usize = 64 * 1024;
+
+/// Advice for a line of patterns that cannot be read.
+const BAD_LINE_HINT: &str =
+    "correct the line: it excludes nothing until then, so more may be sent than was meant";
+/// Advice for something with the reserved name.
+const RESERVED_HINT: &str = "rename it to have it mirrored, or exclude it";
 
 /// A listing in the making.
 struct Reading<'a> {
@@ -74,17 +80,17 @@ pub(super) fn with_own_rules(
     fd: BorrowedFd<'_>,
     folder: &RelPath,
     filter: FolderFilter,
-) -> io::Result<(FolderFilter, Vec<Trouble>)> {
+) -> io::Result<(FolderFilter, Vec<Notice>)> {
     let (rules, bad) = match read_rules(fd) {
         Err(error) if is_gone(&error) => return Ok((filter, Vec::new())),
         rules => rules?,
     };
     let path = folder.join(RULES_FILE);
-    let trouble = bad
+    let notices = bad
         .into_iter()
-        .map(|bad| Trouble { path: path.clone(), error: io::Error::other(bad) })
+        .map(|bad| Notice { path: path.clone(), what: bad.to_string(), hint: BAD_LINE_HINT })
         .collect();
-    Ok((filter.with_rules(rules), trouble))
+    Ok((filter.with_rules(rules), notices))
 }
 
 impl Reading<'_> {
@@ -92,8 +98,8 @@ impl Reading<'_> {
     /// at: paths that should have been left out must not be sent by mistake.
     fn own_rules(&mut self, filter: FolderFilter) -> FolderFilter {
         match with_own_rules(self.fd, self.folder, filter.clone()) {
-            Ok((filter, mut trouble)) => {
-                self.found.trouble.append(&mut trouble);
+            Ok((filter, mut notices)) => {
+                self.found.notices.append(&mut notices);
                 filter
             }
             Err(error) => {
@@ -124,11 +130,9 @@ impl Reading<'_> {
 
     fn report_reserved(&mut self, name: &[u8], filter: &FolderFilter) {
         if filter.is_reserved(name) {
-            let error = io::Error::other(
-                "the name is reserved for the target's own folder; rename it to have it mirrored",
-            );
             let path = self.folder.join(RESERVED_NAME);
-            self.found.trouble.push(Trouble { path, error });
+            let what = "the name is reserved for the target's own folder".to_owned();
+            self.found.notices.push(Notice { path, what, hint: RESERVED_HINT });
         }
     }
 

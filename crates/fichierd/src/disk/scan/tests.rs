@@ -22,17 +22,17 @@ fn scanner(source: &Path) -> Scanner {
 
 /// As a walk comes to it: the patterns are those of the `.fichierignore` files on the way.
 fn read_folder(scanner: &mut Scanner, folder: &RelPath) -> io::Result<FolderScan> {
-    let (mut filter, mut trouble) = (scanner.bare_filter(), Vec::new());
+    let (mut filter, mut notices) = (scanner.bare_filter(), Vec::new());
     let mut above = RelPath::root();
     for name in folder.components() {
         let (rules, mut found) = scanner.with_own_rules(&above, filter)?;
-        trouble.append(&mut found);
+        notices.append(&mut found);
         filter = rules.below(name);
         above = above.join(name);
     }
     let (mut found, _) = scanner.read_with(folder, filter)?;
-    trouble.append(&mut found.trouble);
-    Ok(FolderScan { trouble, ..found })
+    notices.append(&mut found.notices);
+    Ok(FolderScan { notices, ..found })
 }
 
 fn path(text: &[u8]) -> RelPath {
@@ -54,6 +54,9 @@ fn check(found: &FolderScan, expected: Expect) {
     lines += if found.complete { "complete\n" } else { "incomplete\n" };
     for trouble in &found.trouble {
         lines += &format!("{}: {}\n", trouble.path, trouble.error);
+    }
+    for notice in &found.notices {
+        lines += &format!("{}: {}\n", notice.path, notice.what);
     }
     expected.assert_eq(&lines);
 }
@@ -112,7 +115,7 @@ fn excluded_names_are_not_looked_at_and_our_own_is_reported() {
             sub: folder
             complete
             .fichierignore: line 2 cannot be read as a pattern and is left out: a brace is a brace in git, and no choice between names; write one pattern for each name, or `\{` for the brace
-            .fichierd: the name is reserved for the target's own folder; rename it to have it mirrored
+            .fichierd: the name is reserved for the target's own folder
         "#]],
     );
     let sub = read_folder(&mut scanner, &path(b"sub")).unwrap();

@@ -54,7 +54,7 @@ fn printed(change: &Change) -> String {
 fn scan(found: &str, complete: bool) -> FolderScan {
     let mut entries: Vec<Seen> = found.lines().map(|line| Line::parse(line).seen()).collect();
     entries.sort_by(|one, other| one.name.cmp(&other.name));
-    FolderScan { entries, complete, trouble: Vec::new() }
+    FolderScan { entries, complete, ..FolderScan::default() }
 }
 
 struct Line<'a> {

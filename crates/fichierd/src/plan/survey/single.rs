@@ -56,7 +56,7 @@ impl Walk<'_> {
             let ruled = self.scanner.with_own_rules(&folder, filter)?;
             Ok(Some((ruled, self.scanner.look_in(&folder, name)?)))
         });
-        let ((filter, mut trouble), seen) = match looked {
+        let ((filter, mut notices), seen) = match looked {
             Ok(Some(looked)) => looked,
             // The mount came or went this moment, and then everything is looked at again.
             Ok(None) => {
@@ -86,10 +86,10 @@ impl Walk<'_> {
                 return Ok(Step::Down(below));
             }
             below => {
-                self.survey.trouble.append(&mut trouble);
+                self.survey.notices.append(&mut notices);
                 let entries_found = seen.into_iter().collect();
                 let found =
-                    FolderScan { entries: entries_found, complete: true, trouble: Vec::new() };
+                    FolderScan { entries: entries_found, complete: true, ..FolderScan::default() };
                 self.count(&found);
                 let is_excluded = |name: &[u8], is_dir| filter.is_excluded(name, is_dir);
                 self.collect(diff_folder(&folder, &folders, &entries, &found, &is_excluded));

@@ -28,6 +28,14 @@ use crate::remote::{Remote, ledger};
 /// is sent again.
 const VISIBLE_WITHIN: Duration = Duration::from_secs(180);
 
+/// When what was sent at `since_s` is given up and sent again; Unix seconds, with the waiting times
+/// of the service divided by `time_scale`.
+pub(crate) fn given_up_at_s(since_s: i64, time_scale: u32) -> i64 {
+    let wait = VISIBLE_WITHIN / time_scale.max(1);
+    // The time is recorded in whole seconds: the first of them may have been almost past.
+    since_s.saturating_add(i64::try_from(wait.as_secs()).unwrap_or(0) + 1)
+}
+
 /// A remote file that may be one of ours, as `end.pl` or a listing describes it.
 #[derive(Clone, Debug)]
 pub struct Arrived {

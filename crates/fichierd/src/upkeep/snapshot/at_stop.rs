@@ -9,7 +9,7 @@ use super::make::MakeOutcome;
 use super::{config_text, order};
 use crate::base::State;
 use crate::base::words::chain;
-use crate::remote::Ledger;
+use crate::remote::{Ledger, looked};
 
 /// Adds `bytes` of files to those sent so far: snapshots may cost a part of that.
 ///
@@ -50,9 +50,9 @@ fn try_write(
 ) -> Result<(), Box<dyn std::error::Error>> {
     let now_s = state.now_s();
     let need = state.read(|s| super::need(s, mirror.id, now_s))?;
-    // Before its first success a mirror has nothing to record in a snapshot.
-    if mirror.last_success_s.is_none() || !need.has_changed || need.is_under_way || need.is_written
-    {
+    // Before its first cycle has ended a mirror has nothing to record in a snapshot.
+    let has_looked = state.read(|s| looked::has_looked(s, mirror))?;
+    if !has_looked || !need.has_changed || need.is_under_way || need.is_written {
         return Ok(());
     }
     let mut order = order(state, mirror, config_text(state, client)?)?;

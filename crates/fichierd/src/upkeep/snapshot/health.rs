@@ -4,7 +4,7 @@
 use fichier_state::{Error, Mirror, Records};
 
 use super::due::AT_LEAST_EVERY_S;
-use crate::remote::Ledger;
+use crate::remote::{Ledger, looked};
 
 /// How long a snapshot may be due and not sent; after that it is a degraded state.
 const PATIENCE_S: i64 = 24 * 3600;
@@ -33,8 +33,8 @@ pub fn health(records: &Records, mirror: &Mirror, now_s: i64) -> Result<Health, 
     let told =
         last.as_ref().map(|last| looked_at.map_or(last.moment, |(at, _)| at.max(last.moment)));
     let changed_since_s = match told {
-        // Without a first success there is nothing to record in a snapshot yet.
-        None => mirror.last_success_s.map(|_| mirror.created_s),
+        // Before its first cycle has ended there is nothing to record in a snapshot.
+        None => looked::has_looked(records, mirror)?.then_some(mirror.created_s),
         Some(told) => records.time_of(fichier_state::Moment(told.0 + 1))?,
     };
     let due_s = changed_since_s
