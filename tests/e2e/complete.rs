@@ -51,6 +51,21 @@ fn z02_after_ctrl_c_while_bytes_flow_the_next_sync_ends_with_0_only_when_all_is_
 }
 
 #[test]
+fn z02_a_sync_by_the_service_waits_for_a_file_that_the_node_lost() {
+    let mut world = Machine::of(PROGRAM);
+    for name in ["a", "b"] {
+        write(&world.source("photos").join(name), name);
+    }
+    world.emulator.inject(Fault::once("end.pl", Action::Vanish("b".to_owned())));
+    world.start();
+    world.run(&["sync"]).expect(0).says("done");
+    let there = tree::in_account(&world.emulator, "/backup/photos");
+    assert_eq!(there.keys().collect::<Vec<_>>(), ["a", "b"], "both are there");
+    let photos = world.mirror("photos");
+    assert_eq!((&photos["complete"], &photos["pending_files"]), (&true.into(), &0.into()));
+}
+
+#[test]
 fn z08_a_refused_key_ends_sync_at_the_first_refusal_and_a_good_one_ends_the_state() {
     let mut world = Machine::of(PROGRAM);
     world.add_mirror("music", "target = \"/music\"");
