@@ -12,6 +12,7 @@ use super::{Daemon, Seat};
 use crate::base::State;
 use crate::base::words::{chain, duration};
 use crate::daemon::health::{Facts, MirrorFacts, News, Now, REMEMBERED, Remembered, found};
+use crate::daemon::schedule::Wake;
 use crate::daemon::{health, systemd};
 use crate::disk::{Watch, WatchMode};
 use crate::mirror::{CycleEnd, Trouble};
@@ -124,7 +125,7 @@ impl Seat {
         let roots = self.watch.as_ref().map_or(0, |watch| watch.health().roots);
         let is_news = std::mem::replace(&mut self.known.roots, roots) != roots;
         if is_news && self.trouble.as_ref().is_some_and(|it| !it.is_of_the_service()) {
-            self.schedule.look_now(Instant::now());
+            self.schedule.look_now(Instant::now(), Wake::Mount);
         }
     }
 

@@ -105,7 +105,11 @@ pub(crate) fn disproves(end: &CycleEnd, kind: Kind) -> bool {
         // The end of the cycle is on record; and the pacer knows by itself when a hold-off ends.
         Kind::StateUnusable | Kind::HoldOff => ended_well,
         // The source is looked at before 1fichier is asked.
-        Kind::SourceMissing | Kind::SourceEmpty | Kind::SourceChanged | Kind::SourceUnreadable => {
+        Kind::SourceMissing
+        | Kind::SourceBehindLink
+        | Kind::SourceEmpty
+        | Kind::SourceChanged
+        | Kind::SourceUnreadable => {
             let kind = end.trouble.as_ref().map(Trouble::kind);
             kind.is_none_or(|kind| {
                 kind.about().scope == Scope::Service && kind != Kind::StateUnusable
