@@ -15,15 +15,17 @@ mod held;
 mod leftovers;
 mod other_names;
 mod patience;
+mod reject;
 mod restless;
 mod trouble;
 mod worker;
 
-pub use self::cycle::{CycleOutcome, CycleRequest, MAX_ADDITIONS, Prepared, keep_instead, preview};
+pub use self::cycle::{CycleOutcome, CycleRequest, MAX_ADDITIONS, Prepared, preview};
 pub use self::ends::{ChoresEnd, CycleEnd, OpenError};
 pub use self::error::MirrorError;
 pub use self::expected::{ExpectedCalls, Planned};
 pub use self::held::{Held, HeldRemovals};
 pub use self::patience::{PENDING_RETRY, Patience};
+pub use self::reject::keep_instead;
 pub use self::trouble::{Reason, Trouble};
 pub use self::worker::{MirrorWorker, Shared};

@@ -39,7 +39,8 @@ impl Now {
 /// Who asks for a look at once. The later one outweighs the earlier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Wake {
-    /// A file system was mounted or unmounted, or the source went or came back. A host with containers has new mounts all the time.
+    /// A file system was mounted or unmounted, or the source went or came back. A host with
+    /// containers has new mounts all the time.
     Mount,
     /// A person: by a command, a signal or a new configuration.
     Person,

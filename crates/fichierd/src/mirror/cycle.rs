@@ -25,8 +25,7 @@ use crate::plan::decide::plan;
 use crate::plan::gather::gather;
 use crate::plan::survey::survey;
 use crate::plan::{
-    BatchLimits, Change, Gathered, Limit, Note, Plan, Policy, Step, Survey, SurveyRequest, Unread,
-    guard,
+    BatchLimits, Change, Gathered, Limit, Plan, Policy, Survey, SurveyRequest, Unread, guard,
 };
 use crate::remote::{CycleReport, Executor, FolderMove, RemoteError, looked};
 
@@ -579,26 +578,4 @@ fn loses_found_folder(changes: &[Change]) -> bool {
         let Change::FolderRemoved { folder, .. } = change else { return false };
         folder.remote.is_some_and(|spot| !spot.made_by_us)
     })
-}
-
-/// Turns the removals of a plan into notes that keep the remote copies, for `reject`.
-pub fn keep_instead(plan: Plan) -> Vec<Note> {
-    let mut notes = Vec::new();
-    for step in plan.steps {
-        match step {
-            Step::Retire(files) => {
-                notes.extend(files.into_iter().map(|file| Note::Manage(file.path, file.was, false)))
-            }
-            Step::RetireFolder(path, folder) | Step::RemoveFolder(path, folder) => {
-                notes.push(Note::ManageFolder(path, folder, false));
-            }
-            Step::Note(_)
-            | Step::MakeFolder(_)
-            | Step::Adopt(..)
-            | Step::Relocate(_)
-            | Step::Copy(..)
-            | Step::Upload(_) => {}
-        }
-    }
-    notes
 }

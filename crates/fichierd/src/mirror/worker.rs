@@ -20,14 +20,13 @@ use tokio_util::sync::CancellationToken;
 use crate::base::{Random, State};
 use crate::config::{Keep, MaxRemovals, MirrorConfig};
 use crate::disk::{DirtyQueue, Disks, Due, Filter, OnRecord, RootIdentity, Scanner};
-use crate::mirror::cycle::{
-    Cycle, CycleOutcome, CycleRequest, MAX_ADDITIONS, Prepared, keep_instead, preview,
-};
+use crate::mirror::cycle::{Cycle, CycleOutcome, CycleRequest, MAX_ADDITIONS, Prepared, preview};
 use crate::mirror::ends::{ChoresEnd, CycleEnd, OpenError};
 use crate::mirror::error::MirrorError;
 use crate::mirror::expected::{ExpectedCalls, Planned, expected_calls};
 use crate::mirror::held::Held;
 use crate::mirror::leftovers::{Ended, Leftovers};
+use crate::mirror::reject::keep_instead;
 use crate::mirror::restless::RestlessFiles;
 use crate::mirror::trouble::Trouble;
 use crate::plan::{BatchLimits, Limit};
