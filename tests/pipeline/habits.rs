@@ -3,5 +3,7 @@
 
 mod names_taken;
 mod probe;
+mod replies;
+mod replies_lost;
 mod switches;
 mod trials;

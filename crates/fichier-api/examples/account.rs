@@ -7,7 +7,7 @@ mod common;
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let account = common::client()?.account().await?;
-    println!("{} ({:?})", account.email, account.offer);
+    println!("{} ({:?})", account.email.as_deref().unwrap_or("?"), account.offer);
     if let Some(end) = account.subscription_end {
         println!("subscription until {end}");
     }

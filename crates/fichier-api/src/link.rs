@@ -9,6 +9,10 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+/// Characters of a file's id: 5 to 20, as far as is known; longer ones are taken too
+/// (docs/api-notes.md, A.7, H.2).
+const FILE_ID_CHARS: std::ops::RangeInclusive<usize> = 5..=64;
+
 /// The link of one file, `https://<domain>/?<id>`.
 ///
 /// The domain is part of the identity: a file sent to another domain of the service is valid
@@ -42,9 +46,13 @@ impl FileUrl {
     /// ```
     pub fn parse(text: &str) -> Result<FileUrl, InvalidFileUrl> {
         let text = text.trim();
-        let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-        let (host, path) = split_host(rest.ok_or(InvalidFileUrl)?);
+        let (scheme, rest) = text.split_once("://").ok_or(InvalidFileUrl)?;
+        if !["https", "http"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+            return Err(InvalidFileUrl);
+        }
+        let (host, path) = split_host(rest);
         let host = host.to_ascii_lowercase();
+        let host = host.strip_suffix(":443").unwrap_or(&host).to_owned();
         let query = path.strip_prefix('/').unwrap_or(path);
         let (domain, id) = match query.strip_prefix('?') {
             Some(query) => (host.as_str(), query.split('&').next().unwrap_or(query)),
@@ -62,7 +70,7 @@ impl FileUrl {
         &self.0
     }
 
-    /// The part after the question mark: 5 to 20 letters and digits.
+    /// The part after the question mark: letters and digits.
     pub fn id(&self) -> &str {
         self.0.rsplit('?').next().unwrap_or(&self.0)
     }
@@ -122,7 +130,7 @@ fn is_domain(domain: &str) -> bool {
 }
 
 fn is_file_id(id: &str) -> bool {
-    (5..=20).contains(&id.len()) && id.bytes().all(is_alphanumeric)
+    FILE_ID_CHARS.contains(&id.len()) && id.bytes().all(is_alphanumeric)
 }
 
 fn is_alphanumeric(byte: u8) -> bool {
@@ -140,6 +148,7 @@ mod tests {
             " http://1fichier.com/?2zk52quqlm0cbjr93ri5\n",
             "https://1Fichier.com?2zk52quqlm0cbjr93ri5&af=62&lg=en",
             "https://2zk52quqlm0cbjr93ri5.1fichier.com/",
+            "HTTPS://1fichier.com:443/?2zk52quqlm0cbjr93ri5",
         ] {
             let link = FileUrl::parse(text).unwrap();
             assert_eq!(link.as_str(), "https://1fichier.com/?2zk52quqlm0cbjr93ri5", "{text}");
@@ -159,7 +168,6 @@ mod tests {
             "1fichier.com/?abcde12345",
             "ftp://1fichier.com/?abcde12345",
             "https://1fichier.com/?abcd",
-            "https://1fichier.com/?abcde12345abcde12345x",
             "https://1fichier.com/?abc/e12345",
             "https://1fichier.com/dir/abcde12345",
             "https://a b/?abcde12345",

@@ -8,14 +8,14 @@ use jiff::Timestamp;
 
 use crate::calls::{
     Account, FileInfo, FileListing, account, batch::Reported, file_list, files, files::MoveReply,
-    files::RenameReply, folders,
+    folders,
 };
 use crate::download::TokenReply;
 use crate::error::ErrorKind;
 use crate::link::FileUrl;
 use crate::names::RemoteName;
 use crate::transport::{ApiAddress, service_clock};
-use crate::types::{BatchOutcome, FolderId, FolderListing, RemoteFolder};
+use crate::types::{BatchOutcome, Copied, FolderId, FolderListing, RemoteFolder};
 use crate::upload::{Node, UploadResult, UploadSlot, node_reply, result as upload_result};
 use crate::wire::{Done, Reply, dates, refusal};
 
@@ -46,8 +46,8 @@ impl Answer {
     }
 
     /// To [`crate::Client::file_info`].
-    pub fn file_info(self) -> Result<FileInfo, ErrorKind> {
-        Reply::from(self).decode::<file_list::InfoReply>().map(file_list::InfoReply::into_info)
+    pub fn file_info(self, asked: &FileUrl) -> Result<FileInfo, ErrorKind> {
+        Reply::from(self).decode::<file_list::InfoReply>().map(|reply| reply.into_info(asked))
     }
 
     /// To [`crate::Client::account`].
@@ -57,7 +57,7 @@ impl Answer {
 
     /// To [`crate::Client::make_folder`].
     pub fn new_folder(self, asked: &RemoteName) -> Result<RemoteFolder, ErrorKind> {
-        Reply::from(self).decode::<folders::MakeReply>()?.folder(asked)
+        Reply::from(self).decode::<folders::MakeReply>().map(|reply| reply.folder(asked))
     }
 
     /// To a call that has nothing to report, such as [`crate::Client::remove_folder`].
@@ -80,10 +80,15 @@ impl Answer {
 
     /// To [`crate::Client::rename_files`].
     pub fn renamed(self, asked: &[(FileUrl, RemoteName)]) -> Result<BatchOutcome, ErrorKind> {
-        match Reply::from(self).decode::<RenameReply>() {
-            Ok(reply) => Ok(reply.outcome(asked)),
+        match Reply::from(self).decode::<Reported>() {
+            Ok(reply) => Ok(files::renamed(&reply, asked)),
             Err(kind) => files::renamed_before(&kind, asked).ok_or(kind),
         }
+    }
+
+    /// To [`crate::Client::copy_files`].
+    pub fn copied(self, asked: &[FileUrl]) -> Result<Vec<Copied>, ErrorKind> {
+        Reply::from(self).decode::<Reported>().map(|reply| files::copied(&reply, asked))
     }
 
     /// To [`crate::Client::open_upload`], of an API at `api_url`.

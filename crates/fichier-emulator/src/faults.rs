@@ -9,9 +9,11 @@
 
 mod action;
 mod fault;
+mod reshape;
 mod waiting;
 
 pub use action::Action;
 pub use fault::Fault;
 pub(crate) use fault::Subject;
+pub use reshape::Reshape;
 pub(crate) use waiting::Faults;

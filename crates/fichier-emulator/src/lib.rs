@@ -15,6 +15,13 @@
 //!          ──► download ◄── token ──────────────────────────┘
 //! ```
 //!
+//! Any reply can come in another form than the documented one ([`Reshape`]): of one endpoint and, if
+//! wanted, one field, once or always. A field is missing, null, of another type or in other letters;
+//! a list is an object; the reply says OK alone, in French, with a byte-order mark, or labelled as
+//! something else. `Fault::always("folder/ls.cgi", Action::Reshape(Reshape::Null("items".into())))`
+//! is a service that never lists files. Pages in place of JSON, late and partial replies are
+//! [`Action::DoItThenStatus`], [`Action::Delay`] and [`Action::Truncated`].
+//!
 //! With TLS it serves the service's own host names behind an HTTP CONNECT proxy, so that unchanged
 //! clients, such as rclone, work against it.
 //!
@@ -62,7 +69,7 @@ mod rules;
 mod storage;
 mod world;
 
-pub use faults::{Action, Fault};
+pub use faults::{Action, Fault, Reshape};
 pub use habits::{
     AtQuota, BadKeyOnNode, BatchExcess, Certificate, DownloadAddress, DownloadLeads, EmptyFile,
     FolderTaken, FullFolder, LongName, NameTaken, ProxyHabit, RemoveUnknown, WhileProcessing,

@@ -5,6 +5,7 @@
 mod answer;
 mod bomb;
 mod json;
+mod reshape;
 pub(crate) mod spoil;
 mod words;
 

@@ -13,6 +13,7 @@ mod names;
 mod pages;
 mod patterns;
 mod replies;
+mod reshaped;
 mod rows;
 mod socket;
 mod state;
@@ -23,6 +24,7 @@ pub use names::{names, rel_paths};
 pub use pages::pages;
 pub use patterns::patterns;
 pub use replies::{node_replies, replies};
+pub use reshaped::reshaped_replies;
 pub use rows::listing_rows;
 pub use socket::control_requests;
 pub use state::{snapshots, state_rows};
@@ -32,7 +34,7 @@ pub use times::times;
 pub type Entry = fn(&[u8]);
 
 /// Name and function of every entry; a fuzz target and a corpus have the same name.
-pub const ALL: [(&str, Entry); 12] = [
+pub const ALL: [(&str, Entry); 13] = [
     ("config", config),
     ("control_requests", control_requests),
     ("listing_rows", listing_rows),
@@ -42,6 +44,7 @@ pub const ALL: [(&str, Entry); 12] = [
     ("patterns", patterns),
     ("rel_paths", rel_paths),
     ("replies", replies),
+    ("reshaped_replies", reshaped_replies),
     ("snapshots", snapshots),
     ("state_rows", state_rows),
     ("times", times),

@@ -9,33 +9,72 @@
 use std::collections::{HashMap, HashSet};
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::error::{Error, ErrorKind};
 use crate::link::FileUrl;
 use crate::types::BatchOutcome;
+use crate::wire::fields;
 
 /// The most links in one call; more are refused and nothing is sent. The service publishes no
 /// number; batches of this size have been seen to work (docs/api-notes.md, G.1 row 1).
 pub const MAX_LINKS_PER_CALL: usize = 100;
 
-/// The links that a reply names as done.
+/// The links that a reply names as done. Needs nothing: of a link that is not named, or in a way
+/// that cannot be read, the outcome is unknown.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Reported {
-    urls: Option<Vec<FileUrl>>,
+    #[serde(default, rename = "urls", deserialize_with = "fields::optional_list")]
+    rows: Option<Vec<Value>>,
+}
+
+/// One row of a batch's reply.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Named {
+    /// The link that was asked for.
+    pub(crate) url: Option<FileUrl>,
+    /// Another link that the file has now, or that its copy has.
+    pub(crate) other: Option<FileUrl>,
+    /// The name that the file has now.
+    pub(crate) name: Option<String>,
+}
+
+impl Named {
+    /// Reads a row: a link alone, or an object of them (docs/api-notes.md, B.8 to B.11).
+    pub(crate) fn read(row: &Value) -> Named {
+        let link = |value: &Value| FileUrl::parse(&fields::words(value)?).ok();
+        let Some(row) = row.as_object() else {
+            return Named { url: link(row), ..Named::default() };
+        };
+        let first = |keys: &[&str]| keys.iter().find_map(|key| row.get(*key));
+        Named {
+            url: first(&["url", "from_url", "from", "old_url", "link"]).and_then(link),
+            other: first(&["to_url", "to", "new_url"]).and_then(link),
+            name: first(&["new_filename", "filename", "new_name"]).and_then(fields::words),
+        }
+    }
 }
 
 impl Reported {
+    pub(crate) fn rows(&self) -> Vec<Named> {
+        self.rows.iter().flatten().map(Named::read).collect()
+    }
+
     /// Compares with the links that were asked for.
-    pub(crate) fn outcome(self, asked: &[FileUrl]) -> BatchOutcome {
-        let reported = self.urls.unwrap_or_default();
-        let known: HashSet<&FileUrl> = reported.iter().collect();
+    pub(crate) fn outcome(&self, asked: &[FileUrl]) -> BatchOutcome {
         let wanted: HashSet<&FileUrl> = asked.iter().collect();
+        let rows = self.rows();
+        let reported: HashSet<&FileUrl> = rows.iter().filter_map(|row| row.url.as_ref()).collect();
+        let mut new_urls: HashMap<FileUrl, FileUrl> = rows
+            .iter()
+            .filter_map(|row| Some((row.url.clone()?, row.other.clone()?)))
+            .filter(|(url, other)| wanted.contains(url) && !wanted.contains(other))
+            .collect();
         let (mut done, mut missing): (Vec<FileUrl>, Vec<FileUrl>) =
-            asked.iter().cloned().partition(|url| known.contains(url));
-        let mut new_urls = HashMap::new();
-        let mut others = reported.iter().filter(|url| !wanted.contains(url));
+            asked.iter().cloned().partition(|url| reported.contains(url));
+        let mut others = reported.iter().filter(|url| !wanted.contains(*url));
         if let ([left], Some(new), None) = (missing.as_slice(), others.next(), others.next()) {
-            new_urls.insert(left.clone(), new.clone());
+            new_urls.insert(left.clone(), (*new).clone());
             done.append(&mut missing);
         }
         BatchOutcome { done, missing, new_urls }
@@ -62,7 +101,13 @@ pub(crate) fn not_sent(endpoint: &'static str, problem: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    fn read(reply: Value) -> Reported {
+        Reported::deserialize(reply).unwrap()
+    }
 
     fn urls(ids: &str) -> Vec<FileUrl> {
         let link = |id| FileUrl::parse(&format!("https://1fichier.com/?{id}")).unwrap();
@@ -70,7 +115,7 @@ mod tests {
     }
 
     fn check(asked: &str, reported: &str, done: &str, missing: &str, new: &[(&str, &str)]) {
-        let outcome = Reported { urls: Some(urls(reported)) }.outcome(&urls(asked));
+        let outcome = read(json!({"urls": urls(reported)})).outcome(&urls(asked));
         let pairs = new.iter().map(|(old, new)| (urls(old).remove(0), urls(new).remove(0)));
         let new_urls: HashMap<_, _> = pairs.collect();
         let expected = BatchOutcome { done: urls(done), missing: urls(missing), new_urls };
@@ -95,8 +140,32 @@ mod tests {
 
     #[test]
     fn no_list_at_all_leaves_everything_open() {
-        let outcome = Reported { urls: None }.outcome(&urls("aaaaa"));
-        assert_eq!(outcome.missing, urls("aaaaa"));
+        for reply in
+            [json!({}), json!({"urls": null}), json!({"urls": 1}), json!({"urls": [7, {}]})]
+        {
+            assert_eq!(read(reply).outcome(&urls("aaaaa")).missing, urls("aaaaa"));
+        }
+    }
+
+    #[test]
+    fn y11_links_are_named_in_every_form() {
+        let (one, new) = ("https://1fichier.com/?aaaaa", "https://1fichier.com/?nnnnn");
+        for reply in [
+            json!({"urls": one}),
+            json!({"urls": {"0": one}}),
+            json!({"urls": [{"url": one}]}),
+            json!({"urls": [{"url": one, "to": "/backup"}]}),
+            json!({"urls": {"from_url": one}}),
+        ] {
+            let outcome = read(reply.clone()).outcome(&urls("aaaaa"));
+            assert_eq!(outcome.done, urls("aaaaa"), "{reply}");
+            assert!(outcome.new_urls.is_empty(), "{reply}");
+        }
+        for reply in [json!({"urls": [{"url": one, "to": new}]}), json!({"urls": [new]})] {
+            let outcome = read(reply.clone()).outcome(&urls("aaaaa"));
+            assert_eq!(outcome.new_urls.values().cloned().collect::<Vec<_>>(), urls("nnnnn"));
+            assert!(outcome.missing.is_empty(), "{reply}");
+        }
     }
 
     #[test]

@@ -30,8 +30,8 @@ pub struct FileInfo {
     pub url: FileUrl,
     /// Its name as the service stores it.
     pub name: RemoteName,
-    /// Length of the content.
-    pub size_bytes: u64,
+    /// Length of the content, if the service says it.
+    pub size_bytes: Option<u64>,
     /// Hash of the content, if the service says one.
     pub whirlpool: Option<Whirlpool>,
     /// The folder it is in; only for one's own files.
@@ -65,15 +65,18 @@ pub struct SentBetween {
     pub before: Option<Timestamp>,
 }
 
+/// The reply about one file. Needs its name: a reply without it describes no file.
 #[derive(Deserialize)]
 pub(crate) struct InfoReply {
-    url: FileUrl,
+    #[serde(default)]
+    url: Value,
+    #[serde(deserialize_with = "fields::needed_text")]
     filename: String,
-    #[serde(deserialize_with = "fields::number")]
-    size: u64,
+    #[serde(default, deserialize_with = "fields::optional_number")]
+    size: Option<u64>,
     #[serde(default, deserialize_with = "fields::text")]
     checksum: String,
-    #[serde(default, deserialize_with = "fields::optional_number")]
+    #[serde(default, deserialize_with = "fields::optional_id")]
     folder_id: Option<i64>,
     #[serde(default, deserialize_with = "fields::text")]
     date: String,
@@ -85,12 +88,26 @@ pub(crate) struct InfoReply {
     pass: bool,
 }
 
+/// The reply to a listing. Needs the list of files, or a count of 0 in its place.
 #[derive(Deserialize)]
-pub(crate) struct ListReply {
-    #[serde(deserialize_with = "fields::number")]
-    count: u64,
-    #[serde(default, deserialize_with = "fields::list")]
-    items: Vec<Value>,
+#[serde(try_from = "Fields")]
+pub(crate) struct ListReply(Fields);
+
+#[derive(Deserialize)]
+struct Fields {
+    #[serde(default, deserialize_with = "fields::optional_number")]
+    count: Option<u64>,
+    #[serde(default, deserialize_with = "fields::optional_list")]
+    items: Option<Vec<Value>>,
+}
+
+impl TryFrom<Fields> for ListReply {
+    type Error = &'static str;
+
+    fn try_from(read: Fields) -> Result<ListReply, &'static str> {
+        let is_there = read.items.is_some() || read.count == Some(0);
+        is_there.then_some(ListReply(read)).ok_or("it lists no files")
+    }
 }
 
 #[derive(Serialize)]
@@ -102,6 +119,7 @@ struct ListRequest {
     sent_before: Option<String>,
 }
 
+/// The reply to a scan. Needs `status: OK`.
 #[derive(Deserialize)]
 struct ScanReply {
     #[serde(rename = "status")]
@@ -121,7 +139,7 @@ impl Client {
     /// Source: docs/api-notes.md, B.6.
     pub async fn file_info(&self, url: &FileUrl) -> Result<FileInfo, Error> {
         let reply: InfoReply = self.call(INFO, Lane::Call, true, &json!({"url": url})).await?;
-        Ok(reply.into_info())
+        Ok(reply.into_info(url))
     }
 
     /// Lists the files of one folder that were sent within a time. Costs one call, which waits
@@ -186,9 +204,10 @@ impl Client {
 }
 
 impl InfoReply {
-    pub(crate) fn into_info(self) -> FileInfo {
+    pub(crate) fn into_info(self, asked: &FileUrl) -> FileInfo {
+        let url = fields::words(&self.url).and_then(|url| FileUrl::parse(&url).ok());
         FileInfo {
-            url: self.url,
+            url: url.unwrap_or_else(|| asked.clone()),
             name: RemoteName::from_service(self.filename),
             size_bytes: self.size,
             whirlpool: Whirlpool::parse_hex(&self.checksum).ok(),
@@ -203,9 +222,11 @@ impl InfoReply {
 
 impl ListReply {
     pub(crate) fn into_listing(self) -> FileListing {
-        let listed = self.items.len() as u64;
-        let files = rows::files(self.items);
-        FileListing { files: files.rows, complete: files.complete && listed == self.count }
+        let items = self.0.items.unwrap_or_default();
+        let listed = items.len() as u64;
+        let files = rows::files(items);
+        let is_counted = self.0.count.is_none_or(|count| count == listed);
+        FileListing { files: files.rows, complete: files.complete && is_counted }
     }
 }
 

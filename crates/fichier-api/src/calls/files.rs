@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::calls::batch::{self, Reported};
+use crate::calls::batch::{self, Named, Reported};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::link::{FileUrl, RemovalCode};
@@ -23,34 +23,14 @@ const RENAME: &str = "file/rename.cgi";
 const COPY: &str = "file/cp.cgi";
 const REMOVE: &str = "file/rm.cgi";
 
+/// The reply to a move. Needs nothing: see [`Reported`].
 #[derive(Deserialize)]
 pub(crate) struct MoveReply {
     #[serde(flatten)]
     pub(crate) reported: Reported,
+    /// Only after a rename.
     #[serde(default, deserialize_with = "fields::text")]
     filename: String,
-}
-
-#[derive(Deserialize)]
-pub(crate) struct RenameReply {
-    urls: Vec<Renamed>,
-}
-
-#[derive(Deserialize)]
-struct Renamed {
-    url: FileUrl,
-    new_filename: String,
-}
-
-#[derive(Deserialize)]
-struct CopyReply {
-    urls: Vec<CopyPair>,
-}
-
-#[derive(Deserialize)]
-struct CopyPair {
-    from_url: FileUrl,
-    to_url: FileUrl,
 }
 
 impl Client {
@@ -126,9 +106,9 @@ impl Client {
             .map(|(url, name)| json!({"url": url, "filename": name.as_str()}))
             .collect();
         let request = json!({"urls": rows});
-        let reply: Result<RenameReply, Error> = self.call(RENAME, Lane::Call, true, &request).await;
+        let reply: Result<Reported, Error> = self.call(RENAME, Lane::Call, true, &request).await;
         match reply {
-            Ok(reply) => Ok(reply.outcome(renames)),
+            Ok(reply) => Ok(renamed(&reply, renames)),
             Err(error) => renamed_before(&error.kind, renames).map_or_else(|| Err(error), Ok),
         }
     }
@@ -160,9 +140,8 @@ impl Client {
             }
             request["rename"] = name.as_str().into();
         }
-        let reply: CopyReply = self.call(COPY, Lane::Call, false, &request).await?;
-        let pairs = reply.urls.into_iter();
-        Ok(pairs.map(|pair| Copied { from: pair.from_url, to: pair.to_url }).collect())
+        let reply: Reported = self.call(COPY, Lane::Call, false, &request).await?;
+        Ok(copied(&reply, urls))
     }
 
     /// Removes files, for ever: the service has no trash. Costs one call.
@@ -202,19 +181,34 @@ impl Client {
     }
 }
 
-impl RenameReply {
-    /// A file is done if it has the very name that was asked for.
-    pub(crate) fn outcome(self, asked: &[(FileUrl, RemoteName)]) -> BatchOutcome {
-        let names: HashMap<FileUrl, String> =
-            self.urls.into_iter().map(|row| (row.url, row.new_filename)).collect();
-        let (done, missing): (Vec<_>, Vec<_>) = asked
-            .iter()
-            .partition(|(url, name)| names.get(url).is_some_and(|new| new == name.as_str()));
-        let urls = |rows: Vec<&(FileUrl, RemoteName)>| {
-            rows.into_iter().map(|(url, _)| url.clone()).collect()
+/// The outcome of a rename: a file is done if the reply names it with the very name that was asked
+/// for.
+pub(crate) fn renamed(reply: &Reported, asked: &[(FileUrl, RemoteName)]) -> BatchOutcome {
+    let rows = reply.rows().into_iter();
+    let names: HashMap<FileUrl, String> =
+        rows.filter_map(|row| Some((row.url?, row.name?))).collect();
+    let (done, missing): (Vec<_>, Vec<_>) = asked
+        .iter()
+        .partition(|(url, name)| names.get(url).is_some_and(|new| new == name.as_str()));
+    let urls =
+        |rows: Vec<&(FileUrl, RemoteName)>| rows.into_iter().map(|(url, _)| url.clone()).collect();
+    BatchOutcome { done: urls(done), missing: urls(missing), new_urls: HashMap::new() }
+}
+
+/// The copies that a reply names: with the file that each was made of, or the only one where one
+/// was asked for.
+pub(crate) fn copied(reply: &Reported, asked: &[FileUrl]) -> Vec<Copied> {
+    let copy = |row: Named| {
+        let (from, to) = match (row.url, row.other, asked) {
+            (Some(from), Some(to), _) if asked.contains(&from) => (from, to),
+            (None, Some(to), [only]) | (Some(to), None, [only]) => (only.clone(), to),
+            _ => return None,
         };
-        BatchOutcome { done: urls(done), missing: urls(missing), new_urls: HashMap::new() }
-    }
+        (!asked.contains(&to)).then_some(Copied { from, to })
+    };
+    let copies: Vec<Copied> = reply.rows().into_iter().filter_map(copy).collect();
+    // More copies than files: which of them is ours cannot be told.
+    if copies.len() > asked.len() { Vec::new() } else { copies }
 }
 
 /// The outcome if the service refuses because the files have their names already: all are done.

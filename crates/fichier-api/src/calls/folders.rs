@@ -8,6 +8,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::calls::file_list::{FileListing, SentBetween};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::names::RemoteName;
@@ -20,6 +21,9 @@ const MAKE: &str = "folder/mkdir.cgi";
 const MOVE: &str = "folder/mv.cgi";
 const REMOVE: &str = "folder/rm.cgi";
 const SHARE: &str = "folder/share.cgi";
+
+/// What the service calls the account's root (docs/api-notes.md, B.13).
+const ROOT_NAME: &str = "Root";
 
 /// Who may see a folder besides its owner.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,27 +47,76 @@ pub struct SharedWith {
     pub links_are_hidden: bool,
 }
 
+/// The reply to a listing. Needs any one of its lists, numbers or counts: a reply without all of
+/// them describes no folder. What is missing makes the listing incomplete, not wrong.
 #[derive(Deserialize)]
-pub(crate) struct ListReply {
-    #[serde(deserialize_with = "fields::number")]
-    folder_id: i64,
-    #[serde(default, deserialize_with = "fields::text")]
-    name: String,
-    #[serde(deserialize_with = "fields::number")]
-    files: u64,
-    #[serde(default, deserialize_with = "fields::list")]
-    sub_folders: Vec<Value>,
-    #[serde(default, deserialize_with = "fields::list")]
-    items: Vec<Value>,
-}
+#[serde(try_from = "Fields")]
+pub(crate) struct ListReply(Fields);
 
 #[derive(Deserialize)]
-pub(crate) struct MakeReply {
-    #[serde(deserialize_with = "fields::number")]
-    folder_id: i64,
+struct Fields {
+    #[serde(default, deserialize_with = "fields::optional_id")]
+    folder_id: Option<i64>,
+    #[serde(default, deserialize_with = "fields::text")]
+    name: String,
+    /// How many files there are; a list in its place is that of the files.
+    #[serde(default)]
+    files: Value,
+    /// Missing, or null, where there are none (A.8).
+    #[serde(default, deserialize_with = "fields::optional_list")]
+    sub_folders: Option<Vec<Value>>,
+    #[serde(default, deserialize_with = "fields::optional_list")]
+    items: Option<Vec<Value>>,
+}
+
+impl TryFrom<Fields> for ListReply {
+    type Error = &'static str;
+
+    fn try_from(mut read: Fields) -> Result<ListReply, &'static str> {
+        if read.items.is_none() && (read.files.is_array() || read.files.is_object()) {
+            read.items = fields::items(read.files.take());
+        }
+        let is_any = read.folder_id.is_some()
+            || read.counted().is_some()
+            || read.items.is_some()
+            || read.sub_folders.is_some();
+        is_any.then_some(ListReply(read)).ok_or("it describes no folder")
+    }
+}
+
+impl Fields {
+    fn counted(&self) -> Option<u64> {
+        fields::id(&self.files).and_then(|count| u64::try_from(count).ok())
+    }
+}
+
+/// The reply to a new folder. Needs its number, which is above 0: with that of the root,
+/// everything for this folder would go there.
+#[derive(Deserialize)]
+#[serde(try_from = "Made")]
+pub(crate) struct MakeReply(Made);
+
+#[derive(Deserialize)]
+struct Made {
+    #[serde(default, deserialize_with = "fields::optional_id")]
+    folder_id: Option<i64>,
+    #[serde(default, deserialize_with = "fields::optional_id")]
+    id: Option<i64>,
+    #[serde(default, deserialize_with = "fields::optional_text")]
     name: Option<String>,
 }
 
+impl TryFrom<Made> for MakeReply {
+    type Error = &'static str;
+
+    fn try_from(made: Made) -> Result<MakeReply, &'static str> {
+        let id = made.folder_id.or(made.id).filter(|id| *id > 0);
+        let made = Made { folder_id: id, ..made };
+        id.map(|_| MakeReply(made)).ok_or("a new folder without a number of its own")
+    }
+}
+
+/// The reply to the sharing of a folder. Needs `status: OK`.
 #[derive(Deserialize)]
 struct ShareReply {
     #[serde(rename = "status")]
@@ -75,7 +128,7 @@ struct ShareReply {
 impl Client {
     /// Lists a folder: its sub-folders and its files, not recursively. Costs one call, which
     /// waits until a listing is due (3 s after the last one, 30 s after the last one of this
-    /// folder).
+    /// folder); one more if the reply does not list the files at all.
     ///
     /// # Errors
     ///
@@ -87,10 +140,31 @@ impl Client {
         Ok(self.list_counted(id).await?.listing)
     }
 
+    /// Lists the sub-folders of a folder alone: a second witness, should [`Client::list_folder`] show
+    /// too few. Costs one call, which waits as that one does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::list_folder`].
+    pub async fn list_sub_folders(&self, id: FolderId) -> Result<Vec<RemoteFolder>, Error> {
+        let request = json!({"folder_id": id});
+        let reply: ListReply = self.call(LIST, Lane::Listing(id), true, &request).await?;
+        Ok(reply.counted(id).listing.folders)
+    }
+
     pub(crate) async fn list_counted(&self, id: FolderId) -> Result<Counted, Error> {
         let request = json!({"folder_id": id, "files": 1});
         let reply: ListReply = self.call(LIST, Lane::Listing(id), true, &request).await?;
-        Ok(reply.counted(id))
+        let counted = reply.counted(id);
+        if !counted.hides_files {
+            return Ok(counted);
+        }
+        // The other listing call may show what this one does not (H.2).
+        match self.list_files(id, SentBetween::default()).await {
+            Ok(files) => Ok(counted.with(files)),
+            Err(error) if error.outcome_unknown() => Ok(counted),
+            Err(error) => Err(error),
+        }
     }
 
     /// Makes a folder. Costs one call.
@@ -111,8 +185,8 @@ impl Client {
     ) -> Result<RemoteFolder, Error> {
         let request = json!({"folder_id": parent, "name": name.as_str()});
         let reply: Result<MakeReply, Error> = self.call(MAKE, Lane::Call, false, &request).await;
-        let reply = reply.map_err(|error| Error { kind: name_taken(error.kind), ..error })?;
-        reply.folder(name).map_err(|kind| Error { endpoint: MAKE, attempts: 1, kind })
+        let reply = reply.map_err(|error| named(error, name))?;
+        Ok(reply.folder(name))
     }
 
     /// Moves a folder with all that is in it. Costs one call.
@@ -192,36 +266,83 @@ pub(crate) struct Counted {
     /// How many it showed, if it may have more and nothing else is wrong with the listing. The
     /// service may show fewer than usual (docs/api-notes.md, A.5).
     pub(crate) cut_at: Option<u64>,
+    /// Whether the files are not listed at all, though there may be some.
+    pub(crate) hides_files: bool,
+}
+
+impl Counted {
+    /// The listing with the files that the other call shows. That call does not say of which folder
+    /// they are, so that one without files proves nothing.
+    fn with(self, files: FileListing) -> Counted {
+        let listed = files.files.len() as u64;
+        let complete = files.complete && listed > 0 && listed >= self.files;
+        let is_cut = listed < self.files || listed >= MAX_ROWS_PER_LISTING as u64;
+        let cut_at = Some(listed).filter(|listed| is_cut && *listed > 0);
+        let listing = FolderListing { files: files.files, complete, ..self.listing };
+        Counted { listing, files: self.files.max(listed), cut_at, hides_files: false }
+    }
 }
 
 impl ListReply {
     pub(crate) fn counted(self, asked: FolderId) -> Counted {
-        let listed = self.items.len() as u64;
-        let (files, folders) = (rows::files(self.items), rows::folders(self.sub_folders));
-        let is_asked = self.folder_id == asked.0;
+        let read = self.0;
+        // A listing of another folder says nothing about this one.
+        let is_other = read.folder_id.is_some_and(|id| id != asked.0);
+        let counted = read.counted();
+        let is_uncounted = read.files.is_null();
+        let (mut items, sub_folders) = (read.items, read.sub_folders);
+        if is_other {
+            items = items.map(|_| Vec::new());
+        }
+        let lists_files = items.is_some();
+        let items = items.unwrap_or_default();
+        let listed = items.len() as u64;
+        let sub_folders = sub_folders.filter(|_| !is_other).unwrap_or_default();
+        let (files, folders) = (rows::files(items), rows::folders(sub_folders));
+        // Without its number a folder is known by having a name, which an unknown one has not.
+        let is_root = read.name == ROOT_NAME;
+        let is_named = !read.name.is_empty() && is_root == (asked == FolderId::ROOT);
+        let is_asked = read.folder_id.map_or(is_named, |id| id == asked.0);
+        let count = counted.unwrap_or(listed);
+        let is_counted = match counted {
+            Some(count) => listed == count && (lists_files || count == 0),
+            // A count that is there and cannot be read is none that agrees.
+            None => lists_files && is_uncounted,
+        };
         let are_read = files.rows.len() as u64 == listed && folders.complete && is_asked;
-        let may_be_cut = listed < self.files || listed >= MAX_ROWS_PER_LISTING as u64;
+        let may_be_cut = listed < count || listed >= MAX_ROWS_PER_LISTING as u64;
         let listing = FolderListing {
-            id: FolderId(self.folder_id),
-            name: self.name,
-            complete: files.complete && folders.complete && listed == self.files && is_asked,
+            id: asked,
+            name: read.name,
+            complete: files.complete && folders.complete && is_counted && is_asked,
             folders: folders.rows,
             files: files.rows,
         };
         let cut_at = Some(listed).filter(|listed| are_read && may_be_cut && *listed > 0);
-        Counted { listing, files: self.files, cut_at }
+        let hides_files = !is_other && !lists_files && counted != Some(0);
+        Counted { listing, files: count, cut_at, hides_files }
     }
 }
 
 impl MakeReply {
-    pub(crate) fn folder(self, asked: &RemoteName) -> Result<RemoteFolder, ErrorKind> {
-        // With a number of 0 everything for this folder would go to the root.
-        if self.folder_id <= 0 {
-            return Err(ErrorKind::unexpected("a new folder without a number of its own"));
-        }
-        let name = self.name.map_or_else(|| asked.clone(), RemoteName::from_service);
-        Ok(RemoteFolder { id: FolderId(self.folder_id), name })
+    pub(crate) fn folder(self, asked: &RemoteName) -> RemoteFolder {
+        let name = self.0.name.map_or_else(|| asked.clone(), RemoteName::from_service);
+        RemoteFolder { id: FolderId(self.0.folder_id.unwrap_or_default()), name }
     }
+}
+
+/// The error of a folder that was not made, with its name.
+fn named(error: Error, name: &RemoteName) -> Error {
+    let kind = match name_taken(error.kind) {
+        ErrorKind::NameTaken { message } => {
+            ErrorKind::NameTaken { message: format!("`{name}`: {message}") }
+        }
+        ErrorKind::UnexpectedReply { detail } => {
+            ErrorKind::unexpected(format!("for the new folder `{name}`, {detail}"))
+        }
+        kind => kind,
+    };
+    Error { kind, ..error }
 }
 
 /// A refusal of a folder in unknown words is most likely that of its name

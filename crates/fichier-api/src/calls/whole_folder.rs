@@ -44,6 +44,9 @@ impl Client {
     /// 2,500 files, and 8 more than one for each 1,250 at most. Each of them waits until 30 s
     /// after the one before: a folder of 20,000 files takes about five minutes.
     ///
+    /// A listing of a round number of files, such as 1,000, is not believed to be whole: a service
+    /// that shows fewer than usual would count them so too (H.2). Two more calls tell.
+    ///
     /// A change in the folder meanwhile may be missing in it or make it incomplete.
     ///
     /// # Errors
@@ -52,10 +55,15 @@ impl Client {
     ///
     /// Source: docs/api-notes.md, B.5, B.13, G.1 rows 3 and 6.
     pub async fn list_folder_whole(&self, id: FolderId) -> Result<FolderListing, Error> {
-        let Counted { listing, files: counted, cut_at } = self.list_counted(id).await?;
-        let Some(cap) = cut_at else { return Ok(listing) };
+        let Counted { listing, files: counted, cut_at, .. } = self.list_counted(id).await?;
+        let listed = listing.files.len() as u64;
+        let is_doubted = cut_at.is_none() && listing.complete && is_round(listed);
+        let Some(cap) = cut_at.or(is_doubted.then_some(listed)) else { return Ok(listing) };
         let mut found = HashMap::new();
-        add(&mut found, listing.files);
+        add(&mut found, listing.files.clone());
+        if is_doubted && Window::ALL.split(&found, 2).len() < 2 {
+            return Ok(listing);
+        }
         let pieces = counted.div_ceil((cap / 2).max(1)).max(2);
         let mut windows = Window::ALL.split(&found, pieces);
         let mut calls_left = 8 + counted.saturating_mul(4) / cap;
@@ -67,9 +75,9 @@ impl Client {
             }
             calls_left -= 1;
             let part = self.list_files(id, window.sent()).await?;
-            let is_cut = part.files.len() as u64 >= cap;
-            let is_whole = part.complete;
+            let (shown, is_whole) = (part.files.len() as u64, part.complete);
             add(&mut found, part.files);
+            let is_cut = shown >= cap && !(is_doubted && found.len() as u64 == listed);
             let halves = if is_cut { window.split(&found, 2) } else { Vec::new() };
             if is_cut && halves.len() < 2 || !is_cut && !is_whole {
                 complete = false;
@@ -80,6 +88,11 @@ impl Client {
         complete &= found.len() as u64 >= counted;
         Ok(FolderListing { files: found.into_values().collect(), complete, ..listing })
     }
+}
+
+/// Whether a limit may lie at this number of rows.
+fn is_round(rows: u64) -> bool {
+    rows >= 100 && rows.is_multiple_of(50)
 }
 
 /// A file that is listed again replaces the earlier row.

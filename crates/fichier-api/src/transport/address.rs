@@ -14,6 +14,7 @@ use url::{Host, Url};
 
 use crate::error::ErrorKind;
 use crate::transport::build_error::BuildError;
+use crate::wire::quote;
 
 const SERVICE_DOMAIN: &str = ".1fichier.com";
 
@@ -66,6 +67,36 @@ impl ApiAddress {
         url
     }
 
+    /// The host of an upload node, and its port if that is not the usual one, however the service
+    /// writes it: bare, with a scheme, a slash or a path, in capitals (H.2).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::UnexpectedReply`] that names the host if that is none of the service.
+    pub(crate) fn node_host(&self, written: &str) -> Result<String, ErrorKind> {
+        let foreign = |host: &str| {
+            let host = quote(host.as_bytes());
+            ErrorKind::unexpected(format!("the upload node `{host}` is not a host of the service"))
+        };
+        let text = written.trim();
+        let rest = text.split_once("://").map_or(text, |(_, rest)| rest).trim_start_matches('/');
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+        let scheme = self.url.scheme();
+        if authority.contains(['@', '\\']) {
+            return Err(foreign("with a user"));
+        }
+        // The port of the other scheme says nothing about this one.
+        let other = if scheme == "https" { ":80" } else { ":443" };
+        let authority = authority.strip_suffix(other).unwrap_or(authority);
+        let url =
+            Url::parse(&format!("{scheme}://{authority}/")).map_err(|_| foreign(authority))?;
+        if !self.allows_node(&url) {
+            return Err(foreign(url.host_str().unwrap_or_default()));
+        }
+        let host = url.host_str().unwrap_or_default();
+        Ok(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
+    }
+
     /// The address of `path` on the upload node `host`, which may be shown the key.
     ///
     /// # Errors
@@ -79,7 +110,7 @@ impl ApiAddress {
             && bare.query().is_none()
             && bare.fragment().is_none()
             && !host.contains(['/', '\\', '?', '#', '@']);
-        if !is_bare || !self.allows(&bare) {
+        if !is_bare || !self.allows_node(&bare) {
             return Err(foreign());
         }
         bare.join(path).map_err(|_| foreign())
@@ -117,6 +148,13 @@ impl ApiAddress {
         Err(ErrorKind::unexpected(format!(
             "`{host}`, which is to send the file, is no host of 1fichier"
         )))
+    }
+
+    /// Whether the host is one of the service, on any port, or the loopback host of the API.
+    fn allows_node(&self, url: &Url) -> bool {
+        let mut bare = url.clone();
+        let is_https = url.scheme() == "https";
+        self.allows(url) || is_https && bare.set_port(None).is_ok() && self.allows(&bare)
     }
 
     /// Whether the host is one of the service, or the loopback host of the API.
@@ -201,7 +239,6 @@ mod tests {
             "evil.example?.1fichier.com",
             "evil.example#.1fichier.com",
             "evil.example\\.1fichier.com",
-            "up2.1fichier.com:8443",
             "127.0.0.1",
             "",
         ] {
@@ -210,6 +247,35 @@ mod tests {
         }
         let other_loopback = emulator().node("127.0.0.2:5000", "/upload.cgi");
         assert!(matches!(other_loopback, Err(ErrorKind::UnexpectedReply { .. })));
+    }
+
+    #[test]
+    fn y14_a_node_is_read_however_its_address_is_written() {
+        for (written, host) in [
+            ("up7.1fichier.com", "up7.1fichier.com"),
+            (" up7.1fichier.com/\n", "up7.1fichier.com"),
+            ("https://up7.1fichier.com", "up7.1fichier.com"),
+            ("http://up7.1fichier.com/", "up7.1fichier.com"),
+            ("HTTPS://UP7.1Fichier.COM:443/upload.cgi?id=x", "up7.1fichier.com"),
+            ("http://up7.1fichier.com:80", "up7.1fichier.com"),
+            ("//up7.1fichier.com", "up7.1fichier.com"),
+            ("up7.1fichier.com:8443", "up7.1fichier.com:8443"),
+        ] {
+            assert_eq!(service().node_host(written).unwrap(), host, "{written}");
+            service().node(host, "/upload.cgi").unwrap();
+        }
+        let local = "127.0.0.1:5000";
+        for written in [local, "https://127.0.0.1:5000/", "http://127.0.0.1:5000"] {
+            assert_eq!(emulator().node_host(written).unwrap(), local, "{written}");
+        }
+        for written in
+            ["https://evil.example", "up2.1fichier.com@evil.example", "", "http://", "up 2", "\\"]
+        {
+            let refused = service().node_host(written);
+            assert!(matches!(refused, Err(ErrorKind::UnexpectedReply { .. })), "{written}");
+        }
+        let named = service().node_host("https://evil.example/x").unwrap_err();
+        assert!(named.to_string().contains("`evil.example`"), "{named}");
     }
 
     #[test]

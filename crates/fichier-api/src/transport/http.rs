@@ -12,6 +12,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use reqwest::header::{
@@ -63,6 +64,8 @@ pub(crate) struct Transport {
     node: reqwest::Client,
     download: reqwest::Client,
     service_clock: Arc<NewestReading>,
+    /// Whether the service wants to be asked for an upload node by GET (H.2).
+    opens_by_get: Arc<AtomicBool>,
     /// Instead of the network.
     carrier: Option<Arc<dyn Carrier>>,
 }
@@ -82,9 +85,11 @@ impl Transport {
         let fresh = http1()?.pool_max_idle_per_host(0);
         Ok(Transport {
             api: finish(start(true)?.gzip(true).read_timeout(stall))?,
-            node: finish(fresh)?,
+            // Nodes are asked for plain replies; one that packs them all the same is understood.
+            node: finish(fresh.gzip(true))?,
             download: finish(http1()?.read_timeout(stall))?,
             service_clock: Arc::new(NewestReading::new(clock)),
+            opens_by_get: Arc::default(),
             carrier: None,
             address: settings.address,
             authorization,
@@ -134,6 +139,26 @@ impl Transport {
         self.read(self.send(request).await?).await
     }
 
+    /// Calls one endpoint by GET, which few take.
+    pub(crate) async fn get(&self, endpoint: &str) -> Result<Reply, ErrorKind> {
+        let request = self
+            .api
+            .get(self.address.endpoint(endpoint))
+            .timeout(self.stall_timeout * STALLS_PER_CALL)
+            .header(AUTHORIZATION, self.authorization.clone())
+            .header(CONTENT_TYPE, "application/json");
+        self.read(self.send(request).await?).await
+    }
+
+    pub(crate) fn opens_by_get(&self) -> bool {
+        self.opens_by_get.load(Ordering::Relaxed)
+    }
+
+    /// From now on, upload nodes are asked for by GET.
+    pub(crate) fn open_by_get(&self) {
+        self.opens_by_get.store(true, Ordering::Relaxed);
+    }
+
     /// Sends a form to an upload node. The caller watches its progress: no timeout is set, since
     /// the reply comes after the whole body.
     pub(crate) async fn send_form(
@@ -150,6 +175,7 @@ impl Transport {
             .header(CONNECTION, "close")
             .header(CONTENT_TYPE, content_type)
             .header(CONTENT_LENGTH, content_length)
+            .header(ACCEPT_ENCODING, "identity")
             .body(body);
         self.read(self.send(request).await?).await
     }
@@ -161,6 +187,7 @@ impl Transport {
             .get(at)
             .timeout(self.stall_timeout * STALLS_PER_CALL)
             .header(CONNECTION, "close")
+            .header(ACCEPT_ENCODING, "identity")
             .header(JSON, "1");
         self.read(self.send(request).await?).await
     }

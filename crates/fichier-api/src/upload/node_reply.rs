@@ -3,13 +3,16 @@
 //! Success is the redirect and nothing else (docs/api-notes.md, C.3): nodes say with status 200
 //! that they stored nothing.
 
+use std::ops::RangeInclusive;
+
 use url::Url;
 
 use crate::error::ErrorKind;
 use crate::wire::{Reply, refusal};
 
-/// Characters of an upload id.
-const ID_LENGTH: usize = 10;
+/// Characters of an upload id: ten, as far as is known; others are taken too (docs/api-notes.md,
+/// H.2).
+const ID_LENGTH: RangeInclusive<usize> = 6..=32;
 
 /// The id to ask the result for, out of the redirect that answered a POST to `asked`.
 ///
@@ -51,9 +54,9 @@ fn message(page: &str) -> Option<&str> {
     })
 }
 
-/// Whether this is an upload id: ten letters and digits (docs/api-notes.md, A.7).
+/// Whether this may be an upload id: about ten letters and digits (docs/api-notes.md, A.7).
 pub(crate) fn is_upload_id(text: &str) -> bool {
-    text.len() == ID_LENGTH && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    ID_LENGTH.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 #[cfg(test)]

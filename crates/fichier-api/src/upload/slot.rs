@@ -1,44 +1,64 @@
 //! Where one upload goes: a node that the service names, and an id there.
 
 use serde::Deserialize;
-use serde_json::json;
 
-use crate::client::Client;
+use crate::client::{Client, retry};
 use crate::error::{Error, ErrorKind};
 use crate::pace::Lane;
 use crate::transport::ApiAddress;
 use crate::upload::node_reply;
+use crate::wire::fields;
 
 const OPEN: &str = "upload/get_upload_server.cgi";
+/// The HTTP status of a server that wants another method.
+const METHOD_NOT_ALLOWED: u16 = 405;
 
 /// Where one upload goes. Good for one [`Client::send_files`], then for asking its result.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct UploadSlot {
-    /// Ten letters and digits.
+    /// About ten letters and digits.
     pub id: String,
-    /// The host of the node. The result is only there.
+    /// The host of the node, and its port if that is not the usual one. The result is only there.
     pub node: String,
 }
 
+/// The reply. Needs both: the host, also as a whole address, and the id.
 #[derive(Deserialize)]
 pub(crate) struct Node {
+    #[serde(deserialize_with = "fields::needed_text")]
     url: String,
+    #[serde(deserialize_with = "fields::needed_text")]
     id: String,
 }
 
 impl Client {
-    /// Names a node that will take one upload. Costs one call.
+    /// Names a node that will take one upload. Costs one call; one more where the service wants to
+    /// be asked by GET (H.2), once in the life of the client.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::UnexpectedReply`] also if the node is no host of the service, which would get
-    /// the key, or if the id is not ten letters and digits.
+    /// the key, or if the id is not made of letters and digits.
     ///
     /// Source: docs/api-notes.md, B.2.
     pub async fn open_upload(&self) -> Result<UploadSlot, Error> {
-        let node: Node = self.call(OPEN, Lane::Call, true, &json!({})).await?;
+        let node: Node = retry::call(true, self.pacer(), OPEN, || self.ask_for_node()).await?;
         let slot = node.slot(self.transport().address());
         slot.map_err(|kind| Error { endpoint: OPEN, attempts: 1, kind })
+    }
+
+    async fn ask_for_node(&self) -> Result<Node, ErrorKind> {
+        let transport = self.transport();
+        if !transport.opens_by_get() {
+            let _turn = self.pacer().turn(Lane::Call).await?;
+            let reply = transport.call(OPEN, b"{}".to_vec()).await?;
+            if reply.status != METHOD_NOT_ALLOWED {
+                return reply.decode();
+            }
+            transport.open_by_get();
+        }
+        let _turn = self.pacer().turn(Lane::Call).await?;
+        transport.get(OPEN).await?.decode()
     }
 
     /// The address of something on a slot's node.
@@ -49,7 +69,8 @@ impl Client {
 
 impl Node {
     pub(crate) fn slot(self, address: &ApiAddress) -> Result<UploadSlot, ErrorKind> {
-        let slot = UploadSlot { id: self.id, node: self.url };
+        let node = address.node_host(&self.url)?;
+        let slot = UploadSlot { id: self.id.trim().to_owned(), node };
         slot.check(address).map(|()| slot)
     }
 }
@@ -59,7 +80,7 @@ impl UploadSlot {
     pub(crate) fn check(&self, address: &ApiAddress) -> Result<(), ErrorKind> {
         if !node_reply::is_upload_id(&self.id) {
             return Err(ErrorKind::unexpected(
-                "the id of the upload is not ten letters and digits",
+                "the id of the upload is not made of letters and digits",
             ));
         }
         address.node(&self.node, "/").map(|_| ())

@@ -33,22 +33,29 @@ pub(crate) fn files(rows: Vec<Value>) -> Read<RemoteFile> {
 /// Reads the rows of sub-folders.
 pub(crate) fn folders(rows: Vec<Value>) -> Read<RemoteFolder> {
     read(rows, |row: FolderRow| {
-        let name = RemoteName::from_service(row.name);
-        (row.id > 0).then_some(RemoteFolder { id: FolderId(row.id), name })
+        let id = row.id.or(row.folder_id).filter(|id| *id > 0)?;
+        Some(RemoteFolder { id: FolderId(id), name: RemoteName::from_service(row.name) })
     })
 }
 
+/// A sub-folder as a listing describes it (B.13). Needs a number, under either name, and a name.
 #[derive(Deserialize)]
 struct FolderRow {
-    #[serde(deserialize_with = "fields::number")]
-    id: i64,
+    #[serde(default, deserialize_with = "fields::optional_id")]
+    id: Option<i64>,
+    #[serde(default, deserialize_with = "fields::optional_id")]
+    folder_id: Option<i64>,
+    #[serde(deserialize_with = "fields::needed_text")]
     name: String,
 }
 
-/// A file as a listing describes it (B.5, B.6).
+/// A file as a listing describes it (B.5, B.6). Needs a link, a name and a size: without one of
+/// them it cannot be told which file it is.
 #[derive(Debug, Deserialize)]
 struct FileItem {
+    #[serde(deserialize_with = "fields::link")]
     url: FileUrl,
+    #[serde(deserialize_with = "fields::needed_text")]
     filename: String,
     #[serde(deserialize_with = "fields::number")]
     size: u64,
@@ -92,6 +99,20 @@ mod tests {
         assert_eq!(read.rows[0].id, FolderId(7));
         assert!(!read.complete);
         assert!(folders(vec![good]).complete);
+    }
+
+    #[test]
+    fn y09_a_folder_is_known_by_its_number_under_either_name() {
+        for row in [
+            json!({"folder_id": "7", "name": 12}),
+            json!({"id": null, "folder_id": 7, "name": "12"}),
+        ] {
+            let read = folders(vec![row]);
+            assert_eq!((read.rows[0].id, read.rows[0].name.as_str()), (FolderId(7), "12"));
+        }
+        for row in [json!({"id": true, "name": "a"}), json!({"id": 7, "name": null})] {
+            assert!(!folders(vec![row]).complete);
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ async fn a_file_is_described_with_the_folder_it_is_in() {
     let folder = world.folder("/photos");
     let url = world.file("/photos", "a.txt", b"Hello world\n");
     let info = world.client.file_info(&url).await.unwrap();
-    assert_eq!((&info.url, &info.name, info.size_bytes), (&url, &name("a.txt"), 12));
+    assert_eq!((&info.url, &info.name, info.size_bytes), (&url, &name("a.txt"), Some(12)));
     assert_eq!(info.folder, Some(folder));
     let expected = Whirlpool::parse_hex(&world.emulator.files()[0].whirlpool).unwrap();
     assert_eq!(info.whirlpool, Some(expected));

@@ -10,7 +10,7 @@ use crate::world::World;
 async fn the_account_is_read_once_and_remembered() {
     let world = World::start().await;
     let account = world.client.account().await.unwrap();
-    assert_eq!(account.offer, Offer::Premium);
+    assert_eq!(account.offer, Some(Offer::Premium));
     assert!(!account.upload_forbidden && !account.overquota);
     assert_eq!(world.client.account().await.unwrap(), account);
     assert_eq!(world.emulator.calls_since(0), ["user/info.cgi"]);

@@ -115,6 +115,10 @@ fn answer(world: &World, state: &mut State, knock: &Knock) -> Answer {
     };
     call.note_subject();
     let reply = dispatch(&mut call);
+    let reply = match &call.action {
+        Some(Action::Reshape(how)) => reply.reshaped(how),
+        _ => reply,
+    };
     if let Some(before) = before {
         state.account = before;
     }
@@ -135,6 +139,9 @@ fn admit(state: &mut State, knock: &Knock) -> Result<Fields, Reply> {
     let is_open = knock.endpoint == "upload/get_upload_server.cgi";
     if !is_open && !state.accepts(knock.authorization) {
         return Err(Reply::not_authenticated());
+    }
+    if is_open && knock.method == "POST" && state.rules.upload_server_by_get {
+        return Err(Reply::html(405, "Method Not Allowed"));
     }
     if knock.method != "POST" && !(is_open && knock.method == "GET") {
         state.record.violation(knock.endpoint, &format!("{} is not understood", knock.method));

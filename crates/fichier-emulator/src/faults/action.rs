@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::reshape::Reshape;
+
 /// What happens to a request that a [`Fault`](crate::Fault) hits.
 ///
 /// Unless it says otherwise, an action leaves the work undone.
@@ -79,6 +81,8 @@ pub enum Action {
     ReadSlowly(u64),
     /// 429 with this text as `Retry-After`.
     RetryAfter(String),
+    /// Does the work and tells of it in another form. On calls and `end.pl`.
+    Reshape(Reshape),
     /// `folder/mkdir` makes the folder and answers `OK` without its id.
     NoFolderId,
     /// A listing says `OK` and shows nothing.

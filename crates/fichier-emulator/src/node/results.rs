@@ -113,7 +113,11 @@ fn answer(world: &World, state: &mut State, xid: &str, form: Form) -> (Reply, De
     if let Some(action) = &action {
         distort(action, &mut links);
     }
-    (write(form, &entries, links), delivery)
+    let reply = write(form, &entries, links);
+    match &action {
+        Some(Action::Reshape(how)) => (reply.reshaped(how), delivery),
+        _ => (reply, delivery),
+    }
 }
 
 fn write(form: Form, entries: &[Entry], links: Vec<Value>) -> Reply {

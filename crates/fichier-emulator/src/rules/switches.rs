@@ -139,6 +139,8 @@ pub struct Rules {
     pub result_kept: Duration,
     /// How long an upload's id may wait for its files; after that the node takes none (B.2).
     pub upload_id_kept: Option<Duration>,
+    /// `get_upload_server` wants GET, and answers 405 to POST (A.3, H.2).
+    pub upload_server_by_get: bool,
     /// How long the service processes files after they have arrived (C.4).
     pub processing: Duration,
     /// What `end.pl` says during [`Rules::processing`].
@@ -207,6 +209,7 @@ impl Default for Rules {
             one_location: None,
             result_kept: Duration::from_secs(2 * 3600),
             upload_id_kept: Some(Duration::from_secs(2 * 3600)),
+            upload_server_by_get: false,
             processing: Duration::ZERO,
             while_processing: WhileProcessing::NoLinks,
             links_as_sent: false,

@@ -28,7 +28,7 @@ pub fn pages(data: &[u8]) {
             page().done().err(),
             page().folder_listing(FolderId(1)).err(),
             page().file_listing().err(),
-            page().file_info().err(),
+            page().file_info(&url).err(),
             page().account().err(),
             page().new_folder(&RemoteName::encode(b"a")).err(),
             page().moved(std::slice::from_ref(&url)).err(),

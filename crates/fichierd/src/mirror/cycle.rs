@@ -40,6 +40,11 @@ const UNMOUNTED: &str = "the file system that was here is not mounted, or anothe
 const UNMOUNTED_HINT: &str = "mount it again; nothing in it is removed meanwhile. If it is gone for \
                               good, remove the folder it was mounted on";
 
+/// The problem of a folder whose contents are not known and cannot be found out (H.2).
+const UNLISTED: &str = "1fichier does not list this folder whole, so its new files may be there \
+                        already: none is sent";
+const UNLISTED_HINT: &str = "it is listed again by itself";
+
 /// The inputs of one cycle.
 pub struct CycleRequest<'a> {
     /// The mirror's row.
@@ -130,6 +135,7 @@ impl Cycle<'_> {
         remote.leave_out_given_up(&mut seen)?;
         self.record_folders(&seen.changes)?;
         self.explore_new(&seen.changes).await?;
+        self.leave_out_unlisted(&mut seen)?;
         let gathered = blocking(|| {
             let changes = &mut seen.changes;
             gather(&remote.state, &source.scanner, remote.mirror, changes, &source.restless)
@@ -329,6 +335,30 @@ impl Cycle<'_> {
         }
     }
 
+    /// Takes out new files of folders that were there before and that the service does not list
+    /// whole: a file may be there already, and would be there twice.
+    fn leave_out_unlisted(&self, seen: &mut Survey) -> Result<(), MirrorError> {
+        let remote = &self.executor.remote;
+        let added = seen.changes.iter().filter(|change| matches!(change, Change::Added { .. }));
+        let folders: BTreeSet<RelPath> =
+            added.filter_map(|change| change.path().parent()).collect();
+        let mut unlisted = BTreeSet::new();
+        for path in folders {
+            let row = remote.state.read(|s| s.folder_at(remote.mirror, &path))?;
+            if row.and_then(|row| row.remote).is_some_and(|spot| !spot.listed) {
+                unlisted.insert(path);
+            }
+        }
+        for path in &unlisted {
+            remote.problem(path, UNLISTED, UNLISTED_HINT)?;
+        }
+        seen.changes.retain(|change| {
+            let is_new = matches!(change, Change::Added { .. });
+            !(is_new && change.path().parent().is_some_and(|folder| unlisted.contains(&folder)))
+        });
+        Ok(())
+    }
+
     /// Clears the problems of paths that were looked at and found as recorded, and have no work
     /// that is still to be finished: the file may be gone, or be again as it was.
     fn forget_solved(&self, seen: &Survey) -> Result<(), MirrorError> {
@@ -372,13 +402,15 @@ impl Cycle<'_> {
         })?)
     }
 
-    /// Takes out the files whose upload is still pending, so that they are not sent a second time.
+    /// Takes out the files whose upload or copy is still pending, so that they are not sent or
+    /// copied a second time.
     /// A change since that upload is found when the upload has ended.
     fn leave_out_pending(&self, seen: &mut Survey) -> Result<(), MirrorError> {
         let uploads =
             self.executor.remote.state.read(|s| s.uploads(self.executor.remote.mirror))?;
-        let pending: BTreeSet<RelPath> =
+        let mut pending: BTreeSet<RelPath> =
             uploads.into_iter().flat_map(|upload| upload.files).map(|file| file.path).collect();
+        pending.extend(self.executor.remote.begun_copies()?);
         seen.changes.retain(|change| {
             let may_be_sent = matches!(change, Change::Added { .. } | Change::Touched { .. });
             !may_be_sent || !pending.contains(change.path())

@@ -16,7 +16,10 @@ use fichier_api::{ErrorKind, FileUrl, FolderId, FolderListing, RemoteFile, Whirl
 use fichier_state::{Entry, ForeignFile, PendingFile, failpoint};
 
 use crate::remote::Remote;
-use crate::remote::error::RemoteError;
+use crate::remote::error::{RemoteError, is_gone};
+
+/// Files that are asked for one by one, at most: the service frowns on many such calls (A.5).
+const MOST_ASKED: usize = 5;
 
 /// A file that is to be moved.
 #[derive(Clone, Debug)]
@@ -150,6 +153,7 @@ impl Remote {
         let mut brought = Brought::default();
         let mut open: Vec<&Parcel> = parcels.iter().collect();
         let mut none_is_known = false;
+        let mut unread = None;
         let mut at_once = self.links_per_call()?;
         while !open.is_empty() {
             let asked = open.len().min(at_once);
@@ -162,6 +166,11 @@ impl Remote {
                 }
                 Err(error) if is_refusal(&error) => {
                     none_is_known = matches!(error.kind, ErrorKind::NotFound);
+                    break;
+                }
+                // The files may have moved all the same (I12): the folder tells.
+                Err(error) if came_unread(&error) => {
+                    unread = Some(error);
                     break;
                 }
                 Err(error) => return Err(error.into()),
@@ -181,7 +190,13 @@ impl Remote {
             let listing = self.look_into(into).await?;
             self.look_for(&open, &listing, none_is_known, &mut brought)?;
         }
-        Ok(brought)
+        match unread {
+            // Not one of them is there: the call may have failed, and is made again later.
+            Some(error) if open.iter().all(|parcel| brought.url(&parcel.url).is_none()) => {
+                Err(error.into())
+            }
+            _ => Ok(brought),
+        }
     }
 
     /// Looks for files in a folder where they may have been brought before.
@@ -244,7 +259,8 @@ impl Remote {
     /// Gives at most a hundred files their names. Returns those that did not get them.
     ///
     /// A reply names only files that had another name before, so the files that it leaves out are
-    /// asked for once more: those that are named already are then confirmed.
+    /// asked for once more: those that are named already are then confirmed. Of a few that no reply
+    /// names, the service is asked for their present names.
     ///
     /// # Errors
     ///
@@ -255,6 +271,7 @@ impl Remote {
     ) -> Result<HashSet<FileUrl>, RemoteError> {
         let mut open = names.to_vec();
         let mut at_once = self.links_per_call()?;
+        let mut unnamed = 0;
         while !open.is_empty() {
             let asked = &open[..open.len().min(at_once)];
             let done = match self.client.rename_files(asked).await {
@@ -267,15 +284,45 @@ impl Remote {
                     continue;
                 }
                 Err(error) if is_refusal(&error) => break,
+                // The files may be renamed all the same (I12).
+                Err(error) if came_unread(&error) => Vec::new(),
                 Err(error) => return Err(error.into()),
             };
             if done.is_empty() {
-                break;
+                unnamed += 1;
+                if unnamed == 2 {
+                    self.leave_named(&mut open).await?;
+                    break;
+                }
             }
             open.retain(|(url, _)| !done.contains(url));
         }
         Ok(open.into_iter().map(|(url, _)| url).collect())
     }
+
+    /// Takes out those that have their names, if they are few enough to be asked for one by one.
+    async fn leave_named(&self, open: &mut Vec<(FileUrl, RemoteName)>) -> Result<(), RemoteError> {
+        if open.len() > MOST_ASKED {
+            return Ok(());
+        }
+        let mut left = Vec::new();
+        for (url, name) in open.drain(..) {
+            match self.client.file_info(&url).await {
+                Ok(file) if file.name == name => {}
+                Ok(_) => left.push((url, name)),
+                Err(error) if is_gone(&error) || came_unread(&error) => left.push((url, name)),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        *open = left;
+        Ok(())
+    }
+}
+
+/// Whether a reply came and could not be read: the call may have been carried out.
+pub(super) fn came_unread(error: &fichier_api::Error) -> bool {
+    let is_silence = matches!(error.kind, ErrorKind::Unreachable(_));
+    error.outcome_unknown() && !is_silence
 }
 
 /// Whether the refusal may be because of the number of links (G.1 row 1): its wording for that is

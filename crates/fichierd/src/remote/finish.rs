@@ -296,7 +296,7 @@ impl Remote {
 
     /// Looks for a copy under its name and hash instead of repeating it. If it is there, its record
     /// says that the file has to be read again, and the file that stood there before is retired.
-    async fn finish_copy(
+    pub(super) async fn finish_copy(
         &self,
         id: IntentId,
         from: &FileUrl,
@@ -327,7 +327,7 @@ impl Remote {
             },
         );
         let (Some((source, copy)), Some(folder)) = (found, self.folder_of(to)?) else {
-            return Ok(self.state.write(|w| w.resolve(id))?);
+            return self.copy_is_not_shown(id, to, listing.complete);
         };
         let before = self.state.read(|s| s.entry(folder, to.name()))?;
         let mut before =
@@ -343,6 +343,28 @@ impl Remote {
             w.resolve(id)
         })?;
         self.retire_all(before.into_iter().collect()).await
+    }
+
+    /// Decides about a copy that a listing does not show. It stays begun while it may be there all
+    /// the same: a listing may be late (G.1 row 16), and one that is not whole proves nothing.
+    fn copy_is_not_shown(
+        &self,
+        id: IntentId,
+        to: &RelPath,
+        is_whole: bool,
+    ) -> Result<(), RemoteError> {
+        let intents = self.state.read(|s| s.intents(self.mirror))?;
+        let since_s =
+            intents.iter().find(|(known, ..)| *known == id).map_or(0, |(.., since_s)| *since_s);
+        if self.is_young(since_s) {
+            return Ok(());
+        }
+        if is_whole {
+            return Ok(self.state.write(|w| w.resolve(id))?);
+        }
+        let what =
+            "1fichier does not list its folder whole, so it may have been copied there already";
+        self.problem(to, what, "it is looked for again by itself")
     }
 
     /// Retires these files, except those that wait as a problem, as for names.

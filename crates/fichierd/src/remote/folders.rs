@@ -154,7 +154,7 @@ impl Remote {
     }
 
     /// Reads the contents of a folder that was there before us, so that identical files can be
-    /// adopted and sub-folders used. Costs one listing. Nothing is ever removed because of it
+    /// adopted and sub-folders used. Costs one listing, or more of a large folder. Nothing is ever removed because of it
     /// (I11). Returns whether the listing was believed: one that shows nothing is believed only if
     /// `even_empty` (X08).
     ///
@@ -168,7 +168,7 @@ impl Remote {
         even_empty: bool,
     ) -> Result<bool, RemoteError> {
         let Some(spot) = folder.remote else { return Ok(true) };
-        let listing = match self.client.list_folder(spot.id).await {
+        let listing = match self.client.list_folder_whole(spot.id).await {
             Ok(listing) => listing,
             Err(error) if matches!(error.kind, ErrorKind::NotFound) => {
                 // The folder is gone by now: it is made again when something goes there.

@@ -110,7 +110,11 @@ impl Remote {
         let reading = Reading::of(&account, self.state.now_s());
         Ok(self.state.write(|w| {
             READING.keep(w, &reading)?;
-            owner::remember(w, &self.client, &account.email)
+            match &account.email {
+                Some(email) => owner::remember(w, &self.client, email),
+                // Without an address the account stays as unknown as it was.
+                None => Ok(()),
+            }
         })?)
     }
 }
@@ -118,11 +122,12 @@ impl Remote {
 impl Reading {
     fn of(account: &Account, read_s: i64) -> Reading {
         let offer = match account.offer {
-            Offer::None => "none",
-            Offer::Premium => "premium",
-            Offer::Access => "access",
-            Offer::Gold => "gold",
-            Offer::Other(_) => "other",
+            Some(Offer::None) => "none",
+            Some(Offer::Premium) => "premium",
+            Some(Offer::Access) => "access",
+            Some(Offer::Gold) => "gold",
+            None => "unknown",
+            Some(Offer::Other(_)) => "other",
         };
         Reading {
             read_s,

@@ -67,7 +67,7 @@ pub(super) async fn run(config: &Config, told: &mut Told) -> anyhow::Result<Exit
     for finding in self::account(&account, Timestamp::now()) {
         told.tell(finding)?;
     }
-    if account.offer == Offer::None {
+    if account.offer == Some(Offer::None) {
         return Ok(Exit::Refused);
     }
     if !told.has_error() {
@@ -153,14 +153,15 @@ fn account(account: &Account, now: Timestamp) -> Vec<Finding> {
     const ABOUT: &str = "account";
     const RENEW: &str = "renew it at https://1fichier.com: without it the API refuses everything";
     let offer = match account.offer {
-        Offer::None => {
+        Some(Offer::None) => {
             let message = "the account has neither Premium nor Access, which the API needs";
             return vec![Finding::error(ABOUT, message, RENEW)];
         }
-        Offer::Premium => "Premium",
-        Offer::Access => "Access",
-        Offer::Gold => "Premium GOLD",
-        Offer::Other(_) => "an offer that this version does not know",
+        Some(Offer::Premium) => "Premium",
+        Some(Offer::Access) => "Access",
+        Some(Offer::Gold) => "Premium GOLD",
+        None => "the service does not say which offer",
+        Some(Offer::Other(_)) => "an offer that this version does not know",
     };
     let mut findings = vec![match account.subscription_end {
         None => Finding::good(ABOUT, format!("account: {offer}")),

@@ -35,7 +35,7 @@ pub(super) async fn run(remote: &Remote<'_>) -> anyhow::Result<Exit> {
 fn document(account: Account) -> AccountDocument {
     AccountDocument {
         schema: "fichierd.remote-account/1",
-        email: Some(account.email),
+        email: account.email,
         offer: offer(account.offer),
         subscription_end: account.subscription_end,
         cold_storage_bytes: account.cold_storage_bytes,
@@ -45,13 +45,14 @@ fn document(account: Account) -> AccountDocument {
     }
 }
 
-fn offer(offer: Offer) -> &'static str {
+fn offer(offer: Option<Offer>) -> &'static str {
     match offer {
-        Offer::None => "none",
-        Offer::Premium => "premium",
-        Offer::Access => "access",
-        Offer::Gold => "gold",
-        Offer::Other(_) => "other",
+        None => "unknown",
+        Some(Offer::None) => "none",
+        Some(Offer::Premium) => "premium",
+        Some(Offer::Access) => "access",
+        Some(Offer::Gold) => "gold",
+        Some(Offer::Other(_)) => "other",
     }
 }
 

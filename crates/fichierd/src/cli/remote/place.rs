@@ -200,7 +200,7 @@ impl Tree {
     /// [`Exit::Failed`] if there is none.
     pub(super) async fn file(&mut self, place: &RemotePlace) -> anyhow::Result<RemoteFile> {
         match place {
-            RemotePlace::Link(url) => Ok(listed(self.client.file_info(url).await?)),
+            RemotePlace::Link(url) => listed(self.client.file_info(url).await?),
             RemotePlace::Path(path) => match self.find(path).await? {
                 Some(FoundItem::File { file, .. }) => Ok(file),
                 Some(FoundItem::Folder { .. }) => {
@@ -261,14 +261,17 @@ pub(super) fn local(name: &RemoteName) -> String {
     String::from_utf8_lossy(&name.decode()).into_owned()
 }
 
-fn listed(info: FileInfo) -> RemoteFile {
-    RemoteFile {
+fn listed(info: FileInfo) -> anyhow::Result<RemoteFile> {
+    let Some(size_bytes) = info.size_bytes else {
+        return Err(ended(Exit::Failed, "1fichier does not say how large the file is".to_owned()));
+    };
+    Ok(RemoteFile {
         url: info.url,
         name: info.name,
-        size_bytes: info.size_bytes,
+        size_bytes,
         whirlpool: info.whirlpool,
         sent_at: info.sent_at,
-    }
+    })
 }
 
 /// The error for a path at which there is nothing.

@@ -46,7 +46,13 @@ impl Executor {
                     self.confirm_copy(&place, row, source, copied.to, &mut leaving)?;
                     is_there = true;
                 }
-                None => self.remote.dirty.mark(place.path.clone()),
+                // OK without a link: the copy may be there, and another one would double it (I12).
+                None => {
+                    return self
+                        .remote
+                        .finish_copy(intent, &source.url, folder, &name, &place.path)
+                        .await;
+                }
             },
             Err(error) if is_gone(&error) && self.remote.is_folder_gone(folder).await? => {
                 if place.folder().is_root() {

@@ -108,6 +108,22 @@ impl Executor {
 }
 
 impl Remote {
+    /// The paths of copies that were asked for and whose outcome is not known yet.
+    pub(crate) fn begun_copies(&self) -> Result<BTreeSet<RelPath>, RemoteError> {
+        let intents = self.state.read(|s| s.intents(self.mirror))?;
+        let copies = intents.into_iter().filter_map(|(_, intent, _)| match intent {
+            Intent::Copy { to, .. } => Some(to),
+            Intent::Retire { .. }
+            | Intent::Rename { .. }
+            | Intent::MakeFolder { .. }
+            | Intent::Move { .. }
+            | Intent::MoveFolder { .. }
+            | Intent::RetireFolder { .. }
+            | Intent::Remove { .. } => None,
+        });
+        Ok(copies.collect())
+    }
+
     /// The paths of files that are to be renamed, or to leave their place, as soon as the service
     /// does it.
     pub(crate) fn begun_paths(&self) -> Result<BTreeSet<RelPath>, RemoteError> {

@@ -19,7 +19,7 @@ use crate::base::words::counted;
 use crate::disk::{OnRecord, Seen, SeenKind};
 use crate::plan::{Note, Retirement};
 use crate::remote::Remote;
-use crate::remote::bring::{Brought, Parcel, may_be_too_many};
+use crate::remote::bring::{Brought, Parcel, came_unread, may_be_too_many};
 use crate::remote::error::{RemoteError, is_gone};
 use crate::remote::execute::Executor;
 use crate::remote::source::Source;
@@ -394,6 +394,14 @@ impl Remote {
                     let mut removal = Box::pin(self.remove_batch(&open)).await?;
                     removal.add(Box::pin(self.remove_batch(&rest)).await?);
                     return Ok(removal);
+                }
+                // The files may be removed all the same (I12): one of them tells.
+                Err(error) if came_unread(&error) => {
+                    return if self.is_lost(first).await? {
+                        Ok(Removal::unknown(open))
+                    } else {
+                        Err(error.into())
+                    };
                 }
                 Err(error) => return Err(error.into()),
             };

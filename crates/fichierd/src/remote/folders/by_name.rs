@@ -5,7 +5,8 @@
 //! refuse, answer with the folder that is there, or make a second one (G.1 row 9). There are two
 //! ways, depending on what is known of the parent:
 //!
-//! * [`FoundFolder::step_into`], where nothing is on record yet: it always looks first.
+//! * [`FoundFolder::step_into`], where nothing is on record yet: it always looks first, and once
+//!   more after a refusal.
 //! * [`Remote::sub_folder`], where the records say that the folder is missing: it makes first,
 //!   which saves the listing, and looks after a refusal or a lost reply (K13, U15). Where a probe
 //!   has shown that `mkdir` hides a folder that is there, it looks first: one listing of each
@@ -78,9 +79,21 @@ impl FoundFolder {
         if let Some(found) = listing.folder(&name) {
             return Ok(FoundFolder::Unread(found));
         }
-        let made = client.make_folder(listing.id, &name).await?;
-        failpoint::reached("target:made");
-        Ok(FoundFolder::Empty(made.id))
+        match client.make_folder(listing.id, &name).await {
+            Ok(made) => {
+                failpoint::reached("target:made");
+                Ok(FoundFolder::Empty(made.id))
+            }
+            // It may be there, made before or just now, in whatever words: two more looks tell.
+            Err(error) if says_there(&error) => {
+                let listing = client.list_folder(listing.id).await?;
+                match shown_by_either(client, &listing, &name).await? {
+                    Some(found) => Ok(FoundFolder::Unread(found)),
+                    None => Err(error),
+                }
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -131,6 +144,13 @@ impl Remote {
                 self.remember_made(parent, &made);
                 SubFolder::Made(made)
             }
+            Err(error) if says_there(&error) => {
+                let listing = self.look_into(parent).await?;
+                match shown_by_either(&self.client, &listing, name).await? {
+                    Some(id) => SubFolder::There(id),
+                    None => SubFolder::Absent(error),
+                }
+            }
             Err(error) if may_exist(&error) => match self.find_folder(parent, name).await? {
                 Some(id) => SubFolder::There(id),
                 None => SubFolder::Absent(error),
@@ -180,6 +200,26 @@ impl Remote {
     fn names_there(&self) -> MutexGuard<'_, HashMap<FolderId, HashMap<RemoteName, FolderId>>> {
         self.names_there.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The sub-folder of that name in a listing, or in that of the sub-folders alone: the one may show
+/// more than the other (H.2). Costs a call if the first one does not show it.
+async fn shown_by_either(
+    client: &Client,
+    listing: &FolderListing,
+    name: &RemoteName,
+) -> Result<Option<FolderId>, Error> {
+    if let Some(found) = listing.folder(name) {
+        return Ok(Some(found));
+    }
+    let folders = client.list_sub_folders(listing.id).await?;
+    Ok(folders.iter().find(|folder| folder.name == *name).map(|folder| folder.id))
+}
+
+/// Whether the service has answered, and in a way that leaves open that the folder is there: it
+/// refuses the name, or says OK without a number.
+fn says_there(error: &Error) -> bool {
+    matches!(error.kind, ErrorKind::NameTaken { .. } | ErrorKind::UnexpectedReply { .. })
 }
 
 /// Whether a refusal or a lost reply leaves open that the folder is there now (K13, U15).
