@@ -9,7 +9,9 @@ mod download;
 mod net;
 mod node;
 
-pub use account::{BatchExcess, FolderTaken, FullFolder, LongName, NameTaken, RemoveUnknown};
+pub use account::{
+    BatchExcess, DotFolders, FolderTaken, FullFolder, LongName, NameTaken, RemoveUnknown,
+};
 pub use download::{DownloadAddress, DownloadLeads};
 pub use net::{Certificate, ProxyHabit};
 pub use node::{AtQuota, BadKeyOnNode, EmptyFile, WhileProcessing};

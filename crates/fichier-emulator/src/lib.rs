@@ -71,8 +71,9 @@ mod world;
 
 pub use faults::{Action, Fault, Reshape};
 pub use habits::{
-    AtQuota, BadKeyOnNode, BatchExcess, Certificate, DownloadAddress, DownloadLeads, EmptyFile,
-    FolderTaken, FullFolder, LongName, NameTaken, ProxyHabit, RemoveUnknown, WhileProcessing,
+    AtQuota, BadKeyOnNode, BatchExcess, Certificate, DotFolders, DownloadAddress, DownloadLeads,
+    EmptyFile, FolderTaken, FullFolder, LongName, NameTaken, ProxyHabit, RemoveUnknown,
+    WhileProcessing,
 };
 pub use harness::{Builder, Damage, Emulator, StoredFile};
 pub use net::Front;

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use fichier_emulator::{Action, Fault, Reshape};
+use fichier_emulator::{Action, DotFolders, Fault, Reshape};
 use fichier_testkit::Bench;
 
 /// Files on the service that the state does not know of any more.
@@ -142,4 +142,56 @@ async fn y11_a_copy_whose_reply_lacks_its_link_is_looked_up_and_not_made_twice()
         assert_eq!(world.asked("file/cp.cgi"), 1, "{action:?}");
         assert_eq!(world.emulator.bytes_received(), sent, "{action:?}");
     }
+}
+
+/// Whether the service takes names that begin with a dot is not certain. The folder of this program
+/// has another name then, which a restart, a machine without a state and a recovery find again.
+#[tokio::test(flavor = "multi_thread")]
+async fn y16_where_a_leading_dot_is_refused_our_own_folder_has_another_name() {
+    let mut world = Bench::with(|rules| rules.dot_folders = DotFolders::Refused, |_| {}).await;
+    world.write_many((0..3).map(|n| format!("folder/file-{n}")));
+    world.settle().await;
+    let own = |world: &Bench| {
+        let folders = world.emulator.folders();
+        let own = folders.iter().filter(|path| path.ends_with("fichierd"));
+        own.cloned().collect::<Vec<_>>()
+    };
+    let is_mirrored = |world: &Bench| {
+        let mut visible = world.remote();
+        visible.retain(|path, _| !path.starts_with("_fichierd/"));
+        visible == world.local()
+    };
+    let sent = world.emulator.bytes_received();
+    assert!(is_mirrored(&world));
+    assert_eq!(own(&world), ["/backup/photos/_fichierd"]);
+    let mut world = world.restart();
+    world.write("folder/file-0", "edited");
+    world.settle().await;
+    let mut world = world.lose_state();
+    world.settle().await;
+    assert!(is_mirrored(&world));
+    assert_eq!(own(&world), ["/backup/photos/_fichierd"]);
+    assert_eq!(world.emulator.bytes_received(), sent + "edited".len() as u64);
+    // A folder of that name here would be taken for ours there.
+    world.write("_fichierd/file", "ours by name");
+    world.cycle().await;
+    assert_eq!(world.problems()[0].0, "_fichierd");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn y16_where_folders_with_a_leading_dot_are_hidden_a_lost_state_goes_on_beside_them() {
+    let mut world = Bench::with(|rules| rules.dot_folders = DotFolders::Hidden, |_| {}).await;
+    world.write_many((0..3).map(|n| format!("folder/file-{n}")));
+    world.settle().await;
+    let sent = world.emulator.bytes_received();
+    for _ in 0..2 {
+        world = world.lose_state();
+        world.settle().await;
+        let mut visible = world.remote();
+        visible.retain(|path, _| !path.starts_with("_fichierd/"));
+        assert!(visible == world.local());
+        assert_eq!(world.emulator.bytes_received(), sent);
+    }
+    let folders = world.emulator.folders();
+    assert!(folders.contains(&"/backup/photos/_fichierd".to_owned()), "{folders:?}");
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::call::Call;
 use crate::faults::Action;
-use crate::habits::{FolderTaken, FullFolder};
+use crate::habits::{DotFolders, FolderTaken, FullFolder};
 use crate::reply::Reply;
 use crate::rules::names;
 use crate::world::ROOT;
@@ -23,6 +23,9 @@ pub(crate) fn make(call: &mut Call) -> Reply {
         if !call.state.rules.mkdir_changes_names {
             return Reply::ko(200, "Invalid folder name", 543);
         }
+    }
+    if name.starts_with('.') && call.state.rules.dot_folders == DotFolders::Refused {
+        return Reply::ko(200, "Invalid folder name", 543);
     }
     if call.state.account.folder(parent).is_none() {
         return Reply::not_found();

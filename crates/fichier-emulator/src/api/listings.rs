@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::call::Call;
 use crate::base::dates;
 use crate::faults::Action;
+use crate::habits::DotFolders;
 use crate::reply::Reply;
 use crate::world::{File, Folder, ROOT};
 
@@ -127,6 +128,9 @@ fn sub_folders(call: &mut Call, parent: i64) -> Vec<Value> {
         return Vec::new();
     }
     let mut folders: Vec<Folder> = call.state.account.sub_folders(parent).cloned().collect();
+    if call.state.rules.dot_folders == DotFolders::Hidden {
+        folders.retain(|folder| !folder.name.starts_with('.'));
+    }
     call.state.shuffler.shuffle(&mut folders);
     folders
         .iter()

@@ -25,6 +25,17 @@ pub enum FolderTaken {
     Duplicate,
 }
 
+/// What the service does with folders whose names begin with a dot (H.1, H.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DotFolders {
+    /// They are folders like any others.
+    Plain,
+    /// `mkdir` refuses such a name.
+    Refused,
+    /// They are made, and no listing shows them.
+    Hidden,
+}
+
 /// What happens to the links of a batch beyond [`crate::Rules::batch_max`] (G.1 rows 1 and 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BatchExcess {

@@ -9,8 +9,8 @@
 use std::time::Duration;
 
 use crate::habits::{
-    AtQuota, BadKeyOnNode, BatchExcess, DownloadAddress, DownloadLeads, EmptyFile, FolderTaken,
-    FullFolder, LongName, NameTaken, ProxyHabit, RemoveUnknown, WhileProcessing,
+    AtQuota, BadKeyOnNode, BatchExcess, DotFolders, DownloadAddress, DownloadLeads, EmptyFile,
+    FolderTaken, FullFolder, LongName, NameTaken, ProxyHabit, RemoveUnknown, WhileProcessing,
 };
 
 /// The limits and habits of one emulated service. `None` switches a limit off.
@@ -62,6 +62,8 @@ pub struct Rules {
     pub on_name_taken: NameTaken,
     /// What `folder/mkdir` and `folder/mv` do about a name in use.
     pub on_folder_taken: FolderTaken,
+    /// What happens to folders whose names begin with a dot.
+    pub dot_folders: DotFolders,
     /// Folder names that differ in case only are the same name (G.1 row 24).
     pub folders_fold_case: bool,
     /// `folder/mv` with a destination and a new name does both (B.16, G.1 row 11).
@@ -175,6 +177,7 @@ impl Default for Rules {
             time_scale: 1,
             on_name_taken: NameTaken::Duplicate,
             on_folder_taken: FolderTaken::Refuse,
+            dot_folders: DotFolders::Plain,
             folders_fold_case: false,
             folder_mv_does_both: false,
             rm_full_folder: FullFolder::Refuse,

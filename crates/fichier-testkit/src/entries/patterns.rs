@@ -6,7 +6,7 @@ use std::fs;
 use std::sync::Arc;
 
 use fichier_state::RelPath;
-use fichierd::disk::filter::{RESERVED_NAME, RULES_FILE};
+use fichierd::disk::filter::{RESERVED_NAMES, RULES_FILE};
 use fichierd::disk::{Filter, FilterVerdict, Origin};
 use tempfile::TempDir;
 
@@ -36,7 +36,7 @@ fn check(filter: &Arc<Filter>, path: &RelPath, lines: usize) {
     for is_dir in [false, true] {
         let verdict = filter.explain(path, is_dir);
         assert_eq!(filter.is_excluded(path, is_dir), verdict != FilterVerdict::Included);
-        if path.as_bytes() == RESERVED_NAME {
+        if RESERVED_NAMES.contains(&path.as_bytes()) {
             assert_ne!(verdict, FilterVerdict::Included, "our own name on the service is taken");
         }
         let FilterVerdict::Excluded { at, from, .. } = verdict else { continue };

@@ -32,8 +32,8 @@ const LONGEST_PERIOD: Duration = Duration::from_secs(366 * DAY_S);
 
 /// Bytes in the name of a folder on the service (docs/api-notes.md, F.1); a longer name is refused.
 const LONGEST_FOLDER_NAME: usize = 250;
-/// The folder that this program keeps for itself in each target.
-const RESERVED: &str = ".fichierd";
+/// The folders that this program may keep for itself in each target.
+const RESERVED: [&str; 2] = [".fichierd", "_fichierd"];
 
 /// The places of one mirror's keys in the text.
 pub(super) struct Spans {
@@ -236,8 +236,8 @@ fn target(typed: &Spanned<String>, complaints: &mut Complaints) -> String {
     for name in &names {
         if matches!(*name, "." | "..") {
             wrong(format!("`target` contains `{name}`"), "write the path it leads to");
-        } else if *name == RESERVED {
-            wrong(format!("`{RESERVED}` is reserved for this program"), "choose another folder");
+        } else if RESERVED.contains(name) {
+            wrong(format!("`{name}` is reserved for this program"), "choose another folder");
         } else if name.len() > LONGEST_FOLDER_NAME {
             let help = "the service refuses longer names; choose a shorter one";
             wrong(format!("a folder name is over {LONGEST_FOLDER_NAME} bytes long"), help);

@@ -35,8 +35,9 @@ pub(crate) use rules::{Rules, read as read_rules};
 /// The files in the tree that hold patterns.
 pub const RULES_FILE: &[u8] = b".fichierignore";
 
-/// The name at the root of a source that would collide with our own folder on the service.
-pub const RESERVED_NAME: &[u8] = b".fichierd";
+/// The names at the root of a source that would collide with our own folder on the service, which
+/// has the second one where the service does not take or show the first.
+pub const RESERVED_NAMES: [&[u8]; 2] = [b".fichierd", b"_fichierd"];
 
 /// The number of folders whose patterns are kept between questions of the watcher; beyond it all
 /// are forgotten and read again, which costs time and nothing else.
@@ -84,7 +85,7 @@ pub enum FilterVerdict {
 /// The place where a pattern is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// Nowhere: the name is reserved ([`RESERVED_NAME`]).
+    /// Nowhere: the name is reserved ([`RESERVED_NAMES`]).
     Reserved,
     /// Under `exclude` in the config.
     Config,
@@ -207,7 +208,7 @@ impl FolderFilter {
     pub fn explain(&self, name: &[u8], is_dir: bool) -> FilterVerdict {
         let at = self.path.join(name);
         if self.is_reserved(name) {
-            let by = String::from_utf8_lossy(RESERVED_NAME).into_owned();
+            let by = String::from_utf8_lossy(name).into_owned();
             return FilterVerdict::Excluded { at, by, from: Origin::Reserved };
         }
         let Some((Match::Ignore(glob), layer)) = self.deciding(&at, is_dir) else {
@@ -239,7 +240,7 @@ impl FolderFilter {
     }
 
     pub(crate) fn is_reserved(&self, name: &[u8]) -> bool {
-        name == RESERVED_NAME && self.path.is_root()
+        RESERVED_NAMES.contains(&name) && self.path.is_root()
     }
 
     /// The pattern that decides about `path`, and the layer that it is from (`None`: the config).

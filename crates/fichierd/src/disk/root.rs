@@ -26,7 +26,7 @@ use rustix::fs::{AtFlags, Dir};
 use serde::{Deserialize, Serialize};
 
 use crate::disk::at::is_gone;
-use crate::disk::filter::RESERVED_NAME;
+use crate::disk::filter::RESERVED_NAMES;
 use crate::disk::trusted::{UntrustedLink, open_trusted, untrusted_link};
 
 /// The number of names that are kept of the top of a source: enough to tell folders apart, in a few
@@ -34,7 +34,7 @@ use crate::disk::trusted::{UntrustedLink, open_trusted, untrusted_link};
 const MAX_TOP_NAMES: usize = 64;
 
 /// The names that a freshly made file system holds by itself.
-const NO_CONTENT: [&[u8]; 2] = [b"lost+found", RESERVED_NAME];
+const NO_CONTENT: [&[u8]; 3] = [b"lost+found", RESERVED_NAMES[0], RESERVED_NAMES[1]];
 
 /// The facts that a source is recognised by.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

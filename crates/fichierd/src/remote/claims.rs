@@ -29,7 +29,6 @@ use self::judge::{ClaimVerdict, Claims, host_name};
 use crate::base::{Fact, Flag, State};
 use crate::remote::error::{RemoteError, TargetRefused};
 use crate::remote::folders::FoundFolder;
-use crate::remote::layout::OWN_FOLDER;
 use crate::remote::{Remote, ledger};
 
 /// The folder of the claims, in `.fichierd`.
@@ -211,7 +210,7 @@ impl Claiming<'_> {
         }
         let own = match own {
             Some(own) => FoundFolder::Unread(own),
-            None => FoundFolder::Unread(target).step_into(self.client, OWN_FOLDER).await?,
+            None => FoundFolder::Unread(target).step_into_own(self.client).await?,
         };
         let folder = own.step_into(self.client, EPOCH_FOLDER).await?.id();
         let listing = self.client.list_folder(folder).await?;

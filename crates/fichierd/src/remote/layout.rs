@@ -1,9 +1,25 @@
 //! The places in a target, and the names of its own folders.
 
-use fichier_api::FolderId;
+use fichier_api::names::RemoteName;
+use fichier_api::{FolderId, FolderListing};
 
 /// The folder, at the top of a target, that holds everything besides the mirrored files.
 pub const OWN_FOLDER: &str = ".fichierd";
+
+/// Its name where the service does not take names that begin with a dot, or does not show them
+/// (docs/api-notes.md, H.2).
+pub const OTHER_OWN_FOLDER: &str = "_fichierd";
+
+/// Whether a folder at the top of a target is the one of this program.
+pub(crate) fn is_own(name: &RemoteName) -> bool {
+    matches!(name.as_str(), OWN_FOLDER | OTHER_OWN_FOLDER)
+}
+
+/// The folder of this program in a listing of a target.
+pub(crate) fn own_folder_in(target: &FolderListing) -> Option<FolderId> {
+    let named = |name: &str| target.folder(&RemoteName::encode(name.as_bytes()));
+    named(OWN_FOLDER).or_else(|| named(OTHER_OWN_FOLDER))
+}
 
 /// The folders of a mirror on the service; known once `target` has prepared it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

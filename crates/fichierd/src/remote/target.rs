@@ -16,7 +16,7 @@ use crate::base::{Flag, State};
 use crate::remote::claims::{self, EPOCH_FOLDER, take_over};
 use crate::remote::error::{RemoteError, TargetRefused};
 use crate::remote::folders::FoundFolder;
-use crate::remote::layout::{OWN_FOLDER, Places, utc_day};
+use crate::remote::layout::{Places, utc_day};
 use crate::remote::{ledger, owner};
 
 /// Looks at the target of `mirror`, and makes the folders that are missing. The first time of a
@@ -183,7 +183,7 @@ impl Preparing<'_> {
         root: FolderId,
     ) -> Result<Prepared, RemoteError> {
         let client = self.client;
-        let own = target.step_into(client, OWN_FOLDER).await?.listed(client).await?;
+        let own = target.step_into_own(client).await?.listed(client).await?;
         let state = own.folder(&RemoteName::encode(ledger::STATE_FOLDER.as_bytes()));
         self.state.write(|w| ledger::remember_folders(w, self.mirror.id, own.id, state))?;
         let own = FoundFolder::Listed(own);

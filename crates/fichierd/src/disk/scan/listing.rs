@@ -10,7 +10,7 @@ use rustix::fs::{FileType, RawDir, SeekFrom};
 use super::{FolderScan, Notice, Trouble};
 use crate::disk::at::{is_gone, look_at, open_regular};
 use crate::disk::disks::DiskModel;
-use crate::disk::filter::{self, FolderFilter, RESERVED_NAME, RULES_FILE, Rules};
+use crate::disk::filter::{self, FolderFilter, RULES_FILE, Rules};
 
 /// One `getdents` call: about a thousand names.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -130,7 +130,7 @@ impl Reading<'_> {
 
     fn report_reserved(&mut self, name: &[u8], filter: &FolderFilter) {
         if filter.is_reserved(name) {
-            let path = self.folder.join(RESERVED_NAME);
+            let path = self.folder.join(name);
             let what = "the name is reserved for the target's own folder".to_owned();
             self.found.notices.push(Notice { path, what, hint: RESERVED_HINT });
         }

@@ -19,7 +19,7 @@ use crate::base::words::count;
 use crate::remote::Remote;
 use crate::remote::error::{RemoteError, is_gone};
 use crate::remote::execute::Executor;
-use crate::remote::layout::OWN_FOLDER;
+use crate::remote::layout::is_own;
 
 /// The counts of a look.
 #[derive(Clone, Copy, Debug, Default)]
@@ -152,7 +152,7 @@ impl Remote {
         let children = self.state.read(|s| s.subfolders(folder.key))?;
         let is_known = |shown: &RemoteFolder| {
             children.iter().any(|child| child.remote.is_some_and(|spot| spot.id == shown.id))
-                || path.is_root() && shown.name.as_str() == OWN_FOLDER
+                || path.is_root() && is_own(&shown.name)
         };
         Ok(!listing.folders.iter().all(is_known))
     }

@@ -31,6 +31,7 @@ use fichier_state::failpoint;
 use crate::remote::Remote;
 use crate::remote::error::{RemoteError, is_gone};
 use crate::remote::habits::Habits;
+use crate::remote::layout::{OTHER_OWN_FOLDER, OWN_FOLDER, own_folder_in};
 
 /// A folder on the way down from the account's root, and what is known of its contents.
 #[derive(Clone)]
@@ -97,6 +98,30 @@ impl FoundFolder {
     }
 }
 
+impl FoundFolder {
+    /// Finds the folder of this program in a target, or makes it. Costs as [`Self::step_into`].
+    ///
+    /// Where the service does not take its name, or does not show it, another one is used. Of a
+    /// target that was there before, that needs a listing which shows other folders: a listing
+    /// that shows none may just not show any, and a folder of ours may be there.
+    pub(crate) async fn step_into_own(self, client: &Client) -> Result<FoundFolder, Error> {
+        let is_new = self.is_new();
+        let listing = self.listed(client).await?;
+        if let Some(found) = own_folder_in(&listing) {
+            return Ok(FoundFolder::Unread(found));
+        }
+        let may_be_hidden = listing.complete && !listing.folders.is_empty();
+        let target = FoundFolder::Listed(listing);
+        match target.clone().step_into(client, OWN_FOLDER).await {
+            Err(error) if says_there(&error) && (is_new || may_be_hidden) => {
+                // The error about the name that it should have says more.
+                target.step_into(client, OTHER_OWN_FOLDER).await.map_err(|_| error)
+            }
+            found => found,
+        }
+    }
+}
+
 /// The answer to a request for a sub-folder.
 pub(crate) enum SubFolder {
     /// The folder is there; somebody else, or an earlier call, may have made it.
@@ -157,6 +182,13 @@ impl Remote {
             },
             Err(error) => SubFolder::Absent(error),
         })
+    }
+
+    /// The folder of this program in the target, made if it is missing. Costs a listing, and calls
+    /// where it is made.
+    pub(crate) async fn find_own_folder(&self) -> Result<FolderId, RemoteError> {
+        let target = FoundFolder::Unread(self.places.root);
+        Ok(target.step_into_own(&self.client).await?.id())
     }
 
     /// The folder of that name that is there already, where a probe has shown that `mkdir` would

@@ -4,7 +4,7 @@ use fichier_api::names::RemoteName;
 use fichier_api::{Client, FolderId, FolderListing};
 
 use super::RecoverError;
-use crate::remote::layout::OWN_FOLDER;
+use crate::remote::layout::own_folder_in;
 use crate::remote::ledger::STATE_FOLDER;
 
 /// The folders of a target at the service.
@@ -36,7 +36,7 @@ pub(super) async fn walk_down(client: &Client, target: &str) -> Result<FoundTarg
         };
     }
     let mut place = FoundTarget { target: here, own: None, state: None };
-    if let Some(own) = folder_in(&place.target, OWN_FOLDER) {
+    if let Some(own) = own_folder_in(&place.target) {
         place.own = Some(client.list_folder(own).await?);
     }
     if let Some(state) = place.own_folder(STATE_FOLDER) {

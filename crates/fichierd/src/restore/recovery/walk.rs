@@ -18,7 +18,7 @@ use fichier_state::{
 use serde::{Deserialize, Serialize};
 
 use super::{RecoverError, Recovering, Source, Step, begun, files, name_for};
-use crate::remote::layout::OWN_FOLDER;
+use crate::remote::layout::is_own;
 use crate::remote::{claims, ledger, trust};
 
 /// The counts of a walk.
@@ -221,7 +221,7 @@ fn learn(
     let mut taken: HashSet<Vec<u8>> =
         w.subfolders(key)?.into_iter().map(|folder| folder.name).collect();
     for folder in &listing.folders {
-        if is_root && folder.name.as_str() == OWN_FOLDER {
+        if is_root && is_own(&folder.name) {
             continue;
         }
         let Some(name) = named(&folder.name).filter(|name| taken.insert(name.clone())) else {

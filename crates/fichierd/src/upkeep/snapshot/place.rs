@@ -7,7 +7,6 @@ use fichier_state::{Intent, SnapshotRow};
 
 use super::keep::removable;
 use crate::remote::error::is_gone;
-use crate::remote::layout::OWN_FOLDER;
 use crate::remote::ledger::{self, STATE_FOLDER};
 use crate::remote::{Ledger, Remote, RemoteError, SubFolder, UnderWay};
 use crate::upkeep::Situation;
@@ -32,10 +31,7 @@ impl Remote {
         }
         let own = match ledger.own_folder {
             Some(own) => own,
-            None => {
-                let name = RemoteName::encode(OWN_FOLDER.as_bytes());
-                self.sub_folder(self.places.root, &name).await?.id()?
-            }
+            None => self.find_own_folder().await?,
         };
         let name = RemoteName::encode(STATE_FOLDER.as_bytes());
         let folder = match self.sub_folder(own, &name).await.and_then(SubFolder::id) {
