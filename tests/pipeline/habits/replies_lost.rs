@@ -44,7 +44,7 @@ fn is_twice(world: &Bench) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn y22_a_lost_state_doubles_nothing_whatever_form_listings_have() {
+async fn y17_a_lost_state_doubles_nothing_whatever_form_listings_have() {
     let field = |name: &str| name.to_owned();
     let forms = [
         (true, Reshape::LeftOut(field("files"))),
@@ -83,7 +83,7 @@ async fn y22_a_lost_state_doubles_nothing_whatever_form_listings_have() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn y22_a_lost_state_doubles_nothing_when_listings_are_cut_without_a_word() {
+async fn y17_a_lost_state_doubles_nothing_when_listings_are_cut_without_a_word() {
     let mut world = Bench::new().await;
     world.write_many((0..65).map(|n| format!("folder/file-{n}")));
     world.settle().await;

@@ -40,6 +40,10 @@ const MAX_REPLY_BYTES: usize = 16 * 1024 * 1024;
 /// Stall timeouts that a small reply may take as a whole, also if it keeps trickling; then the call
 /// has failed.
 const STALLS_PER_CALL: u32 = 5;
+/// The one call that some clients make by GET (docs/api-notes.md, A.3).
+pub(crate) const ALSO_BY_GET: &str = "upload/get_upload_server.cgi";
+/// The HTTP status of a server that wants another method.
+const METHOD_NOT_ALLOWED: u16 = 405;
 /// Asks `end.pl` for JSON instead of a page (docs/api-notes.md, C.4).
 const JSON: HeaderName = HeaderName::from_static("json");
 
@@ -65,7 +69,7 @@ pub(crate) struct Transport {
     download: reqwest::Client,
     service_clock: Arc<NewestReading>,
     /// Whether the service wants to be asked for an upload node by GET (H.2).
-    opens_by_get: Arc<AtomicBool>,
+    wants_get: Arc<AtomicBool>,
     /// Instead of the network.
     carrier: Option<Arc<dyn Carrier>>,
 }
@@ -89,7 +93,7 @@ impl Transport {
             node: finish(fresh.gzip(true))?,
             download: finish(http1()?.read_timeout(stall))?,
             service_clock: Arc::new(NewestReading::new(clock)),
-            opens_by_get: Arc::default(),
+            wants_get: Arc::default(),
             carrier: None,
             address: settings.address,
             authorization,
@@ -126,37 +130,29 @@ impl Transport {
         &self.service_clock
     }
 
-    /// Calls one endpoint of the API.
+    /// Calls one endpoint of the API: by POST, or by GET where the service has once answered that it
+    /// wants that (H.2).
     pub(crate) async fn call(&self, endpoint: &str, json: Vec<u8>) -> Result<Reply, ErrorKind> {
-        let request = self
-            .api
-            .post(self.address.endpoint(endpoint))
+        let at = self.address.endpoint(endpoint);
+        let may_be_got = endpoint == ALSO_BY_GET;
+        if may_be_got && self.wants_get.load(Ordering::Relaxed) {
+            return self.ask(self.api.get(at)).await;
+        }
+        let reply = self.ask(self.api.post(at.clone()).body(json)).await?;
+        if may_be_got && reply.status == METHOD_NOT_ALLOWED {
+            self.wants_get.store(true, Ordering::Relaxed);
+            return self.ask(self.api.get(at)).await;
+        }
+        Ok(reply)
+    }
+
+    async fn ask(&self, request: reqwest::RequestBuilder) -> Result<Reply, ErrorKind> {
+        let request = request
             .timeout(self.stall_timeout * STALLS_PER_CALL)
             .header(AUTHORIZATION, self.authorization.clone())
             // The bare type: anything more is refused by some endpoints (docs/api-notes.md, A.2).
-            .header(CONTENT_TYPE, "application/json")
-            .body(json);
-        self.read(self.send(request).await?).await
-    }
-
-    /// Calls one endpoint by GET, which few take.
-    pub(crate) async fn get(&self, endpoint: &str) -> Result<Reply, ErrorKind> {
-        let request = self
-            .api
-            .get(self.address.endpoint(endpoint))
-            .timeout(self.stall_timeout * STALLS_PER_CALL)
-            .header(AUTHORIZATION, self.authorization.clone())
             .header(CONTENT_TYPE, "application/json");
         self.read(self.send(request).await?).await
-    }
-
-    pub(crate) fn opens_by_get(&self) -> bool {
-        self.opens_by_get.load(Ordering::Relaxed)
-    }
-
-    /// From now on, upload nodes are asked for by GET.
-    pub(crate) fn open_by_get(&self) {
-        self.opens_by_get.store(true, Ordering::Relaxed);
     }
 
     /// Sends a form to an upload node. The caller watches its progress: no timeout is set, since

@@ -1,17 +1,17 @@
 //! Where one upload goes: a node that the service names, and an id there.
 
 use serde::Deserialize;
+use serde_json::json;
 
-use crate::client::{Client, retry};
+use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::pace::Lane;
-use crate::transport::ApiAddress;
+use crate::transport::{ALSO_BY_GET, ApiAddress};
 use crate::upload::node_reply;
 use crate::wire::fields;
 
-const OPEN: &str = "upload/get_upload_server.cgi";
-/// The HTTP status of a server that wants another method.
-const METHOD_NOT_ALLOWED: u16 = 405;
+/// The call, which the transport makes in either way.
+const OPEN: &str = ALSO_BY_GET;
 
 /// Where one upload goes. Good for one [`Client::send_files`], then for asking its result.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -32,8 +32,8 @@ pub(crate) struct Node {
 }
 
 impl Client {
-    /// Names a node that will take one upload. Costs one call; one more where the service wants to
-    /// be asked by GET (H.2), once in the life of the client.
+    /// Names a node that will take one upload. Costs one call; one more, once in the life of the
+    /// client, where the service wants to be asked by GET (H.2).
     ///
     /// # Errors
     ///
@@ -42,23 +42,9 @@ impl Client {
     ///
     /// Source: docs/api-notes.md, B.2.
     pub async fn open_upload(&self) -> Result<UploadSlot, Error> {
-        let node: Node = retry::call(true, self.pacer(), OPEN, || self.ask_for_node()).await?;
+        let node: Node = self.call(OPEN, Lane::Call, true, &json!({})).await?;
         let slot = node.slot(self.transport().address());
         slot.map_err(|kind| Error { endpoint: OPEN, attempts: 1, kind })
-    }
-
-    async fn ask_for_node(&self) -> Result<Node, ErrorKind> {
-        let transport = self.transport();
-        if !transport.opens_by_get() {
-            let _turn = self.pacer().turn(Lane::Call).await?;
-            let reply = transport.call(OPEN, b"{}".to_vec()).await?;
-            if reply.status != METHOD_NOT_ALLOWED {
-                return reply.decode();
-            }
-            transport.open_by_get();
-        }
-        let _turn = self.pacer().turn(Lane::Call).await?;
-        transport.get(OPEN).await?.decode()
     }
 
     /// The address of something on a slot's node.

@@ -60,21 +60,26 @@ pub(crate) fn decode<T: DeserializeOwned>(
         Ok(None) | Err(_) => return page(),
     };
     let (said, message) = (said(&reply), message(&reply));
-    // The whole reply says more than no words at all.
-    let words = if message.is_empty() { quote(body) } else { message.clone() };
-    let refused = |problem: &str| match classify(status, &words) {
+    // The whole reply says more than no words at all, but means nothing.
+    let refusal = || match classify(status, &message) {
+        ErrorKind::Refused { status, .. } if message.is_empty() => {
+            ErrorKind::Refused { status, message: quote(body) }
+        }
+        kind => kind,
+    };
+    let refused = |problem: &str| match refusal() {
         ErrorKind::Refused { .. } if said != Said::Ko => unexpected(problem),
         // To say OK and that something is not there is to say nothing.
         kind if said == Said::Ok && kind.remedy() == Remedy::GiveUp => unexpected(problem),
         kind => kind,
     };
     if said == Said::Ko {
-        return Err(classify(status, &words));
+        return Err(refusal());
     }
     if !(200..300).contains(&status) {
         return Err(match said {
             Said::Ok => refused(&format!("HTTP {status} and a reply that says OK")),
-            Said::Ko | Said::Nothing => classify(status, &words),
+            Said::Ko | Said::Nothing => refusal(),
         });
     }
     T::deserialize(&Value::Object(reply)).map_err(|error| {

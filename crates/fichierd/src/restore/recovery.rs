@@ -156,7 +156,7 @@ pub async fn recover(
     say: &mut (dyn FnMut(Step) + Send),
 ) -> Result<Recovered, RecoverError> {
     let (store, aside) = files::open_state(order)?;
-    let place = find::walk_down(client, &order.target).await?;
+    let place = find::walk_down(client, order).await?;
     let mut recovering = Recovering { client, order, store, place };
     let done = recovering.run(say).await;
     let Recovering { store, .. } = recovering;

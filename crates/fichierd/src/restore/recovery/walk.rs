@@ -59,7 +59,7 @@ impl Recovering<'_> {
             say(Step::Walking { listed: known - left, left, files });
         }
         self.walk_versions(&mirror, &mut walked).await?;
-        walked.incomplete = given_up.len() as u64;
+        walked.incomplete += given_up.len() as u64;
         walked.folders = self.store.count_unlisted(mirror.id)?.0.saturating_sub(1);
         walked.files = self.store.totals(mirror.id)?.foreign;
         walked.versions = self.store.version_totals(mirror.id)?.0;
@@ -157,6 +157,7 @@ impl Recovering<'_> {
     ) -> Result<(), RecoverError> {
         let Some(versions) = self.place.own_folder("versions") else { return Ok(()) };
         let listing = self.client.list_folder(versions).await?;
+        walked.incomplete += u64::from(!listing.complete);
         for folder in &listing.folders {
             let Some((day, seq)) = day_of(folder.name.as_str()) else { continue };
             let known = self.store.retired_room(mirror.id, &day)?;
@@ -169,6 +170,7 @@ impl Recovering<'_> {
             // Folders that were retired whole have others in them.
             while let Some((id, below)) = open.pop() {
                 let listing = self.client.list_folder_whole(id).await?;
+                walked.incomplete += u64::from(!listing.complete);
                 if below.is_root() {
                     items = listing.files.len() + listing.folders.len();
                 }
