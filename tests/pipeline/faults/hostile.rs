@@ -230,7 +230,7 @@ async fn u01_a_node_that_is_not_the_services_and_an_odd_id_get_nothing() {
         Action::ForeignNode("evil1fichier.com".to_owned()),
         Action::BadUploadId("../../v1/x".to_owned()),
         Action::BadUploadId("short".to_owned()),
-        Action::BadUploadId("eleven11111".to_owned()),
+        Action::BadUploadId("1".repeat(40)),
     ];
     for fault in faults {
         let mut world = with_changes().await;

@@ -34,8 +34,14 @@ fn assert_told(told: &BTreeMap<String, String>, expected: &[(&str, &str)]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_the_assumed_service_each_trial_is_told_as_it_is_assumed() {
     let told = told(|_| {}).await;
-    let refused = "refused: the service refused the folder name, which may be taken: Invalid folder \
-                   name #543";
+    let refused = |name: &str| {
+        format!(
+            "refused: the service refused the folder name, which may be taken: `{name}`: Invalid \
+             folder name #543"
+        )
+    };
+    let (with_less, with_space) = (refused("probe-3c-<-"), refused(" probe-space"));
+    let too_long = refused(&format!("probe-251-{}", "x".repeat(70)));
     assert_told(
         &told,
         &[
@@ -52,12 +58,12 @@ async fn of_the_assumed_service_each_trial_is_told_as_it_is_assumed() {
             ("file name that two of an upload have, the first", "kept"),
             ("file name that two of an upload have, the second", "kept"),
             ("mv into its own folder with a new name", "not renamed, but said to be"),
-            ("folder name with <", refused),
-            ("folder name that begins with a space", refused),
+            ("folder name with <", &with_less),
+            ("folder name that begins with a space", &with_space),
             ("folder name that ends with a space", "kept"),
             ("folder name that is not composed (NFD)", "kept"),
             ("folder name of 250 bytes", "kept"),
-            ("folder name of 251 bytes", refused),
+            ("folder name of 251 bytes", &too_long),
             ("an empty file", "refused: the upload node found no file in what was sent"),
             (
                 "listing of a folder that is gone",

@@ -25,6 +25,9 @@ const SHARE: &str = "folder/share.cgi";
 /// What the service calls the account's root (docs/api-notes.md, B.13).
 const ROOT_NAME: &str = "Root";
 
+/// The most characters of a folder's name in an error.
+const MAX_NAME_SHOWN: usize = 80;
+
 /// Who may see a folder besides its owner.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sharing {
@@ -333,6 +336,7 @@ impl MakeReply {
 
 /// The error of a folder that was not made, with its name.
 fn named(error: Error, name: &RemoteName) -> Error {
+    let name: String = name.as_str().chars().take(MAX_NAME_SHOWN).collect();
     let kind = match name_taken(error.kind) {
         ErrorKind::NameTaken { message } => {
             ErrorKind::NameTaken { message: format!("`{name}`: {message}") }

@@ -57,7 +57,7 @@ impl Client {
     pub async fn list_folder_whole(&self, id: FolderId) -> Result<FolderListing, Error> {
         let Counted { listing, files: counted, cut_at, .. } = self.list_counted(id).await?;
         let listed = listing.files.len() as u64;
-        let is_doubted = cut_at.is_none() && listing.complete && is_round(listed);
+        let mut is_doubted = cut_at.is_none() && listing.complete && is_round(listed);
         let Some(cap) = cut_at.or(is_doubted.then_some(listed)) else { return Ok(listing) };
         let mut found = HashMap::new();
         add(&mut found, listing.files.clone());
@@ -68,7 +68,23 @@ impl Client {
         let mut windows = Window::ALL.split(&found, pieces);
         let mut calls_left = 8 + counted.saturating_mul(4) / cap;
         let mut complete = true;
-        while let Some(window) = windows.pop() {
+        // Windows that show as many files as a doubted listing: they are whole if it was.
+        let mut full: Vec<Window> = Vec::new();
+        loop {
+            let Some(window) = windows.pop() else {
+                if !is_doubted || found.len() as u64 == listed {
+                    break;
+                }
+                is_doubted = false;
+                for window in full.drain(..) {
+                    let halves = window.split(&found, 2);
+                    complete &= halves.len() > 1;
+                    windows.extend(
+                        Some(halves).filter(|halves| halves.len() > 1).into_iter().flatten(),
+                    );
+                }
+                continue;
+            };
             if calls_left == 0 {
                 complete = false;
                 break;
@@ -77,7 +93,11 @@ impl Client {
             let part = self.list_files(id, window.sent()).await?;
             let (shown, is_whole) = (part.files.len() as u64, part.complete);
             add(&mut found, part.files);
-            let is_cut = shown >= cap && !(is_doubted && found.len() as u64 == listed);
+            if is_doubted && shown >= cap {
+                full.push(window);
+                continue;
+            }
+            let is_cut = shown >= cap;
             let halves = if is_cut { window.split(&found, 2) } else { Vec::new() };
             if is_cut && halves.len() < 2 || !is_cut && !is_whole {
                 complete = false;
