@@ -337,14 +337,13 @@ impl MakeReply {
 /// The error of a folder that was not made, with its name.
 fn named(error: Error, name: &RemoteName) -> Error {
     let name: String = name.as_str().chars().take(MAX_NAME_SHOWN).collect();
-    let kind = match name_taken(error.kind) {
-        ErrorKind::NameTaken { message } => {
-            ErrorKind::NameTaken { message: format!("`{name}`: {message}") }
-        }
-        ErrorKind::UnexpectedReply { detail } => {
-            ErrorKind::unexpected(format!("for the new folder `{name}`, {detail}"))
-        }
-        kind => kind,
+    let kind = name_taken(error.kind);
+    let kind = if let ErrorKind::NameTaken { message } = kind {
+        ErrorKind::NameTaken { message: format!("`{name}`: {message}") }
+    } else if let ErrorKind::UnexpectedReply { detail } = kind {
+        ErrorKind::unexpected(format!("for the new folder `{name}`, {detail}"))
+    } else {
+        kind
     };
     Error { kind, ..error }
 }

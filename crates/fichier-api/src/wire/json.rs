@@ -38,6 +38,7 @@ enum Said {
 ///
 /// The refusal's kind; [`ErrorKind::UnexpectedReply`] and the like if the body is not the JSON
 /// object that `T` wants, in which case the request may have been carried out.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the other kinds stay as they are")]
 pub(crate) fn decode<T: DeserializeOwned>(
     status: u16,
     content_type: Option<&str>,
@@ -92,11 +93,8 @@ pub(crate) fn decode<T: DeserializeOwned>(
 /// in any case (A.8). Also one that is alone in a list. Of two keys that differ in case only, the
 /// small one counts.
 fn object(reply: Value) -> Option<Map<String, Value>> {
-    let reply = match reply {
-        Value::Array(only) if only.len() == 1 => only.into_iter().next()?,
-        other => other,
-    };
-    let Value::Object(mut reply) = lowered(reply) else { return None };
+    let alone = reply.as_array().filter(|only| only.len() == 1).map(|only| only[0].clone());
+    let Value::Object(mut reply) = lowered(alone.unwrap_or(reply)) else { return None };
     let word = match said(&reply) {
         Said::Ok => "OK",
         Said::Ko => "KO",

@@ -70,7 +70,7 @@ fn may_be_secret(word: &str) -> bool {
     }
     let of_a_key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '=');
     let may_be_id = word.split(|c: char| !c.is_ascii_alphanumeric()).any(|run| {
-        let has = |kind: fn(&u8) -> bool| run.as_bytes().iter().any(|byte| kind(byte));
+        let has = |kind: fn(&u8) -> bool| run.as_bytes().iter().any(kind);
         let is_mixed = has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic);
         let has_cases = has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase);
         run.len() >= ID_CHARS && (is_mixed || has_cases)

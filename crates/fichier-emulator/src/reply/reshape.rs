@@ -24,6 +24,7 @@ const FRENCH: [(&str, &str); 6] = [
 
 impl Reply {
     /// The reply in another form. One that is no JSON stays as it is.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the other forms change the value")]
     pub(crate) fn reshaped(self, how: &Reshape) -> Reply {
         let Payload::Json(value) = self.payload else { return self };
         let payload = match how {
@@ -123,13 +124,9 @@ fn other_type(value: Value) -> Value {
 }
 
 fn other_form(value: Value) -> Value {
-    match value {
-        Value::Array(rows) => {
-            let named = rows.into_iter().enumerate().map(|(at, row)| (at.to_string(), row));
-            Value::Object(named.collect())
-        }
-        other => json!([other]),
-    }
+    let Value::Array(rows) = value else { return json!([value]) };
+    let named = rows.into_iter().enumerate().map(|(at, row)| (at.to_string(), row));
+    Value::Object(named.collect())
 }
 
 fn packed(text: &str) -> Vec<u8> {
