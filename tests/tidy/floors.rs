@@ -266,7 +266,7 @@ const CHANGES: [&str; 19] = [
 ];
 
 /// The calls of the client that change nothing.
-const READS: [&str; 16] = [
+const READS: [&str; 17] = [
     "client.account",
     "client.check_voucher",
     "client.download",
@@ -277,6 +277,7 @@ const READS: [&str; 16] = [
     "client.list_files",
     "client.list_folder",
     "client.list_folder_whole",
+    "client.list_sub_folders",
     "client.remote_upload_result",
     "client.remote_uploads",
     "client.resume_download",

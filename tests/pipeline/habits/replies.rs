@@ -54,8 +54,11 @@ const WAYS: [Row; 2] = [
     ("download/get_token.cgi", &["status", "url"]),
 ];
 
+/// A step in the life of the mirror: its name, and the change on disk.
+type Change = (&'static str, fn(&Bench));
+
 /// The life of the mirror, one step after the other.
-const LIFE: [(&str, fn(&Bench)); 4] = [
+const LIFE: [Change; 4] = [
     ("new files", |w| {
         w.write_many((0..3).map(|n| format!("folder/file-{n}")));
         w.write_many(["other/deep/a", "other/b", "top"].map(str::to_owned));

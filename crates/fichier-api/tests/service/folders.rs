@@ -42,6 +42,16 @@ async fn leaf_folders_without_a_list_of_folders_and_odd_dates_are_read() {
 }
 
 #[tokio::test]
+async fn the_sub_folders_alone_are_listed_too() {
+    let world = World::start().await;
+    let deep = world.folder("/photos/deep");
+    world.file("/photos", "a", b"x");
+    let photos = FolderId(world.emulator.folder_id("/photos").unwrap());
+    let folders = world.client.list_sub_folders(photos).await.unwrap();
+    assert_eq!(folders.iter().map(|folder| folder.id).collect::<Vec<_>>(), [deep]);
+}
+
+#[tokio::test]
 async fn the_same_folder_is_listed_again_only_when_that_is_allowed() {
     let world = World::start().await;
     for _ in 0..3 {

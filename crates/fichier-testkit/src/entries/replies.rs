@@ -29,7 +29,7 @@ pub fn replies(data: &[u8]) {
     }
     if let Ok(listing) = answer.clone().file_listing() {
         let json = json.as_ref().expect("only an object is a listing");
-        assert!(!listing.complete || listing.files.len() == length(items_of(&json)));
+        assert!(!listing.complete || listing.files.len() == length(items_of(json)));
         assert!(!listing.complete || listing.files.len() < MAX_ROWS_PER_LISTING);
     }
     if let Ok(folder) = answer.clone().new_folder(&RemoteName::encode(b"new")) {
