@@ -5,4 +5,5 @@ mod hostile;
 mod lies;
 mod reach;
 mod service;
+mod uploads;
 mod wire;

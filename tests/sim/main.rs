@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 use fichier_testkit::setting::setting;
 
 mod changes;
+mod day;
 mod disk;
 mod look;
 mod road;

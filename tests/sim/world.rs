@@ -292,7 +292,7 @@ impl World {
     }
 
     /// Does the work that is due until then, as the service's loop does, or until the process dies.
-    async fn run(&mut self, until: Instant) {
+    pub async fn run(&mut self, until: Instant) {
         loop {
             let now = Instant::now();
             if self.remount_at.is_some_and(|at| at <= now) {

@@ -243,7 +243,7 @@ const RULES: [Rule; 4] = [
 ];
 
 /// The calls of the client that change the service.
-const CHANGES: [&str; 19] = [
+const CHANGES: [&str; 20] = [
     "client.add_ftp_user",
     "client.change_attributes",
     "client.copy_files",
@@ -256,6 +256,7 @@ const CHANGES: [&str; 19] = [
     "client.remove_files",
     "client.remove_folder",
     "client.remove_ftp_user",
+    "client.remove_strays",
     "client.rename_files",
     "client.rename_folder",
     "client.request_remote_upload",

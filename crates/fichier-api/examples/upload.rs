@@ -42,6 +42,7 @@ async fn main() -> anyhow::Result<()> {
             }
             UploadResult::BeingScanned => println!("being scanned …"),
             UploadResult::Nothing => println!("not stored yet …"),
+            UploadResult::Unclear(words) => println!("the node says: {words}"),
         }
         tokio::time::sleep(BETWEEN_POLLS).await;
     }

@@ -116,6 +116,15 @@ pub enum ErrorKind {
     /// The upload node found no file in the request: malformed, or empty files only.
     #[error("the upload node found no file in what was sent")]
     NoFileInUpload,
+    /// The upload node answered with a page of its own instead of the redirect to the result. The
+    /// files may have been stored or not.
+    #[error("the upload node refused the files (HTTP {status}): {words}")]
+    NodeRefused {
+        /// The HTTP status.
+        status: u16,
+        /// The words of the page, for people; markup and links are left out.
+        words: String,
+    },
     /// The service is being maintained, usually for about 20 minutes.
     #[error("the service is under maintenance")]
     Maintenance,
@@ -149,14 +158,13 @@ pub enum ErrorKind {
         /// The mistake, in a sentence.
         problem: String,
     },
-    /// The files are in no account: the node did not accept the key. They were removed again as far
-    /// as the service allowed.
-    #[error("the upload node did not accept the API key and stored the files anonymously")]
-    Anonymous {
-        /// How many were not removed: the service may not know new links yet. Ask for the result
-        /// again to try again.
-        left: usize,
-    },
+    /// The files went to nobody: the result tells how to remove them without an account, and they
+    /// are not in the folder that they were sent to.
+    #[error(
+        "the upload node did not accept the API key: it tells links for the files, but they are \
+         not in the account"
+    )]
+    Anonymous,
     /// What was downloaded is not what was asked for.
     #[error("the downloaded content differs from what the service recorded: {detail}")]
     Corrupt {
@@ -198,11 +206,12 @@ impl ErrorKind {
             | ErrorKind::CustomersOnly
             | ErrorKind::OwnerLocked
             | ErrorKind::AddressRefused
-            | ErrorKind::Anonymous { .. }
+            | ErrorKind::Anonymous
             | ErrorKind::Sink(_)
             | ErrorKind::PaceMemory(_) => Remedy::AskOperator,
             ErrorKind::OneLocation
             | ErrorKind::NodeStorage
+            | ErrorKind::NodeRefused { .. }
             | ErrorKind::Maintenance
             | ErrorKind::Failing { .. }
             | ErrorKind::Unreachable(_)
@@ -225,6 +234,7 @@ impl ErrorKind {
         match self {
             ErrorKind::Unreachable(source) => source.kind() != io::ErrorKind::ConnectionRefused,
             ErrorKind::Failing { .. }
+            | ErrorKind::NodeRefused { .. }
             | ErrorKind::Maintenance
             | ErrorKind::UnexpectedReply { .. } => true,
             ErrorKind::HeldOff { .. }
@@ -243,7 +253,7 @@ impl ErrorKind {
             | ErrorKind::NoFileInUpload
             | ErrorKind::Refused { .. }
             | ErrorKind::InvalidRequest { .. }
-            | ErrorKind::Anonymous { .. }
+            | ErrorKind::Anonymous
             | ErrorKind::Corrupt { .. }
             | ErrorKind::Sink(_)
             | ErrorKind::PaceMemory(_) => false,

@@ -108,7 +108,7 @@ impl Answer {
 
     /// To [`crate::Client::upload_result`].
     pub fn upload_result(self) -> Result<UploadResult, ErrorKind> {
-        upload_result::read(&self.into()).and_then(|stored| upload_result::outcome(stored, 0))
+        upload_result::read(&self.into())
     }
 }
 

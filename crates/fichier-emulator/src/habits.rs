@@ -14,4 +14,7 @@ pub use account::{
 };
 pub use download::{DownloadAddress, DownloadLeads};
 pub use net::{Certificate, ProxyHabit};
-pub use node::{AtQuota, BadKeyOnNode, EmptyFile, WhileProcessing};
+pub use node::{
+    AtQuota, BadKeyOnNode, EmptyFile, EndPage, HashLag, NamesChanged, NoHash, NodeRefusal,
+    WhileProcessing,
+};

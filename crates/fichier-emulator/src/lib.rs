@@ -72,8 +72,8 @@ mod world;
 pub use faults::{Action, Fault, Reshape};
 pub use habits::{
     AtQuota, BadKeyOnNode, BatchExcess, Certificate, DotFolders, DownloadAddress, DownloadLeads,
-    EmptyFile, FolderTaken, FullFolder, LongName, NameTaken, ProxyHabit, RemoveUnknown,
-    WhileProcessing,
+    EmptyFile, EndPage, FolderTaken, FullFolder, HashLag, LongName, NameTaken, NamesChanged,
+    NoHash, NodeRefusal, ProxyHabit, RemoveUnknown, WhileProcessing,
 };
 pub use harness::{Builder, Damage, Emulator, StoredFile};
 pub use net::Front;

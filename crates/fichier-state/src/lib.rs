@@ -67,9 +67,9 @@ pub use base::{
 pub use past::{PastContent, PastEntry, PastFolder, PathVersion, StoredCopy};
 pub use records::{
     Content, Counts, Cycle, Entry, Folder, FolderFacts, ForeignFile, GivenUp, Intent, MOST_LOST,
-    Mirror, Moved, NewProblem, NewVersion, Origin, Owner, PendingFile, PendingUpload, Problem,
-    Proof, ProofKind, RemoteCopy, RemoteSpot, Retired, Totals, UploadSlotRow, Version,
-    VersionsFolder,
+    Mirror, Moved, NOT_CONFIRMED, NewProblem, NewVersion, Origin, Owner, PendingFile,
+    PendingUpload, Problem, Proof, ProofKind, RemoteCopy, RemoteSpot, Retired, Totals,
+    UploadSlotRow, Version, VersionsFolder,
 };
 pub use snapshots::{
     SnapshotFacts, SnapshotRow, difference, digest, examine, extract, facts_of, lay_over,

@@ -35,7 +35,7 @@ mod versions;
 mod versions_folders;
 
 pub use cycles::Cycle;
-pub use entries::{Content, Entry, Origin, RemoteCopy};
+pub use entries::{Content, Entry, NOT_CONFIRMED, Origin, RemoteCopy};
 pub use folders::{Folder, FolderFacts, RemoteSpot};
 pub use foreign::ForeignFile;
 pub use intents::{Intent, Moved};

@@ -23,6 +23,7 @@ pub mod trust;
 mod bring;
 mod folder_move;
 mod lost;
+mod nodes;
 mod prune;
 pub(crate) mod versions;
 
@@ -39,6 +40,7 @@ pub use self::habits::{
 pub use self::layout::Places;
 pub use self::ledger::Canary;
 pub(crate) use self::ledger::{Ledger, Made, UnderWay};
+pub(crate) use self::nodes::{Refusal, is_refusal};
 pub use self::probe::{Found, Said};
 pub use self::report::{CycleReport, Linked};
 pub use self::source::Source;

@@ -1,12 +1,11 @@
 //! The service says one thing and does another, or others change what it holds: no file is left
 //! where it must not be, none is sent again without end, and a wrong belief is found out (rows U08,
-//! U11, U13, U17, X02, X07, X08).
+//! U11, U13, X02, X07, X08).
 
 use std::time::Duration;
 
 use fichier_emulator::{Action, Fault, FolderTaken, Rules};
 use fichier_testkit::{Bench, TARGET};
-use fichierd::mirror::Trouble;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const MINUTES: Duration = Duration::from_secs(6 * 60);
@@ -113,34 +112,6 @@ async fn u13_a_move_or_rename_that_only_says_it_was_done_is_found_out_by_the_aud
         world.assert_mirrored();
         assert_eq!(world.sent_bytes(), sent, "{endpoint}");
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn u17_an_upload_that_a_node_takes_for_nobodys_is_removed_said_and_sent_again() {
-    let mut world = with_changes(None).await;
-    world.emulator.inject(Fault::once("upload.cgi", Action::Anonymous));
-    let end = world.cycle().await;
-    assert!(matches!(end.trouble, Some(Trouble::Refused(_))), "{:?}", end.trouble);
-    assert!(!world.emulator.files().iter().any(|file| file.anonymous), "it is for all to see");
-    world.settle().await;
-    world.assert_mirrored();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn u17_a_node_that_knows_nobody_is_not_sent_the_files_again_and_again() {
-    let mut world = with_changes(None).await;
-    let uploads = world.asked("upload.cgi");
-    world.emulator.inject(Fault::always("upload.cgi", Action::Anonymous));
-    for _ in 0..3 {
-        let end = world.cycle().await;
-        assert!(matches!(end.trouble, Some(Trouble::Refused(_))), "{:?}", end.trouble);
-    }
-    // One call for each look; there is a look every hour.
-    assert!(world.asked("upload.cgi") - uploads <= 3);
-    assert!(!world.emulator.files().iter().any(|file| file.anonymous));
-    world.emulator.clear_faults();
-    world.settle().await;
-    world.assert_mirrored();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -158,8 +158,14 @@ impl Client {
         self.remove_rows(urls, rows).await
     }
 
-    /// Removes files that belong to no account, each by its code.
-    pub(crate) async fn remove_strays(
+    /// Removes files that belong to no account, each by the code that [`crate::UploadedFile`] has.
+    /// Costs one call. Only for files that were sent with a wrong key on purpose: that a code was
+    /// told does not prove that a file is nobody's.
+    ///
+    /// # Errors
+    ///
+    /// Those of every call.
+    pub async fn remove_strays(
         &self,
         strays: &[(FileUrl, RemovalCode)],
     ) -> Result<BatchOutcome, Error> {

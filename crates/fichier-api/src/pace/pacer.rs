@@ -304,6 +304,7 @@ impl Pacer {
             | ErrorKind::NameTaken { .. }
             | ErrorKind::NothingRenamed
             | ErrorKind::NodeStorage
+            | ErrorKind::NodeRefused { .. }
             | ErrorKind::NoFileInUpload
             | ErrorKind::Maintenance
             | ErrorKind::Failing { .. }
@@ -311,7 +312,7 @@ impl Pacer {
             | ErrorKind::UnexpectedReply { .. }
             | ErrorKind::Refused { .. }
             | ErrorKind::InvalidRequest { .. }
-            | ErrorKind::Anonymous { .. }
+            | ErrorKind::Anonymous
             | ErrorKind::Corrupt { .. }
             | ErrorKind::Sink(_)
             | ErrorKind::PaceMemory(_) => return,

@@ -22,11 +22,13 @@ pub struct Matched {
     /// Links that belong to no sent file: another name, size or hash, or one too many. Stored
     /// without having been asked for, if stored at all.
     pub wrong: Vec<FileUrl>,
+    /// Links without a hash: whose they are is not known yet.
+    pub unproved: Vec<FileUrl>,
 }
 
 /// Finds a link for each sent file.
 ///
-/// A link without a hash confirms nothing: its file counts as wrong.
+/// A link without a hash confirms nothing and disproves nothing.
 pub fn match_uploaded(sent: &[SentFile], got: &[UploadedFile]) -> Matched {
     match_keys(sent.iter().map(|file| (file.name.as_str(), file.size_bytes, file.whirlpool)), got)
 }
@@ -41,7 +43,7 @@ fn match_keys<'a>(sent: impl Iterator<Item = Key<'a>>, got: &[UploadedFile]) -> 
             Some(hash) => {
                 free.entry((file.name.as_str(), file.size_bytes, hash)).or_default().push(&file.url)
             }
-            None => matched.wrong.push(file.url.clone()),
+            None => matched.unproved.push(file.url.clone()),
         }
     }
     for file in free.values_mut() {
@@ -71,7 +73,7 @@ mod tests {
 
     fn got(id: &str, name: &str, size_bytes: u64, hash: Option<Whirlpool>) -> UploadedFile {
         let name = RemoteName::from_service(name.to_owned());
-        UploadedFile { url: url(id), name, size_bytes, whirlpool: hash }
+        UploadedFile { url: url(id), name, size_bytes, whirlpool: hash, removal: None }
     }
 
     fn check(sent: &[Key<'_>], got: &[UploadedFile], urls: &[Option<&str>], wrong: &[&str]) {
@@ -102,7 +104,7 @@ mod tests {
                 got("ddddd", "d", 1, None),
             ],
             &[None, None, None, None],
-            &["aaaaa", "bbbbb", "ccccc", "ddddd"],
+            &["aaaaa", "bbbbb", "ccccc"],
         );
     }
 

@@ -36,22 +36,56 @@ pub(crate) fn xid(reply: &Reply, asked: &Url) -> Result<String, ErrorKind> {
 /// The refusal on a page. If its text is not known, the files may have been stored or not.
 fn refused(reply: &Reply) -> ErrorKind {
     let page = String::from_utf8_lossy(&reply.body);
-    match (refusal::classify_page(reply.status, &page), message(&page)) {
-        (ErrorKind::UnexpectedReply { .. }, Some(message)) => ErrorKind::unexpected(format!(
-            "the upload node answered HTTP {} and said: {}",
-            reply.status,
-            refusal::for_people(message)
-        )),
-        (kind, _) => kind,
-    }
+    let known = refusal::known_text(reply.status, &page).filter(is_about_nodes);
+    let kind = known.unwrap_or_else(|| match reply.status {
+        401 => ErrorKind::KeyRefused,
+        429 => ErrorKind::Throttled { retry_after: None },
+        status => ErrorKind::NodeRefused { status, words: words(&page) },
+    });
+    reply.with_retry_after(kind)
 }
 
-/// The text of the first box of a node's page that is not empty.
-fn message(page: &str) -> Option<&str> {
-    page.split("class=\"bloc2\">").skip(1).find_map(|rest| {
-        let text = rest.split("</div>").next()?.trim();
-        (!text.is_empty()).then_some(text)
-    })
+/// Whether a known text means on a page of a node what it means elsewhere: a node's page can say
+/// nothing about a file of ours.
+fn is_about_nodes(kind: &ErrorKind) -> bool {
+    !matches!(
+        kind,
+        ErrorKind::NotFound
+            | ErrorKind::NotAllowed
+            | ErrorKind::NothingRenamed
+            | ErrorKind::Failing { .. }
+    )
+}
+
+/// The words of a node's page, for people: those of the first box that is not empty, else all of
+/// them without the markup.
+pub(crate) fn words(page: &str) -> String {
+    let boxes = page.split("class=\"bloc2\">").skip(1);
+    let boxes = boxes.filter_map(|rest| rest.split("</div>").next());
+    let text = boxes.map(visible).find(|text| !text.trim().is_empty());
+    refusal::for_people(&text.unwrap_or_else(|| visible(page)))
+}
+
+/// The text of a page without its tags, and without its scripts and styles.
+fn visible(page: &str) -> String {
+    let mut text = String::new();
+    let mut rest = page;
+    while let Some((before, tag)) = rest.split_once('<') {
+        text.push_str(before);
+        text.push(' ');
+        let name: String =
+            tag.chars().take_while(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
+        let end = match name.as_str() {
+            "script" | "style" => tag.find("</").map(|at| at + 2),
+            _ => Some(0),
+        };
+        let Some(end) = end.and_then(|from| Some(from + tag[from..].find('>')? + 1)) else {
+            return text;
+        };
+        rest = &tag[end..];
+    }
+    text.push_str(rest);
+    text.replace("&nbsp;", " ").replace("&amp;", "&")
 }
 
 /// Whether this may be an upload id: about ten letters and digits (docs/api-notes.md, A.7).
@@ -105,19 +139,39 @@ mod tests {
         assert!(matches!(reply(200, None, page), Err(ErrorKind::NodeStorage)));
         let page = "<div class=\"bloc2\">Pas de fichier trouvé dans l'envoi</div>";
         assert!(matches!(reply(200, None, page), Err(ErrorKind::NoFileInUpload)));
-        assert!(matches!(reply(200, None, "ok"), Err(ErrorKind::UnexpectedReply { .. })));
-        assert!(matches!(reply(500, None, ""), Err(ErrorKind::Failing { status: 500 })));
+        for (status, page) in [(200, "ok"), (500, ""), (413, "<html>"), (403, "<h1>Forbidden")] {
+            let kind = reply(status, None, page).unwrap_err();
+            assert!(
+                matches!(kind, ErrorKind::NodeRefused { status: told, .. } if told == status),
+                "{kind:?}"
+            );
+        }
+        for page in ["Your requests are too fast", "Flood detected: IP Locked #3"] {
+            assert!(matches!(reply(403, None, page), Err(ErrorKind::Throttled { .. })), "{page}");
+        }
+        assert!(matches!(reply(429, None, ""), Err(ErrorKind::Throttled { .. })));
     }
 
     #[test]
-    fn an_unknown_message_of_a_node_reaches_people_but_decides_nothing() {
-        let page = "<div class=\"bloc2\"> </div><div class=\"bloc2\">Espace insuffisant</div>";
-        let kind = reply(200, None, page).unwrap_err();
-        assert!(kind.outcome_unknown());
-        assert_eq!(
-            kind.to_string(),
-            "unexpected reply from the service: the upload node answered HTTP 200 and said: \
-             Espace insuffisant"
-        );
+    fn y42_the_words_of_a_node_reach_people_without_markup_and_links_and_decide_nothing() {
+        let pages = [
+            (
+                "<div class=\"bloc2\"> </div><div class=\"bloc2\">Espace <b>insuffisant</b></div>",
+                "Espace insuffisant",
+            ),
+            (
+                "<html><head><style>p { a: b }</style></head><h1>413</h1><hr>nginx</html>",
+                "413 nginx",
+            ),
+            ("Quota exceeded, see https://1fichier.com/?abcde", "Quota exceeded, see (link)"),
+            ("<p>Désolé<script>var a = '<p>';", "Désolé"),
+            ("", "(no message)"),
+        ];
+        for (page, words) in pages {
+            let kind = reply(200, None, page).unwrap_err();
+            assert!(kind.outcome_unknown(), "{page}");
+            let told = kind.to_string();
+            assert_eq!(told, format!("the upload node refused the files (HTTP 200): {words}"));
+        }
     }
 }

@@ -3,13 +3,12 @@
 //! This is also the answer to "did my upload arrive?" after a lost reply or a crash, for at most
 //! two hours. [`crate::match_uploaded`] compares it with what was sent.
 //!
-//! Invariant: an upload that was stored for no account is never reported as done. Its files are
-//! removed again as far as that is possible.
+//! Invariant: a file is told only with its link, its name and its size. Everything else on it may
+//! be missing or late, and nothing is concluded from that: a hash that is not told is not known,
+//! and a removal link proves nothing (docs/api-notes.md, C.4). Nothing is removed here.
 
-use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::calls::MAX_LINKS_PER_CALL;
 use crate::client::{Client, retry};
 use crate::error::{Error, ErrorKind};
 use crate::hash::Whirlpool;
@@ -18,21 +17,24 @@ use crate::names::RemoteName;
 use crate::pace::Lane;
 use crate::upload::node_reply;
 use crate::upload::slot::UploadSlot;
-use crate::wire::{Reply, fields, refusal};
+use crate::wire::{Reply, refusal};
 
 const RESULT: &str = "end.pl";
 
 /// The state of an upload, as its node reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UploadResult {
-    /// These files were stored, in no particular order.
+    /// These files were stored, in no particular order. There may be more of them later.
     Ready(Vec<UploadedFile>),
-    /// The files have arrived and an antivirus examines them. Ask again in 30 s, for at least 5
-    /// minutes.
+    /// The files have arrived and an antivirus examines them. Ask again in 30 s, for at most ten
+    /// minutes; then list the folder.
     BeingScanned,
     /// The node knows of no file: nothing arrived, or it has not been stored yet, or the result
     /// is too old. Only a listing can tell.
     Nothing,
+    /// The node says something that tells nothing of the files, in these words. Only a listing can
+    /// tell.
+    Unclear(String),
 }
 
 /// One stored file.
@@ -44,33 +46,11 @@ pub struct UploadedFile {
     pub name: RemoteName,
     /// How many bytes were stored.
     pub size_bytes: u64,
-    /// The hash of the stored bytes.
+    /// The hash of the stored bytes; `None` while the service does not tell it.
     pub whirlpool: Option<Whirlpool>,
-}
-
-#[derive(Deserialize)]
-struct Links {
-    #[serde(deserialize_with = "fields::list")]
-    links: Vec<Value>,
-}
-
-#[derive(Deserialize)]
-struct Link {
-    download: FileUrl,
-    filename: String,
-    #[serde(default, deserialize_with = "fields::text")]
-    remove: String,
-    #[serde(deserialize_with = "fields::number")]
-    size: u64,
-    #[serde(default, deserialize_with = "fields::text")]
-    whirlpool: String,
-}
-
-/// The stored files, and the codes to remove those that were stored for no account.
-pub(crate) struct Stored {
-    files: Vec<UploadedFile>,
-    strays: Vec<(FileUrl, RemovalCode)>,
-    is_anonymous: bool,
+    /// The code to remove it without an account. The service is said to tell one only for files of
+    /// no account: a reason to look into the folder, and no more than that.
+    pub removal: Option<RemovalCode>,
 }
 
 impl Client {
@@ -79,9 +59,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// * [`ErrorKind::Anonymous`]: the node did not accept the key. The files are not in the
-    ///   account; removing them was tried, at the cost of one more call.
-    /// * [`ErrorKind::UnexpectedReply`]: the node's words cannot be read. Ask again.
+    /// A refusal, or no answer. Words that tell nothing are no error.
     ///
     /// Source: docs/api-notes.md, C.4.
     pub async fn upload_result(
@@ -96,106 +74,110 @@ impl Client {
             return Err(wrong(ErrorKind::InvalidRequest { problem }));
         }
         let at = self.node(slot, &format!("/{RESULT}?xid={xid}")).map_err(wrong)?;
-        let stored = retry::call(true, self.pacer(), RESULT, || async {
+        retry::call(true, self.pacer(), RESULT, || async {
             let _turn = self.pacer().turn(Lane::Call).await?;
             read(&self.transport().ask_node(at.clone()).await?)
         })
-        .await?;
-        let strays = stored.as_ref().filter(|stored| stored.is_anonymous).map(|s| &s.strays);
-        let left = match strays {
-            Some(strays) => self.disown(strays).await,
-            None => 0,
-        };
-        outcome(stored, left).map_err(|kind| Error { endpoint: RESULT, attempts: 1, kind })
-    }
-
-    /// Removes files that were stored for no account, as far as the service allows it. Returns how
-    /// many are left.
-    async fn disown(&self, strays: &[(FileUrl, RemovalCode)]) -> usize {
-        let mut left = 0;
-        for some in strays.chunks(MAX_LINKS_PER_CALL) {
-            match self.remove_strays(some).await {
-                Ok(outcome) if outcome.missing.is_empty() => {}
-                Ok(outcome) => {
-                    left += outcome.missing.len();
-                    tracing::warn!(
-                        left = outcome.missing.len(),
-                        "the service left {} of an anonymous upload in place",
-                        outcome.missing.len()
-                    );
-                }
-                Err(error) => {
-                    left += some.len();
-                    tracing::warn!(
-                        left = some.len(),
-                        "the files of an anonymous upload could not be removed: {error}: {}",
-                        error.kind
-                    );
-                }
-            }
-        }
-        left
+        .await
     }
 }
 
-/// The result for the caller. `left` files of an anonymous upload were not removed.
-pub(crate) fn outcome(stored: Option<Stored>, left: usize) -> Result<UploadResult, ErrorKind> {
-    match stored {
-        None => Ok(UploadResult::BeingScanned),
-        Some(stored) if stored.is_anonymous => Err(ErrorKind::Anonymous { left }),
-        Some(stored) if stored.files.is_empty() => Ok(UploadResult::Nothing),
-        Some(stored) => Ok(UploadResult::Ready(stored.files)),
+/// What a reply tells of an upload.
+pub(crate) fn read(reply: &Reply) -> Result<UploadResult, ErrorKind> {
+    let text = String::from_utf8_lossy(&reply.body);
+    let start = text.trim_start_matches('\u{feff}').trim_start();
+    if reply.status != 200 || !start.starts_with('{') {
+        return page(reply, &text);
+    }
+    let told: Value = match reply.decode() {
+        Ok(told) => told,
+        Err(ErrorKind::UnexpectedReply { detail }) => return Ok(UploadResult::Unclear(detail)),
+        Err(kind) => return Err(kind),
+    };
+    let unclear = |why: &str| Ok(UploadResult::Unclear(why.to_owned()));
+    let rows = match lower(&told).remove("links") {
+        Some(Value::Array(rows)) => rows,
+        // A list that a program wrote as an object, keyed by numbers.
+        Some(Value::Object(rows)) => rows.into_iter().map(|(_, row)| row).collect(),
+        Some(Value::Null) => Vec::new(),
+        _ => return unclear("a result without `links`"),
+    };
+    let mut files = Vec::new();
+    for row in rows {
+        match file(&lower(&row)) {
+            Row::File(file) => files.push(file),
+            Row::NotStored => {}
+            // It is a file, only not one that can be named: a caller that took it for none would
+            // send it again.
+            Row::Unreadable => return unclear("a result with a file that cannot be read"),
+        }
+    }
+    Ok(if files.is_empty() { UploadResult::Nothing } else { UploadResult::Ready(files) })
+}
+
+/// What a page tells, or any other text. With status 200, one that is no known refusal and not the
+/// scanner's tells nothing.
+fn page(reply: &Reply, text: &str) -> Result<UploadResult, ErrorKind> {
+    if reply.status == 200 && is_scanners(text) {
+        return Ok(UploadResult::BeingScanned);
+    }
+    match refusal::classify_page(reply.status, text) {
+        ErrorKind::UnexpectedReply { .. } if reply.status == 200 => {
+            Ok(UploadResult::Unclear(node_reply::words(text)))
+        }
+        kind => Err(reply.with_retry_after(kind)),
     }
 }
 
-/// The files that a reply lists as stored; `None` while the antivirus is at work.
-pub(crate) fn read(reply: &Reply) -> Result<Option<Stored>, ErrorKind> {
-    // With status 200, a page that is no known refusal is that of the antivirus, in whatever
-    // words.
-    let page = String::from_utf8_lossy(&reply.body);
-    if reply.status == 200 && page.trim_start().starts_with('<') {
-        if refusal::says_being_scanned(&page) {
-            return Ok(None);
-        }
-        let kind = refusal::classify_page(reply.status, &page);
-        if matches!(kind, ErrorKind::UnexpectedReply { .. }) {
-            return Ok(None);
-        }
-        return Err(reply.with_retry_after(kind));
-    }
-    stored(reply.decode::<Links>()?.links).map(Some)
+/// Whether a text is the virus scanner's page (C.4), which may be as short as "Please wait".
+fn is_scanners(text: &str) -> bool {
+    let text = text.to_lowercase();
+    text.contains("please wait") || refusal::says_being_scanned(&text)
 }
 
-/// # Errors
-///
-/// [`ErrorKind::UnexpectedReply`] if an entry cannot be read: it is a file, only not one that can
-/// be named, and a caller that took it for none would send it again.
-fn stored(links: Vec<Value>) -> Result<Stored, ErrorKind> {
-    let mut stored = Stored { files: Vec::new(), strays: Vec::new(), is_anonymous: false };
-    // Entries without a link are shown for files that were not stored (docs/api-notes.md, C.4).
-    for link in links.into_iter().filter(|link| link["download"] != "") {
-        let link = Link::deserialize(link)
-            .map_err(|error| ErrorKind::unexpected(refusal::for_people(&error.to_string())))?;
-        if !link.remove.is_empty() {
-            stored.is_anonymous = true;
-            let code = RemovalCode::from_removal_link(&link.remove);
-            stored.strays.extend(code.map(|code| (link.download.clone(), code)));
-        }
-        stored.files.push(UploadedFile {
-            url: link.download,
-            name: RemoteName::from_service(link.filename),
-            size_bytes: link.size,
-            whirlpool: Whirlpool::parse_hex(&link.whirlpool).ok(),
-        });
+enum Row {
+    File(UploadedFile),
+    /// Entries without a link are shown for files that were not stored (docs/api-notes.md, C.4).
+    NotStored,
+    Unreadable,
+}
+
+fn file(row: &Map<String, Value>) -> Row {
+    let text = |field: &str| match row.get(field) {
+        Some(Value::String(text)) => Some(text.trim().to_owned()),
+        Some(Value::Number(number)) => Some(number.to_string()),
+        _ => None,
+    };
+    if text("download").is_some_and(|link| link.is_empty()) {
+        return Row::NotStored;
     }
-    Ok(stored)
+    let url = text("download").and_then(|link| FileUrl::parse(&link).ok());
+    let name = row.get("filename").and_then(Value::as_str).filter(|name| !name.is_empty());
+    let size_bytes = text("size").and_then(|size| size.parse().ok());
+    let (Some(url), Some(name), Some(size_bytes)) = (url, name, size_bytes) else {
+        return Row::Unreadable;
+    };
+    let hash = text("whirlpool").or_else(|| text("checksum"));
+    Row::File(UploadedFile {
+        url,
+        name: RemoteName::from_service(name.to_owned()),
+        size_bytes,
+        whirlpool: hash.and_then(|hash| Whirlpool::parse_hex(&hash).ok()),
+        removal: text("remove").and_then(|link| RemovalCode::from_removal_link(&link)),
+    })
+}
+
+/// The fields of an object under their names in lower case; none of anything else.
+fn lower(value: &Value) -> Map<String, Value> {
+    let fields = value.as_object().into_iter().flatten();
+    fields.map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn check(status: u16, body: &str) -> Result<Option<Stored>, ErrorKind> {
+    fn check(status: u16, body: &str) -> Result<UploadResult, ErrorKind> {
         read(&Reply {
             status,
             content_type: None,
@@ -205,23 +187,46 @@ mod tests {
         })
     }
 
+    fn files(body: &str) -> Vec<UploadedFile> {
+        match check(200, body) {
+            Ok(UploadResult::Ready(files)) => files,
+            other => panic!("{body}: {other:?}"),
+        }
+    }
+
+    const HASH: &str = "0a894ff0a80c2d2fb1b7b6a4d4e3cdb7ce5c9cbf5e9a2bb4cbea1b1ec2e4d4ba\
+        0a894ff0a80c2d2fb1b7b6a4d4e3cdb7ce5c9cbf5e9a2bb4cbea1b1ec2e4d4ba";
+
     #[test]
     fn the_documented_result_is_read() {
         // Documented (docs/api-notes.md, C.4).
-        let body = include_str!("../../fixtures/end.json");
-        let stored = check(200, body).unwrap().unwrap();
-        assert_eq!(stored.files.len(), 1);
-        assert_eq!(stored.files[0].size_bytes, 12);
-        assert_eq!(stored.files[0].name.as_str(), "test.txt");
-        assert!(stored.files[0].whirlpool.is_some());
-        assert!(stored.is_anonymous);
-        assert_eq!(stored.strays[0].1.as_str(), "AbCdE123");
+        let files = files(include_str!("../../fixtures/end.json"));
+        assert_eq!(files.len(), 1);
+        assert_eq!(files[0].size_bytes, 12);
+        assert_eq!(files[0].name.as_str(), "test.txt");
+        assert!(files[0].whirlpool.is_some());
+        assert_eq!(files[0].removal.as_ref().unwrap().as_str(), "AbCdE123");
     }
 
     #[test]
-    fn a_page_means_that_the_files_are_being_scanned() {
-        for page in ["<html>Veuillez patienter</html>", " <!DOCTYPE html>whatever"] {
-            assert!(check(200, page).unwrap().is_none(), "{page}");
+    fn y40_only_the_scanners_own_words_mean_that_files_are_being_scanned() {
+        for page in [
+            "<html>Veuillez patienter</html>",
+            "Please wait",
+            "\n please WAIT \n",
+            "<!DOCTYPE html><p>Please wait until the file has been scanned by our anti-virus",
+        ] {
+            assert_eq!(check(200, page).unwrap(), UploadResult::BeingScanned, "{page}");
+        }
+        for page in [
+            " <!DOCTYPE html>whatever",
+            "<title>File upload</title>This is a temporary page and is not accessible",
+            "",
+            "ok",
+            "null",
+            "[]",
+        ] {
+            assert!(matches!(check(200, page), Ok(UploadResult::Unclear(_))), "{page}");
         }
     }
 
@@ -233,16 +238,19 @@ mod tests {
     }
 
     #[test]
-    fn half_a_result_and_nothing_at_all_are_errors() {
-        for body in ["", r#"{"links":[{"downl"#, "{}"] {
-            assert!(matches!(check(200, body), Err(ErrorKind::UnexpectedReply { .. })), "{body}");
+    fn half_a_result_and_one_without_links_tell_nothing() {
+        for body in ["", r#"{"links":[{"downl"#, "{}", r#"{"links":"none"}"#] {
+            assert!(matches!(check(200, body), Ok(UploadResult::Unclear(_))), "{body}");
+        }
+        for body in [r#"{"links":[]}"#, r#"{"links":null}"#, r#"{"Links":{}}"#] {
+            assert_eq!(check(200, body).unwrap(), UploadResult::Nothing, "{body}");
         }
     }
 
     #[test]
     fn entries_without_a_link_are_no_files() {
         let body = r#"{"incoming":0,"links":[{"download":"","filename":"a","size":"1"}]}"#;
-        assert!(check(200, body).unwrap().unwrap().files.is_empty());
+        assert_eq!(check(200, body).unwrap(), UploadResult::Nothing);
     }
 
     #[test]
@@ -250,10 +258,28 @@ mod tests {
         for body in [
             r#"{"links":[{"download":"https://1fichier.com/?a/b","filename":"a","size":"1"}]}"#,
             r#"{"links":[{"download":"https://1fichier.com/?abcde","filename":"a","size":"1 B"}]}"#,
+            r#"{"links":[{"download":"https://1fichier.com/?abcde","filename":"a"}]}"#,
             r#"{"links":[{"url":"https://1fichier.com/?abcde","filename":"a","size":"1"}]}"#,
+            r#"{"links":["https://1fichier.com/?abcde"]}"#,
         ] {
-            let refused = check(200, body).map(|stored| stored.is_some());
-            assert!(matches!(refused, Err(ErrorKind::UnexpectedReply { .. })), "{body}");
+            assert!(matches!(check(200, body), Ok(UploadResult::Unclear(_))), "{body}");
+        }
+    }
+
+    #[test]
+    fn y41_a_hash_that_is_not_told_is_not_known_and_the_file_is_told_all_the_same() {
+        let file = r#""download":"https://1fichier.com/?abcde","filename":"a","size":1"#;
+        for hash in ["", r#","whirlpool":"""#, r#","whirlpool":null"#, r#","whirlpool":"later""#] {
+            let told = files(&format!(r#"{{"incoming":0,"links":[{{{file}{hash}}}]}}"#));
+            assert_eq!((told.len(), told[0].whirlpool), (1, None), "{hash}");
+        }
+        let (upper, lower) = (HASH.to_uppercase(), HASH);
+        for hash in [upper.as_str(), lower] {
+            let row = format!(r#"{{{file},"Whirlpool":"{hash}"}}"#);
+            for list in [format!("[{row}]"), format!(r#"{{"0":{row}}}"#)] {
+                let told = files(&format!(r#"{{"Links":{list}}}"#));
+                assert_eq!(told[0].whirlpool, Whirlpool::parse_hex(HASH).ok(), "{list}");
+            }
         }
     }
 }

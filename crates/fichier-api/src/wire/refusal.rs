@@ -48,7 +48,8 @@ pub(crate) fn says_being_scanned(page: &str) -> bool {
         .any(|t| page.contains(t))
 }
 
-fn known_text(status: u16, text: &str) -> Option<ErrorKind> {
+/// The kind of a text that is known, whatever it stands in.
+pub(crate) fn known_text(status: u16, text: &str) -> Option<ErrorKind> {
     let text = text.to_lowercase();
     let says = |part: &str| text.contains(part);
     // The flood messages contain `IP Locked`, and so come first.

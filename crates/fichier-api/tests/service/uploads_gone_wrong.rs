@@ -89,13 +89,16 @@ async fn what_a_node_refuses_is_known_by_its_words() {
     type Expected = fn(&ErrorKind) -> bool;
     let cases: [(Action, Expected); 4] = [
         (Action::NodeStorage, |kind| matches!(kind, ErrorKind::NodeStorage)),
-        (Action::Status(500, "oops".to_owned()), |kind| {
-            matches!(kind, ErrorKind::Failing { status: 500 })
+        (
+            Action::Status(500, "oops".to_owned()),
+            |kind| matches!(kind, ErrorKind::NodeRefused { status: 500, words } if words == "oops"),
+        ),
+        (Action::Poison("a".to_owned()), |kind| {
+            matches!(kind, ErrorKind::NodeRefused { status: 500, .. })
         }),
-        (Action::Poison("a".to_owned()), |kind| matches!(kind, ErrorKind::Failing { status: 500 })),
         (Action::Quota, |kind| {
-            matches!(kind, ErrorKind::UnexpectedReply { detail }
-                if detail.ends_with("Espace de stockage insuffisant"))
+            matches!(kind, ErrorKind::NodeRefused { status: 200, words }
+                if words == "Espace de stockage insuffisant")
         }),
     ];
     for (action, expected) in cases {
@@ -119,23 +122,30 @@ async fn a_redirect_to_another_host_is_no_success_and_is_not_followed() {
 }
 
 #[tokio::test]
-async fn an_anonymous_upload_is_an_error_and_its_files_are_removed() {
+async fn an_anonymous_upload_has_codes_to_remove_it_and_is_removed_by_nobody_else() {
     let world = World::start().await;
     let folder = world.folder("/backup");
     let (slot, files) = (world.client.open_upload().await.unwrap(), vec![world.upload("a", b"x")]);
     let wrong = world.client_with_key("wrong");
     let sent = wrong.send_files(&slot, folder, files, Arc::new(AtomicU64::new(0))).await.unwrap();
-    assert_eq!(world.paths(), ["nobody:/a"]);
 
-    world.fail_once("file/rm.cgi", Action::Partial(0));
-    let error = world.client.upload_result(&slot, Some(&sent.xid)).await.unwrap_err();
-    assert!(matches!(error.kind, ErrorKind::Anonymous { left: 1 }), "{error:?}");
+    let stored = world.stored(&slot, Some(&sent.xid)).await;
     assert_eq!(world.paths(), ["nobody:/a"]);
-    let error = world.client.upload_result(&slot, Some(&sent.xid)).await.unwrap_err();
-    assert!(matches!(error.kind, ErrorKind::Anonymous { left: 0 }), "{error:?}");
+    let strays: Vec<_> = stored.into_iter().map(|file| (file.url, file.removal.unwrap())).collect();
+    let removed = world.client.remove_strays(&strays).await.unwrap();
+    assert!(removed.missing.is_empty());
     assert!(world.paths().is_empty());
-    let calls = world.emulator.calls_since(2);
-    assert_eq!(calls, ["end.pl", "file/rm.cgi", "end.pl", "file/rm.cgi"]);
+    assert_eq!(world.emulator.calls_since(2), ["end.pl", "file/rm.cgi"]);
+}
+
+#[tokio::test]
+async fn y43_a_removal_link_for_an_accounts_upload_removes_nothing() {
+    let world = World::with(Rules { remove_told: true, ..Rules::default() }).await;
+    let folder = world.folder("/backup");
+    let (slot, sent) = world.send(folder, vec![world.upload("a", b"x")]).await;
+    let stored = world.stored(&slot, Some(&sent.unwrap().xid)).await;
+    assert!(stored[0].removal.is_some());
+    assert_eq!(world.paths(), ["/backup/a"]);
 }
 
 #[tokio::test]

@@ -24,6 +24,10 @@ pub(crate) fn info(call: &mut Call) -> Reply {
         "pass": u8::from(!file.password.is_empty()), "no_ssl": u8::from(file.no_ssl),
         "inline": u8::from(file.inline), "cdn": u8::from(file.cdn),
     });
+    if let Some(fields) = reply.as_object_mut() {
+        let rules = &call.state.rules;
+        file.tell_hash(fields, "checksum", rules, rules.hash_lag.info);
+    }
     // Only the owner learns where a file is.
     if !file.anonymous {
         reply["folder_id"] = file.folder.into();

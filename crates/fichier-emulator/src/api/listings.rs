@@ -11,6 +11,7 @@ use crate::base::dates;
 use crate::faults::Action;
 use crate::habits::DotFolders;
 use crate::reply::Reply;
+use crate::rules::Rules;
 use crate::world::{File, Folder, ROOT};
 
 /// The number that stands for all files of the account.
@@ -110,17 +111,21 @@ fn rows(call: &mut Call, folder: i64) -> Vec<Value> {
         .into_iter()
         .filter(|file| (after..=before).contains(&file.date))
         .take(most_rows(call))
-        .map(row)
+        .map(|file| row(file, &call.state.rules))
         .collect()
 }
 
-fn row(file: &File) -> Value {
-    json!({
+fn row(file: &File, rules: &Rules) -> Value {
+    let mut row = json!({
         "url": file.link(), "filename": file.name, "size": file.size,
         "date": dates::write(file.date), "checksum": file.whirlpool,
         "content-type": content_type(&file.name), "pass": u8::from(!file.password.is_empty()),
         "acl": 0, "cdn": u8::from(file.cdn),
-    })
+    });
+    if let Some(fields) = row.as_object_mut() {
+        file.tell_hash(fields, "checksum", rules, rules.hash_lag.listing);
+    }
+    row
 }
 
 fn sub_folders(call: &mut Call, parent: i64) -> Vec<Value> {

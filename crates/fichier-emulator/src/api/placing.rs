@@ -132,6 +132,7 @@ pub(crate) fn copy(call: &mut Call) -> Reply {
             date: call.state.clock.now(),
             hidden_until: None,
             unknown_until: None,
+            stored: None,
             ..file
         };
         copied.push(json!({"from_url": link, "to_url": copy.link()}));
@@ -154,7 +155,7 @@ fn own_file(call: &Call, link: &Value) -> Option<File> {
 
 /// The name that the service stores instead of `name`; `None` if it refuses the name.
 fn stored_name(call: &mut Call, name: &str) -> Option<String> {
-    let (stored, careless) = names::stored(name, &call.state.rules);
+    let (stored, careless) = names::renamed(name, &call.state.rules);
     if careless {
         call.violation(&format!("the name `{name}` is not one that the service keeps"));
     }

@@ -49,7 +49,8 @@ pub enum Action {
     EmptyLinks(usize),
     /// The file of this name is missing in the result of `end.pl`; it is stored.
     DropLink(String),
-    /// `end.pl` tells a hash that is not that of the file.
+    /// `end.pl` tells a hash that is not that of the file. On `upload.cgi`, the bytes are others
+    /// than were sent, and everything tells their hash.
     WrongWhirlpool,
     /// `end.pl` tells a size that is not that of the file.
     WrongSize,

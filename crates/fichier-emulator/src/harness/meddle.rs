@@ -46,6 +46,7 @@ impl Emulator {
             cdn: false,
             hidden_until: None,
             unknown_until: None,
+            stored: None,
         };
         let link = file.link();
         state.account.add_file(file);

@@ -65,8 +65,8 @@ pub(crate) struct Pace {
 ///
 /// # Errors
 ///
-/// When the connection breaks or [`Pace::most`] bytes have come: the files that were stored so far
-/// are then removed. When the storage cannot be written.
+/// When the connection breaks or [`Pace::most`] bytes have come, or when the storage cannot be
+/// written. The files that were stored so far are then removed.
 pub(crate) async fn receive(
     world: &Arc<World>,
     boundary: &str,
@@ -122,14 +122,14 @@ async fn receive_here(
     body: &mut impl Arriving,
     most: usize,
 ) -> io::Result<Received> {
-    let mut taking = Taking::new(Reader::new(boundary));
+    let mut taking = Taking::new(world, Reader::new(boundary));
     let mut count = 0;
     let mut broke = None;
     while let Some(frame) = body.frame().await {
         match frame.map(hyper::body::Frame::into_data) {
             Ok(Ok(chunk)) => {
                 count += chunk.len();
-                taking.take(world, chunk)?;
+                taking.take(chunk)?;
             }
             Ok(Err(_trailers)) => {}
             Err(error) => broke = Some(io::Error::other(error)),
@@ -158,15 +158,17 @@ pub(crate) fn discard(world: &World, received: &Received) {
 }
 
 fn store(world: &World, reader: Reader, mut chunks: mpsc::Receiver<Bytes>) -> io::Result<Received> {
-    let mut taking = Taking::new(reader);
+    let mut taking = Taking::new(world, reader);
     while let Some(chunk) = chunks.blocking_recv() {
-        taking.take(world, chunk)?;
+        taking.take(chunk)?;
     }
     Ok(taking.finish())
 }
 
-/// A form that is being read.
-struct Taking {
+/// A form that is being read. The files that it has stored are freed again if it is dropped before
+/// its end, as when the storage fails: an upload that is cut stores nothing.
+struct Taking<'a> {
+    world: &'a World,
     reader: Reader,
     open: Open,
     received: Received,
@@ -174,12 +176,19 @@ struct Taking {
     is_broken: bool,
 }
 
-impl Taking {
-    fn new(reader: Reader) -> Taking {
-        Taking { reader, open: Open::Nothing, received: Received::default(), is_broken: false }
+impl Drop for Taking<'_> {
+    fn drop(&mut self) {
+        discard(self.world, &self.received);
+    }
+}
+
+impl<'a> Taking<'a> {
+    fn new(world: &'a World, reader: Reader) -> Taking<'a> {
+        let (open, received) = (Open::Nothing, Received::default());
+        Taking { world, reader, open, received, is_broken: false }
     }
 
-    fn take(&mut self, world: &World, chunk: Bytes) -> io::Result<()> {
+    fn take(&mut self, chunk: Bytes) -> io::Result<()> {
         if self.is_broken {
             return Ok(());
         }
@@ -188,7 +197,7 @@ impl Taking {
             match self.reader.next() {
                 Ok(Some(event)) => {
                     let open = std::mem::replace(&mut self.open, Open::Nothing);
-                    self.open = step(world, event, open, &mut self.received)?;
+                    self.open = step(self.world, event, open, &mut self.received)?;
                 }
                 Ok(None) => return Ok(()),
                 Err(broken) => {
@@ -202,7 +211,7 @@ impl Taking {
 
     fn finish(mut self) -> Received {
         self.received.closed = !self.is_broken && self.reader.is_closed();
-        self.received
+        std::mem::take(&mut self.received)
     }
 }
 
@@ -245,4 +254,40 @@ fn step(world: &World, event: Event, open: Open, received: &mut Received) -> io:
         }
         (Event::End | Event::Closed, Open::Nothing) => Open::Nothing,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Clock;
+    use crate::rules::Rules;
+    use crate::storage::Storage;
+    use crate::world::State;
+
+    /// The first of two files was kept for ever when the storage failed at the second.
+    #[test]
+    fn an_upload_that_fails_half_way_keeps_none_of_its_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let storage = Storage::Folder(dir.path().to_owned());
+        storage.open().unwrap();
+        let state =
+            State::open(Rules::default(), "key".to_owned(), Clock::default(), None).unwrap();
+        let world = World::new(state, storage, true);
+        let kept = || std::fs::read_dir(dir.path().join("contents")).unwrap().count();
+        let part = |name: &str| {
+            let head =
+                format!("Content-Disposition: form-data; name=\"file[]\"; filename=\"{name}\"");
+            format!("--b\r\n{head}\r\n\r\nbytes of {name}\r\n")
+        };
+        let mut taking = Taking::new(&world, Reader::new("b"));
+        taking.take(Bytes::from(part("first") + &part("second"))).unwrap();
+        assert_eq!(taking.received.files.len(), 1);
+        drop(taking);
+        assert_eq!(kept(), 0);
+
+        let mut taking = Taking::new(&world, Reader::new("b"));
+        taking.take(Bytes::from(part("first") + "--b--\r\n")).unwrap();
+        assert!(taking.finish().closed);
+        assert_eq!(kept(), 1, "a whole upload stays");
+    }
 }

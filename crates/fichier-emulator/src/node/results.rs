@@ -82,6 +82,11 @@ fn answer(world: &World, state: &mut State, xid: &str, form: Form) -> (Reply, De
             return (Reply::html(200, SCANNING), delivery);
         }
         let stored = upload.result.as_ref().map(|(stored, _)| *stored);
+        if let (Some(page), Some(at)) = (&rules.end_page, stored)
+            && now - at < rules.real(page.lasts)
+        {
+            return (Reply::html(200, page.text.clone()), delivery);
+        }
         let is_processing = stored.is_some_and(|at| now - at < rules.real(rules.processing));
         if is_processing && rules.while_processing == WhileProcessing::Page {
             return (Reply::html(200, SCANNING), delivery);
@@ -94,6 +99,11 @@ fn answer(world: &World, state: &mut State, xid: &str, form: Form) -> (Reply, De
             && now - *stored < kept
         {
             entries.clone_from(all);
+            if let Some((most, lasts)) = rules.first_links
+                && now - *stored < rules.real(lasts)
+            {
+                entries.truncate(most);
+            }
         }
         upload.reply_lost =
             upload.reply_lost && matches!(delivery, Delivery::Lost | Delivery::Page(_));
@@ -109,7 +119,7 @@ fn answer(world: &World, state: &mut State, xid: &str, form: Form) -> (Reply, De
     if !rules.links_as_sent {
         state.shuffler.shuffle(&mut entries);
     }
-    let mut links: Vec<Value> = entries.iter().map(link).collect();
+    let mut links: Vec<Value> = entries.iter().map(|entry| link(state, entry)).collect();
     if let Some(action) = &action {
         distort(action, &mut links);
     }
@@ -139,16 +149,20 @@ fn write(form: Form, entries: &[Entry], links: Vec<Value>) -> Reply {
     }
 }
 
-fn link(entry: &Entry) -> Value {
+fn link(state: &State, entry: &Entry) -> Value {
     let remove = if entry.removal_code.is_empty() {
         String::new()
     } else {
         format!("https://1fichier.com/remove/{}/{}", entry.id, entry.removal_code)
     };
-    json!({
+    let mut link = json!({
         "download": format!("https://1fichier.com/?{}", entry.id), "filename": entry.name,
         "remove": remove, "size": entry.size.to_string(), "whirlpool": entry.whirlpool,
-    })
+    });
+    if let (Some(fields), Some(file)) = (link.as_object_mut(), state.account.file(&entry.id)) {
+        file.tell_hash(fields, "whirlpool", &state.rules, state.rules.hash_lag.result);
+    }
+    link
 }
 
 /// Makes the links wrong in the way that a fault asks for.

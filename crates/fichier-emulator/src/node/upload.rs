@@ -242,6 +242,11 @@ fn refusal(state: &mut State, opening: &Opening, received: &Received) -> Option<
     if state.faults.poisons("upload.cgi", &names) {
         return Some(Reply::html(500, "<html><body>Internal Server Error</body></html>"));
     }
+    if let Some(refusal) = &state.rules.node_refusal
+        && names.len() > refusal.above_files
+    {
+        return Some(Reply::html(refusal.status, refusal.page.clone()));
+    }
     if opening.identified == Some(false) && state.rules.bad_key_on_node == BadKeyOnNode::Refuse {
         return Some(Reply::not_authenticated());
     }
@@ -251,7 +256,7 @@ fn refusal(state: &mut State, opening: &Opening, received: &Received) -> Option<
     }
     let is_full = state.rules.at_quota == AtQuota::Refuse && state.is_too_much(received);
     if (state.upload_forbidden || is_full) && opening.identified == Some(true) {
-        return Some(Reply::node_page("Espace de stockage insuffisant"));
+        return Some(Reply::node_page(&state.rules.quota_page));
     }
     let habit = state.rules.empty_files;
     let mut sizes = received.files.iter().map(|(_, stored)| stored.size);
@@ -269,7 +274,11 @@ fn keep(state: &mut State, opening: &Opening, received: Received) -> Vec<Entry> 
     let folder = if into_root { ROOT } else { folder_of(state, received.did.as_deref()) };
     let mut seen = HashSet::new();
     let mut entries = Vec::new();
-    for (sent, stored) in received.files {
+    let most = state.rules.files_stored.unwrap_or(usize::MAX);
+    for (sent, mut stored) in received.files.into_iter().take(most) {
+        if opening.action == Some(Action::WrongWhirlpool) {
+            stored.whirlpool = "0".repeat(128);
+        }
         if stored.size == 0 && state.rules.empty_files != EmptyFile::Store {
             continue;
         }
@@ -298,6 +307,7 @@ fn keep(state: &mut State, opening: &Opening, received: Received) -> Vec<Entry> 
             cdn: false,
             hidden_until: hidden_until(state),
             unknown_until: unknown_until(state),
+            stored: Some(instant()),
         };
         entries.push(Entry {
             id: file.id.clone(),
@@ -305,7 +315,11 @@ fn keep(state: &mut State, opening: &Opening, received: Received) -> Vec<Entry> 
             name,
             size: stored.size,
             whirlpool: stored.whirlpool,
-            removal_code: if anonymous { file.removal_code.clone() } else { String::new() },
+            removal_code: if anonymous || state.rules.remove_told {
+                file.removal_code.clone()
+            } else {
+                String::new()
+            },
         });
         state.account.add_file(file);
     }

@@ -3,7 +3,7 @@
 use icu_normalizer::ComposingNormalizerBorrowed;
 
 use super::switches::Rules;
-use crate::habits::LongName;
+use crate::habits::{LongName, NamesChanged};
 
 const RESERVED: [char; 9] = ['\\', '<', '>', '\'', '$', '`', '/', '"', '\u{7f}'];
 /// Characters of a folder name, which is refused if it is longer, as documented. Bytes of a file
@@ -25,6 +25,14 @@ pub(crate) fn refusal(name: &str) -> Option<&'static str> {
     }
 }
 
+/// As [`stored`], for a file that gets its name by a call and not by an upload.
+pub(crate) fn renamed(name: &str, rules: &Rules) -> (Option<String>, bool) {
+    match rules.names_changed {
+        NamesChanged::Always => stored(name, rules),
+        NamesChanged::AtUpload => (Some(name.to_owned()), mangled(name) != name),
+    }
+}
+
 /// The name that a file called `name` is stored under, and whether a careful client would have
 /// sent another name. The name is `None` if the file is refused.
 pub(crate) fn stored(name: &str, rules: &Rules) -> (Option<String>, bool) {
@@ -33,6 +41,12 @@ pub(crate) fn stored(name: &str, rules: &Rules) -> (Option<String>, bool) {
     let mut stored = if rules.mangle_names { kept } else { name.to_owned() };
     if rules.compose_names {
         stored = composed(&stored);
+    }
+    if rules.escape_names {
+        stored = stored.replace('&', "&amp;");
+    }
+    if rules.drop_last_dot && stored.len() > 1 && stored.ends_with('.') {
+        stored.pop();
     }
     if stored.len() > rules.name_max {
         match rules.long_names {

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use crate::habits::{
     AtQuota, BadKeyOnNode, BatchExcess, DotFolders, DownloadAddress, DownloadLeads, EmptyFile,
-    FolderTaken, FullFolder, LongName, NameTaken, ProxyHabit, RemoveUnknown, WhileProcessing,
+    EndPage, FolderTaken, FullFolder, HashLag, LongName, NameTaken, NamesChanged, NoHash,
+    NodeRefusal, ProxyHabit, RemoveUnknown, WhileProcessing,
 };
 
 /// The limits and habits of one emulated service. `None` switches a limit off.
@@ -80,6 +81,12 @@ pub struct Rules {
     pub mangle_names: bool,
     /// Stores names of files and folders in Unicode's composed form, NFC (G.1 row 24).
     pub compose_names: bool,
+    /// Stores `&` in file names as `&amp;` (H.2).
+    pub escape_names: bool,
+    /// Drops a dot at the end of a file name (H.2).
+    pub drop_last_dot: bool,
+    /// Which names of files these four change.
+    pub names_changed: NamesChanged,
     /// Bytes of a file name (G.1 row 23); [`Rules::long_names`] says what happens to a longer one.
     pub name_max: usize,
     /// What happens to a file name of more than [`Rules::name_max`] bytes.
@@ -147,6 +154,22 @@ pub struct Rules {
     pub processing: Duration,
     /// What `end.pl` says during [`Rules::processing`].
     pub while_processing: WhileProcessing,
+    /// A page that `end.pl` shows in place of the result.
+    pub end_page: Option<EndPage>,
+    /// How long the hash of an uploaded file is not known.
+    pub hash_lag: HashLag,
+    /// What stands in place of a hash that is not known.
+    pub no_hash: NoHash,
+    /// `end.pl` tells a removal link for files of an account too (H.1).
+    pub remove_told: bool,
+    /// `end.pl` tells no more than so many files, for so long after they have arrived.
+    pub first_links: Option<(usize, Duration)>,
+    /// The files of an upload that a node stores; it says nothing of the others.
+    pub files_stored: Option<usize>,
+    /// Uploads that nodes refuse.
+    pub node_refusal: Option<NodeRefusal>,
+    /// What a node says when the account has no room, in its own words.
+    pub quota_page: String,
     /// `end.pl` tells the files in the order in which they were sent, and not in any (G.1 row 21).
     pub links_as_sent: bool,
     /// Bytes that the account may hold (B.18); [`Rules::at_quota`] says what happens to more.
@@ -185,6 +208,9 @@ impl Default for Rules {
             mkdir_changes_names: false,
             mangle_names: true,
             compose_names: false,
+            escape_names: false,
+            drop_last_dot: false,
+            names_changed: NamesChanged::Always,
             name_max: 250,
             long_names: LongName::Cut,
             empty_files: EmptyFile::Lose,
@@ -215,6 +241,14 @@ impl Default for Rules {
             upload_server_by_get: false,
             processing: Duration::ZERO,
             while_processing: WhileProcessing::NoLinks,
+            end_page: None,
+            hash_lag: HashLag::default(),
+            no_hash: NoHash::Empty,
+            remove_told: false,
+            first_links: None,
+            files_stored: None,
+            node_refusal: None,
+            quota_page: "Espace de stockage insuffisant".to_owned(),
             links_as_sent: false,
             quota_bytes: 2_000_000_000_000,
             at_quota: AtQuota::Refuse,

@@ -275,6 +275,7 @@ mod tests {
             cdn: false,
             hidden_until: None,
             unknown_until: None,
+            stored: None,
         }
     }
 

@@ -1,9 +1,13 @@
 //! A file of the service, and its link.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
+use crate::base::instant;
+use crate::habits::NoHash;
+use crate::rules::Rules;
 use crate::storage::Content;
 
 /// A file, in the account or anonymous.
@@ -33,11 +37,36 @@ pub(crate) struct File {
     /// Calls do not know its link before this moment.
     #[serde(skip)]
     pub(crate) unknown_until: Option<Instant>,
+    /// When it arrived in an upload; its hash is known some time after.
+    #[serde(skip)]
+    pub(crate) stored: Option<Instant>,
 }
 
 impl File {
     pub(crate) fn link(&self) -> String {
         format!("https://1fichier.com/?{}", self.id)
+    }
+
+    /// Writes the hash into a reply, or what stands for it until `lag` after the file arrived.
+    pub(crate) fn tell_hash(
+        &self,
+        reply: &mut Map<String, Value>,
+        field: &str,
+        rules: &Rules,
+        lag: Duration,
+    ) {
+        let is_unknown = self.stored.is_some_and(|at| instant() - at < rules.real(lag));
+        let hash = match rules.no_hash {
+            _ if !is_unknown => Value::from(self.whirlpool.as_str()),
+            NoHash::Empty => Value::from(""),
+            NoHash::Null => Value::Null,
+            NoHash::Word => Value::from("pending"),
+            NoHash::LeftOut => {
+                reply.remove(field);
+                return;
+            }
+        };
+        reply.insert(field.to_owned(), hash);
     }
 }
 

@@ -57,13 +57,25 @@ pub struct RemoteCopy {
     pub fingerprint: Fingerprint,
     /// Its remote name, where it is not `RemoteName::encode(name)`.
     pub remote_name: Option<RemoteName>,
-    /// When the service confirmed it; Unix seconds.
+    /// When the service confirmed it; Unix seconds. [`NOT_CONFIRMED`] while it has told name and
+    /// size, and no hash.
     pub confirmed_s: i64,
     /// How it came to be there.
     pub origin: Origin,
     /// It changed while it was sent, again and again: these bytes were read, but perhaps never
     /// all there at one time.
     pub unsettled: bool,
+}
+
+/// [`RemoteCopy::confirmed_s`] of a file whose hash the service has not told yet: the hash in its
+/// record is that of the bytes sent.
+pub const NOT_CONFIRMED: i64 = 0;
+
+impl RemoteCopy {
+    /// Whether the service has told the hash of this file, or of the one that it was copied from.
+    pub fn is_confirmed(&self) -> bool {
+        self.confirmed_s != NOT_CONFIRMED
+    }
 }
 
 /// How a file came to be at the service.
@@ -73,7 +85,8 @@ pub enum Origin {
     Sent,
     /// It was there, and a listing showed the same size and hash. Never removed directly (I2).
     Adopted,
-    /// The service copied a file of ours; the hash is that one's until a listing confirms it.
+    /// The service copied a file of ours, or told no hash of one that we sent: the hash is the one
+    /// that it should have, until a listing confirms it.
     Copied,
 }
 

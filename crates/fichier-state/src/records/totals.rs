@@ -1,5 +1,6 @@
 //! How much there is: of a folder for the guard and for people, of a mirror for `status`.
 
+use super::entries::NOT_CONFIRMED;
 use rusqlite::params;
 
 use super::tree::below;
@@ -75,6 +76,16 @@ impl Records {
             paths.push(self.path_of(folder)?.join(&name));
         }
         Ok(paths)
+    }
+
+    /// Files of a mirror whose hashes the service has not told yet
+    /// ([`RemoteCopy::is_confirmed`](crate::RemoteCopy::is_confirmed)). Reads every row.
+    pub fn not_confirmed(&self, mirror: MirrorId) -> Result<u64> {
+        let mut select = self.db.prepare_cached(
+            "SELECT count(*) FROM entries CROSS JOIN folders ON folders.id = folder_id
+            WHERE confirmed_s = ?1 AND mirror_id = ?2",
+        )?;
+        Ok(select.query_row(params![NOT_CONFIRMED, mirror], |row| columns::read_size(row, 0))?)
     }
 
     /// Counts everything that a mirror has at the service. Reads indexes only, not the rows: a

@@ -402,9 +402,8 @@ impl Cycle<'_> {
         })?)
     }
 
-    /// Takes out the files whose upload or copy is still pending, so that they are not sent or
-    /// copied a second time.
-    /// A change since that upload is found when the upload has ended.
+    /// Takes out the files whose upload or copy is pending, so that they are not sent or copied twice.
+    /// A change since that upload is found when the upload has ended: its paths are looked at then.
     fn leave_out_pending(&self, seen: &mut Survey) -> Result<(), MirrorError> {
         let uploads =
             self.executor.remote.state.read(|s| s.uploads(self.executor.remote.mirror))?;
@@ -415,9 +414,6 @@ impl Cycle<'_> {
             let may_be_sent = matches!(change, Change::Added { .. } | Change::Touched { .. });
             !may_be_sent || !pending.contains(change.path())
         });
-        for path in pending {
-            self.executor.remote.dirty.mark(path);
-        }
         Ok(())
     }
 

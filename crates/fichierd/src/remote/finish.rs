@@ -18,7 +18,7 @@ use crate::base::words::counted;
 use crate::remote::Remote;
 use crate::remote::bring::{Brought, Parcel};
 use crate::remote::error::RemoteError;
-use crate::remote::execute::{Executor, Leaving, Removal, other_name};
+use crate::remote::execute::{Executor, Leaving, Look, Removal, other_name};
 
 impl Executor {
     /// Resolves every intent and every pending upload of this mirror.
@@ -44,7 +44,7 @@ impl Executor {
         }
         self.remote.finish_retiring(retiring).await?;
         for upload in self.remote.state.read(|s| s.uploads(self.remote.mirror))? {
-            self.finish_upload(upload.key).await?;
+            self.finish_upload(upload.key, Look::Later).await?;
         }
         if self.remote.state.read(|s| s.uploads(self.remote.mirror))?.is_empty() {
             self.remote.retire_leftovers().await?;

@@ -138,6 +138,10 @@ pub struct Habits {
     pub remove_unknown: Option<Learnt<RemoveUnknown>>,
     /// Whether a test download worked.
     pub download: Option<Learnt<Download>>,
+    /// The first files of an upload that a node stores; it says nothing of the others.
+    pub files_per_upload: Option<Learnt<usize>>,
+    /// Whether results tell a removal link for files of an account, where it means nothing.
+    pub removal_told: Option<Learnt<bool>>,
 }
 
 impl Habits {
@@ -164,6 +168,34 @@ impl Habits {
         Habits { name_taken: Some(Learnt { is, at_s, by: By::Work }), ..Habits::default() }
     }
 
+    /// That a node has stored no more than the first so many files of an upload.
+    pub(crate) fn met_upload_limit(is: usize, at_s: i64) -> Habits {
+        let files_per_upload = Some(Learnt { is, at_s, by: By::Work });
+        Habits { files_per_upload, ..Habits::default() }
+    }
+
+    /// That a result told removal links for files that are in the account.
+    pub(crate) fn met_removal_links(at_s: i64) -> Habits {
+        let removal_told = Some(Learnt { is: true, at_s, by: By::Work });
+        Habits { removal_told, ..Habits::default() }
+    }
+
+    /// How many files one upload may have. What was learnt is doubted more with each day, since a
+    /// larger upload may work by now: it doubles.
+    pub(crate) fn files_per_upload(&self, now_s: i64) -> usize {
+        let most = fichier_api::MAX_FILES_PER_UPLOAD;
+        self.files_per_upload.map_or(most, |learnt| {
+            let days = now_s.saturating_sub(learnt.at_s).max(0) / (24 * 3600);
+            let doubled = learnt.is.max(1).saturating_mul(1 << days.min(10));
+            doubled.min(most)
+        })
+    }
+
+    /// Whether a removal link in a result means nothing.
+    pub(crate) fn removal_links_mean_nothing(&self) -> bool {
+        self.removal_told.is_some_and(|told| told.is)
+    }
+
     /// The later answers, and those earlier ones that have no later one.
     fn and(self, later: Habits) -> Habits {
         Habits {
@@ -178,6 +210,8 @@ impl Habits {
             full_folder: later.full_folder.or(self.full_folder),
             remove_unknown: later.remove_unknown.or(self.remove_unknown),
             download: later.download.or(self.download),
+            files_per_upload: later.files_per_upload.or(self.files_per_upload),
+            removal_told: later.removal_told.or(self.removal_told),
         }
     }
 
@@ -201,8 +235,14 @@ impl Habits {
     }
 
     /// Each question, with its answer and the answer's day, for people.
+    ///
+    /// Questions that only the work asks are told once they are answered.
     pub fn rows(&self) -> Vec<(&'static str, Option<String>)> {
-        vec![
+        let met = [
+            ("files of an upload that are stored", answer(self.files_per_upload)),
+            ("removal links for our own uploads", answer(self.removal_told)),
+        ];
+        let mut rows = vec![
             ("mkdir of a name in use", answer(self.folder_taken)),
             ("folder names that differ in case are one", answer(self.folders_fold_case)),
             ("mv of a file onto a name in use", answer(self.name_taken)),
@@ -214,7 +254,9 @@ impl Habits {
             ("rm of a folder with content", answer(self.full_folder)),
             ("rm of links that are not known", answer(self.remove_unknown)),
             ("download to this address", answer(self.download)),
-        ]
+        ];
+        rows.extend(met.into_iter().filter(|(_, answer)| answer.is_some()));
+        rows
     }
 }
 
@@ -255,7 +297,17 @@ mod tests {
         assert_eq!(lag(20).listed_within_s(600), 600, "never less than what is assumed");
         assert_eq!(lag(200).listed_within_s(600), 800);
         let rows = both.rows();
-        assert_eq!(rows.last().unwrap().1.as_deref(), Some("served (1970-01-01)"));
+        let row = rows.iter().find(|(question, _)| question.starts_with("download")).unwrap();
+        assert_eq!(row.1.as_deref(), Some("served (1970-01-01)"));
+    }
+
+    #[test]
+    fn y47_what_a_node_takes_at_once_is_tried_anew_after_a_day() {
+        let habits = Habits::met_upload_limit(3, 1_000);
+        let at = |days: i64| habits.files_per_upload(1_000 + days * 24 * 3600);
+        assert_eq!([at(0), at(1), at(2), at(30)], [3, 6, 12, 500]);
+        assert_eq!(habits.files_per_upload(0), 3, "a clock that was set back");
+        assert_eq!(Habits::default().files_per_upload(5), 500);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! is in its place.
 
 use fichier_api::names::RemoteName;
-use fichier_api::{FileUrl, FolderId, Whirlpool};
+use fichier_api::{FileUrl, FolderId, RemoteFile, Whirlpool};
 use fichier_state::{MirrorId, Moment, Records, Result, SnapshotId, Writing};
 use serde::{Deserialize, Serialize};
 
@@ -70,14 +70,15 @@ pub(crate) fn own_folder(
 
 /// Whether a file in the staging folder is a snapshot of ours, or the tiny file beside it, whose
 /// arrival is not on record yet: such a file is not a leftover.
-pub(crate) fn is_awaited(
-    records: &Records,
-    mirror: MirrorId,
-    name: &fichier_api::names::RemoteName,
-) -> Result<bool> {
+pub(crate) fn is_awaited(records: &Records, mirror: MirrorId, file: &RemoteFile) -> Result<bool> {
     let under_way = Ledger::read(records, mirror)?.under_way;
-    Ok(under_way
-        .is_some_and(|on| on.name() == *name || on.with_canary && name.as_str() == CANARY_NAME))
+    Ok(under_way.is_some_and(|on| {
+        // The service may have changed the name.
+        let has_content =
+            file.size_bytes == on.made.size_bytes && file.whirlpool == Some(on.made.whirlpool);
+        let is_canary = on.with_canary && file.name.as_str() == CANARY_NAME;
+        file.name == on.name() || has_content || is_canary
+    }))
 }
 
 /// The note of one mirror.
@@ -103,6 +104,8 @@ pub(crate) struct Ledger {
     /// The snapshot that was written at a stop, and not sent yet.
     pub(crate) written: Option<Made>,
     pub(crate) under_way: Option<UnderWay>,
+    /// Snapshots in a row that were sent and did not arrive.
+    pub(crate) failures: u32,
 }
 
 /// A snapshot on its way.
@@ -118,6 +121,9 @@ pub(crate) struct UnderWay {
     pub(crate) since_s: i64,
     /// Whether the service has confirmed the snapshot, which is still in the staging folder.
     pub(crate) has_arrived: bool,
+    /// How often it was looked for in vain.
+    #[serde(default)]
+    pub(crate) looks: u32,
 }
 
 impl UnderWay {

@@ -232,7 +232,7 @@ impl Preparing<'_> {
         let mut orphans = Vec::new();
         for file in staging.files.iter().filter(|file| !known.contains(&file.url)) {
             // A snapshot whose arrival is not on record yet is looked for by name.
-            if !self.state.read(|s| ledger::is_awaited(s, self.mirror.id, &file.name))? {
+            if !self.state.read(|s| ledger::is_awaited(s, self.mirror.id, file))? {
                 orphans.push(file);
             }
         }

@@ -91,7 +91,7 @@ pub(super) async fn run(config: &Config, told: &mut Told) -> anyhow::Result<Exit
 fn refusal(error: &fichier_api::Error) -> Finding {
     let text = chain(error);
     let (about, remedy) = match &error.kind {
-        ErrorKind::KeyRefused | ErrorKind::Anonymous { .. } => (
+        ErrorKind::KeyRefused | ErrorKind::Anonymous => (
             "key",
             "write the key from https://1fichier.com/console/params.pl into the key file; then: \
              systemctl restart fichierd",
@@ -116,6 +116,7 @@ fn refusal(error: &fichier_api::Error) -> Finding {
         | ErrorKind::NameTaken { .. }
         | ErrorKind::NothingRenamed
         | ErrorKind::NodeStorage
+        | ErrorKind::NodeRefused { .. }
         | ErrorKind::NoFileInUpload
         | ErrorKind::Maintenance
         | ErrorKind::Failing { .. }
@@ -262,7 +263,7 @@ impl Trial<'_> {
                     };
                     return Ok(file.zip(url).ok_or_else(lost));
                 }
-                UploadResult::BeingScanned | UploadResult::Nothing => {
+                UploadResult::BeingScanned | UploadResult::Nothing | UploadResult::Unclear(_) => {
                     tokio::time::sleep(POLL / self.time_scale).await;
                 }
             }

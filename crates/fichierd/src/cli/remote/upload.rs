@@ -126,15 +126,25 @@ async fn arrived(
         match remote.client.upload_result(slot, xid).await? {
             UploadResult::Ready(files) => {
                 let matched = match_uploaded(sent, &files);
+                if !matched.unproved.is_empty() {
+                    // The hashes are late; without them nothing is certain.
+                    tokio::time::sleep(POLL / remote.config.pace.time_scale).await;
+                    continue;
+                }
                 return Ok(matched.urls.iter().map(Option::is_some).collect());
             }
-            UploadResult::Nothing => return Ok(vec![false; sent.len()]),
+            UploadResult::Nothing | UploadResult::Unclear(_) => {
+                return Ok(vec![false; sent.len()]);
+            }
             UploadResult::BeingScanned => {
                 tokio::time::sleep(POLL / remote.config.pace.time_scale).await;
             }
         }
     }
-    Err(ended(Exit::TryLater, "the service still scans the upload; look again with: remote ls"))
+    Err(ended(
+        Exit::TryLater,
+        "the service has not confirmed the upload yet; look again with: remote ls",
+    ))
 }
 
 fn deed(path: &Path, done: bool) -> Deed {

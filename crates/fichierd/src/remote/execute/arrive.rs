@@ -3,97 +3,126 @@
 //!
 //! The node is asked first (`end.pl`), then the staging folder is listed; only files that neither
 //! shows are sent again. Files that arrived are matched by name, size and hash, never by order.
+//!
+//! Invariants: nothing is removed unless two looks, one of the node and one of the listing, told
+//! the same hash for it, and no file of the upload has that hash. A file without a hash is neither
+//! removed nor sent again.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
-use fichier_api::names::RemoteName;
-use fichier_api::{ErrorKind, FileUrl, MAX_LINKS_PER_CALL, UploadResult, UploadSlot, Whirlpool};
-use fichier_state::{
-    Intent, IntentId, MirrorId, PendingFile, PendingUpload, UploadKey, Writing, failpoint,
-};
+use fichier_api::{Error, ErrorKind, FileUrl, UploadResult, UploadSlot};
+use fichier_state::{PendingFile, PendingUpload, UploadKey, failpoint};
 
-use super::Leaving;
-use super::delivery::{Delivery, DeliveryVerdict, Heard, Todo};
-use crate::base::Fact;
+use super::delivery::{Delivery, DeliveryVerdict, Heard, Known, Todo};
+use super::leftovers::{begin_clearing, leftovers_since_s};
+use super::matching::{Arrived, Doubt, MatchedFiles, is_ambiguous, match_arrived};
+use super::waiting::{self, Waiting};
 use crate::base::state::blocking;
 use crate::base::words::counted;
 use crate::disk::hash::hash_file;
 use crate::disk::seen::is_unchanged;
+use crate::remote::Remote;
 use crate::remote::error::{RemoteError, stops_everything};
 use crate::remote::execute::Executor;
-use crate::remote::target::orphan;
-use crate::remote::{Remote, ledger};
+use crate::remote::habits::Habits;
+use crate::remote::nodes::Refusal;
 
-/// How long a stored file may be missing from listings (C.5 says about two minutes); after that it
-/// is sent again.
-const VISIBLE_WITHIN: Duration = Duration::from_secs(180);
+/// Seconds for which a stored file may be missing from listings (C.5 says about two minutes),
+/// unless the service was measured to take longer; after that it is sent again.
+const VISIBLE_WITHIN_S: i64 = 180;
+/// The same while the node has told of other files of the upload: these may only be late.
+const TOLD_WITHIN_S: i64 = 900;
+/// After this the word of the scanner is not waited for any more, and a hash that is not told is
+/// asked for by link.
+pub(crate) const OVERDUE: Duration = Duration::from_secs(600);
 
 /// When what was sent at `since_s` is given up and sent again; Unix seconds, with the waiting times
 /// of the service divided by `time_scale`.
 pub(crate) fn given_up_at_s(since_s: i64, time_scale: u32) -> i64 {
-    let wait = VISIBLE_WITHIN / time_scale.max(1);
     // The time is recorded in whole seconds: the first of them may have been almost past.
-    since_s.saturating_add(i64::try_from(wait.as_secs()).unwrap_or(0) + 1)
+    since_s.saturating_add(VISIBLE_WITHIN_S / i64::from(time_scale.max(1)) + 1)
 }
 
-/// A remote file that may be one of ours, as `end.pl` or a listing describes it.
-#[derive(Clone, Debug)]
-pub struct Arrived {
-    /// The file's link.
-    pub url: FileUrl,
-    /// The file's name as stored.
-    pub name: RemoteName,
-    /// The file's size.
-    pub size_bytes: u64,
-    /// The file's hash, if it was told.
-    pub whirlpool: Option<Whirlpool>,
+/// How an upload is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// For the first time, at once: the result may be late.
+    First,
+    /// For the first time, after the node refused it: there is no result to wait for.
+    AfterRefusal,
+    /// In a later cycle, if it is time for that.
+    Later,
+}
+
+/// What one look at an upload has shown so far.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// The links that the node told.
+    pub(super) links: HashSet<FileUrl>,
+    /// Those with a hash that nothing in the upload has.
+    pub(super) doubts: Vec<Doubt>,
+    /// The node tells how to remove the files without an account.
+    may_be_nobodys: bool,
+    /// It is noted, because of these alone, that files may be left in the staging folder.
+    notes_leftovers: bool,
+    /// Files that are in the staging folder without a hash, by their numbers in the upload.
+    pub(super) unproved: Vec<(u32, FileUrl)>,
 }
 
 impl Executor {
     /// Finds out the outcome of an upload, publishes the files that arrived, and forgets the
     /// others.
     ///
-    /// The decisions are made in `delivery`; an upload that is still being scanned stays pending.
+    /// The decisions are made in `delivery`; an upload that is not settled stays pending.
     ///
     /// # Errors
     ///
     /// An error that stops the cycle; the upload stays pending then too.
-    pub(crate) async fn finish_upload(&self, key: UploadKey) -> Result<Fate, RemoteError> {
+    pub(crate) async fn finish_upload(
+        &self,
+        key: UploadKey,
+        look: Look,
+    ) -> Result<Fate, RemoteError> {
         let Some(mut upload) = self.remote.pending(key)? else { return Ok(Fate::Settled) };
+        let note = self.remote.waiting(key)?;
+        let (now_s, scale) = (self.remote.state.now_s(), self.remote.client.pacer().time_scale());
+        if look == Look::Later && note.is_early(now_s, scale) {
+            self.remote.report(|report| report.uploads_pending += 1);
+            return Ok(Fate::Waiting);
+        }
         self.hash_unknown(&mut upload)?;
-        let files = upload.files.len();
-        let (mut delivery, mut todo) = Delivery::begin(files, open_files(&upload));
+        let mut seen = Seen::default();
+        let (mut delivery, mut todo) = Delivery::begin(Known {
+            files: upload.files.len(),
+            open: open_files(&upload),
+            asks_once: look == Look::AfterRefusal
+                || note.looks > 0
+                || self.remote.nodes()?.refuses(),
+            is_overdue: self.remote.is_overdue(upload.since_s),
+        });
         loop {
             let heard = match todo {
                 Todo::AskNode { after } => {
                     if !after.is_zero() {
-                        tokio::time::sleep(after / self.remote.client.pacer().time_scale()).await;
+                        tokio::time::sleep(after / scale).await;
                     }
-                    self.remote.ask_node(&upload).await?
+                    self.remote.ask_node(&upload, &mut seen).await?
                 }
                 Todo::List => {
                     if let Some(upload) = self.remote.pending(key)? {
-                        // Other uploads have files there too, so files that do not match are not
-                        // judged here: `finish` does that, when nothing else is under way.
-                        let listed = self.remote.staged().await?;
-                        let arrived = self.remote.matched(&upload, listed)?.arrived;
-                        self.remote.state.write(|w| w.record_arrived(key, &arrived))?;
+                        self.remote.look_into_staging(&upload, &mut seen).await?;
                     }
                     Heard::Listed
                 }
                 Todo::Publish => {
-                    failpoint::reached("upload:arrived");
-                    self.publish(key).await?;
-                    let Some(left) = self.remote.pending(key)? else { return Ok(Fate::Settled) };
-                    let missing = open_files(&left);
-                    let arrived = left.files.len() - missing;
-                    Heard::Published {
-                        arrived,
-                        missing,
-                        is_young: self.remote.is_young(left.since_s),
+                    let heard = self.publish_and_count(key, &upload, &seen).await?;
+                    if look == Look::Later {
+                        self.look_at_published(&upload)?;
                     }
+                    heard
                 }
-                Todo::End(verdict) => return self.remote.conclude(key, verdict),
+                Todo::End(verdict) => return self.remote.conclude(&upload, verdict, &seen).await,
             };
             todo = delivery.next(heard);
             if delivery.goes_on_untold(todo) {
@@ -101,12 +130,45 @@ impl Executor {
             }
             if heard == Heard::Scanning && matches!(todo, Todo::End(_)) {
                 tracing::info!(
-                    files,
+                    files = upload.files.len(),
                     "the service is still scanning an upload of {}; looking again later",
-                    counted(files as u64, "file")
+                    counted(upload.files.len() as u64, "file")
                 );
             }
         }
+    }
+
+    /// Publishes the files that have arrived, and counts what is left of the upload, which had
+    /// these files `before` anything was published.
+    async fn publish_and_count(
+        &self,
+        key: UploadKey,
+        before: &PendingUpload,
+        seen: &Seen,
+    ) -> Result<Heard, RemoteError> {
+        failpoint::reached("upload:arrived");
+        let note = self.remote.note_first_look(key, before, seen)?;
+        self.publish(key).await?;
+        let none = Heard::Published { arrived: 0, missing: 0, unproved: 0, is_young: false };
+        let Some(left) = self.remote.pending(key)? else { return Ok(none) };
+        let (open, unproved) = (open_files(&left), seen.unproved.len());
+        let is_young = self.remote.is_young(left.since_s)
+            || note.is_partly_told && self.remote.is_within(left.since_s, TOLD_WITHIN_S);
+        let arrived = left.files.len() - open;
+        Ok(Heard::Published { arrived, missing: open.saturating_sub(unproved), unproved, is_young })
+    }
+
+    /// Marks the files of an upload that are published now: what changed about them while they
+    /// were awaited was left out of the plans.
+    fn look_at_published(&self, before: &PendingUpload) -> Result<(), RemoteError> {
+        let left = self.remote.pending(before.key)?;
+        let is_left = |file: &&PendingFile| {
+            left.iter().flat_map(|left| &left.files).any(|other| other.seq == file.seq)
+        };
+        for file in before.files.iter().filter(|file| !is_left(file)) {
+            self.remote.dirty.mark(file.path.clone());
+        }
+        Ok(())
     }
 
     /// Hashes local files whose hashes are missing after a crash, if they have not changed since
@@ -136,15 +198,54 @@ impl Executor {
 impl Remote {
     /// Ends an upload for now: files that show up nowhere are sent again, the others are left for
     /// later.
-    fn conclude(&self, key: UploadKey, verdict: DeliveryVerdict) -> Result<Fate, RemoteError> {
+    async fn conclude(
+        &self,
+        before: &PendingUpload,
+        verdict: DeliveryVerdict,
+        seen: &Seen,
+    ) -> Result<Fate, RemoteError> {
+        let key = before.key;
         if verdict.is_pending {
             self.report(|report| report.uploads_pending += 1);
         }
         let Some(upload) = self.pending(key)? else { return Ok(verdict.fate) };
-        let (arrived, missing): (Vec<_>, Vec<_>) =
-            upload.files.into_iter().partition(|file| file.url.is_some());
+        let note = self.waiting(key)?;
+        let is_unproved =
+            |file: &PendingFile| seen.unproved.iter().any(|(seq, _)| *seq == file.seq);
+        let (kept, missing): (Vec<_>, Vec<_>) =
+            upload.files.into_iter().partition(|file| file.url.is_some() || is_unproved(file));
         if verdict.gives_up || !verdict.is_pending {
-            self.give_up(key, &missing, arrived.is_empty())?;
+            if let Some((first, all)) = note.first_came
+                && first + missing.len() == all
+            {
+                let now_s = self.state.now_s();
+                tracing::warn!(
+                    first,
+                    all,
+                    "an upload node stored the first files of an upload \
+                    only; the others are sent again, fewer at a time"
+                );
+                self.state.write(|w| Habits::met_upload_limit(first, now_s).keep(w))?;
+            }
+            self.give_up(key, &missing, kept.is_empty())?;
+            if seen.may_be_nobodys && !missing.is_empty() {
+                let (endpoint, kind) = ("end.pl", ErrorKind::Anonymous);
+                return Err(Error { endpoint, attempts: 1, kind }.into());
+            }
+            if missing.len() == before.files.len() && !missing.is_empty() {
+                let refusal = Refusal {
+                    node: &before.node,
+                    words: "it took the files and stored none of them",
+                    files: None,
+                    bytes: missing.iter().map(|file| file.size_bytes).sum(),
+                    weight: 2,
+                };
+                self.node_refused(refusal).await?;
+            }
+        }
+        if verdict.is_pending {
+            let now_s = self.state.now_s();
+            self.change_waiting(key, |note| note.looked(now_s))?;
         }
         Ok(verdict.fate)
     }
@@ -152,10 +253,22 @@ impl Remote {
     /// Whether an upload that was sent at `since_s` is so young that the service may not know its
     /// files yet (C.5).
     pub(crate) fn is_young(&self, since_s: i64) -> bool {
+        let habits = self.state.read(|s| Habits::read(s)).unwrap_or_default();
+        self.is_within(since_s, habits.listed_within_s(VISIBLE_WITHIN_S))
+    }
+
+    /// Whether it is not `within_s` of the service's seconds since a moment.
+    fn is_within(&self, since_s: i64, within_s: i64) -> bool {
         // The time is recorded in whole seconds: the first of them may have been almost past.
-        let patience = VISIBLE_WITHIN / self.client.pacer().time_scale() + Duration::from_secs(1);
+        let within = Duration::from_secs(within_s.unsigned_abs());
+        let patience = within / self.client.pacer().time_scale() + Duration::from_secs(1);
         let age = Duration::from_secs(u64::try_from(self.state.now_s() - since_s).unwrap_or(0));
         age <= patience
+    }
+
+    /// Whether an upload that was sent at `since_s` should have been scanned and hashed by now.
+    pub(crate) fn is_overdue(&self, since_s: i64) -> bool {
+        !self.is_within(since_s, i64::try_from(OVERDUE.as_secs()).unwrap_or(i64::MAX))
     }
 
     /// Gives up these files, so that they are sent again; `all` ends the upload.
@@ -176,82 +289,132 @@ impl Remote {
         Ok(uploads.into_iter().find(|upload| upload.key == key))
     }
 
-    /// Asks the node once, and records the files that it tells of.
-    async fn ask_node(&self, upload: &PendingUpload) -> Result<Heard, RemoteError> {
-        let slot = UploadSlot { id: upload.slot.clone(), node: upload.node.clone() };
-        match self.client.upload_result(&slot, upload.xid.as_deref()).await {
-            Ok(UploadResult::Ready(files)) => {
-                failpoint::reached("upload:told");
-                let links = files.into_iter().map(|file| Arrived {
-                    url: file.url,
-                    name: file.name,
-                    size_bytes: file.size_bytes,
-                    whirlpool: file.whirlpool,
-                });
-                let mut links: Vec<Arrived> = links.collect();
-                if is_ambiguous(&upload.files, &links) {
-                    let staged = self.staged().await?;
-                    links.retain(|link| staged.iter().any(|file| file.url == link.url));
-                }
-                self.take_in(upload, links).await?;
-                let left = self.pending(upload.key)?;
-                Ok(Heard::Links { open: left.as_ref().map_or(0, open_files) })
-            }
-            Ok(UploadResult::BeingScanned) => Ok(Heard::Scanning),
-            Ok(UploadResult::Nothing) => Ok(Heard::Nothing),
-            Err(error) if matches!(error.kind, ErrorKind::Anonymous { .. }) => {
-                // The files were stored in no account, and were removed again: as if nothing had
-                // been sent.
-                self.give_up(upload.key, &upload.files, true)?;
-                Err(error.into())
-            }
-            Err(error) if stops_everything(&error) => Err(error.into()),
-            // The result page is gone, or its node is: the listing has to tell.
-            Err(_) => Ok(Heard::Lost),
+    pub(super) fn waiting(&self, key: UploadKey) -> Result<Waiting, RemoteError> {
+        Ok(self.state.read(|s| waiting::read(s, self.mirror, key))?)
+    }
+
+    fn change_waiting(
+        &self,
+        key: UploadKey,
+        change: impl FnOnce(&mut Waiting),
+    ) -> Result<(), RemoteError> {
+        Ok(self.state.write(|w| waiting::change(w, self.mirror, key, change))?)
+    }
+
+    /// Notes, before anything is published, whether the node has told of a part of the files, and
+    /// whether that is exactly the first of them.
+    fn note_first_look(
+        &self,
+        key: UploadKey,
+        before: &PendingUpload,
+        seen: &Seen,
+    ) -> Result<Waiting, RemoteError> {
+        let note = self.waiting(key)?;
+        let Some(now) = self.pending(key)? else { return Ok(note) };
+        let has_come = |file: &PendingFile| {
+            file.url.is_some() || seen.unproved.iter().any(|(seq, _)| *seq == file.seq)
+        };
+        let came = now.files.iter().filter(|file| has_come(file)).count();
+        let all = now.files.len();
+        if came == all || note.looks > 0 || all < before.files.len() {
+            return Ok(note);
         }
+        let is_first = now.files.iter().take(came).all(has_come);
+        self.change_waiting(key, |note| {
+            note.is_partly_told = !seen.links.is_empty();
+            note.first_came = (is_first && came > 0).then_some((came, all));
+        })?;
+        self.waiting(key)
+    }
+
+    /// Asks the node once, and records the files that it tells of.
+    async fn ask_node(
+        &self,
+        upload: &PendingUpload,
+        seen: &mut Seen,
+    ) -> Result<Heard, RemoteError> {
+        let slot = UploadSlot { id: upload.slot.clone(), node: upload.node.clone() };
+        let files = match self.client.upload_result(&slot, upload.xid.as_deref()).await {
+            Ok(UploadResult::Ready(files)) => files,
+            Ok(UploadResult::BeingScanned) => return Ok(Heard::Scanning),
+            Ok(UploadResult::Nothing) => return Ok(Heard::Nothing),
+            Ok(UploadResult::Unclear(words)) => {
+                tracing::debug!("the upload node told nothing of an upload: {words}");
+                return Ok(Heard::Lost);
+            }
+            Err(error) if stops_everything(&error) => return Err(error.into()),
+            // The result page is gone, or its node is: the listing has to tell.
+            Err(_) => return Ok(Heard::Lost),
+        };
+        failpoint::reached("upload:told");
+        seen.links = files.iter().map(|file| file.url.clone()).collect();
+        seen.may_be_nobodys = files.iter().any(|file| file.removal.is_some())
+            && !self.state.read(|s| Habits::read(s))?.removal_links_mean_nothing();
+        let links: Vec<Arrived> = files
+            .into_iter()
+            .map(|file| Arrived {
+                url: file.url,
+                name: file.name,
+                size_bytes: file.size_bytes,
+                whirlpool: file.whirlpool,
+            })
+            .collect();
+        if seen.may_be_nobodys || is_ambiguous(&upload.files, &links) {
+            // Only what is in the folder that it was sent to is ours.
+            return Ok(Heard::Links { open: open_files(upload), is_doubtful: true });
+        }
+        let matched = self.matched(upload, links)?;
+        seen.doubts = matched.doubts().cloned().collect();
+        // Until the listing was asked, only the node knows of the files that are doubted.
+        seen.notes_leftovers = !seen.doubts.is_empty() && self.may_leave(upload.since_s)?;
+        self.name_as_sent(upload, &matched.misnamed).await?;
+        self.record(upload, &matched)?;
+        let left = self.pending(upload.key)?;
+        let open = left.as_ref().map_or(0, open_files);
+        Ok(Heard::Links { open, is_doubtful: !seen.doubts.is_empty() })
+    }
+
+    /// Lists the staging folder, and records the files of the upload that are in it.
+    ///
+    /// Other uploads have files there too, so files that do not match are not judged here, unless
+    /// the node has told them for this upload: `finish` does that, when nothing else is under way.
+    async fn look_into_staging(
+        &self,
+        upload: &PendingUpload,
+        seen: &mut Seen,
+    ) -> Result<(), RemoteError> {
+        let listed = self.staged().await?;
+        let doubted: Vec<Doubt> = listed
+            .iter()
+            .filter_map(|file| Some((file.url.clone(), file.whirlpool?)))
+            .filter(|(url, hash)| {
+                let is_doubted = seen.doubts.iter().any(|(other, was)| other == url && was == hash);
+                is_doubted && upload.files.iter().all(|file| file.whirlpool != Some(*hash))
+            })
+            .collect();
+        let matched = self.matched(upload, listed)?;
+        // First, since the name is not compared again once the file is on record as arrived.
+        self.name_as_sent(upload, &matched.misnamed).await?;
+        self.record(upload, &matched)?;
+        if seen.may_be_nobodys && !matched.arrived.is_empty() {
+            let now_s = self.state.now_s();
+            self.state.write(|w| Habits::met_removal_links(now_s).keep(w))?;
+        }
+        self.remove_others(upload, &matched, &doubted).await?;
+        if seen.notes_leftovers && doubted.len() == seen.doubts.len() {
+            self.state.write(|w| leftovers_since_s(self.mirror).forget(w))?;
+        }
+        seen.unproved = self.only_ours(upload, &matched.unproved, seen)?;
+        if !seen.unproved.is_empty() && self.is_overdue(upload.since_s) {
+            self.prove(upload, seen).await?;
+        }
+        Ok(())
     }
 
     /// Forgets an upload as not received; the caller sends its files again at once.
     pub(super) fn forget_upload(&self, key: UploadKey) -> Result<(), RemoteError> {
         self.report(|report| report.uploads_pending = report.uploads_pending.saturating_sub(1));
         Ok(self.state.write(|w| w.finish_upload(key))?)
-    }
-
-    /// Notes that files of an upload that was sent at `since_s` may still show up without being on
-    /// record.
-    pub(super) fn expect_leftovers(&self, since_s: i64) -> Result<(), RemoteError> {
-        let leftovers = self.state.read(|s| leftovers_since_s(self.mirror).read(s))?;
-        let latest_s = leftovers.map_or(since_s, |other| other.max(since_s));
-        Ok(self.state.write(|w| leftovers_since_s(self.mirror).keep(w, &latest_s))?)
-    }
-
-    /// Retires the files in the staging folder that belong to no upload, if there may be some and
-    /// all of them had enough time to show up. Only while nothing is under way. Costs one listing
-    /// then.
-    pub(crate) async fn retire_leftovers(&self) -> Result<(), RemoteError> {
-        let since_s = self.state.read(|s| leftovers_since_s(self.mirror).read(s))?;
-        let Some(since_s) = since_s else { return Ok(()) };
-        if self.is_young(since_s) {
-            // This makes the next cycle come soon.
-            self.report(|report| report.uploads_pending += 1);
-            return Ok(());
-        }
-        let listing = self.client.list_folder(self.places.incoming).await?;
-        let known =
-            self.state.read(|s| s.known_urls(listing.files.iter().map(|file| &file.url)))?;
-        let mut leftovers = Vec::new();
-        for file in listing.files.iter().filter(|file| !known.contains(&file.url)) {
-            // An awaited file is looked for by name.
-            if !self.state.read(|s| ledger::is_awaited(s, self.mirror, &file.name))? {
-                leftovers.push(file);
-            }
-        }
-        let now_s = self.state.now_s();
-        let leftovers = leftovers
-            .into_iter()
-            .map(|file| orphan(self.mirror, file, self.places.versions, now_s));
-        self.retire_all(leftovers.map(Leaving::of_version).collect()).await?;
-        Ok(self.state.write(|w| leftovers_since_s(self.mirror).forget(w))?)
     }
 
     /// The files in the staging folder. Costs one listing.
@@ -279,24 +442,50 @@ impl Remote {
         Ok(match_arrived(&open, &found))
     }
 
-    /// Records the files of an upload that the node told of, and removes those that are not as they
-    /// were sent: a file is damaged, or its hash is not known any more, or it was dropped because
-    /// it changed while it was read.
-    ///
-    /// Files and removals are on record at once: with all files known the node is not asked again,
-    /// and only the node knows of the others.
-    async fn take_in(&self, upload: &PendingUpload, told: Vec<Arrived>) -> Result<(), RemoteError> {
-        let matched = self.matched(upload, told)?;
-        let clearing = self.state.write(|w| {
+    /// Records the files of an upload that have arrived, and gives up those of which it cannot be
+    /// told.
+    fn record(&self, upload: &PendingUpload, matched: &MatchedFiles) -> Result<(), RemoteError> {
+        self.state.write(|w| {
             w.record_arrived(upload.key, &matched.arrived)?;
-            matched.damaged.iter().try_for_each(|file| w.drop_pending(upload.key, file.seq))?;
-            begin_clearing(w, self.mirror, &matched.surplus)
+            matched.unknown.iter().try_for_each(|file| w.drop_pending(upload.key, file.seq))
         })?;
-        for file in &matched.damaged {
-            if file.whirlpool.is_none() {
-                self.dirty.mark(file.path.clone());
-                continue;
-            }
+        for file in &matched.unknown {
+            self.dirty.mark(file.path.clone());
+        }
+        if !matched.unknown.is_empty() {
+            self.expect_leftovers(upload.since_s)?;
+        }
+        if matched.arrived.is_empty() {
+            Ok(())
+        } else {
+            self.node_took(&upload.node, matched.arrived.len())
+        }
+    }
+
+    /// Removes files of an upload that are not as they were sent: both the node and the listing
+    /// have told the same other hash. A file is damaged, or it was dropped because it changed while
+    /// it was read.
+    async fn remove_others(
+        &self,
+        upload: &PendingUpload,
+        matched: &MatchedFiles,
+        doubted: &[Doubt],
+    ) -> Result<(), RemoteError> {
+        if doubted.is_empty() {
+            return Ok(());
+        }
+        let damaged: Vec<&PendingFile> = matched
+            .damaged
+            .iter()
+            .filter(|(_, doubt)| doubted.contains(doubt))
+            .map(|(file, _)| file)
+            .collect();
+        let urls: Vec<FileUrl> = doubted.iter().map(|(url, _)| url.clone()).collect();
+        let clearing = self.state.write(|w| {
+            damaged.iter().try_for_each(|file| w.drop_pending(upload.key, file.seq))?;
+            begin_clearing(w, self.mirror, &urls)
+        })?;
+        for file in damaged {
             self.problem(
                 &file.path,
                 "the service stored other bytes than were sent",
@@ -305,42 +494,6 @@ impl Remote {
         }
         self.clear_begun(clearing).await
     }
-
-    /// Removes other files that one of our uploads left in the staging folder (I2).
-    pub(crate) async fn clear_staged(&self, urls: &[FileUrl]) -> Result<(), RemoteError> {
-        let clearing = self.state.write(|w| begin_clearing(w, self.mirror, urls))?;
-        self.clear_begun(clearing).await
-    }
-
-    async fn clear_begun(&self, clearing: Vec<(IntentId, &[FileUrl])>) -> Result<(), RemoteError> {
-        for (intent, urls) in clearing {
-            let removal = self.remove_all(urls).await?;
-            // The removal of files that the service left stays begun, and a later cycle finishes it
-            // (`finish`).
-            if removal.still_there.is_empty() {
-                self.state.write(|w| w.resolve(intent))?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Writes the intents to remove files from the staging folder, a call's worth in each.
-fn begin_clearing<'a>(
-    w: &mut Writing<'_>,
-    mirror: MirrorId,
-    urls: &'a [FileUrl],
-) -> Result<Vec<(IntentId, &'a [FileUrl])>, fichier_state::Error> {
-    let begin = |urls: &'a [FileUrl]| {
-        let intent = Intent::Remove { urls: urls.to_vec(), paths: Vec::new() };
-        Ok((w.begin(mirror, &intent)?, urls))
-    };
-    urls.chunks(MAX_LINKS_PER_CALL).map(begin).collect()
-}
-
-/// Since when the staging folder of a mirror may hold files that are not on record; Unix seconds.
-fn leftovers_since_s(mirror: MirrorId) -> Fact<i64> {
-    Fact::about(format!("leftovers of mirror {}", mirror.0))
 }
 
 /// How far an upload has come.
@@ -359,61 +512,7 @@ pub(crate) enum Fate {
     GivenUp,
 }
 
-/// The matches between pending files and found ones.
-#[derive(Debug, Default)]
-pub struct MatchedFiles {
-    /// Files that arrived: their numbers in the upload, and their links.
-    pub arrived: Vec<(u32, FileUrl)>,
-    /// Pending files whose name came back with other content.
-    pub damaged: Vec<PendingFile>,
-    /// Found files whose content no pending file has.
-    pub surplus: Vec<FileUrl>,
-}
-
-/// Matches the files as a multiset by name, size and hash; then, for names that the service
-/// changed, by size and hash alone (N06, U06, U07).
-pub fn match_arrived(pending: &[PendingFile], found: &[Arrived]) -> MatchedFiles {
-    let mut matched = MatchedFiles::default();
-    let mut free: Vec<&Arrived> = found.iter().collect();
-    let (mut open, mut missing) = (Vec::new(), Vec::new());
-    for file in pending {
-        match free.iter().position(|f| f.name == file.sent_as && is_content(file, f)) {
-            Some(at) => matched.arrived.push((file.seq, free.swap_remove(at).url.clone())),
-            None => open.push(file),
-        }
-    }
-    for file in open {
-        match free.iter().position(|f| is_content(file, f)) {
-            Some(at) => matched.arrived.push((file.seq, free.swap_remove(at).url.clone())),
-            None => missing.push(file),
-        }
-    }
-    let is_damaged = |file: &&PendingFile| free.iter().any(|f| f.name == file.sent_as);
-    matched.damaged = missing.into_iter().filter(is_damaged).cloned().collect();
-    matched.surplus = free.into_iter().map(|file| file.url.clone()).collect();
-    matched
-}
-
-/// Whether some content has more links than it was sent times: one of them leads nowhere, and only
-/// a listing tells which.
-fn is_ambiguous(pending: &[PendingFile], links: &[Arrived]) -> bool {
-    pending.iter().any(|file| {
-        let is_alike = |link: &&Arrived| link.name == file.sent_as && is_content(file, link);
-        let sent = pending.iter().filter(|other| {
-            other.sent_as == file.sent_as
-                && (other.size_bytes, other.whirlpool) == (file.size_bytes, file.whirlpool)
-        });
-        links.iter().filter(is_alike).count() > sent.count()
-    })
-}
-
 /// How many files of an upload have not shown up yet.
 fn open_files(upload: &PendingUpload) -> usize {
     upload.files.iter().filter(|file| file.url.is_none()).count()
-}
-
-fn is_content(file: &PendingFile, found: &Arrived) -> bool {
-    file.size_bytes == found.size_bytes
-        && file.whirlpool.is_some()
-        && file.whirlpool == found.whirlpool
 }

@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, HashSet};
 use fichier_api::names::RemoteName;
 use fichier_api::{FileUrl, FolderId, MAX_LINKS_PER_CALL};
 use fichier_state::{
-    Content, Entry, FolderKey, Intent, IntentId, Origin, PendingFile, RelPath, RemoteCopy, Retired,
-    UploadKey, Writing, failpoint,
+    Content, Entry, FolderKey, Intent, IntentId, NOT_CONFIRMED, Origin, PendingFile, RelPath,
+    RemoteCopy, Retired, UploadKey, Writing, failpoint,
 };
 
 use super::records::other_name;
@@ -262,8 +262,10 @@ impl Executor {
         leaving: &mut [Leaving],
     ) -> Result<Option<IntentId>, RemoteError> {
         let now_s = self.remote.state.now_s();
+        let unproved = self.remote.waiting(goal.upload)?.unproved;
         let confirmed = |file: &PendingFile| {
-            self.source.confirmed_entry(file, goal.row, arrived.brought, now_s)
+            let confirmed_s = if unproved.contains(&file.seq) { NOT_CONFIRMED } else { now_s };
+            self.source.confirmed_entry(file, goal.row, arrived.brought, confirmed_s)
         };
         let files = arrived.files.iter();
         let entries: Vec<(&PendingFile, Entry)> =
@@ -400,16 +402,22 @@ impl Source {
         file: &PendingFile,
         folder: FolderKey,
         brought: &Brought,
-        now_s: i64,
+        confirmed_s: i64,
     ) -> Option<Entry> {
         let url = file.url.as_ref()?;
-        let origin = if brought.is_lookalike(url) { Origin::Adopted } else { Origin::Sent };
+        let origin = if brought.is_lookalike(url) {
+            Origin::Adopted
+        } else if confirmed_s == NOT_CONFIRMED {
+            Origin::Copied
+        } else {
+            Origin::Sent
+        };
         let copy = RemoteCopy {
             url: brought.url(url)?.clone(),
             whirlpool: file.whirlpool?,
             fingerprint: file.fingerprint?,
             remote_name: other_name(&file.name, &file.path),
-            confirmed_s: now_s,
+            confirmed_s,
             origin,
             unsettled: file.unsettled,
         };

@@ -2,9 +2,9 @@
 //!
 //! A batch costs three calls, however many files it has: node, files, result. The files that have
 //! arrived and were verified are then published. A batch that the service refuses as a whole is
-//! halved until the file at fault is alone.
+//! halved until the file at fault is alone; after a few refusals in a row uploads rest (`nodes`).
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use fichier_api::{ErrorKind, MAX_FILE_BYTES, SendError, SentFile, UploadFile, Up
 use fichier_state::{PendingFile, RelPath, UploadKey, UploadSlotRow, failpoint};
 use tokio::time::Instant;
 
-use super::Fate;
+use super::{Fate, Look};
 use crate::base::state::blocking;
 use crate::base::words::chain;
 use crate::base::{Fact, Random};
@@ -23,11 +23,9 @@ use crate::plan::Placement;
 use crate::remote::Remote;
 use crate::remote::error::{RemoteError, stops_everything};
 use crate::remote::execute::Executor;
+use crate::remote::habits::Habits;
+use crate::remote::nodes::{Refusal, is_refusal};
 use crate::remote::source::Source;
-
-/// Refusals in a row that are tolerated, within which a batch with one file at fault is halved down
-/// to that file; after more, all files that are left become problems.
-const MAX_FAILURES: u32 = 12;
 
 /// Bytes of the smallest transfer from which the bandwidth is measured: a smaller one tells more
 /// about delays.
@@ -41,56 +39,64 @@ enum Attempt {
     Without(Vec<Placement>),
     /// The service refused this batch.
     Refused(fichier_api::Error),
+    /// Nodes have refused so often that no upload is begun before this time; Unix seconds.
+    Resting { until_s: i64 },
 }
 
 impl Executor {
     /// Sends `files`, publishes those that arrived, and retires the files that they replaced.
     pub(super) async fn upload(&self, files: Vec<Placement>) -> Result<(), RemoteError> {
-        let mut waiting = vec![self.remote.within_limit(files)?];
+        let mut waiting = self.batches(self.remote.within_limit(files)?)?;
         // The whole batch gets a second try with another node before it is halved.
         let mut second_try = true;
-        let mut failures = 0;
-        while let Some(files) = waiting.pop() {
+        while let Some(files) = waiting.pop_front() {
             let files = self.still_as_seen(files)?;
             if files.is_empty() {
                 continue;
             }
-            let error = match self.upload_once(&files).await? {
-                Attempt::Settled => {
-                    failures = 0;
-                    continue;
+            match self.upload_once(&files).await? {
+                Attempt::Settled => {}
+                Attempt::Without(rest) => waiting.push_front(rest),
+                Attempt::Resting { until_s } => return self.remote.uploads_wait(until_s),
+                Attempt::Refused(_) if std::mem::take(&mut second_try) => {
+                    waiting.push_front(files);
                 }
-                Attempt::Without(rest) => {
-                    waiting.push(rest);
-                    continue;
+                Attempt::Refused(error) => {
+                    if let [file] = files.as_slice() {
+                        let hint = "it is tried again by itself";
+                        self.remote.problem(&file.path, &chain(&error), hint)?;
+                        continue;
+                    }
+                    // Of two halves one is taken if a single file is at fault: both are tried
+                    // before either is halved again.
+                    let mut first = files;
+                    let second = first.split_off(first.len() / 2);
+                    waiting.extend([first, second]);
                 }
-                Attempt::Refused(error) => error,
-            };
-            failures += 1;
-            if failures > MAX_FAILURES {
-                // No single file can be at fault: the storage may be full (U12).
-                self.remote.report(|report| report.uploads_refused = Some(chain(&error)));
-                for file in waiting.drain(..).flatten().chain(files) {
-                    self.remote.problem(
-                        &file.path,
-                        &chain(&error),
-                        "it is tried again by itself",
-                    )?;
-                }
-                break;
-            }
-            tracing::debug!(files = files.len(), "an upload was refused: {error}");
-            if std::mem::take(&mut second_try) {
-                waiting.push(files);
-            } else if let [file] = files.as_slice() {
-                self.remote.problem(&file.path, &chain(&error), "it is tried again by itself")?;
-            } else {
-                let mut first = files;
-                let second = first.split_off(first.len() / 2);
-                waiting.extend([second, first]);
             }
         }
-        Ok(())
+        self.remote.tell_refusals()
+    }
+
+    /// Divides files into as many as a node is known to take at once. After refusals, those that
+    /// have been tried alone come last.
+    fn batches(&self, mut files: Vec<Placement>) -> Result<VecDeque<Vec<Placement>>, RemoteError> {
+        let habits = self.remote.state.read(|s| Habits::read(s))?;
+        let mut most = habits.files_per_upload(self.remote.state.now_s());
+        if let Some(most_files) = self.remote.nodes()?.most_files {
+            most = most.min(most_files);
+            let problems = self.remote.state.read(|s| s.problems(Some(self.remote.mirror)))?;
+            let tried: HashSet<RelPath> =
+                problems.into_iter().map(|problem| problem.path).collect();
+            files.sort_by_key(|file| tried.contains(&file.path));
+        }
+        let mut batches = VecDeque::new();
+        while files.len() > most {
+            let rest = files.split_off(most);
+            batches.push_back(std::mem::replace(&mut files, rest));
+        }
+        batches.push_back(files);
+        Ok(batches)
     }
 
     /// Makes one attempt to send `files`. It takes one of the slots, and no second one while it has
@@ -98,7 +104,10 @@ impl Executor {
     async fn upload_once(&self, files: &[Placement]) -> Result<Attempt, RemoteError> {
         let Ok(_permit) = self.remote.slots.acquire().await else { return Ok(Attempt::Settled) };
         failpoint::reached("upload:planned");
-        let slot = self.remote.client.open_upload().await?;
+        let slot = match self.remote.open_slot().await? {
+            Ok(slot) => slot,
+            Err(until_s) => return Ok(Attempt::Resting { until_s }),
+        };
         failpoint::reached("upload:slot");
         let pending = pending_files(files, &self.source.restless, &self.remote.random);
         let row = UploadSlotRow { slot: slot.id.clone(), node: slot.node.clone() };
@@ -119,7 +128,7 @@ impl Executor {
                 self.remote.measure(&pending, began.elapsed())?;
                 self.remote.record_sent(key, &sent.xid, &sent.files)?;
                 self.remote.drop_restless(key, &pending, &sent.files)?;
-                self.finish_upload(key).await?;
+                self.finish_upload(key, Look::First).await?;
                 Ok(Attempt::Settled)
             }
             Err(SendError::File { index, source }) => {
@@ -129,42 +138,73 @@ impl Executor {
                 Ok(Attempt::Without(rest.map(|(_, file)| file.clone()).collect()))
             }
             Err(SendError::Service { error, sent, complete }) => {
-                let refusal = self.broken_off(key, &slot, error, &sent, complete).await?;
-                Ok(refusal.map_or(Attempt::Settled, Attempt::Refused))
+                let took_nothing = self.took_nothing(key, &slot, &error, &sent, complete).await?;
+                if took_nothing {
+                    self.refused(&slot, error, &pending).await
+                } else {
+                    Ok(Attempt::Settled)
+                }
             }
         }
     }
 
-    /// Handles a request that ended with an error: the service is first asked for the files that it
-    /// may have (I12).
-    async fn broken_off(
+    /// Whether a request that ended with an error has stored nothing: the service is first asked
+    /// for the files that it may have (I12). If it has not, the upload is forgotten.
+    async fn took_nothing(
         &self,
         key: UploadKey,
         slot: &UploadSlot,
-        error: fichier_api::Error,
+        error: &fichier_api::Error,
         sent: &[SentFile],
         complete: bool,
-    ) -> Result<Option<fichier_api::Error>, RemoteError> {
-        if !complete || refused_whole(&error) {
+    ) -> Result<bool, RemoteError> {
+        if !complete || refused_whole(error) {
             // The request was cut before its closing boundary, or refused with a page that says so:
             // nothing is stored (C.3, C.6).
             self.remote.state.write(|w| w.finish_upload(key))?;
-        } else {
-            self.remote.record_sent(key, &slot.id, sent)?;
-            let is_lost = matches!(error.kind, ErrorKind::Unreachable(_));
-            match self.finish_upload(key).await? {
-                // The service did answer, and has nothing: there is no reply to wait for.
-                Fate::NothingCame { given_up } if !is_lost => {
-                    if !given_up {
-                        self.remote.forget_upload(key)?;
-                    }
-                }
-                Fate::NothingCame { .. } | Fate::Settled | Fate::Waiting | Fate::GivenUp => {
-                    return Ok(None);
-                }
-            }
+            return Ok(true);
         }
-        if stops_everything(&error) { Err(error.into()) } else { Ok(Some(error)) }
+        self.remote.record_sent(key, &slot.id, sent)?;
+        let is_lost = matches!(error.kind, ErrorKind::Unreachable(_));
+        let look = if is_lost { Look::First } else { Look::AfterRefusal };
+        match self.finish_upload(key, look).await? {
+            // The service did answer, and has nothing: there is no reply to wait for.
+            Fate::NothingCame { given_up } if !is_lost => {
+                if !given_up {
+                    self.remote.forget_upload(key)?;
+                }
+                Ok(true)
+            }
+            Fate::NothingCame { .. } | Fate::Settled | Fate::Waiting | Fate::GivenUp => Ok(false),
+        }
+    }
+
+    /// Counts the refusal of an upload that was not stored.
+    async fn refused(
+        &self,
+        slot: &UploadSlot,
+        error: fichier_api::Error,
+        files: &[PendingFile],
+    ) -> Result<Attempt, RemoteError> {
+        let words = match &error.kind {
+            ErrorKind::NodeRefused { status, words } => format!("{words} (HTTP {status})"),
+            kind => chain(kind),
+        };
+        let refusal = Refusal {
+            node: &slot.node,
+            words: &words,
+            files: Some(files.len()),
+            bytes: files.iter().map(|file| file.size_bytes).sum(),
+            weight: 1,
+        };
+        // A connection that breaks while the files are sent may be the node's way to refuse.
+        let is_cut = matches!(error.kind, ErrorKind::Unreachable(_));
+        if (is_cut || is_refusal(&error)) && self.remote.node_refused(refusal).await? {
+            let until_s = self.remote.nodes()?.ends_s(&slot.node);
+            return Ok(Attempt::Resting { until_s });
+        }
+        tracing::debug!(files = files.len(), "an upload was refused: {error}");
+        if stops_everything(&error) { Err(error.into()) } else { Ok(Attempt::Refused(error)) }
     }
 
     /// Leaves out files that have changed or gone since they were found, and marks them for another

@@ -112,7 +112,9 @@ impl Probe<'_> {
         for _ in 0..polls {
             match self.client.upload_result(&slot, Some(&xid)).await? {
                 UploadResult::Ready(stored) => return Ok(stored),
-                UploadResult::BeingScanned | UploadResult::Nothing => self.wait(POLL).await,
+                UploadResult::BeingScanned | UploadResult::Nothing | UploadResult::Unclear(_) => {
+                    self.wait(POLL).await
+                }
             }
         }
         Ok(Vec::new())

@@ -141,7 +141,7 @@ impl Probe<'_> {
     }
 
     /// Sends a file with a key that belongs to no account. Returns the answer, and whether nothing
-    /// is left in the account. The client removes a file that was stored anonymously.
+    /// is left in the account. A file that was stored for nobody is removed by its code.
     async fn try_key(
         &self,
         nobody: &Client,
@@ -155,21 +155,22 @@ impl Probe<'_> {
             }
             Err(error) => return Ok((refusal(error)?, true)),
         };
-        for _ in 0..LOOKS {
-            match self.client.upload_result(&slot, Some(&xid)).await {
-                Err(Error { kind: ErrorKind::Anonymous { left: 0 }, .. }) => {
-                    return Ok(("stored as nobody's".to_owned(), true));
-                }
-                // The link may not be known yet: asking again also tries to remove the file again.
-                Err(Error { kind: ErrorKind::Anonymous { .. }, .. }) => self.wait(POLL).await,
-                Ok(UploadResult::Ready(stored)) => {
-                    return self.follow_stray(Ok(stored), name).await;
-                }
-                Ok(UploadResult::BeingScanned | UploadResult::Nothing) => {
-                    return self.follow_stray(Ok(Vec::new()), name).await;
-                }
-                Err(error) => return Err(error.into()),
+        let stored = match self.client.upload_result(&slot, Some(&xid)).await? {
+            UploadResult::Ready(stored) => stored,
+            UploadResult::BeingScanned | UploadResult::Nothing | UploadResult::Unclear(_) => {
+                return self.follow_stray(Ok(Vec::new()), name).await;
             }
+        };
+        let strays = stored.iter().map(|file| Some((file.url.clone(), file.removal.clone()?)));
+        let Some(strays) = strays.collect::<Option<Vec<_>>>() else {
+            return self.follow_stray(Ok(stored), name).await;
+        };
+        for _ in 0..LOOKS {
+            // The link may not be known yet.
+            if self.client.remove_strays(&strays).await?.missing.is_empty() {
+                return Ok(("stored as nobody's".to_owned(), true));
+            }
+            self.wait(POLL).await;
         }
         Ok(("stored as nobody's, and not removed".to_owned(), true))
     }

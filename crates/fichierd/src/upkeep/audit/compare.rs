@@ -73,7 +73,7 @@ pub(super) fn compare(
         } else if file.name != name {
             found.renamed.push(entry.clone());
         } else if copy.origin == Origin::Copied && file.whirlpool.is_some() {
-            found.confirmed.push(confirmed(entry, copy));
+            found.confirmed.push(confirmed(entry, copy, now_s));
         }
         // A file that was there before us is left as it was found.
         let beside = twins.get(&(&name, entry.stamp.size_bytes)).into_iter().flatten();
@@ -120,7 +120,8 @@ impl Compared {
 }
 
 /// The record of a copy whose hash a listing has shown: it is as certain as a file that was sent.
-fn confirmed(entry: &Entry, copy: &RemoteCopy) -> Entry {
-    let copy = RemoteCopy { origin: Origin::Sent, ..copy.clone() };
+fn confirmed(entry: &Entry, copy: &RemoteCopy, now_s: i64) -> Entry {
+    let confirmed_s = if copy.is_confirmed() { copy.confirmed_s } else { now_s };
+    let copy = RemoteCopy { origin: Origin::Sent, confirmed_s, ..copy.clone() };
     Entry { content: Content::File(copy), ..entry.clone() }
 }

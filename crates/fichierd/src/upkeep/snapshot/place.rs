@@ -89,6 +89,7 @@ impl Remote {
             Ledger::change(w, self.mirror, |ledger| {
                 ledger.under_way = None;
                 ledger.not_before_s = None;
+                ledger.failures = 0;
             })
         })?;
         let rows = self.state.read(|s| s.mirrors())?;

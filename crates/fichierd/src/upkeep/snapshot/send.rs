@@ -15,16 +15,22 @@ use super::CANARY_TEXT;
 use crate::base::words::chain;
 use crate::remote::error::stops_everything;
 use crate::remote::ledger::{self, CANARY_NAME};
-use crate::remote::{Arrived, Canary, Ledger, Made, Remote, RemoteError, UnderWay};
+use crate::remote::{
+    Arrived, Canary, Ledger, Made, Refusal, Remote, RemoteError, UnderWay, is_refusal,
+};
 
 /// How often the node is asked for an upload's outcome before other work goes on.
 const POLLS: u32 = 6;
 
-/// Seconds until the next try after a snapshot that failed.
+/// Seconds until the next try after a snapshot that failed; doubled with each failure in a row.
 const RETRY_S: i64 = 5 * 60;
+/// The longest of these times, in seconds.
+const LONGEST_RETRY_S: i64 = 24 * 3600;
 
-/// Seconds until a snapshot that may still show up is looked for again.
-const LOOK_AGAIN_S: i64 = 20;
+/// Seconds until a snapshot that may still show up is looked for again; doubled with each look.
+const LOOK_AGAIN_S: i64 = 30;
+/// The longest of these times, in seconds.
+const LONGEST_LOOK_S: i64 = 1800;
 
 impl Remote {
     /// Sends a packed file, with the canary where there is none yet, and moves it to its place.
@@ -35,7 +41,11 @@ impl Remote {
         folder: FolderId,
     ) -> Result<(), RemoteError> {
         let Ok(_permit) = self.slots.acquire().await else { return Ok(()) };
-        let slot = self.client.open_upload().await?;
+        let slot = match self.open_slot().await? {
+            Ok(slot) => slot,
+            // Nodes refuse uploads; they are tried again when they have rested.
+            Err(until_s) => return self.try_snapshot_later((until_s - self.state.now_s()).max(0)),
+        };
         let on = self.begin_snapshot(made, &slot)?;
         let files = self.snapshot_bodies(&on)?;
         let sent = self.client.send_files(&slot, self.places.incoming, files, Arc::default()).await;
@@ -47,15 +57,25 @@ impl Remote {
             Ok(_) => tracing::debug!("the packed file has changed while it was sent"),
             Err(SendError::File { source, .. }) => {
                 tracing::warn!("a snapshot cannot be read back from the state folder: {source}");
-                return self.give_up_snapshot(RETRY_S);
+                return self.give_up_snapshot(1);
             }
             Err(SendError::Service { error, complete, .. }) => {
+                if is_refusal(&error) {
+                    let refusal = Refusal {
+                        node: &slot.node,
+                        words: &chain(&error),
+                        files: None,
+                        bytes: on.made.size_bytes,
+                        weight: 1,
+                    };
+                    self.node_refused(refusal).await?;
+                }
                 let took_nothing =
                     matches!(error.kind, ErrorKind::NodeStorage | ErrorKind::NoFileInUpload);
                 if !complete || took_nothing {
                     // Nothing is stored (C.3, C.6), so another snapshot, under another name,
                     // repeats nothing.
-                    self.give_up_snapshot(RETRY_S)?;
+                    self.give_up_snapshot(1)?;
                     return stop_or_wait(error);
                 }
                 tracing::debug!("an upload of a snapshot broke off at its end: {error}");
@@ -104,6 +124,7 @@ impl Remote {
                     xid: None,
                     since_s,
                     has_arrived: false,
+                    looks: 0,
                 };
                 ledger.written = None;
                 ledger.under_way = Some(on.clone());
@@ -129,41 +150,79 @@ impl Remote {
     /// Asks the node, then lists the staging folder. `None`: the snapshot has not arrived, or not
     /// yet.
     async fn await_snapshot(&self, on: &UnderWay) -> Result<Option<UnderWay>, RemoteError> {
-        let found = match self.ask_node_for(on).await? {
-            Some(found) if found.iter().any(|file| is_snapshot(on, file)) => found,
+        let told = self.ask_node_for(on).await?;
+        let found = match &told {
+            Some(told) if told.iter().any(|file| is_snapshot(on, file)) => told.clone(),
             Some(_) | None => self.staged().await?,
         };
         if let Some(file) = found.iter().find(|file| is_snapshot(on, file)) {
             return self.confirm_snapshot(on, file, &found).map(Some);
         }
+        let named = || found.iter().filter(|file| file.name == on.name());
+        // Without a hash it counts by its size, in the end: whoever reads it checks it as a whole.
+        let is_unproved =
+            |file: &&Arrived| file.whirlpool.is_none() && file.size_bytes == on.made.size_bytes;
+        if let Some(file) = named().find(is_unproved) {
+            if self.is_overdue(on.since_s) {
+                return self.confirm_snapshot(on, file, &found).map(Some);
+            }
+            return self.look_for_snapshot_later(on).map(|()| None);
+        }
         // A file with our name and other bytes is removed, so that nothing takes it for the
-        // snapshot.
-        let damaged: Vec<FileUrl> =
-            found.iter().filter(|file| file.name == on.name()).map(|f| f.url.clone()).collect();
+        // snapshot, if the node and the listing tell the same of it.
+        let is_told = |file: &&Arrived| {
+            let told = told.iter().flatten();
+            file.whirlpool.is_some()
+                && told.into_iter().any(|t| t.url == file.url && t.whirlpool == file.whirlpool)
+        };
+        let damaged: Vec<FileUrl> = named().filter(is_told).map(|file| file.url.clone()).collect();
         if !damaged.is_empty() {
             tracing::warn!("the service stored a snapshot with other bytes than were sent");
             self.clear_staged(&damaged).await?;
-            self.give_up_snapshot(RETRY_S)?;
+            self.give_up_snapshot(1)?;
         } else if self.is_young(on.since_s) {
-            let scale = i64::from(self.client.pacer().time_scale().max(1));
-            self.try_snapshot_later(LOOK_AGAIN_S / scale)?;
+            self.look_for_snapshot_later(on)?;
         } else {
             // It had enough time to show up (C.5). The next snapshot has another name.
-            self.give_up_snapshot(0)?;
+            self.snapshot_is_lost()?;
         }
         Ok(None)
+    }
+
+    /// Gives up a snapshot that shows up nowhere. The next one is sent at once, if the one before
+    /// had arrived.
+    fn snapshot_is_lost(&self) -> Result<(), RemoteError> {
+        let is_first = self.state.read(|s| Ledger::read(s, self.mirror))?.failures == 0;
+        self.give_up_snapshot(1)?;
+        if !is_first {
+            return Ok(());
+        }
+        Ok(self
+            .state
+            .write(|w| Ledger::change(w, self.mirror, |ledger| ledger.not_before_s = None))?)
+    }
+
+    fn look_for_snapshot_later(&self, on: &UnderWay) -> Result<(), RemoteError> {
+        self.note_way(|on| on.looks = on.looks.saturating_add(1))?;
+        let wait_s = (LOOK_AGAIN_S << on.looks.min(10)).min(LONGEST_LOOK_S);
+        self.try_snapshot_later(wait_s / i64::from(self.client.pacer().time_scale().max(1)))
     }
 
     /// The files that the node knows; `None` if it knows none, or not yet, or not any more.
     async fn ask_node_for(&self, on: &UnderWay) -> Result<Option<Vec<Arrived>>, RemoteError> {
         let slot = UploadSlot { id: on.slot.clone(), node: on.node.clone() };
         let mut wait = Duration::from_secs(2);
-        for poll in 0..POLLS {
+        let polls = if on.looks == 0 { POLLS } else { 1 };
+        for poll in 0..polls {
             if poll > 0 {
                 tokio::time::sleep(wait / self.client.pacer().time_scale()).await;
                 wait = (wait * 2).min(Duration::from_secs(30));
             }
             match self.client.upload_result(&slot, on.xid.as_deref()).await {
+                // With links that are said to be nobody's, only the listing tells.
+                Ok(UploadResult::Ready(files)) if files.iter().any(|f| f.removal.is_some()) => {
+                    return Ok(None);
+                }
                 Ok(UploadResult::Ready(files)) => {
                     let files = files.into_iter().map(|file| Arrived {
                         url: file.url,
@@ -174,12 +233,7 @@ impl Remote {
                     return Ok(Some(files.collect()));
                 }
                 Ok(UploadResult::BeingScanned | UploadResult::Nothing) => {}
-                Err(error) if matches!(error.kind, ErrorKind::Anonymous { .. }) => {
-                    // It was stored in no account, and is removed again: as if nothing had been
-                    // sent.
-                    self.give_up_snapshot(RETRY_S)?;
-                    return Err(error.into());
-                }
+                Ok(UploadResult::Unclear(_)) => return Ok(None),
                 Err(error) if stops_everything(&error) => return Err(error.into()),
                 Err(_) => return Ok(None),
             }
@@ -218,15 +272,18 @@ impl Remote {
     }
 
     /// Forgets the snapshot under way, of which nothing is at the service: its row goes, and its
-    /// name is not used again.
-    pub(super) fn give_up_snapshot(&self, wait_s: i64) -> Result<(), RemoteError> {
+    /// name is not used again. The next one waits, for longer with each of so many `failures`.
+    pub(super) fn give_up_snapshot(&self, failures: u32) -> Result<(), RemoteError> {
         let Some(on) = self.snapshot_under_way()? else { return Ok(()) };
         Ok(self.state.write(|w| {
             w.forget_snapshots(&[on.id])?;
-            let not_before_s = (wait_s > 0).then(|| w.now_s() + wait_s);
+            let now_s = w.now_s();
             Ledger::change(w, self.mirror, |ledger| {
                 ledger.under_way = None;
-                ledger.not_before_s = not_before_s;
+                ledger.failures = ledger.failures.saturating_add(failures);
+                let doubled = RETRY_S << ledger.failures.saturating_sub(1).min(10);
+                let wait_s = doubled.min(LONGEST_RETRY_S);
+                ledger.not_before_s = (failures > 0).then_some(now_s + wait_s);
             })
         })?)
     }
@@ -256,15 +313,12 @@ fn stop_or_wait(error: fichier_api::Error) -> Result<(), RemoteError> {
 }
 
 fn is_snapshot(on: &UnderWay, file: &Arrived) -> bool {
-    file.name == on.name()
-        && file.size_bytes == on.made.size_bytes
-        && file.whirlpool == Some(on.made.whirlpool)
+    // Whatever name the service gave it.
+    file.size_bytes == on.made.size_bytes && file.whirlpool == Some(on.made.whirlpool)
 }
 
 fn is_canary(file: &Arrived) -> bool {
-    file.name.as_str() == CANARY_NAME
-        && file.size_bytes == CANARY_TEXT.len() as u64
-        && file.whirlpool == Some(canary_hash())
+    file.size_bytes == CANARY_TEXT.len() as u64 && file.whirlpool == Some(canary_hash())
 }
 
 /// The hash of the tiny file.
