@@ -13,7 +13,7 @@ pub use account::{
     BatchExcess, DotFolders, FolderTaken, FullFolder, LongName, NameTaken, RemoveUnknown,
 };
 pub use download::{DownloadAddress, DownloadLeads};
-pub use net::{Certificate, ProxyHabit};
+pub use net::{Certificate, FloodAnswer, ProxyHabit};
 pub use node::{
     AtQuota, BadKeyOnNode, EmptyFile, EndPage, HashLag, NamesChanged, NoHash, NodeRefusal,
     WhileProcessing,

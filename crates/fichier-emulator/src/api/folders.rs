@@ -15,6 +15,11 @@ use crate::world::ROOT;
 
 /// `folder/mkdir.cgi`: a name exists once in a folder.
 pub(crate) fn make(call: &mut Call) -> Reply {
+    let rules = call.state.rules.clone();
+    if let Err(refusal) = call.state.limits.admit_folder(&rules, call.now) {
+        call.violation(&refusal.broken);
+        return Reply::locked(refusal.kind, rules.flood_answer);
+    }
     let parent = call.fields.number("folder_id").unwrap_or(ROOT);
     let name = call.fields.text("name").unwrap_or_default().to_owned();
     let refusal = names::refusal(&name);

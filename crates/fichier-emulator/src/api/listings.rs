@@ -80,7 +80,7 @@ fn admit(call: &mut Call, folder: i64) -> Result<(), Reply> {
     }
     call.state.limits.admit_listing(folder, &rules, call.now).map_err(|refusal| {
         call.violation(&refusal.broken);
-        Reply::locked(refusal.kind)
+        Reply::locked(refusal.kind, rules.flood_answer)
     })
 }
 

@@ -81,7 +81,7 @@ fn answer(world: &World, state: &mut State, knock: &Knock) -> Answer {
     let rules = state.rules.clone();
     if let Err(refusal) = state.limits.admit(&rules, now) {
         state.record.violation(knock.endpoint, &refusal.broken);
-        return Reply::locked(refusal.kind).write(state, false, Delivery::Send);
+        return Reply::locked(refusal.kind, rules.flood_answer).write(state, false, Delivery::Send);
     }
     let fields = match admit(state, knock) {
         Ok(fields) => fields,

@@ -11,6 +11,8 @@ use super::reshape::Reshape;
 pub enum Action {
     /// Answers this status with this body, as `text/html`.
     Status(u16, String),
+    /// Answers this status with this text, as `application/json`.
+    Json(u16, String),
     /// Answers `Flood detected: IP Locked` and locks for [`crate::Rules::lock_length`].
     Flood,
     /// Answers `IP Locked`, without "Flood", and locks for an hour.

@@ -30,3 +30,16 @@ pub enum ProxyHabit {
     /// Accepts the connection and says nothing, as long as the client waits.
     Silence,
 }
+
+/// How the service answers a flood of calls (docs/api-notes.md, A.5 and E).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FloodAnswer {
+    /// 403 with KO and `Flood detected: IP Locked`.
+    Ko,
+    /// A page with 429.
+    Page429,
+    /// A page with 200: "Your requests are too fast".
+    Page200,
+    /// 403 with KO and words in a language and of a kind that no client knows.
+    Unknown,
+}

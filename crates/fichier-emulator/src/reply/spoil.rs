@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use hyper::header::{LOCATION, RETRY_AFTER};
 
-use super::answer::Delivery;
+use super::answer::{Delivery, JSON};
 use super::bomb;
 use super::words::{Payload, Reply};
 use crate::faults::Action;
@@ -26,6 +26,9 @@ pub(crate) fn instead(
     let reply = match action {
         Action::Status(status, body) | Action::Html(status, body) => {
             Reply::html(*status, body.as_str())
+        }
+        Action::Json(status, text) => {
+            Reply { payload: Payload::Text(JSON, text.clone()), ..Reply::html(*status, "") }
         }
         Action::Flood => locked(state, LockKind::Flood, now),
         Action::HardLock => locked(state, LockKind::Address, now),
@@ -80,5 +83,5 @@ pub(crate) fn meddle(action: Option<&Action>, state: &mut State, storage: &Stora
 fn locked(state: &mut State, kind: LockKind, now: Instant) -> Reply {
     let rules = state.rules.clone();
     state.limits.lock(kind, &rules, now);
-    Reply::locked(kind)
+    Reply::locked(kind, rules.flood_answer)
 }

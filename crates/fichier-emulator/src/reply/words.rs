@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::answer::{Answer, Delivery, HTML, JSON};
 use super::json;
+use crate::habits::FloodAnswer;
 use crate::rules::LockKind;
 use crate::world::State;
 
@@ -61,9 +62,14 @@ impl Reply {
         Reply { status, headers: Vec::new(), payload: Payload::Json(value) }
     }
 
-    pub(crate) fn locked(kind: LockKind) -> Reply {
+    pub(crate) fn locked(kind: LockKind, flood: FloodAnswer) -> Reply {
         match kind {
-            LockKind::Flood => Reply::ko(403, "Flood detected: IP Locked", 412),
+            LockKind::Flood => match flood {
+                FloodAnswer::Ko => Reply::ko(403, "Flood detected: IP Locked", 412),
+                FloodAnswer::Page429 => Reply::html(429, "<h1>429</h1>Trop de demandes"),
+                FloodAnswer::Page200 => Reply::html(200, "<p>Your requests are too fast</p>"),
+                FloodAnswer::Unknown => Reply::ko(403, "Doucement, merci", 7_070),
+            },
             LockKind::Address => Reply::ko(403, "IP Locked", 412),
             LockKind::Owner => Reply::ko(403, "Owner locked", 649),
         }

@@ -46,6 +46,10 @@ const LATENESS: Duration = Duration::from_millis(20);
 #[derive(Debug, Default)]
 pub(crate) struct Limits {
     calls: VecDeque<Instant>,
+    /// When the last call came.
+    last_call: Option<Instant>,
+    /// When the last folder was made.
+    folder_made: Option<Instant>,
     lock: Option<(LockKind, Instant)>,
     /// How long the last flood's lock was, on the clock, and when it ended.
     last_lock: Option<(Duration, Instant)>,
@@ -230,7 +234,33 @@ impl Limits {
         Some(format!("more than {most} answers of 401, 403, 404 or 410 in ten minutes"))
     }
 
+    /// Admits the making of a folder.
+    pub(crate) fn admit_folder(&mut self, rules: &Rules, now: Instant) -> Result<(), Refusal> {
+        let last = self.folder_made.replace(now);
+        self.keep_apart(last, rules.folders_made_apart, rules, now)
+    }
+
+    /// Starts a lock if the last event of its kind was too short a time ago.
+    fn keep_apart(
+        &mut self,
+        last: Option<Instant>,
+        apart: Option<Duration>,
+        rules: &Rules,
+        now: Instant,
+    ) -> Result<(), Refusal> {
+        match (last, apart) {
+            (Some(last), Some(apart)) if now - last + lateness(rules) < rules.real(apart) => {
+                self.lock(LockKind::Flood, rules, now);
+                let broken = format!("two calls within {} s", apart.as_secs());
+                Err(Refusal { kind: LockKind::Flood, broken })
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn count(&mut self, rules: &Rules, now: Instant) -> Result<(), Refusal> {
+        let last = self.last_call.replace(now);
+        self.keep_apart(last, rules.calls_apart, rules, now)?;
         let Some(most) = rules.calls_per_second else { return Ok(()) };
         forget_before(&mut self.calls, now, rules.real(Duration::from_secs(1)));
         if self.calls.len() < most {
@@ -427,6 +457,22 @@ mod tests {
         assert!(!admit(there, 499));
         assert!(admit(there, 500));
         assert!(!admit(here, 501));
+    }
+
+    #[test]
+    fn calls_and_new_folders_may_have_to_be_apart() {
+        let apart = Some(Duration::from_secs(2));
+        let rules = Rules { calls_apart: apart, folders_made_apart: apart, ..Rules::default() };
+        let (mut limits, at) = (Limits::default(), clock());
+        assert_eq!(limits.admit(&rules, at(0)), Ok(()));
+        assert_eq!(limits.admit(&rules, at(2_000)), Ok(()));
+        let refusal = limits.admit(&rules, at(3_999)).unwrap_err();
+        assert_eq!(refusal.broken, "two calls within 2 s");
+        assert!(limits.is_locked(at(33_998)));
+        let mut limits = Limits::default();
+        assert_eq!(limits.admit_folder(&rules, at(0)), Ok(()));
+        assert_eq!(limits.admit_folder(&rules, at(2_000)), Ok(()));
+        assert!(limits.admit_folder(&rules, at(3_999)).is_err());
     }
 
     #[test]

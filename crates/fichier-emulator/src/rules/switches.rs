@@ -9,9 +9,7 @@
 use std::time::Duration;
 
 use crate::habits::{
-    AtQuota, BadKeyOnNode, BatchExcess, DotFolders, DownloadAddress, DownloadLeads, EmptyFile,
-    EndPage, FolderTaken, FullFolder, HashLag, LongName, NameTaken, NamesChanged, NoHash,
-    NodeRefusal, ProxyHabit, RemoveUnknown, WhileProcessing,
+    AtQuota, BadKeyOnNode, BatchExcess, DotFolders, DownloadAddress, DownloadLeads, EmptyFile, EndPage, FloodAnswer, FolderTaken, FullFolder, HashLag, LongName, NameTaken, NamesChanged, NoHash, NodeRefusal, ProxyHabit, RemoveUnknown, WhileProcessing,
 };
 
 /// The limits and habits of one emulated service. `None` switches a limit off.
@@ -19,6 +17,13 @@ use crate::habits::{
 pub struct Rules {
     /// Calls in any second that lasts one second (A.5); one more starts a lock.
     pub calls_per_second: Option<usize>,
+    /// Least time between any two calls; a sooner one starts a lock. The real threshold is not known
+    /// and may lie below the published rate (A.5).
+    pub calls_apart: Option<Duration>,
+    /// Least time between two `folder/mkdir` (A.5: "the real rate seems to differ per operation").
+    pub folders_made_apart: Option<Duration>,
+    /// How a flood is answered.
+    pub flood_answer: FloodAnswer,
     /// Whether `upload.cgi` and `end.pl` use up calls (G.1 row 20).
     pub node_calls_count: bool,
     /// How long a lock lasts (A.5: from 30 s to an hour are reported).
@@ -184,6 +189,9 @@ impl Default for Rules {
     fn default() -> Rules {
         Rules {
             calls_per_second: Some(3),
+            calls_apart: None,
+            folders_made_apart: None,
+            flood_answer: FloodAnswer::Ko,
             node_calls_count: true,
             lock_length: Duration::from_secs(30),
             lock_prolonged: true,
