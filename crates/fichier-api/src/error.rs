@@ -10,10 +10,15 @@
 use std::time::{Duration, SystemTime};
 use std::{fmt, io};
 
+use serde::{Deserialize, Serialize};
+
 /// The shortest hold-off after a flood answer (docs/api-notes.md, A.5).
 pub(crate) const FLOOD_HOLD_OFF: Duration = Duration::from_secs(60);
 /// The hold-off after a hard lock, which lasts up to an hour (docs/api-notes.md, E).
 pub(crate) const LOCK_HOLD_OFF: Duration = Duration::from_secs(60 * 60);
+
+/// What stands for a text without words.
+pub(crate) const NO_WORDS: &str = "(no message)";
 
 /// A call that was given up, after the retries had their say.
 #[derive(Debug)]
@@ -67,6 +72,8 @@ pub enum ErrorKind {
         wait: Duration,
         /// What started it.
         reason: String,
+        /// What kind of answer started it.
+        cause: HoldOffCause,
     },
     /// Too many calls, from this address or for this account (docs/api-notes.md, A.5).
     #[error("the service detected a flood of calls and asked for a slower pace")]
@@ -83,9 +90,13 @@ pub enum ErrorKind {
     /// A free account called an endpoint that needs a subscription.
     #[error("the account has no Premium or Access subscription, which 1fichier's API needs")]
     CustomersOnly,
-    /// The service has banned the account, or suspects it after many `file/info` calls.
-    #[error("the service has locked the account; its support can say why")]
-    OwnerLocked,
+    /// The service has locked, suspended or closed the account, or suspects it after many
+    /// `file/info` calls.
+    #[error("the service has locked the account{}", saying(message))]
+    OwnerLocked {
+        /// The service's own words, for people; links in them are left out.
+        message: String,
+    },
     /// The service takes this address for a server's or a VPN's and wants CDN credits.
     #[error(
         "the service refuses downloads to this address, which it takes for a data centre's or a \
@@ -129,10 +140,12 @@ pub enum ErrorKind {
     #[error("the service is under maintenance")]
     Maintenance,
     /// The server failed: HTTP 5xx, or a page that says so.
-    #[error("the service failed internally (HTTP {status})")]
+    #[error("the service failed internally (HTTP {status}){}", saying(words))]
     Failing {
         /// The HTTP status.
         status: u16,
+        /// The words of the reply, for people.
+        words: String,
     },
     /// No reply: DNS, TLS, a stalled or broken connection. [`io::ErrorKind::ConnectionRefused`]
     /// says that no connection was made, so that nothing was sent.
@@ -144,7 +157,19 @@ pub enum ErrorKind {
         /// What was expected and what came, without the reply's content.
         detail: String,
     },
-    /// A well-formed refusal with a text that is not known.
+    /// The API refused in words that are not known, in a way that is used for floods and locks too,
+    /// or with a page of its web server. Taken for a flood until a call succeeds.
+    #[error("the service refused the request (HTTP {status}) in unknown words{}", saying(words))]
+    UnknownRefusal {
+        /// The HTTP status.
+        status: u16,
+        /// The service's own words, for people; links in them are left out.
+        words: String,
+        /// Whether they came as a page and not as a reply of the API, so that the request may have
+        /// been carried out.
+        is_page: bool,
+    },
+    /// A well-formed refusal of this one request, with a text that is not known.
     #[error("the service refused the request (HTTP {status}): {message}")]
     Refused {
         /// The HTTP status.
@@ -179,6 +204,40 @@ pub enum ErrorKind {
     PaceMemory(#[source] io::Error),
 }
 
+/// Whether a refusal with this HTTP status may be one of all calls; others are about what was asked
+/// for.
+pub(crate) fn concerns_all(status: u16) -> bool {
+    !matches!(status, 200..=299 | 400 | 404 | 409 | 411..=417 | 422)
+}
+
+/// The service's words behind a sentence about it; nothing if there are none.
+pub(crate) fn saying(words: &str) -> String {
+    if words.is_empty() || words == NO_WORDS {
+        String::new()
+    } else {
+        format!(", and says \u{201c}{words}\u{201d}")
+    }
+}
+
+/// What kind of answer started a hold-off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HoldOffCause {
+    /// Too many calls.
+    #[default]
+    Flood,
+    /// The address is locked.
+    AddressLocked,
+    /// The account is locked or suspended.
+    AccountLocked,
+    /// Refusals in words that are not known.
+    Refusals {
+        /// How many in a row.
+        in_a_row: u32,
+    },
+    /// Replies of which none made sense.
+    Failures,
+}
+
 /// What to do about an [`ErrorKind`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
@@ -201,10 +260,13 @@ impl ErrorKind {
             ErrorKind::Throttled { retry_after } => {
                 Remedy::HoldOff(retry_after.unwrap_or_default().max(FLOOD_HOLD_OFF))
             }
-            ErrorKind::Locked => Remedy::HoldOff(LOCK_HOLD_OFF),
+            ErrorKind::UnknownRefusal { status: 410, .. } | ErrorKind::Locked => {
+                Remedy::HoldOff(LOCK_HOLD_OFF)
+            }
+            ErrorKind::UnknownRefusal { .. } => Remedy::HoldOff(FLOOD_HOLD_OFF),
             ErrorKind::KeyRefused
             | ErrorKind::CustomersOnly
-            | ErrorKind::OwnerLocked
+            | ErrorKind::OwnerLocked { .. }
             | ErrorKind::AddressRefused
             | ErrorKind::Anonymous
             | ErrorKind::Sink(_)
@@ -237,12 +299,13 @@ impl ErrorKind {
             | ErrorKind::NodeRefused { .. }
             | ErrorKind::Maintenance
             | ErrorKind::UnexpectedReply { .. } => true,
+            ErrorKind::UnknownRefusal { is_page, .. } => *is_page,
             ErrorKind::HeldOff { .. }
             | ErrorKind::Throttled { .. }
             | ErrorKind::Locked
             | ErrorKind::KeyRefused
             | ErrorKind::CustomersOnly
-            | ErrorKind::OwnerLocked
+            | ErrorKind::OwnerLocked { .. }
             | ErrorKind::AddressRefused
             | ErrorKind::OneLocation
             | ErrorKind::NotFound
@@ -288,7 +351,12 @@ mod tests {
     fn a_call_that_was_never_sent_says_so() {
         let until = SystemTime::now();
         let wait = Duration::from_secs(60);
-        let kind = ErrorKind::HeldOff { until, wait, reason: "a flood".to_owned() };
+        let kind = ErrorKind::HeldOff {
+            until,
+            wait,
+            reason: "a flood".to_owned(),
+            cause: HoldOffCause::Flood,
+        };
         let error = Error { endpoint: "file/rm.cgi", attempts: 0, kind };
         assert_eq!(
             printed(&error),
@@ -302,7 +370,7 @@ mod tests {
         let unreachable = |kind: io::ErrorKind| ErrorKind::Unreachable(kind.into());
         assert!(!unreachable(io::ErrorKind::ConnectionRefused).outcome_unknown());
         assert!(unreachable(io::ErrorKind::ConnectionReset).outcome_unknown());
-        assert!(ErrorKind::Failing { status: 502 }.outcome_unknown());
+        assert!(ErrorKind::Failing { status: 502, words: String::new() }.outcome_unknown());
         assert!(!ErrorKind::NotFound.outcome_unknown());
     }
 

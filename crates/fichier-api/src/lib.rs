@@ -188,11 +188,11 @@ pub use calls::{
 pub use client::{Client, ClientBuilder, DownloadOptions};
 pub use clock::Clock;
 pub use download::{DownloadUrl, Downloaded};
-pub use error::{Error, ErrorKind, Remedy};
+pub use error::{Error, ErrorKind, HoldOffCause, Remedy};
 pub use hash::{Fingerprint, InvalidDigest, Whirlpool};
 pub use key::{ApiKey, InvalidKey};
 pub use link::{FileUrl, InvalidFileUrl, RemovalCode};
-pub use pace::{HoldOff, PaceConfig, Pacer, Wait, Waiting};
+pub use pace::{HoldOff, Lifted, PaceConfig, Pacer, Wait, Waiting};
 pub use transport::{AddressFamily, BuildError, Carried, Carrier, ServiceClock};
 pub use types::{BatchOutcome, Copied, FolderId, FolderListing, RemoteFile, RemoteFolder};
 pub use upload::{

@@ -15,12 +15,13 @@
 mod clock;
 mod lane;
 mod memory;
+mod news;
 mod pacer;
 mod schedule;
 mod waits;
 
 pub(crate) use lane::Lane;
-pub use pacer::{HoldOff, PaceConfig, Pacer};
+pub use pacer::{HoldOff, Lifted, PaceConfig, Pacer};
 pub(crate) use pacer::{Turn, TurnOr};
 pub(crate) use waits::{Noted, Waits};
 pub use waits::{Wait, Waiting};

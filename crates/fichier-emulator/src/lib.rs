@@ -71,7 +71,9 @@ mod world;
 
 pub use faults::{Action, Fault, Reshape};
 pub use habits::{
-    AtQuota, BadKeyOnNode, BatchExcess, Certificate, DotFolders, DownloadAddress, DownloadLeads, EmptyFile, EndPage, FloodAnswer, FolderTaken, FullFolder, HashLag, LongName, NameTaken, NamesChanged, NoHash, NodeRefusal, ProxyHabit, RemoveUnknown, WhileProcessing,
+    AtQuota, BadKeyOnNode, BatchExcess, Certificate, DotFolders, DownloadAddress, DownloadLeads,
+    EmptyFile, EndPage, FloodAnswer, FolderTaken, FullFolder, HashLag, LongName, NameTaken,
+    NamesChanged, NoHash, NodeRefusal, ProxyHabit, RemoveUnknown, WhileProcessing,
 };
 pub use harness::{Builder, Damage, Emulator, StoredFile};
 pub use net::Front;

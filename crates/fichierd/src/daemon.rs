@@ -39,6 +39,7 @@ use crate::upkeep::snapshot;
 mod answers;
 mod drills;
 mod error;
+mod lifting;
 mod linked;
 mod pulse;
 mod schedule;
@@ -50,6 +51,7 @@ mod why;
 
 pub use answers::{Work, approve};
 pub use error::DaemonError;
+pub use lifting::lifted;
 pub use schedule::{Now, Schedule, Wake};
 use waiter::Waiter;
 pub use why::{Unsettled, why};
@@ -156,6 +158,7 @@ impl Daemon {
     pub async fn open(config: Config) -> Result<Daemon, DaemonError> {
         sandbox::try_out(&config).map_err(DaemonError::Sandbox)?;
         let shared = open_shared(&config)?;
+        lifting::at_start(shared.client.pacer());
         let (sender, events) = mpsc::channel(1024);
         let mounts = MountWatch::start().map_err(DaemonError::Setup)?;
         let (paused, known) = shared.state.read(|s| Ok((s.paused()?, health::remembered(s))))?;
@@ -279,6 +282,7 @@ impl Daemon {
         if self.paused {
             return;
         }
+        self.end_waits();
         let now = Instant::now();
         for (name, seat) in &mut self.seats {
             let Some(worker) = seat.worker.as_ref() else { continue };

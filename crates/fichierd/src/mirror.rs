@@ -27,5 +27,5 @@ pub use self::expected::{ExpectedCalls, Planned};
 pub use self::held::{Held, HeldRemovals};
 pub use self::patience::{PENDING_RETRY, Patience};
 pub use self::reject::keep_instead;
-pub use self::trouble::{Reason, Trouble};
+pub use self::trouble::{Reason, Trouble, kind_of_hold_off};
 pub use self::worker::{MirrorWorker, Shared};

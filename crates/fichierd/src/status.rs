@@ -125,6 +125,13 @@ pub struct HoldOffStatus {
     pub until: Timestamp,
     /// Why nothing is sent, for people.
     pub reason: String,
+    /// The degraded state that it is.
+    #[serde(default = "hold_off")]
+    pub kind: Kind,
+}
+
+fn hold_off() -> Kind {
+    Kind::HoldOff
 }
 
 /// What the account allows.

@@ -3,12 +3,16 @@
 //! Each endpoint is a method of [`Client`], in the file of its group in `calls`, `upload` or
 //! `download`. All of them go through [`Client::call`]: wait for a turn, send, read the reply, tell
 //! the pacer, and repeat only what may be repeated.
+//!
+//! Invariant: once the service has refused the key, calls with it fail without being sent for the
+//! better part of an hour, so that several callers cost one refusal and not one each.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use crate::client::download_options::DownloadOptions;
 use crate::client::retry;
@@ -23,6 +27,8 @@ use crate::transport::{
 const API_URL: &str = "https://api.1fichier.com/v1";
 /// The longest time without a byte; after it a connection has failed.
 const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+/// The time for which a refused key is not shown again. Callers ask again once an hour.
+const REFUSED_FOR: Duration = Duration::from_secs(50 * 60);
 
 /// The client of one account. Cloning it is cheap; clones share connections and pacer.
 #[derive(Clone, Debug)]
@@ -31,6 +37,9 @@ pub struct Client {
     pacer: Pacer,
     /// [`ApiKey::digest`].
     key_digest: Arc<str>,
+    /// When the service refused the key.
+    // A std mutex: held for a look or a change, never across an `.await`.
+    refused_at: Arc<Mutex<Option<Instant>>>,
     /// The options of [`Client::download`] and [`Client::resume_download`].
     download_options: Arc<DownloadOptions>,
 }
@@ -70,7 +79,7 @@ impl Client {
     #[must_use]
     pub fn carried_by(&self, carrier: Arc<dyn Carrier>, pacer: Pacer) -> Client {
         let transport = Arc::new(self.transport.carried_by(carrier, pacer.clock()));
-        Client { transport, pacer, ..self.clone() }
+        Client { transport, pacer, refused_at: Arc::default(), ..self.clone() }
     }
 
     /// The same way to the service with another key.
@@ -80,7 +89,8 @@ impl Client {
     /// [`BuildError::Http`] if the key is no header value.
     pub fn with_key(&self, key: &ApiKey) -> Result<Client, BuildError> {
         let transport = Arc::new(self.transport.with_key(key)?);
-        Ok(Client { transport, key_digest: key.digest().into(), ..self.clone() })
+        let (key_digest, refused_at) = (key.digest().into(), Arc::default());
+        Ok(Client { transport, key_digest, refused_at, ..self.clone() })
     }
 
     /// The pacer that spaces this client's calls.
@@ -111,6 +121,18 @@ impl Client {
         &self.key_digest
     }
 
+    /// Shows a refused key to the service again at the next call, because a person asks for it.
+    pub fn try_key_again(&self) {
+        *self.refused_at.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Whether the service refused this key not long ago.
+    fn is_key_refused(&self) -> bool {
+        let refused_at = *self.refused_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let lasts = REFUSED_FOR / self.pacer.time_scale();
+        refused_at.is_some_and(|at| at.elapsed() < lasts)
+    }
+
     pub(crate) fn download_options(&self) -> &DownloadOptions {
         &self.download_options
     }
@@ -134,11 +156,20 @@ impl Client {
             let problem = format!("the request cannot be written as JSON: {error}");
             Error { endpoint, attempts: 0, kind: ErrorKind::InvalidRequest { problem } }
         })?;
-        retry::call(idempotent, &self.pacer, endpoint, || async {
+        if self.is_key_refused() {
+            return Err(Error { endpoint, attempts: 0, kind: ErrorKind::KeyRefused });
+        }
+        let called = retry::call(idempotent, &self.pacer, endpoint, || async {
             let _turn = self.pacer.turn(lane).await?;
-            self.transport.call(endpoint, json.clone()).await.and_then(|reply| reply.decode())
+            let reply = self.transport.call(endpoint, json.clone()).await?;
+            reply.decode().map_err(|kind| reply.taken_for_a_flood(endpoint, kind))
         })
-        .await
+        .await;
+        if let Err(Error { kind: ErrorKind::KeyRefused, .. }) = &called {
+            let now = Some(Instant::now());
+            *self.refused_at.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        }
+        called
     }
 }
 
@@ -205,6 +236,7 @@ impl ClientBuilder {
             transport,
             pacer: self.pacer,
             key_digest: self.key.digest().into(),
+            refused_at: Arc::default(),
             download_options: Arc::default(),
         })
     }

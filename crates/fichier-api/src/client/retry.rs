@@ -94,12 +94,12 @@ where
     loop {
         let kind = match attempt().await {
             Ok(value) => {
-                pacer.note_ok();
+                pacer.note_ok(endpoint);
                 return Ok(value);
             }
             Err(kind) => kind,
         };
-        pacer.note_flood(&kind);
+        pacer.note_failure(endpoint, &kind);
         let said = kind.to_string();
         match repeats.after(kind) {
             Next::GiveUp { attempts, kind } => return Err(Error { endpoint, attempts, kind }),
@@ -139,6 +139,7 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
+    use crate::error::HoldOffCause;
 
     /// A call whose attempts go as listed; its outcome, with the attempts that were not used.
     fn outcome(idempotent: bool, script: Vec<Result<(), ErrorKind>>) -> String {
@@ -221,7 +222,8 @@ mod tests {
     fn a_hold_off_does_not_hide_that_an_earlier_attempt_may_have_succeeded() {
         let held = || {
             let (until, wait) = (SystemTime::now(), Duration::from_secs(60));
-            ErrorKind::HeldOff { until, wait, reason: "a flood".to_owned() }
+            let cause = HoldOffCause::Flood;
+            ErrorKind::HeldOff { until, wait, reason: "a flood".to_owned(), cause }
         };
         assert_eq!(
             outcome(true, vec![lost(), Err(held())]),

@@ -101,7 +101,7 @@ impl Client {
                 Ok(()) => break,
                 Err(kind) => kind,
             };
-            self.pacer().note_flood(&kind);
+            self.pacer().note_failure(DOWNLOAD, &kind);
             if content.size_bytes() > before {
                 (fruitless, pages) = (0, 0);
             } else {

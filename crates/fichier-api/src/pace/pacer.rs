@@ -21,10 +21,11 @@ use tokio::sync::{Mutex as Queue, MutexGuard as QueueGuard, Notify};
 use tokio::time::Instant;
 
 use crate::clock::Clock;
-use crate::error::{ErrorKind, LOCK_HOLD_OFF};
+use crate::error::{ErrorKind, HoldOffCause};
 use crate::pace::lane::Lane;
 use crate::pace::memory::{AccountReading, Kept, Memory};
-use crate::pace::schedule::{Denied, Micros, Rules, Schedule};
+use crate::pace::news::News;
+use crate::pace::schedule::{Denied, Lift, Micros, Rules, Schedule};
 use crate::pace::{Noted, Wait, Waiting, Waits};
 
 /// The most calls a second that may be configured (docs/api-notes.md, A.5).
@@ -39,7 +40,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PaceConfig {
     /// Calls a second in the long run, 3 at most; 1 by default. After a pause two may start at
-    /// once, and a flood answer halves the rate for a day.
+    /// once. A flood answer halves the rate, which is raised again step by step after hours without
+    /// one; until then calls go one at a time.
     pub calls_per_second: f64,
     /// By default 1. Every duration of the service's rules is divided by it, which only an emulator
     /// with an equally scaled clock tolerates.
@@ -59,6 +61,19 @@ pub struct HoldOff {
     pub until: SystemTime,
     /// The answer of the service that started it.
     pub reason: String,
+    /// What kind of answer that was.
+    pub cause: HoldOffCause,
+}
+
+/// What became of the wish to lift a hold-off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lifted {
+    /// Nothing is held off, or only for some minutes after a flood, which end by themselves.
+    NotNeeded,
+    /// One call may be made. If it succeeds, the hold-off has ended.
+    ForOneCall(HoldOff),
+    /// One was lifted minutes ago. The next time it is possible is this.
+    TooSoon(SystemTime),
 }
 
 /// Spaces out the requests of one account. Clones share everything.
@@ -82,15 +97,8 @@ struct Shared {
     changed: Notify,
     calls: AtomicU64,
     waits: Waits,
-    /// The last flood, if it could not be written down.
-    owed: Mutex<Option<Owed>>,
-}
-
-/// A flood that is not in the memory yet.
-#[derive(Debug)]
-struct Owed {
-    asked: Option<Duration>,
-    reason: String,
+    /// The last answer that begins a hold-off, if it could not be written down.
+    owed: Mutex<Option<News>>,
 }
 
 /// The right to send one request now. Keep it until the answer has come.
@@ -139,10 +147,32 @@ impl Pacer {
     pub fn hold_off(&self) -> Option<HoldOff> {
         let silence = self.update(|kept, now| {
             let silence = kept.schedule.silence(now)?;
-            Some((span(now, silence.until), silence.reason.clone()))
+            Some((span(now, silence.until), silence.reason.clone(), silence.cause))
         });
-        let (wait, reason) = silence.ok().flatten()?;
-        Some(HoldOff { until: self.clock().wall() + wait, reason })
+        let (wait, reason, cause) = silence.ok().flatten()?;
+        Some(HoldOff { until: self.clock().wall() + wait, reason, cause })
+    }
+
+    /// Lets one call through in spite of a long hold-off, because its cause may have ended: at the
+    /// start of a service, or when a person asks for it. At most once in five minutes, for all
+    /// processes, so that starting over and over does not hammer the service.
+    pub fn lift_hold_off(&self) -> Lifted {
+        let Some(hold_off) = self.hold_off() else { return Lifted::NotNeeded };
+        let rules = self.shared.rules;
+        let lifted = self.update(|kept, now| match kept.schedule.lift(now, &rules) {
+            Lift::TooSoon { until } => Err(span(now, until)),
+            lifted => Ok(lifted == Lift::Lifted),
+        });
+        self.shared.changed.notify_waiters();
+        match lifted {
+            Ok(Ok(true)) => Lifted::ForOneCall(hold_off),
+            Ok(Err(wait)) => Lifted::TooSoon(self.clock().wall() + wait),
+            Ok(Ok(false)) => Lifted::NotNeeded,
+            Err(error) => {
+                tracing::warn!("cannot lift a hold-off in the record of recent calls: {error}");
+                Lifted::NotNeeded
+            }
+        }
     }
 
     /// Ends a hold-off early, for all processes. The service may answer with a longer one.
@@ -264,9 +294,9 @@ impl Pacer {
                 let waits = self.shared.waits.note(Wait::Answer, None);
                 Ok(Ok(Turn { shared: Arc::clone(&self.shared), lane, start: now, _waits: waits }))
             }
-            Err(Denied::HeldOff { until, reason }) => {
+            Err(Denied::HeldOff { until, reason, cause }) => {
                 let wait = span(now, until);
-                Err(ErrorKind::HeldOff { until: self.clock().wall() + wait, wait, reason })
+                Err(ErrorKind::HeldOff { until: self.clock().wall() + wait, wait, reason, cause })
             }
             Err(Denied::Lane { until }) => {
                 Ok(Err(Denial { duration: span(now, until), in_queue: false }))
@@ -277,62 +307,36 @@ impl Pacer {
         }
     }
 
-    /// Tells the pacer about a failed request: floods and locks begin a hold-off.
-    pub(crate) fn note_flood(&self, kind: &ErrorKind) {
+    /// Tells the pacer about a failed request: floods, locks and refusals in unknown words begin a
+    /// hold-off.
+    pub(crate) fn note_failure(&self, endpoint: &'static str, kind: &ErrorKind) {
+        let Some(news) = News::of(endpoint, kind) else { return };
+        if matches!(news, News::Understood) && !self.is_troubled() {
+            return;
+        }
         let rules = self.shared.rules;
-        let reason = kind.to_string();
-        let asked = match kind {
-            ErrorKind::Throttled { retry_after } => *retry_after,
-            ErrorKind::Locked => Some(LOCK_HOLD_OFF),
-            // No question of pace, so the rate stays; one probe an hour (docs/api-notes.md, E).
-            ErrorKind::OwnerLocked => {
-                let written = self.note("begin a hold-off", |schedule, now| {
-                    schedule.hold_off(now, LOCK_HOLD_OFF, &reason, &rules);
-                });
-                if !written {
-                    *lock(&self.shared.owed) = Some(Owed { asked: Some(LOCK_HOLD_OFF), reason });
-                }
-                return;
-            }
-            ErrorKind::HeldOff { .. }
-            | ErrorKind::KeyRefused
-            | ErrorKind::CustomersOnly
-            | ErrorKind::AddressRefused
-            | ErrorKind::OneLocation
-            | ErrorKind::NotFound
-            | ErrorKind::NotAllowed
-            | ErrorKind::NameTaken { .. }
-            | ErrorKind::NothingRenamed
-            | ErrorKind::NodeStorage
-            | ErrorKind::NodeRefused { .. }
-            | ErrorKind::NoFileInUpload
-            | ErrorKind::Maintenance
-            | ErrorKind::Failing { .. }
-            | ErrorKind::Unreachable(_)
-            | ErrorKind::UnexpectedReply { .. }
-            | ErrorKind::Refused { .. }
-            | ErrorKind::InvalidRequest { .. }
-            | ErrorKind::Anonymous
-            | ErrorKind::Corrupt { .. }
-            | ErrorKind::Sink(_)
-            | ErrorKind::PaceMemory(_) => return,
-        };
         let written = self.note("begin a hold-off", |schedule, now| {
-            schedule.flood(now, asked, &reason, &rules);
+            news.tell(schedule, now, &rules);
         });
         if !written {
-            *lock(&self.shared.owed) = Some(Owed { asked, reason });
+            *lock(&self.shared.owed) = Some(news);
         }
     }
 
     /// Tells the pacer about an ordinary answer.
-    pub(crate) fn note_ok(&self) {
-        let rules = self.shared.rules;
-        if lock(&self.shared.memory).last_seen().schedule.is_troubled()
-            && let Err(error) = self.update(|kept, now| kept.schedule.calm(now, &rules))
-        {
-            tracing::warn!("cannot record that the service is calm again: {error}");
+    pub(crate) fn note_ok(&self, endpoint: &'static str) {
+        if !self.is_troubled() {
+            return;
         }
+        let rules = self.shared.rules;
+        match self.update(|kept, now| kept.schedule.went_well(endpoint, now, &rules)) {
+            Ok(_) => {}
+            Err(error) => tracing::warn!("cannot record that the service is calm again: {error}"),
+        }
+    }
+
+    fn is_troubled(&self) -> bool {
+        lock(&self.shared.memory).last_seen().schedule.is_troubled()
     }
 
     fn remembered_account(&self, key: &str) -> Option<String> {
@@ -370,13 +374,13 @@ impl Pacer {
         self.note("forget a reading", |schedule, now| schedule.account_unread(now, &rules));
     }
 
-    /// A flood that could not be written down, because the disk was full, say, is written before
-    /// the next turn is taken; until then there is none.
+    /// What could not be written down, because the disk was full, say, is written before the next
+    /// turn is taken; until then there is none.
     fn settle_owed(&self) -> io::Result<()> {
         let mut owed = lock(&self.shared.owed);
-        if let Some(Owed { asked, reason }) = owed.as_ref() {
+        if let Some(news) = owed.as_ref() {
             let rules = self.shared.rules;
-            self.update(|kept, now| kept.schedule.flood(now, *asked, reason, &rules))?;
+            self.update(|kept, now| news.tell(&mut kept.schedule, now, &rules))?;
             *owed = None;
         }
         Ok(())

@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 
 use url::Url;
 
-use crate::error::ErrorKind;
+use crate::error::{ErrorKind, NO_WORDS};
 use crate::wire::{Reply, refusal};
 
 /// Characters of an upload id: ten, as far as is known; others are taken too (docs/api-notes.md,
@@ -62,30 +62,10 @@ fn is_about_nodes(kind: &ErrorKind) -> bool {
 pub(crate) fn words(page: &str) -> String {
     let boxes = page.split("class=\"bloc2\">").skip(1);
     let boxes = boxes.filter_map(|rest| rest.split("</div>").next());
-    let text = boxes.map(visible).find(|text| !text.trim().is_empty());
-    refusal::for_people(&text.unwrap_or_else(|| visible(page)))
-}
-
-/// The text of a page without its tags, and without its scripts and styles.
-fn visible(page: &str) -> String {
-    let mut text = String::new();
-    let mut rest = page;
-    while let Some((before, tag)) = rest.split_once('<') {
-        text.push_str(before);
-        text.push(' ');
-        let name: String =
-            tag.chars().take_while(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
-        let end = match name.as_str() {
-            "script" | "style" => tag.find("</").map(|at| at + 2),
-            _ => Some(0),
-        };
-        let Some(end) = end.and_then(|from| Some(from + tag[from..].find('>')? + 1)) else {
-            return text;
-        };
-        rest = &tag[end..];
-    }
-    text.push_str(rest);
-    text.replace("&nbsp;", " ").replace("&amp;", "&")
+    boxes
+        .map(refusal::of_page)
+        .find(|words| words != NO_WORDS)
+        .unwrap_or_else(|| refusal::of_page(page))
 }
 
 /// Whether this may be an upload id: about ten letters and digits (docs/api-notes.md, A.7).

@@ -234,7 +234,7 @@ mod tests {
     fn a_page_with_a_known_refusal_or_of_a_failing_server_is_an_error() {
         let page = check(200, "<html>Your requests are too fast</html>");
         assert!(matches!(page, Err(ErrorKind::Throttled { .. })));
-        assert!(matches!(check(502, "<html>"), Err(ErrorKind::Failing { status: 502 })));
+        assert!(matches!(check(502, "<html>"), Err(ErrorKind::Failing { status: 502, .. })));
     }
 
     #[test]

@@ -137,11 +137,11 @@ impl Client {
         let xid = replied.and_then(|reply| node_reply::xid(&reply, &to));
         match xid {
             Ok(xid) => {
-                self.pacer().note_ok();
+                self.pacer().note_ok(SEND);
                 Ok(Sent { xid, files: read.files })
             }
             Err(kind) => {
-                self.pacer().note_flood(&kind);
+                self.pacer().note_failure(SEND, &kind);
                 let error = Error { endpoint: SEND, attempts: 1, kind };
                 Err(SendError::Service { error, sent: read.files, complete })
             }

@@ -329,7 +329,8 @@ mod tests {
     #[test]
     fn what_is_not_a_json_object_is_an_unexpected_reply() {
         let start = "unexpected reply from the service: ";
-        check(200, "<html>hello", &format!("{start}HTTP 200 with a page instead of JSON"));
+        let page = "HTTP 200 with a page instead of JSON, and says \u{201c}hello\u{201d}";
+        check(200, "<html>hello", &format!("{start}{page}"));
         for (body, problem) in [
             ("[]", "JSON that is no object; it is: []"),
             ("nonsense", "text that is not JSON, at line 1, column 2; it is: nonsense"),

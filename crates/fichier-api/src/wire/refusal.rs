@@ -1,24 +1,36 @@
-//! The meaning of a refusal: the words of the service decide, never their number.
+//! The meaning of a refusal: the service's words decide, and if they are not known, the family of
+//! the number behind them.
 //!
-//! The `#n` behind a message looks like a source line and drifts from year to year, and HTTP 403 is
-//! used for floods and for permanent refusals alike (docs/api-notes.md, E). So the one place that
-//! reads the service's texts is here, and it turns them into an [`ErrorKind`].
+//! The `#n` behind a message looks like a source line and drifts from year to year, the words change
+//! with the language of the account, and HTTP 403 is used for floods and for permanent refusals
+//! alike (docs/api-notes.md, E). So the one place that reads the service's texts is here, and
+//! it turns them into an [`ErrorKind`]; the table of what is known is in `known`, what people see
+//! of a text is made in `words`.
+//!
+//! Invariant: what neither words nor number explain is unknown, and never a reason to believe that
+//! work is done.
+
+mod known;
+mod words;
 
 use std::time::Duration;
 
-use crate::error::ErrorKind;
+pub(crate) use self::words::{for_people, of_page};
+use crate::error::{ErrorKind, saying};
+use crate::wire::refusal::known::Meaning;
 
 /// The pause after a lock of the account, which needs a longer one than a lock of the address (E).
 const USER_FLOOD_PAUSE: Duration = Duration::from_secs(5 * 60);
-/// The most characters of a message that people see; the rest is cut off.
-const MAX_MESSAGE_CHARS: usize = 200;
 
 /// The kind of a well-formed refusal: HTTP status and `message`.
 pub(crate) fn classify(status: u16, message: &str) -> ErrorKind {
-    known_text(status, message).unwrap_or_else(|| match status {
+    let known = known::by_text(message)
+        .or_else(|| known::is_suspended(message).then_some(Meaning::OwnerLocked))
+        .or_else(|| known::by_number(status, message));
+    known.map(|meaning| kind_of(meaning, status, message)).unwrap_or_else(|| match status {
         429 => ErrorKind::Throttled { retry_after: None },
         401 => ErrorKind::KeyRefused,
-        500.. => ErrorKind::Failing { status },
+        500.. => ErrorKind::Failing { status, words: for_people(message) },
         _ => ErrorKind::Refused { status, message: for_people(message) },
     })
 }
@@ -29,15 +41,50 @@ pub(crate) fn classify(status: u16, message: &str) -> ErrorKind {
 /// API itself can say that something is gone, or done already: a proxy's page that reads "resource
 /// not found" must not pass for a removed file or an absent folder.
 pub(crate) fn classify_page(status: u16, page: &str) -> ErrorKind {
+    let words = of_page(page);
     let passes_for_success =
-        |kind: &ErrorKind| matches!(kind, ErrorKind::NotFound | ErrorKind::NothingRenamed);
-    let known = known_text(status, page).filter(|kind| !passes_for_success(kind));
-    known.unwrap_or_else(|| match status {
+        |meaning: &Meaning| matches!(meaning, Meaning::NotFound | Meaning::NothingRenamed);
+    let known = known::by_text(page)
+        .or_else(|| known::by_number_on_a_page(&words))
+        // Only with a status that refuses: an ordinary page may have such words too.
+        .or_else(|| {
+            let refuses = (400..500).contains(&status);
+            (refuses && known::is_suspended(&words)).then_some(Meaning::OwnerLocked)
+        });
+    let known = known.filter(|meaning| !passes_for_success(meaning));
+    known.map(|meaning| kind_of(meaning, status, &words)).unwrap_or_else(|| match status {
         429 => ErrorKind::Throttled { retry_after: None },
-        401 => ErrorKind::KeyRefused,
-        500.. => ErrorKind::Failing { status },
-        _ => ErrorKind::unexpected(format!("HTTP {status} with a page instead of JSON")),
+        500.. => ErrorKind::Failing { status, words },
+        _ => ErrorKind::unexpected(format!(
+            "HTTP {status} with a page instead of JSON{}",
+            saying(&words)
+        )),
     })
+}
+
+/// The kind of a text that is known, whatever page it stands on; `None` for any other text.
+pub(crate) fn known_text(status: u16, page: &str) -> Option<ErrorKind> {
+    known::by_text(page).map(|meaning| kind_of(meaning, status, &of_page(page)))
+}
+
+fn kind_of(meaning: Meaning, status: u16, message: &str) -> ErrorKind {
+    match meaning {
+        Meaning::Flood => ErrorKind::Throttled { retry_after: None },
+        Meaning::UserFlood => ErrorKind::Throttled { retry_after: Some(USER_FLOOD_PAUSE) },
+        Meaning::OwnerLocked => ErrorKind::OwnerLocked { message: for_people(message) },
+        Meaning::AddressLocked => ErrorKind::Locked,
+        Meaning::KeyRefused => ErrorKind::KeyRefused,
+        Meaning::CustomersOnly => ErrorKind::CustomersOnly,
+        Meaning::AddressRefused => ErrorKind::AddressRefused,
+        Meaning::OneLocation => ErrorKind::OneLocation,
+        Meaning::NotFound => ErrorKind::NotFound,
+        Meaning::NotAllowed => ErrorKind::NotAllowed,
+        Meaning::NothingRenamed => ErrorKind::NothingRenamed,
+        Meaning::NodeStorage => ErrorKind::NodeStorage,
+        Meaning::NoFileInUpload => ErrorKind::NoFileInUpload,
+        Meaning::Maintenance => ErrorKind::Maintenance,
+        Meaning::Failing => ErrorKind::Failing { status, words: for_people(message) },
+    }
 }
 
 /// Whether `page` says that an upload has arrived and waits for the virus scanner (C.4).
@@ -46,63 +93,6 @@ pub(crate) fn says_being_scanned(page: &str) -> bool {
     ["veuillez patienter", "scanned by our anti-virus", "antivirus"]
         .iter()
         .any(|t| page.contains(t))
-}
-
-/// The kind of a text that is known, whatever it stands in.
-pub(crate) fn known_text(status: u16, text: &str) -> Option<ErrorKind> {
-    let text = text.to_lowercase();
-    let says = |part: &str| text.contains(part);
-    // The flood messages contain `IP Locked`, and so come first.
-    let kind = if says("flood detected") {
-        let user = says("user locked") || says("user apk locked");
-        ErrorKind::Throttled { retry_after: user.then_some(USER_FLOOD_PAUSE) }
-    } else if says("requests are too fast") {
-        ErrorKind::Throttled { retry_after: None }
-    } else if says("owner locked") {
-        ErrorKind::OwnerLocked
-    } else if says("ip locked") || says("unlock within 1 hour") {
-        ErrorKind::Locked
-    } else if says("not authenticated") || says("no such user") {
-        ErrorKind::KeyRefused
-    } else if says("must be a customer") {
-        ErrorKind::CustomersOnly
-    } else if says("professional equipment") || says("cdn credits") || says("residential private") {
-        ErrorKind::AddressRefused
-    } else if says("allowed at a time") {
-        ErrorKind::OneLocation
-    } else if says("resource not found") {
-        ErrorKind::NotFound
-    } else if says("resource not allowed")
-        || says("password not provided")
-        || says("invalid password")
-    {
-        ErrorKind::NotAllowed
-    } else if says("no file has been renamed") {
-        ErrorKind::NothingRenamed
-    } else if says("ne peut ouvrir le fichier destination") {
-        ErrorKind::NodeStorage
-    } else if says("pas de fichier trouv") {
-        ErrorKind::NoFileInUpload
-    } else if says("in maintenance") || says("under maintenance") {
-        ErrorKind::Maintenance
-    } else if says("software error:") {
-        ErrorKind::Failing { status }
-    } else {
-        return None;
-    };
-    Some(kind)
-}
-
-/// `text` on one line, not too long, and without links, which are capabilities.
-pub(crate) fn for_people(text: &str) -> String {
-    let words = text.split_whitespace().map(|word| {
-        // First: a word without its control characters may be a link.
-        let word: String = word.chars().filter(|c| !c.is_control()).collect();
-        if word.contains("://") || word.contains("/?") { "(link)".to_owned() } else { word }
-    });
-    let line = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-    let shown = line.chars().take(MAX_MESSAGE_CHARS).collect::<String>();
-    if shown.is_empty() { "(no message)".to_owned() } else { shown }
 }
 
 #[cfg(test)]
@@ -128,6 +118,21 @@ mod tests {
             (403, "Invalid password. Resource not allowed #77"),
             (403, "Only 1 location allowed at a time #887"),
             (403, "You must have CDN credits #913"),
+            (403, "Flood detected: IP Locked #1032"),
+            (403, "Adresse IP bloqu\u{e9}e pour flood #79"),
+            (403, "Acc\u{e8}s refus\u{e9} #374"),
+            (403, "Qu\u{e9} l\u{e1}stima #913"),
+            (403, "Une seule connexion #887"),
+            (401, "Not authenticated #48"),
+            (403, "Non authentifi\u{e9} #12"),
+            (403, "Owner locked #620"),
+            (403, "Compte suspendu, contactez le support"),
+            (403, "Acc\u{e8}s refus\u{e9}"),
+            (200, "Introuvable #469"),
+            (404, "Introuvable #469"),
+            (200, "D\u{e9}j\u{e0} fait #312"),
+            (410, "Gone"),
+            (403, ""),
             (200, "No file has been renamed #312"),
             (400, "Content-Type not JSON #24"),
             (200, "Something new #1"),
@@ -140,7 +145,7 @@ mod tests {
             Throttled { retry_after: Some(300s) }
             Throttled { retry_after: Some(300s) }
             Locked
-            OwnerLocked
+            OwnerLocked { message: "Owner locked #649" }
             KeyRefused
             KeyRefused
             CustomersOnly
@@ -149,6 +154,21 @@ mod tests {
             NotAllowed
             OneLocation
             AddressRefused
+            Throttled { retry_after: None }
+            Locked
+            Throttled { retry_after: None }
+            AddressRefused
+            OneLocation
+            KeyRefused
+            KeyRefused
+            OwnerLocked { message: "Owner locked #620" }
+            OwnerLocked { message: "Compte suspendu, contactez le support" }
+            Refused { status: 403, message: "Accès refusé" }
+            Refused { status: 200, message: "Introuvable #469" }
+            NotFound
+            Refused { status: 200, message: "Déjà fait #312" }
+            Refused { status: 410, message: "Gone" }
+            Refused { status: 403, message: "(no message)" }
             NothingRenamed
             Refused { status: 400, message: "Content-Type not JSON #24" }
             Refused { status: 200, message: "Something new #1" }
@@ -168,6 +188,11 @@ mod tests {
             (502, "<html>nginx"),
             (504, ""),
             (404, "<html>Not Found"),
+            (401, "<html>Authorization Required"),
+            (403, "<h1>403 Forbidden</h1><hr>nginx"),
+            (403, "<p>This account has been suspended</p>"),
+            (200, "<p>\u{c9}quipement non r\u{e9}sidentiel #913.</p>"),
+            (403, "<p>Too many requests</p>"),
             (200, "<html>hello"),
         ];
         let kinds = pages.map(|(status, page)| format!("{:?}\n", classify_page(status, page)));
@@ -176,11 +201,16 @@ mod tests {
             Throttled { retry_after: None }
             NodeStorage
             NoFileInUpload
-            Failing { status: 200 }
-            Failing { status: 502 }
-            Failing { status: 504 }
-            UnexpectedReply { detail: "HTTP 404 with a page instead of JSON" }
-            UnexpectedReply { detail: "HTTP 200 with a page instead of JSON" }
+            Failing { status: 200, words: "Software error:" }
+            Failing { status: 502, words: "nginx" }
+            Failing { status: 504, words: "(no message)" }
+            UnexpectedReply { detail: "HTTP 404 with a page instead of JSON, and says “Not Found”" }
+            UnexpectedReply { detail: "HTTP 401 with a page instead of JSON, and says “Authorization Required”" }
+            UnexpectedReply { detail: "HTTP 403 with a page instead of JSON, and says “403 Forbidden nginx”" }
+            OwnerLocked { message: "This account has been suspended" }
+            AddressRefused
+            Throttled { retry_after: None }
+            UnexpectedReply { detail: "HTTP 200 with a page instead of JSON, and says “hello”" }
         "#]]
         .assert_eq(&kinds.concat());
     }
@@ -195,18 +225,6 @@ mod tests {
                 assert!(matches!(kind, ErrorKind::UnexpectedReply { .. }), "{page}: {kind:?}");
             }
         }
-    }
-
-    #[test]
-    fn a_message_for_people_is_one_short_line_without_links() {
-        let shown = for_people("No\n https://1fichier.com/?abcde12345 1fichier.com/?x here\u{7}");
-        assert_eq!(shown, "No (link) (link) here");
-        assert_eq!(
-            for_people("https:\u{1}//1fichier.com/?abcde 1fichier.com/\u{13}?x"),
-            "(link) (link)"
-        );
-        assert_eq!(for_people(&"x".repeat(900)).len(), MAX_MESSAGE_CHARS);
-        assert_eq!(for_people(" \u{1} "), "(no message)");
     }
 
     #[test]

@@ -5,11 +5,15 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::ErrorKind;
-use crate::wire::json;
+use crate::error::{ErrorKind, concerns_all};
+use crate::wire::{json, refusal};
 
 /// The longest pause that a `Retry-After` header can demand; a longer one is shortened to it.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(15 * 60);
+
+/// The calls that are refused for the sake of one file or one name too: their refusals in unknown
+/// words concern the request, unless many follow each other (`pace`).
+const OF_ONE_THING: [&str; 3] = ["download/get_token.cgi", "folder/mkdir.cgi", "folder/mv.cgi"];
 
 /// A reply that was read to its end.
 #[derive(Debug)]
@@ -35,6 +39,35 @@ impl Reply {
         read.map_err(|kind| self.with_retry_after(kind))
     }
 
+    /// An error of one of the API's own calls, which is another one if the service may mean all calls
+    /// by it: a refusal in unknown words with a status that is used for floods and locks, or a page
+    /// of its web server that refuses or leads elsewhere (docs/api-notes.md, E).
+    pub(crate) fn taken_for_a_flood(&self, endpoint: &str, kind: ErrorKind) -> ErrorKind {
+        let of_one_thing = OF_ONE_THING.contains(&endpoint);
+        match kind {
+            ErrorKind::Refused { status, message } if status == 410 && !is_token(endpoint) => {
+                ErrorKind::UnknownRefusal { status, words: message, is_page: false }
+            }
+            ErrorKind::Refused { status, message } if concerns_all(status) && !of_one_thing => {
+                ErrorKind::UnknownRefusal { status, words: message, is_page: false }
+            }
+            ErrorKind::UnexpectedReply { .. }
+                if (300..500).contains(&self.status) && !is_token(endpoint) =>
+            {
+                let words = refusal::of_page(&String::from_utf8_lossy(&self.body));
+                ErrorKind::UnknownRefusal { status: self.status, words, is_page: true }
+            }
+            // Said of a file, it may be that of the file's owner (docs/api-notes.md, E).
+            ErrorKind::OwnerLocked { message } if is_token(endpoint) => {
+                ErrorKind::Refused { status: 403, message }
+            }
+            ErrorKind::OwnerLocked { message } if names_a_link(endpoint) => {
+                ErrorKind::UnknownRefusal { status: self.status, words: message, is_page: false }
+            }
+            kind => kind,
+        }
+    }
+
     /// Adds to a flood answer how long the service wants to be left alone, if a header says so
     /// (docs/api-notes.md, A.1: none was ever recorded).
     pub(crate) fn with_retry_after(&self, kind: ErrorKind) -> ErrorKind {
@@ -47,6 +80,15 @@ impl Reply {
             (kind, _) => kind,
         }
     }
+}
+
+fn is_token(endpoint: &str) -> bool {
+    endpoint == OF_ONE_THING[0]
+}
+
+/// Whether a call asks about a link that may be other people's.
+fn names_a_link(endpoint: &str) -> bool {
+    matches!(endpoint, "file/info.cgi" | "file/scan.cgi" | "file/cp.cgi")
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use fichier_api::{ApiKey, Error, ErrorKind, FolderId, Remedy};
+use fichier_api::{ApiKey, Error, ErrorKind, FileUrl, FolderId, HoldOffCause, Lifted, Remedy};
 use fichier_emulator::{Action, Fault, Offer};
 
 use crate::world::{World, builder, name, printed};
@@ -64,6 +64,7 @@ async fn the_same_way_can_be_gone_with_another_key() {
     let error = other.list_folder(FolderId::ROOT).await.unwrap_err();
     assert!(matches!(error.kind, ErrorKind::KeyRefused), "{error:?}");
     world.emulator.set_key("other");
+    other.try_key_again();
     assert!(other.list_folder(FolderId::ROOT).await.is_ok());
 }
 
@@ -109,7 +110,6 @@ async fn what_is_no_reply_is_never_a_success() {
         (Action::Truncated, "JSON that ends too early"),
         (Action::Empty, "JSON that ends too early"),
         (Action::HugeBody(64 * 1024 * 1024), "larger than 16777216 bytes"),
-        (Action::RedirectTo("http://127.0.0.1:9/".to_owned()), "HTTP 302"),
     ] {
         let world = World::start().await;
         world.emulator.inject(Fault::always("folder/mkdir.cgi", action.clone()));
@@ -119,6 +119,149 @@ async fn what_is_no_reply_is_never_a_success() {
         assert!(error.outcome_unknown(), "{action:?}");
         assert_eq!(world.emulator.calls(), 1, "{action:?}");
     }
+}
+
+#[tokio::test]
+async fn y20_a_refused_key_is_shown_once_whoever_calls() {
+    let world = World::start().await;
+    let wrong = world.client_with_key("wrong");
+    for attempts in [1, 0, 0] {
+        let error = wrong.list_folder(FolderId::ROOT).await.unwrap_err();
+        assert!(matches!(error.kind, ErrorKind::KeyRefused), "{error:?}");
+        assert_eq!(error.attempts, attempts);
+        let error = wrong.clone().open_upload().await.unwrap_err();
+        assert!(matches!(error.kind, ErrorKind::KeyRefused), "{error:?}");
+    }
+    assert_eq!(world.emulator.calls(), 1);
+    // Another key is another question.
+    any_call(&world).await.unwrap();
+}
+
+/// Refusals that no table knows, each with a part of its words.
+fn unknown_refusals() -> Vec<(Action, &'static str)> {
+    let page = |status, text: &str| Action::Html(status, text.to_owned());
+    let json = |status, text: &str| Action::Json(status, text.to_owned());
+    vec![
+        (page(403, "<html><h1>403 Forbidden</h1><hr>nginx</html>"), "403 Forbidden nginx"),
+        (page(401, "<html>Authorization Required"), "Authorization Required"),
+        (page(402, "Paiement requis"), "Paiement requis"),
+        (page(405, "<html>Not Allowed"), "Not Allowed"),
+        (page(406, "<html>Non acceptable"), "Non acceptable"),
+        (page(409, "<html>Conflict"), "Conflict"),
+        (page(451, "<html>Unavailable for legal reasons"), "legal reasons"),
+        (page(403, "<title>Just a moment...</title><script>challenge()</script>"), "Just a moment"),
+        (page(403, ""), "HTTP 403"),
+        (Action::RedirectTo("http://127.0.0.1:9/".to_owned()), "HTTP 302"),
+        (json(403, r#"{"status":"KO","message":"Erreur interne inattendue #7777"}"#), "inattendue"),
+        (json(403, r#"{"status":"KO"}"#), "HTTP 403"),
+        (json(403, r#"{"status":"KO","message":null}"#), "HTTP 403"),
+        (json(410, r#"{"status":"KO","message":"Gone"}"#), "Gone"),
+        (json(405, r#"{"status":"KO","message":"Zugriff verweigert"}"#), "Zugriff verweigert"),
+        (json(403, r#"["no"]"#), "no"),
+        (
+            json(403, r#"{"status":"KO","message":"a\u202eb\u0007 https://1fichier.com/?x"}"#),
+            "ab (link)",
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn y21_a_refusal_in_unknown_words_is_taken_for_a_flood_and_quoted() {
+    for (action, words) in unknown_refusals() {
+        for endpoint in ["folder/ls.cgi", "upload/get_upload_server.cgi"] {
+            let world = World::start().await;
+            world.emulator.inject(Fault::always(endpoint, action.clone()));
+            let call = async || match endpoint {
+                "folder/ls.cgi" => any_call(&world).await,
+                _ => world.client.open_upload().await.map(|_| ()),
+            };
+            let error = call().await.unwrap_err();
+            assert!(matches!(error.kind, ErrorKind::UnknownRefusal { .. }), "{action:?} {error:?}");
+            assert!(matches!(error.remedy(), Remedy::HoldOff(_)), "{action:?}");
+            assert!(printed(&error).contains(words), "{action:?}: {}", printed(&error));
+            let held = world.client.pacer().hold_off().unwrap();
+            assert!(held.reason.contains(words) && held.reason.contains(endpoint), "{held:?}");
+            assert_eq!(held.cause, HoldOffCause::Refusals { in_a_row: 1 });
+            let error = call().await.unwrap_err();
+            assert!(matches!(error.kind, ErrorKind::HeldOff { .. }), "{error:?}");
+            assert_eq!(world.emulator.calls(), 1, "{action:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn y22_a_suspended_account_is_quoted_and_asked_once_an_hour() {
+    for (status, text) in [
+        (403, r#"{"status":"KO","message":"Compte suspendu, contactez le support"}"#),
+        (200, r#"{"status":"KO","message":"Your account has been banned"}"#),
+        (403, r#"{"status":"KO","message":"Owner locked #620"}"#),
+        (403, r#"{"message":"Account closed"}"#),
+    ] {
+        let world = World::start().await;
+        world.fail_once("file/mv.cgi", Action::Json(status, text.to_owned()));
+        let url = FileUrl::parse("https://1fichier.com/?aaaaabbbbb").unwrap();
+        let moved = world.client.move_files(&[url], FolderId::ROOT).await;
+        let error = moved.unwrap_err();
+        let ErrorKind::OwnerLocked { message } = &error.kind else { panic!("{error:?}") };
+        assert!(text.contains(message.as_str()) && printed(&error).contains(message), "{message}");
+        let held = world.client.pacer().hold_off().unwrap();
+        assert_eq!(held.cause, HoldOffCause::AccountLocked, "{text}");
+        any_call(&world).await.unwrap_err();
+        assert_eq!(world.emulator.calls(), 1);
+    }
+}
+
+#[tokio::test]
+async fn y23_a_locked_owner_of_other_peoples_file_says_nothing_about_the_caller() {
+    let world = World::start().await;
+    let locked = || Action::Json(403, r#"{"status":"KO","message":"Owner locked #620"}"#.into());
+    let url = FileUrl::parse(&world.emulator.add_file("/", "a", b"content")).unwrap();
+    world.fail_once("download/get_token.cgi", locked());
+    let error = world.client.download(&url, None, &mut Vec::new()).await.unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::Refused { .. }), "{error:?}");
+    assert!(printed(&error).contains("Owner locked"), "{}", printed(&error));
+    assert_eq!(world.client.pacer().hold_off(), None);
+    world.client.download(&url, None, &mut Vec::new()).await.unwrap();
+}
+
+#[tokio::test]
+async fn y24_refusals_of_single_names_and_files_hold_off_when_many_follow_each_other() {
+    let refusal = || Action::Json(403, r#"{"status":"KO","message":"Nom interdit"}"#.into());
+    let world = World::start().await;
+    world.emulator.inject(Fault::always("folder/mkdir.cgi", refusal()));
+    for made in ["a", "b"] {
+        let error = world.client.make_folder(FolderId::ROOT, &name(made)).await.unwrap_err();
+        assert!(matches!(error.kind, ErrorKind::NameTaken { .. }), "{error:?}");
+        assert_eq!(world.client.pacer().hold_off(), None);
+    }
+    world.client.make_folder(FolderId::ROOT, &name("c")).await.unwrap_err();
+    let held = world.client.pacer().hold_off().unwrap();
+    assert_eq!(held.cause, HoldOffCause::Refusals { in_a_row: 3 });
+    assert!(held.reason.contains("Nom interdit"), "{held:?}");
+}
+
+#[tokio::test]
+async fn y25_a_lifted_hold_off_costs_one_call_and_ends_with_its_success() {
+    let world = World::start().await;
+    let pacer = world.client.pacer().clone();
+    assert_eq!(pacer.lift_hold_off(), Lifted::NotNeeded);
+    world.emulator.inject(Fault::always("folder/ls.cgi", Action::OwnerLocked));
+    any_call(&world).await.unwrap_err();
+    assert!(matches!(pacer.lift_hold_off(), Lifted::ForOneCall(_)));
+    for attempts in [1, 0, 0] {
+        assert_eq!(any_call(&world).await.unwrap_err().attempts, attempts);
+    }
+    assert_eq!(world.emulator.calls(), 2);
+    world.emulator.clear_faults();
+    world.emulator.unlock();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !matches!(pacer.lift_hold_off(), Lifted::ForOneCall(_)) {
+        assert!(Instant::now() < deadline, "it is never lifted again");
+        tokio::task::yield_now().await;
+    }
+    any_call(&world).await.unwrap();
+    assert_eq!(pacer.hold_off(), None);
+    world.client.open_upload().await.unwrap();
 }
 
 #[tokio::test]

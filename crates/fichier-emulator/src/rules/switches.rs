@@ -9,7 +9,9 @@
 use std::time::Duration;
 
 use crate::habits::{
-    AtQuota, BadKeyOnNode, BatchExcess, DotFolders, DownloadAddress, DownloadLeads, EmptyFile, EndPage, FloodAnswer, FolderTaken, FullFolder, HashLag, LongName, NameTaken, NamesChanged, NoHash, NodeRefusal, ProxyHabit, RemoveUnknown, WhileProcessing,
+    AtQuota, BadKeyOnNode, BatchExcess, DotFolders, DownloadAddress, DownloadLeads, EmptyFile,
+    EndPage, FloodAnswer, FolderTaken, FullFolder, HashLag, LongName, NameTaken, NamesChanged,
+    NoHash, NodeRefusal, ProxyHabit, RemoveUnknown, WhileProcessing,
 };
 
 /// The limits and habits of one emulated service. `None` switches a limit off.

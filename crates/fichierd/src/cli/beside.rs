@@ -14,11 +14,11 @@ use super::progress::{Shown, SoFar};
 use super::service::{self, cycle_line, exit_of_cycles};
 use crate::base::words::{bytes, count, counted, duration};
 use crate::base::{Exit, State};
-use crate::config::connect::hold_off;
+use crate::config::connect::{hold_off, recorded_pacer};
 use crate::config::{Config, Keep, MirrorConfig};
 use crate::daemon::control::Reply;
 use crate::daemon::health::Met;
-use crate::daemon::{Work, approve, health, open_shared, why};
+use crate::daemon::{Work, approve, health, lifted, open_shared, why};
 use crate::disk::{Disks, Due};
 use crate::mirror::{CycleEnd, Held, MirrorWorker, Patience, Planned, Shared, Trouble};
 use crate::remote::{Habits, trust};
@@ -106,7 +106,7 @@ async fn mirror_one(
         let end = worker.run(shared, &everything).await;
         drop(shown);
         total = total.and(health::summary(&worker.config.name, &end));
-        if let Some(Trouble::HeldOff(until, why)) = &end.trouble {
+        if let Some(Trouble::HeldOff(until, why, _)) = &end.trouble {
             let wait = until.duration_since(SystemTime::now()).unwrap_or_default();
             if wait <= WAIT_AT_MOST {
                 let text = format!("{why}; waiting {} before going on", duration(wait));
@@ -240,7 +240,8 @@ pub(super) fn explain(config: &Config, path: &std::path::Path) -> anyhow::Result
     Ok(Reply::Why(why(state.as_ref(), config, None, path)?))
 }
 
-/// Records whether the next start of the service begins paused.
+/// Records whether the next start of the service begins paused. Going on also lets one call through
+/// a long hold-off.
 pub(super) fn pause(config: &Config, paused: bool) -> anyhow::Result<Exit> {
     let mut store = Store::open(&config.state_dir)?;
     store.write(|w| w.set_paused(paused))?;
@@ -252,6 +253,10 @@ pub(super) fn pause(config: &Config, paused: bool) -> anyhow::Result<Exit> {
         "no longer paused; the service is not running, and mirrors at once when it starts"
     };
     output::line(next)?;
+    let pacer = recorded_pacer(config).filter(|_| !paused);
+    if let Some(text) = pacer.and_then(|pacer| lifted(&pacer)) {
+        output::line(&text)?;
+    }
     Ok(Exit::Done)
 }
 

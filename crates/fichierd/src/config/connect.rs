@@ -80,14 +80,19 @@ pub fn connect(config: &Config) -> Result<(Client, Pacer), ConnectError> {
     Ok((builder.build()?.with_download_options(paying), pacer))
 }
 
-/// The hold-off that is in force, if any, without making a client. Nothing is created: if the pacer
-/// has no memory yet, or it may not be opened, the answer is `None`.
+/// The hold-off that is in force, if any, without making a client.
 pub fn hold_off(config: &Config) -> Option<HoldOff> {
+    recorded_pacer(config)?.hold_off()
+}
+
+/// The pacer without a client. Nothing is created: if the pacer has no memory yet, or it may not be
+/// opened, the answer is `None`.
+pub fn recorded_pacer(config: &Config) -> Option<Pacer> {
     let path = config.state_dir.join(PACE_FILE);
     if !path.exists() {
         return None;
     }
-    Pacer::at(&path, pace(config)).ok()?.hold_off()
+    Pacer::at(&path, pace(config)).ok()
 }
 
 fn pacer(config: &Config) -> io::Result<Pacer> {

@@ -40,7 +40,7 @@ impl Daemon {
         Some(match request {
             Request::Status => Reply::Status(self.status()),
             Request::Pause => self.pause(true),
-            Request::Resume => self.pause(false),
+            Request::Resume => self.resume(),
             Request::Approve { mirror, take_over } => self.approve(mirror, *take_over),
             Request::Proved(proved) => self.keep_proof(proved),
             Request::Habits(habits) => self.keep_habits(habits),
@@ -98,7 +98,7 @@ impl Daemon {
         });
     }
 
-    fn pause(&mut self, paused: bool) -> Reply {
+    pub(super) fn pause(&mut self, paused: bool) -> Reply {
         if let Err(error) = self.shared.state.write(|w| w.set_paused(paused)) {
             return refused(&chain(&error), Exit::Failed);
         }

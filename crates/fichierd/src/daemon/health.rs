@@ -27,3 +27,4 @@ pub use self::offline::{never, offline, remembered};
 pub(crate) use self::one_shot::disproves;
 pub use self::one_shot::{Met, remember_met};
 pub use self::recorded::hold_off_status;
+pub(crate) use self::recorded::timestamp;

@@ -19,6 +19,9 @@ const STATE_RETRY: Duration = Duration::from_secs(10);
 /// The first and the longest time that a mirror waits while 1fichier cannot be reached. The wait
 /// doubles with each failure, and is never more than a minute with its jitter (H01).
 const NETWORK_RETRY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(54));
+/// The first and the longest time that a mirror waits while 1fichier answers, but not as expected.
+/// The wait doubles with each failure: each try may cost several calls.
+const FAILING_RETRY: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(30 * 60));
 
 /// The time of one turn of the loop, by both clocks.
 #[derive(Clone, Copy, Debug)]
@@ -97,6 +100,13 @@ impl Schedule {
         self.not_before = Some(now + REFUSED_RETRY / time_scale.max(1));
         self.chores_at = None;
         self.wake_at = self.not_before;
+    }
+
+    /// Ends a wait that goes on, because its cause has ended.
+    pub fn end_wait(&mut self, now: Instant) {
+        if self.not_before.is_some_and(|not_before| not_before > now) {
+            self.look_now(now, Wake::Person);
+        }
     }
 
     /// Plans a full look after `pause`, for a command that waits.
@@ -201,11 +211,9 @@ impl Schedule {
             Some(Trouble::Held(_)) => HELD_RETRY.min(config.rescan),
             Some(Trouble::Refused(_) | Trouble::OtherAccount(_)) => scaled(REFUSED_RETRY),
             Some(Trouble::NoState(_)) => STATE_RETRY.min(config.rescan),
-            Some(Trouble::HeldOff(until, _)) => until.duration_since(wall).unwrap_or_default(),
-            Some(Trouble::Unreachable(_)) => {
-                let doubled = NETWORK_RETRY.0 * 2u32.saturating_pow(self.failures.min(8));
-                scaled(random.about(doubled.min(NETWORK_RETRY.1)))
-            }
+            Some(Trouble::HeldOff(until, ..)) => until.duration_since(wall).unwrap_or_default(),
+            Some(Trouble::Unreachable(_)) => scaled(random.about(self.doubled(NETWORK_RETRY))),
+            Some(Trouble::Failing(_)) => scaled(random.about(self.doubled(FAILING_RETRY))),
         };
         let waits_in_vain = match (&end.trouble, self.woken.take()) {
             (_, None) | (Some(Trouble::HeldOff(..)), _) => false,
@@ -217,6 +225,11 @@ impl Schedule {
         self.failures = self.failures.saturating_add(1);
         self.not_before = (!waits_in_vain).then(|| now + wait);
         self.wake_at = Some(self.not_before.unwrap_or(now));
+    }
+
+    /// The first wait, doubled for each failure in a row, and at most the longest.
+    fn doubled(&self, (first, longest): (Duration, Duration)) -> Duration {
+        (first * 2u32.saturating_pow(self.failures.min(8))).min(longest)
     }
 }
 
@@ -253,7 +266,8 @@ mod tests {
         };
         let refused =
             || Trouble::Refused(Reason { kind: Kind::KeyRefused, text: "the key".to_owned() });
-        let held_off = || Trouble::HeldOff(now.wall + HELD_RETRY, "a flood".to_owned());
+        let held_off =
+            || Trouble::HeldOff(now.wall + HELD_RETRY, "a flood".to_owned(), Kind::HoldOff);
         let wait = |wake, trouble| {
             let mut schedule = Schedule::starting(now.instant);
             schedule.woken = wake;
@@ -289,5 +303,24 @@ mod tests {
         assert!(alike.count() < 100, "all wait alike: {waits:?}");
         schedule.after(now, &ended(None), None, 1, &config(), &random);
         assert_eq!(schedule.not_before, None);
+    }
+
+    #[test]
+    fn y26_a_service_that_answers_nonsense_is_tried_less_and_less_often_up_to_twice_an_hour() {
+        let now = Now { instant: Instant::now(), wall: SystemTime::UNIX_EPOCH };
+        let random = Random::seeded(1);
+        let mut schedule = Schedule::starting(now.instant);
+        let mut waits_s = Vec::new();
+        for _ in 0..9 {
+            let trouble = Trouble::Failing("a page".to_owned());
+            schedule.after(now, &ended(Some(trouble)), None, 1, &config(), &random);
+            waits_s.push((schedule.not_before.unwrap() - now.instant).as_secs());
+        }
+        let tries_in_the_first_hour = waits_s.iter().scan(0, |at, wait| {
+            *at += wait;
+            Some(*at)
+        });
+        assert!(tries_in_the_first_hour.filter(|at| *at < 3_600).count() <= 6, "{waits_s:?}");
+        assert!(waits_s[0] < 70 && waits_s[8] > 1_500 && waits_s[8] < 2_100, "{waits_s:?}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use fichier_api::{ErrorKind, Remedy};
+use fichier_api::{ErrorKind, HoldOffCause, Remedy};
 
 use crate::base::words::chain;
 use crate::disk::RootTrouble;
@@ -18,10 +18,14 @@ use crate::status::Kind;
 pub enum Trouble {
     /// A person has to decide. The mirror tries again now and then all the same.
     Held(Held),
-    /// The service or the pacer allows no call until this time.
-    HeldOff(SystemTime, String),
+    /// The service or the pacer allows no call until this time, for this reason, which is told as
+    /// this degraded state.
+    HeldOff(SystemTime, String, Kind),
     /// The service cannot be reached. The mirror tries again soon.
     Unreachable(String),
+    /// The service was reached, and its answers make no sense or say that it fails. The mirror tries
+    /// again after a pause that grows.
+    Failing(String),
     /// The key or the account was refused. The mirror tries once an hour.
     Refused(Reason),
     /// The records are of another account than the key. Only a person can correct that.
@@ -42,7 +46,13 @@ pub struct Reason {
 impl Trouble {
     /// Whether the mirror waits for the service, so that no change on this machine ends the wait.
     pub fn is_of_the_service(&self) -> bool {
-        matches!(self, Trouble::HeldOff(..) | Trouble::Unreachable(_) | Trouble::Refused(_))
+        match self {
+            Trouble::HeldOff(..)
+            | Trouble::Unreachable(_)
+            | Trouble::Failing(_)
+            | Trouble::Refused(_) => true,
+            Trouble::Held(_) | Trouble::OtherAccount(_) | Trouble::NoState(_) => false,
+        }
     }
 
     /// Whether the key or the account is refused, so that other mirrors would meet the same.
@@ -79,14 +89,17 @@ impl Trouble {
     fn of_call(error: &fichier_api::Error, text: String, now: SystemTime) -> Trouble {
         let text = unreachable(error).unwrap_or(text);
         match (error.remedy(), &error.kind) {
-            (_, ErrorKind::HeldOff { until, .. }) => Trouble::HeldOff(*until, text),
-            (Remedy::HoldOff(wait), _) => Trouble::HeldOff(now + wait, text),
+            (_, ErrorKind::HeldOff { until, cause, .. }) => {
+                Trouble::HeldOff(*until, text, kind_of_hold_off(*cause))
+            }
+            (Remedy::HoldOff(wait), _) => Trouble::HeldOff(now + wait, text, Kind::HoldOff),
             // The pacer's memory lies beside the state file, so the cause is the same disk.
             (_, ErrorKind::PaceMemory(_)) => Trouble::NoState(text),
             (Remedy::AskOperator, kind) => {
                 Trouble::Refused(Reason { kind: refused_kind(kind), text })
             }
-            (Remedy::TryAgain | Remedy::GiveUp, _) => Trouble::Unreachable(text),
+            (_, ErrorKind::Unreachable(_)) => Trouble::Unreachable(text),
+            (Remedy::TryAgain | Remedy::GiveUp, _) => Trouble::Failing(text),
         }
     }
 
@@ -95,8 +108,9 @@ impl Trouble {
         match self {
             Trouble::Held(held) => held.kind(),
             Trouble::Refused(reason) => reason.kind,
-            Trouble::HeldOff(..) => Kind::HoldOff,
+            Trouble::HeldOff(_, _, kind) => *kind,
             Trouble::Unreachable(_) => Kind::Unreachable,
+            Trouble::Failing(_) => Kind::Failing,
             Trouble::OtherAccount(_) => Kind::OtherAccount,
             Trouble::NoState(_) => Kind::StateUnusable,
         }
@@ -107,8 +121,9 @@ impl Trouble {
         match self {
             Trouble::Held(held) => held.to_string(),
             Trouble::Refused(reason) => reason.text.clone(),
-            Trouble::HeldOff(_, text)
+            Trouble::HeldOff(_, text, _)
             | Trouble::Unreachable(text)
+            | Trouble::Failing(text)
             | Trouble::OtherAccount(text)
             | Trouble::NoState(text) => text.clone(),
         }
@@ -124,15 +139,31 @@ impl Trouble {
             Trouble::Refused(_)
             | Trouble::HeldOff(..)
             | Trouble::Unreachable(_)
+            | Trouble::Failing(_)
             | Trouble::NoState(_) => self.cause(),
         }
+    }
+}
+
+/// Refusals in a row, in words that are not known, that are told as a hold-off; more are a state of
+/// their own.
+const REFUSALS_TOLERATED: u32 = 2;
+
+/// The degraded state that a hold-off with this cause is.
+pub fn kind_of_hold_off(cause: HoldOffCause) -> Kind {
+    match cause {
+        HoldOffCause::Flood | HoldOffCause::AddressLocked => Kind::HoldOff,
+        HoldOffCause::AccountLocked => Kind::AccountLocked,
+        HoldOffCause::Refusals { in_a_row } if in_a_row <= REFUSALS_TOLERATED => Kind::HoldOff,
+        HoldOffCause::Refusals { .. } => Kind::UnknownRefusal,
+        HoldOffCause::Failures => Kind::Failing,
     }
 }
 
 fn refused_kind(error: &ErrorKind) -> Kind {
     if matches!(error, ErrorKind::CustomersOnly) {
         Kind::NoSubscription
-    } else if matches!(error, ErrorKind::OwnerLocked) {
+    } else if matches!(error, ErrorKind::OwnerLocked { .. }) {
         Kind::AccountLocked
     } else {
         // An upload node that refuses the key means the same to the person who has to correct it.

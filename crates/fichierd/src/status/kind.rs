@@ -134,7 +134,8 @@ kinds! {
     /// 1fichier has locked the account.
     AccountLocked = "account_locked" {
         title: "the account is refused",
-        what_to_do: "ask the support of 1fichier, then: systemctl restart fichierd",
+        what_to_do: "ask the support of 1fichier; it is tried again once an hour; to try at once: \
+            fichierd resume",
         weight: Weight::Stops, alarms: true, exit: Some(Exit::Refused),
         scope: Scope::Service, patience: AT_ONCE, on_record: false,
     }
@@ -162,7 +163,23 @@ kinds! {
         weight: Weight::Stops, alarms: false, exit: Some(Exit::TryLater),
         scope: Scope::Service, patience: PATIENCE, on_record: true,
     }
-    /// 1fichier gives no answer, or none that makes sense.
+    /// 1fichier has refused one call several times in a row, in words that are not known.
+    UnknownRefusal = "unknown_refusal" {
+        title: "1fichier refuses in words that are not known",
+        what_to_do: "read the words, and look at the account in the console of 1fichier or ask its \
+            support; it is tried again, at least once an hour; to try at once: fichierd resume",
+        weight: Weight::Stops, alarms: true, exit: Some(Exit::TryLater),
+        scope: Scope::Service, patience: PATIENCE, on_record: true,
+    }
+    /// 1fichier answers, and its answers make no sense or say that it fails.
+    Failing = "failing" {
+        title: "1fichier does not answer as expected",
+        what_to_do: "nothing, if it is maintained or fails for a while: it goes on by itself. Else \
+            read its words, and: fichierd check --online",
+        weight: Weight::Stops, alarms: false, exit: Some(Exit::TryLater),
+        scope: Scope::Service, patience: PATIENCE, on_record: false,
+    }
+    /// 1fichier gives no answer.
     Unreachable = "unreachable" {
         title: "1fichier cannot be reached",
         what_to_do: "nothing, if the network is down for a while: it goes on by itself. Else: \

@@ -250,6 +250,7 @@ fn everything_that_can_be_said_fits_in_eighty_columns() {
     status.hold_off = Some(HoldOffStatus {
         until: "2026-05-04T12:14:30Z".parse().unwrap(),
         reason: "the service asked for a slower pace".to_owned(),
+        kind: Kind::HoldOff,
     });
     status.account = Some(AccountStatus {
         offer: "premium".to_owned(),
@@ -330,7 +331,7 @@ fn z01_no_block_is_headed_up_to_date_while_it_is_degraded_pending_or_not_watched
     assert_eq!(head(&|status| status.mirrors[0].removals_wait = true), "degraded");
     let stopped = head(&|status| {
         let reason = "a flood".to_owned();
-        status.hold_off = Some(HoldOffStatus { until: now(), reason });
+        status.hold_off = Some(HoldOffStatus { until: now(), reason, kind: Kind::HoldOff });
     });
     assert_eq!(stopped, "stopped: nothing may be sent");
     let pending = head(&|status| {

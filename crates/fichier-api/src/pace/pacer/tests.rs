@@ -10,6 +10,10 @@ const SCALED: PaceConfig = PaceConfig { calls_per_second: 1.0, time_scale: 1_000
 const FLOOD: ErrorKind = ErrorKind::Throttled { retry_after: None };
 const FOLDER: Lane = Lane::Listing(FolderId(7));
 
+fn owner_locked() -> ErrorKind {
+    ErrorKind::OwnerLocked { message: "Owner locked #620".to_owned() }
+}
+
 /// A pacer whose hold-offs and lanes do not end while a test runs.
 fn unscaled() -> Pacer {
     Pacer::in_memory(PaceConfig::default())
@@ -73,10 +77,10 @@ async fn after_a_reading_that_met_nobody_the_next_may_come_after_a_minute() {
 #[tokio::test]
 async fn a_lock_of_the_owner_is_written_down_once() {
     let (pacer, other) = (unscaled(), unscaled());
-    other.note_flood(&ErrorKind::OwnerLocked);
-    assert_eq!(refusal(&other).await, ErrorKind::OwnerLocked.to_string());
+    other.note_failure("file/mv.cgi", &owner_locked());
+    assert_eq!(refusal(&other).await, owner_locked().to_string());
     // Nothing of it is owed when it was written down.
-    pacer.note_flood(&ErrorKind::OwnerLocked);
+    pacer.note_failure("file/mv.cgi", &owner_locked());
     pacer.end_hold_off();
     drop(pacer.turn(Lane::Call).await.unwrap());
 }
@@ -86,13 +90,13 @@ async fn ordinary_answers_long_after_a_flood_make_the_next_hold_off_short() {
     // A quarter of an hour is a millisecond.
     let pacer = Pacer::in_memory(PaceConfig { calls_per_second: 1.0, time_scale: 900_000 });
     let is_troubled = || lock(&pacer.shared.memory).last_seen().schedule.is_troubled();
-    pacer.note_flood(&FLOOD);
+    pacer.note_failure("file/mv.cgi", &FLOOD);
     assert!(is_troubled());
     let begun = Instant::now();
     while is_troubled() {
         assert!(begun.elapsed() < Duration::from_secs(30), "it is never calm again");
         tokio::task::yield_now().await;
-        pacer.note_ok();
+        pacer.note_ok("folder/ls.cgi");
     }
 }
 
@@ -135,7 +139,7 @@ async fn requests_without_an_answer_leave_less_room_for_those_of_all_processes()
 #[tokio::test]
 async fn in_a_hold_off_each_turn_fails_at_once_with_its_reason_and_is_not_counted() {
     let pacer = unscaled();
-    pacer.note_flood(&FLOOD);
+    pacer.note_failure("file/mv.cgi", &FLOOD);
     assert_eq!(refusal(&pacer).await, FLOOD.to_string());
     assert_eq!(pacer.calls_made(), 0);
     let hold_off = pacer.hold_off().unwrap();
@@ -153,7 +157,7 @@ async fn who_already_waits_is_turned_away_when_a_hold_off_begins() {
             async move { pacer.turn(lane).await }
         });
         tokio::task::yield_now().await;
-        pacer.note_flood(&FLOOD);
+        pacer.note_failure("file/mv.cgi", &FLOOD);
         // Before it would have looked again by itself.
         let turn = tokio::time::timeout(LOOK_AGAIN / 2, waiting).await.unwrap().unwrap();
         assert!(matches!(turn, Err(ErrorKind::HeldOff { .. })), "{turn:?}");
@@ -166,7 +170,7 @@ async fn a_hold_off_binds_all_who_share_the_memory_also_later_ones() {
     let path = folder.path().join("pace");
     let open = || Pacer::at(&path, PaceConfig::default()).unwrap();
     let (one, other) = (open(), open());
-    one.note_flood(&ErrorKind::Locked);
+    one.note_failure("file/mv.cgi", &ErrorKind::Locked);
     assert_eq!(refusal(&other).await, ErrorKind::Locked.to_string());
     assert_eq!(refusal(&open()).await, ErrorKind::Locked.to_string());
     other.end_hold_off();
@@ -179,14 +183,14 @@ async fn only_floods_and_locks_begin_a_hold_off() {
     for (kind, holds) in [
         (FLOOD, true),
         (ErrorKind::Locked, true),
-        (ErrorKind::OwnerLocked, true),
+        (owner_locked(), true),
         (ErrorKind::KeyRefused, false),
         (ErrorKind::NotFound, false),
         (ErrorKind::Maintenance, false),
-        (ErrorKind::Failing { status: 502 }, false),
+        (ErrorKind::Failing { status: 502, words: String::new() }, false),
     ] {
         let pacer = unscaled();
-        pacer.note_flood(&kind);
+        pacer.note_failure("file/mv.cgi", &kind);
         assert_eq!(pacer.hold_off().is_some(), holds, "{kind}");
     }
 }
@@ -246,7 +250,7 @@ fn the_configured_pace_is_kept_within_what_the_service_publishes() {
 async fn a_flood_that_could_not_be_written_down_is_not_forgotten() {
     // A device on which every write fails as on a full disk.
     let full = Pacer::at(std::path::Path::new("/dev/full"), PaceConfig::default()).unwrap();
-    full.note_flood(&FLOOD);
+    full.note_failure("file/mv.cgi", &FLOOD);
     let owed = lock(&full.shared.owed).take().unwrap();
     let pacer = unscaled();
     *lock(&pacer.shared.owed) = Some(owed);

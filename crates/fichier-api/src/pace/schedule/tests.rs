@@ -8,6 +8,9 @@ const SECOND: Micros = 1_000_000;
 const RULES: Rules = Rules { interval: Duration::from_secs(1), time_scale: 1 };
 const FAST: Rules = Rules { interval: Duration::from_millis(333), time_scale: 1 };
 const FOLDER: Lane = Lane::Listing(FolderId(7));
+const HOUR: Micros = 3_600 * SECOND;
+const FLOOD: Why<'_> = Why { reason: "a flood", cause: HoldOffCause::Flood };
+const MOVE: Refusal<'_> = Refusal { endpoint: "file/mv.cgi", lasts: false, tolerated: 0 };
 
 /// When each of `lanes`, asked for one after the other from `start` on, gets its turn.
 fn starts(schedule: &mut Schedule, rules: &Rules, start: Micros, lanes: &[Lane]) -> Vec<f64> {
@@ -128,7 +131,7 @@ fn floods_in_a_row_double_the_hold_off_up_to_fifteen_minutes() {
     let mut now = 0;
     let mut seen = Vec::new();
     for _ in 0..6 {
-        schedule.flood(now, None, "a flood", &RULES);
+        schedule.flood(now, None, FLOOD, &RULES);
         seen.push(held_s(&schedule, now));
         now += held_s(&schedule, now) * SECOND;
     }
@@ -138,19 +141,19 @@ fn floods_in_a_row_double_the_hold_off_up_to_fifteen_minutes() {
 #[test]
 fn flood_answers_to_calls_already_under_way_count_once() {
     let mut schedule = Schedule::default();
-    schedule.flood(0, None, "a flood", &RULES);
-    schedule.flood(SECOND, None, "a flood", &RULES);
+    schedule.flood(0, None, FLOOD, &RULES);
+    schedule.flood(SECOND, None, FLOOD, &RULES);
     assert_eq!(held_s(&schedule, SECOND), 60);
     let mut once = Schedule::default();
-    once.flood(0, None, "a flood", &RULES);
-    assert_eq!((schedule.floods, schedule.halvings), (once.floods, once.halvings));
+    once.flood(0, None, FLOOD, &RULES);
+    assert_eq!((schedule.floods, schedule.share), (once.floods, once.share));
 }
 
 #[test]
 fn what_the_service_asks_for_is_honoured_up_to_an_hour() {
     for (asked_s, held) in [(5, 60), (300, 300), (999_999, 3600)] {
         let mut schedule = Schedule::default();
-        schedule.flood(0, Some(Duration::from_secs(asked_s)), "a flood", &RULES);
+        schedule.flood(0, Some(Duration::from_secs(asked_s)), FLOOD, &RULES);
         assert_eq!(held_s(&schedule, 0), held);
     }
 }
@@ -158,26 +161,31 @@ fn what_the_service_asks_for_is_honoured_up_to_an_hour() {
 #[test]
 fn nothing_is_granted_in_a_hold_off_and_its_reason_is_kept() {
     let mut schedule = Schedule::default();
-    schedule.flood(0, None, "a flood", &RULES);
+    schedule.flood(0, None, FLOOD, &RULES);
     for lane in [Lane::Call, FOLDER, Lane::WholeAccount, Lane::Account, Lane::SmallDownload] {
         let denied = schedule.claim(lane, 59 * SECOND, &RULES);
         let (until, reason) = (60 * SECOND, "a flood".to_owned());
-        assert_eq!(denied, Err(Denied::HeldOff { until, reason }));
+        assert_eq!(denied, Err(Denied::HeldOff { until, reason, cause: HoldOffCause::Flood }));
     }
     assert_eq!(schedule.claim(Lane::Call, 60 * SECOND, &RULES), Ok(()));
 }
 
 #[test]
-fn a_flood_halves_the_rate_for_a_day() {
+fn after_a_flood_calls_go_one_at_a_time_at_half_the_rate() {
     let mut schedule = Schedule::default();
-    schedule.flood(0, None, "a flood", &RULES);
+    schedule.flood(0, None, FLOOD, &RULES);
     let slow = starts(&mut schedule, &RULES, 100 * SECOND, &[Lane::Call; 4]);
-    assert_eq!(slow, [100.0, 100.0, 102.0, 104.0]);
-    let day = 24 * 60 * 60 * SECOND;
-    schedule.claim(Lane::Call, day, &RULES).unwrap();
-    schedule.claim(Lane::Call, day, &RULES).unwrap();
-    let until = day + SECOND;
-    assert_eq!(schedule.claim(Lane::Call, day, &RULES), Err(Denied::Pace { until }));
+    assert_eq!(slow, [100.0, 102.0, 104.0, 106.0]);
+    // However fast the configured rate is, one that is not answered holds up the next.
+    let mut schedule = Schedule::default();
+    schedule.flood(0, None, FLOOD, &FAST);
+    schedule.claim(Lane::Call, 100 * SECOND, &FAST).unwrap();
+    let denied = schedule.claim(FOLDER, 105 * SECOND, &FAST);
+    assert!(matches!(denied, Err(Denied::Pace { .. })), "{denied:?}");
+    schedule.answered(Lane::Call, 100 * SECOND, 105 * SECOND, &FAST);
+    let until = 105 * SECOND + 666_000;
+    assert_eq!(schedule.claim(FOLDER, 105 * SECOND, &FAST), Err(Denied::Pace { until }));
+    assert_eq!(schedule.claim(FOLDER, until, &FAST), Ok(()));
 }
 
 /// The interval between calls at a time when none was made for long.
@@ -187,35 +195,165 @@ fn interval_s(schedule: &Schedule, now: Micros) -> f64 {
 }
 
 #[test]
-fn each_flood_within_a_day_of_the_last_halves_the_rate_again_three_times_at_most() {
-    let (hour, day) = (3_600 * SECOND, 86_400 * SECOND);
+fn each_flood_halves_the_rate_down_to_a_call_a_minute() {
     let mut schedule = Schedule::default();
     let mut slower = Vec::new();
-    for flood in 0..5 {
-        let now = flood * hour;
-        schedule.flood(now, None, "a flood", &RULES);
-        slower.push(interval_s(&schedule, now + hour / 2));
+    for flood in 0..8 {
+        let now = flood * HOUR;
+        schedule.flood(now, None, FLOOD, &RULES);
+        slower.push(interval_s(&schedule, now + HOUR / 2).round());
     }
-    assert_eq!(slower, [2.0, 4.0, 8.0, 8.0, 8.0]);
-    let last = 4 * hour;
-    assert_eq!(interval_s(&schedule, last + day - 60 * SECOND), 8.0);
-    // A day later it is as if there had been none.
-    assert_eq!(interval_s(&schedule, last + day), 1.0);
-    schedule.flood(last + day, None, "a flood", &RULES);
-    assert_eq!(interval_s(&schedule, last + day + hour), 2.0);
+    assert_eq!(slower, [2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]);
+}
+
+#[test]
+fn hours_without_a_flood_raise_the_rate_step_by_step_up_to_the_configured_one() {
+    let mut schedule = Schedule::default();
+    for flood in 0..3 {
+        schedule.flood(flood * 300 * SECOND, None, FLOOD, &RULES);
+    }
+    let last = 600 * SECOND;
+    let after = [1, 3, 5, 7, 9, 11, 13, 15].map(|h| interval_s(&schedule, last + h * HOUR));
+    assert_eq!(after.map(f64::round), [8.0, 5.0, 4.0, 2.0, 2.0, 2.0, 1.0, 1.0]);
+    assert!(after.windows(2).all(|pair| pair[1] <= pair[0]), "{after:?}");
+    let full = starts(&mut schedule, &RULES, last + 17 * HOUR, &[Lane::Call; 3]);
+    assert!(full[1] <= full[0] && full[2] - full[1] <= 1.0, "two may start at once: {full:?}");
+    // A flood on the way up halves what was reached, not what was left at first.
+    let mut schedule = Schedule::default();
+    schedule.flood(0, None, FLOOD, &RULES);
+    schedule.flood(5 * HOUR, None, FLOOD, &RULES);
+    let reached = interval_s(&schedule, 5 * HOUR + 300 * SECOND);
+    assert!(reached > 2.5 && reached < 2.8, "{reached}");
+}
+
+#[test]
+fn a_file_of_an_earlier_version_keeps_its_halved_rate() {
+    let old = serde_json::json!({"floods": 1, "halvings": 1, "slow_since": 0});
+    let schedule: Schedule = serde_json::from_value(old).unwrap();
+    assert_eq!(interval_s(&schedule, HOUR), 2.0);
+    let calm: Schedule = serde_json::from_value(serde_json::json!({"halvings": 0})).unwrap();
+    assert_eq!(calm.share(HOUR, &RULES), FULL);
+}
+
+/// The hold-off after each of so many refusals in a row, met as soon as the last has ended.
+fn refusals(schedule: &mut Schedule, it: Refusal<'_>, many: usize) -> Vec<Micros> {
+    let mut now = 0;
+    let mut held = Vec::new();
+    for _ in 0..many {
+        schedule.refused(now, it, "no", &RULES);
+        held.push(held_s(schedule, now));
+        now += (held_s(schedule, now) * SECOND).max(SECOND);
+    }
+    held
+}
+
+#[test]
+fn refusals_in_unknown_words_hold_off_longer_each_time_up_to_an_hour() {
+    let mut schedule = Schedule::default();
+    let held = refusals(&mut schedule, MOVE, 9);
+    assert_eq!(held, [60, 120, 240, 480, 960, 1_920, 3_600, 3_600, 3_600]);
+    assert_eq!(schedule.share, FULL / 16, "a flood, perhaps, and perhaps not");
+    let cause = schedule.silence.as_ref().unwrap().cause;
+    assert_eq!(cause, HoldOffCause::Refusals { in_a_row: 9 });
+    let gone = Refusal { lasts: true, ..MOVE };
+    assert_eq!(refusals(&mut Schedule::default(), gone, 2), [3_600, 3_600]);
+    let token = Refusal { endpoint: "download/get_token.cgi", tolerated: 2, ..MOVE };
+    assert_eq!(refusals(&mut Schedule::default(), token, 5), [0, 0, 60, 120, 240]);
+}
+
+#[test]
+fn only_a_success_of_the_same_call_ends_a_row_of_its_refusals() {
+    let mut schedule = Schedule::default();
+    refusals(&mut schedule, MOVE, 3);
+    let later = 600 * SECOND;
+    assert!(!schedule.went_well("folder/ls.cgi", later, &RULES));
+    schedule.refused(later, MOVE, "no", &RULES);
+    assert_eq!(held_s(&schedule, later), 480);
+    assert!(schedule.went_well("file/mv.cgi", 2 * later, &RULES));
+    schedule.refused(2 * later, MOVE, "no", &RULES);
+    assert_eq!(held_s(&schedule, 2 * later), 60);
+    let days = 3 * 24 * HOUR;
+    schedule.refused(days, MOVE, "no", &RULES);
+    assert_eq!(held_s(&schedule, days), 60, "an old row is forgotten");
+}
+
+#[test]
+fn replies_that_make_no_sense_hold_off_from_the_fifth_in_a_row_on() {
+    let mut schedule = Schedule::default();
+    let mut held = Vec::new();
+    let mut now = 0;
+    for _ in 0..11 {
+        schedule.failed(now, "nonsense", &RULES);
+        held.push(held_s(&schedule, now));
+        now += (held_s(&schedule, now) + 1) * SECOND;
+    }
+    assert_eq!(held, [0, 0, 0, 0, 60, 120, 240, 480, 900, 900, 900]);
+    assert!(schedule.went_well("folder/ls.cgi", now, &RULES));
+    schedule.failed(now, "nonsense", &RULES);
+    assert_eq!(held_s(&schedule, now), 0);
+}
+
+const LOCKED: Why<'_> = Why { reason: "locked", cause: HoldOffCause::AccountLocked };
+const WHOLE_HOUR: Duration = Duration::from_secs(3_600);
+
+#[test]
+fn a_lifted_hold_off_lets_one_call_through_and_its_success_ends_it() {
+    let mut schedule = Schedule::default();
+    schedule.hold_off(0, WHOLE_HOUR, LOCKED, &RULES);
+    assert_eq!(schedule.lift(SECOND, &RULES), Lift::Lifted);
+    let small = schedule.claim(Lane::SmallDownload, SECOND, &RULES);
+    assert!(matches!(small, Err(Denied::HeldOff { .. })), "{small:?}");
+    assert_eq!(schedule.claim(Lane::Call, SECOND, &RULES), Ok(()));
+    let second = schedule.claim(Lane::Call, 2 * SECOND, &RULES);
+    assert!(matches!(second, Err(Denied::HeldOff { .. })), "{second:?}");
+    assert!(schedule.is_troubled() && schedule.went_well("folder/ls.cgi", 3 * SECOND, &RULES));
+    assert_eq!(schedule.claim(Lane::Call, 5 * SECOND, &RULES), Ok(()));
+}
+
+#[test]
+fn a_probe_that_is_refused_or_lost_leaves_the_hold_off_in_force() {
+    let mut schedule = Schedule::default();
+    schedule.hold_off(0, WHOLE_HOUR, LOCKED, &RULES);
+    schedule.lift(SECOND, &RULES);
+    schedule.claim(Lane::Call, SECOND, &RULES).unwrap();
+    let lost = schedule.clone();
+    assert_eq!(held_s(&lost, 2 * SECOND), 3_598);
+    schedule.hold_off(2 * SECOND, WHOLE_HOUR, LOCKED, &RULES);
+    assert_eq!(held_s(&schedule, 2 * SECOND), 3_600);
+    schedule.went_well("folder/ls.cgi", 3 * SECOND, &RULES);
+    assert_eq!(held_s(&schedule, 3 * SECOND), 3_599, "a late answer ends nothing");
+    // A shorter silence than the one in force changes nothing but ends the probe too.
+    let mut schedule = lost;
+    schedule.refused(2 * SECOND, MOVE, "no", &RULES);
+    schedule.went_well("folder/ls.cgi", 3 * SECOND, &RULES);
+    assert_eq!(held_s(&schedule, 3 * SECOND), 3_597);
+}
+
+#[test]
+fn a_hold_off_is_lifted_once_in_five_minutes_and_not_after_a_flood() {
+    let mut schedule = Schedule::default();
+    assert_eq!(schedule.lift(0, &RULES), Lift::NotNeeded);
+    schedule.flood(0, None, FLOOD, &RULES);
+    assert_eq!(schedule.lift(0, &RULES), Lift::NotNeeded);
+    schedule.hold_off(0, WHOLE_HOUR, LOCKED, &RULES);
+    let tries: Vec<Lift> =
+        (0..12).map(|minute| schedule.lift(minute * 60 * SECOND, &RULES)).collect();
+    assert_eq!(tries.iter().filter(|it| **it == Lift::Lifted).count(), 3);
+    assert_eq!(tries[1], Lift::TooSoon { until: 300 * SECOND });
 }
 
 #[test]
 fn what_the_rules_have_written_is_left_as_it_is() {
     let mut schedule = Schedule::default();
     for flood in 0..3 {
-        schedule.flood(flood * 3_600 * SECOND, None, "a flood", &RULES);
+        schedule.flood(flood * 3_600 * SECOND, None, FLOOD, &RULES);
     }
-    // At the slowest, with the one to spare used: as far ahead as a start can push the next.
+    // At a learnt rate, right after a start: as far ahead as that can push the next.
     let now = 4 * 3_600 * SECOND;
-    starts(&mut schedule, &RULES, now, &[Lane::Call; 2]);
+    let started = starts(&mut schedule, &RULES, now, &[Lane::Call; 2]);
     let before = schedule.clone();
-    schedule.clamp(now, &RULES);
+    schedule.clamp(now + 6 * SECOND, &RULES);
+    assert!(started[1] - started[0] > 4.0, "{started:?}");
     assert_eq!(schedule, before);
 }
 
@@ -242,11 +380,12 @@ fn a_time_beyond_all_reckoning_is_long_and_can_be_added_to() {
 #[test]
 fn the_next_hold_off_is_short_again_only_after_a_calm_quarter_of_an_hour() {
     let mut schedule = Schedule::default();
-    schedule.flood(0, None, "a flood", &RULES);
-    assert!(!Schedule::default().calm(61 * SECOND, &RULES), "there is nothing to write down");
-    assert!(!schedule.calm(61 * SECOND, &RULES));
-    assert!(schedule.calm(960 * SECOND, &RULES));
-    schedule.flood(1_000 * SECOND, None, "a flood", &RULES);
+    schedule.flood(0, None, FLOOD, &RULES);
+    let calm = |schedule: &mut Schedule, now| schedule.went_well("folder/ls.cgi", now, &RULES);
+    assert!(!calm(&mut Schedule::default(), 61 * SECOND), "there is nothing to write down");
+    assert!(!calm(&mut schedule, 61 * SECOND));
+    assert!(calm(&mut schedule, 960 * SECOND));
+    schedule.flood(1_000 * SECOND, None, FLOOD, &RULES);
     assert_eq!(held_s(&schedule, 1_000 * SECOND), 60);
 }
 
@@ -255,17 +394,17 @@ fn of_two_hold_offs_that_end_alike_the_first_is_told() {
     let mut schedule = Schedule::default();
     let minute = Duration::from_secs(60);
     for reason in ["first", "second"] {
-        schedule.hold_off(0, minute, reason, &RULES);
+        schedule.hold_off(0, minute, Why { reason, ..FLOOD }, &RULES);
     }
     assert_eq!(schedule.silence(0).unwrap().reason, "first");
-    schedule.hold_off(SECOND, minute, "longer", &RULES);
+    schedule.hold_off(SECOND, minute, Why { reason: "longer", ..FLOOD }, &RULES);
     assert_eq!(schedule.silence(SECOND).unwrap().reason, "longer");
 }
 
 #[test]
 fn a_hold_off_that_was_ended_by_hand_is_over() {
     let mut schedule = Schedule::default();
-    schedule.flood(0, None, "a flood", &RULES);
+    schedule.flood(0, None, FLOOD, &RULES);
     schedule.end_hold_off();
     assert_eq!(schedule.claim(Lane::Call, 0, &RULES), Ok(()));
 }
@@ -284,7 +423,7 @@ fn every_duration_is_divided_by_the_time_scale() {
     let found = starts(&mut Schedule::default(), &scaled, 0, &lanes);
     assert_eq!(found, [0.0, 0.31, 0.31, 3.41]);
     let mut schedule = Schedule::default();
-    schedule.flood(0, None, "a flood", &scaled);
+    schedule.flood(0, None, FLOOD, &scaled);
     assert_eq!(schedule.silence(0).unwrap().until, 600_000);
 }
 
@@ -293,7 +432,7 @@ proptest! {
     #[test]
     fn stored_times_are_never_waited_for_longer_than_their_rule(
         stored in proptest::collection::vec(any::<i64>(), 9),
-        (floods, halvings) in (any::<u32>(), any::<u32>()),
+        (floods, share, failures) in (any::<u32>(), any::<u32>(), any::<u32>()),
     ) {
         let now = 1_700_000_000 * SECOND;
         let mut schedule = Schedule {
@@ -305,9 +444,17 @@ proptest! {
             whole_account: Some(stored[5]),
             account: Some(stored[6]),
             small_download: Some(stored[8]),
-            silence: Some(Silence { until: stored[7], reason: String::new() }),
+            silence: Some(Silence {
+                until: stored[7],
+                reason: String::new(),
+                cause: HoldOffCause::Flood,
+                probe: Probe::None,
+            }),
             floods,
-            halvings,
+            share,
+            failures,
+            refusals: BTreeMap::from([(String::new(), Refusals { in_a_row: 1, last: stored[1] })]),
+            lifted: Some(stored[8]),
             slow_since: Some(stored[0]),
         };
         schedule.clamp(now, &RULES);
@@ -316,7 +463,7 @@ proptest! {
         let free = schedule.lane_free_at(Lane::SmallDownload, &RULES);
         prop_assert!(free <= now + SECOND / 2, "{free}");
         for (lane, longest_s) in
-            [(Lane::Call, 16), (FOLDER, 34), (Lane::Account, 310), (Lane::WholeAccount, 3600)]
+            [(Lane::Call, 120), (FOLDER, 120), (Lane::Account, 310), (Lane::WholeAccount, 3600)]
         {
             let free = schedule.lane_free_at(lane, &RULES).max(schedule.pace_free_at(now, &RULES));
             prop_assert!(free <= now + longest_s * SECOND, "{lane:?} {free}");

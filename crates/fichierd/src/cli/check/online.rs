@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use fichier_api::names::RemoteName;
 use fichier_api::{
-    Account, Client, ErrorKind, FileUrl, FolderId, Offer, SendError, SentFile, UploadFile,
-    UploadResult, match_uploaded,
+    Account, Client, ErrorKind, FileUrl, FolderId, HoldOffCause, Offer, SendError, SentFile,
+    UploadFile, UploadResult, match_uploaded,
 };
 use fichier_state::Store;
 use jiff::Timestamp;
@@ -97,10 +97,18 @@ fn refusal(error: &fichier_api::Error) -> Finding {
              systemctl restart fichierd",
         ),
         ErrorKind::CustomersOnly => ("account", "buy Premium or Access at https://1fichier.com"),
-        ErrorKind::OwnerLocked => ("account", "ask the support of 1fichier"),
-        ErrorKind::HeldOff { .. } | ErrorKind::Throttled { .. } | ErrorKind::Locked => {
-            ("hold_off", "wait until it ends: fichierd status")
-        }
+        ErrorKind::OwnerLocked { .. } => ("account", "ask the support of 1fichier"),
+        ErrorKind::HeldOff { cause: HoldOffCause::Flood, .. }
+        | ErrorKind::Throttled { .. }
+        | ErrorKind::Locked => ("hold_off", "wait until it ends: fichierd status"),
+        ErrorKind::HeldOff { .. } => (
+            "hold_off",
+            "wait until it ends: fichierd status; to let one call through: fichierd resume",
+        ),
+        ErrorKind::UnknownRefusal { .. } => (
+            "service",
+            "read the words, and look at the account in the console of 1fichier or ask its support",
+        ),
         // The way was tried before: a server listens there, but does not answer as expected.
         ErrorKind::Unreachable(_) => (
             "tls",
@@ -126,8 +134,8 @@ fn refusal(error: &fichier_api::Error) -> Finding {
         | ErrorKind::Corrupt { .. }
         | ErrorKind::Sink(_) => (
             "service",
-            "try again later: fichierd check --online; if that fails again, look for a captive \
-                 portal or a proxy in between",
+            "try again later: fichierd check --online; if that fails again, look at the account \
+             in the console of 1fichier, and for a proxy in between",
         ),
     };
     Finding::error(about, text, remedy)

@@ -90,7 +90,7 @@ fn of_all(status: &Status, facts: &Facts<'_>, now: Timestamp) -> Vec<FoundState>
         all.push(FoundState { kind, mirror: None, cause, next_try });
     };
     if let Some(hold_off) = &status.hold_off {
-        add(Kind::HoldOff, hold_off.reason.clone(), Some(hold_off.until));
+        add(hold_off.kind, hold_off.reason.clone(), Some(hold_off.until));
     }
     if status.paused {
         add(Kind::Paused, "somebody said `fichierd pause`".to_owned(), None);
@@ -119,7 +119,9 @@ fn of_all(status: &Status, facts: &Facts<'_>, now: Timestamp) -> Vec<FoundState>
     let troubles = facts.mirrors.iter().flat_map(|it| {
         [it.trouble, it.chores_trouble].into_iter().flatten().map(|trouble| (trouble, it.next_try))
     });
-    for (trouble, next_try) in troubles {
+    // The hold-off itself is told above, with its newest cause.
+    let is_told = |it: &Trouble| matches!(it, Trouble::HeldOff(..)) && status.hold_off.is_some();
+    for (trouble, next_try) in troubles.filter(|(trouble, _)| !is_told(trouble)) {
         let kind = trouble.kind();
         if kind.about().scope == Scope::Service && all.iter().all(|found| found.kind != kind) {
             all.push(FoundState { kind, mirror: None, cause: trouble.cause(), next_try });

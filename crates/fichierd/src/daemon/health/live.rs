@@ -73,11 +73,13 @@ fn state_of(seat: &Seat, mirror: &MirrorStatus, paused: bool) -> (MirrorState, S
     }
     match (&seat.trouble, &mirror.held) {
         (Some(Trouble::Held(held)), _) => (MirrorState::Held, held.text(&mirror.name)),
-        (Some(Trouble::HeldOff(until, why)), _) => (
+        (Some(Trouble::HeldOff(until, why, _)), _) => (
             MirrorState::Waiting,
             format!("{why}; nothing is sent until {}", when::clock(timestamp(*until))),
         ),
-        (Some(Trouble::Unreachable(why)), _) => (MirrorState::Waiting, why.clone()),
+        (Some(Trouble::Unreachable(why) | Trouble::Failing(why)), _) => {
+            (MirrorState::Waiting, why.clone())
+        }
         (
             Some(trouble @ (Trouble::Refused(_) | Trouble::OtherAccount(_) | Trouble::NoState(_))),
             _,

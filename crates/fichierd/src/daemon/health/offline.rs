@@ -75,7 +75,10 @@ fn degraded(status: &Status, remembered: &[Remembered], now_s: i64) -> Vec<Degra
     };
     // A state that only a running service can be in has ended with it.
     let lasts = |it: &&Remembered| !it.kind.about().on_record && !it.kind.is_of_a_process();
-    for it in remembered.iter().filter(is_known).filter(lasts) {
+    let is_found = |it: &&Remembered| {
+        on_record.iter().any(|found| found.kind == it.kind && found.mirror == it.mirror)
+    };
+    for it in remembered.iter().filter(is_known).filter(lasts).filter(|it| !is_found(it)) {
         let (kind, mirror, cause) = (it.kind, it.mirror.clone(), it.cause.clone());
         let found = FoundState { kind, mirror, cause, next_try: None };
         all.push(found.entry(Some(it.since_s), now_s));

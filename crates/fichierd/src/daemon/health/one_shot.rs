@@ -100,6 +100,8 @@ pub(crate) fn disproves(end: &CycleEnd, kind: Kind) -> bool {
         | Kind::AccountLocked
         | Kind::OtherAccount
         | Kind::Unreachable
+        | Kind::UnknownRefusal
+        | Kind::Failing
         | Kind::TargetTaken
         | Kind::TargetGone => ended_well && asked,
         // The end of the cycle is on record; and the pacer knows by itself when a hold-off ends.

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 pub(super) use self::proofs::account;
 use crate::config::MirrorConfig;
-use crate::mirror::Held;
+use crate::mirror::{Held, kind_of_hold_off};
 use crate::remote::{looked, trust};
 use crate::status::{
     HeldStatus, HoldOffStatus, MOST_LISTED, MirrorState, MirrorStatus, ProblemStatus, WatchStatus,
@@ -109,9 +109,10 @@ fn held_status(row: &Mirror, now_s: i64) -> Option<HeldStatus> {
 
 /// The hold-off for the status: until when nothing is sent, and why.
 pub fn hold_off_status(hold_off: HoldOff) -> HoldOffStatus {
-    HoldOffStatus { until: timestamp(hold_off.until), reason: hold_off.reason }
+    let kind = kind_of_hold_off(hold_off.cause);
+    HoldOffStatus { until: timestamp(hold_off.until), reason: hold_off.reason, kind }
 }
 
-pub(super) fn timestamp(at: SystemTime) -> Timestamp {
+pub(crate) fn timestamp(at: SystemTime) -> Timestamp {
     Timestamp::try_from(at).unwrap_or(Timestamp::UNIX_EPOCH)
 }

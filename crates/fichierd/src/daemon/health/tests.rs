@@ -40,6 +40,8 @@ fn trouble(kind: Kind) -> Trouble {
     let reason = || Reason { kind, text: format!("met {}", kind.word()) };
     if kind == Kind::Unreachable {
         Trouble::Unreachable(reason().text)
+    } else if kind == Kind::Failing {
+        Trouble::Failing(reason().text)
     } else if kind == Kind::StateUnusable {
         Trouble::NoState(reason().text)
     } else if kind == Kind::OtherAccount {
@@ -83,6 +85,7 @@ fn look_when<T>(kind: Kind, look: impl FnOnce(&Status, &Facts<'_>) -> T) -> T {
         | Kind::OtherAccount
         | Kind::StateUnusable
         | Kind::Unreachable
+        | Kind::Failing
         | Kind::SourceMissing
         | Kind::SourceEmpty
         | Kind::SourceChanged
@@ -90,8 +93,9 @@ fn look_when<T>(kind: Kind, look: impl FnOnce(&Status, &Facts<'_>) -> T) -> T {
         | Kind::SourceBehindLink
         | Kind::TargetTaken
         | Kind::TargetGone => of.trouble = Some(&trouble),
-        Kind::HoldOff => {
-            status.hold_off = Some(HoldOffStatus { until: now(), reason: "a flood".to_owned() });
+        Kind::HoldOff | Kind::UnknownRefusal => {
+            status.hold_off =
+                Some(HoldOffStatus { until: now(), reason: "a flood".to_owned(), kind });
         }
         Kind::Paused => status.paused = true,
         Kind::RemovalsHeld => {
@@ -169,6 +173,22 @@ fn a_state_on_record_is_found_by_a_command_while_no_service_runs() {
     for kind in Kind::ALL.iter().filter(|kind| kind.about().on_record) {
         let found = look_when(*kind, |status, _| found(status, &Facts::default(), now()));
         assert_eq!(found.len(), 1, "{kind:?}");
+    }
+}
+
+#[test]
+fn y27_a_hold_off_is_told_once_as_the_state_that_it_is() {
+    for kind in [Kind::HoldOff, Kind::AccountLocked, Kind::UnknownRefusal, Kind::Failing] {
+        let mut status = healthy();
+        let reason = "\u{201c}Compte suspendu\u{201d}".to_owned();
+        status.hold_off = Some(HoldOffStatus { until: now(), reason: reason.clone(), kind });
+        let until = std::time::SystemTime::UNIX_EPOCH;
+        let trouble = Trouble::HeldOff(until, "earlier".to_owned(), Kind::HoldOff);
+        let mirror = MirrorFacts { trouble: Some(&trouble), ..MirrorFacts::default() };
+        let facts = Facts { mirrors: vec![mirror], ..Facts::default() };
+        let found = found(&status, &facts, now());
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!((found[0].kind, &found[0].cause), (kind, &reason));
     }
 }
 
