@@ -28,6 +28,7 @@ mod degraded;
 mod dry_runs;
 mod fence;
 mod following;
+mod lifting;
 mod lost;
 mod names;
 mod nasty;

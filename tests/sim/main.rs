@@ -25,6 +25,7 @@ mod changes;
 mod day;
 mod disk;
 mod look;
+mod node_day;
 mod road;
 mod script;
 mod spoil;

@@ -58,6 +58,8 @@ struct Traffic {
     dead: bool,
     offline_until: Option<Instant>,
     state_full_until: Option<Instant>,
+    /// When each request that reached the service was sent, and to what.
+    requests: Vec<(Instant, String)>,
     /// The requests and transactions in order, which a replay must repeat.
     trace: Vec<String>,
 }
@@ -134,6 +136,15 @@ impl Road {
         self.traffic().answered
     }
 
+    /// When each request that reached the service was sent, and to what.
+    pub fn requests(&self) -> Vec<(Instant, String)> {
+        self.traffic().requests.clone()
+    }
+
+    pub fn forget_requests(&self) {
+        self.traffic().requests.clear();
+    }
+
     pub fn note(&self, what: &str) {
         let at = self.inner.began.elapsed().as_millis();
         self.traffic().trace.push(format!("{at:>9} ms  {what}"));
@@ -206,6 +217,7 @@ impl Road {
             return self.die(&call).await;
         }
         tokio::time::sleep(std::time::Duration::from_millis(30)).await;
+        self.traffic().requests.push((Instant::now(), path.clone()));
         let response = self.inner.emulator.answer(request).await;
         let status = response.as_ref().map_or(0, |response| response.status().as_u16());
         // A lock that the process does not live to read is not known to the next one either.

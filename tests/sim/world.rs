@@ -18,7 +18,7 @@ use fichierd::base::{Random, State};
 use fichierd::config::{Keep, MaxRemovals, MirrorConfig};
 use fichierd::daemon::{Now, Schedule, Wake};
 use fichierd::disk::{DirtyQueue, Disks};
-use fichierd::mirror::{CycleEnd, MirrorWorker, Shared};
+use fichierd::mirror::{CycleEnd, MirrorWorker, Shared, Trouble};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -56,10 +56,12 @@ pub struct World {
     pub road: Road,
     pub outside: Arc<Mutex<Outside>>,
     config: MirrorConfig,
-    pacer: Pacer,
+    pub pacer: Pacer,
     random: Random,
     process: Option<Process>,
     remount_at: Option<Instant>,
+    /// The degraded state that the last cycle ended in, and its cause.
+    pub trouble: Option<(&'static str, String)>,
 }
 
 /// The memory of a process, which is lost when it dies.
@@ -115,6 +117,11 @@ fn client(key: &str) -> &'static Client {
 
 impl World {
     pub fn new(script: &Script) -> World {
+        World::with(script, |_| {})
+    }
+
+    /// As [`World::new`], before a service with other rules.
+    pub fn with(script: &Script, change: impl FnOnce(&mut Rules)) -> World {
         let clock = Clock::following_runtime(SystemTime::UNIX_EPOCH + Duration::from_secs(START_S));
         let setting = &script.setting;
         let mut rules = Rules { on_name_taken: setting.name_taken, ..Rules::default() };
@@ -127,6 +134,7 @@ impl World {
             Habit::ListingsLag => rules.listing_lag = Duration::from_secs(60),
             Habit::UnknownFolderListsEmpty => rules.unknown_folder_lists_empty = true,
         }
+        change(&mut rules);
         let start_s = i64::try_from(START_S).unwrap();
         let emulator = Emulator::builder().rules(rules).start_inside(start_s).unwrap();
         let emulator = Arc::new(emulator);
@@ -168,6 +176,7 @@ impl World {
             random,
             process: None,
             remount_at: None,
+            trouble: None,
         };
         let clock = fichier_state::Clock::by(clock);
         let mut store = match SPARE.take() {
@@ -224,6 +233,15 @@ impl World {
         let store = shared.state.into_store().unwrap();
         self.road.end_faults();
         self.start(store);
+    }
+
+    /// The user writes a file into a new folder, and the watcher sees it.
+    pub fn add(&self, number: usize) {
+        let outside = self.outside();
+        let path = RelPath::parse(format!("new-{number}/file").as_bytes()).unwrap();
+        outside.disk.write(&path, format!("content {number}").as_bytes());
+        outside.dirty.mark(path);
+        outside.dirty.mark_everything();
     }
 
     /// Carries out an event.
@@ -302,13 +320,17 @@ impl World {
             }
             let Some(process) = &mut self.process else { return };
             if process.schedule.is_due(now, &process.worker) {
-                let died = tokio::select! {
+                let end = tokio::select! {
                     biased;
-                    () = self.road.death() => true,
-                    _ = process.cycle() => false,
+                    () = self.road.death() => None,
+                    end = process.cycle() => Some(end),
                 };
-                if died {
-                    self.restart();
+                match end {
+                    None => self.restart(),
+                    Some(end) => {
+                        let told = |trouble: Trouble| (trouble.kind().word(), trouble.cause());
+                        self.trouble = end.trouble.map(told);
+                    }
                 }
                 continue;
             }
