@@ -1,6 +1,7 @@
 //! The status of the running service, from the records and from what only this process knows.
 
 use std::sync::atomic::Ordering;
+use std::time::SystemTime;
 
 use super::recorded::{account, at_rest, blank, hold_off_status, mirror_on_record, timestamp};
 use crate::base::when;
@@ -19,11 +20,13 @@ pub(crate) fn live<'a>(
 ) -> Status {
     let pacer = shared.client.pacer();
     let scale = pacer.time_scale();
+    let hold_off = pacer.hold_off();
+    let held_until = hold_off.as_ref().map(|hold_off| hold_off.until);
     let mut status = Status {
         running: true,
         paused,
         calls_made: pacer.calls_made(),
-        hold_off: pacer.hold_off().map(hold_off_status),
+        hold_off: hold_off.map(hold_off_status),
         account: shared.state.read(account).unwrap_or_default(),
         ..Status::default()
     };
@@ -36,7 +39,7 @@ pub(crate) fn live<'a>(
             }
         }
         mirror.watch = watch_status(seat);
-        (mirror.state, mirror.what) = state_of(seat, &mirror, paused);
+        (mirror.state, mirror.what) = state_of(seat, &mirror, paused, held_until);
         let left = shared.state.read(|s| claims::left_to_look_at(s, seat.id)).unwrap_or_default();
         if let (Some(left), None) = (left, &seat.trouble) {
             mirror.what = format!(
@@ -64,7 +67,12 @@ fn watch_status(seat: &Seat) -> WatchStatus {
     WatchStatus { mode: mode.to_owned(), watched: health.watched_folders, advice }
 }
 
-fn state_of(seat: &Seat, mirror: &MirrorStatus, paused: bool) -> (MirrorState, String) {
+fn state_of(
+    seat: &Seat,
+    mirror: &MirrorStatus,
+    paused: bool,
+    held_until: Option<SystemTime>,
+) -> (MirrorState, String) {
     if seat.is_working() {
         let sent = seat.sent_bytes.load(Ordering::Relaxed);
         let what =
@@ -73,10 +81,14 @@ fn state_of(seat: &Seat, mirror: &MirrorStatus, paused: bool) -> (MirrorState, S
     }
     match (&seat.trouble, &mirror.held) {
         (Some(Trouble::Held(held)), _) => (MirrorState::Held, held.text(&mirror.name)),
-        (Some(Trouble::HeldOff(until, why, _)), _) => (
-            MirrorState::Waiting,
-            format!("{why}; nothing is sent until {}", when::clock(timestamp(*until))),
-        ),
+        (Some(Trouble::HeldOff(until, why, _)), _) => {
+            // Only the pacer knows the end after a refusal that is one of several.
+            let until = held_until.unwrap_or(*until);
+            (
+                MirrorState::Waiting,
+                format!("{why}; nothing is sent until {}", when::clock(timestamp(until))),
+            )
+        }
         (Some(Trouble::Unreachable(why) | Trouble::Failing(why)), _) => {
             (MirrorState::Waiting, why.clone())
         }
