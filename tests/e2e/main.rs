@@ -25,6 +25,7 @@ mod commands;
 mod complete;
 mod crashes;
 mod degraded;
+mod documented;
 mod dry_runs;
 mod fence;
 mod following;

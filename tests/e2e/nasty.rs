@@ -134,9 +134,12 @@ fn what_is_no_file_or_has_no_bytes_is_neither_sent_nor_waited_for() {
     world.assert_at_rest();
     assert_eq!(tree::in_account(&world.emulator, "/backup/photos").len(), 1);
     let calls = world.emulator.calls();
-    for kept_in_state in ["empty file", "dangling", "link to kept", "a/b/loop", "a/b/c"] {
+    let folder = source.join("a/b/c");
+    let made_later = "made on 1fichier when a file goes into it";
+    world.run(&["why", folder.to_str().unwrap()]).expect(0).says(made_later);
+    for kept_in_state in ["empty file", "dangling", "link to kept", "a/b/loop"] {
         let path = source.join(kept_in_state);
-        world.run(&["why", path.to_str().unwrap()]).expect(0).says("kept in the state only");
+        world.run(&["why", path.to_str().unwrap()]).expect(0).says("safe in the records");
     }
     assert_eq!(world.emulator.calls(), calls);
 }
@@ -160,7 +163,7 @@ fn a_file_that_may_not_be_read_is_a_problem_and_stops_nothing_else() {
     close("secret", 0o000);
     close("closed", 0o000);
     let ran = world.run(&["sync"]).expect(3);
-    assert!(ran.stdout.contains("with problems"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("2 files with a problem"), "{}", ran.stdout);
     let there = |world: &Machine| -> Vec<String> {
         tree::in_account(&world.emulator, "/backup/photos").into_keys().collect()
     };

@@ -146,7 +146,7 @@ async fn h12_no_redirect_is_followed_and_the_key_stays_with_the_service() {
             );
             let server = Server::start(reply.into_bytes(), None);
             let error = server.make_folder().await;
-            assert!(matches!(error.kind, ErrorKind::UnexpectedReply { .. }), "{error:?}");
+            assert!(matches!(error.kind, ErrorKind::UnknownRefusal { .. }), "{error:?}");
             assert!(error.outcome_unknown());
             let id = "9kGjlUU2CV".to_owned();
             let slot = UploadSlot { id, node: server.address.clone() };

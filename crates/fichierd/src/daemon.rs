@@ -541,8 +541,8 @@ impl Daemon {
 
     fn listen(&mut self) -> Result<(), DaemonError> {
         let path = self.config.control_socket.clone();
-        let listener = control::leave_link(&self.config.state_dir, &path)
-            .and_then(|()| control::listen(&path))
+        control::try_to_leave_link(&self.config.state_dir, &path);
+        let listener = control::listen(&path)
             .map_err(|source| DaemonError::Socket { path: path.display().to_string(), source })?;
         let identity = Identity::of(&self.config);
         let (calls, mut asked) = mpsc::channel::<Call>(64);

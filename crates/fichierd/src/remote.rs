@@ -40,7 +40,7 @@ pub use self::habits::{
 pub use self::layout::Places;
 pub use self::ledger::Canary;
 pub(crate) use self::ledger::{Ledger, Made, UnderWay};
-pub(crate) use self::nodes::{Refusal, is_refusal};
+pub(crate) use self::nodes::{Refusal, is_refusal, nodes_refuse};
 pub use self::probe::{Found, Said};
 pub use self::report::{CycleReport, Linked};
 pub use self::source::Source;

@@ -241,6 +241,9 @@ pub struct MirrorStatus {
     /// Set while the account is nearly full, for people.
     #[serde(default)]
     pub quota_warning: Option<String>,
+    /// Whether files wait because upload nodes refuse them, which is a state of the service.
+    #[serde(skip)]
+    pub(crate) uploads_wait: bool,
 }
 
 /// How far the copy of the records at the service is behind the records.
@@ -321,7 +324,7 @@ pub struct HeldStatus {
 /// One path that could not be mirrored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProblemStatus {
-    /// Relative to the source; bytes that are not UTF-8 are escaped.
+    /// Relative to the source, empty for all of it; bytes that are not UTF-8 are escaped.
     pub path: String,
     /// What went wrong.
     pub what: String,
@@ -331,6 +334,16 @@ pub struct ProblemStatus {
     pub tries: u32,
     /// When it is tried again.
     pub next_try: Option<Timestamp>,
+}
+
+impl ProblemStatus {
+    /// The path for people: that of the source where the problem is about all of `mirror`.
+    pub(crate) fn place(&self, mirror: &MirrorStatus) -> String {
+        match self.path.as_str() {
+            "" => mirror.source.display().to_string(),
+            path => path.to_owned(),
+        }
+    }
 }
 
 /// How a folder is watched.

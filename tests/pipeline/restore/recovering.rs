@@ -212,7 +212,10 @@ async fn without_a_snapshot_the_folders_are_walked_and_nothing_is_sent_again() {
     let mark = world.emulator.calls();
     let recovered = recover_into(&world.emulator, dir.path()).await.unwrap();
     let calls = world.emulator.calls_since(mark);
-    assert!(calls.iter().all(|call| call == "folder/ls.cgi"), "{calls:?}");
+    // Folders of a round number of files are listed by the other call too: it may be a silent cap.
+    let others = calls.iter().filter(|call| *call != "folder/ls.cgi").collect::<Vec<_>>();
+    assert!(others.iter().all(|call| *call == "file/ls.cgi"), "{calls:?}");
+    assert!(others.len() <= 2 * 3, "{calls:?}");
     let Source::Walk(walked) = &recovered.from else { panic!("{recovered:?}") };
     assert_eq!(walked.folders, 4);
     assert_eq!(walked.files, world.remote().len() as u64);

@@ -184,7 +184,10 @@ async fn y21_a_refusal_in_unknown_words_is_taken_for_a_flood_and_quoted() {
             assert_eq!(held.cause, HoldOffCause::Refusals { in_a_row: 1 });
             let error = call().await.unwrap_err();
             assert!(matches!(error.kind, ErrorKind::HeldOff { .. }), "{error:?}");
-            assert_eq!(world.emulator.calls(), 1, "{action:?}");
+            // A 405 is also an answer to POST, after which GET is tried once (Y15).
+            let is_405 = matches!(action, Action::Html(405, _) | Action::Json(405, _));
+            let calls = if is_405 && endpoint != "folder/ls.cgi" { 2 } else { 1 };
+            assert_eq!(world.emulator.calls(), calls, "{action:?}");
         }
     }
 }

@@ -75,7 +75,7 @@ fn changed(mut value: Value, how: &Reshape) -> Value {
             let said = value["message"].as_str().unwrap_or_default();
             let french = FRENCH.iter().find(|(english, _)| said.starts_with(english));
             if let Some((_, french)) = french {
-                value["message"] = format!("{french} #1032").into();
+                value["message"] = format!("{french} #7741").into();
             }
         }
         Reshape::MoreFields => {
@@ -164,7 +164,7 @@ mod tests {
         check(reply(), &Reshape::OkAlone, json!({"status": "OK", "message": "Done"}));
         let refusal = json!({"status": "KO", "message": "Resource not found #469"});
         check(refusal.clone(), &Reshape::OkAlone, refusal.clone());
-        let french = json!({"status": "KO", "message": "Ressource introuvable #1032"});
+        let french = json!({"status": "KO", "message": "Ressource introuvable #7741"});
         check(refusal, &Reshape::French, french);
     }
 }

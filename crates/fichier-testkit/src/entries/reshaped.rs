@@ -37,7 +37,8 @@ pub fn reshaped_replies(data: &[u8]) {
     };
     for kind in outcomes(&answer).into_iter().flatten() {
         let shown = kind.to_string();
-        let names_a_place = ["upload node", "download address", "id of the upload"];
+        let names_a_place =
+            ["upload node", "download address", "id of the upload", "no host of 1fichier"];
         if matches!(kind, ErrorKind::UnexpectedReply { .. }) {
             let is_named = names_a_place.iter().any(|place| shown.contains(place));
             assert!(is_named || shown.contains("it is: "), "it quotes nothing: {shown}");

@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 pub use self::client::{AskError, ask};
-pub use self::server::{leave_link, listen, serve};
+pub use self::server::{listen, serve, try_to_leave_link};
 use crate::base::words::path_text;
 use crate::config::Config;
 use crate::daemon::Work;

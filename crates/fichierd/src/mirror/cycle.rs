@@ -18,7 +18,7 @@ use crate::disk::{
     Disks, Filter, Notice, RootTrouble, Scanner, SeenKind, Trouble, WRONG_LENGTH_HINT,
 };
 use crate::mirror::error::MirrorError;
-use crate::mirror::folder_moves::folder_moves;
+use crate::mirror::folder_moves::{folder_moves, loses_a_folder, loses_found_folder};
 use crate::mirror::held::HeldRemovals;
 use crate::mirror::other_names::other_names;
 use crate::plan::decide::plan;
@@ -593,17 +593,4 @@ fn is_covered(paths: &BTreeSet<&RelPath>, path: &RelPath) -> bool {
         at = path.parent();
     }
     false
-}
-
-fn loses_a_folder(changes: &[Change]) -> bool {
-    changes.iter().any(|change| matches!(change, Change::FolderRemoved { .. }))
-}
-
-/// Whether a folder was removed that this program found on the service and did not make. Nothing
-/// else tells what was in it.
-fn loses_found_folder(changes: &[Change]) -> bool {
-    changes.iter().any(|change| {
-        let Change::FolderRemoved { folder, .. } = change else { return false };
-        folder.remote.is_some_and(|spot| !spot.made_by_us)
-    })
 }

@@ -64,3 +64,17 @@ fn is_same_folder(
     })?;
     Ok(looked_at > 0 && found * 2 >= looked_at)
 }
+
+/// Whether a folder is gone, so that one may have moved.
+pub(super) fn loses_a_folder(changes: &[Change]) -> bool {
+    changes.iter().any(|change| matches!(change, Change::FolderRemoved { .. }))
+}
+
+/// Whether a folder was removed that this program found on the service and did not make. Nothing
+/// else tells what was in it.
+pub(super) fn loses_found_folder(changes: &[Change]) -> bool {
+    changes.iter().any(|change| {
+        let Change::FolderRemoved { folder, .. } = change else { return false };
+        folder.remote.is_some_and(|spot| !spot.made_by_us)
+    })
+}

@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 
 use fichier_api::{Account, ErrorKind, UploadSlot};
-use fichier_state::{NewProblem, RelPath};
+use fichier_state::{NewProblem, Records, RelPath};
 use serde::{Deserialize, Serialize};
 
 use crate::base::Fact;
@@ -58,6 +58,15 @@ struct Node {
     until_s: i64,
     /// Its rests so far, because other nodes took what it had refused.
     rests: u32,
+}
+
+/// Whether uploads wait because nodes have refused the last ones.
+///
+/// # Errors
+///
+/// The state file's.
+pub(crate) fn nodes_refuse(records: &Records) -> Result<bool, fichier_state::Error> {
+    Ok(NODES.read(records)?.is_some_and(|nodes| nodes.in_a_row >= TOLD_FROM))
 }
 
 impl Nodes {
@@ -185,7 +194,14 @@ impl Remote {
         if nodes == before {
             return Ok(());
         }
-        Ok(self.state.write(|w| NODES.keep(w, &nodes))?)
+        let is_over = before.refuses() && !nodes.refuses();
+        Ok(self.state.write(|w| {
+            if is_over {
+                // The problem of `uploads_wait`.
+                w.clear_problem(self.mirror, &RelPath::root())?;
+            }
+            NODES.keep(w, &nodes)
+        })?)
     }
 
     /// Notes that files wait because nodes refuse uploads, until then.

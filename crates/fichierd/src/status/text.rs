@@ -133,7 +133,7 @@ fn mirror_lines(
         };
         line(out, 2, &head);
         for problem in &mirror.problems {
-            problem_lines(out, problem, now);
+            problem_lines(out, problem, mirror, now);
         }
         let hidden = mirror.problem_count.saturating_sub(mirror.problems.len() as u64);
         if hidden > 0 {
@@ -208,13 +208,13 @@ fn asides(mirror: &MirrorStatus, degraded: &[&DegradedStatus]) -> Vec<String> {
     lines
 }
 
-fn problem_lines(out: &mut String, problem: &ProblemStatus, now: Timestamp) {
+fn problem_lines(out: &mut String, problem: &ProblemStatus, mirror: &MirrorStatus, now: Timestamp) {
     let next = match problem.next_try {
         Some(next) if next > now => format!("next try in {}", until(now, next)),
         Some(_) => "next try now".to_owned(),
         None => "not tried again by itself".to_owned(),
     };
-    line(out, 4, &problem.path);
+    line(out, 4, &problem.place(mirror));
     line(out, 6, &format!("{}; {next}", problem.what));
     if !problem.hint.is_empty() {
         line(out, 6, &problem.hint);

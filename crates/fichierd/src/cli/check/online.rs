@@ -16,7 +16,7 @@ use std::time::Duration;
 use fichier_api::names::RemoteName;
 use fichier_api::{
     Account, Client, ErrorKind, FileUrl, FolderId, HoldOffCause, Offer, SendError, SentFile,
-    UploadFile, UploadResult, match_uploaded,
+    UploadFile, UploadResult, UploadedFile, match_uploaded,
 };
 use fichier_state::Store;
 use jiff::Timestamp;
@@ -259,6 +259,7 @@ impl Trial<'_> {
         for _ in 0..MOST_POLLS {
             match self.client.upload_result(&slot, Some(&sent.xid)).await? {
                 UploadResult::Ready(stored) => {
+                    self.check_it_is_ours(&stored, folder).await?;
                     let url = match_uploaded(&sent.files, &stored).urls.pop().flatten();
                     let file = sent.files.into_iter().next();
                     let lost = || {
@@ -278,6 +279,23 @@ impl Trial<'_> {
         }
         let late = format!("the service has not finished with the test file {name} in time");
         Ok(Err(Finding::error("upload", late, "try again later: fichierd check --online")))
+    }
+
+    /// Looks whether the file is in the account, if the result makes that doubtful: a node that does
+    /// not know the key stores a file for nobody. A listing tells; a key that is refused makes none.
+    async fn check_it_is_ours(
+        &self,
+        stored: &[UploadedFile],
+        folder: FolderId,
+    ) -> Result<(), fichier_api::Error> {
+        if stored.iter().all(|file| file.removal.is_none()) {
+            return Ok(());
+        }
+        let listed = self.client.list_folder(folder).await?.files;
+        if stored.iter().all(|file| listed.iter().any(|listed| listed.url == file.url)) {
+            return Ok(());
+        }
+        Err(fichier_api::Error { endpoint: "end.pl", attempts: 1, kind: ErrorKind::Anonymous })
     }
 
     async fn download(&self, sent: &SentFile, url: &FileUrl) -> Finding {

@@ -77,12 +77,15 @@ pub fn listen(path: &Path) -> io::Result<UnixListener> {
 /// Leaves a link to the service's socket in its state folder, so that a command finds the service
 /// whose systemd unit, or whose older configuration, has put the socket elsewhere. A link that an
 /// earlier service has left is replaced, also if the socket itself is to lie there. The caller has
-/// the lock of the state folder.
-///
-/// # Errors
-///
-/// Those of the file system.
-pub fn leave_link(state_dir: &Path, socket: &Path) -> io::Result<()> {
+/// the lock of the state folder. Without links, as on some file systems, commands of this very
+/// configuration find the socket nevertheless.
+pub fn try_to_leave_link(state_dir: &Path, socket: &Path) {
+    if let Err(error) = leave_link(state_dir, socket) {
+        tracing::info!("no link to the control socket is left in the state folder: {error}");
+    }
+}
+
+pub(super) fn leave_link(state_dir: &Path, socket: &Path) -> io::Result<()> {
     let link = socket_in(state_dir);
     match fs::symlink_metadata(&link) {
         Ok(there) if there.is_symlink() || is_abandoned(&link)? => remove_socket(&link)?,

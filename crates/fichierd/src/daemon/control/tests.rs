@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 
+use super::server::leave_link;
 use super::*;
 use crate::base::Exit;
 use crate::config::Config;

@@ -186,11 +186,17 @@ fn of_mirror(all: &mut Vec<FoundState>, mirror: &MirrorStatus, facts: &MirrorFac
             add(kind, proof_cause(proof), None);
         }
     }
-    if let Some(first) = mirror.problems.first() {
-        let next_try = mirror.problems.iter().filter_map(|problem| problem.next_try).min();
-        let cause = match mirror.problem_count {
-            0 | 1 => format!("{}: {}", first.path, first.what),
-            many => format!("{}, such as {}: {}", counted(many, "file"), first.path, first.what),
+    // That no file can be sent is a state of its own.
+    let is_told =
+        |path: &str| path.is_empty() && (facts.uploads_refused.is_some() || mirror.uploads_wait);
+    let problems: Vec<_> = mirror.problems.iter().filter(|it| !is_told(&it.path)).collect();
+    if let Some(first) = problems.first() {
+        let next_try = problems.iter().filter_map(|problem| problem.next_try).min();
+        let told = (mirror.problems.len() - problems.len()) as u64;
+        let (place, what) = (first.place(mirror), &first.what);
+        let cause = match mirror.problem_count.saturating_sub(told) {
+            0 | 1 => format!("{place}: {what}"),
+            many => format!("{}, such as {place}: {what}", counted(many, "file")),
         };
         add(Kind::Problems, cause, next_try);
     }

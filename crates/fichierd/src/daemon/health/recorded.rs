@@ -11,7 +11,7 @@ use jiff::Timestamp;
 pub(super) use self::proofs::account;
 use crate::config::MirrorConfig;
 use crate::mirror::{Held, kind_of_hold_off};
-use crate::remote::{looked, trust};
+use crate::remote::{looked, nodes_refuse, trust};
 use crate::status::{
     HeldStatus, HoldOffStatus, MOST_LISTED, MirrorState, MirrorStatus, ProblemStatus, WatchStatus,
 };
@@ -80,6 +80,7 @@ pub(super) fn mirror_on_record(
     let a_day_ago_s = store.clock().now_s() - 24 * 3600;
     status.replaced_in_24_h = store.replaced_since(row.id, a_day_ago_s)?;
     status.problem_count = problems.len() as u64;
+    status.uploads_wait = nodes_refuse(store)?;
     status.problems = problems
         .into_iter()
         .take(MOST_LISTED)

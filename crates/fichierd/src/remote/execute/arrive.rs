@@ -238,7 +238,7 @@ impl Remote {
                     words: "it took the files and stored none of them",
                     files: None,
                     bytes: missing.iter().map(|file| file.size_bytes).sum(),
-                    weight: 2,
+                    weight: 3,
                 };
                 self.node_refused(refusal).await?;
             }

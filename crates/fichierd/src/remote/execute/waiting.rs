@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::Fact;
 
 /// Seconds until the second look at an upload; doubled with each look.
-const FIRST_WAIT_S: i64 = 90;
+const FIRST_WAIT_S: i64 = 120;
 /// The longest time between two looks, in seconds.
 const LONGEST_WAIT_S: i64 = 1800;
 
@@ -94,7 +94,7 @@ mod tests {
                 looks.push(now_s);
             }
         }
-        assert_eq!(looks[..6], [0, 90, 270, 630, 1350, 2790]);
+        assert_eq!(looks[..6], [0, 120, 360, 840, 1800, 3600]);
         assert!(looks.len() < 60, "{}", looks.len());
         assert!(!waiting.is_early(0, 1), "a clock that was set back delays nothing");
     }
