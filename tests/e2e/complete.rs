@@ -162,7 +162,7 @@ fn z12_problems_below_a_folder_that_cannot_be_read_are_told_as_one() {
     let folder = world.source("photos").join("folder");
     for name in ["a", "b"] {
         write(&folder.join(name), name);
-        fs::set_permissions(folder.join(name), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(folder.join(name), fs::Permissions::from_mode(0o000)).unwrap();
     }
     world.hand_over();
     world.run(&["sync"]).expect(3);
@@ -171,7 +171,7 @@ fn z12_problems_below_a_folder_that_cannot_be_read_are_told_as_one() {
         problems.iter().map(|it| it["path"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(problems(&world), ["folder/a", "folder/b"]);
-    fs::set_permissions(&folder, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o000)).unwrap();
     world.run(&["sync"]).expect(3);
     assert_eq!(problems(&world), ["folder"]);
     let drawn = world.run(&["status"]).expect(0).stdout;

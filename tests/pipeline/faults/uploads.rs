@@ -272,7 +272,7 @@ async fn y46_while_uploads_rest_other_changes_are_carried_out_and_no_upload_is_b
     world.cycle().await;
     // The clock of the rests is that of the state: it stands still, but for the time that the test
     // takes.
-    world.shared.state.write(|w| keep_resting(w)).unwrap();
+    world.shared.state.write(keep_resting).unwrap();
     world.rename("folder/a", "folder/renamed");
     let (calls, end) = busy(&mut world, 5).await;
     assert!(world.remote().contains_key("folder/renamed"));

@@ -161,7 +161,8 @@ impl Pacer {
         let rules = self.shared.rules;
         let lifted = self.update(|kept, now| match kept.schedule.lift(now, &rules) {
             Lift::TooSoon { until } => Err(span(now, until)),
-            lifted => Ok(lifted == Lift::Lifted),
+            Lift::Lifted => Ok(true),
+            Lift::NotNeeded => Ok(false),
         });
         self.shared.changed.notify_waiters();
         match lifted {

@@ -121,12 +121,11 @@ fn page(reply: &Reply, text: &str) -> Result<UploadResult, ErrorKind> {
     if reply.status == 200 && is_scanners(text) {
         return Ok(UploadResult::BeingScanned);
     }
-    match refusal::classify_page(reply.status, text) {
-        ErrorKind::UnexpectedReply { .. } if reply.status == 200 => {
-            Ok(UploadResult::Unclear(node_reply::words(text)))
-        }
-        kind => Err(reply.with_retry_after(kind)),
+    let kind = refusal::classify_page(reply.status, text);
+    if reply.status == 200 && matches!(kind, ErrorKind::UnexpectedReply { .. }) {
+        return Ok(UploadResult::Unclear(node_reply::words(text)));
     }
+    Err(reply.with_retry_after(kind))
 }
 
 /// Whether a text is the virus scanner's page (C.4), which may be as short as "Please wait".

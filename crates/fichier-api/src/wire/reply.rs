@@ -42,6 +42,7 @@ impl Reply {
     /// An error of one of the API's own calls, which is another one if the service may mean all calls
     /// by it: a refusal in unknown words with a status that is used for floods and locks, or a page
     /// of its web server that refuses or leads elsewhere (docs/api-notes.md, E).
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the other kinds stay as they are")]
     pub(crate) fn taken_for_a_flood(&self, endpoint: &str, kind: ErrorKind) -> ErrorKind {
         let of_one_thing = OF_ONE_THING.contains(&endpoint);
         match kind {

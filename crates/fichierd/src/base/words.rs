@@ -95,7 +95,7 @@ pub(crate) fn shell_word(bytes: &[u8]) -> String {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+,:@%".contains(byte);
     // A tilde or an equals sign at the beginning has a meaning, so these are quoted too.
     match str::from_utf8(bytes) {
-        Ok(text) if !bytes.is_empty() && bytes.iter().all(|byte| is_plain(byte)) => text.to_owned(),
+        Ok(text) if !bytes.is_empty() && bytes.iter().all(is_plain) => text.to_owned(),
         Ok(text) if !text.chars().any(is_hidden) => format!("'{}'", text.replace('\'', "'\\''")),
         Ok(_) | Err(_) => {
             let mut word = "$'".to_owned();

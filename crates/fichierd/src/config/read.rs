@@ -43,6 +43,7 @@ pub(super) fn typed(text: &str) -> Result<ConfigFile, Vec<Complaint>> {
 
 /// Takes out the key that stands at `span` or whose value does, and returns its name; or the whole
 /// table that stands there. Returns `None` if nothing does.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the other values are scalars")]
 fn take_out(table: &mut DeTable<'_>, span: &Range<usize>) -> Option<String> {
     let is_it = |(key, value): &(&Spanned<DeString<'_>>, &Spanned<DeValue<'_>>)| {
         key.span() == *span || is_at(value, span)
@@ -58,6 +59,7 @@ fn take_out(table: &mut DeTable<'_>, span: &Range<usize>) -> Option<String> {
     })
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the other values are scalars")]
 fn take_out_of_array(array: &mut DeArray<'_>, span: &Range<usize>) -> Option<String> {
     if array.iter().any(|table| table.span() == *span) {
         let rest = array.iter().filter(|table| table.span() != *span).cloned();
@@ -74,6 +76,7 @@ fn take_out_of_array(array: &mut DeArray<'_>, span: &Range<usize>) -> Option<Str
 }
 
 /// Whether the value stands at `span`, or is a list with a wrong element there.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the other values are scalars")]
 fn is_at(value: &Spanned<DeValue<'_>>, span: &Range<usize>) -> bool {
     let has_wrong = |list: &DeArray<'_>| {
         list.iter().any(|element| !element.get_ref().is_table() && element.span() == *span)

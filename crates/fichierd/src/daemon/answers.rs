@@ -23,15 +23,14 @@ impl Daemon {
         match request.job() {
             Some(Job::Cycles(mirrors)) => self.sync_now(mirrors, reply),
             Some(Job::Work(mirror, work)) => self.begin_work(mirror.to_owned(), work, reply),
-            None => match request {
-                Request::Why { path } => self.explain(path, reply),
-                request => {
-                    if let Some(answer) = self.answer_at_once(&request) {
-                        // The asker may have gone away.
-                        reply.send(answer).ok();
-                    }
+            None => {
+                if let Request::Why { path } = request {
+                    self.explain(path, reply);
+                } else if let Some(answer) = self.answer_at_once(&request) {
+                    // The asker may have gone away.
+                    reply.send(answer).ok();
                 }
-            },
+            }
         }
     }
 

@@ -483,6 +483,7 @@ fn pending(upload: &PendingUpload, file: &PendingFile) -> String {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the other kinds are not special")]
 fn special(mode: u32) -> &'static str {
     use rustix::fs::FileType::{BlockDevice, CharacterDevice, Fifo, Socket};
     match rustix::fs::FileType::from_raw_mode(mode) {

@@ -164,7 +164,8 @@ fn read(
         Ordering::Equal => Ok(hashed),
         // The size was measured, since none is told, and has changed.
         _ if hashed.stamp_after.size_bytes != told => Err(Unread::Changed),
-        longer => Err(Unread::Wrong(WrongLength { told, is_longer: longer.is_gt() })),
+        Ordering::Greater => Err(Unread::Wrong(WrongLength { told, is_longer: true })),
+        Ordering::Less => Err(Unread::Wrong(WrongLength { told, is_longer: false })),
     }
 }
 

@@ -67,7 +67,7 @@ async fn every_request_arrives_as_it_was_sent() {
         Request::Reject { mirror: mirror() },
         Request::Prune { mirror: mirror() },
         Request::Proved(proved()),
-        Request::Habits(Box::new(Habits::default())),
+        Request::Habits(Box::default()),
         Request::Why { path: "/srv/photos/a b.jpg".into() },
         Request::Why { path: strange },
     ];

@@ -186,9 +186,10 @@ impl Executor {
         error: fichier_api::Error,
         files: &[PendingFile],
     ) -> Result<Attempt, RemoteError> {
-        let words = match &error.kind {
-            ErrorKind::NodeRefused { status, words } => format!("{words} (HTTP {status})"),
-            kind => chain(kind),
+        let words = if let ErrorKind::NodeRefused { status, words } = &error.kind {
+            format!("{words} (HTTP {status})")
+        } else {
+            chain(&error.kind)
         };
         let refusal = Refusal {
             node: &slot.node,

@@ -111,7 +111,9 @@ async fn download(client: &Client, file: &RemoteFile, to: &Path) -> Result<(), R
                 tracing::warn!("{}; trying again in {}", chain(&error), duration(pause));
                 tokio::time::sleep(pause).await;
             }
-            refused => return Err(refused),
+            refused @ (Refused::Unusable(_) | Refused::NotNow(_) | Refused::Stop(_)) => {
+                return Err(refused);
+            }
         }
     }
 }

@@ -394,7 +394,7 @@ fn closed_again(act: impl FnOnce(&mut Dest) -> bool) {
         std::mem::forget(dest);
         let mut next = Dest::open(world.dir.path()).unwrap();
         // The lock of the staging folder goes with the process; here it is taken away.
-        fs::rename(world.at(".fichierd-restore"), world.at("moved")).unwrap();
+        rustix::fs::rename(world.at(".fichierd-restore"), world.at("moved")).unwrap();
         fs::create_dir(world.at(".fichierd-restore")).unwrap();
         mode(&world.at(".fichierd-restore"), 0o700);
         let note = "unfinished-folders";
