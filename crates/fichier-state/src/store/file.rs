@@ -65,7 +65,7 @@ impl Store {
         set_up_writer(&db)?;
         let version = schema::version(&db, &path)?;
         if version > 0 && !ended_cleanly(&db)? {
-            tracing::info!("the state was not closed properly; checking it");
+            tracing::info!("the last run ended before it closed the state; checking it");
             check(&db, "quick_check")?;
         }
         schema::migrate(&mut db, dir, version, MIGRATIONS)?;

@@ -42,7 +42,7 @@ pub(super) fn print(
         counted(document.downloads, "call")
     ))?;
     output::line(&format!(
-        "at {} calls a second that takes at least {}; at 100 Mbit/s the bytes take {}",
+        "at {} calls/s that takes at least {}; at 100 Mbit/s the bytes take {}",
         config.pace.calls_per_second,
         duration(calls_take),
         duration(line_takes)
