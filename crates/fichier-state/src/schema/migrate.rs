@@ -58,8 +58,9 @@ pub(crate) fn mark(db: &Connection, form: i64) -> Result<()> {
     Ok(())
 }
 
-/// Runs those of `migrations` that `db` lacks, each in a transaction of its own. A file with
-/// records is copied first, to `state.v<version>.db` beside it; the copy is kept.
+/// Runs those of `migrations` that `db` lacks, each in a transaction of its own; those of a new file
+/// in one, so that nobody sees it in an older form. A file with records is copied first, to
+/// `state.v<version>.db` beside it; the copy is kept.
 pub(crate) fn migrate(
     db: &mut Connection,
     dir: &Path,
@@ -70,11 +71,15 @@ pub(crate) fn migrate(
     if done > 0 && !pending.is_empty() {
         keep_copy(db, &dir.join(format!("state.v{done}.db")))?;
     }
-    for (sql, before) in pending.iter().zip(done..) {
+    let mut form = newest(&migrations[..done]);
+    for group in pending.chunks(if done == 0 { pending.len().max(1) } else { 1 }) {
         let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        run_statements(&transaction, sql)?;
+        for sql in group {
+            run_statements(&transaction, sql)?;
+        }
+        form += newest(group);
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-        transaction.pragma_update(None, "user_version", newest(&migrations[..=before]))?;
+        transaction.pragma_update(None, "user_version", form)?;
         failpoint::reached("migration:before-commit");
         transaction.commit()?;
         failpoint::reached("migration:committed");
@@ -148,6 +153,19 @@ mod tests {
         assert_eq!(version_of(&copy), newest(MIGRATIONS));
         assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o077, 0);
         assert!(db.table_exists(None, "added").unwrap());
+    }
+
+    /// A status that is asked for at the very first start saw a state "written by an older fichierd".
+    #[test]
+    fn a_new_file_is_never_seen_in_an_older_form() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state.db");
+        let mut db = Connection::open(&path).unwrap();
+        let broken = [MIGRATIONS, &["CREATE TABLE mirrors (again INTEGER)"]].concat();
+        migrate(&mut db, dir.path(), 0, &broken).unwrap_err();
+        assert_eq!(version(&db, &path).unwrap(), 0);
+        migrate(&mut db, dir.path(), 0, MIGRATIONS).unwrap();
+        assert_eq!(version(&db, &path).unwrap(), MIGRATIONS.len());
     }
 
     #[test]
