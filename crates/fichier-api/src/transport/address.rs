@@ -141,8 +141,8 @@ impl ApiAddress {
         if url.scheme() != scheme {
             url.set_scheme(scheme).map_err(|()| unreadable())?;
         }
-        // An emulated service on loopback leads nowhere else.
-        if is_local || !self.is_loopback && is_of_service(&url) {
+        // A service in the clear, which is an emulated one on loopback, leads nowhere else.
+        if is_local || !self.is_plain() && is_of_service(&url) {
             return Ok(url);
         }
         let host: String = url.host_str().unwrap_or_default().chars().take(100).collect();
