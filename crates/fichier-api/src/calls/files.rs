@@ -160,7 +160,7 @@ impl Client {
 
     /// Removes files that belong to no account, each by the code that [`crate::UploadedFile`] has.
     /// Costs one call. Only for files that were sent with a wrong key on purpose: that a code was
-    /// told does not prove that a file is nobody's.
+    /// told does not prove that a file is in no account.
     ///
     /// # Errors
     ///

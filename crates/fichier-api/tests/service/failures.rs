@@ -122,7 +122,7 @@ async fn what_is_no_reply_is_never_a_success() {
 }
 
 #[tokio::test]
-async fn y20_a_refused_key_is_shown_once_whoever_calls() {
+async fn y20_a_refused_key_is_shown_once_by_all_callers() {
     let world = World::start().await;
     let wrong = world.client_with_key("wrong");
     for attempts in [1, 0, 0] {

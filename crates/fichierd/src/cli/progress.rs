@@ -2,7 +2,7 @@
 //!
 //! On a terminal it is one line that is drawn anew, elsewhere a plain line now and then. What is
 //! shown is true: there is no bar while nothing is known to be done, no time left without a rate,
-//! and whoever has to wait is told for what. A command that calls the service is never silent for
+//! and a person who waits is told for what. A command that calls the service is never silent for
 //! more than [`TELL_EVERY`].
 
 use std::collections::VecDeque;

@@ -9,7 +9,7 @@
 //!   (the rule of `fs.protected_symlinks`, see proc_sys_fs(5)), and the way ends at a folder of the
 //!   same owner: with a link of their own, people lead to what is theirs and to nothing else.
 //!
-//! Invariant: the last name is never followed as a link, whoever made it.
+//! Invariant: the last name is never followed as a link, also not one of root.
 
 use std::ffi::{OsStr, OsString};
 use std::io;

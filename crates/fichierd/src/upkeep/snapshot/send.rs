@@ -159,7 +159,7 @@ impl Remote {
             return self.confirm_snapshot(on, file, &found).map(Some);
         }
         let named = || found.iter().filter(|file| file.name == on.name());
-        // Without a hash it counts by its size, in the end: whoever reads it checks it as a whole.
+        // Without a hash its size decides in the end: each reader checks it as a whole.
         let is_unproved =
             |file: &&Arrived| file.whirlpool.is_none() && file.size_bytes == on.made.size_bytes;
         if let Some(file) = named().find(is_unproved) {
@@ -219,7 +219,7 @@ impl Remote {
                 wait = (wait * 2).min(Duration::from_secs(30));
             }
             match self.client.upload_result(&slot, on.xid.as_deref()).await {
-                // With links that are said to be nobody's, only the listing tells.
+                // Only the listing tells of files that are said to be in no account.
                 Ok(UploadResult::Ready(files)) if files.iter().any(|f| f.removal.is_some()) => {
                     return Ok(None);
                 }
