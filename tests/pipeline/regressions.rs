@@ -183,8 +183,10 @@ async fn files_that_are_not_known_right_after_their_upload_are_put_in_place_late
     let mut world = Bench::new().await;
     world.write("d", "AAA");
     world.settle().await;
-    world.write("a", "AAA");
-    world.write("b", "AAA");
+    // They are too many to be copied one by one on the service.
+    for n in 0..6 {
+        world.write(&format!("copy-{n}"), "AAA");
+    }
     world.emulator.inject(Fault::once("file/mv.cgi", Action::Partial(0)));
     assert_eq!(world.cycle().await.report.uploads_pending, 1);
     world.settle().await;

@@ -13,6 +13,7 @@ use crate::plan::steps::{Plan, Retirement, Step};
 
 mod batch;
 mod contents;
+mod copies;
 #[cfg(test)]
 mod tests;
 

@@ -37,7 +37,7 @@ pub enum Step {
     Adopt(Placement, ForeignFile),
     /// Give known content its new path: a batched move, a batched rename, or both.
     Relocate(Vec<Relocation>),
-    /// Copy known content on the service. One call.
+    /// Copy known content on the service. One call, and another for a file that it replaces.
     Copy(Placement, Entry),
     /// Send files and publish them: three calls, and one for each folder they go to.
     Upload(Vec<Placement>),

@@ -9,14 +9,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use fichier_api::Fingerprint;
 use fichier_state::{Content, Entry, ForeignFile, RelPath, Retired};
 
-use super::{GoneFolder, Known};
+use super::{GoneFolder, Known, copies};
 use crate::disk::{Seen, SeenKind};
 use crate::plan::change::Change;
 use crate::plan::steps::{Note, Occupant, Placement, Relocation, Retirement};
-
-/// The size from which a server-side copy is cheaper than sending the bytes again; smaller files
-/// are sent, hundreds in one upload.
-const COPY_FROM_BYTES: u64 = 4 << 20;
 
 /// Changes, sorted by what is done about them.
 #[derive(Debug, Default)]
@@ -27,6 +23,7 @@ pub(super) struct Sorted {
     /// after relocations, since the file of the record may be wanted in another place.
     pub(super) late_adoptions: Vec<(Placement, ForeignFile)>,
     pub(super) relocations: Vec<Relocation>,
+    /// Files whose content the service has elsewhere.
     pub(super) copies: Vec<(Placement, Entry)>,
     pub(super) uploads: Vec<Placement>,
     /// Single files without a place on disk.
@@ -122,6 +119,7 @@ pub(super) fn sort(
     for place in places {
         settle_place(place, known, &mut freed, &mut sorted);
     }
+    copies::choose(&mut sorted);
     sorted.leave_out_relocated(&mut lost, &mut gone);
     sorted.gone_files = lost
         .into_iter()
@@ -246,10 +244,8 @@ fn settle_place(place: Placement, known: &Known, freed: &mut Freed, sorted: &mut
         });
     }
     match known.copies.get(&content) {
-        Some(source) if place.size_bytes() >= COPY_FROM_BYTES => {
-            sorted.copies.push((place, source.clone()));
-        }
-        Some(_) | None => sorted.uploads.push(place),
+        Some(source) => sorted.copies.push((place, source.clone())),
+        None => sorted.uploads.push(place),
     }
 }
 

@@ -279,15 +279,38 @@ fn held_removals_are_left_out_and_everything_else_goes_on() {
 }
 
 #[test]
-fn a_large_copy_is_made_by_the_service_and_a_small_one_travels_with_the_others() {
+fn a_copy_is_made_by_the_service_unless_an_upload_takes_fewer_calls() {
+    let before = "big a9000000\nsmall b10\nd/\nd/other c11";
     check(
-        "big a9000000\nsmall b10",
-        "big a9000000\nbig2 a9000000\nsmall b10\nsmall2 b10",
+        before,
+        "big a9000000\nbig2 a9000000\nsmall b10\nsmall2 b10\nd/\nd/other c11",
         expect![[r#"
             copy on the service to big2
+            copy on the service to small2
+        "#]],
+    );
+    // A file that is sent to the same folder takes a small one along, and none to another folder.
+    check(
+        before,
+        "big a9000000\nbig2 a9000000\nsmall b10\nsmall2 b10\nnew n99\nd/\nd/other c11\nd/small2 b10",
+        expect![[r#"
+            copy on the service to big2
+            copy on the service to d/small2
+            send new (99 B)
             send small2 (10 B)
         "#]],
     );
+    // Three calls and a move send as many as there are.
+    let copies = |number: usize| -> String {
+        let all: String = (0..number).map(|n| format!("\ncopy{n} b10")).collect();
+        format!("small b10{all}")
+    };
+    for (number, sent) in [(1, 0), (4, 0), (5, 5), (40, 40)] {
+        let (changes, known) = world("small b10", &copies(number));
+        let made = plan(changes, known, &policy());
+        assert_eq!(made.cost().files, sent, "{number}: {made}");
+        assert!(made.cost().calls <= 4, "{number}: {made}");
+    }
 }
 
 #[test]

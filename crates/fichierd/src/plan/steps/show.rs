@@ -33,11 +33,15 @@ impl Plan {
 }
 
 impl Step {
+    /// Calls of an upload besides those that publish its files: node, files, result.
+    pub(crate) const UPLOAD_CALLS: usize = 3;
+
     /// Calls that the step makes when nothing goes wrong.
     pub fn calls(&self) -> u64 {
         match self {
             Step::Note(_) | Step::Adopt(..) => 0,
-            Step::MakeFolder(_) | Step::Copy(..) | Step::Retire(_) | Step::RetireFolder(..) => 1,
+            Step::MakeFolder(_) | Step::Retire(_) | Step::RetireFolder(..) => 1,
+            Step::Copy(place, _) => 1 + u64::from(place.replaces.is_some()),
             Step::RemoveFolder(..) => 2,
             Step::Relocate(files) => relocation_calls(files),
             Step::Upload(files) => upload_calls(files),
@@ -69,7 +73,7 @@ fn upload_calls(files: &[Placement]) -> u64 {
         folders.chunk_by(|a, b| a == b).map(|chunk| chunk.len().div_ceil(MAX_LINKS_PER_CALL)).sum();
     let replaced = files.iter().filter(|file| file.replaces.is_some()).count();
     let batches = |links: usize| links.div_ceil(MAX_LINKS_PER_CALL);
-    (3 + batches(twins) + moves + batches(replaced)) as u64
+    (Step::UPLOAD_CALLS + batches(twins) + moves + batches(replaced)) as u64
 }
 
 impl fmt::Display for Plan {
