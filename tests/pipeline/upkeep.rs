@@ -2,6 +2,7 @@
 //! old versions, audits, proofs.
 
 mod audit;
+mod burst;
 mod expiry;
 mod proofs;
 mod snapshots;

@@ -238,12 +238,25 @@ pub struct MirrorStatus {
     /// Files that got other contents within 24 hours, as far as the earlier ones are kept.
     #[serde(default)]
     pub replaced_in_24_h: u64,
+    /// Very many files were replaced, emptied or renamed within a day, and no version expires until
+    /// a person has looked.
+    #[serde(default)]
+    pub burst: Option<BurstStatus>,
     /// Set while the account is nearly full, for people.
     #[serde(default)]
     pub quota_warning: Option<String>,
     /// Whether files wait because upload nodes refuse them, which is a state of the service.
     #[serde(skip)]
     pub(crate) uploads_wait: bool,
+}
+
+/// Very many files that lost their contents within a day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BurstStatus {
+    /// When it was noticed.
+    pub since: Timestamp,
+    /// The most files that were replaced, emptied or renamed within a day.
+    pub files: u64,
 }
 
 /// How far the copy of the records at the service is behind the records.

@@ -4,6 +4,7 @@
 //! chore is bounded, costs no call while nothing is due, and never touches the watched folders.
 
 pub mod audit;
+pub mod burst;
 pub mod canary;
 pub mod chores;
 mod expiry;

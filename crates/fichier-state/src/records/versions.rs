@@ -174,6 +174,43 @@ impl Records {
     }
 }
 
+impl Records {
+    /// How many files have lost since `since_s` (Unix seconds) the contents that they had then:
+    /// they were replaced, emptied, or go by their name with something added to it. A file counts
+    /// once.
+    pub fn spoiled_since(&self, mirror: MirrorId, since_s: i64) -> Result<u64> {
+        let since = self.moment_at(since_s)?.map_or(0, |moment| moment.0);
+        // What was on record for less than a second has no past, but a version. Of the names in a
+        // folder, those that begin with a name follow it directly.
+        let mut select = self.db.prepare_cached(
+            "WITH was AS (
+                SELECT folder_id, name, fingerprint, min(last)
+                FROM past_entries INDEXED BY past_entries_by_last
+                WHERE mirror_id = ?1 AND last > ?2 AND kind = 1 GROUP BY folder_id, name
+            )
+            SELECT max(count(*), (
+                SELECT count(DISTINCT path) FROM versions INDEXED BY versions_by_end
+                WHERE mirror_id = ?1 AND current_until_s >= ?3 AND reason = 1
+            )) FROM was
+            LEFT JOIN entries AS now ON now.folder_id = was.folder_id AND now.name = was.name
+            WHERE CASE
+                WHEN now.kind = 1 THEN now.fingerprint <> was.fingerprint
+                WHEN now.kind IS NOT NULL THEN now.kind = 2
+                ELSE EXISTS (
+                    SELECT 1 FROM (
+                        SELECT name, since FROM entries
+                        WHERE folder_id = was.folder_id AND name > was.name
+                        ORDER BY name LIMIT 1
+                    ) AS next
+                    WHERE next.since > ?2 AND substr(next.name, 1, length(was.name)) = was.name
+                )
+            END",
+        )?;
+        let spoiled = params![mirror, since, since_s];
+        Ok(select.query_row(spoiled, |row| columns::read_size(row, 0))?)
+    }
+}
+
 impl Writing<'_> {
     /// Puts a version on record, whose file is in the versions folder.
     pub fn add_version(&mut self, version: &NewVersion) -> Result<VersionId> {

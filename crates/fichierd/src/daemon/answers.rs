@@ -16,6 +16,7 @@ use crate::mirror::{Held, MirrorWorker, Patience, Shared};
 use crate::remote::{Habits, claims, target, trust};
 use crate::restore::{Proved, proof};
 use crate::status::CycleSummary;
+use crate::upkeep::burst;
 
 impl Daemon {
     pub(super) fn answer(&mut self, call: Call) {
@@ -244,8 +245,31 @@ pub fn approve(
     take_over: bool,
 ) -> Result<Result<String, String>, fichier_state::Error> {
     let row = state.read(|s| s.mirror(&config.name, &config.target))?;
-    let row = row.and_then(|row| Some((Held::of(&row)?, row)));
-    let Some((held, row)) = row else { return Ok(Ok("nothing is held".to_owned())) };
+    let Some(row) = row else { return Ok(Ok("nothing is held".to_owned())) };
+    let approved = match Held::of(&row) {
+        Some(held) => Some(approve_held(state, config, take_over, (held, row.clone()))?),
+        None => None,
+    };
+    if let Some(Err(why)) = approved {
+        return Ok(Err(why));
+    }
+    let ended = state.write(|w| burst::approve(w, row.id))?.map(|ended| {
+        format!(
+            "earlier versions expire again, after {} had been replaced, emptied or renamed within \
+             a day; as many are usual from now on",
+            counted(ended.files, "file")
+        )
+    });
+    let said: Vec<String> = approved.into_iter().flatten().chain(ended).collect();
+    Ok(Ok(if said.is_empty() { "nothing is held".to_owned() } else { said.join("; ") }))
+}
+
+fn approve_held(
+    state: &State,
+    config: &MirrorConfig,
+    take_over: bool,
+    (held, row): (Held, Mirror),
+) -> Result<Result<String, String>, fichier_state::Error> {
     match (held.is_taken(), take_over) {
         (true, false) => return Ok(Err(held.text(&config.name))),
         (false, true) => {

@@ -37,7 +37,7 @@ use crate::remote::{
 };
 use crate::status::Completeness;
 use crate::upkeep::chores::{self, CHORES};
-use crate::upkeep::{Situation, quota, snapshot};
+use crate::upkeep::{Situation, burst, quota, snapshot};
 
 /// Cycles that removals wait for files that are being written; after that they are carried out.
 const MAX_PUT_OFFS: u32 = 3;
@@ -531,6 +531,9 @@ impl MirrorWorker {
             w.update_mirror(&Mirror { held: held.clone(), last_success_s, ..row.clone() })?;
             snapshot::sent_by_cycle(w, self.id, end.report.uploaded_bytes)?;
             quota::sent_by_cycle(w, end.report.uploaded_bytes, now_s)?;
+            if end.report.changed_something() {
+                burst::look(w, self.id)?;
+            }
             if is_same && trust::holds_removals(w, self.id)? {
                 trust::hold_removals(w, self.id, false)?;
             }

@@ -256,6 +256,14 @@ kinds! {
         weight: Weight::Degrades, alarms: false, exit: Some(Exit::Held),
         scope: Scope::Mirror, patience: AT_ONCE, on_record: true,
     }
+    /// Very many files were replaced, emptied or renamed within a day.
+    Burst = "burst" {
+        title: "very many files were replaced within a day",
+        what_to_do: "if nobody meant that: fichierd pause, then see: fichierd history MIRROR; if \
+            it is right: fichierd approve MIRROR",
+        weight: Weight::Degrades, alarms: true, exit: None,
+        scope: Scope::Mirror, patience: AT_ONCE, on_record: true,
+    }
     /// The records were recovered, and have not been found to agree with the disk yet.
     RemovalsWait = "removals_wait" {
         title: "removals wait after a recovery",

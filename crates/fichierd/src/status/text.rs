@@ -155,24 +155,9 @@ fn safe_line(mirror: &MirrorStatus) -> String {
     format!("{safe}, {} not confirmed yet ({}), {complete}", pending.0, pending.1)
 }
 
-/// Warns when very many files were replaced within a day, which looks like a program that encrypts
-/// or has gone wrong (F12). The bounds are the defaults of those for removals.
-fn burst(mirror: &MirrorStatus) -> Option<String> {
-    let (replaced, name) = (mirror.replaced_in_24_h, &mirror.name);
-    let is_burst = replaced > 100 && replaced.saturating_mul(4) > mirror.files;
-    is_burst.then(|| {
-        format!(
-            "BURST: {} replaced within a day, and {} are safe here; what they were is kept. If \
-             nobody meant that: fichierd pause, then see: fichierd history {name}",
-            counted(replaced, "file"),
-            count(mirror.files),
-        )
-    })
-}
-
 /// Lines about facts that are shown only where there are any.
 fn asides(mirror: &MirrorStatus, degraded: &[&DegradedStatus]) -> Vec<String> {
-    let mut lines: Vec<String> = burst(mirror).into_iter().collect();
+    let mut lines = Vec::new();
     if mirror.versions_files > 0 {
         let kept = counted(mirror.versions_files, "earlier version");
         let back = mirror.history_from.map(|from| format!(", back to {}", day(from)));

@@ -6,6 +6,9 @@
 //! an intent first (I3), which `finish` completes. Versions folders of past days that have become
 //! empty are removed last.
 //!
+//! While very many files were spoiled within a day ([`burst`]), nothing is removed until a person
+//! has looked.
+//!
 //! Invariant: a clock that is wrong removes nothing. Nothing is removed unless the service's clock
 //! agrees with ours (`expiry/clock.rs`), and not more in a day than [`MOST_A_DAY`] or a fifth of
 //! all versions, so that even two wrong clocks leave time to notice.
@@ -21,7 +24,7 @@ use crate::base::words::{count, counted};
 use crate::config::{Keep, MirrorConfig};
 use crate::remote::layout::utc_day;
 use crate::remote::{Remote, RemoteError, Removal};
-use crate::upkeep::Situation;
+use crate::upkeep::{Situation, burst};
 
 mod clock;
 mod folders;
@@ -73,6 +76,9 @@ enum Ended {
 
 /// How long until the day's expiry is due.
 pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, RemoteError> {
+    if at.state.read(|s| burst::keeps_all(s, at.mirror.id))? {
+        return Ok(None);
+    }
     let (day, now_s) = (read_day(at)?, at.state.now_s());
     // A time in the future was written while the clock was wrong.
     let is_due = !day.is_done || day.begun_s > now_s;
@@ -80,13 +86,32 @@ pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, RemoteError>
     Ok(Some(Duration::from_secs(u64::try_from(wait_s).unwrap_or(0))))
 }
 
+/// Whether anything has expired. A mirror without makes no call.
+pub(crate) fn is_anything_over(at: Situation<'_>) -> Result<bool, RemoteError> {
+    let (now_s, mirror) = (at.state.now_s(), at.mirror.id);
+    let (over, today) = (Over::of(at.config, now_s), utc_day(now_s));
+    Ok(at.state.read(|s| {
+        let has_past = match over.before_s {
+            Some(before_s) => s.has_past_before(mirror, before_s)?,
+            None => false,
+        };
+        let newest_s = s.time_of(s.newest_moment()?)?;
+        Ok(has_past
+            || newest_s.is_some_and(|newest_s| newest_s > now_s)
+            || !over.versions(s, mirror, 1)?.is_empty()
+            || !s.emptied_versions_folders(mirror, &today, 1)?.is_empty())
+    })?)
+}
+
 impl Remote {
     /// Does a bounded part of the day's expiry.
     pub(crate) async fn expire(&self, at: Situation<'_>) -> Result<(), RemoteError> {
+        if self.state.write(|w| burst::look(w, self.mirror))?.is_some() {
+            return Ok(());
+        }
         let over = Over::of(at.config, self.state.now_s());
         let mut day = self.day(at)?;
-        // A mirror without anything expired makes no call.
-        if self.is_anything_over(over)? && self.clock_agrees().await? {
+        if is_anything_over(at)? && self.clock_agrees().await? {
             let corrected = self.state.write(|w| w.believe_clock())?;
             if corrected > 0 {
                 tracing::info!(
@@ -129,22 +154,6 @@ impl Remote {
         let day = Day { begun_s: now_s, most, ..Day::default() };
         self.state.write(|w| fact(at.mirror.id).keep(w, &day))?;
         Ok(day)
-    }
-
-    fn is_anything_over(&self, over: Over) -> Result<bool, RemoteError> {
-        let today = utc_day(self.state.now_s());
-        let now_s = self.state.now_s();
-        Ok(self.state.read(|s| {
-            let has_past = match over.before_s {
-                Some(before_s) => s.has_past_before(self.mirror, before_s)?,
-                None => false,
-            };
-            let newest_s = s.time_of(s.newest_moment()?)?;
-            Ok(has_past
-                || newest_s.is_some_and(|newest_s| newest_s > now_s)
-                || !over.versions(s, self.mirror, 1)?.is_empty()
-                || !s.emptied_versions_folders(self.mirror, &today, 1)?.is_empty())
-        })?)
     }
 
     async fn remove_expired(

@@ -144,6 +144,14 @@ fn of_mirror(all: &mut Vec<FoundState>, mirror: &MirrorStatus, facts: &MirrorFac
     if let Some(held) = mirror.held.as_ref().filter(|held| held.removals > 0) {
         add(Kind::RemovalsHeld, held.cause.clone(), None);
     }
+    if let Some(burst) = &mirror.burst {
+        let files = counted(burst.files, "file");
+        let cause = format!(
+            "BURST: {files} replaced, emptied or renamed within a day, which looks like encryption; \
+             no earlier version expires"
+        );
+        add(Kind::Burst, cause, None);
+    }
     if mirror.removals_wait {
         let cause = "the records were recovered, and may be older than the disk";
         add(Kind::RemovalsWait, cause.to_owned(), None);

@@ -132,6 +132,7 @@ pub(crate) fn disproves(end: &CycleEnd, kind: Kind) -> bool {
         // These follow from the records.
         Kind::Paused
         | Kind::RemovalsHeld
+        | Kind::Burst
         | Kind::RemovalsWait
         | Kind::AccountNearlyFull
         | Kind::SubscriptionEnding

@@ -13,8 +13,10 @@ use crate::config::MirrorConfig;
 use crate::mirror::{Held, kind_of_hold_off};
 use crate::remote::{looked, nodes_refuse, trust};
 use crate::status::{
-    HeldStatus, HoldOffStatus, MOST_LISTED, MirrorState, MirrorStatus, ProblemStatus, WatchStatus,
+    BurstStatus, HeldStatus, HoldOffStatus, MOST_LISTED, MirrorState, MirrorStatus, ProblemStatus,
+    WatchStatus,
 };
+use crate::upkeep::burst::burst;
 
 /// The status of a mirror of which nothing is on record.
 pub(super) fn blank(config: &MirrorConfig) -> MirrorStatus {
@@ -79,6 +81,10 @@ pub(super) fn mirror_on_record(
     status.versions_bytes = versions_bytes;
     let a_day_ago_s = store.clock().now_s() - 24 * 3600;
     status.replaced_in_24_h = store.replaced_since(row.id, a_day_ago_s)?;
+    status.burst = burst(store, row.id)?.map(|burst| BurstStatus {
+        since: Timestamp::from_second(burst.since_s).unwrap_or(Timestamp::UNIX_EPOCH),
+        files: burst.files,
+    });
     status.problem_count = problems.len() as u64;
     status.uploads_wait = nodes_refuse(store)?;
     status.problems = problems

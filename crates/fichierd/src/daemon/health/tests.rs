@@ -11,8 +11,9 @@ use crate::base::Exit;
 use crate::daemon::health;
 use crate::mirror::{Held, Reason, Trouble};
 use crate::status::{
-    AccountStatus, AuditStatus, Completeness, HeldStatus, HoldOffStatus, Kind, MirrorState,
-    MirrorStatus, ProblemStatus, ProofStatus, Scope, SnapshotStatus, Status, WatchStatus, Weight,
+    AccountStatus, AuditStatus, BurstStatus, Completeness, HeldStatus, HoldOffStatus, Kind,
+    MirrorState, MirrorStatus, ProblemStatus, ProofStatus, Scope, SnapshotStatus, Status,
+    WatchStatus, Weight,
 };
 
 fn now() -> Timestamp {
@@ -102,6 +103,7 @@ fn look_when<T>(kind: Kind, look: impl FnOnce(&Status, &Facts<'_>) -> T) -> T {
             let (reason, cause) = ("5 …; …".to_owned(), "5 …".to_owned());
             mirror.held = Some(HeldStatus { reason, cause, removals: 5, since: now() });
         }
+        Kind::Burst => mirror.burst = Some(BurstStatus { since: now(), files: 400 }),
         Kind::RemovalsWait => mirror.removals_wait = true,
         Kind::UploadsRefused => of.uploads_refused = Some("no space left"),
         Kind::AccountNearlyFull => mirror.quota_warning = Some("95 of 100 GiB".to_owned()),

@@ -9,8 +9,8 @@ use super::keep::removable;
 use crate::remote::error::is_gone;
 use crate::remote::ledger::{self, STATE_FOLDER};
 use crate::remote::{Ledger, Remote, RemoteError, SubFolder, UnderWay};
-use crate::upkeep::Situation;
 use crate::upkeep::expiry::horizon_s;
+use crate::upkeep::{Situation, burst};
 
 /// Removable snapshots that are enough for a call: from this number on they are removed together.
 const WORTH_A_CALL: usize = 10;
@@ -136,6 +136,9 @@ impl Remote {
 
     /// Removes the snapshots that are no longer needed, once they are many or old enough.
     pub(super) async fn remove_snapshots(&self, at: Situation<'_>) -> Result<(), RemoteError> {
+        if self.state.read(|s| burst::keeps_all(s, self.mirror))? {
+            return Ok(());
+        }
         let rows = self.state.read(|s| s.snapshots(self.mirror))?;
         let now_s = self.state.now_s();
         let removable = removable(&rows, horizon_s(at.config, now_s));
