@@ -17,8 +17,7 @@ fn an_online_check_tells_of_the_account_and_gets_a_file_back() {
         let ran = world.run(&["check", "--online"]).expect(0);
         let ran = ran.says("account: Premium, until 20").says("storage: ").says(" of ");
         ran.says("a test file arrived whole").says("came back as it was sent");
-        // A mirror has its canary downloaded too.
-        assert_eq!(world.emulator.downloads().len(), 1 + usize::from(mirrored));
+        assert_eq!(world.emulator.downloads().len(), 1);
         let left = world.emulator.files().len() - tree::snapshots(&world.emulator).len();
         assert_eq!(left, usize::from(mirrored), "the file is removed");
         world.emulator.assert_no_violations();

@@ -51,10 +51,13 @@ fn c08_of_two_daemons_with_one_state_the_second_looks_first_and_then_one_is_held
     // The first notices when it starts again …
     world.service().signal(Signal::TERM);
     assert_eq!(world.take_service().ended(), Some(0));
-    world.run(&["sync"]).expect(0).says("older than what is on 1fichier");
-    // … and the second, which has looked already, at its own next start.
     second.signal(Signal::TERM);
     assert_eq!(second.ended(), Some(0));
+    // A run with nothing to do needs no claim.
+    world.run(&["sync"]).expect(0).says("nothing to do");
+    write(&source.join("0/another"), "sent by the first again");
+    world.run(&["sync"]).expect(0).says("older than what is on 1fichier");
+    // … and the second, which has looked already, at its own next start.
     let files = world.emulator.files();
     fs::remove_file(source.join("0/new")).unwrap();
     world.run_with(&clone, &["sync"]).expect(4).says("two copies of this installation");
@@ -66,7 +69,9 @@ fn c08_of_two_daemons_with_one_state_the_second_looks_first_and_then_one_is_held
     world.until_mirrored("photos");
     world.run_with(&clone, &["approve", "--take-over", "photos"]).expect(0).says("taken over");
     world.run_with(&clone, &["sync"]).expect(0);
+    write(&source.join("0/last"), "something to do");
     world.run(&["sync"]).expect(4).says("two copies of this installation");
+    fs::remove_file(source.join("0/last")).unwrap();
     world.assert_mirrored();
 }
 

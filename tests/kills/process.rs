@@ -126,6 +126,9 @@ fn k23_a_service_with_nothing_to_do_is_not_taken_for_one_that_hangs() {
 fn k25_a_program_that_dies_at_every_start_changes_nothing_and_systemd_stops_trying() {
     let mut world = filled();
     world.run(&["sync"]).expect(0);
+    // The second run that has something to do makes the folder of the claims.
+    write(&world.source("photos").join("second"), "content");
+    world.run(&["sync"]).expect(0);
     write(&world.source("photos").join("waits"), "content");
     fs::remove_file(world.source("photos").join("0/0")).unwrap();
     let (mark, files) = (world.emulator.calls(), world.emulator.files());
@@ -135,8 +138,10 @@ fn k25_a_program_that_dies_at_every_start_changes_nothing_and_systemd_stops_tryi
         assert_eq!(world.take_service().ended(), None);
     }
     let calls = world.emulator.calls_since(mark);
-    // Each start claims the target once (decision 7), in fichierd's own folder there.
-    assert!(calls.chunks(3).all(Machine::is_start), "{calls:?}");
+    // Each start claims the target once (decision 7), in fichierd's own folder there. Only the first
+    // one follows a process that ended as it should, and need not look at the claims before.
+    let (first, others) = calls.split_at(2);
+    assert!(Machine::is_start(first) && others.chunks(3).all(Machine::is_start), "{calls:?}");
     assert_eq!(world.emulator.files(), files);
     world.emulator.assert_no_violations();
     for unit in ["fichierd.service", "fichierd-user.service"] {

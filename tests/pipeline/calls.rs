@@ -10,8 +10,33 @@ async fn a_first_mirror_makes_the_folders_and_sends_all_files_in_one_upload() {
     assert!(end.trouble.is_none(), "{:?}", end.trouble);
     assert_eq!(end.report.uploaded_files, 30);
     world.assert_mirrored();
-    // The target with its own folders and the first claim; then three folders, one upload, three moves.
-    assert!(world.emulator.calls() <= 11 + 3 + 3 + 3, "{:?}", world.emulator.calls_since(0));
+    // The target with `.fichierd` and the staging folder; then three folders, one upload, three moves.
+    assert!(world.emulator.calls() <= 6 + 3 + 3 + 3, "{:?}", world.emulator.calls_since(0));
+}
+
+/// A mirror that has retired a file today, so that the folders for that are there.
+async fn with_versions() -> Bench {
+    let mut world = Bench::new().await;
+    for content in ["one", "two"] {
+        world.write("edited", content);
+        world.settle().await;
+    }
+    world
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_file_that_is_retired_brings_its_folders() {
+    let mut world = Bench::new().await;
+    world.write_many(["one", "two", "three"].map(str::to_owned));
+    world.settle().await;
+    world.remove("one");
+    assert_eq!(
+        world.calls_of_cycle().await,
+        ["folder/mkdir.cgi", "folder/mkdir.cgi", "file/mv.cgi"]
+    );
+    world.remove("two");
+    assert_eq!(world.calls_of_cycle().await, ["file/mv.cgi"]);
+    world.assert_mirrored();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,14 +101,14 @@ async fn a_renamed_folder_costs_one_call_whatever_is_in_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_tree_goes_to_the_versions_in_one_call() {
-    let mut world = Bench::new().await;
+    let mut world = with_versions().await;
     world.write_many((0..40).map(|n| format!("tree/{}/file-{n}", n % 4)));
     world.write("other", "stays");
     world.settle().await;
     world.remove_tree("tree");
     assert_eq!(world.calls_of_cycle().await, ["folder/mv.cgi"]);
     world.assert_mirrored();
-    assert_eq!(world.versions().len(), 40);
+    assert_eq!(world.versions().len(), 1 + 40);
     assert_eq!(world.remote_folders(), Vec::<String>::new());
 }
 
@@ -106,7 +131,7 @@ async fn an_empty_folder_that_others_made_is_removed_after_one_listing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn deleted_files_are_retired_by_the_hundred() {
-    let mut world = Bench::new().await;
+    let mut world = with_versions().await;
     let files: Vec<String> = (0..250).map(|n| format!("{}/file-{n}", n % 5)).collect();
     world.write_many(files.clone());
     world.settle().await;
@@ -115,7 +140,7 @@ async fn deleted_files_are_retired_by_the_hundred() {
     }
     assert_eq!(world.calls_of_cycle().await, ["file/mv.cgi"; 3]);
     world.assert_mirrored();
-    assert_eq!(world.versions().len(), 250);
+    assert_eq!(world.versions().len(), 1 + 250);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,6 +153,25 @@ async fn a_copy_of_a_large_file_costs_one_call_and_no_upload() {
     world.write("copy of large", &large);
     assert_eq!(world.calls_of_cycle().await, ["file/cp.cgi"]);
     assert_eq!(world.emulator.bytes_received(), sent);
+    world.assert_mirrored();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_of_a_small_file_costs_one_call_and_a_folder_of_them_one_upload() {
+    let mut world = Bench::new().await;
+    world.write_many((0..20).map(|n| format!("folder/file-{n}")));
+    world.settle().await;
+    let sent = world.emulator.bytes_received();
+    world.write("folder/copy", "content of folder/file-7");
+    assert_eq!(world.calls_of_cycle().await, ["file/cp.cgi"]);
+    assert_eq!(world.emulator.bytes_received(), sent);
+    world.assert_mirrored();
+    for n in 0..20 {
+        world.write(&format!("other/file-{n}"), format!("content of folder/file-{n}"));
+    }
+    let calls = world.calls_of_cycle().await;
+    let upload = ["upload/get_upload_server.cgi", "upload.cgi", "end.pl", "file/mv.cgi"];
+    assert_eq!(calls[1..], upload, "{calls:?}");
     world.assert_mirrored();
 }
 

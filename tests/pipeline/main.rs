@@ -15,6 +15,7 @@ mod complete;
 mod faults;
 mod habits;
 mod one_cycle;
+mod one_shot;
 mod recovery;
 mod regressions;
 mod removals;

@@ -88,7 +88,7 @@ fn s02_a_restart_over_very_many_files_sends_nothing_and_needs_little_memory() {
         memory(&world)
     );
     let calls = world.emulator.calls_since(calls);
-    assert!(Machine::is_start(&calls), "an idle start costs three calls: {calls:?}");
+    assert!(Machine::is_start(&calls), "an idle start costs few calls: {calls:?}");
     assert_little_memory(&world);
     let there = tree::in_account(&world.emulator, "/backup/photos");
     assert_eq!(there.into_keys().collect::<Vec<_>>(), ["content"]);

@@ -101,7 +101,9 @@ impl Bench {
         let saved = TempDir::new().unwrap();
         for entry in std::fs::read_dir(lost.state.path()).unwrap() {
             let entry = entry.unwrap();
-            std::fs::copy(entry.path(), saved.path().join(entry.file_name())).unwrap();
+            if entry.file_type().unwrap().is_file() {
+                std::fs::copy(entry.path(), saved.path().join(entry.file_name())).unwrap();
+            }
         }
         (lost.start(), saved)
     }
@@ -113,6 +115,11 @@ impl Bench {
         // takes longer than the service's rules reach.
         lost.emulator.forget_calls();
         Lost { state: saved, ..lost }.start()
+    }
+
+    /// The process dies without closing its state, and starts again.
+    pub fn die_and_start(self) -> Bench {
+        self.die().start()
     }
 
     /// The process dies, the state folder is lost, and it starts again without one.

@@ -30,7 +30,7 @@ pub(crate) mod versions;
 pub(crate) use self::bring::{Brought, Parcel};
 pub(crate) use self::claims::Fence;
 pub use self::error::{RemoteError, TargetRefused, unreachable};
-pub(crate) use self::execute::{Arrived, Leaving, Removal};
+pub(crate) use self::execute::{Arrived, Leaving, Removal, has_begun};
 pub use self::execute::{Executor, Uploads};
 pub use self::folder_move::FolderMove;
 pub(crate) use self::folders::SubFolder;

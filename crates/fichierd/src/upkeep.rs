@@ -8,7 +8,7 @@ pub mod burst;
 pub mod canary;
 pub mod chores;
 mod expiry;
-mod old_claims;
+pub(crate) mod old_claims;
 pub mod quota;
 pub mod snapshot;
 
@@ -26,6 +26,10 @@ pub(crate) struct Ahead {
     pub(crate) changes: bool,
     /// Bytes of files that are sent.
     pub(crate) sent_bytes: u64,
+    /// Whether it makes calls.
+    pub(crate) has_calls: bool,
+    /// Whether this is the first run of the mirror.
+    pub(crate) is_first: bool,
 }
 
 /// The inputs from which a chore tells when it is due.

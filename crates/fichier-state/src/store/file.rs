@@ -40,6 +40,8 @@ pub struct Store {
     place: Place,
     /// The disk failed: see [`Store::reopen_if_doubted`].
     doubted: bool,
+    /// The process that had it open before ended cleanly.
+    was_closed: bool,
 }
 
 impl Store {
@@ -64,13 +66,14 @@ impl Store {
         let mut db = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         set_up_writer(&db)?;
         let version = schema::version(&db, &path)?;
-        if version > 0 && !ended_cleanly(&db)? {
+        let was_closed = version > 0 && ended_cleanly(&db)?;
+        if version > 0 && !was_closed {
             tracing::info!("the last run ended before it closed the state; checking it");
             check(&db, "quick_check")?;
         }
         schema::migrate(&mut db, dir, version, MIGRATIONS)?;
         mark_end(&db, false)?;
-        Store::of(db, Some(lock), &path)
+        Ok(Store { was_closed, ..Store::of(db, Some(lock), &path)? })
     }
 
     /// A new state in memory, with the times of `clock`, for simulations. It is gone when this is
@@ -89,6 +92,7 @@ impl Store {
             clock,
             place: Place::nowhere(),
             doubted: false,
+            was_closed: false,
         })
     }
 
@@ -133,7 +137,13 @@ impl Store {
 
     fn of(db: Connection, lock: Option<Lock>, path: &Path) -> Result<Store> {
         let (place, clock) = (Place::of(path)?, Clock::default());
-        Ok(Store { records: Records { db }, lock, clock, place, doubted: false })
+        Ok(Store { records: Records { db }, lock, clock, place, doubted: false, was_closed: false })
+    }
+
+    /// Whether the process that had this file open before ended as it should, so that nothing can
+    /// be under way which is not on record.
+    pub fn was_closed(&self) -> bool {
+        self.was_closed
     }
 
     /// Writes a copy of the state into the folder `dir`, which can then be opened as a state of its

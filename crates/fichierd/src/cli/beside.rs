@@ -43,6 +43,7 @@ pub(super) async fn sync(config: &Config, names: &[String]) -> anyhow::Result<Ex
     let mut mirrors = chosen(config, names);
     for mirror in mirrors.by_ref() {
         let mut worker = MirrorWorker::open(mirror.clone(), &shared.state)?;
+        worker.is_one_shot = true;
         let (cycle, of_mirror) = sync_one(&shared, &mut worker).await?;
         let is_refused = of_mirror.end.trouble.as_ref().is_some_and(Trouble::is_refusal);
         cycles.push(cycle);

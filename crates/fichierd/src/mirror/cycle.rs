@@ -27,7 +27,13 @@ use crate::plan::survey::survey;
 use crate::plan::{
     BatchLimits, Change, Gathered, Limit, Plan, Policy, Survey, SurveyRequest, Unread, guard,
 };
-use crate::remote::{CycleReport, Executor, FolderMove, RemoteError, looked};
+use crate::remote::{
+    CycleReport, Executor, FolderMove, Places, RemoteError, claims, looked, target,
+};
+
+mod unknown;
+
+use self::unknown::folders_to_send_to;
 
 /// Additions and touched files that one cycle takes on; further ones are left for the next cycle,
 /// so that memory stays bounded and small changes get their turn in between.
@@ -39,11 +45,6 @@ const UNSEEN_HINT: &str = "nothing below it is removed; it is looked at again by
 const UNMOUNTED: &str = "the file system that was here is not mounted, or another one is";
 const UNMOUNTED_HINT: &str = "mount it again; nothing in it is removed meanwhile. If it is gone for \
                               good, remove the folder it was mounted on";
-
-/// The problem of a folder whose contents are not known and cannot be found out (H.2).
-const UNLISTED: &str = "1fichier does not list this folder whole, so its new files may be there \
-                        already: none is sent";
-const UNLISTED_HINT: &str = "it is listed again by itself";
 
 /// The inputs of one cycle.
 pub struct CycleRequest<'a> {
@@ -90,6 +91,13 @@ pub struct CycleOutcome {
     pub again: BTreeSet<RelPath>,
 }
 
+impl CycleOutcome {
+    /// The outcome of a cycle that did nothing, and is to be begun again.
+    pub(super) fn not_begun() -> CycleOutcome {
+        CycleOutcome { left_out: 1, ..CycleOutcome::default() }
+    }
+}
+
 /// A plan, and the result of the cycle so far.
 #[derive(Debug)]
 pub struct Prepared {
@@ -105,61 +113,101 @@ pub(super) struct Cycle<'a> {
     pub(super) executor: Executor,
     /// The inputs.
     pub(super) request: CycleRequest<'a>,
+    /// Whether the target is only on record, and has to be claimed before the first call.
+    pub(super) is_to_enter: bool,
+    /// The target as it was found when it was claimed by this cycle.
+    pub(super) entered: Option<Places>,
+}
+
+/// A cycle that has ended.
+pub(super) struct Ran {
+    /// What was done, even after an error.
+    pub(super) report: CycleReport,
+    /// The outcome.
+    pub(super) outcome: Result<CycleOutcome, MirrorError>,
+    /// The target, if this cycle claimed it.
+    pub(super) entered: Option<Places>,
 }
 
 impl Cycle<'_> {
-    /// Runs the cycle to its end. The report tells what was done, even after an error.
-    ///
-    /// # Errors
-    ///
-    /// [`MirrorError`]; the steps until then are on record, and the next cycle goes on from there.
-    pub(super) async fn run(
-        self,
-        stop: &CancellationToken,
-    ) -> (CycleReport, Result<CycleOutcome, MirrorError>) {
+    /// Runs the cycle to its end. After an error the steps until then are on record, and the next
+    /// cycle goes on from there.
+    pub(super) async fn run(mut self, stop: &CancellationToken) -> Ran {
         let outcome = self.try_run(stop).await;
         let report = self.executor.remote.report.into_inner();
-        (report.unwrap_or_else(PoisonError::into_inner), outcome)
+        let report = report.unwrap_or_else(PoisonError::into_inner);
+        Ran { report, outcome, entered: self.entered }
     }
 
-    async fn try_run(&self, stop: &CancellationToken) -> Result<CycleOutcome, MirrorError> {
-        let Cycle { executor, request } = self;
-        let Executor { remote, source, uploads } = executor;
+    async fn try_run(&mut self, stop: &CancellationToken) -> Result<CycleOutcome, MirrorError> {
         failpoint::reached("cycle:begun");
-        executor.finish_begun().await?;
-        let mut seen = self.survey_and_follow().await?;
+        if self.executor.remote.has_begun()? && !self.enter().await? {
+            return Ok(CycleOutcome::not_begun());
+        }
+        self.executor.finish_begun().await?;
+        let Some(mut seen) = self.survey_and_follow().await? else {
+            return Ok(CycleOutcome::not_begun());
+        };
         self.forget_solved(&seen)?;
         self.note_trouble(&seen)?;
         let notices = std::mem::take(&mut seen.notices);
         self.leave_out_pending(&mut seen)?;
-        remote.leave_out_given_up(&mut seen)?;
+        self.executor.remote.leave_out_given_up(&mut seen)?;
         self.record_folders(&seen.changes)?;
-        self.explore_new(&seen.changes).await?;
+        let folders = folders_to_send_to(&seen.changes);
+        if self.executor.remote.has_unknown(&folders)? && !self.enter().await? {
+            return Ok(CycleOutcome::not_begun());
+        }
+        self.explore_new(&folders).await?;
         self.leave_out_unlisted(&mut seen)?;
+        let Executor { remote, source, .. } = &self.executor;
         let gathered = blocking(|| {
             let changes = &mut seen.changes;
             gather(&remote.state, &source.scanner, remote.mirror, changes, &source.restless)
         })?;
         self.leave_out_unread(&gathered)?;
-        let prepared = prepare(&remote.state, request, seen, gathered, remote.keep_versions)?;
+        let keep_versions = remote.keep_versions;
+        let prepared = prepare(&remote.state, &self.request, seen, gathered, keep_versions)?;
+        if !prepared.plan.is_local() && !self.enter().await? {
+            return Ok(CycleOutcome::not_begun());
+        }
+        let Executor { remote, uploads, .. } = &self.executor;
         uploads.planned_bytes.store(prepared.plan.cost().bytes, Ordering::Relaxed);
         if !prepared.plan.steps.is_empty() {
             remote.state.write(|w| looked::begin(w, remote.mirror))?;
         }
-        executor.execute(prepared.plan, stop).await?;
+        self.executor.execute(prepared.plan, stop).await?;
         self.note_notices(&notices)?;
         Ok(CycleOutcome { again: remote.dirty.take_noted(), ..prepared.outcome })
     }
 
+    /// Claims the target before the first call of this process. Returns whether the cycle may go
+    /// on: not if the target, or the records of it, are not what the cycle began with.
+    async fn enter(&mut self) -> Result<bool, MirrorError> {
+        if !self.is_to_enter {
+            return Ok(true);
+        }
+        let remote = &mut self.executor.remote;
+        let before = remote.places;
+        let places =
+            target::enter(&remote.client, &remote.state, self.request.mirror, before).await?;
+        remote.places = places;
+        self.is_to_enter = false;
+        self.entered = Some(places);
+        let in_doubt = remote.state.read(|s| claims::left_to_look_at(s, remote.mirror))?.is_some();
+        Ok(places == before && !in_doubt)
+    }
+
     /// Looks, moves each folder that was moved on disk, and looks again until no further folder has
-    /// moved: the children of a moved folder are compared under its new path.
-    async fn survey_and_follow(&self) -> Result<Survey, MirrorError> {
-        let request = &self.request;
-        let mut everything = request.paths.is_none();
-        let mut wanted: Vec<RelPath> = request.paths.unwrap_or_default().to_vec();
+    /// moved: the children of a moved folder are compared under its new path. `None` if the cycle
+    /// has to be begun again.
+    async fn survey_and_follow(&mut self) -> Result<Option<Survey>, MirrorError> {
+        let mut everything = self.request.paths.is_none();
+        let mut wanted: Vec<RelPath> = self.request.paths.unwrap_or_default().to_vec();
         // Each folder is followed once; one that moves again meanwhile is mirrored file by file.
         let mut followed_before = BTreeSet::new();
         loop {
+            let request = &self.request;
             let paths = (!everything).then_some(wanted.as_slice());
             if everything {
                 // What was marked until now is looked at now.
@@ -183,6 +231,9 @@ impl Cycle<'_> {
                 &self.executor.source.scanner,
                 &seen.changes,
             )?;
+            if !moves.is_empty() && !self.enter().await? {
+                return Ok(None);
+            }
             let mut followed = false;
             for moved in moves {
                 if followed_before.insert(moved.key) {
@@ -191,7 +242,7 @@ impl Cycle<'_> {
             }
             if !followed {
                 self.executor.remote.report(|report| report.looked_at = seen.looked_at);
-                return Ok(seen);
+                return Ok(Some(seen));
             }
             everything = true;
         }
@@ -293,70 +344,6 @@ impl Cycle<'_> {
                 Ok(())
             })?;
         }
-    }
-
-    /// Lists the remote folders that existed before this program used them and that are about to
-    /// get a file. Parents come first, because each listing tells the ids of its sub-folders.
-    async fn explore_new(&self, changes: &[Change]) -> Result<(), MirrorError> {
-        let mut folders = BTreeSet::new();
-        for change in changes {
-            if let Change::Added { path, .. } | Change::Touched { path, .. } = change {
-                let mut folder = path.parent();
-                while let Some(path) = folder {
-                    folder = path.parent();
-                    if !folders.insert(path) {
-                        break;
-                    }
-                }
-            }
-        }
-        // An empty listing is asked for a second time, after those of the other folders: the
-        // service lists no folder twice within 30 s.
-        let mut shown_empty = BTreeSet::new();
-        loop {
-            let before = shown_empty.len();
-            for path in &folders {
-                self.executor.remote.find_hidden(path).await?;
-                let row = self
-                    .executor
-                    .remote
-                    .state
-                    .read(|s| s.folder_at(self.executor.remote.mirror, path))?;
-                if let Some(row) = row
-                    && row.remote.is_some_and(|spot| !spot.listed)
-                    && !self.executor.remote.explore(&row, path, shown_empty.contains(path)).await?
-                {
-                    shown_empty.insert(path.clone());
-                }
-            }
-            if shown_empty.len() == before {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Takes out new files of folders that were there before and that the service does not list
-    /// whole: a file may be there already, and would be there twice.
-    fn leave_out_unlisted(&self, seen: &mut Survey) -> Result<(), MirrorError> {
-        let remote = &self.executor.remote;
-        let added = seen.changes.iter().filter(|change| matches!(change, Change::Added { .. }));
-        let folders: BTreeSet<RelPath> =
-            added.filter_map(|change| change.path().parent()).collect();
-        let mut unlisted = BTreeSet::new();
-        for path in folders {
-            let row = remote.state.read(|s| s.folder_at(remote.mirror, &path))?;
-            if row.and_then(|row| row.remote).is_some_and(|spot| !spot.listed) {
-                unlisted.insert(path);
-            }
-        }
-        for path in &unlisted {
-            remote.problem(path, UNLISTED, UNLISTED_HINT)?;
-        }
-        seen.changes.retain(|change| {
-            let is_new = matches!(change, Change::Added { .. });
-            !(is_new && change.path().parent().is_some_and(|folder| unlisted.contains(&folder)))
-        });
-        Ok(())
     }
 
     /// Clears the problems of paths that were looked at and found as recorded, and have no work

@@ -9,8 +9,8 @@ use crate::base::State;
 use crate::config::{Keep, MirrorConfig};
 use crate::mirror::error::MirrorError;
 use crate::plan::{Plan, Step};
-use crate::remote::{Habits, RemoteError, target, versions};
-use crate::upkeep::{Ahead, Situation, chores};
+use crate::remote::{Habits, RemoteError, has_begun, target, versions};
+use crate::upkeep::{Ahead, Situation, chores, old_claims};
 
 /// The calls of one `sync` of one mirror.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,6 +30,14 @@ impl ExpectedCalls {
     }
 }
 
+/// A mirror that is about to run.
+pub(super) struct Opened<'a> {
+    pub(super) config: &'a MirrorConfig,
+    pub(super) row: &'a Mirror,
+    /// Whether nothing was on record of it before.
+    pub(super) is_new: bool,
+}
+
 /// Counts the calls of a plan, and of what a `sync` does around it.
 ///
 /// # Errors
@@ -37,12 +45,39 @@ impl ExpectedCalls {
 /// Those of the state file.
 pub(super) fn expected_calls(
     state: &State,
-    config: &MirrorConfig,
-    row: &Mirror,
+    opened: &Opened<'_>,
     plan: &Planned<'_>,
 ) -> Result<ExpectedCalls, MirrorError> {
-    let on_record = |error: fichier_state::Error| MirrorError::Remote(RemoteError::State(error));
-    let target = state.read(|s| target::calls_expected(s, row)).map_err(on_record)?;
+    let Opened { config, row, is_new } = *opened;
+    let cost = plan.plan.cost();
+    let calls = calls_of_plan(state, opened, plan)?;
+    let at = Situation { state, mirror: row, config };
+    let ahead = Ahead {
+        changes: !plan.plan.steps.is_empty() || plan.moves > 0,
+        sent_bytes: cost.bytes,
+        has_calls: calls > 0,
+        is_first: is_new,
+    };
+    let upkeep = if plan.is_held { 0 } else { chores::calls_expected(at, ahead)? };
+    let (target, is_free) = state
+        .read(|s| {
+            let is_free = target::is_believed(s, row)? && !has_begun(s, row.id)?;
+            Ok((target::calls_expected(s, row)?, is_free))
+        })
+        .map_err(on_record)?;
+    if calls + upkeep == 0 && is_free {
+        return Ok(ExpectedCalls::default());
+    }
+    let claims = if plan.is_held { 0 } else { old_claims::calls_expected(at)? };
+    Ok(ExpectedCalls { target, plan: calls, upkeep: upkeep + claims })
+}
+
+fn calls_of_plan(
+    state: &State,
+    opened: &Opened<'_>,
+    plan: &Planned<'_>,
+) -> Result<u64, MirrorError> {
+    let Opened { config, row, .. } = *opened;
     let mut calls = plan.plan.cost().calls + plan.moves;
     let replaces = replacing_batches(plan.plan);
     if let Some(most_in_batch) = replaces {
@@ -54,21 +89,15 @@ pub(super) fn expected_calls(
     }
     let retires = replaces.is_some()
         || plan.plan.steps.iter().any(|s| matches!(s, Step::Retire(_) | Step::RetireFolder(..)));
-    let is_new = row.versions.is_none();
-    if retires && !is_new && config.keep != Keep::None {
-        calls += state
-            .read(|s| versions::calls_expected(s, row.id, state.now_s()))
-            .map_err(on_record)?;
+    if retires && config.keep != Keep::None {
+        calls +=
+            state.read(|s| versions::calls_expected(s, row, state.now_s())).map_err(on_record)?;
     }
-    let cost = plan.plan.cost();
-    let ahead =
-        Ahead { changes: !plan.plan.steps.is_empty() || plan.moves > 0, sent_bytes: cost.bytes };
-    let upkeep = if plan.is_held {
-        0
-    } else {
-        chores::calls_expected(Situation { state, mirror: row, config }, ahead)?
-    };
-    Ok(ExpectedCalls { target, plan: calls, upkeep })
+    Ok(calls)
+}
+
+fn on_record(error: fichier_state::Error) -> MirrorError {
+    MirrorError::Remote(RemoteError::State(error))
 }
 
 /// A plan whose calls are counted.

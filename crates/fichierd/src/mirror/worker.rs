@@ -23,7 +23,7 @@ use crate::disk::{DirtyQueue, Disks, Due, Filter, OnRecord, RootIdentity, Scanne
 use crate::mirror::cycle::{Cycle, CycleOutcome, CycleRequest, MAX_ADDITIONS, Prepared, preview};
 use crate::mirror::ends::{ChoresEnd, CycleEnd, OpenError};
 use crate::mirror::error::MirrorError;
-use crate::mirror::expected::{ExpectedCalls, Planned, expected_calls};
+use crate::mirror::expected::{ExpectedCalls, Opened, Planned, expected_calls};
 use crate::mirror::held::Held;
 use crate::mirror::leftovers::{Ended, Leftovers};
 use crate::mirror::reject::keep_instead;
@@ -33,11 +33,13 @@ use crate::plan::{BatchLimits, Limit};
 use crate::remote::execute::BANDWIDTH;
 use crate::remote::{
     CycleReport, Executor, FolderMove, Places, Remote, RemoteError, Settle, Source, Uploads,
-    looked, target, trust,
+    looked, trust,
 };
 use crate::status::Completeness;
-use crate::upkeep::chores::{self, CHORES};
-use crate::upkeep::{Situation, burst, quota, snapshot};
+use crate::upkeep::chores::{self, CHORES, Chore};
+use crate::upkeep::{Situation, burst, canary, quota, snapshot};
+
+mod target;
 
 /// Cycles that removals wait for files that are being written; after that they are carried out.
 const MAX_PUT_OFFS: u32 = 3;
@@ -83,6 +85,11 @@ pub struct MirrorWorker {
     pub planned_bytes: Arc<AtomicU64>,
     /// Additions and touched files that one cycle takes on: [`MAX_ADDITIONS`].
     pub max_additions: usize,
+    /// Whether this is a run that is not the service: it believes what the last clean end knew of
+    /// the target, and claims it only before its first call.
+    pub is_one_shot: bool,
+    /// Whether nothing was on record of the mirror when it was opened.
+    is_new: bool,
     places: Option<Places>,
     /// The digest of the key with which the target was looked at.
     prepared_with: String,
@@ -103,21 +110,7 @@ impl MirrorWorker {
     /// [`OpenError`]: an exclude pattern cannot be read, or the state file cannot be used.
     pub fn open(config: MirrorConfig, state: &State) -> Result<MirrorWorker, OpenError> {
         let filter = Arc::new(Filter::new(&config.source, &config.exclude)?);
-        let row = state.read(|s| s.mirror(&config.name, &config.target))?;
-        let row = match row {
-            Some(row) if row.source == config.source => row,
-            Some(row) => {
-                // The mirror has another source now. It is compared anew, and files that are there
-                // already are not sent (C06).
-                let row = Mirror { source: config.source.clone(), identity: None, ..row };
-                state.write(|w| {
-                    looked::begin(w, row.id)?;
-                    w.update_mirror(&row)
-                })?;
-                row
-            }
-            None => state.write(|w| w.add_mirror(&config.name, &config.source, &config.target))?,
-        };
+        let (row, is_new) = target::row_of(&config, state)?;
         trust::doubt_a_copy(&row, state)?;
         let restless = RestlessFiles::new(config.settle_at_most);
         Ok(MirrorWorker {
@@ -128,6 +121,8 @@ impl MirrorWorker {
             sent_bytes: Arc::default(),
             planned_bytes: Arc::default(),
             max_additions: MAX_ADDITIONS,
+            is_one_shot: false,
+            is_new,
             places: None,
             prepared_with: String::new(),
             has_claimed: false,
@@ -150,9 +145,7 @@ impl MirrorWorker {
             Ok(outcome) => (outcome, None),
             Err(error) => {
                 self.mark_again(due);
-                if error.doubts_the_target() {
-                    self.places = None;
-                }
+                self.doubt_target(shared, &error);
                 (CycleOutcome::default(), Some(Trouble::judge(error, shared.state.clock().wall())))
             }
         };
@@ -202,7 +195,9 @@ impl MirrorWorker {
         state: &State,
         planned: &Planned<'_>,
     ) -> Result<ExpectedCalls, MirrorError> {
-        expected_calls(state, &self.config, &self.row(state)?, planned)
+        let row = self.row(state)?;
+        let opened = Opened { config: &self.config, row: &row, is_new: self.is_new };
+        expected_calls(state, &opened, planned)
     }
 
     /// Keeps the files on 1fichier that are held for removal: they become unmanaged. Returns how
@@ -256,9 +251,7 @@ impl MirrorWorker {
         match self.try_chores(shared).await {
             Ok(next) => ChoresEnd { trouble: None, next },
             Err(error) => {
-                if error.doubts_the_target() {
-                    self.places = None;
-                }
+                self.doubt_target(shared, &error);
                 ChoresEnd {
                     trouble: Some(Trouble::judge(error, shared.state.clock().wall())),
                     next: chores::LOOK_AGAIN,
@@ -273,8 +266,16 @@ impl MirrorWorker {
             let row = self.row(&shared.state)?;
             let config = self.config.clone();
             let at = Situation { state: &shared.state, mirror: &row, config: &config };
+            if self.is_one_shot && chore == Chore::Canary && self.leaves_canary(at)? {
+                continue;
+            }
             if chore.due_in(at)? == Some(Duration::ZERO) {
-                let places = self.places(shared, &row).await?;
+                let believed =
+                    if chore.needs_service(at)? { None } else { self.believed(shared, &row)? };
+                let places = match believed {
+                    Some(places) => places,
+                    None => self.places(shared, &row).await?,
+                };
                 let remote = self.remote(shared, places);
                 let done = chore.run(&remote, at).await;
                 self.look_again_at(shared, remote.dirty.take_noted())?;
@@ -285,6 +286,12 @@ impl MirrorWorker {
             }
         }
         Ok(next)
+    }
+
+    /// Whether a one-shot run leaves the canary to a later one. The first run sends what is new;
+    /// whether it comes back can wait until a run works on the target anyway.
+    fn leaves_canary(&self, at: Situation<'_>) -> Result<bool, MirrorError> {
+        Ok(self.is_new || !self.has_claimed && canary::can_wait(at)?)
     }
 
     /// Keeps in mind that these paths have to be looked at: a chore has found that their copies are
@@ -315,11 +322,15 @@ impl MirrorWorker {
         self.remember_root(&shared.state, &row, &found)?;
         // The row is read anew, so that a later write of it does not undo the new identity.
         let row = self.row(&shared.state)?;
-        let places = self.places(shared, &row).await?;
+        let believed = self.believed(shared, &row)?;
+        let places = match believed {
+            Some(places) => places,
+            None => self.places(shared, &row).await?,
+        };
         let executor = self.executor(shared, places, Some(found))?;
         if !executor.is_believed(&shared.stop).await? {
             // The whole cycle is still to be done, after the next start.
-            return Ok(CycleOutcome { left_out: 1, ..CycleOutcome::default() });
+            return Ok(CycleOutcome::not_begun());
         }
         // While something is held, everything is looked at, so that the text about it stays true.
         let all = Due { everything: true, paths: Vec::new() };
@@ -327,9 +338,14 @@ impl MirrorWorker {
         let paths = self.paths(&shared.state, due)?;
         let force = self.restless.forced();
         let request = self.request(&row, paths.as_deref(), &force, &shared.state)?;
-        let (done, outcome) = Cycle { executor, request }.run(&shared.stop).await;
-        *report = done;
-        outcome
+        let is_to_enter = believed.is_some();
+        let cycle = Cycle { executor, request, is_to_enter, entered: None };
+        let ran = cycle.run(&shared.stop).await;
+        *report = ran.report;
+        if let Some(places) = ran.entered {
+            self.has_entered(shared, places);
+        }
+        ran.outcome
     }
 
     /// Checks that the source is still the same folder, and returns its identity.
@@ -441,21 +457,9 @@ impl MirrorWorker {
         }
     }
 
-    async fn places(&mut self, shared: &Shared, row: &Mirror) -> Result<Places, MirrorError> {
-        // A new key may be that of another account (C02, D06).
-        let key = shared.client.key_digest();
-        if let Some(places) = self.places.filter(|_| self.prepared_with == key) {
-            return Ok(places);
-        }
-        let places = target::prepare(&shared.client, &shared.state, row, !self.has_claimed).await?;
-        self.has_claimed = true;
-        key.clone_into(&mut self.prepared_with);
-        self.places = Some(places);
-        Ok(places)
-    }
-
     fn row(&self, state: &State) -> Result<Mirror, MirrorError> {
-        let row = state.read(|s| s.mirror(&self.config.name, &self.config.target))?;
+        let rows = state.read(|s| s.mirrors())?;
+        let row = rows.into_iter().find(|row| row.id == self.id);
         row.ok_or(MirrorError::Remote(RemoteError::State(fichier_state::Error::Missing("mirror"))))
     }
 

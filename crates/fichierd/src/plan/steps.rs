@@ -128,6 +128,11 @@ pub struct Retirement {
 }
 
 impl Plan {
+    /// Whether nothing is done but to write notes.
+    pub fn is_local(&self) -> bool {
+        self.steps.iter().all(|step| matches!(step, Step::Note(_)))
+    }
+
     /// The plan without its removing steps, for a time when records may not lose their live copy
     /// (see `guard`).
     #[must_use]

@@ -6,30 +6,37 @@
 //! machine set back to a snapshot. The rows of such a state are stale, and nothing may be removed
 //! from the target because of them: the whole target is looked at first (`look`).
 //!
-//! Names of folders are probably unique in their parent, but that is not certain, so the folder is
-//! listed before each claim, and again before removals that come later than [`LOOK_AGAIN_S`]: a
+//! Where `mkdir` is known to refuse a name in use, and the process before this one ended cleanly on
+//! this machine, the claim itself tells whether anybody else has claimed the target since (`again`):
+//! one call. Otherwise the folder is listed before the claim, and whether `mkdir` refuses is found
+//! out once. The folder is listed again before removals that come later than [`LOOK_AGAIN_S`]: a
 //! process that finds a newer claim than its own while it runs has been replaced.
 //!
-//! Costs two calls at a start (a listing and a `mkdir`), one before removals within each hour, and
-//! two for each old claim that is tidied away.
+//! The process that makes `.fichierd` claims nothing: nobody else can have worked on the target.
+//! The folder of the claims is made by the next one.
+//!
+//! Costs one call at a start, or two with the listing; a listing before removals within each hour;
+//! two calls for each old claim that is tidied away.
 //!
 //! Invariants: each claim is on disk before it is asked for (I3), and after a crash at any point
 //! the next start ends the same; records in doubt stay so, over restarts, until the whole target
 //! was looked at.
 
+mod again;
 mod judge;
 mod look;
 
 use fichier_api::names::RemoteName;
 use fichier_api::{Client, ErrorKind, FolderId};
-use fichier_state::{Mirror, MirrorId, Records, Writing};
+use fichier_state::{Mirror, MirrorId, Records, Store, Writing};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::again::{Again, claim_again, is_plain};
 use self::judge::{ClaimVerdict, Claims, host_name};
 use crate::base::{Fact, Flag, State};
 use crate::remote::error::{RemoteError, TargetRefused};
 use crate::remote::folders::FoundFolder;
-use crate::remote::{Remote, ledger};
+use crate::remote::{FolderTaken, Habits, Remote, ledger};
 
 /// The folder of the claims, in `.fichierd`.
 pub(crate) const EPOCH_FOLDER: &str = "epoch";
@@ -54,6 +61,14 @@ pub(crate) struct Fence {
     claiming: Option<u64>,
     /// The folder of the claims.
     folder: Option<FolderId>,
+    /// The folder of the newest claim, if this state has made it.
+    made: Option<FolderId>,
+    /// The machine that is named beside the claims.
+    named: Option<String>,
+    /// When the staging folder was last seen in its place; Unix seconds.
+    staging_seen_s: i64,
+    /// The state file is a copy, so the claims are listed before the next one.
+    is_copy: bool,
     /// When that folder was last listed; Unix seconds.
     looked_s: i64,
     /// Nothing was on record of the target before: the claims in it are accepted as they are.
@@ -117,6 +132,40 @@ pub(crate) fn remember_folder(
     Fence::change(w, mirror, |fence| fence.folder = folder)
 }
 
+/// Remembers that the staging folder is in its place.
+pub(crate) fn staging_is_seen(w: &mut Writing<'_>, mirror: MirrorId) -> fichier_state::Result<()> {
+    let now_s = w.now_s();
+    Fence::change(w, mirror, |fence| fence.staging_seen_s = now_s)
+}
+
+/// Looks at the staging folder before it is used again: a call did not find what is on record.
+pub(crate) fn staging_is_doubted(
+    w: &mut Writing<'_>,
+    mirror: MirrorId,
+) -> fichier_state::Result<()> {
+    Fence::change(w, mirror, |fence| fence.staging_seen_s = i64::MIN)
+}
+
+/// Begins in a folder `.fichierd` that was made just now, where nobody can have claimed anything.
+pub(crate) fn nobody_has_claimed(
+    w: &mut Writing<'_>,
+    mirror: MirrorId,
+) -> fichier_state::Result<()> {
+    let now_s = w.now_s();
+    Fence::change(w, mirror, |fence| {
+        fence.is_new = false;
+        fence.folder = None;
+        fence.named = None;
+        fence.made = None;
+        fence.looked_s = now_s;
+    })
+}
+
+/// Lists the claims before the next one: the state file is a copy.
+pub(crate) fn is_copy(w: &mut Writing<'_>, mirror: MirrorId) -> fichier_state::Result<()> {
+    Fence::change(w, mirror, |fence| fence.is_copy = true)
+}
+
 /// How many folders are still to be looked at before the records are believed; `None` if they are
 /// believed.
 ///
@@ -144,8 +193,7 @@ pub(crate) fn check_known(state: &State, mirror: &Mirror) -> Result<(), RemoteEr
     }
 }
 
-/// Claims the target for this start. `made` is the folder of the claims if it was made just now, so
-/// that nothing can be in it.
+/// Claims the target for this start.
 ///
 /// # Errors
 ///
@@ -155,10 +203,26 @@ pub(crate) async fn claim(
     state: &State,
     mirror: &Mirror,
     target: FolderId,
-    made: Option<FolderId>,
 ) -> Result<(), RemoteError> {
-    let machine = state.read(|s| machine(s))?;
-    Claiming { client, state, mirror, machine }.run(target, made).await
+    let (is_plain, machine) = state.read(|s| Ok((is_plain(s, mirror)?, machine(s)?)))?;
+    if is_plain && claim_again(client, state, mirror).await? == Again::Made {
+        return Ok(());
+    }
+    Claiming { client, state, mirror, machine }.run(target).await
+}
+
+/// The calls that the next claim takes, if nobody else has made one since.
+pub(crate) fn calls_expected(records: &Store, mirror: &Mirror) -> fichier_state::Result<u64> {
+    let fence = Fence::read(records, mirror.id)?;
+    let habits = Habits::read(records)?;
+    if is_plain(records, mirror)? && fence.folder.is_some() && habits.mkdir_refuses() {
+        return Ok(1);
+    }
+    // The folder of the claims is listed, or found to be missing and made. Then this machine is
+    // named, and once more to learn what `mkdir` does.
+    let folder = if fence.folder.is_some() { 1 } else { 2 };
+    let name = u64::from(fence.epoch == 0) + u64::from(habits.folder_taken.is_none());
+    Ok(folder + name + 1)
 }
 
 /// The identity of this machine; on a machine without one, that of the installation.
@@ -177,19 +241,15 @@ struct Claiming<'a> {
 }
 
 impl Claiming<'_> {
-    async fn run(&self, target: FolderId, made: Option<FolderId>) -> Result<(), RemoteError> {
-        let mut made = made;
+    async fn run(&self, target: FolderId) -> Result<(), RemoteError> {
         // If a claim is refused, another one has been made meanwhile: the next listing shows by
         // whom.
         for _ in 0..3 {
-            let (folder, claims) = match made.take() {
-                Some(folder) => (folder, Claims::default()),
-                None => self.claims(target).await?,
-            };
+            let (folder, claims) = self.claims(target).await?;
             let next = self.decide(&claims)?;
             self.name_machine(folder, &claims).await?;
-            if self.make(folder, next).await? {
-                return self.confirm(next, &claims);
+            if let Some(made) = self.make(folder, next).await? {
+                return self.confirm(next, made, &claims);
             }
         }
         self.lose(Lost::ToCopy)
@@ -212,8 +272,9 @@ impl Claiming<'_> {
             Some(own) => FoundFolder::Unread(own),
             None => FoundFolder::Unread(target).step_into_own(self.client).await?,
         };
-        let folder = own.step_into(self.client, EPOCH_FOLDER).await?.id();
-        let listing = self.client.list_folder(folder).await?;
+        let found = own.step_into(self.client, EPOCH_FOLDER).await?;
+        let folder = found.id();
+        let listing = found.listed(self.client).await?;
         self.state.write(|w| remember_folder(w, self.mirror.id, Some(folder)))?;
         Ok((folder, Claims::of(&listing)))
     }
@@ -296,30 +357,44 @@ impl Claiming<'_> {
         Err(lost.into())
     }
 
-    /// Names this machine beside the claims. Costs a call only if the state has come to another
-    /// machine.
+    /// Names this machine beside the claims. Costs a call if the state has come to another machine,
+    /// and once in the life of a state file, to learn what `mkdir` does about a name in use: a
+    /// second folder of that name does no harm here.
     async fn name_machine(&self, folder: FolderId, claims: &Claims) -> Result<(), RemoteError> {
-        if claims.hosts.iter().any(|(host, _)| *host == self.machine) {
-            return Ok(());
-        }
+        let named = claims.hosts.iter().find(|(host, _)| *host == self.machine);
+        let mut there = named.map(|(_, id)| *id);
         let name = RemoteName::encode(host_name(&self.machine).as_bytes());
-        match self.client.make_folder(folder, &name).await {
-            Ok(_) => Ok(()),
-            Err(error) if matches!(error.kind, ErrorKind::NameTaken { .. }) => Ok(()),
-            Err(error) => Err(error.into()),
+        loop {
+            let is_known = self.state.read(|s| Habits::read(s))?.folder_taken.is_some();
+            if there.is_some() && is_known {
+                return Ok(());
+            }
+            let met = match (self.client.make_folder(folder, &name).await, there) {
+                (Err(error), _) if matches!(error.kind, ErrorKind::NameTaken { .. }) => {
+                    FolderTaken::Refused
+                }
+                (Err(error), _) => return Err(error.into()),
+                (Ok(made), None) => {
+                    there = Some(made.id);
+                    continue;
+                }
+                (Ok(made), Some(there)) if made.id == there => FolderTaken::Existing,
+                (Ok(_), Some(_)) => FolderTaken::Twins,
+            };
+            return Ok(self.state.write(|w| Habits::met_folder_taken(met, w.now_s()).keep(w))?);
         }
     }
 
-    /// Makes a claim. Returns whether it was made; one that was refused may be ours, if an earlier
-    /// call for it was not answered.
-    async fn make(&self, folder: FolderId, epoch: u64) -> Result<bool, RemoteError> {
+    /// Makes a claim. Returns its folder if it was made; one that was refused may be ours, if an
+    /// earlier call for it was not answered.
+    async fn make(&self, folder: FolderId, epoch: u64) -> Result<Option<FolderId>, RemoteError> {
         let name = RemoteName::encode(epoch.to_string().as_bytes());
         match self.client.make_folder(folder, &name).await {
-            Ok(_) => Ok(true),
+            Ok(made) => Ok(Some(made.id)),
             Err(error) if matches!(error.kind, ErrorKind::NameTaken { .. }) => {
                 self.state
                     .write(|w| Fence::change(w, self.mirror.id, |fence| fence.claiming = None))?;
-                Ok(false)
+                Ok(None)
             }
             Err(error) => {
                 if !error.outcome_unknown() {
@@ -332,7 +407,7 @@ impl Claiming<'_> {
         }
     }
 
-    fn confirm(&self, epoch: u64, claims: &Claims) -> Result<(), RemoteError> {
+    fn confirm(&self, epoch: u64, made: FolderId, claims: &Claims) -> Result<(), RemoteError> {
         let old = claims.epochs.iter().map(|(_, id)| *id);
         let others = claims.hosts.iter().filter(|(host, _)| *host != self.machine);
         let old: Vec<FolderId> = old.chain(others.map(|(_, id)| *id)).collect();
@@ -340,6 +415,9 @@ impl Claiming<'_> {
             Fence::change(w, self.mirror.id, |fence| {
                 fence.epoch = epoch;
                 fence.claiming = None;
+                fence.made = Some(made);
+                fence.named = Some(self.machine.clone());
+                fence.is_copy = false;
                 fence.old = old;
             })
         })?)
@@ -373,15 +451,21 @@ impl Remote {
     pub(crate) async fn check_claim(&self) -> Result<(), RemoteError> {
         let fence = self.state.read(|s| Fence::read(s, self.mirror))?;
         let now_s = self.state.now_s();
-        let Some(folder) = fence.folder else { return Ok(()) };
         if (0..LOOK_AGAIN_S).contains(&(now_s - fence.looked_s)) {
             return Ok(());
         }
-        let claims = match self.client.list_folder(folder).await {
-            Ok(listing) => Claims::of(&listing),
-            // Somebody removed the folder of the claims; the next start makes it again.
-            Err(error) if matches!(error.kind, ErrorKind::NotFound) => Claims::default(),
-            Err(error) => return Err(error.into()),
+        let folder = match fence.folder {
+            Some(folder) => Some(folder),
+            None => self.made_by_others().await?,
+        };
+        let claims = match folder {
+            Some(folder) => match self.client.list_folder(folder).await {
+                Ok(listing) => Claims::of(&listing),
+                // Somebody removed the folder of the claims; the next start makes it again.
+                Err(error) if matches!(error.kind, ErrorKind::NotFound) => Claims::default(),
+                Err(error) => return Err(error.into()),
+            },
+            None => Claims::default(),
         };
         let machine = self.state.read(|s| machine(s))?;
         let lost = match claims.judge(fence.epoch, None, &machine) {
@@ -397,5 +481,19 @@ impl Remote {
         };
         lose(&self.state, self.mirror, lost)?;
         Err(lost.into())
+    }
+
+    /// The folder of the claims, which this process has not made: a later one has, if it is there.
+    /// Costs a listing.
+    async fn made_by_others(&self) -> Result<Option<FolderId>, RemoteError> {
+        let Some(own) = self.state.read(|s| ledger::own_folder(s, self.mirror))? else {
+            return Ok(None);
+        };
+        let name = RemoteName::encode(EPOCH_FOLDER.as_bytes());
+        match self.client.list_folder(own).await {
+            Ok(listing) => Ok(listing.folder(&name)),
+            Err(error) if matches!(error.kind, ErrorKind::NotFound) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 }

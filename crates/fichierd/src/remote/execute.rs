@@ -40,7 +40,7 @@ use arrive::Fate;
 pub(crate) use arrive::Look;
 pub(crate) use arrive::given_up_at_s;
 pub(crate) use matching::Arrived;
-pub(crate) use records::other_name;
+pub(crate) use records::{has_begun, other_name};
 pub(crate) use remove::{Leaving, Removal};
 pub(crate) use upload::BANDWIDTH;
 

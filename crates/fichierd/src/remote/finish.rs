@@ -336,7 +336,7 @@ impl Remote {
         let row = Entry { folder, name, content, racy: true, unmanaged: false, ..source.clone() };
         self.state.write(|w| {
             if let Some(before) = &mut before {
-                before.begin(w, self.mirror, self.places.versions)?;
+                before.begin(w, self.mirror, self.places.retired_to())?;
                 before.forget(w)?;
             }
             w.put_entry(&row)?;

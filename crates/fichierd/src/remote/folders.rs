@@ -4,6 +4,8 @@
 
 mod by_name;
 
+use std::collections::BTreeSet;
+
 use fichier_api::names::RemoteName;
 use fichier_api::{ErrorKind, FolderId, FolderListing};
 use fichier_state::{
@@ -12,8 +14,8 @@ use fichier_state::{
 
 use self::by_name::may_exist;
 pub(crate) use self::by_name::{FoundFolder, SubFolder};
-use crate::remote::Remote;
 use crate::remote::error::{RemoteError, is_gone, is_local};
+use crate::remote::{Habits, Remote};
 
 impl Remote {
     /// Makes the folder `path`, whose parent is there.
@@ -139,14 +141,38 @@ impl Remote {
         Ok(folder.and_then(|folder| folder.remote.map(|spot| (folder.key, spot.id))))
     }
 
+    /// Whether the contents of some of these folders have to be looked at before something goes
+    /// there. Makes no call.
+    pub(crate) fn has_unknown(&self, folders: &BTreeSet<RelPath>) -> Result<bool, RemoteError> {
+        let may_be_hidden = self.state.read(|s| Habits::read(s))?.mkdir_hides_what_is_there();
+        for path in folders {
+            let row = self.state.read(|s| s.folder_at(self.mirror, path))?;
+            let is_unknown = row.is_some_and(|row| match row.remote {
+                Some(spot) => !spot.listed,
+                None => may_be_hidden,
+            });
+            if is_unknown {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Finds a folder that is there already and not on record, where `mkdir` would not say so: its
     /// contents have to be known before something goes there.
     pub(crate) async fn find_hidden(&self, path: &RelPath) -> Result<(), RemoteError> {
         let Some(above) = path.parent() else { return Ok(()) };
         let row = self.state.read(|s| s.folder_at(self.mirror, path))?;
         let Some(row) = row.filter(|row| row.remote.is_none()) else { return Ok(()) };
-        let Some((_, parent)) = self.folder_spot(&above)? else { return Ok(()) };
-        if let Some(id) = self.found_before(parent, &RemoteName::encode(path.name())).await? {
+        let Some((parent_row, parent)) = self.folder_spot(&above)? else { return Ok(()) };
+        let found = match self.found_before(parent, &RemoteName::encode(path.name())).await {
+            // Its parent is gone by now, and is made again when something goes there.
+            Err(RemoteError::Api(error)) if is_gone(&error) && !above.is_root() => {
+                return self.forget_gone(parent_row, &above);
+            }
+            other => other?,
+        };
+        if let Some(id) = found {
             let spot = RemoteSpot { id, made_by_us: false, listed: false };
             self.state.write(|w| w.set_folder_remote(row.key, Some(spot), None))?;
         }

@@ -196,6 +196,17 @@ impl Habits {
         self.removal_told.is_some_and(|told| told.is)
     }
 
+    /// The answer that the work has met when a folder's name was taken.
+    pub(crate) fn met_folder_taken(is: FolderTaken, at_s: i64) -> Habits {
+        Habits { folder_taken: Some(Learnt { is, at_s, by: By::Work }), ..Habits::default() }
+    }
+
+    /// Whether `mkdir` is known to refuse a name in use, so that it tells by itself that a folder
+    /// was not there.
+    pub(crate) fn mkdir_refuses(&self) -> bool {
+        self.folder_taken.is_some_and(|taken| taken.is == FolderTaken::Refused)
+    }
+
     /// The later answers, and those earlier ones that have no later one.
     fn and(self, later: Habits) -> Habits {
         Habits {

@@ -20,6 +20,8 @@ pub(crate) fn own_folder_in(target: &FolderListing) -> Option<FolderId> {
     let named = |name: &str| target.folder(&RemoteName::encode(name.as_bytes()));
     named(OWN_FOLDER).or_else(|| named(OTHER_OWN_FOLDER))
 }
+/// The folder, in [`OWN_FOLDER`], that holds the versions folders.
+pub(crate) const VERSIONS_FOLDER: &str = "versions";
 
 /// The folders of a mirror on the service; known once `target` has prepared it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,8 +30,14 @@ pub struct Places {
     pub root: FolderId,
     /// This installation's staging folder.
     pub incoming: FolderId,
-    /// The parent of the versions folders.
-    pub versions: FolderId,
+}
+
+impl Places {
+    /// The folder that an intent to retire a file names: the versions folder of the day is known
+    /// only when the call is made.
+    pub(crate) fn retired_to(&self) -> FolderId {
+        self.incoming
+    }
 }
 
 /// The day in UTC, as a folder name such as `2026-11-23`.

@@ -60,6 +60,14 @@ pub(crate) fn remember_folders(
     })
 }
 
+/// Forgets the folders `.fichierd` and `state`: somebody removed them.
+pub(crate) fn forget_folders(w: &mut Writing<'_>, mirror: MirrorId) -> Result<()> {
+    Ledger::change(w, mirror, |ledger| {
+        ledger.state_folder = None;
+        ledger.own_folder = None;
+    })
+}
+
 /// The folder `.fichierd`, if a look at the target has found it.
 pub(crate) fn own_folder(
     records: &Records,

@@ -29,6 +29,11 @@ pub(crate) fn is_known(records: &Records) -> fichier_state::Result<bool> {
     Ok(OWNER.read(records)?.is_some())
 }
 
+/// Whether this key, and no other, has proven the records.
+pub(crate) fn is_proven_by(records: &Records, client: &Client) -> fichier_state::Result<bool> {
+    Ok(OWNER.read(records)?.is_some_and(|owner| owner.key == client.key_digest()))
+}
+
 /// Records that the records belong to the account with this address.
 pub(crate) fn remember(
     w: &mut Writing<'_>,

@@ -5,18 +5,22 @@
 //! staging folder's id is checked whenever the service starts, because 1fichier puts files with a
 //! wrong folder id into the account's root without a word (C.3).
 //!
-//! Costs one call when everything is as recorded, and about ten the first time.
+//! Costs one call when everything is as recorded, and one for each folder that is made the first
+//! time; the folders of versions, of claims and of snapshots are made when they are first needed.
+//!
+//! A run that is not the service believes what the last clean end knew of the target
+//! ([`believed`]), and looks at it, by one claim, before its first call ([`enter`]).
 
 use fichier_api::names::RemoteName;
 use fichier_api::{Client, ErrorKind, FolderId, FolderListing};
-use fichier_state::{Mirror, MirrorId, NewVersion, Records, RelPath, RemoteSpot, Retired};
+use fichier_state::{Mirror, MirrorId, NewVersion, RelPath, RemoteSpot, Retired, Store};
 
 use crate::base::words::counted;
 use crate::base::{Flag, State};
 use crate::remote::claims::{self, EPOCH_FOLDER, take_over};
 use crate::remote::error::{RemoteError, TargetRefused};
 use crate::remote::folders::FoundFolder;
-use crate::remote::layout::{Places, utc_day};
+use crate::remote::layout::{Places, VERSIONS_FOLDER};
 use crate::remote::{ledger, owner};
 
 /// Looks at the target of `mirror`, and makes the folders that are missing. The first time of a
@@ -35,38 +39,86 @@ pub async fn prepare(
     let is_proven = owner::check(client, state).await?;
     claims::check_known(state, mirror)?;
     let preparing = Preparing { client, state, mirror, is_proven };
-    let Prepared { places, staging, claims: folder } = preparing.places().await?;
-    if claims {
-        claims::claim(
-            client,
-            state,
-            mirror,
-            places.root,
-            folder.filter(|(_, made)| *made).map(|(id, _)| id),
-        )
-        .await?;
+    let Prepared { places, staging, is_new } = preparing.places().await?;
+    if claims && !is_new {
+        claims::claim(client, state, mirror, places.root).await?;
     }
     if let Some(staging) = staging {
-        preparing.retire_orphans(&staging, places.versions).await?;
+        preparing.retire_orphans(&staging).await?;
     }
     Ok(places)
 }
 
-/// The calls that [`prepare`] makes in a process that has not claimed the target yet, if nobody
-/// else has changed it.
-pub(crate) fn calls_expected(records: &Records, mirror: &Mirror) -> fichier_state::Result<u64> {
-    // A listing of the claims before, or the name of the machine; and the claim.
-    let claim = 2;
-    let is_recorded = records.folder(mirror.root)?.is_some_and(|row| row.remote.is_some())
-        && mirror.incoming.is_some()
-        && mirror.versions.is_some();
-    if is_recorded {
+/// The calls that a run makes for the target before it works there, if nobody else has changed it.
+pub(crate) fn calls_expected(records: &Store, mirror: &Mirror) -> fichier_state::Result<u64> {
+    let claim = claims::calls_expected(records, mirror)?;
+    if is_believed(records, mirror)? {
+        return Ok(claim);
+    }
+    let is_recorded = records.folder(mirror.root)?.is_some_and(|row| row.remote.is_some());
+    if is_recorded && mirror.incoming.is_some() {
         return Ok(1 + claim);
     }
     // The account's root is listed. Each folder on the way is listed, or made. Then come our own:
-    // `.fichierd`, `incoming`, the installation's, `versions`, `epoch`, and that of the day.
+    // `.fichierd`, `incoming`, and the installation's.
     let way = mirror.target.split('/').filter(|part| !part.is_empty()).count() as u64;
-    Ok(1 + way + 6 + claim)
+    Ok(1 + way + 3)
+}
+
+/// The places on record, if they can be believed without a call: the key is the one that has proven
+/// the records, the process before this one ended cleanly on this machine, and nothing is in doubt
+/// or waits for a decision. Whether somebody else has claimed the target since is not known then;
+/// [`enter`] tells it before the first change.
+///
+/// # Errors
+///
+/// [`TargetRefused::OtherMachine`] and [`TargetRefused::OtherCopy`], if that is on record.
+pub fn believed(
+    client: &Client,
+    state: &State,
+    mirror: &Mirror,
+) -> Result<Option<Places>, RemoteError> {
+    claims::check_known(state, mirror)?;
+    let (root, is_believed) = state.read(|s| {
+        let is_believed = owner::is_proven_by(s, client)? && is_believed(s, mirror)?;
+        Ok((s.folder(mirror.root)?.and_then(|row| row.remote), is_believed))
+    })?;
+    let (Some(root), Some(incoming), true) = (root, mirror.incoming, is_believed) else {
+        return Ok(None);
+    };
+    Ok(Some(Places { root: root.id, incoming }))
+}
+
+/// Whether the places on record can be believed without a call, if the key is the one that has
+/// proven them.
+pub(crate) fn is_believed(records: &Store, mirror: &Mirror) -> fichier_state::Result<bool> {
+    let has_root = records.folder(mirror.root)?.is_some_and(|row| row.remote.is_some());
+    let is_there = has_root && mirror.incoming.is_some();
+    Ok(is_there
+        && claims::is_plain(records, mirror)?
+        && !start_anew(&mirror.name).is_set(records)?)
+}
+
+/// Claims a target whose places were [`believed`], before the first call of this process. Costs one
+/// call where nobody else has claimed it since; otherwise the target is looked at as at the start
+/// of the service.
+///
+/// # Errors
+///
+/// Those of [`prepare`].
+pub async fn enter(
+    client: &Client,
+    state: &State,
+    mirror: &Mirror,
+    places: Places,
+) -> Result<Places, RemoteError> {
+    match claims::claim(client, state, mirror, places.root).await {
+        Ok(()) => Ok(places),
+        Err(RemoteError::Api(error)) if matches!(error.kind, ErrorKind::NotFound) => {
+            prepare(client, state, mirror, true).await
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// A target that was found or made.
@@ -74,8 +126,17 @@ struct Prepared {
     places: Places,
     /// The contents of the staging folder, if it was there before.
     staging: Option<FolderListing>,
-    /// The folder of the claims, if it was looked for, and whether it was made just now.
-    claims: Option<(FolderId, bool)>,
+    /// `.fichierd` was made just now, so nobody else can have claimed the target.
+    is_new: bool,
+}
+
+/// Our own folders of a target, as they were found or made.
+struct OwnFolders {
+    prepared: Prepared,
+    /// The folder of all versions, if there is one.
+    versions: Option<FolderId>,
+    /// The folder of the claims, if there is one.
+    claims: Option<FolderId>,
 }
 
 struct Preparing<'a> {
@@ -89,14 +150,15 @@ struct Preparing<'a> {
 impl Preparing<'_> {
     async fn places(&self) -> Result<Prepared, RemoteError> {
         let root = self.state.read(|s| s.folder(self.mirror.root))?.and_then(|row| row.remote);
-        if let (Some(root), Some(incoming), Some(versions)) =
-            (root, self.mirror.incoming, self.mirror.versions)
-        {
+        if let (Some(root), Some(incoming)) = (root, self.mirror.incoming) {
             match self.client.list_folder(incoming).await {
                 Ok(listing) if listing.name == self.installation()? => {
-                    self.prove_key()?;
-                    let places = Places { root: root.id, incoming, versions };
-                    return Ok(Prepared { places, staging: Some(listing), claims: None });
+                    self.state.write(|w| {
+                        owner::prove(w, self.client)?;
+                        claims::staging_is_seen(w, self.mirror.id)
+                    })?;
+                    let places = Places { root: root.id, incoming };
+                    return Ok(Prepared { places, staging: Some(listing), is_new: false });
                 }
                 Ok(_) => {}
                 Err(error) if matches!(error.kind, ErrorKind::NotFound) => {}
@@ -126,12 +188,6 @@ impl Preparing<'_> {
         Ok(here == recorded)
     }
 
-    /// Records that the folders on record are there, so the key belongs to the account of the
-    /// records.
-    fn prove_key(&self) -> Result<(), RemoteError> {
-        Ok(self.state.write(|w| owner::prove(w, self.client))?)
-    }
-
     /// Walks down from the account's root to the target, and makes the folders that are missing.
     async fn find_or_make(&self, recorded: Option<RemoteSpot>) -> Result<Prepared, RemoteError> {
         let mut here = FoundFolder::Listed(self.client.list_folder(FolderId::ROOT).await?);
@@ -151,13 +207,9 @@ impl Preparing<'_> {
             Some(spot) => spot,
             None => RemoteSpot { id: root, made_by_us, listed: made_by_us },
         };
-        let prepared = self.own_folders(here, root).await?;
-        let places = prepared.places;
-        let mirror = Mirror {
-            incoming: Some(places.incoming),
-            versions: Some(places.versions),
-            ..self.mirror.clone()
-        };
+        let OwnFolders { prepared, versions, claims } = self.own_folders(here, root).await?;
+        let incoming = Some(prepared.places.incoming);
+        let mirror = Mirror { incoming, versions, ..self.mirror.clone() };
         self.state.write(|w| {
             w.set_folder_remote(self.mirror.root, Some(spot), None)?;
             if made_by_us {
@@ -167,7 +219,11 @@ impl Preparing<'_> {
             if self.mirror.incoming.is_none() {
                 claims::begin_anew(w, self.mirror.id)?;
             }
-            claims::remember_folder(w, self.mirror.id, prepared.claims.map(|(id, _)| id))?;
+            claims::remember_folder(w, self.mirror.id, claims)?;
+            claims::staging_is_seen(w, self.mirror.id)?;
+            if prepared.is_new {
+                claims::nobody_has_claimed(w, self.mirror.id)?;
+            }
             // A new mirror proves nothing about the mirrors that are on record already.
             if was.is_some() || !owner::is_known(w)? {
                 owner::prove(w, self.client)?;
@@ -181,13 +237,17 @@ impl Preparing<'_> {
         &self,
         target: FoundFolder,
         root: FolderId,
-    ) -> Result<Prepared, RemoteError> {
+    ) -> Result<OwnFolders, RemoteError> {
         let client = self.client;
-        let own = target.step_into_own(client).await?.listed(client).await?;
-        let state = own.folder(&RemoteName::encode(ledger::STATE_FOLDER.as_bytes()));
+        let own = target.step_into_own(client).await?;
+        let is_new = own.is_new();
+        let own = own.listed(client).await?;
+        let folder = |name: &str| own.folder(&RemoteName::encode(name.as_bytes()));
+        let (versions, claims) = (folder(VERSIONS_FOLDER), folder(EPOCH_FOLDER));
+        let state = folder(ledger::STATE_FOLDER);
         self.state.write(|w| ledger::remember_folders(w, self.mirror.id, own.id, state))?;
         let own = FoundFolder::Listed(own);
-        let incoming = own.clone().step_into(client, "incoming").await?.listed(client).await?;
+        let incoming = own.step_into(client, "incoming").await?.listed(client).await?;
         let installation = self.installation()?;
         let other = incoming.folders.iter().find(|folder| folder.name.as_str() != installation);
         if let Some(other) = other
@@ -198,31 +258,35 @@ impl Preparing<'_> {
             return Err(TargetRefused::OwnedByAnother { other }.into());
         }
         let staging = FoundFolder::Listed(incoming).step_into(client, &installation).await?;
-        let versions = own.clone().step_into(client, "versions").await?;
-        let claims = own.step_into(client, EPOCH_FOLDER).await?;
-        let places = Places { root, incoming: staging.id(), versions: versions.id() };
-        self.day_folder(versions).await?;
+        let places = Places { root, incoming: staging.id() };
         let listing = if staging.is_new() { None } else { Some(staging.listed(client).await?) };
-        Ok(Prepared { places, staging: listing, claims: Some((claims.id(), claims.is_new())) })
+        let prepared = Prepared { places, staging: listing, is_new };
+        Ok(OwnFolders { prepared, versions, claims })
     }
 
-    /// Makes today's versions folder, so that the first edit costs no more than later ones.
-    async fn day_folder(&self, versions: FoundFolder) -> Result<(), RemoteError> {
-        let day = utc_day(self.state.now_s());
-        if self.state.read(|s| s.retired_room(self.mirror.id, &day))?.is_empty() {
-            let folder = versions.step_into(self.client, &day).await?;
-            self.state.write(|w| w.add_versions_folder(self.mirror.id, &day, 1, folder.id()))?;
+    /// The folder of all versions; it is made when there is none.
+    async fn all_versions(&self) -> Result<FolderId, RemoteError> {
+        let (row, own) = self.state.read(|s| {
+            let row = s.mirror(&self.mirror.name, &self.mirror.target)?;
+            Ok((row, ledger::own_folder(s, self.mirror.id)?))
+        })?;
+        let row = row.unwrap_or_else(|| self.mirror.clone());
+        if let Some(known) = row.versions {
+            return Ok(known);
         }
-        Ok(())
+        let own = match (own, self.state.read(|s| s.folder(row.root))?.and_then(|row| row.remote)) {
+            (Some(own), _) => FoundFolder::Unread(own),
+            (None, Some(root)) => FoundFolder::Unread(root.id).step_into_own(self.client).await?,
+            (None, None) => return Err(TargetRefused::Gone.into()),
+        };
+        let id = own.step_into(self.client, VERSIONS_FOLDER).await?.id();
+        self.state.write(|w| w.update_mirror(&Mirror { versions: Some(id), ..row.clone() }))?;
+        Ok(id)
     }
 
     /// Moves files in the staging folder that belong to no upload still open to the versions: such
     /// a file may be the only copy left.
-    async fn retire_orphans(
-        &self,
-        staging: &FolderListing,
-        versions: FolderId,
-    ) -> Result<(), RemoteError> {
+    async fn retire_orphans(&self, staging: &FolderListing) -> Result<(), RemoteError> {
         let known =
             self.state.read(|s| s.known_urls(staging.files.iter().map(|file| &file.url)))?;
         let open = self.state.read(|s| s.uploads(self.mirror.id))?;
@@ -236,6 +300,10 @@ impl Preparing<'_> {
                 orphans.push(file);
             }
         }
+        if orphans.is_empty() {
+            return Ok(());
+        }
+        let versions = self.all_versions().await?;
         for chunk in orphans.chunks(fichier_api::MAX_LINKS_PER_CALL) {
             let urls: Vec<_> = chunk.iter().map(|file| file.url.clone()).collect();
             let outcome = self.client.move_files(&urls, versions).await?;

@@ -3,6 +3,7 @@
 use fichier_state::{Mirror, MirrorId, Records, Writing};
 
 use crate::base::{Fact, Flag, State};
+use crate::remote::claims;
 
 /// Whether the mirror was recovered, and its disk and records have not been found the same since.
 ///
@@ -46,6 +47,7 @@ pub(crate) fn doubt_a_copy(row: &Mirror, state: &State) -> Result<(), fichier_st
     }
     state.write(|w| {
         w.doubt_listings(row.id)?;
+        claims::is_copy(w, row.id)?;
         state_file.keep(w, &now)
     })
 }

@@ -2,26 +2,29 @@
 
 use fichier_api::FolderId;
 use fichier_api::names::RemoteName;
-use fichier_state::{Folder, Mirror, MirrorId, Records, RelPath};
+use fichier_state::{Folder, Mirror, Records, RelPath};
 
-use crate::remote::Remote;
 use crate::remote::error::{RemoteError, is_gone, is_local};
 use crate::remote::folders::SubFolder;
-use crate::remote::layout::utc_day;
+use crate::remote::layout::{VERSIONS_FOLDER, utc_day};
+use crate::remote::{Remote, ledger};
 
 /// Items in a versions folder, at most; then another is made. A listing shows 5,000 rows at most
 /// (A.5), so a fuller folder could no longer be read.
 const MAX_ITEMS: u64 = 4_000;
 
-/// The calls that the first file of a day costs that goes to the versions: one for its folder, if
-/// that is not there yet.
+/// The calls that the first file of a day costs that goes to the versions: one for its folder, and
+/// one for the folder of all versions, if they are not there yet.
 pub(crate) fn calls_expected(
     records: &Records,
-    mirror: MirrorId,
+    mirror: &Mirror,
     now_s: i64,
 ) -> fichier_state::Result<u64> {
     let day = utc_day(now_s);
-    Ok(u64::from(records.retired_room(mirror, &day)?.is_empty()))
+    if !records.retired_room(mirror.id, &day)?.is_empty() {
+        return Ok(0);
+    }
+    Ok(1 + u64::from(mirror.versions.is_none()))
 }
 
 impl Remote {
@@ -55,8 +58,7 @@ impl Remote {
         Ok(self.state.write(|w| w.count_retired(id, full, None))?)
     }
 
-    /// Forgets the folder of all versions, which was removed: `target` makes it again before the
-    /// next cycle.
+    /// Forgets the folder of all versions, which was removed: the next retirement makes it again.
     fn versions_are_gone(&self) -> Result<(), RemoteError> {
         let rows = self.state.read(|s| s.mirrors())?;
         let Some(row) = rows.into_iter().find(|row| row.id == self.mirror) else { return Ok(()) };
@@ -67,7 +69,7 @@ impl Remote {
     async fn make_versions_folder(&self, day: &str, seq: u32) -> Result<FolderId, RemoteError> {
         let name = if seq == 1 { day.to_owned() } else { format!("{day}.{seq}") };
         let name = RemoteName::encode(name.as_bytes());
-        let parent = self.places.versions;
+        let parent = self.all_versions().await?;
         let found = self.sub_folder(parent, &name).await?;
         if let SubFolder::Absent(error) = &found
             && is_gone(error)
@@ -77,6 +79,42 @@ impl Remote {
         let id = found.id()?;
         self.state.write(|w| w.add_versions_folder(self.mirror, day, seq, id))?;
         Ok(id)
+    }
+
+    /// The folder of all versions; it is made when there is none.
+    pub(crate) async fn all_versions(&self) -> Result<FolderId, RemoteError> {
+        let rows = self.state.read(|s| s.mirrors())?;
+        let row = rows.into_iter().find(|row| row.id == self.mirror);
+        if let Some(known) = row.as_ref().and_then(|row| row.versions) {
+            return Ok(known);
+        }
+        let own = self.own_folder().await?;
+        let name = RemoteName::encode(VERSIONS_FOLDER.as_bytes());
+        let found = self.sub_folder(own, &name).await?;
+        if let SubFolder::Absent(error) = &found
+            && is_gone(error)
+        {
+            self.own_folder_is_gone()?;
+        }
+        let id = found.id()?;
+        if let Some(row) = row {
+            self.state.write(|w| w.update_mirror(&Mirror { versions: Some(id), ..row }))?;
+        }
+        Ok(id)
+    }
+
+    /// The folder `.fichierd`. Costs a call if no look at the target has shown it.
+    pub(crate) async fn own_folder(&self) -> Result<FolderId, RemoteError> {
+        if let Some(own) = self.state.read(|s| ledger::own_folder(s, self.mirror))? {
+            return Ok(own);
+        }
+        self.find_own_folder().await
+    }
+
+    /// Forgets `.fichierd`, which somebody removed: the next preparation of the target makes it
+    /// again.
+    pub(crate) fn own_folder_is_gone(&self) -> Result<(), RemoteError> {
+        Ok(self.state.write(|w| ledger::forget_folders(w, self.mirror))?)
     }
 
     pub(crate) fn confirm_retired_folder(

@@ -44,6 +44,13 @@ pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, RemoteError>
     Ok(Some(Duration::from_secs(u64::try_from(next_s - now_s).unwrap_or(0))))
 }
 
+/// Whether a run that has nothing else to do on 1fichier may leave the canary to a later one:
+/// unless the last one failed, so that the end of that is noticed.
+pub(crate) fn can_wait(at: Situation<'_>) -> Result<bool, RemoteError> {
+    let last = at.state.read(|s| s.proofs(at.mirror.id, ProofKind::Canary))?.into_iter().next();
+    Ok(last.is_none_or(|last| last.good))
+}
+
 /// The calls for the canary, which comes with a snapshot where there is none yet.
 pub(crate) fn calls_expected(at: Situation<'_>, sends_snapshot: bool) -> Result<u64, RemoteError> {
     let is_there = at.state.read(|s| ledger::canary(at.mirror.id).is_there(s))?;

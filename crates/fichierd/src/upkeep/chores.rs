@@ -33,14 +33,18 @@ pub(crate) enum Chore {
     Claims,
 }
 
-/// The calls that a `sync` makes for its chores, after a cycle that does what lies `ahead`.
+/// The calls that a `sync` makes for its chores, after a cycle that does what lies `ahead`; those
+/// for old claims come on top ([`old_claims::calls_expected`]).
 pub(crate) fn calls_expected(at: Situation<'_>, ahead: Ahead) -> Result<u64, RemoteError> {
     let sends_snapshot = snapshot::calls_expected(at, ahead)?;
     let is_due = |chore: Chore| Ok::<_, RemoteError>(chore.due_in(at)? == Some(Duration::ZERO));
     let account = u64::from(is_due(Chore::Account)?);
-    let canary = canary::calls_expected(at, sends_snapshot > 0)?;
-    let claims = old_claims::calls_expected(at)?;
-    Ok(sends_snapshot + audit::calls_expected(at)? + account + canary + claims)
+    let others = sends_snapshot + audit::calls_expected(at)? + account;
+    let is_idle = !ahead.has_calls && others == 0;
+    if ahead.is_first || is_idle && canary::can_wait(at)? {
+        return Ok(others);
+    }
+    Ok(others + canary::calls_expected(at, sends_snapshot > 0)?)
 }
 
 impl Chore {
@@ -54,6 +58,16 @@ impl Chore {
             Chore::Account => quota::due_in(at),
             Chore::Canary => canary::due_in(at),
             Chore::Claims => old_claims::due_in(at),
+        }
+    }
+
+    /// Whether the work that is due makes a call.
+    pub(crate) fn needs_service(self, at: Situation<'_>) -> Result<bool, RemoteError> {
+        match self {
+            Chore::Expiry => expiry::is_anything_over(at),
+            Chore::Snapshot | Chore::Audit | Chore::Account | Chore::Canary | Chore::Claims => {
+                Ok(true)
+            }
         }
     }
 

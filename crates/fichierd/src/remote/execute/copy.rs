@@ -95,7 +95,7 @@ impl Executor {
         let entry = self.source.entry(&place.path, row, &place.seen, Content::File(copy));
         self.remote.state.write(|w| {
             for left in leaving.iter_mut() {
-                left.begin(w, self.remote.mirror, self.remote.places.versions)?;
+                left.begin(w, self.remote.mirror, self.remote.places.retired_to())?;
                 left.forget(w)?;
             }
             w.put_entry(&entry)?;

@@ -2,7 +2,7 @@
 //! not as they were sent, else moved to the versions once no upload waits for them.
 
 use fichier_api::{FileUrl, MAX_LINKS_PER_CALL};
-use fichier_state::{Intent, IntentId, MirrorId, Writing};
+use fichier_state::{Intent, IntentId, MirrorId, Records, Writing};
 
 use super::Leaving;
 use crate::base::Fact;
@@ -50,7 +50,7 @@ impl Remote {
         let now_s = self.state.now_s();
         let leftovers = leftovers
             .into_iter()
-            .map(|file| orphan(self.mirror, file, self.places.versions, now_s));
+            .map(|file| orphan(self.mirror, file, self.places.retired_to(), now_s));
         self.retire_all(leftovers.map(Leaving::of_version).collect()).await?;
         Ok(self.state.write(|w| leftovers_since_s(self.mirror).forget(w))?)
     }
@@ -88,6 +88,14 @@ pub(super) fn begin_clearing<'a>(
         Ok((w.begin(mirror, &intent)?, urls))
     };
     urls.chunks(MAX_LINKS_PER_CALL).map(begin).collect()
+}
+
+/// Whether the staging folder of a mirror may hold files that are not on record.
+pub(super) fn expects_leftovers(
+    records: &Records,
+    mirror: MirrorId,
+) -> Result<bool, fichier_state::Error> {
+    leftovers_since_s(mirror).is_there(records)
 }
 
 /// Since when the staging folder of a mirror may hold files that are not on record; Unix seconds.

@@ -272,7 +272,7 @@ impl Executor {
             files.filter_map(|file| Some((*file, confirmed(file)?))).collect();
         let renaming = self.remote.state.write(|w| {
             for left in leaving.iter_mut() {
-                left.begin(w, self.remote.mirror, self.remote.places.versions)?;
+                left.begin(w, self.remote.mirror, self.remote.places.retired_to())?;
                 left.forget(w)?;
             }
             for (file, entry) in &entries {

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use fichier_api::names::RemoteName;
 use fichier_state::{
-    Content, Entry, FolderKey, ForeignFile, Intent, Origin, RelPath, RemoteCopy, Retired,
+    Content, Entry, FolderKey, ForeignFile, Intent, MirrorId, Origin, Records, RelPath, RemoteCopy,
+    Retired,
 };
 
 use super::Leaving;
@@ -96,7 +97,7 @@ impl Executor {
         let mut before: Vec<Leaving> = before.into_iter().collect();
         self.remote.state.write(|w| {
             for left in &mut before {
-                left.begin(w, self.remote.mirror, self.remote.places.versions)?;
+                left.begin(w, self.remote.mirror, self.remote.places.retired_to())?;
             }
             w.remove_foreign(folder, &file.url)?;
             w.put_entry(&entry)?;
@@ -105,6 +106,13 @@ impl Executor {
         self.remote.report(|report| report.adopted += 1);
         self.remote.retire_all(before).await
     }
+}
+
+/// Whether an earlier cycle of a mirror has left something begun, which is finished first.
+pub(crate) fn has_begun(records: &Records, mirror: MirrorId) -> fichier_state::Result<bool> {
+    Ok(!records.intents(mirror)?.is_empty()
+        || !records.uploads(mirror)?.is_empty()
+        || super::leftovers::expects_leftovers(records, mirror)?)
 }
 
 impl Remote {
@@ -122,6 +130,11 @@ impl Remote {
             | Intent::Remove { .. } => None,
         });
         Ok(copies.collect())
+    }
+
+    /// Whether an earlier cycle has left something begun, which is finished first.
+    pub(crate) fn has_begun(&self) -> Result<bool, RemoteError> {
+        Ok(self.state.read(|s| has_begun(s, self.mirror))?)
     }
 
     /// The paths of files that are to be renamed, or to leave their place, as soon as the service

@@ -161,7 +161,7 @@ impl Executor {
         let successors: Vec<Entry> = moved.iter().filter_map(|m| self.successor(m)).collect();
         self.remote.state.write(|w| {
             for left in replaced.iter_mut() {
-                left.begin(w, self.remote.mirror, self.remote.places.versions)?;
+                left.begin(w, self.remote.mirror, self.remote.places.retired_to())?;
                 left.forget(w)?;
             }
             for (mover, _) in &rows {

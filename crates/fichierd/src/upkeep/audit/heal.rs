@@ -229,7 +229,7 @@ impl Remote {
                 whirlpool: file.whirlpool,
                 fingerprint: Some(copy.fingerprint),
                 metadata: None,
-                folder: self.places.versions,
+                folder: self.places.retired_to(),
                 current_from_s: copy.confirmed_s,
                 current_until_s: self.state.now_s(),
                 reason: Retired::Orphan,

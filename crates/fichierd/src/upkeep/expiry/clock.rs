@@ -21,7 +21,7 @@ impl Remote {
     pub(super) async fn clock_agrees(&self) -> Result<bool, RemoteError> {
         let mut apart = self.apart();
         if apart.is_none_or(|apart| apart > AGREES_WITHIN) {
-            self.client.list_folder(self.places.versions).await?;
+            self.client.list_folder(self.places.root).await?;
             apart = self.apart();
         }
         Ok(apart.is_some_and(|apart| apart <= AGREES_WITHIN))

@@ -29,15 +29,12 @@ impl Remote {
         if let Some(folder) = ledger.state_folder {
             return Ok(folder);
         }
-        let own = match ledger.own_folder {
-            Some(own) => own,
-            None => self.find_own_folder().await?,
-        };
+        let own = self.own_folder().await?;
         let name = RemoteName::encode(STATE_FOLDER.as_bytes());
         let folder = match self.sub_folder(own, &name).await.and_then(SubFolder::id) {
             // Somebody removed `.fichierd`; the next preparation of the target makes it again.
             Err(RemoteError::Api(error)) if is_gone(&error) => {
-                self.forget_state_folder()?;
+                self.own_folder_is_gone()?;
                 return Err(error.into());
             }
             other => other?,
@@ -46,15 +43,6 @@ impl Remote {
             Ledger::change(w, self.mirror, |ledger| ledger.state_folder = Some(folder))
         })?;
         Ok(folder)
-    }
-
-    fn forget_state_folder(&self) -> Result<(), RemoteError> {
-        Ok(self.state.write(|w| {
-            Ledger::change(w, self.mirror, |ledger| {
-                ledger.state_folder = None;
-                ledger.own_folder = None;
-            })
-        })?)
     }
 
     /// Moves a snapshot that has arrived out of the staging folder. Its note on disk ([`UnderWay`])
@@ -114,7 +102,7 @@ impl Remote {
         let listing = match self.client.list_folder(folder).await {
             Ok(listing) => listing,
             Err(error) if matches!(error.kind, ErrorKind::NotFound) => {
-                self.forget_state_folder()?;
+                self.own_folder_is_gone()?;
                 return self.try_snapshot_later(MOVE_AGAIN_S);
             }
             Err(error) => return Err(error.into()),
