@@ -115,8 +115,9 @@ fn c06_a_source_that_moved_is_compared_and_nothing_is_sent_that_is_there() {
     world.emulator.assert_no_violations();
 }
 
+/// The target waits for approval, and is moved with everything in it.
 #[test]
-fn c06_a_new_target_is_a_new_pair_and_the_old_side_stays_as_it_is() {
+fn c06_a_new_target_is_held_until_it_is_approved_and_then_nothing_is_sent_again() {
     let mut world = Machine::of(PROGRAM);
     for name in ["a", "b/c"] {
         write(&world.source("photos").join(name), format!("content of {name}"));
@@ -125,16 +126,38 @@ fn c06_a_new_target_is_a_new_pair_and_the_old_side_stays_as_it_is() {
     world.until_mirrored("photos");
     world.assert_at_rest();
     let old = tree::in_account(&world.emulator, "/backup/photos");
+    let sent = world.emulator.bytes_received();
     let config = fs::read_to_string(world.config()).unwrap();
     reload(&world, &config.replace("/backup/photos", "/elsewhere/photos"));
+    world.run(&["sync"]).expect(4).says("fichierd approve photos");
+    world.run(&["status"]).expect(0).says("/elsewhere/photos");
+    assert_eq!(tree::in_account(&world.emulator, "/backup/photos"), old);
+    world.run(&["approve", "photos"]).expect(0).says("moved to /elsewhere/photos");
     world.run(&["sync"]).expect(0);
     let shown = || tree::in_account(&world.emulator, "/elsewhere/photos");
     assert_eq!(shown(), tree::on_disk(&world.source("photos")));
+    assert_eq!(world.emulator.bytes_received(), sent);
     fs::remove_file(world.source("photos").join("a")).unwrap();
     until("a removal goes to the new side", || {
         (shown() == tree::on_disk(&world.source("photos"))).then_some(())
     });
-    assert_eq!(tree::in_account(&world.emulator, "/backup/photos"), old);
+    assert!(tree::in_account(&world.emulator, "/backup/photos").is_empty());
+    world.emulator.assert_no_violations();
+}
+
+#[test]
+fn z85_a_mirror_that_is_renamed_under_the_service_sends_nothing_and_keeps_its_history() {
+    let mut world = Machine::of(PROGRAM);
+    write(&world.source("photos").join("a"), "content");
+    world.start();
+    world.until_mirrored("photos");
+    world.assert_at_rest();
+    let sent = world.emulator.bytes_received();
+    let config = fs::read_to_string(world.config()).unwrap();
+    reload(&world, &config.replace("name = \"photos\"", "name = \"pictures\""));
+    world.run(&["sync"]).expect(0).says("pictures");
+    assert_eq!(world.emulator.bytes_received(), sent);
+    world.run(&["ls", "pictures"]).expect(0).says("a");
     world.emulator.assert_no_violations();
 }
 

@@ -11,7 +11,7 @@ use crate::PROGRAM;
 #[track_caller]
 fn compare(world: &Machine, what: &str) -> String {
     let told = world.run(&["sync", "--dry-run"]).expect(0);
-    assert_eq!(told.stderr, "", "{what}");
+    assert!(!told.stderr.contains("WARN"), "{what}: {}", told.stderr);
     let sum = told.stdout.lines().last().unwrap().to_owned();
     let (before, _) = sum.split_once(" call").expect(&sum);
     let (_, number) = before.rsplit_once(' ').unwrap();
@@ -67,6 +67,24 @@ fn z29_a_dry_run_tells_the_calls_that_a_sync_makes() {
     write(&world.source("letters").join("one"), "one");
     let told = compare(&world, "a second mirror");
     assert!(told.lines().last().unwrap().starts_with("together: "), "{told}");
+}
+
+#[test]
+fn z29_a_dry_run_follows_a_new_name_and_tells_that_a_new_target_waits() {
+    let world = Machine::of(PROGRAM);
+    write(&world.source("photos").join("one"), "one");
+    world.run(&["sync"]).expect(0);
+    let config = fs::read_to_string(world.config()).unwrap();
+    let renamed = config.replace("name = \"photos\"", "name = \"pictures\"");
+    fs::write(world.config(), &renamed).unwrap();
+    compare(&world, "another name and nothing to do");
+    fs::write(world.config(), &config).unwrap();
+    write(&world.source("photos").join("two"), "two");
+    compare(&world, "the former name and a new file");
+    fs::write(world.config(), config.replace("/backup/photos", "/elsewhere/photos")).unwrap();
+    let told = world.run(&["sync", "--dry-run"]).expect(0);
+    assert!(told.stdout.contains("fichierd approve photos"), "{}", told.stdout);
+    world.run(&["sync"]).expect(4).says("fichierd approve photos");
 }
 
 #[test]

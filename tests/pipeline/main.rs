@@ -11,6 +11,7 @@
 
 mod adopt;
 mod calls;
+mod changed;
 mod complete;
 mod faults;
 mod habits;

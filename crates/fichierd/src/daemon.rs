@@ -25,7 +25,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::base::words::{chain, counted};
+use crate::base::words::counted;
 use crate::base::{Random, State};
 use crate::config::connect::connect;
 use crate::config::{Config, MirrorConfig};
@@ -42,6 +42,7 @@ mod error;
 mod lifting;
 mod linked;
 mod pulse;
+mod reload;
 mod schedule;
 mod seen;
 mod signals;
@@ -341,7 +342,7 @@ impl Daemon {
         let Some(seat) = self.seats.get_mut(name) else { return };
         if seat.leaving {
             self.seats.remove(name);
-            self.add_changed(name);
+            self.add_changed();
             return;
         }
         seat.schedule.rescan_now(Instant::now());
@@ -352,7 +353,7 @@ impl Daemon {
         let Some(seat) = self.seats.get_mut(name) else { return };
         if seat.leaving {
             self.seats.remove(name);
-            self.add_changed(name);
+            self.add_changed();
             return;
         }
         let now = Instant::now();
@@ -372,7 +373,7 @@ impl Daemon {
         health::log_end(name, &end);
         if seat.leaving {
             self.seats.remove(name);
-            self.add_changed(name);
+            self.add_changed();
             return;
         }
         let next_problem = state.read(|s| s.next_problem_due(seat.id)).ok().flatten();
@@ -407,20 +408,6 @@ impl Daemon {
         if is_refused {
             let others = self.seats.iter_mut().filter(|(other, _)| *other != name);
             others.for_each(|(_, seat)| seat.schedule.wait_refused(now.instant, scale));
-        }
-    }
-
-    /// Adds a mirror again if its configuration changed during a cycle.
-    fn add_changed(&mut self, name: &str) {
-        if let Some(config) = self.config.mirror(name).cloned()
-            && let Err(error) = self.add_mirror(config)
-        {
-            tracing::error!(
-                mirror = name,
-                "`{name}` cannot be mirrored with its new configuration: {}; correct it, then: \
-                 systemctl reload fichierd",
-                chain(&error)
-            );
         }
     }
 
@@ -468,75 +455,6 @@ impl Daemon {
         self.seats.insert(config.name.clone(), seat);
         self.watch_seat(&config.name);
         Ok(())
-    }
-
-    /// Reads the configuration again and goes over to it. A bad one is refused, and the old one
-    /// stays.
-    fn reload(&mut self) {
-        systemd::reloading();
-        let taken = match Config::load(Some(&self.config.path)) {
-            Ok(config) => match self.config.needs_restart(&config) {
-                Some(why) => Err(why),
-                None => self.take_up(config).map_err(|error| chain(&error)),
-            },
-            Err(error) => Err(error.to_string()),
-        };
-        if taken.is_ok() {
-            tracing::info!("configuration reloaded");
-        }
-        let refused = taken.err().map(|why| format!("reload refused: {why}"));
-        if let (Some(_), Some(why)) = (&self.refused_reload, &refused) {
-            // The first refusal is logged as the beginning of a degraded state; a further one here.
-            tracing::error!("{why}");
-        }
-        self.refused_reload = refused;
-        self.said.clear();
-        systemd::ready("");
-    }
-
-    fn take_up(&mut self, config: Config) -> Result<(), DaemonError> {
-        // The key is read again in any case, since it may have been replaced (C02).
-        let (client, _) = connect(&config)?;
-        self.shared.client = client;
-        if config.pace.parallel_uploads != self.shared.parallel_uploads {
-            self.shared.parallel_uploads = config.pace.parallel_uploads;
-            self.shared.slots = Arc::new(Semaphore::new(config.pace.parallel_uploads));
-        }
-        let names: Vec<String> = self.seats.keys().cloned().collect();
-        for name in names {
-            let same = config
-                .mirrors
-                .iter()
-                .any(|mirror| self.seats.get(&name).is_some_and(|seat| seat.config == *mirror));
-            if !same {
-                self.remove_seat(&name);
-            }
-        }
-        for mirror in &config.mirrors {
-            if !self.seats.contains_key(&mirror.name) {
-                self.add_mirror(mirror.clone())?;
-            }
-        }
-        for seat in self.seats.values_mut() {
-            seat.schedule.look_now(Instant::now(), Wake::Person);
-        }
-        self.config = config;
-        Ok(())
-    }
-
-    /// Removes a mirror that is no longer configured; its files on 1fichier stay (C05).
-    fn remove_seat(&mut self, name: &str) {
-        let Some(seat) = self.seats.get_mut(name) else { return };
-        if let Some(forwarder) = seat.forwarder.take() {
-            forwarder.abort();
-        }
-        seat.watch = None;
-        if seat.is_working() {
-            // A cycle with the old configuration is under way; the seat is removed at its end.
-            seat.leaving = true;
-        } else {
-            self.seats.remove(name);
-        }
     }
 
     fn listen(&mut self) -> Result<(), DaemonError> {

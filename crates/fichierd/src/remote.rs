@@ -16,6 +16,7 @@ pub mod looked;
 pub mod owner;
 pub mod probe;
 mod report;
+pub mod retarget;
 mod source;
 pub mod target;
 pub mod trust;

@@ -1,7 +1,7 @@
 //! The mirrors: each a local folder and the remote one that follows it, and how far it got.
 //!
-//! A mirror is known by its name and its target together: one that was pointed at another
-//! target is another mirror, and the records of the first say nothing about it.
+//! A mirror is known by its name and its target together. Where one of them was changed in the
+//! configuration, [`Records::mirror_of`] finds the records that are meant.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
@@ -62,6 +62,22 @@ impl Records {
         let sql = format!("{SELECT} WHERE mirrors.name = ?1 AND target = ?2");
         let mut select = self.db.prepare_cached(&sql)?;
         Ok(select.query_row([name, target], read).optional()?)
+    }
+}
+
+impl Records {
+    /// The mirror that is meant by these three: that of the name and target; else one of the name
+    /// and source, whose target was changed; else one of the target, whose name was changed. Names
+    /// and targets are unique in a configuration, so the mirror is then no longer configured as it
+    /// is on record.
+    pub fn mirror_of(&self, name: &str, source: &Path, target: &str) -> Result<Option<Mirror>> {
+        if let Some(same) = self.mirror(name, target)? {
+            return Ok(Some(same));
+        }
+        let all = self.mirrors()?;
+        let retargeted = all.iter().rfind(|row| row.name == name && row.source == source);
+        let renamed = || all.iter().rfind(|row| row.target == target);
+        Ok(retargeted.or_else(renamed).cloned())
     }
 }
 

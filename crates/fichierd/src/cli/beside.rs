@@ -155,9 +155,16 @@ pub(super) fn dry_run(config: &Config, names: &[String]) -> anyhow::Result<Exit>
             output::line(&format!("{}:", mirror.name))?;
         }
         if let Some(original) = original {
-            trust::count_as(&state, &mirror.name, original)?;
+            let row = state.read(|s| s.mirror_of(&mirror.name, &mirror.source, &mirror.target))?;
+            // A mirror that was renamed is on record with its former name.
+            let name = row.map_or_else(|| mirror.name.clone(), |row| row.name);
+            trust::count_as(&state, &name, original)?;
         }
         let mut worker = MirrorWorker::open(mirror.clone(), &state)?;
+        if let Some(held) = worker.undecided(&state)? {
+            sums.push(format!("{}: {}", mirror.name, held.text(&mirror.name)));
+            continue;
+        }
         // One look at everything; a cycle would take on a part at a time.
         worker.max_additions = usize::MAX;
         let (moves, prepared) = worker.preview(&state, &Disks::default())?;
@@ -208,7 +215,11 @@ fn at_least(config: &Config, calls: u64) -> Duration {
 pub(super) fn prune_dry_run(config: &Config, name: &str) -> anyhow::Result<Exit> {
     let mirror = named(config, name)?;
     let store = recorded(config)?;
-    let row = store.as_ref().map(|s| s.mirror(&mirror.name, &mirror.target)).transpose()?.flatten();
+    let row = store
+        .as_ref()
+        .map(|s| s.mirror_of(&mirror.name, &mirror.source, &mirror.target))
+        .transpose()?
+        .flatten();
     let (mut files, mut size, mut written) = (0, 0, Ok(()));
     if let (Some(store), Some(row)) = (store, row) {
         store.entries_below(row.root, |path, entry| {

@@ -34,7 +34,7 @@ impl Recorded {
     pub(super) fn open(config: &Config, name: &str) -> anyhow::Result<Recorded> {
         let store = open_store(config)?;
         let configured = match config.mirror(name) {
-            Some(mirror) => store.mirror(&mirror.name, &mirror.target)?,
+            Some(mirror) => store.mirror_of(&mirror.name, &mirror.source, &mirror.target)?,
             None => None,
         };
         let all = store.mirrors()?;

@@ -22,7 +22,7 @@ pub(crate) fn run(config: &Config) -> anyhow::Result<Exit> {
         line(&format!("  source  {}", harmless(&mirror.source.display().to_string())))?;
         line(&format!("  target  {}", harmless(&mirror.target)))?;
         let row = match &store {
-            Some(store) => store.mirror(&mirror.name, &mirror.target)?,
+            Some(store) => store.mirror_of(&mirror.name, &mirror.source, &mirror.target)?,
             None => None,
         };
         let newest = match (&store, row) {

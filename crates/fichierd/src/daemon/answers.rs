@@ -12,7 +12,7 @@ use crate::base::words::{chain, count, counted};
 use crate::base::{Exit, State};
 use crate::config::MirrorConfig;
 use crate::daemon::control::{Call, Job, Reply, Request};
-use crate::mirror::{Held, MirrorWorker, Patience, Shared};
+use crate::mirror::{Held, MirrorWorker, Patience, Shared, approve_change};
 use crate::remote::{Habits, claims, target, trust};
 use crate::restore::{Proved, proof};
 use crate::status::CycleSummary;
@@ -201,7 +201,7 @@ fn unrejectable(
     state: &State,
     config: &MirrorConfig,
 ) -> Result<Option<Reply>, fichier_state::Error> {
-    let row = state.read(|s| s.mirror(&config.name, &config.target))?;
+    let row = state.read(|s| s.mirror_of(&config.name, &config.source, &config.target))?;
     Ok(match row.as_ref().and_then(Held::of) {
         Some(Held::Removals(_)) => None,
         None => Some(Reply::Done { message: "nothing is held".to_owned() }),
@@ -244,7 +244,7 @@ pub fn approve(
     config: &MirrorConfig,
     take_over: bool,
 ) -> Result<Result<String, String>, fichier_state::Error> {
-    let row = state.read(|s| s.mirror(&config.name, &config.target))?;
+    let row = state.read(|s| s.mirror_of(&config.name, &config.source, &config.target))?;
     let Some(row) = row else { return Ok(Ok("nothing is held".to_owned())) };
     let approved = match Held::of(&row) {
         Some(held) => Some(approve_held(state, config, take_over, (held, row.clone()))?),
@@ -288,6 +288,18 @@ fn approve_held(
             return Ok(Ok("the target is taken over; the mirror goes on".to_owned()));
         }
         (false, false) => {}
+    }
+    if let Held::Target(refused) = &held {
+        let done = state.write(|w| {
+            let done = approve_change(w, &row, refused)?;
+            if done.is_some() {
+                w.update_mirror(&Mirror { held: None, ..row.clone() })?;
+            }
+            Ok(done)
+        })?;
+        if let Some(message) = done {
+            return Ok(Ok(message));
+        }
     }
     let files = state.read(|s| s.totals(row.id))?.files;
     let emptied = std::fs::read_dir(&config.source).is_ok_and(|mut there| there.next().is_none());

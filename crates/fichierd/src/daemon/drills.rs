@@ -33,7 +33,9 @@ impl Daemon {
         }
         let (config, state) = (seat.config.clone(), self.shared.state.clone());
         let prepared = state.read(|store| {
-            let Some(row) = store.mirror(&config.name, &config.target)? else { return Ok(None) };
+            let Some(row) = store.mirror_of(&config.name, &config.source, &config.target)? else {
+                return Ok(None);
+            };
             if due_in(store, &row, &config)? != Some(Duration::ZERO) {
                 return Ok(None);
             }

@@ -56,7 +56,7 @@ pub fn why(
     answer.mirror = Some(mirror.name.clone());
     let row = match state {
         None => None,
-        Some(state) => state.read(|s| s.mirror(&mirror.name, &mirror.target))?,
+        Some(state) => state.read(|s| s.mirror_of(&mirror.name, &mirror.source, &mirror.target))?,
     };
     let mut case = Case { config, mirror, path: &below, unsettled, on: OnRecord::default() };
     if let (Some(state), Some(row)) = (state, row) {

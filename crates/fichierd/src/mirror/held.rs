@@ -101,6 +101,9 @@ fn target_kind(refused: &TargetRefused) -> Kind {
         | TargetRefused::OtherCopy => Kind::TargetTaken,
         TargetRefused::OtherAccount => Kind::OtherAccount,
         TargetRefused::Gone => Kind::TargetGone,
+        TargetRefused::Retargeted { .. }
+        | TargetRefused::Occupied { .. }
+        | TargetRefused::Overlaps { .. } => Kind::MirrorChanged,
     }
 }
 

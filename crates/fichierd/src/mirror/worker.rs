@@ -26,6 +26,7 @@ use crate::mirror::error::MirrorError;
 use crate::mirror::expected::{ExpectedCalls, Opened, Planned, expected_calls};
 use crate::mirror::held::Held;
 use crate::mirror::leftovers::{Ended, Leftovers};
+use crate::mirror::pairs;
 use crate::mirror::reject::keep_instead;
 use crate::mirror::restless::RestlessFiles;
 use crate::mirror::trouble::Trouble;
@@ -110,7 +111,7 @@ impl MirrorWorker {
     /// [`OpenError`]: an exclude pattern cannot be read, or the state file cannot be used.
     pub fn open(config: MirrorConfig, state: &State) -> Result<MirrorWorker, OpenError> {
         let filter = Arc::new(Filter::new(&config.source, &config.exclude)?);
-        let (row, is_new) = target::row_of(&config, state)?;
+        let (row, is_new) = pairs::row_of(&config, state)?;
         trust::doubt_a_copy(&row, state)?;
         let restless = RestlessFiles::new(config.settle_at_most);
         Ok(MirrorWorker {
@@ -318,6 +319,7 @@ impl MirrorWorker {
         report: &mut CycleReport,
     ) -> Result<CycleOutcome, MirrorError> {
         let row = self.row(&shared.state)?;
+        let row = self.follow_change(shared, row).await?;
         let found = self.check_root(shared, &row)?;
         self.remember_root(&shared.state, &row, &found)?;
         // The row is read anew, so that a later write of it does not undo the new identity.

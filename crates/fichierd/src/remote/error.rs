@@ -47,6 +47,43 @@ pub enum TargetRefused {
     /// The folder that was there is gone (X05).
     #[error("the target folder is no longer on 1fichier")]
     Gone,
+    /// The mirror has another target in the configuration than on record.
+    #[error(
+        "the files of this mirror are in {from} on 1fichier, and the configuration says {to}: \
+         approving moves the folder there, with its history; to begin anew in {to}, give the \
+         mirror another name"
+    )]
+    Retargeted {
+        /// The target on record.
+        from: String,
+        /// The target of the configuration.
+        to: String,
+    },
+    /// Something is where the target is to be moved to.
+    #[error(
+        "the target cannot be moved from {from} to {to}, since there is a folder of that name on \
+         1fichier: move or rename that one first (fichierd remote mv)"
+    )]
+    Occupied {
+        /// The target on record.
+        from: String,
+        /// The target of the configuration.
+        to: String,
+    },
+    /// A mirror was split, or mirrors were merged.
+    #[error(
+        "{source_path} was mirrored to {target} by `{name}`, which is no longer configured: \
+         approving ends its records, and takes over what is in the target of this mirror by then, \
+         without sending it. To bring it there first: fichierd remote mv"
+    )]
+    Overlaps {
+        /// The name of the former mirror.
+        name: String,
+        /// Its source.
+        source_path: String,
+        /// Its target.
+        target: String,
+    },
     /// The records are of another account (D06).
     #[error("the state file was made with another 1fichier account than the one of this API key")]
     OtherAccount,

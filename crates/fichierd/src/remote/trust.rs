@@ -63,6 +63,18 @@ pub fn count_as(copy: &State, mirror: &str, original: u64) -> Result<(), fichier
     Ok(())
 }
 
+/// Lets what is known of the state file follow a mirror to its new name.
+pub(crate) fn is_renamed(
+    w: &mut Writing<'_>,
+    before: &str,
+    now: &str,
+) -> Result<(), fichier_state::Error> {
+    if let Some(inode) = state_file(before).read(w)? {
+        state_file(now).keep(w, &inode)?;
+    }
+    state_file(before).forget(w)
+}
+
 /// Records that the contents of the mirror's remote folders are known, from listings that this very
 /// state file has seen.
 pub(crate) fn trust_listings(

@@ -75,7 +75,10 @@ pub fn keep(
     dirty: Option<&DirtyQueue>,
     proved: &Proved,
 ) -> Result<u64, fichier_state::Error> {
-    let Some(row) = state.read(|s| s.mirror(&config.name, &config.target))? else { return Ok(0) };
+    let Some(row) = state.read(|s| s.mirror_of(&config.name, &config.source, &config.target))?
+    else {
+        return Ok(0);
+    };
     let kind = match proved.by {
         ProvedBy::Verify => ProofKind::Verify,
         ProvedBy::Drill => ProofKind::Drill,

@@ -248,6 +248,13 @@ kinds! {
         weight: Weight::Stops, alarms: false, exit: Some(Exit::Held),
         scope: Scope::Mirror, patience: AT_ONCE, on_record: false,
     }
+    /// The mirror has another target in the configuration than on record, or was split or merged.
+    MirrorChanged = "mirror_changed" {
+        title: "the mirror is configured differently than it is on record",
+        what_to_do: "put the configuration back; to carry the change out: fichierd approve MIRROR",
+        weight: Weight::Stops, alarms: false, exit: Some(Exit::Held),
+        scope: Scope::Mirror, patience: AT_ONCE, on_record: false,
+    }
     /// More files disappeared than may be removed.
     RemovalsHeld = "removals_held" {
         title: "removals are held",

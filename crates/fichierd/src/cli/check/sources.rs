@@ -156,7 +156,7 @@ pub(super) fn look(
 /// The source as the state has it: its identity, and how many files it had.
 fn recorded(config: &Config, mirror: &MirrorConfig) -> Option<(Option<RootIdentity>, u64)> {
     let store = Store::open_read_only(&config.state_dir).ok()?;
-    let row = store.mirror(&mirror.name, &mirror.target).ok()??;
+    let row = store.mirror_of(&mirror.name, &mirror.source, &mirror.target).ok()??;
     if row.source != mirror.source {
         return None;
     }

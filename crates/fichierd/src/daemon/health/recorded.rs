@@ -50,7 +50,9 @@ pub(super) fn mirror_on_record(
     time_scale: u32,
 ) -> Result<MirrorStatus, fichier_state::Error> {
     let mut status = blank(config);
-    let Some(row) = store.mirror(&config.name, &config.target)? else { return Ok(status) };
+    let Some(row) = store.mirror_of(&config.name, &config.source, &config.target)? else {
+        return Ok(status);
+    };
     let totals = store.totals(row.id)?;
     let (versions_files, versions_bytes) = store.version_totals(row.id)?;
     let uploads = store.uploads(row.id)?;

@@ -93,7 +93,8 @@ fn look_when<T>(kind: Kind, look: impl FnOnce(&Status, &Facts<'_>) -> T) -> T {
         | Kind::SourceUnreadable
         | Kind::SourceBehindLink
         | Kind::TargetTaken
-        | Kind::TargetGone => of.trouble = Some(&trouble),
+        | Kind::TargetGone
+        | Kind::MirrorChanged => of.trouble = Some(&trouble),
         Kind::HoldOff | Kind::UnknownRefusal => {
             status.hold_off =
                 Some(HoldOffStatus { until: now(), reason: "a flood".to_owned(), kind });

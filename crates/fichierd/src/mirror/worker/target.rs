@@ -1,39 +1,52 @@
-//! The way of one mirror to its target: looked at and claimed by the service at its start, and
-//! believed until the first call by a one-shot run.
+//! The way of one mirror to its target: looked at and claimed by the service at its start, believed
+//! until the first call by a one-shot run, and moved where that was approved.
 
 use fichier_state::Mirror;
 
 use super::{MirrorWorker, Shared};
 use crate::base::State;
-use crate::config::MirrorConfig;
 use crate::mirror::error::MirrorError;
-use crate::remote::{Places, claims, looked, target};
-
-/// Finds or makes the row of a mirror. Returns whether it was made.
-pub(super) fn row_of(
-    config: &MirrorConfig,
-    state: &State,
-) -> Result<(Mirror, bool), fichier_state::Error> {
-    let row = state.read(|s| s.mirror(&config.name, &config.target))?;
-    let is_new = row.is_none();
-    let row = match row {
-        Some(row) if row.source == config.source => row,
-        Some(row) => {
-            // The mirror has another source now. It is compared anew, and files that are there
-            // already are not sent (C06).
-            let row = Mirror { source: config.source.clone(), identity: None, ..row };
-            state.write(|w| {
-                looked::begin(w, row.id)?;
-                w.update_mirror(&row)
-            })?;
-            row
-        }
-        None => state.write(|w| w.add_mirror(&config.name, &config.source, &config.target))?,
-    };
-    Ok((row, is_new))
-}
+use crate::mirror::held::Held;
+use crate::mirror::pairs;
+use crate::remote::{Places, RemoteError, claims, retarget, target};
 
 impl MirrorWorker {
+    /// Whether the mirror waits for a decision, since it is configured differently than it is on
+    /// record. Makes no call.
+    ///
+    /// # Errors
+    ///
+    /// The state file's.
+    pub fn undecided(&self, state: &State) -> Result<Option<Held>, MirrorError> {
+        let row = self.row(state)?;
+        let undecided = state.read(|s| pairs::undecided(s, &self.config, &row));
+        Ok(undecided.map_err(RemoteError::State)?.map(Held::Target))
+    }
+
+    /// Lets the records follow a changed target, once that is approved; before that the mirror
+    /// waits.
+    pub(super) async fn follow_change(
+        &mut self,
+        shared: &Shared,
+        row: Mirror,
+    ) -> Result<Mirror, MirrorError> {
+        let state = &shared.state;
+        if let Some(refused) = state.read(|s| pairs::undecided(s, &self.config, &row))? {
+            if row.target != self.config.target {
+                state.write(|w| retarget::is_wanted(w, &row, &self.config.target))?;
+            }
+            return Err(RemoteError::Target(refused).into());
+        }
+        if row.target == self.config.target {
+            return Ok(row);
+        }
+        let row = retarget::retarget(&shared.client, state, &row, &self.config.target).await?;
+        // The target was claimed, and is looked at in its new place.
+        self.has_claimed = true;
+        self.places = None;
+        Ok(row)
+    }
+
     /// The target, looked at and claimed if this process has not done that yet.
     pub(super) async fn places(
         &mut self,
