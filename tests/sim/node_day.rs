@@ -16,8 +16,9 @@ use crate::world::World;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const FOR_EVER: Duration = Duration::from_secs(1000 * 24 * 3600);
-/// The most calls of an hour in which nothing gets on.
-const MOST_CALLS: u64 = 40;
+/// The most calls of an hour in which nothing gets on; two of them make the folders of the versions
+/// and of the day, once.
+const MOST_CALLS: u64 = 42;
 
 /// A behaviour of the nodes, by its name.
 enum Case {
