@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use fichier_emulator::{Action, Fault};
 use fichier_testkit::{Machine, Service, User, tree, until, write};
 use rustix::process::Signal;
 
@@ -137,6 +138,40 @@ fn z22_keys_that_need_a_restart_are_refused_by_name_and_the_old_values_stay() {
         }
         assert!(!world.path("state-b").exists(), "nothing is begun in a new state folder");
     }
+}
+
+#[test]
+fn z31_two_configurations_of_one_account_keep_one_pace_if_they_name_one_file() {
+    for is_shared in [true, false] {
+        // The hold-off lasts a real minute.
+        let mut world = Machine::at_scale(PROGRAM, 1);
+        if is_shared {
+            let pace = world.path("shared-pace").display().to_string();
+            edit(&world, |text| text.replace("[pace]\n", &format!("[pace]\nfile = \"{pace}\"\n")));
+        }
+        let b = second(&world);
+        write(&world.source("photos").join("one"), "one");
+        write(&world.source("letters").join("two"), "two");
+        world.emulator.inject(Fault::once("folder/ls.cgi", Action::Flood));
+        world.start();
+        until("the service holds off", || {
+            world.status().filter(|status| !status["hold_off"].is_null())
+        });
+        let told = world.run_with(&b, &["status", "--json"]).expect(0);
+        let status: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+        assert_eq!(!status["hold_off"].is_null(), is_shared, "{}", told.stdout);
+    }
+}
+
+#[test]
+fn z31_a_pace_file_that_cannot_be_written_is_named() {
+    let world = Machine::of(PROGRAM);
+    let pace = world.path("missing/pace").display().to_string();
+    edit(&world, |text| text.replace("[pace]\n", &format!("[pace]\nfile = \"{pace}\"\n")));
+    write(&world.source("photos").join("one"), "one");
+    let told = world.run(&["sync"]).expect(1);
+    assert!(told.stderr.contains(&pace), "{}", told.stderr);
+    assert_eq!(world.emulator.calls(), 0);
 }
 
 #[test]

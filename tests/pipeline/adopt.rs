@@ -163,3 +163,19 @@ async fn a_target_of_another_installation_is_not_touched_until_it_is_taken_over(
     other.settle().await;
     other.assert_mirrored();
 }
+
+/// Until 0.1 the staging folders lay in one of their own, `incoming`.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_staging_folders_of_older_releases_are_used_and_tell_whose_the_target_is() {
+    let mut world = Bench::new().await;
+    let installation = world.shared.state.read(|s| s.installation()).unwrap().unwrap();
+    world.emulator.add_folder(&format!("{TARGET}/.fichierd/incoming/another"));
+    world.write("file", "content");
+    let end = world.cycle().await;
+    assert!(matches!(end.trouble, Some(Trouble::Held(_))), "{:?}", end.trouble);
+    world.emulator.add_folder(&format!("{TARGET}/.fichierd/incoming/{installation}"));
+    let mut world = world.restart();
+    world.settle().await;
+    world.assert_mirrored();
+    assert_eq!(world.folder_like(".fichierd/incoming-"), None);
+}

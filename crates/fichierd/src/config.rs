@@ -73,7 +73,7 @@ pub struct AccountConfig {
 }
 
 /// How fast the service may be asked.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PaceSettings {
     /// Calls a second, at most, of all mirrors and processes together; above 0, at most 3
     /// (docs/api-notes.md, A.5).
@@ -84,6 +84,8 @@ pub struct PaceSettings {
     pub parallel_downloads: usize,
     /// How many times faster the clock of an emulator runs; 1 for the real service.
     pub time_scale: u32,
+    /// The pacer's memory, which all processes of the account on this machine share (I7).
+    pub file: PathBuf,
 }
 
 /// One local folder and the remote folder that follows it.
@@ -212,11 +214,15 @@ impl Config {
             // One that follows the state folder is not named a second time.
             && !(self.control_socket == socket_in(&self.state_dir)
                 && new.control_socket == socket_in(&new.state_dir));
+        let pace_moved = self.pace.file != new.pace.file
+            && !(self.pace.file == pace_file_in(&self.state_dir)
+                && new.pace.file == pace_file_in(&new.state_dir));
         let changed = [
             ("`state_dir`", self.state_dir != new.state_dir),
             ("`control_socket`", socket_moved),
             ("`api_url`", self.account.api_url != new.account.api_url),
             ("`time_scale`", self.pace.time_scale != new.pace.time_scale),
+            ("`file` of `[pace]`", pace_moved),
         ];
         let names: Vec<_> = changed.iter().filter(|(_, is)| *is).map(|(name, _)| *name).collect();
         let (last, first) = names.split_last()?;
@@ -244,6 +250,11 @@ impl Config {
     pub fn mirror(&self, name: &str) -> Option<&MirrorConfig> {
         self.mirrors.iter().find(|mirror| mirror.name == name)
     }
+}
+
+/// The pacer's memory where the configuration names none.
+fn pace_file_in(state_dir: &Path) -> PathBuf {
+    state_dir.join("pace")
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, ConfigError> {

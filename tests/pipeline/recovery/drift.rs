@@ -116,11 +116,11 @@ async fn a_target_that_is_gone_is_held_until_it_is_approved() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn our_own_folders_removed_on_the_service_are_made_again() {
-    for folder in ["/.fichierd/versions", "/.fichierd/incoming", "/.fichierd"] {
+    for folder in [".fichierd/versions", ".fichierd/incoming", ".fichierd"] {
         let mut world = mirrored(&["a/one", "two"]).await;
         world.write("a/one", "edited before");
         world.settle().await;
-        world.emulator.remove_folder(&format!("{TARGET}{folder}"));
+        world.emulator.remove_folder(&world.folder_like(folder).unwrap());
         // The staging folder is looked at when the service starts.
         let mut world = if folder.ends_with("versions") { world } else { world.restart() };
         world.write("a/one", "edited");

@@ -235,7 +235,7 @@ async fn what_an_upload_left_goes_though_the_node_never_told_of_it() {
     world.write("before", "content");
     world.settle().await;
     let installation = world.shared.state.read(|s| s.installation()).unwrap().unwrap();
-    let staging = format!("{TARGET}/.fichierd/incoming/{installation}");
+    let staging = format!("{TARGET}/.fichierd/incoming-{installation}");
     world.emulator.inject(Fault::once("upload.cgi", Action::EmptyLinks(7)));
     world.write("later", "content of another one");
     world.emulator.add_file(&staging, "changed while it was read", b"half of it");

@@ -71,6 +71,13 @@ impl Bench {
             .collect()
     }
 
+    /// The whole path of the folder in the target whose path begins like this; the staging folder
+    /// has the number of its installation in its name.
+    pub fn folder_like(&self, begin: &str) -> Option<String> {
+        let begin = format!("{TARGET}/{begin}");
+        self.emulator.folders().into_iter().find(|path| path.starts_with(&begin))
+    }
+
     /// Panics unless the remote equals the disk, nothing lies in staging or outside of the target,
     /// and no rule of the service was broken.
     pub fn assert_mirrored(&self) {

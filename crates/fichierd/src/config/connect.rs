@@ -1,7 +1,8 @@
 //! How this program reaches the account: one client, one pacer, for every process.
 //!
 //! The service and the `remote` commands beside it use the same account from the same address, so
-//! they share the pacer's memory: a file in the state folder (invariant I7). No other code of this
+//! they share the pacer's memory: a file in the state folder, or the one that `[pace] file` names
+//! (invariant I7). No other code of this
 //! crate makes a client.
 
 use std::fs;
@@ -14,9 +15,6 @@ use fichier_api::{BuildError, Client, DownloadOptions, HoldOff, PaceConfig, Pace
 use crate::base::Exit;
 use crate::config::Config;
 use crate::config::key::KeyError;
-
-/// The file of the pacer's memory, in the state folder.
-const PACE_FILE: &str = "pace";
 
 /// The account cannot be reached from here, and nothing was sent.
 #[derive(Debug, thiserror::Error)]
@@ -32,10 +30,21 @@ pub enum ConnectError {
         /// Why it cannot be read.
         source: io::Error,
     },
-    /// The pacer's memory cannot be opened, so that no call may be made.
+    /// The state folder cannot be made.
     #[error("the state folder {} cannot be used", path.display())]
     StateDir {
         /// The folder.
+        path: PathBuf,
+        /// Why it cannot be used.
+        source: io::Error,
+    },
+    /// The pacer's memory cannot be opened, so that no call may be made.
+    #[error(
+        "the file {}, in which all fichierd of this account keep their pace, cannot be used",
+        path.display()
+    )]
+    Pace {
+        /// The file.
         path: PathBuf,
         /// Why it cannot be used.
         source: io::Error,
@@ -52,7 +61,7 @@ impl ConnectError {
             ConnectError::Key(_) | ConnectError::CaFile { .. } | ConnectError::Build(_) => {
                 Exit::Config
             }
-            ConnectError::StateDir { .. } => Exit::Failed,
+            ConnectError::StateDir { .. } | ConnectError::Pace { .. } => Exit::Failed,
         }
     }
 }
@@ -66,8 +75,7 @@ impl ConnectError {
 /// [`ConnectError`]: the key, the certificates, the state folder or a setting is not usable.
 pub fn connect(config: &Config) -> Result<(Client, Pacer), ConnectError> {
     let key = config.account.key.read()?;
-    let state_dir = |source| ConnectError::StateDir { path: config.state_dir.clone(), source };
-    let pacer = pacer(config).map_err(state_dir)?;
+    let pacer = pacer(config)?;
     let mut builder = Client::builder(key, pacer.clone())
         .api_url(&config.account.api_url)
         .user_agent(concat!("fichierd/", env!("CARGO_PKG_VERSION")));
@@ -88,18 +96,23 @@ pub fn hold_off(config: &Config) -> Option<HoldOff> {
 /// The pacer without a client. Nothing is created: if the pacer has no memory yet, or it may not be
 /// opened, the answer is `None`.
 pub fn recorded_pacer(config: &Config) -> Option<Pacer> {
-    let path = config.state_dir.join(PACE_FILE);
+    let path = &config.pace.file;
     if !path.exists() {
         return None;
     }
-    Pacer::at(&path, pace(config)).ok()
+    Pacer::at(path, pace(config)).ok()
 }
 
-fn pacer(config: &Config) -> io::Result<Pacer> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(&config.state_dir)?;
-    let path = config.state_dir.join(PACE_FILE);
-    let pacer = Pacer::at(&path, pace(config))?;
-    give_to_owner_of_folder(&path, &config.state_dir)?;
+fn pacer(config: &Config) -> Result<Pacer, ConnectError> {
+    let state_dir = |source| ConnectError::StateDir { path: config.state_dir.clone(), source };
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&config.state_dir);
+    made.map_err(state_dir)?;
+    let path = &config.pace.file;
+    let shared = |source| ConnectError::Pace { path: path.clone(), source };
+    let pacer = Pacer::at(path, pace(config)).map_err(shared)?;
+    if path.parent() == Some(&config.state_dir) {
+        give_to_owner_of_folder(path, &config.state_dir).map_err(shared)?;
+    }
     Ok(pacer)
 }
 

@@ -43,6 +43,7 @@ pub(super) struct PaceFile {
     pub(super) parallel_uploads: Option<Spanned<i64>>,
     pub(super) parallel_downloads: Option<Spanned<i64>>,
     pub(super) time_scale: Option<Spanned<i64>>,
+    pub(super) file: Option<Spanned<PathBuf>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -14,7 +14,7 @@ use super::file::{AccountFile, ConfigFile, PaceFile};
 use super::message::Complaint;
 use super::mirrors;
 use super::surroundings::Surroundings;
-use super::{AccountConfig, Config, PaceSettings};
+use super::{AccountConfig, Config, PaceSettings, pace_file_in};
 use crate::config::key::KeySource;
 
 /// The address of the real service.
@@ -73,7 +73,9 @@ pub(super) fn config(
     let other_sockets = around.other_sockets(path, &state_dir, &control_socket);
     let default_key = KeySource::default_in(around, path);
     let account = account(file.account, default_key, &mut complaints);
-    let pace = pace(&file.pace, &account.api_url, &mut complaints);
+    let pace_file = optional_path(file.pace.file.clone(), "file", &mut complaints);
+    let pace_file = pace_file.unwrap_or_else(|| pace_file_in(&state_dir));
+    let pace = pace(&file.pace, pace_file, &account.api_url, &mut complaints);
     let spans: Vec<_> = file.mirror.iter().map(mirrors::Spans::of).collect();
     let mirrors: Vec<_> =
         file.mirror.into_iter().map(|mirror| mirrors::mirror(mirror, &mut complaints)).collect();
@@ -165,12 +167,18 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-fn pace(file: &PaceFile, api_url: &str, complaints: &mut Complaints) -> PaceSettings {
+fn pace(
+    file: &PaceFile,
+    pace_file: PathBuf,
+    api_url: &str,
+    complaints: &mut Complaints,
+) -> PaceSettings {
     let mut settings = PaceSettings {
         calls_per_second: CALLS_PER_SECOND,
         parallel_uploads: PARALLEL_UPLOADS,
         parallel_downloads: PARALLEL_DOWNLOADS,
         time_scale: 1,
+        file: pace_file,
     };
     if let Some(typed) = &file.calls_per_second {
         settings.calls_per_second = *typed.get_ref();

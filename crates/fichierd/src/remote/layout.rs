@@ -20,6 +20,36 @@ pub(crate) fn own_folder_in(target: &FolderListing) -> Option<FolderId> {
     let named = |name: &str| target.folder(&RemoteName::encode(name.as_bytes()));
     named(OWN_FOLDER).or_else(|| named(OTHER_OWN_FOLDER))
 }
+
+/// What the name of a staging folder begins with; that of its installation follows.
+const STAGING: &str = "incoming-";
+/// The folder that held the staging folders of older releases, each named after its installation.
+pub(crate) const OLDER_STAGING: &str = "incoming";
+
+/// The name of an installation's staging folder, in [`OWN_FOLDER`].
+pub(crate) fn staging_name(installation: &str) -> String {
+    format!("{STAGING}{installation}")
+}
+
+/// Whether a folder of this name is the staging folder of the installation, here or where older
+/// releases made it.
+pub(crate) fn is_staging_of(name: &str, installation: &str) -> bool {
+    name.strip_prefix(STAGING).unwrap_or(name) == installation
+}
+
+/// The staging folders in a target, each with the installation that it belongs to: of the listing
+/// of [`OWN_FOLDER`], and of that of [`OLDER_STAGING`] if it is there.
+pub(crate) fn stagings(
+    own: &FolderListing,
+    older: Option<&FolderListing>,
+) -> Vec<(String, FolderId)> {
+    let here = own.folders.iter().filter_map(|folder| {
+        Some((folder.name.as_str().strip_prefix(STAGING)?.to_owned(), folder.id))
+    });
+    let older = older.into_iter().flat_map(|older| &older.folders);
+    here.chain(older.map(|folder| (folder.name.as_str().to_owned(), folder.id))).collect()
+}
+
 /// The folder, in [`OWN_FOLDER`], that holds the versions folders.
 pub(crate) const VERSIONS_FOLDER: &str = "versions";
 

@@ -1,6 +1,6 @@
 //! Prepares a mirror's target folder: finds it or makes it, and makes sure that it is ours.
 //!
-//! `.fichierd/incoming/<installation>/` is both the staging folder and the sign of ownership: a
+//! `.fichierd/incoming-<installation>/` is both the staging folder and the sign of ownership: a
 //! second installation that finds another one's name there stops before it does any harm (C08). The
 //! staging folder's id is checked whenever the service starts, because 1fichier puts files with a
 //! wrong folder id into the account's root without a word (C.3).
@@ -20,7 +20,9 @@ use crate::base::{Flag, State};
 use crate::remote::claims::{self, EPOCH_FOLDER, take_over};
 use crate::remote::error::{RemoteError, TargetRefused};
 use crate::remote::folders::FoundFolder;
-use crate::remote::layout::{Places, VERSIONS_FOLDER};
+use crate::remote::layout::{
+    OLDER_STAGING, Places, VERSIONS_FOLDER, is_staging_of, staging_name, stagings,
+};
 use crate::remote::{ledger, owner};
 
 /// Looks at the target of `mirror`, and makes the folders that are missing. The first time of a
@@ -60,9 +62,9 @@ pub(crate) fn calls_expected(records: &Store, mirror: &Mirror) -> fichier_state:
         return Ok(1 + claim);
     }
     // The account's root is listed. Each folder on the way is listed, or made. Then come our own:
-    // `.fichierd`, `incoming`, and the installation's.
+    // `.fichierd`, and the staging folder.
     let way = mirror.target.split('/').filter(|part| !part.is_empty()).count() as u64;
-    Ok(1 + way + 3)
+    Ok(1 + way + 2)
 }
 
 /// The places on record, if they can be believed without a call: the key is the one that has proven
@@ -152,7 +154,7 @@ impl Preparing<'_> {
         let root = self.state.read(|s| s.folder(self.mirror.root))?.and_then(|row| row.remote);
         if let (Some(root), Some(incoming)) = (root, self.mirror.incoming) {
             match self.client.list_folder(incoming).await {
-                Ok(listing) if listing.name == self.installation()? => {
+                Ok(listing) if is_staging_of(&listing.name, &self.installation()?) => {
                     self.state.write(|w| {
                         owner::prove(w, self.client)?;
                         claims::staging_is_seen(w, self.mirror.id)
@@ -246,22 +248,31 @@ impl Preparing<'_> {
         let (versions, claims) = (folder(VERSIONS_FOLDER), folder(EPOCH_FOLDER));
         let state = folder(ledger::STATE_FOLDER);
         self.state.write(|w| ledger::remember_folders(w, self.mirror.id, own.id, state))?;
-        let own = FoundFolder::Listed(own);
-        let incoming = own.step_into(client, "incoming").await?.listed(client).await?;
-        let installation = self.installation()?;
-        let other = incoming.folders.iter().find(|folder| folder.name.as_str() != installation);
-        if let Some(other) = other
-            && !self.is_taken_over()?
-            && !incoming.folders.iter().any(|folder| folder.name.as_str() == installation)
-        {
-            let other = other.name.as_str().to_owned();
-            return Err(TargetRefused::OwnedByAnother { other }.into());
-        }
-        let staging = FoundFolder::Listed(incoming).step_into(client, &installation).await?;
+        let staging = self.staging_folder(own).await?;
         let places = Places { root, incoming: staging.id() };
         let listing = if staging.is_new() { None } else { Some(staging.listed(client).await?) };
         let prepared = Prepared { places, staging: listing, is_new };
         Ok(OwnFolders { prepared, versions, claims })
+    }
+
+    /// The staging folder; it is made when there is none, unless another installation has its own.
+    async fn staging_folder(&self, own: FolderListing) -> Result<FoundFolder, RemoteError> {
+        let installation = self.installation()?;
+        let older = match own.folder(&RemoteName::encode(OLDER_STAGING.as_bytes())) {
+            Some(older) => Some(self.client.list_folder(older).await?),
+            None => None,
+        };
+        let mut there = stagings(&own, older.as_ref());
+        if let Some((_, ours)) = there.iter().find(|(whose, _)| *whose == installation) {
+            return Ok(FoundFolder::Unread(*ours));
+        }
+        if let Some((other, _)) = there.pop()
+            && !self.is_taken_over()?
+        {
+            return Err(TargetRefused::OwnedByAnother { other }.into());
+        }
+        let name = staging_name(&installation);
+        Ok(FoundFolder::Listed(own).step_into(self.client, &name).await?)
     }
 
     /// The folder of all versions; it is made when there is none.

@@ -137,9 +137,8 @@ async fn what_was_begun_in_a_folder_that_is_gone_by_then_is_over_whenever_the_pr
                 ends.spawn(async move {
                     let mut world = prepared(Setting::default(), operation).await;
                     world.kill_at(n, true).await;
-                    let gone_folder = format!("{TARGET}/{gone}");
-                    if world.emulator.folders().contains(&gone_folder) {
-                        world.emulator.remove_folder(&gone_folder);
+                    if let Some(folder) = world.folder_like(gone) {
+                        world.emulator.remove_folder(&folder);
                     }
                     let mut world = world.restart();
                     eprintln!("died at {n}, without {gone}");

@@ -18,7 +18,7 @@ use super::waiting::remote_path;
 /// The folder in the target that is the program's own.
 const OWN: &str = ".fichierd";
 const VERSIONS: &str = ".fichierd/versions/";
-const STAGING: &str = ".fichierd/incoming/";
+const STAGING: &str = ".fichierd/incoming-";
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -181,7 +181,7 @@ mod tests {
             emulator.add_file("/demo/t", "y", b"other"),
             emulator.add_file("/demo/t/.fichierd/versions/2026-01-01", "x", b"before"),
         ];
-        emulator.add_folder("/demo/t/.fichierd/incoming/installation");
+        emulator.add_folder("/demo/t/.fichierd/incoming-installation");
         meddle(&emulator, &links);
         let pace = PaceConfig { calls_per_second: 3.0, time_scale: 2_000 };
         let key = ApiKey::new(emulator.api_key()).unwrap();
@@ -232,10 +232,10 @@ mod tests {
         assert_eq!(lost.await, ["1 earlier versions are not kept"]);
         let found = differences(|emulator, links| {
             emulator.replace_content(&links[2], b"BEFORE");
-            emulator.add_file("/demo/t/.fichierd/incoming/installation", "s", b"staged");
+            emulator.add_file("/demo/t/.fichierd/incoming-installation", "s", b"staged");
         });
         let expected = [
-            ".fichierd/incoming/installation/s: left behind",
+            ".fichierd/incoming-installation/s: left behind",
             ".fichierd/versions/2026-01-01/x: not a version that was",
             "1 earlier versions are not kept",
         ];

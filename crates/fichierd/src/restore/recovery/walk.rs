@@ -18,7 +18,7 @@ use fichier_state::{
 use serde::{Deserialize, Serialize};
 
 use super::{RecoverError, Recovering, Source, Step, begun, files, name_for};
-use crate::remote::layout::is_own;
+use crate::remote::layout::{OLDER_STAGING, is_own, stagings};
 use crate::remote::{claims, ledger, trust};
 
 /// The counts of a walk.
@@ -108,14 +108,17 @@ impl Recovering<'_> {
         })?)
     }
 
-    /// The installation whose staging folder is there, if it is the only one. Costs one listing.
+    /// The installation whose staging folder is there, if it is the only one. Costs one listing
+    /// where older releases have made the folder.
     async fn only_installation(&self) -> Result<Option<(String, FolderId)>, RecoverError> {
-        let Some(incoming) = self.place.own_folder("incoming") else { return Ok(None) };
-        let listing = self.client.list_folder(incoming).await?;
-        Ok(match &listing.folders[..] {
-            [only] if listing.complete => Some((only.name.as_str().to_owned(), only.id)),
-            _ => None,
-        })
+        let Some(own) = &self.place.own else { return Ok(None) };
+        let older = match self.place.own_folder(OLDER_STAGING) {
+            Some(older) => Some(self.client.list_folder(older).await?),
+            None => None,
+        };
+        let is_whole = own.complete && older.as_ref().is_none_or(|older| older.complete);
+        let mut there = stagings(own, older.as_ref());
+        Ok(if is_whole && there.len() == 1 { there.pop() } else { None })
     }
 
     /// Lists one folder. Says whether its contents are known now.
