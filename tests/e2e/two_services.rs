@@ -164,6 +164,22 @@ fn z31_two_configurations_of_one_account_keep_one_pace_if_they_name_one_file() {
 }
 
 #[test]
+fn z31_a_check_tells_that_another_service_keeps_a_pace_of_its_own() {
+    for is_shared in [false, true] {
+        let mut world = Machine::of(PROGRAM);
+        if is_shared {
+            let pace = world.path("shared-pace").display().to_string();
+            edit(&world, |text| text.replace("[pace]\n", &format!("[pace]\nfile = \"{pace}\"\n")));
+        }
+        let b = second(&world);
+        world.start();
+        let told = world.run_with(&b, &["check"]);
+        let warns = told.stdout.contains("keeps a pace of its own");
+        assert_eq!(warns, !is_shared, "{}", told.stdout);
+    }
+}
+
+#[test]
 fn z31_a_pace_file_that_cannot_be_written_is_named() {
     let world = Machine::of(PROGRAM);
     let pace = world.path("missing/pace").display().to_string();

@@ -54,6 +54,7 @@ impl Service {
             version: "1".to_owned(),
             config: socket.clone(),
             state_dir: dir.path().to_owned(),
+            pace_file: std::path::PathBuf::default(),
         };
         runtime.spawn(serve(listener, identity, calls));
         runtime.spawn(async move {

@@ -25,6 +25,7 @@ use super::{interruptible, output};
 use crate::base::Exit;
 use crate::base::words::paragraph;
 use crate::config::Config;
+use crate::daemon::control::{Identity, foreign};
 use crate::remote::Habits;
 
 #[derive(Args, Debug)]
@@ -53,6 +54,9 @@ pub(crate) async fn run(args: CheckArgs, config: &Config) -> anyhow::Result<Exit
     for finding in findings(config, &Host::this()) {
         told.tell(finding)?;
     }
+    for other in foreign(config).await.iter().filter(|it| it.pace_file != config.pace.file) {
+        told.tell(own_pace(other))?;
+    }
     if let Some(known) = known_habits(config).filter(|_| !args.probe) {
         told.tell(known)?;
     }
@@ -73,6 +77,18 @@ pub(crate) async fn run(args: CheckArgs, config: &Config) -> anyhow::Result<Exit
 pub(crate) fn print_unit() -> anyhow::Result<Exit> {
     output::line(unit::SHIPPED.trim_end())?;
     Ok(Exit::Done)
+}
+
+/// A second service keeps a pace of its own.
+fn own_pace(other: &Identity) -> Finding {
+    let config = other.config.display();
+    Finding::warning(
+        "pace",
+        format!(
+            "the service of {config} keeps a pace of its own; 1fichier counts the calls of both"
+        ),
+        "if both use one account, name the same `file` in `[pace]` of both configurations",
+    )
 }
 
 /// How many answers about 1fichier's behaviour are on record; `None` without a state file.

@@ -29,7 +29,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-pub use self::client::{AskError, ask};
+pub use self::client::{AskError, ask, foreign};
 pub use self::server::{listen, serve, try_to_leave_link};
 use crate::base::words::path_text;
 use crate::config::Config;
@@ -51,6 +51,9 @@ pub struct Identity {
     /// The folder of its state.
     #[serde(with = "path_text")]
     pub state_dir: PathBuf,
+    /// The file in which it keeps its pace; empty if the service does not tell.
+    #[serde(with = "path_text", default)]
+    pub pace_file: PathBuf,
 }
 
 impl Identity {
@@ -61,6 +64,7 @@ impl Identity {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             config: config.path.clone(),
             state_dir: config.state_dir.clone(),
+            pace_file: config.pace.file.clone(),
         }
     }
 }

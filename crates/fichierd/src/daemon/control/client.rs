@@ -117,6 +117,20 @@ pub async fn ask(config: &Config, request: &Request) -> Result<Option<Reply>, As
     denied.map_or(Ok(None), Err)
 }
 
+/// The services of other configurations that listen where this one would. Those that may not be
+/// asked, or do not answer, are left out.
+pub async fn foreign(config: &Config) -> Vec<Identity> {
+    let mut found = Vec::new();
+    for path in std::iter::once(&config.control_socket).chain(&config.other_sockets) {
+        let Ok(stream) = UnixStream::connect(path).await else { continue };
+        let Ok((_, who)) = (Conversation { path, config }).begin(stream).await else { continue };
+        if matches!(Relation::of(&who, config), Relation::Foreign) {
+            found.push(who);
+        }
+    }
+    found
+}
+
 /// Whether the error says that no service listens there. None can have a path that is too long for
 /// a socket.
 fn is_nobody(error: &io::Error) -> bool {
@@ -164,13 +178,7 @@ impl Conversation<'_> {
     /// Asks which service this is, and then, on the same connection, for what is requested; `None`
     /// if the service is a foreign one.
     async fn hold(&self, stream: UnixStream, request: &Request) -> Result<Option<Reply>, AskError> {
-        let handshake = http1::handshake(TokioIo::new(stream)).await;
-        let (mut sender, connection) = handshake.map_err(|error| self.broken(error))?;
-        // This task moves the bytes, and ends when the conversation is dropped. An error of it is
-        // returned below as well.
-        tokio::spawn(connection);
-        let who = in_time(self.send(&mut sender, hyper::Request::get("/v1/service"), "")).await?;
-        let found: Identity = parse(&who)?;
+        let (mut sender, found) = self.begin(stream).await?;
         match (Relation::of(&found, self.config), request) {
             (Relation::Ours, _) | (Relation::OursBefore, Request::Status) => {}
             (Relation::Foreign, _) => {
@@ -184,6 +192,20 @@ impl Conversation<'_> {
         let asking = self.send(&mut sender, post, &body);
         let answer = if request.job().is_some() { asking.await? } else { in_time(asking).await? };
         parse(&answer).map(Some)
+    }
+
+    /// Begins a conversation, and asks which service this is.
+    async fn begin(
+        &self,
+        stream: UnixStream,
+    ) -> Result<(http1::SendRequest<Full<Bytes>>, Identity), AskError> {
+        let handshake = http1::handshake(TokioIo::new(stream)).await;
+        let (mut sender, connection) = handshake.map_err(|error| self.broken(error))?;
+        // This task moves the bytes, and ends when the conversation is dropped. An error of it is
+        // returned by what is sent.
+        tokio::spawn(connection);
+        let who = in_time(self.send(&mut sender, hyper::Request::get("/v1/service"), "")).await?;
+        Ok((sender, parse(&who)?))
     }
 
     async fn send(
