@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use rclone_formats::crypt::{Keys, Nonce};
 
@@ -12,8 +13,13 @@ pub(crate) const PASSWORD2: &[u8] = b"salt and pepper";
 pub(crate) const SETS: [(&str, Option<&[u8]>); 2] =
     [("password", None), ("password2", Some(PASSWORD2))];
 
+/// Those of [`PASSWORD`]. Each is derived once, since that takes time on purpose.
 pub(crate) fn keys(salt: Option<&[u8]>) -> Keys {
-    Keys::derive(PASSWORD, salt).unwrap()
+    static PLAIN: LazyLock<Keys> = LazyLock::new(|| Keys::derive(PASSWORD, None).unwrap());
+    match salt {
+        None => PLAIN.clone(),
+        Some(_) => Keys::derive(PASSWORD, salt).unwrap(),
+    }
 }
 
 pub(crate) fn path(name: &str) -> PathBuf {
