@@ -8,6 +8,7 @@
 //! Used by `conf`; uses nothing of this crate.
 
 mod blocks;
+mod check;
 mod content_error;
 mod decrypt;
 mod encrypt;

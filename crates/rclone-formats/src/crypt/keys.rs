@@ -84,3 +84,33 @@ impl fmt::Debug for Keys {
         f.write_str("Keys(…)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_those_of_another_implementation() {
+        let tables = [
+            include_str!("../../tests/rclone/data/password/keys.tsv"),
+            include_str!("../../tests/rclone/data/password2/keys.tsv"),
+        ];
+        for table in tables {
+            let cell = |name: &str| {
+                let row = table.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+                row.trim_start_matches('\t').as_bytes()
+            };
+            let keys = Keys::derive(cell("password\t"), Some(cell("password2\t"))).unwrap();
+            let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            let found: [String; 3] = [hex(keys.data()), hex(keys.name()), hex(keys.tweak())];
+            let expected = ["data key", "name key", "name tweak"].map(cell);
+            assert_eq!(found.map(String::into_bytes), expected);
+        }
+    }
+
+    #[test]
+    fn debug_output_does_not_show_the_keys() {
+        let keys = Keys::derive(b"x", None).unwrap();
+        assert_eq!(format!("{:?}", Some(keys)), "Some(Keys(…))");
+    }
+}

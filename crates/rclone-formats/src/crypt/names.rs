@@ -15,6 +15,7 @@ mod scheme;
 mod stamp;
 pub mod standard;
 
+pub(crate) use eme::WideCipher;
 pub use encoding::Encoding;
 pub use error::NameError;
 pub use length::Length;

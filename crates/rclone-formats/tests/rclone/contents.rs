@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::data::{PASSWORD2, SETS, hex, keys, nonce, plain, rows};
 
-fn encrypt(keys: &Keys, nonce: Nonce, plain: &[u8]) -> Vec<u8> {
+pub(crate) fn encrypt(keys: &Keys, nonce: Nonce, plain: &[u8]) -> Vec<u8> {
     let mut stored = Vec::new();
     let mut encryptor = Encryptor::new(keys, nonce);
     encryptor.push(plain, |cipher| stored.extend_from_slice(cipher));
@@ -18,7 +18,7 @@ fn encrypt(keys: &Keys, nonce: Nonce, plain: &[u8]) -> Vec<u8> {
 }
 
 /// The plain bytes that came out, and how it ended.
-fn decrypt(keys: &Keys, stored: &[u8]) -> (Vec<u8>, Result<u64, ContentError>) {
+pub(crate) fn decrypt(keys: &Keys, stored: &[u8]) -> (Vec<u8>, Result<u64, ContentError>) {
     let mut read = Vec::new();
     let mut decryptor = Decryptor::new(keys);
     let pushed = decryptor.push(stored, |plain| read.extend_from_slice(plain));
@@ -316,4 +316,13 @@ fn errors_say_what_is_wrong_and_where() {
              there, and the shortest has 17",
         ]
     );
+}
+
+/// It is kept for years, so it never changes. The values are those of another implementation.
+#[test]
+fn the_check_value_is_that_of_the_first_version() {
+    let default_salt = "c75b6cacc4e767a081270d7dc8007ef0113647880a6a45039cc030403e8f98f7";
+    assert_eq!(keys(None).check_value()[..], hex(default_salt));
+    let salted = "b184c51f066987aeaa14f40307d3c7bea45544c8559e8dcc814d96cd6ee11e62";
+    assert_eq!(keys(Some(PASSWORD2)).check_value()[..], hex(salted));
 }

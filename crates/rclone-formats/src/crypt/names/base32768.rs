@@ -97,3 +97,28 @@ fn digit(alphabet: &[(u32, u32)], c: char) -> Option<u32> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_alphabets_are_those_of_the_library_that_rclone_uses() {
+        let table = include_str!("../../../tests/rclone/data/base32768-alphabet.tsv");
+        for (bits, digits) in [(LONG_BITS, 32_768), (SHORT_BITS, 128)] {
+            let of_these = |line: &&str| line.split('\t').next() == Some(&bits.to_string());
+            let ranges = table.lines().filter(of_these).map(|line| {
+                let code = |column| {
+                    u32::from_str_radix(line.split('\t').nth(column).unwrap(), 16).unwrap()
+                };
+                code(1)..=code(2)
+            });
+            let expected: Vec<char> = ranges.flatten().filter_map(char::from_u32).collect();
+            let found: Vec<char> = (0..digits).map(|digit| character(digit, bits)).collect();
+            assert_eq!(found, expected);
+            for (digit, c) in (0..).zip(expected) {
+                assert_eq!(group(c), Some((digit, bits)), "{c}");
+            }
+        }
+    }
+}

@@ -1,8 +1,7 @@
 //! Names of files and folders, enciphered or with a suffix.
 
 use crate::crypt::Keys;
-use crate::crypt::names::eme::WideCipher;
-use crate::crypt::names::{Encoding, Length, NameError, stamp, standard};
+use crate::crypt::names::{Encoding, Length, NameError, WideCipher, stamp, standard};
 
 /// How the names of a remote are kept: `filename_encryption` of rclone, and what belongs to it.
 ///
@@ -173,7 +172,8 @@ impl Names {
     }
 
     /// The length of the name under which [`encrypt`](Names::encrypt) stores this one; the most that
-    /// it can be where the [encoding](Encoding::length) says so. Without enciphering anything.
+    /// it can be where the [encoding](Encoding::length) says so. Nothing is enciphered for it. What
+    /// a store replaces in plain names is not counted.
     pub fn stored_length(&self, kind: Kind, name: &[u8]) -> Length {
         let Some(encoding) = self.encoding(kind) else {
             let suffix = self.suffix(kind);
