@@ -7,3 +7,4 @@ mod conf;
 mod contents;
 mod data;
 mod names;
+mod witness;
