@@ -9,6 +9,7 @@
 //! can read them.
 
 mod config;
+mod crypt;
 mod names;
 mod pages;
 mod patterns;
@@ -20,6 +21,7 @@ mod state;
 mod times;
 
 pub use config::config;
+pub use crypt::{crypt_contents, crypt_names, rclone_conf};
 pub use names::{names, rel_paths};
 pub use pages::pages;
 pub use patterns::patterns;
@@ -34,14 +36,17 @@ pub use times::times;
 pub type Entry = fn(&[u8]);
 
 /// Name and function of every entry; a fuzz target and a corpus have the same name.
-pub const ALL: [(&str, Entry); 13] = [
+pub const ALL: [(&str, Entry); 16] = [
     ("config", config),
     ("control_requests", control_requests),
+    ("crypt_contents", crypt_contents),
+    ("crypt_names", crypt_names),
     ("listing_rows", listing_rows),
     ("names", names),
     ("node_replies", node_replies),
     ("pages", pages),
     ("patterns", patterns),
+    ("rclone_conf", rclone_conf),
     ("rel_paths", rel_paths),
     ("replies", replies),
     ("reshaped_replies", reshaped_replies),

@@ -1,0 +1,5 @@
+//! Fuzzes `rclone_conf` of the testkit's `entries`, where it says what must hold.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fichier_testkit::entries::rclone_conf(data));
