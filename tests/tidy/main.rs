@@ -76,9 +76,29 @@ fn the_emulator_depends_on_none_of_ours() {
     }
 }
 
+/// The crate is for others as well, who have neither our service nor our runtime.
+#[test]
+fn the_formats_depend_on_none_of_ours_and_do_no_input_or_output() {
+    let manifest = read("crates/rclone-formats/Cargo.toml");
+    let run_time = manifest.split("[dev-dependencies]").next().unwrap();
+    for other in ["fichier", "tokio", "rustix", "getrandom", "fastrand"] {
+        assert!(!run_time.contains(other), "rclone-formats needs {other}");
+    }
+    let outside = ["std::fs", "std::io", "std::net", "std::env", "std::process", "std::time"];
+    let complaints = complain(&rust_files(), |path, text| {
+        if !path.starts_with("crates/rclone-formats/src/") {
+            return Vec::new();
+        }
+        let code = lines_of_code(text);
+        let found = outside.iter().filter(|word| code.iter().any(|line| line.contains(*word)));
+        found.map(|word| format!("is not pure: `{word}`")).collect()
+    });
+    assert!(complaints.is_empty(), "\n{complaints}");
+}
+
 #[test]
 fn only_tests_depend_on_the_testkit() {
-    for name in ["fichier-api", "fichier-emulator", "fichier-state", "fichierd"] {
+    for name in ["fichier-api", "fichier-emulator", "fichier-state", "fichierd", "rclone-formats"] {
         let manifest = read(&format!("crates/{name}/Cargo.toml"));
         let run_time = manifest.split("[dev-dependencies]").next().unwrap();
         assert!(!run_time.contains("fichier-testkit"), "{name} needs the testkit");

@@ -105,7 +105,9 @@ fn modules_and_files_that_the_maps_name_exist() {
 fn is_module(name: &str) -> bool {
     let (first, rest) = name.split_once("::").unwrap();
     let (krate, path) = match first {
-        "fichier_api" | "fichier_state" | "fichier_emulator" => (first.replace('_', "-"), rest),
+        "fichier_api" | "fichier_state" | "fichier_emulator" | "rclone_formats" => {
+            (first.replace('_', "-"), rest)
+        }
         _ => ("fichierd".to_owned(), name),
     };
     let file = format!("crates/{krate}/src/{}.rs", path.replace("::", "/"));
