@@ -60,8 +60,8 @@ pub enum Caveat {
     /// It is nothing but a version stamp, which stays readable. With plain names and a suffix rclone
     /// takes it for no file of its own.
     OnlyAStamp,
-    /// It has a `‛` that rclone cannot read from a disk: the name comes back exactly here, and
-    /// rclone restores it with `‛‛`.
+    /// It has a `‛`, which rclone takes for a quote when it reads a disk: the name comes back
+    /// exactly here, and rclone would have given it another one, or none.
     OtherNameForRclone,
 }
 

@@ -5,9 +5,11 @@
 //! before it. Everything else is as on disk, also bytes that are not UTF-8, `．`, `／` and spaces.
 //! A name that is enciphered in another form is a different name to rclone.
 //!
-//! The two functions are exact opposites for names that come from a disk. In one case rclone cannot
-//! follow: it cannot copy a name with `‛` in it from a disk at all, but for some that quote
-//! something; such a name comes out as `‛‛` (see [`Caveat`](crate::crypt::names::Caveat)).
+//! The two functions are exact opposites for names that come from a disk. In one case rclone itself
+//! does not get that far: on a disk it takes `‛` for a quote of its own. Most names with a `‛` it
+//! cannot copy from there at all, and `‛‛` it takes for the name with one `‛`. Here both are written
+//! as what they are, `‛‛` and `‛‛‛‛`, and come back exactly; rclone restores them with twice as many
+//! (see [`Caveat::OtherNameForRclone`](crate::crypt::names::Caveat::OtherNameForRclone)).
 
 /// Stands before a character that looks like a replacement and is none.
 const QUOTE: char = '‛';
