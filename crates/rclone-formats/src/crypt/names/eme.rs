@@ -6,6 +6,7 @@
 
 use aes::Aes256;
 use aes::cipher::{BlockCipherDecrypt, BlockCipherEncrypt, KeyInit};
+use zeroize::Zeroizing;
 
 use crate::crypt::Keys;
 use crate::crypt::names::NameError;
@@ -21,7 +22,7 @@ pub(crate) const MOST_PLAIN_BYTES: usize = MOST_BLOCKS * BLOCK_BYTES - 1;
 #[derive(Clone)]
 pub(crate) struct WideCipher {
     aes: Aes256,
-    tweak: u128,
+    tweak: Zeroizing<u128>,
 }
 
 #[derive(Clone, Copy)]
@@ -34,7 +35,7 @@ impl WideCipher {
     pub(crate) fn new(keys: &Keys) -> WideCipher {
         WideCipher {
             aes: Aes256::new(keys.name().into()),
-            tweak: u128::from_le_bytes(*keys.tweak()),
+            tweak: Zeroizing::new(u128::from_le_bytes(*keys.tweak())),
         }
     }
 
@@ -78,11 +79,11 @@ impl WideCipher {
             .zip(masks.clone())
             .map(|(block, mask)| self.aes(u128::from_le_bytes(*block) ^ mask, direction))
             .collect();
-        let mp = wide.iter().fold(self.tweak, |sum, ppp| sum ^ ppp);
+        let mp = wide.iter().fold(*self.tweak, |sum, ppp| sum ^ ppp);
         let mc = self.aes(mp, direction);
         // CCC, in place; the first one is made of all others.
         let mut m = mp ^ mc;
-        let mut first = mc ^ self.tweak;
+        let mut first = mc ^ *self.tweak;
         for ppp in wide.iter_mut().skip(1) {
             m = doubled(m);
             *ppp ^= m;
