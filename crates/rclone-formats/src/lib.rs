@@ -136,8 +136,9 @@
 //!
 //! Everything that is in `tests/rclone/data` was made by the real rclone and comes out the same,
 //! byte for byte; its damaged files are refused where rclone refuses them. A second implementation
-//! reads what this one writes, and the other way round. The ciphers are those of RustCrypto; EME,
-//! which makes one wide block of several of AES, and the encodings are of this crate.
+//! and rclone itself read what this one writes, and the other way round. The ciphers are those of
+//! RustCrypto; EME, which makes one wide block of several of AES, and the encodings are of this
+//! crate.
 
 #![forbid(unsafe_code)]
 

@@ -7,4 +7,5 @@ mod conf;
 mod contents;
 mod data;
 mod names;
+mod real;
 mod witness;
