@@ -60,6 +60,15 @@ fn z29_a_dry_run_tells_the_calls_that_a_sync_makes() {
     remove(&source.join("0/1/9"));
     fs::remove_dir_all(source.join("2/1")).unwrap();
     compare(&world, "deletions");
+    for number in [3, 9] {
+        let path = format!("0/1/{number}");
+        write(&source.join(path), format!("content {number}").repeat(100));
+    }
+    write(&source.join("2/1/eleven"), "content 11".repeat(100));
+    write(&source.join("1/0/8"), "edited by mistake");
+    let told = compare(&world, "files that are back");
+    assert!(told.contains("bring back 0/1/3\n"), "{told}");
+    write(&source.join("2/0/8"), "content 8".repeat(100));
     write(&source.join("new/deep/file"), "new");
     write(&source.join("new/file"), "new too");
     fs::copy(source.join("0/0/0"), source.join("new/copy")).unwrap();

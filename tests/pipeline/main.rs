@@ -12,6 +12,7 @@
 mod adopt;
 mod calls;
 mod changed;
+mod come_back;
 mod complete;
 mod faults;
 mod habits;

@@ -26,12 +26,13 @@ mod folder_move;
 mod lost;
 mod nodes;
 mod prune;
+mod strays;
 pub(crate) mod versions;
 
 pub(crate) use self::bring::{Brought, Parcel};
 pub(crate) use self::claims::Fence;
 pub use self::error::{RemoteError, TargetRefused, unreachable};
-pub(crate) use self::execute::{Arrived, Leaving, Removal, has_begun};
+pub(crate) use self::execute::{Arrived, Leaving, Removal, calls_for_names, has_begun};
 pub use self::execute::{Executor, Uploads};
 pub use self::folder_move::FolderMove;
 pub(crate) use self::folders::SubFolder;

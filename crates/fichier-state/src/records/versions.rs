@@ -1,11 +1,14 @@
 //! Files that left their mirror and are kept at the service: what they were, where they are,
 //! and from when until when they were current.
 
+use std::collections::HashSet;
+
 use fichier_api::{FileUrl, Fingerprint, FolderId, Whirlpool};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension as _, Row, params};
 use serde::{Deserialize, Serialize};
 
+use super::entries::NOT_CONFIRMED;
 use crate::base::{BadValue, Metadata, MirrorId, RelPath, Result, VersionId, columns};
 use crate::store::{Records, Writing};
 
@@ -175,6 +178,57 @@ impl Records {
 }
 
 impl Records {
+    /// Of these sizes, those that some version of the mirror has: a file of another size need not
+    /// be hashed to know that it is no version. One index look-up each.
+    pub fn has_version_of_size(&self, mirror: MirrorId, sizes: &[u64]) -> Result<HashSet<u64>> {
+        let mut select = self.db.prepare_cached(
+            "SELECT 1 FROM versions INDEXED BY versions_by_content
+            WHERE fingerprint IS NOT NULL AND size_bytes = ?2 AND mirror_id = ?1 LIMIT 1",
+        )?;
+        let mut known = HashSet::new();
+        for &size_bytes in &sizes.iter().copied().collect::<HashSet<_>>() {
+            if select.exists(params![mirror, columns::size(size_bytes)])? {
+                known.insert(size_bytes);
+            }
+        }
+        Ok(known)
+    }
+
+    /// The versions with this content that may become current again, those of `path` first, then
+    /// the latest; at most `limit`. They were ours, the service had confirmed their hash, and none
+    /// of them is current.
+    pub fn versions_with_content(
+        &self,
+        mirror: MirrorId,
+        size_bytes: u64,
+        fingerprint: &Fingerprint,
+        path: &RelPath,
+        limit: usize,
+    ) -> Result<Vec<Version>> {
+        let sql = format!(
+            "{SELECT} INDEXED BY versions_by_content
+            WHERE fingerprint IS NOT NULL AND size_bytes = ?2
+                AND substr(fingerprint, 1, 4) = substr(?3, 1, 4) AND fingerprint = ?3
+                AND mirror_id = ?1 AND whirlpool IS NOT NULL AND reason IN (1, 2)
+                AND current_from_s <> ?6
+                AND link NOT IN (SELECT link FROM entries WHERE link = versions.link)
+            ORDER BY path = ?4 DESC, current_until_s DESC, id DESC LIMIT ?5"
+        );
+        let mut select = self.db.prepare_cached(&sql)?;
+        let (size, limit) = (columns::size(size_bytes), columns::limit(limit));
+        let wanted =
+            params![mirror, size, fingerprint.as_bytes(), path.as_bytes(), limit, NOT_CONFIRMED];
+        let rows = select.query_map(wanted, read)?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// The version whose file has this link.
+    pub fn version_of_url(&self, url: &FileUrl) -> Result<Option<Version>> {
+        let sql = format!("{SELECT} WHERE link = ?1 ORDER BY id DESC LIMIT 1");
+        let mut select = self.db.prepare_cached(&sql)?;
+        Ok(select.query_row([columns::link(url)], read).optional()?)
+    }
+
     /// How many files have lost since `since_s` (Unix seconds) the contents that they had then:
     /// they were replaced, emptied, or go by their name with something added to it. A file counts
     /// once.
@@ -243,7 +297,15 @@ impl Writing<'_> {
         Ok(VersionId(self.db.last_insert_rowid()))
     }
 
-    /// Forgets versions: their files are no longer at the service.
+    /// Stores that the file of a version lies in another folder, perhaps under another link.
+    pub fn move_version(&mut self, id: VersionId, url: &FileUrl, folder: FolderId) -> Result<()> {
+        self.db
+            .prepare_cached("UPDATE versions SET link = ?2, folder = ?3 WHERE id = ?1")?
+            .execute(params![id, columns::link(url), folder.0])?;
+        Ok(())
+    }
+
+    /// Forgets versions: their files are current again, or no longer at the service.
     pub fn forget_versions(&mut self, ids: &[VersionId]) -> Result<()> {
         let mut delete = self.db.prepare_cached("DELETE FROM versions WHERE id = ?1")?;
         for id in ids {

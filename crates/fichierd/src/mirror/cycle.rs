@@ -22,7 +22,7 @@ use crate::mirror::folder_moves::{folder_moves, loses_a_folder, loses_found_fold
 use crate::mirror::held::HeldRemovals;
 use crate::mirror::other_names::other_names;
 use crate::plan::decide::plan;
-use crate::plan::gather::gather;
+use crate::plan::gather::{gather, versions};
 use crate::plan::survey::survey;
 use crate::plan::{
     BatchLimits, Change, Gathered, Limit, Plan, Policy, Survey, SurveyRequest, Unread, guard,
@@ -67,6 +67,8 @@ pub struct CycleRequest<'a> {
     /// Whether every removal waits for a decision: the records were recovered, and may be older
     /// than the disk.
     pub hold_removals: bool,
+    /// Whether a number of versions is kept for each path.
+    pub numbers_versions: bool,
     /// Files and bytes of one upload, at most.
     pub batch: BatchLimits,
     /// Additions and touched files to take on, at most: [`MAX_ADDITIONS`].
@@ -498,12 +500,15 @@ fn prepare(
     state: &State,
     request: &CycleRequest<'_>,
     seen: Survey,
-    gathered: Gathered,
+    mut gathered: Gathered,
     keep_versions: bool,
 ) -> Result<Prepared, MirrorError> {
     let mut changes = seen.changes;
     let unread: BTreeSet<&RelPath> = gathered.unread.iter().map(|(path, _)| path).collect();
     changes.retain(|change| !unread.contains(change.path()));
+    let known = (changes.as_slice(), &gathered.known);
+    let found = blocking(|| versions(state, request.mirror.id, known, request.numbers_versions))?;
+    gathered.known.versions = found;
     let waits = request.patient && !(seen.unsettled.is_empty() && unread.is_empty());
     let complete = seen.left_out == 0 && !waits;
     let mut put_off = if complete { Vec::new() } else { removals(&changes) };

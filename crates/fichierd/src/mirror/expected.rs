@@ -9,7 +9,7 @@ use crate::base::State;
 use crate::config::{Keep, MirrorConfig};
 use crate::mirror::error::MirrorError;
 use crate::plan::{Plan, Step};
-use crate::remote::{Habits, RemoteError, has_begun, target, versions};
+use crate::remote::{Habits, RemoteError, calls_for_names, has_begun, target, versions};
 use crate::upkeep::{Ahead, Situation, chores, old_claims};
 
 /// The calls of one `sync` of one mirror.
@@ -87,8 +87,23 @@ fn calls_of_plan(
             calls += 2 + u64::from(most_in_batch > 1);
         }
     }
-    let retires = replaces.is_some()
-        || plan.plan.steps.iter().any(|s| matches!(s, Step::Retire(_) | Step::RetireFolder(..)));
+    for step in &plan.plan.steps {
+        if let Step::BringBack(files) = step {
+            calls += state.read(|s| calls_for_names(s, row.id, files)).map_err(on_record)?;
+        }
+    }
+    let retires = plan.plan.steps.iter().any(|step| match step {
+        Step::Retire(_) | Step::RetireFolder(..) => true,
+        Step::BringBack(files) => files.iter().any(|(place, _)| place.replaces.is_some()),
+        Step::Note(_)
+        | Step::MakeFolder(_)
+        | Step::Adopt(..)
+        | Step::Relocate(_)
+        | Step::Copy(..)
+        | Step::Upload(_)
+        | Step::RemoveFolder(..) => false,
+    });
+    let retires = retires || replaces.is_some();
     if retires && config.keep != Keep::None {
         calls +=
             state.read(|s| versions::calls_expected(s, row, state.now_s())).map_err(on_record)?;
@@ -119,6 +134,7 @@ fn replacing_batches(plan: &Plan) -> Option<usize> {
         | Step::MakeFolder(_)
         | Step::Adopt(..)
         | Step::Relocate(_)
+        | Step::BringBack(_)
         | Step::Copy(..)
         | Step::Retire(_)
         | Step::RetireFolder(..)

@@ -17,6 +17,7 @@ pub fn keep_instead(plan: Plan) -> Vec<Note> {
             | Step::MakeFolder(_)
             | Step::Adopt(..)
             | Step::Relocate(_)
+            | Step::BringBack(_)
             | Step::Copy(..)
             | Step::Upload(_) => {}
         }

@@ -395,6 +395,7 @@ impl MirrorWorker {
             limit: Limit { share: self.config.max_removals, floor: self.config.removals_floor },
             patient: self.put_offs < MAX_PUT_OFFS,
             hold_removals: state.read(|s| trust::holds_removals(s, self.id))?,
+            numbers_versions: self.config.keep_versions.is_some(),
             batch: batch_limits(state)?,
             max_additions: self.max_additions,
         })

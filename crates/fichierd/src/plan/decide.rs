@@ -6,11 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use fichier_api::Fingerprint;
-use fichier_state::{Entry, Folder, FolderKey, ForeignFile, RelPath, Retired};
+use fichier_state::{Entry, Folder, FolderKey, ForeignFile, RelPath, Retired, Version};
 
 use crate::plan::change::Change;
 use crate::plan::steps::{Plan, Retirement, Step};
 
+mod back;
 mod batch;
 mod contents;
 mod copies;
@@ -27,6 +28,8 @@ pub struct Known {
     pub fingerprints: HashMap<RelPath, Fingerprint>,
     /// One live remote copy for each content that is on record, to copy from.
     pub copies: HashMap<(u64, Fingerprint), Entry>,
+    /// A version for each path whose content is on disk again: each version once.
+    pub versions: BTreeMap<RelPath, Version>,
     /// Remote files that are not ours but stand where one of the added files belongs.
     pub in_the_way: HashMap<RelPath, ForeignFile>,
     /// Those of `in_the_way` whose size and Whirlpool hash equal the local file's.
@@ -74,6 +77,7 @@ pub fn plan(changes: Vec<Change>, mut known: Known, policy: &Policy) -> Plan {
     steps.extend(sorted.adoptions.into_iter().map(|(place, file)| Step::Adopt(place, file)));
     steps.extend(batch::relocations(sorted.relocations).into_iter().map(Step::Relocate));
     steps.extend(sorted.late_adoptions.into_iter().map(|(place, file)| Step::Adopt(place, file)));
+    steps.extend(batch::by_folder(sorted.brought_back).into_iter().map(Step::BringBack));
     steps.extend(sorted.copies.into_iter().map(|(place, from)| Step::Copy(place, from)));
     steps.extend(batch::uploads(sorted.uploads, &policy.limits).into_iter().map(Step::Upload));
     steps.extend(removing(sorted.gone_files, sorted.gone_folders, policy));

@@ -2,7 +2,7 @@
 //! that may be moved or copied, files that were on the service before us.
 //!
 //! The disk is read only where that can save a call: a file is hashed before it is sent if some
-//! record has its size (it may be a rename, a copy, or unchanged after all), or if a file of its
+//! record or version has its size (it may be a rename, a copy, unchanged, or back), or if a file of its
 //! name and size is on the service already.
 
 use std::cmp::Ordering;
@@ -20,6 +20,10 @@ use crate::disk::seen::is_unchanged;
 use crate::disk::{Hashed, Scanner, Seen, SeenKind, WrongLength};
 use crate::plan::change::Change;
 use crate::plan::decide::{GoneFolder, Known};
+
+mod versions;
+
+pub use self::versions::versions;
 
 /// The gathered facts, and the files that could not be read.
 #[derive(Debug, Default)]
@@ -68,7 +72,11 @@ pub fn gather(
     known.remote_folders = remote_folders(state, mirror, &sendable)?;
     known.in_the_way = in_the_way(state, mirror, &sendable)?;
     let sizes: Vec<u64> = sendable.iter().map(|(_, seen)| seen.stamp.size_bytes).collect();
-    let sizes = state.read(|s| s.has_size(mirror, &sizes))?;
+    let sizes = state.read(|s| {
+        let mut known = s.has_size(mirror, &sizes)?;
+        known.extend(s.has_version_of_size(mirror, &sizes)?);
+        Ok(known)
+    })?;
     for (path, seen) in sendable {
         let maybe_identical = known
             .in_the_way

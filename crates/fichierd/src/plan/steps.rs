@@ -9,7 +9,7 @@
 
 use fichier_api::names::RemoteName;
 use fichier_api::{FileUrl, Fingerprint};
-use fichier_state::{Entry, Folder, FolderKey, ForeignFile, RelPath, Retired};
+use fichier_state::{Entry, Folder, FolderKey, ForeignFile, RelPath, Retired, Version};
 
 use crate::disk::Seen;
 
@@ -37,6 +37,9 @@ pub enum Step {
     Adopt(Placement, ForeignFile),
     /// Give known content its new path: a batched move, a batched rename, or both.
     Relocate(Vec<Relocation>),
+    /// Move versions of one folder back whose content is on disk again: a batched move, and a
+    /// batched rename for those that have another name.
+    BringBack(Vec<(Placement, Version)>),
     /// Copy known content on the service. One call, and another for a file that it replaces.
     Copy(Placement, Entry),
     /// Send files and publish them: three calls, and one for each folder they go to.
@@ -151,6 +154,7 @@ impl Step {
             | Step::MakeFolder(_)
             | Step::Adopt(..)
             | Step::Relocate(_)
+            | Step::BringBack(_)
             | Step::Copy(..)
             | Step::Upload(_) => false,
         }

@@ -112,6 +112,11 @@ impl Parcel {
         Parcel { url: url.clone(), names, size_bytes, whirlpool }
     }
 
+    /// The same, under another link.
+    pub(super) fn at(&self, url: &FileUrl) -> Parcel {
+        Parcel { url: url.clone(), ..self.clone() }
+    }
+
     fn is_named(&self, file: &RemoteFile) -> bool {
         self.names.contains(&file.name)
     }

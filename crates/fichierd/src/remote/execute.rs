@@ -22,6 +22,7 @@ use crate::remote::error::RemoteError;
 use crate::remote::source::Source;
 
 mod arrive;
+mod back;
 mod copy;
 mod delivery;
 mod gone_folders;
@@ -39,6 +40,7 @@ mod waiting;
 use arrive::Fate;
 pub(crate) use arrive::Look;
 pub(crate) use arrive::given_up_at_s;
+pub(crate) use back::calls_for_names;
 pub(crate) use matching::Arrived;
 pub(crate) use records::{has_begun, other_name};
 pub(crate) use remove::{Leaving, Removal};
@@ -100,6 +102,7 @@ impl Executor {
             Step::MakeFolder(path) => self.remote.make_folder(&path).await,
             Step::Adopt(place, file) => self.adopt(&place, file).await,
             Step::Relocate(files) => self.relocate(files).await,
+            Step::BringBack(files) => self.bring_back(files).await,
             Step::Copy(place, from) => self.copy(place, &from).await,
             Step::Upload(files) => self.upload(files).await,
             Step::Retire(files) => self.retire(files).await,

@@ -159,10 +159,14 @@ impl Remote {
     /// beside another file of ours goes back to where its record is.
     async fn finish_moves(&self, id: IntentId, moves: Vec<Moved>) -> Result<(), RemoteError> {
         let mut by_folders: BTreeMap<(FolderId, FolderId), Vec<(Moved, Parcel)>> = BTreeMap::new();
+        let mut strays = Vec::new();
         for moved in moves {
             self.dirty.mark(moved.from.clone());
             self.dirty.mark(moved.to.clone());
-            let Some(entry) = self.state.read(|s| s.entry_of_url(&moved.url))? else { continue };
+            let Some(entry) = self.state.read(|s| s.entry_of_url(&moved.url))? else {
+                strays.extend(self.stray(&moved)?);
+                continue;
+            };
             let other_names = std::iter::once(&moved.name).chain(&moved.early_name);
             let parcel = Parcel::of_entry(&entry, other_names);
             let (went_to, moved) = (moved.into, self.forwards_or_back(moved, &entry)?);
@@ -178,6 +182,9 @@ impl Remote {
                 self.finish_moves_into(folder, chunk).await?;
             }
         }
+        // A version that was to become current is one again: the next plan brings it once more, if
+        // its content is still on the disk.
+        self.return_strays(&strays).await?;
         Ok(self.state.write(|w| w.resolve(id))?)
     }
 

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fichier_api::{MAX_FILES_PER_UPLOAD, MAX_LINKS_PER_CALL};
-use fichier_state::RelPath;
+use fichier_state::{RelPath, Version};
 
 use crate::plan::steps::{Placement, Relocation, Retirement};
 
@@ -24,6 +24,13 @@ pub struct BatchLimits {
 impl Default for BatchLimits {
     fn default() -> Self {
         BatchLimits { files: MAX_FILES_PER_UPLOAD, bytes: 256 << 20 }
+    }
+}
+
+impl BatchLimits {
+    /// Cuts files into uploads.
+    pub fn cut(&self, places: Vec<Placement>) -> Vec<Vec<Placement>> {
+        uploads(places, self)
     }
 }
 
@@ -113,6 +120,15 @@ fn one_of_each_circle(waiting: &BTreeMap<RelPath, Relocation>) -> Vec<RelPath> {
         }
     }
     found
+}
+
+/// Cuts versions that come back into calls, each of which moves files into one folder.
+pub(super) fn by_folder(all: Vec<(Placement, Version)>) -> Vec<Vec<(Placement, Version)>> {
+    let mut folders: BTreeMap<RelPath, Vec<(Placement, Version)>> = BTreeMap::new();
+    for (place, version) in all {
+        folders.entry(place.folder()).or_default().push((place, version));
+    }
+    folders.into_values().flat_map(calls).collect()
 }
 
 /// Cuts retirements into calls; they all go to one folder, wherever they come from.

@@ -15,7 +15,7 @@ use super::contents::Sorted;
 use crate::plan::steps::{Placement, Step};
 
 /// The size from which a copy is always cheaper, since sending the bytes takes longer than a call.
-const COPY_FROM_BYTES: u64 = 4 << 20;
+pub(super) const COPY_FROM_BYTES: u64 = 4 << 20;
 
 type Copies = Vec<(Placement, Entry)>;
 

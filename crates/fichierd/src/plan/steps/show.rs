@@ -3,6 +3,7 @@
 use std::fmt;
 
 use fichier_api::MAX_LINKS_PER_CALL;
+use fichier_state::Version;
 
 use super::{Note, Placement, Plan, Relocation, Step};
 use crate::base::words::bytes;
@@ -41,6 +42,7 @@ impl Step {
         match self {
             Step::Note(_) | Step::Adopt(..) => 0,
             Step::MakeFolder(_) | Step::Retire(_) | Step::RetireFolder(..) => 1,
+            Step::BringBack(files) => bringing_back_calls(files),
             Step::Copy(place, _) => 1 + u64::from(place.replaces.is_some()),
             Step::RemoveFolder(..) => 2,
             Step::Relocate(files) => relocation_calls(files),
@@ -60,6 +62,14 @@ fn relocation_calls(files: &[Relocation]) -> u64 {
     folders.sort();
     folders.dedup();
     u64::from(renames) + folders.len() as u64
+}
+
+/// A move, a rename for files that have another name among the versions, and the retirement of the
+/// files that they replace.
+fn bringing_back_calls(files: &[(Placement, Version)]) -> u64 {
+    let renames = files.iter().any(|(place, version)| place.path.name() != version.path.name());
+    let replaces = files.iter().any(|(place, _)| place.replaces.is_some());
+    1 + u64::from(renames) + u64::from(replaces)
 }
 
 /// Node, files, result; a rename for names that occur twice; a move for each folder.
@@ -92,6 +102,9 @@ impl fmt::Display for Step {
                 let aside = if file.aside { " (steps aside)" } else { "" };
                 writeln!(f, "move {} to {}{aside}", file.from, file.to.path)
             }),
+            Step::BringBack(files) => {
+                files.iter().try_for_each(|(place, _)| writeln!(f, "bring back {}", place.path))
+            }
             Step::Copy(place, _) => writeln!(f, "copy on the service to {}", place.path),
             Step::Upload(files) => files.iter().try_for_each(|file| {
                 let verb = if file.replaces.is_some() { "replace" } else { "send" };

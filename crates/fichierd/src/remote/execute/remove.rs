@@ -23,6 +23,7 @@ use crate::remote::bring::{Brought, Parcel, came_unread, may_be_too_many};
 use crate::remote::error::{RemoteError, is_gone};
 use crate::remote::execute::Executor;
 use crate::remote::source::Source;
+use crate::remote::strays::other_names;
 
 /// The outcome of a removal.
 #[derive(Debug, Default)]
@@ -292,6 +293,7 @@ impl Remote {
                 .iter()
                 .map(|parcel| (parcel.url.clone(), unique_name(parcel, &self.random)))
                 .collect();
+            self.state.write(|w| other_names(self.mirror).set(w, true))?;
             self.give_names(&names).await?;
         }
         let denied = leaving.iter().find(|left| brought.is_gone(&left.url));

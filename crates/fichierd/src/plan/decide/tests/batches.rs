@@ -13,6 +13,7 @@ fn uploads(limits: BatchLimits, on_disk: &str) -> Vec<usize> {
         | Step::MakeFolder(_)
         | Step::Adopt(..)
         | Step::Relocate(_)
+        | Step::BringBack(_)
         | Step::Copy(..)
         | Step::Retire(_)
         | Step::RetireFolder(..)
