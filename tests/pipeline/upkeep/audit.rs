@@ -101,6 +101,26 @@ async fn a_file_that_is_gone_is_sent_again_after_a_second_look() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn z98_a_folder_that_is_looked_at_twice_counts_once() {
+    let mut world = audited(&["a/gone", "a/stays", "b/stays", "stays"]).await;
+    audit(&mut world).await;
+    world.emulator.remove_file(&world.link("gone"));
+    let mut listings = 0;
+    while last_audit(&world).good {
+        world.pass(DAY);
+        let calls = world.all_chores().await;
+        world.pass(MINUTES);
+        let again = world.all_chores().await;
+        listings += count(&calls, "folder/ls.cgi") + count(&again, "folder/ls.cgi");
+        world.settle().await;
+    }
+    let proof = last_audit(&world);
+    assert!(listings > 3, "{listings}");
+    assert_eq!(proof.files, 4, "{}", proof.detail);
+    assert!(proof.detail.contains("listings of 3 folders"), "{}", proof.detail);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn many_files_that_are_gone_cost_one_refusal() {
     let paths: Vec<String> = (0..450).map(|n| format!("a/{n}")).collect();
     let mut paths: Vec<&str> = paths.iter().map(String::as_str).collect();

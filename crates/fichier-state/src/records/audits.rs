@@ -38,6 +38,12 @@ impl Records {
         Ok(oldest.map(|oldest| (oldest, folders)))
     }
 
+    /// When a folder was last compared (Unix seconds); `None` for never.
+    pub fn audited_at(&self, folder: FolderKey) -> Result<Option<i64>> {
+        let mut select = self.db.prepare_cached("SELECT audited_s FROM folders WHERE id = ?1")?;
+        Ok(select.query_row([folder], |row| row.get(0)).optional()?.flatten())
+    }
+
     /// How many folders were compared at `since_s` (Unix seconds) or later.
     pub fn audited_since(&self, mirror: MirrorId, since_s: i64) -> Result<u64> {
         let mut select = self.db.prepare_cached(

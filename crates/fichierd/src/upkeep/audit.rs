@@ -284,6 +284,7 @@ impl Remote {
         round: &mut Round,
     ) -> Result<(), RemoteError> {
         let now_s = self.state.now_s();
+        let is_first = self.is_first_look(folder.key, round)?;
         let (entries, children, known) = self.state.read(|s| {
             let known = s.known_urls(listing.files.iter().map(|file| &file.url))?;
             Ok((s.entries(folder.key)?, s.subfolders(folder.key)?, known))
@@ -303,9 +304,11 @@ impl Remote {
         let is_second = |since_s: &i64| now_s - since_s >= SECOND_LOOK_S;
         let sure = found.only(|name| since.get(name).is_some_and(is_second));
         self.heal(folder, path, &sure, round).await?;
-        round.folders += 1;
-        round.files += found.files;
-        round.bytes += found.bytes;
+        if is_first {
+            round.folders += 1;
+            round.files += found.files;
+            round.bytes += found.bytes;
+        }
         Ok(self.state.write(|w| {
             w.clear_missed(folder.key)?;
             for (name, since_s) in since.iter().filter(|(_, since_s)| !is_second(since_s)) {
@@ -313,6 +316,14 @@ impl Remote {
             }
             w.set_audited(folder.key, now_s)
         })?)
+    }
+
+    /// Whether the folder has not been compared in this round: a second look at what is missed in
+    /// it counts no folder and no file again. A folder that was itself missed was not compared.
+    fn is_first_look(&self, folder: FolderKey, round: &Round) -> Result<bool, RemoteError> {
+        let (audited_s, missed_s) =
+            self.state.read(|s| Ok((s.audited_at(folder)?, s.missed_since(folder, b"")?)))?;
+        Ok(missed_s.is_some() || audited_s.is_none_or(|at_s| at_s <= round.begun_s))
     }
 
     fn is_second_look(&self, folder: FolderKey, name: &[u8]) -> Result<bool, RemoteError> {
