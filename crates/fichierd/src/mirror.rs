@@ -11,6 +11,7 @@ mod ends;
 mod error;
 mod expected;
 mod folder_moves;
+mod found_folders;
 mod held;
 mod leftovers;
 mod other_names;

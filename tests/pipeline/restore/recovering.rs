@@ -401,3 +401,43 @@ async fn a_file_edited_after_the_snapshot_and_again_since_has_one_copy_and_two_v
     let kept: Vec<_> = kept.map(|(_, content)| String::from_utf8(content).unwrap()).collect();
     assert_eq!(kept, ["one", "two"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn z97_a_folder_that_was_renamed_before_a_walk_is_moved_and_not_sent_again() {
+    let mut world = mirrored().await;
+    world.write_many(["0/deep/er/one", "0/deep/two", "0/deep/three"].map(str::to_owned));
+    world.settle().await;
+    world.emulator.remove_folder(STATE);
+    let dir = TempDir::new().unwrap();
+    recover_into(&world.emulator, dir.path()).await.unwrap();
+    world.rename("2", "two");
+    world.rename("0/deep", "deep");
+    world.rename("3", "deep/three of them");
+    world.write("two/new", "never seen before");
+    let mut world = world.put_back_state(dir);
+    let sent = world.emulator.bytes_received();
+    world.settle().await;
+    assert_eq!(world.emulator.bytes_received() - sent, "never seen before".len() as u64);
+    world.assert_mirrored();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn z97_a_folder_with_the_same_names_and_other_contents_is_not_taken_for_a_renamed_one() {
+    let world = mirrored().await;
+    world.emulator.remove_folder(STATE);
+    let dir = TempDir::new().unwrap();
+    recover_into(&world.emulator, dir.path()).await.unwrap();
+    let names: Vec<_> = fs::read_dir(world.path("2")).unwrap().map(|it| it.unwrap()).collect();
+    for file in &names {
+        let name = file.file_name().into_string().unwrap();
+        world.write(&format!("two/{name}"), format!("c0ntent of 2/{name}"));
+    }
+    world.remove_tree("2");
+    let mut world = world.put_back_state(dir);
+    for _ in 0..3 {
+        let _held = world.cycle().await;
+    }
+    let remote = world.remote();
+    let below = |folder: &str| remote.keys().filter(|path| path.starts_with(folder)).count();
+    assert_eq!((below("2/"), below("two/")), (names.len(), names.len()));
+}

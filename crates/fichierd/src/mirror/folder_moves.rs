@@ -1,4 +1,5 @@
-//! Recognises folders that were moved or renamed: the same inode, and most of the recorded contents.
+//! Recognises folders that were moved or renamed: the same inode, and most of the recorded contents;
+//! or, of those that only a listing has told of, the same contents.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -8,6 +9,7 @@ use fichier_state::{Content, RelPath};
 use crate::base::State;
 use crate::disk::Scanner;
 use crate::mirror::error::MirrorError;
+use crate::mirror::found_folders::found_folders;
 use crate::plan::Change;
 use crate::remote::FolderMove;
 
@@ -34,6 +36,7 @@ pub(super) fn folder_moves(
             moves.push(FolderMove { key: folder.key, from: from.clone(), to: to.clone() });
         }
     }
+    moves.extend(found_folders(state, scanner, changes)?);
     // One folder may have moved into another, which then has to be moved first.
     moves.sort_by(|one, other| one.to.cmp(&other.to));
     Ok(moves)
