@@ -207,11 +207,11 @@ async fn a_damaged_copy_is_told_apart_and_another_one_is_taken() {
     world.write("alone", "content of one");
     world.settle().await;
     world.later(1);
-    // The first copy of `one` goes to the versions, a second is sent.
-    world.remove("one");
+    // There is a second copy, and the first one goes to the versions.
+    world.write("two", "content of both");
     world.settle().await;
     world.later(1);
-    world.write("two", "content of both");
+    world.remove("one");
     world.settle().await;
     for file in world.emulator.files() {
         if file.name == "two" || file.name == "alone" {

@@ -22,13 +22,13 @@ use crate::mirror::folder_moves::{folder_moves, loses_a_folder, loses_found_fold
 use crate::mirror::held::HeldRemovals;
 use crate::mirror::other_names::other_names;
 use crate::plan::decide::plan;
-use crate::plan::gather::{gather, versions};
+use crate::plan::gather::{Usable, gather, versions};
 use crate::plan::survey::survey;
 use crate::plan::{
     BatchLimits, Change, Gathered, Limit, Plan, Policy, Survey, SurveyRequest, Unread, guard,
 };
 use crate::remote::{
-    CycleReport, Executor, FolderMove, Places, RemoteError, claims, looked, target,
+    CycleReport, Executor, FolderMove, Habits, Places, RemoteError, claims, looked, target,
 };
 
 mod unknown;
@@ -506,9 +506,12 @@ fn prepare(
     let mut changes = seen.changes;
     let unread: BTreeSet<&RelPath> = gathered.unread.iter().map(|(path, _)| path).collect();
     changes.retain(|change| !unread.contains(change.path()));
+    let usable = Usable {
+        of_other_paths: !request.numbers_versions,
+        as_replacement: state.read(|s| Habits::read(s))?.name_taken.is_some(),
+    };
     let known = (changes.as_slice(), &gathered.known);
-    let found = blocking(|| versions(state, request.mirror.id, known, request.numbers_versions))?;
-    gathered.known.versions = found;
+    gathered.known.versions = blocking(|| versions(state, request.mirror.id, known, usable))?;
     let waits = request.patient && !(seen.unsettled.is_empty() && unread.is_empty());
     let complete = seen.left_out == 0 && !waits;
     let mut put_off = if complete { Vec::new() } else { removals(&changes) };

@@ -23,7 +23,7 @@ use crate::plan::decide::{GoneFolder, Known};
 
 mod versions;
 
-pub use self::versions::versions;
+pub use self::versions::{Usable, versions};
 
 /// The gathered facts, and the files that could not be read.
 #[derive(Debug, Default)]

@@ -11,11 +11,19 @@ use crate::base::State;
 use crate::plan::change::Change;
 use crate::plan::decide::Known;
 
+/// Which versions may be used.
+#[derive(Clone, Copy, Debug)]
+pub struct Usable {
+    /// Versions of other paths too. Not where a number of versions is kept for each path: the other
+    /// path would lose one of its own.
+    pub of_other_paths: bool,
+    /// Also in the place of a file that is on 1fichier now. Not while it is not known whether two
+    /// files can have one name: the old copy would have to go first (I4).
+    pub as_replacement: bool,
+}
+
 /// Finds a version for each file whose content was read, that of its own path if there is one. No
 /// version is found twice.
-///
-/// With `own_path`, versions of other paths are left where they are: where a number of versions is
-/// kept for each path, the other path would lose one of its own.
 ///
 /// # Errors
 ///
@@ -24,11 +32,12 @@ pub fn versions(
     state: &State,
     mirror: MirrorId,
     (changes, known): (&[Change], &Known),
-    own_path: bool,
+    usable: Usable,
 ) -> Result<BTreeMap<RelPath, Version>, fichier_state::Error> {
     let mut found = BTreeMap::new();
     let mut others: HashMap<(u64, Fingerprint), Vec<&RelPath>> = HashMap::new();
-    for (path, seen) in changes.iter().filter_map(sendable) {
+    for change in changes.iter().filter(|it| usable.as_replacement || !replaces(it, known)) {
+        let Some((path, seen)) = sendable(change) else { continue };
         let Some(fingerprint) = known.fingerprints.get(path) else { continue };
         if known.identical.contains(path) {
             continue;
@@ -44,7 +53,7 @@ pub fn versions(
             None => {}
         }
     }
-    if own_path {
+    if !usable.of_other_paths {
         return Ok(found);
     }
     let taken: HashSet<_> = found.values().map(|version| version.id).collect();
@@ -66,4 +75,10 @@ pub fn versions(
         }
     }
     Ok(found)
+}
+
+/// Whether the file stands where another one is on the service.
+fn replaces(change: &Change, known: &Known) -> bool {
+    let is_ours = matches!(change, Change::Touched { was, .. } if was.remote().is_some());
+    is_ours || known.in_the_way.contains_key(change.path())
 }
