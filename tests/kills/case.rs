@@ -140,6 +140,9 @@ impl Case {
         write(&world.source("photos").join("bystander"), "was touched once");
         self.change.before(&world);
         world.run(&["sync"]).expect(0);
+        if self.change.meanwhile(&world) {
+            world.run(&["sync"]).expect(0);
+        }
         assert_eq!(world.differences("photos"), Vec::<String>::new(), "before the change");
         if let Some(links) = self.at_most {
             for endpoint in ["file/mv.cgi", "file/rm.cgi"] {

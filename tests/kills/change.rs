@@ -31,12 +31,16 @@ pub enum Change {
     DeleteFolder,
     /// New folders, three deep, with a file in the last.
     MakeFolders,
+    /// A folder that left is back; one of its files has another name, and an edit is undone.
+    ComeBack,
 }
 
 impl Change {
     /// The settings of the mirror in the configuration.
     pub fn settings(self) -> &'static str {
-        if self.keeps() {
+        if self == Change::ComeBack {
+            "settle = \"20ms\"\nmax_removals = 500\nkeep_versions = 0\n"
+        } else if self.keeps() {
             "settle = \"20ms\"\nmax_removals = 500\n"
         } else {
             "settle = \"20ms\"\nmax_removals = 500\nkeep = \"0\"\n"
@@ -70,8 +74,20 @@ impl Change {
                     put(&[&format!("{}/file-{number}", number % 2)]);
                 }
             }
+            Change::ComeBack => put(&["back/0/1", "back/0/2", "back/1", "undone"]),
             Change::DeleteFolder => put(&["tree/0/1", "tree/0/2", "tree/1/1", "tree/2"]),
         }
+    }
+
+    /// Changes the disk once the files from before are mirrored. Returns whether it did.
+    pub fn meanwhile(self, world: &Machine) -> bool {
+        if self != Change::ComeBack {
+            return false;
+        }
+        let source = world.source("photos");
+        fs::remove_dir_all(source.join("back")).unwrap();
+        write(&source.join("undone"), "an edit by mistake");
+        true
     }
 
     /// Changes the disk. Returns the number of bytes that must be sent then.
@@ -115,6 +131,14 @@ impl Change {
                 }
             }
             Change::DeleteFolder => fs::remove_dir_all(source.join("tree")).unwrap(),
+            Change::ComeBack => {
+                let back = [("back/0/1", "back/0/1"), ("back/0/2", "back/0/two")];
+                for (was, path) in
+                    back.into_iter().chain([("back/1", "back/1"), ("undone", "undone")])
+                {
+                    write(&source.join(path), format!("first content of {was}"));
+                }
+            }
             Change::MakeFolders => put("one/two/three/file", &vec![8; 400_000]),
         }
         bytes

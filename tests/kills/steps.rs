@@ -33,6 +33,7 @@ fn k01_killed_before_the_intent_the_work_is_found_by_the_next_look_and_done_once
 fn k02_killed_after_the_intent_the_call_is_made_once() {
     at(&["folder:begun"], &[Batch, Move, RenameFolder, MakeFolders], sent_once);
     at(&["relocate:begun"], &[Rename, RenameOnto, Move], sent_once);
+    at(&["back:begun"], &[ComeBack], sent_once);
     at(&["folder-move:begun"], &[RenameFolder], sent_once);
     at(&["retire:begun"], &[Replace, RenameOnto, Delete], sent_once);
     at(&["retire-folder:begun"], &[DeleteFolder], sent_once);
@@ -112,13 +113,15 @@ fn k10_killed_when_files_have_moved_and_the_reply_is_lost_one_more_call_tells() 
             assert_eq!(came.count("file/mv.cgi"), 2, "{case}: {:?}", came.calls);
         }
     });
-    at(&["files:renamed"], &[Rename, Move], sent_once);
+    at(&["files:renamed"], &[Rename, Move, ComeBack], sent_once);
+    at(&["files:moved"], &[ComeBack], sent_once);
 }
 
 #[test]
 fn k11_killed_between_new_and_old_the_old_copy_goes_after_the_restart() {
     at(&["publish:confirmed"], &[Replace, ReplaceForGood], sent_once);
     at(&["relocate:confirmed"], &[RenameOnto], sent_once);
+    at(&["back:confirmed"], &[ComeBack], sent_once);
     at(&["retire:confirmed"], &[Replace, RenameOnto], sent_once);
 }
 
@@ -134,7 +137,7 @@ fn k13_killed_when_a_folder_is_made_and_its_number_unknown_there_is_one_folder()
         .into_iter()
         .flat_map(|death| [Batch, MakeFolders].map(|change| Case { death, change, at_most: None }));
     each(cases.collect(), sent_once);
-    at(&["folder:made"], &[Move, RenameFolder], sent_once);
+    at(&["folder:made"], &[Move, RenameFolder, ComeBack], sent_once);
 }
 
 #[test]

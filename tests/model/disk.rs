@@ -55,6 +55,8 @@ const ANCHOR: &str = "anchor";
 /// The watched folder.
 pub struct Disk {
     root: PathBuf,
+    /// What left the watched folder: its path in it, and where it is now.
+    elsewhere: Vec<(PathBuf, PathBuf)>,
     /// Counts the contents, so that each new one differs from the others.
     fresh: u64,
 }
@@ -66,7 +68,8 @@ impl Disk {
             fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
             fs::write(root.join(path), content).unwrap();
         }
-        Disk { root: root.to_owned(), fresh: 0 }
+        let elsewhere = Vec::new();
+        Disk { root: root.to_owned(), elsewhere, fresh: 0 }
     }
 
     /// Files that are not links, in the order of their paths.
@@ -216,6 +219,8 @@ impl Disk {
                 let bytes = fs::read(from).unwrap();
                 fs::write(to, bytes).unwrap();
             }
+            Operation::LeaveFile { file } => self.leave(self.file(*file)?),
+            Operation::ComeBack { which } => self.come_back(*which)?,
             other => return self.try_folders(other),
         }
         Some(())
@@ -242,6 +247,7 @@ impl Disk {
                 fs::remove_dir_all(&path).unwrap();
                 fs::write(path, bytes).unwrap();
             }
+            Operation::LeaveFolder { folder } => self.leave(self.folder(*folder)?),
             Operation::EmptyFolder { folder, name } => {
                 let path = self.place(*folder, *name);
                 free(&path)?;
@@ -249,6 +255,26 @@ impl Disk {
             }
             _ => {}
         }
+        Some(())
+    }
+
+    fn leave(&mut self, path: PathBuf) {
+        let elsewhere = self.root.with_extension("elsewhere");
+        fs::create_dir_all(&elsewhere).unwrap();
+        self.fresh += 1;
+        let now_at = elsewhere.join(self.fresh.to_string());
+        fs::rename(&path, &now_at).unwrap();
+        self.elsewhere.push((path, now_at));
+    }
+
+    fn come_back(&mut self, which: u8) -> Option<()> {
+        let at = usize::from(which) % self.elsewhere.len().max(1);
+        let (path, now_at) = self.elsewhere.get(at)?.clone();
+        free(&path)?;
+        // A file may have taken the place of a folder above it.
+        fs::create_dir_all(path.parent()?).ok()?;
+        fs::rename(now_at, path).unwrap();
+        self.elsewhere.remove(at);
         Some(())
     }
 

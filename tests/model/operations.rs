@@ -92,6 +92,17 @@ pub enum Operation {
         folder: u8,
         content: Content,
     },
+    /// A file leaves the watched folder as it is.
+    LeaveFile {
+        file: u8,
+    },
+    LeaveFolder {
+        folder: u8,
+    },
+    /// One of those that left is back in its place.
+    ComeBack {
+        which: u8,
+    },
     EmptyFolder {
         folder: u8,
         name: u8,
@@ -231,6 +242,8 @@ fn on_files() -> impl Strategy<Value = Operation> {
         1 => place().prop_map(|(folder, name)| Link { folder, name }),
         1 => (n(), content()).prop_map(|(folder, content)| CaseTwins { folder, content }),
         1 => (n(), content()).prop_map(|(file, content)| FileToFolder { file, content }),
+        2 => n().prop_map(|file| LeaveFile { file }),
+        4 => n().prop_map(|which| ComeBack { which }),
     ]
 }
 
@@ -243,6 +256,7 @@ fn on_folders() -> impl Strategy<Value = Operation> {
         2 => (n(), n()).prop_map(|(folder, other)| SwapFolders { folder, other }),
         1 => n().prop_map(|folder| DeleteFolder { folder }),
         1 => (n(), content()).prop_map(|(folder, content)| FolderToFile { folder, content }),
+        1 => n().prop_map(|folder| LeaveFolder { folder }),
         1 => (n(), n()).prop_map(|(folder, name)| EmptyFolder { folder, name }),
     ]
 }

@@ -169,6 +169,12 @@ impl Changing<'_> {
                 disk.remove(&path);
                 vec![path]
             }
+            Change::Leave { path, folder } => {
+                let path = if *folder { self.folder(*path)? } else { self.file(*path)? };
+                disk.leave(&path);
+                vec![path]
+            }
+            Change::ComeBack { which } => vec![disk.come_back(*which)?],
             Change::FolderToFile { folder, content } => {
                 let (path, bytes) = (self.folder(*folder)?, self.bytes(*content));
                 disk.remove(&path);

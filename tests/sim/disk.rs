@@ -39,6 +39,8 @@ struct Tree {
     broken: BTreeSet<u64>,
     /// Changes of contents that happen while a file is read, after so many more reads.
     ambushes: Vec<(u32, Ambush)>,
+    /// Paths that left the watched folder, with their inodes.
+    elsewhere: Vec<(RelPath, u64)>,
 }
 
 /// A change of a file while it is read.
@@ -89,6 +91,7 @@ impl Disk {
             unreadable: BTreeSet::new(),
             broken: BTreeSet::new(),
             ambushes: Vec::new(),
+            elsewhere: Vec::new(),
         };
         let now = tree.now();
         let what = What::Folder(BTreeMap::new());
@@ -153,6 +156,36 @@ impl Disk {
         self.rename(one, &aside);
         self.rename(other, one);
         self.rename(&aside, other);
+    }
+
+    /// Takes the path out of the watched folder, with all that is below it.
+    pub fn leave(&self, path: &RelPath) {
+        let mut tree = self.lock();
+        if let Some(inode) = tree.take_out(path) {
+            tree.elsewhere.push((path.clone(), inode));
+        }
+    }
+
+    /// Brings back one of those that left, to its place, or to the top if its folder is gone.
+    /// Returns where it is now; `None` if something else is there.
+    pub fn come_back(&self, which: u8) -> Option<RelPath> {
+        let mut tree = self.lock();
+        let at = usize::from(which) % tree.elsewhere.len().max(1);
+        let (left, inode) = tree.elsewhere.get(at)?.clone();
+        let parent = tree.inode(&left.parent()?);
+        let is_folder = |inode| matches!(tree.nodes[&inode].what, What::Folder(_));
+        let is_there = parent.is_some_and(is_folder);
+        let to = if is_there { left } else { RelPath::root().join(left.name()) };
+        if tree.inode(&to).is_some() {
+            return None;
+        }
+        tree.elsewhere.remove(at);
+        let now = tree.now();
+        if let Some(node) = tree.nodes.get_mut(&inode) {
+            node.ctime_ns = now;
+        }
+        tree.put_in(&to, inode);
+        Some(to)
     }
 
     pub fn set_mounted(&self, mounted: bool) {

@@ -120,6 +120,8 @@ pub enum Change {
     RenameFolder { folder: u8, into: u8, name: u8 },
     SwapFolders { folder: u8, other: u8 },
     RemoveFolder { folder: u8 },
+    Leave { path: u8, folder: bool },
+    ComeBack { which: u8 },
     FolderToFile { folder: u8, content: Content },
 }
 
@@ -264,7 +266,7 @@ impl Dice {
         let (file, other, folder, into, name) =
             (self.byte(), self.byte(), self.byte(), self.byte(), self.byte());
         let content = self.content();
-        match self.pick(&[9, 4, 2, 1, 4, 2, 3, 3, 1, 1, 1, 4, 2, 1, 1]) {
+        match self.pick(&[9, 4, 2, 1, 4, 2, 3, 3, 1, 1, 1, 4, 2, 1, 2, 4, 1]) {
             0 => Change::Write { folder, name, content },
             1 => Change::Edit { file, content },
             2 => Change::EditSecretly { file },
@@ -279,6 +281,8 @@ impl Dice {
             11 => Change::RenameFolder { folder, into, name },
             12 => Change::SwapFolders { folder, other },
             13 => Change::RemoveFolder { folder },
+            14 => Change::Leave { path: file, folder: self.one_in(2) },
+            15 => Change::ComeBack { which: file },
             _ => Change::FolderToFile { folder, content },
         }
     }
