@@ -118,3 +118,26 @@ fn is_module(name: &str) -> bool {
 fn is_there(path: &str) -> bool {
     ["", "crates", "crates/fichierd/src"].iter().any(|at| root().join(at).join(path).exists())
 }
+
+/// The endpoints that a file of the client names in a constant.
+fn endpoints_in(text: &str) -> impl Iterator<Item = &str> {
+    let constants = text.lines().filter(|line| line.contains("const ") && line.contains(": &str"));
+    constants.filter_map(|line| line.split('"').nth(1))
+}
+
+#[test]
+fn z100_each_endpoint_has_words_for_people() {
+    let table = read("crates/fichier-api/src/error/tried.rs");
+    let client = root().join("crates/fichier-api/src");
+    let files = rust_files().into_iter().filter(|file| file.starts_with(&client));
+    let texts: Vec<String> = files.map(|file| fs::read_to_string(file).unwrap()).collect();
+    let all: BTreeSet<&str> = texts
+        .iter()
+        .flat_map(|text| endpoints_in(text))
+        .filter(|name| name.ends_with(".cgi") || name.ends_with(".pl"))
+        .filter(|name| !name.starts_with('/'))
+        .collect();
+    assert!(all.len() > 25, "{all:?}");
+    let without = all.into_iter().filter(|name| !table.contains(&format!("(\"{name}\", ")));
+    assert_eq!(without.collect::<Vec<_>>(), [""; 0], "crates/fichier-api/src/error/tried.rs");
+}

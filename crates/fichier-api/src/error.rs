@@ -1,5 +1,7 @@
 //! The errors of a call to the service, sorted by what the caller can do.
 //!
+//! Used by everything that calls the service; it uses nothing else of this crate.
+//!
 //! Every kind has exactly one [`Remedy`], and nothing outside `refusal` looks at the texts that
 //! the service writes. The enums are deliberately exhaustive: a new kind must break each `match`
 //! until someone has decided what it means there.
@@ -12,6 +14,10 @@ use std::{fmt, io};
 
 use serde::{Deserialize, Serialize};
 
+mod tried;
+
+pub(crate) use tried::tried;
+
 /// The shortest hold-off after a flood answer (docs/api-notes.md, A.5).
 pub(crate) const FLOOD_HOLD_OFF: Duration = Duration::from_secs(60);
 /// The hold-off after a hard lock, which lasts up to an hour (docs/api-notes.md, E).
@@ -23,7 +29,8 @@ pub(crate) const NO_WORDS: &str = "(no message)";
 /// A call that was given up, after the retries had their say.
 #[derive(Debug)]
 pub struct Error {
-    /// Which call, as a path below the API root: `file/rm.cgi`.
+    /// Which call, as a path below the API root: `file/rm.cgi`. For code and for logs at `debug`;
+    /// `Display` says in words what was tried.
     pub endpoint: &'static str,
     /// How often it was sent; 0 if it never was.
     pub attempts: u32,
@@ -47,9 +54,9 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.attempts {
-            0 => write!(f, "{} was not sent", self.endpoint),
-            1 => write!(f, "{} failed", self.endpoint),
-            more => write!(f, "{} failed after {more} attempts", self.endpoint),
+            0 => write!(f, "{} was not tried", tried(self.endpoint)),
+            1 => write!(f, "{} failed", tried(self.endpoint)),
+            more => write!(f, "{} failed after {more} attempts", tried(self.endpoint)),
         }
     }
 }
@@ -343,7 +350,7 @@ mod tests {
         let error = Error { endpoint: "folder/ls.cgi", attempts: 4, kind };
         assert_eq!(
             printed(&error),
-            "folder/ls.cgi failed after 4 attempts: the service could not be reached: timed out"
+            "listing a folder failed after 4 attempts: the service could not be reached: timed out"
         );
     }
 
@@ -360,7 +367,7 @@ mod tests {
         let error = Error { endpoint: "file/rm.cgi", attempts: 0, kind };
         assert_eq!(
             printed(&error),
-            "file/rm.cgi was not sent: no calls are made until a hold-off ends: a flood"
+            "removing files was not tried: no calls are made until a hold-off ends: a flood"
         );
         assert!(!error.outcome_unknown());
     }

@@ -102,7 +102,10 @@ where
         pacer.note_failure(endpoint, &kind);
         let said = kind.to_string();
         match repeats.after(kind) {
-            Next::GiveUp { attempts, kind } => return Err(Error { endpoint, attempts, kind }),
+            Next::GiveUp { attempts, kind } => {
+                tracing::debug!(endpoint, attempts, "giving up a call: {said}");
+                return Err(Error { endpoint, attempts, kind });
+            }
             Next::Again { pause } => {
                 let pause_s = pause.as_secs_f64();
                 tracing::debug!(endpoint, pause_s, "repeating a call: {said}");
@@ -187,7 +190,7 @@ mod tests {
     fn attempts_are_few() {
         assert_eq!(
             outcome(true, (0..9).map(|_| lost()).collect()),
-            "file/rm.cgi failed after 4 attempts: the service could not be reached (5 unused)"
+            "removing files failed after 4 attempts: the service could not be reached (5 unused)"
         );
     }
 
@@ -195,7 +198,7 @@ mod tests {
     fn another_call_is_repeated_only_if_it_was_never_sent() {
         assert_eq!(
             outcome(false, vec![never_sent(), lost(), Ok(())]),
-            "file/rm.cgi failed after 2 attempts: the service could not be reached (1 unused)"
+            "removing files failed after 2 attempts: the service could not be reached (1 unused)"
         );
     }
 
@@ -204,7 +207,7 @@ mod tests {
         let unreadable = || Err(ErrorKind::unexpected("a page"));
         assert_eq!(
             outcome(true, vec![unreadable(), unreadable(), Ok(())]),
-            "file/rm.cgi failed after 2 attempts: unexpected reply from the service: a page \
+            "removing files failed after 2 attempts: unexpected reply from the service: a page \
              (1 unused)"
         );
     }
@@ -213,7 +216,7 @@ mod tests {
     fn refusals_and_floods_are_not_answered_with_another_attempt() {
         let flood = ErrorKind::Throttled { retry_after: None };
         for kind in [flood, ErrorKind::Locked, ErrorKind::KeyRefused, ErrorKind::NotFound] {
-            let expected = format!("file/rm.cgi failed: {kind} (1 unused)");
+            let expected = format!("removing files failed: {kind} (1 unused)");
             assert_eq!(outcome(true, vec![Err(kind), Ok(())]), expected);
         }
     }
@@ -227,11 +230,11 @@ mod tests {
         };
         assert_eq!(
             outcome(true, vec![lost(), Err(held())]),
-            "file/rm.cgi failed: the service could not be reached (0 unused)"
+            "removing files failed: the service could not be reached (0 unused)"
         );
         assert_eq!(
             outcome(true, vec![Err(held())]),
-            "file/rm.cgi was not sent: no calls are made until a hold-off ends: a flood (0 unused)"
+            "removing files was not tried: no calls are made until a hold-off ends: a flood (0 unused)"
         );
     }
 }

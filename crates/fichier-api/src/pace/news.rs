@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::error::{ErrorKind, HoldOffCause, LOCK_HOLD_OFF, concerns_all};
+use crate::error::{ErrorKind, HoldOffCause, LOCK_HOLD_OFF, concerns_all, tried};
 use crate::pace::schedule::{Micros, Refusal, Rules, Schedule, Why};
 
 /// The call that asks for a download address: it is refused for the sake of single files too.
@@ -46,7 +46,7 @@ impl News {
     /// What the error of a call tells; `None` if nothing.
     pub(crate) fn of(endpoint: &'static str, kind: &ErrorKind) -> Option<News> {
         let reason = kind.to_string();
-        let of_call = || format!("{endpoint}: {kind}");
+        let of_call = || format!("{}: {kind}", tried(endpoint));
         let is_api = endpoint.contains('/');
         Some(match kind {
             ErrorKind::Throttled { retry_after } => {

@@ -168,7 +168,10 @@ fn unknown_refusals() -> Vec<(Action, &'static str)> {
 #[tokio::test]
 async fn y21_a_refusal_in_unknown_words_is_taken_for_a_flood_and_quoted() {
     for (action, words) in unknown_refusals() {
-        for endpoint in ["folder/ls.cgi", "upload/get_upload_server.cgi"] {
+        for (endpoint, tried) in [
+            ("folder/ls.cgi", "listing a folder"),
+            ("upload/get_upload_server.cgi", "asking for an upload server"),
+        ] {
             let world = World::start().await;
             world.emulator.inject(Fault::always(endpoint, action.clone()));
             let call = async || match endpoint {
@@ -180,7 +183,9 @@ async fn y21_a_refusal_in_unknown_words_is_taken_for_a_flood_and_quoted() {
             assert!(matches!(error.remedy(), Remedy::HoldOff(_)), "{action:?}");
             assert!(printed(&error).contains(words), "{action:?}: {}", printed(&error));
             let held = world.client.pacer().hold_off().unwrap();
-            assert!(held.reason.contains(words) && held.reason.contains(endpoint), "{held:?}");
+            assert!(held.reason.contains(words) && held.reason.starts_with(tried), "{held:?}");
+            assert!(printed(&error).starts_with(tried), "{error}");
+            assert!(!held.reason.contains(".cgi"), "Z100: {held:?}");
             assert_eq!(held.cause, HoldOffCause::Refusals { in_a_row: 1 });
             let error = call().await.unwrap_err();
             assert!(matches!(error.kind, ErrorKind::HeldOff { .. }), "{error:?}");
