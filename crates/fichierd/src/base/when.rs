@@ -62,21 +62,39 @@ fn local(at: DateTime, zone: &TimeZone) -> Result<Timestamp, String> {
     Ok(at.timestamp())
 }
 
-/// The time as people read it, in the time zone of this machine: `2026-11-24 10:15:00`.
+/// The time as a column of a table shows it, in the time zone of this machine, without its name:
+/// `2026-11-24 10:15:00`.
 pub fn shown(at_s: i64) -> String {
-    let at = Timestamp::from_second(at_s).unwrap_or(Timestamp::UNIX_EPOCH);
-    at.to_zoned_datetime(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    local_form(timestamp(at_s), "%Y-%m-%d %H:%M:%S")
 }
 
 /// The time as a sentence tells it, with its zone: `2026-11-24 10:15:00 CET`.
 pub fn told(at_s: i64) -> String {
-    let at = Timestamp::from_second(at_s).unwrap_or(Timestamp::UNIX_EPOCH);
-    at.to_zoned_datetime(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
+    local_form(timestamp(at_s), "%Y-%m-%d %H:%M:%S %Z")
 }
 
 /// The time of day as people read it, in the time zone of this machine: `10:15:00 CET`.
 pub fn clock(at: Timestamp) -> String {
-    at.to_zoned_datetime(TimeZone::system()).strftime("%H:%M:%S %Z").to_string()
+    local_form(at, "%H:%M:%S %Z")
+}
+
+/// The day as people read it, in the time zone of this machine: `2026-11-24`.
+pub fn day(at: Timestamp) -> String {
+    local_form(at, "%Y-%m-%d")
+}
+
+/// The time as a line of the log bears it, with the offset of this machine's time zone:
+/// `2026-11-24T10:15:00+01:00`.
+pub fn logged(at: Timestamp) -> String {
+    local_form(at, "%Y-%m-%dT%H:%M:%S%:z")
+}
+
+fn timestamp(at_s: i64) -> Timestamp {
+    Timestamp::from_second(at_s).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+fn local_form(at: Timestamp, form: &str) -> String {
+    at.to_zoned_datetime(TimeZone::system()).strftime(form).to_string()
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 //!
 //! A terminal gets short coloured lines. The journal (`$JOURNAL_STREAM` names our stderr) gets
 //! fields of its own, so that `journalctl -u fichierd MIRROR=photos` works. A pipe gets the
-//! terminal's lines without colour and with the date. On request each line is a JSON object.
+//! terminal's lines without colour and with the date. On request each line is a JSON object. Lines
+//! for people bear local time with its zone, as their sentences do; JSON bears UTC.
 //!
 //! Below `warn`, only lines of our own crates are logged: the libraries' debug lines show
 //! addresses, and the address of a download is a secret (invariant I10). For the same reason
@@ -13,6 +14,7 @@ use std::io::{self, IsTerminal};
 use std::os::unix::fs::MetadataExt;
 
 use clap::ValueEnum;
+use jiff::Timestamp;
 use tracing::Level;
 use tracing::field::Field;
 use tracing_journald::{Priority, PriorityMappings};
@@ -22,6 +24,8 @@ use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry};
+
+use crate::base::when;
 
 /// Our crates, whose lines are logged at the level that was asked for.
 const OURS: [&str; 4] = ["fichierd", "fichier_api", "fichier_state", "fichier_emulator"];
@@ -68,7 +72,7 @@ fn layer(format: Option<LogFormat>) -> Box<dyn Layer<Registry> + Send + Sync> {
             tracing_subscriber::fmt::layer()
                 .json()
                 .flatten_event(true)
-                .with_timer(Utc { date: true })
+                .with_timer(Utc)
                 .with_writer(io::stderr),
         ),
         None if stderr_is_the_journal() => match tracing_journald::layer() {
@@ -94,7 +98,7 @@ fn text() -> Box<dyn Layer<Registry> + Send + Sync> {
         .with_ansi(colour)
         .with_target(false)
         .compact()
-        .with_timer(Utc { date: !terminal })
+        .with_timer(Local { date: !terminal })
         .with_writer(io::stderr);
     Box::new(lines)
 }
@@ -129,17 +133,26 @@ fn stderr_is_the_journal() -> bool {
     journal == format!("{}:{}", stderr.dev(), stderr.ino())
 }
 
-/// The time in UTC, with the date if `date` is set.
+/// The date and time in UTC.
 #[derive(Clone, Copy)]
-struct Utc {
-    date: bool,
-}
+struct Utc;
 
 impl FormatTime for Utc {
     fn format_time(&self, to: &mut Writer<'_>) -> fmt::Result {
-        let now = jiff::Timestamp::now();
-        let form = if self.date { "%Y-%m-%dT%H:%M:%SZ" } else { "%H:%M:%SZ" };
-        write!(to, "{}", now.strftime(form))
+        write!(to, "{}", Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ"))
+    }
+}
+
+/// The time of this machine's time zone, with the date if `date` is set.
+#[derive(Clone, Copy)]
+struct Local {
+    date: bool,
+}
+
+impl FormatTime for Local {
+    fn format_time(&self, to: &mut Writer<'_>) -> fmt::Result {
+        let now = Timestamp::now();
+        write!(to, "{}", if self.date { when::logged(now) } else { when::clock(now) })
     }
 }
 

@@ -118,7 +118,7 @@ impl Recorded {
                 let message = format!(
                     "nothing is kept of that time: the history of `{}` begins at {}",
                     self.mirror.name,
-                    when::shown(begins)
+                    when::told(begins)
                 );
                 Err(ended(Exit::Usage, message))
             }

@@ -82,7 +82,7 @@ fn say(recovered: &Recovered, walk: bool, config: &Config) -> anyhow::Result<()>
                 "recovered `{}` from {} of {}, made by fichierd {}",
                 mirror.name,
                 harmless(name),
-                when::shown(*made_s),
+                when::told(*made_s),
                 harmless(program)
             ))?;
             line(
@@ -164,10 +164,10 @@ impl Shown {
                 let takes = LISTING_TAKES / self.scale.max(1);
                 let left_for = takes.saturating_mul(u32::try_from(*left).unwrap_or(u32::MAX));
                 format!(
-                    "{} listed, {} files found, {} known folders left: at least {} more",
+                    "{} listed, {} found, {} left: at least {} more",
                     counted(*listed, "folder"),
-                    count(*files),
-                    count(*left),
+                    counted(*files, "file"),
+                    counted(*left, "known folder"),
                     duration(left_for)
                 )
             }

@@ -11,7 +11,7 @@ use crate::config::Config;
 pub(crate) fn run(config: &Config) -> anyhow::Result<Exit> {
     let store = fichier_state::Store::open_read_only(&config.state_dir).ok();
     let version = env!("CARGO_PKG_VERSION");
-    line(&format!("fichierd {version}: recovery sheet of {}", when::shown(now_s())))?;
+    line(&format!("fichierd {version}: recovery sheet of {}", when::told(now_s())))?;
     line("")?;
     line("Account at 1fichier.com: ______________________ (write the e-mail address here)")?;
     line("Its API key is not on this sheet. Keep the key in another place. Anybody who can")?;
@@ -31,7 +31,7 @@ pub(crate) fn run(config: &Config) -> anyhow::Result<Exit> {
         };
         line(&match newest {
             Some(newest) => {
-                format!("  newest snapshot  {} ({})", newest.name, when::shown(newest.made_s))
+                format!("  newest snapshot  {} ({})", newest.name, when::told(newest.made_s))
             }
             None => "  newest snapshot  none yet".to_owned(),
         })?;

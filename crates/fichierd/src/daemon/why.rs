@@ -21,7 +21,7 @@ use jiff::Timestamp;
 
 use crate::base::State;
 use crate::base::when::told;
-use crate::base::words::{chain, count, counted, duration};
+use crate::base::words::{chain, counted, duration};
 use crate::config::{Config, MirrorConfig};
 use crate::disk::{Filter, FilterVerdict, Origin, Scanner, Seen, SeenKind};
 use crate::mirror::Held;
@@ -459,12 +459,12 @@ impl Case<'_> {
                 "kept in the state only: 1fichier takes no empty files and no links".to_owned(),
             );
         };
-        let at = Timestamp::from_second(copy.confirmed_s).unwrap_or(Timestamp::UNIX_EPOCH);
+        let at = told(copy.confirmed_s);
         let unsettled = if copy.unsettled { ", changed while it was read" } else { "" };
         let managed = if entry.unmanaged { ", unmanaged" } else { "" };
         Some(format!(
-            "on 1fichier since {at}, {} bytes, BLAKE3 {}{unsettled}{managed}",
-            count(entry.stamp.size_bytes),
+            "on 1fichier since {at}, {}, BLAKE3 {}{unsettled}{managed}",
+            counted(entry.stamp.size_bytes, "byte"),
             copy.fingerprint.to_hex()
         ))
     }

@@ -15,7 +15,7 @@ use fichier_state::{Records, Writing};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::base::Fact;
+use crate::base::{Fact, when};
 
 /// The note that keeps the answers.
 const HABITS: Fact<Habits> = Fact::named("traits of the service");
@@ -273,7 +273,7 @@ impl Habits {
 
 fn answer<T: Serialize>(learnt: Option<Learnt<T>>) -> Option<String> {
     let Learnt { is, at_s, .. } = learnt?;
-    let day = Timestamp::from_second(at_s).unwrap_or_default().strftime("%Y-%m-%d");
+    let day = when::day(Timestamp::from_second(at_s).unwrap_or_default());
     let is = serde_json::to_string(&is).unwrap_or_default();
     Some(format!("{} ({day})", is.trim_matches('"').replace('_', " ")))
 }

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use super::{
     AccountStatus, DegradedStatus, Kind, MirrorState, MirrorStatus, ProblemStatus, Status,
 };
+use crate::base::when;
 use crate::base::words::{bytes, count, counted, duration, paragraph};
 
 /// Draws the status as it is at `now`.
@@ -160,7 +161,7 @@ fn asides(mirror: &MirrorStatus, degraded: &[&DegradedStatus]) -> Vec<String> {
     let mut lines = Vec::new();
     if mirror.versions_files > 0 {
         let kept = counted(mirror.versions_files, "earlier version");
-        let back = mirror.history_from.map(|from| format!(", back to {}", day(from)));
+        let back = mirror.history_from.map(|from| format!(", back to {}", when::day(from)));
         let size = bytes(mirror.versions_bytes);
         lines.push(format!("{kept} kept ({size}){}", back.unwrap_or_default()));
     }
@@ -222,10 +223,6 @@ fn word(state: MirrorState) -> &'static str {
 fn line(out: &mut String, indent: usize, text: &str) {
     *out += &paragraph(text, &" ".repeat(indent), &" ".repeat(indent + 2));
     out.push('\n');
-}
-
-fn day(at: Timestamp) -> String {
-    at.to_zoned_datetime(jiff::tz::TimeZone::system()).date().to_string()
 }
 
 fn until(now: Timestamp, then: Timestamp) -> String {

@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Remote;
-use crate::base::Exit;
 use crate::base::words::bytes;
+use crate::base::{Exit, when};
 use crate::cli::output;
 
 #[derive(Serialize)]
@@ -63,7 +63,7 @@ fn text(account: &AccountDocument) -> String {
     }
     lines.push(format!("offer:        {}", account.offer));
     if let Some(end) = account.subscription_end {
-        lines.push(format!("ends:         {}", end.strftime("%Y-%m-%d")));
+        lines.push(format!("ends:         {}", when::day(end)));
     }
     match (account.cold_storage_bytes, account.allowed_cold_storage_bytes) {
         (Some(used), Some(allowed)) => {

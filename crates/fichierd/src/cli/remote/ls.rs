@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::Remote;
 use super::place::{RemotePath, local};
-use crate::base::Exit;
-use crate::base::words::{bytes, count};
+use crate::base::words::{bytes, counted};
+use crate::base::{Exit, when};
 use crate::cli::output;
 
 #[derive(Args, Debug)]
@@ -65,9 +65,9 @@ impl FileLine {
         let mut lines = vec![
             "kind:      file".to_owned(),
             format!("name:      {}", output::harmless(&self.name)),
-            format!("size:      {} ({} bytes)", bytes(self.size_bytes), count(self.size_bytes)),
+            format!("size:      {} ({})", bytes(self.size_bytes), counted(self.size_bytes, "byte")),
         ];
-        lines.extend(self.sent_at.map(|at| format!("sent:      {at}")));
+        lines.extend(self.sent_at.map(|at| format!("sent:      {}", when::told(at.as_second()))));
         lines.extend(self.whirlpool.iter().map(|hash| format!("whirlpool: {hash}")));
         lines.join("\n")
     }
@@ -107,13 +107,13 @@ fn document(args: &LsArgs, listing: &FolderListing) -> ListingDocument {
 
 fn text(listing: &ListingDocument) -> String {
     let folders = listing.folders.iter().map(|folder| {
-        format!("{:>10}  {:16}  {}/\n", "folder", "", output::harmless(&folder.name))
+        format!("{:>10}  {:19}  {}/\n", "folder", "", output::harmless(&folder.name))
     });
     let files = listing.files.iter().map(|file| {
-        let sent = file.sent_at.map(|at| at.strftime("%Y-%m-%d %H:%M").to_string());
+        let sent = file.sent_at.map(|at| when::shown(at.as_second()));
         let link = file.url.as_ref().map(|url| format!("  {url}")).unwrap_or_default();
         format!(
-            "{:>10}  {:16}  {}{link}\n",
+            "{:>10}  {:19}  {}{link}\n",
             bytes(file.size_bytes),
             sent.unwrap_or_default(),
             output::harmless(&file.name)
@@ -154,12 +154,14 @@ mod tests {
     fn a_listing_shows_local_names_and_hides_links() {
         let args = LsArgs { path: "/backups".parse().unwrap(), links: false };
         let document = document(&args, &listing());
+        // The time is that of the machine's zone.
+        let local = when::shown(listing().files[0].sent_at.unwrap().as_second());
         expect![[r#"
-                folder                    it's/
-              1.50 KiB  2026-05-04 12:30  a\u{1b}b
+                folder                       it's/
+              1.50 KiB  SENT                 a\u{1b}b
             (the service did not list everything)
         "#]]
-        .assert_eq(&text(&document));
+        .assert_eq(&text(&document).replace(&local, &format!("{:19}", "SENT")));
         assert!(!serde_json::to_string(&document).unwrap().contains("2zk52"));
     }
 

@@ -28,7 +28,7 @@ pub(super) fn print(
     output::line(&format!(
         "`{}` as of {}: {} ({}), {}, {}",
         args.mirror,
-        when::shown(document.at.as_second()),
+        when::told(document.at.as_second()),
         counted(document.files, "file"),
         bytes(document.bytes),
         counted(plan.folders.len() as u64, "folder"),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::base::when;
 use crate::base::words::{counted, duration};
 use crate::mirror::Trouble;
 use crate::status::{DegradedStatus, Kind, MirrorStatus, ProofStatus, Scope, Status, Weight};
@@ -105,7 +106,7 @@ fn of_all(status: &Status, facts: &Facts<'_>, now: Timestamp) -> Vec<FoundState>
     if let Some(end) = status.account.as_ref().and_then(|account| account.subscription_end)
         && Duration::try_from(end.duration_since(now)).unwrap_or_default() < ENDS_SOON
     {
-        let day = end.strftime("%Y-%m-%d");
+        let day = when::day(end);
         add(Kind::SubscriptionEnding, format!("it was paid until {day}"), None);
     }
     if let Some(warning) = status.mirrors.iter().find_map(|it| it.quota_warning.as_ref()) {
