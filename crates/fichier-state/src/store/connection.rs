@@ -118,6 +118,7 @@ pub(super) fn check(db: &Connection, pragma: &str) -> Result<()> {
     let strays = "SELECT count(*) FROM pragma_foreign_key_check";
     match db.query_row(strays, [], |row| row.get::<_, i64>(0))? {
         0 => Ok(()),
+        1 => Err(Error::corrupt("1 row belongs to nothing".to_owned())),
         strays => Err(Error::corrupt(format!("{strays} rows belong to nothing"))),
     }
 }

@@ -1,25 +1,88 @@
 //! Numbers, sizes, times, errors and paragraphs as people read them, and paths as JSON holds them.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
-use textwrap::WordSplitter;
+use textwrap::{WordSeparator, WordSplitter};
 
 /// Columns of a line that is written for people; a longer line is wrapped between words.
 pub(crate) const WIDTH: usize = 80;
 
 /// A paragraph whose first line begins with `first` and each further line with `rest`.
 pub(crate) fn paragraph(text: &str, first: &str, rest: &str) -> String {
-    textwrap::fill(text, options(WIDTH).initial_indent(first).subsequent_indent(rest))
+    filled(text, options(WIDTH).initial_indent(first).subsequent_indent(rest))
 }
 
 /// The text, wrapped into lines of `width` columns.
 pub(crate) fn wrapped(text: &str, width: usize) -> String {
-    textwrap::fill(text, options(width))
+    filled(text, options(width))
+}
+
+fn filled(text: &str, options: textwrap::Options<'_>) -> String {
+    textwrap::fill(&commands_tied(text), options).replace(TIE, " ")
+}
+
+/// Stands for a space at which no line is to end. It is of the private use area, where no name has
+/// characters; if one has, its commands are wrapped like other words.
+const TIE: char = '\u{e0f1}';
+
+/// The programs of the commands in our texts.
+const PROGRAMS: [&str; 13] = [
+    "chmod",
+    "fichierd",
+    "findmnt",
+    "journalctl",
+    "ls",
+    "openssl",
+    "readlink",
+    "setfacl",
+    "sudo",
+    "sysctl",
+    "systemctl",
+    "timedatectl",
+    "umask",
+];
+
+/// The text with ties in the place of the spaces of its commands, so that a line does not end
+/// within one and it can be copied. A command stands between backquotes, in parentheses, behind a
+/// colon or at the beginning; it ends with the text, or before a comma, a semicolon or a parenthesis.
+fn commands_tied(text: &str) -> Cow<'_, str> {
+    if text.contains(TIE) {
+        return text.into();
+    }
+    let (mut tied, mut end, mut last) = (String::with_capacity(text.len()), None, "");
+    for (at, word) in text.split(' ').enumerate() {
+        if at > 0 {
+            tied.push(if end.is_some() { TIE } else { ' ' });
+        }
+        if end.is_none() {
+            end = end_of_command(last, word);
+        }
+        if end.is_some_and(|ends: fn(&str) -> bool| ends(word)) {
+            end = None;
+        }
+        tied.push_str(word);
+        last = word;
+    }
+    tied.into()
+}
+
+/// How the last word of a command is recognised if `word` begins one.
+fn end_of_command(last: &str, word: &str) -> Option<fn(&str) -> bool> {
+    let bare = word.trim_start_matches('(');
+    if bare.strip_prefix('`').is_some_and(|program| PROGRAMS.contains(&program)) {
+        Some(|word| word.contains('`') && !word.trim_start_matches('(').starts_with('`'))
+    } else if PROGRAMS.contains(&bare) && (last.is_empty() || last.ends_with(':') || bare != word) {
+        Some(|word| word.ends_with([',', ';', ')']))
+    } else {
+        None
+    }
 }
 
 /// A word that is wider than a line stays whole, so that it can be copied.
 fn options<'a>(width: usize) -> textwrap::Options<'a> {
     let options = textwrap::Options::new(width).break_words(false);
+    let options = options.word_separator(WordSeparator::AsciiSpace);
     options.word_splitter(WordSplitter::NoHyphenation)
 }
 
@@ -154,6 +217,25 @@ pub(crate) mod path_text {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn z106_a_line_does_not_end_within_a_command() {
+        let text = "read the words (fichierd remote mv), see: journalctl -u fichierd; if it is meant: \
+                    fichierd approve --take-over photos, and `fichierd check --online` tells more of \
+                    it; try: ls";
+        for width in 1..100 {
+            let lines = wrapped(text, width);
+            for whole in [
+                "(fichierd remote mv),",
+                "journalctl -u fichierd;",
+                "fichierd approve --take-over photos,",
+                "`fichierd check --online`",
+            ] {
+                assert!(lines.lines().any(|line| line.contains(whole)), "{width}:\n{lines}");
+            }
+            assert_eq!(lines.replace('\n', " "), text);
+        }
+    }
 
     #[test]
     fn a_word_is_read_back_by_a_shell_as_it_was() {

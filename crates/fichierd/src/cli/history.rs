@@ -84,12 +84,13 @@ impl Row {
     }
 
     fn text(&self) -> String {
+        let sent = format!("sent ({})", bytes(self.uploaded_bytes));
         let parts = [
-            (self.uploaded_files, "sent"),
+            (self.uploaded_files, &*sent),
             (self.relocated, "moved"),
             (self.copied, "copied"),
             (self.retired, "to the versions"),
-            (self.problems, "with problems"),
+            (self.problems, if self.problems == 1 { "with a problem" } else { "with problems" }),
             (self.calls, if self.calls == 1 { "call" } else { "calls" }),
         ];
         let did: Vec<String> = parts
@@ -97,14 +98,11 @@ impl Row {
             .filter(|(number, _)| *number > 0)
             .map(|(number, what)| format!("{} {what}", count(number)))
             .collect();
-        let size = if self.uploaded_bytes > 0 {
-            format!(" ({})", bytes(self.uploaded_bytes))
-        } else {
-            String::new()
-        };
+        let did = did.join(", ");
         let seconds = self.ended.duration_since(self.started).as_secs();
         let took = duration(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)));
         let ended = when::shown(self.ended.as_second());
-        format!("{ended}  {}: {}{size}; {took}", self.outcome, did.join(", "))
+        let colon = if did.is_empty() { "" } else { ": " };
+        format!("{ended}  {}{colon}{did}; {took}", self.outcome)
     }
 }

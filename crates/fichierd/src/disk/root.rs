@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Dir};
 use serde::{Deserialize, Serialize};
 
+use crate::base::words::counted;
 use crate::disk::at::is_gone;
 use crate::disk::filter::RESERVED_NAMES;
 use crate::disk::trusted::{UntrustedLink, open_trusted, untrusted_link};
@@ -103,8 +104,8 @@ pub enum RootTrouble {
         error: io::Error,
     },
     /// The source is empty, and files are on record.
-    #[error("the source {} is empty, but {recorded_files} files of it are on record",
-        source_path.display())]
+    #[error("the source {} is empty, but {} of it {} on record", source_path.display(),
+        counted(*recorded_files, "file"), if *recorded_files == 1 { "is" } else { "are" })]
     BecameEmpty {
         /// The source.
         source_path: PathBuf,

@@ -80,8 +80,8 @@ fn f12_many_files_replaced_within_a_day_are_shown_as_a_burst_and_daily_work_is_n
               DEGRADED for 3 h 30 min: very many files were replaced within a day
                 BURST: 90,000 files replaced, emptied or renamed within a day, which looks
                   like encryption; no earlier version expires
-                what to do: if nobody meant that: fichierd pause, then see: fichierd history
-                  photos; if it is right: fichierd approve photos
+                what to do: if nobody meant that: fichierd pause, then see:
+                  fichierd history photos; if it is right: fichierd approve photos
         "#]],
     );
 }
@@ -198,8 +198,8 @@ fn a_held_mirror_names_both_commands() {
               184,203 files safe (5.00 TiB), complete 2 min ago
               DEGRADED for 3 h 30 min: removals are held
                 5,120 removals are held
-                what to do: if they are meant: fichierd approve photos; if not: fichierd
-                  reject photos, and put the files back
+                what to do: if they are meant: fichierd approve photos; if not:
+                  fichierd reject photos, and put the files back
         "#]],
     );
 }

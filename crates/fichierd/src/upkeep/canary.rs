@@ -118,8 +118,8 @@ pub fn address_refused(needs_bytes: u64) -> String {
     format!(
         "a restore from this address needs CDN credits or a GOLD subscription: 1fichier takes it \
          for a data centre's or a VPN's (#913). Credits pay for 1 GB of downloads each GB, here \
-         {}; use them with --use-cdn, or always with `use_cdn` in the configuration. Or restore from another address, such as a line at home. \
-         Test page: https://1fichier.com/network.html",
+         {}; use them with --use-cdn, or always with `use_cdn` in the configuration. Or restore \
+         from another address, such as a line at home. Test page: https://1fichier.com/network.html",
         bytes(needs_bytes)
     )
 }

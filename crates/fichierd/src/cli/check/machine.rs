@@ -1,7 +1,7 @@
 //! Checks this machine: configuration, key, certificates, state folder, room, limits of the kernel.
 
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
 use rustix::fs::{Access, access, statvfs};
 
@@ -41,7 +41,16 @@ pub(super) fn key(config: &Config) -> Finding {
         Err(error) => {
             let remedy = match &error {
                 KeyError::TooOpen { path, .. } => format!("chmod 600 {}", path.display()),
-                KeyError::Nowhere | KeyError::Unreadable { .. } | KeyError::Malformed { .. } => {
+                KeyError::Nowhere => {
+                    "the key is made at https://1fichier.com/console/params.pl".to_owned()
+                }
+                KeyError::Unreadable { source, .. }
+                    if source.kind() == io::ErrorKind::PermissionDenied =>
+                {
+                    "give the command as the owner of the file, or as root: sudo fichierd check"
+                        .to_owned()
+                }
+                KeyError::Unreadable { .. } | KeyError::Malformed { .. } => {
                     "write the key from https://1fichier.com/console/params.pl into that file, \
                      readable by its owner alone"
                         .to_owned()
@@ -135,7 +144,7 @@ pub(super) fn watches(inotify: &Path, folders: u64, mirrors: u64) -> Finding {
     if watches < FEW_WATCHES || watches < folders {
         let enough = (2 * folders).max(524_288).next_power_of_two();
         let what =
-            format!("at most {} folders can be watched, and {there} would be", count(watches));
+            format!("at most {} can be watched, and {there} would be", counted(watches, "folder"));
         return Finding::warning(ABOUT, what, raise("max_user_watches", enough));
     }
     let needed = folders / FOLDERS_AN_INSTANCE + mirrors;

@@ -12,7 +12,7 @@ use fichier_state::Store;
 
 use super::Finding;
 use super::unit::Unit;
-use crate::base::words::{chain, count};
+use crate::base::words::{chain, count, counted};
 use crate::config::{Config, MirrorConfig};
 use crate::disk::root::check_root;
 use crate::disk::{OnRecord, RootIdentity, RootTrouble};
@@ -105,7 +105,7 @@ pub(super) fn look(
             let shown = path.display();
             let remedy = match &error {
                 RootTrouble::Missing { .. } | RootTrouble::NotAFolder { .. } => format!(
-                    "mount its disk, or correct `source` in {}: ls -ld {shown}",
+                    "mount its disk, or correct `source` in {}; see: ls -ld {shown}",
                     config.path.display()
                 ),
                 RootTrouble::ALink { .. } | RootTrouble::BehindLink { .. } => format!(
@@ -128,9 +128,9 @@ pub(super) fn look(
     if let Some(first) = &seen.first_unreadable {
         let user = reader.map_or("this user", |reader| &reader.user);
         let what = format!(
-            "{head}{user} may not read {} of {} files and folders{}, such as {}",
+            "{head}{user} may not read {} of {}{}, such as {}",
             count(seen.unreadable),
-            count(seen.entries),
+            counted(seen.entries, "path"),
             if seen.is_whole { "" } else { " (not all were looked at)" },
             first.display()
         );

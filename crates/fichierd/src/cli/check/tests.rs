@@ -76,8 +76,8 @@ fn a_missing_source_and_low_limits_are_warnings_with_a_remedy() {
         ok       API key: /api_key
         ok       state folder /state
         warning  mirror photos: the source /not-mounted does not exist; the mirror waits
-                 what to do: mount its disk, or correct `source` in /config.toml: ls -ld
-                   /not-mounted
+                 what to do: mount its disk, or correct `source` in /config.toml; see:
+                   ls -ld /not-mounted
         warning  at most 8,192 folders can be watched, and 0 folders would be
                  what to do: sysctl -w fs.inotify.max_user_watches=524288; and put
                    fs.inotify.max_user_watches=524288 into
@@ -215,7 +215,7 @@ fn what_the_services_user_may_not_read_is_counted() {
     let (found, folders) = sources::look(&config, &config.mirrors[0], Some(&reader));
     let permissions = found.iter().find(|finding| finding.about == "permissions").unwrap();
     assert_eq!(permissions.level, Level::Warning);
-    assert!(permissions.what.contains("fichierd may not read 2 of 3 files"), "{permissions:?}");
+    assert!(permissions.what.contains("fichierd may not read 2 of 3 paths"), "{permissions:?}");
     assert!(permissions.remedy.as_ref().unwrap().contains("setfacl"), "{permissions:?}");
     assert_eq!(folders, 1, "what cannot be read is not watched");
     mode("private", 0o755);

@@ -276,7 +276,7 @@ fn listed(info: FileInfo) -> anyhow::Result<RemoteFile> {
 
 /// The error for a path at which there is nothing.
 pub(super) fn missing(path: &RemotePath) -> anyhow::Error {
-    ended(Exit::Failed, format!("{path} does not exist"))
+    ended(Exit::Failed, format!("there is no {path} in the account"))
 }
 
 fn in_listing(

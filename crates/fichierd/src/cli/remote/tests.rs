@@ -152,7 +152,7 @@ async fn looking_costs_one_listing_for_each_folder() {
     world.remote(&["ls", "/a/b"]).await.unwrap();
     assert_eq!(world.emulator.calls_since(before), ["folder/ls.cgi"; 3]);
     let missing = world.remote(&["info", "/a/b/d"]).await.unwrap_err();
-    assert_eq!(missing, (Exit::Failed, "/a/b/d does not exist".to_owned()));
+    assert_eq!(missing, (Exit::Failed, "there is no /a/b/d in the account".to_owned()));
     assert_eq!(world.remote(&["link", "/a/b/c", "--json"]).await, Ok(Exit::Done));
 }
 

@@ -4,7 +4,7 @@ use fichier_state::{MirrorId, Proof, Records, Result, Writing};
 use serde::{Deserialize, Serialize};
 
 use crate::base::Fact;
-use crate::base::words::{bytes, count};
+use crate::base::words::{bytes, count, counted};
 
 /// One comparison of all folders, and what it has found so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,9 +87,9 @@ impl Round {
         let found: Vec<_> =
             found.map(|(number, what)| format!("{} {what}", count(number))).collect();
         let compared = format!(
-            "the listings of {} folders were compared with the records of {} files ({})",
-            count(self.folders),
-            count(self.files),
+            "the listings of {} were compared with the records of {} ({})",
+            counted(self.folders, "folder"),
+            counted(self.files, "file"),
             bytes(self.bytes)
         );
         if found.is_empty() {

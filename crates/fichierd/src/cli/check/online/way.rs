@@ -53,7 +53,11 @@ async fn reach(about: &'static str, url: &str, port: u16, remedy: &str) -> Vec<F
             return vec![Finding::error("dns", what, resolver)];
         }
     };
-    let mut findings = vec![Finding::good("dns", format!("{host} has {} addresses", found.len()))];
+    let there = match found.len() {
+        1 => "1 address".to_owned(),
+        more => format!("{more} addresses"),
+    };
+    let mut findings = vec![Finding::good("dns", format!("{host} has {there}"))];
     let mut last = "it has no address".to_owned();
     for address in found {
         match timeout(PATIENCE, TcpStream::connect(address)).await {
