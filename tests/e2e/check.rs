@@ -1,5 +1,7 @@
 //! `check --online` tells whether this machine can send, and whether a restore would work.
 
+use std::time::Duration;
+
 use fichier_emulator::{Offer, Rules};
 use fichier_testkit::tree;
 use fichier_testkit::{Machine, write};
@@ -127,4 +129,18 @@ fn a_probe_tells_how_the_service_behaves_and_the_service_keeps_it() {
         assert!(table.contains("served (") && table.contains("an empty file"), "{table}");
         world.emulator.assert_no_violations();
     }
+}
+
+#[test]
+fn z112_a_test_file_that_is_not_listed_proves_no_refused_key() {
+    let world = Machine::of(PROGRAM);
+    let listing_lag = Duration::from_secs(24 * 3_600);
+    world.emulator.set_rules(Rules { remove_told: true, listing_lag, ..Rules::scaled(1_000) });
+    let ran = world.run(&["check", "--online"]).expect(3).says("does not list it");
+    assert!(!ran.stdout.contains("refused the API key"), "{}", ran.stdout);
+    let name = ran.stdout.split("fichierd-check-").nth(1).unwrap();
+    assert!(name.len() > 16, "it is named, to be removed: {}", ran.stdout);
+
+    world.emulator.set_rules(Rules { remove_told: true, ..Rules::scaled(1_000) });
+    world.run(&["check", "--online"]).expect(0).says("a test file arrived whole");
 }

@@ -93,7 +93,7 @@ fn z09_what_the_service_met_last_ends_when_a_sync_disproves_it() {
     until("it is told", || degraded(&world).contains(&"unreachable".to_owned()).then_some(()));
     world.service().signal(Signal::TERM);
     assert_eq!(world.take_service().ended(), Some(0));
-    world.run(&["sync"]).expect(75);
+    world.run(&["sync"]).expect(69);
     assert_eq!(degraded(&world), ["unreachable"]);
     world.emulator.clear_faults();
     world.run(&["sync"]).expect(0);

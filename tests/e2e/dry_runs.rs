@@ -21,9 +21,19 @@ fn compare(world: &Machine, what: &str) -> String {
     assert!([0, 3].contains(&done.code), "{what}: {}{}", done.stdout, done.stderr);
     let made = world.emulator.calls() - mark;
     let calls = world.emulator.calls_since(mark);
+    assert_eq!(shown_calls(&done.stdout), made, "Z104: {what}: {}", done.stdout);
     let is_near = expected.abs_diff(made) * 10 <= made;
     assert!(is_near, "{what}: {made} calls were made; told was: {sum}\n{calls:#?}");
     told.stdout
+}
+
+/// The calls that a `sync` tells, of all mirrors together.
+fn shown_calls(stdout: &str) -> usize {
+    let of_line = |line: &str| {
+        let (before, _) = line.split_once(" call")?;
+        before.rsplit_once(' ')?.1.replace(',', "").parse::<usize>().ok()
+    };
+    stdout.lines().filter_map(of_line).sum()
 }
 
 fn remove(path: &Path) {
@@ -93,7 +103,7 @@ fn z29_a_dry_run_follows_a_new_name_and_tells_that_a_new_target_waits() {
     write(&world.source("photos").join("two"), "two");
     compare(&world, "the former name and a new file");
     fs::write(world.config(), config.replace("/backup/photos", "/elsewhere/photos")).unwrap();
-    let told = world.run(&["sync", "--dry-run"]).expect(0);
+    let told = world.run(&["sync", "--dry-run"]).expect(4);
     assert!(told.stdout.contains("fichierd approve photos"), "{}", told.stdout);
     world.run(&["sync"]).expect(4).says("fichierd approve photos");
 }

@@ -45,3 +45,4 @@ mod two_services;
 mod verifying;
 mod way_back;
 mod why;
+mod words;

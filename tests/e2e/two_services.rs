@@ -216,6 +216,6 @@ fn z24_a_reject_with_nothing_held_says_so() {
             let told = world.run(&["reject", "photos"]);
             (told.code != 75).then_some(told)
         });
-        assert_eq!(told.expect(0).stdout, "nothing is held\n");
+        assert_eq!(told.expect(0).stdout, "nothing is held: there is nothing to decide\n");
     }
 }

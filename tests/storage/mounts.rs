@@ -229,6 +229,9 @@ fn r06_a_nested_mount_that_goes_makes_its_folder_unavailable_and_not_deleted() {
         problems.contains("cards").then_some(())
     });
     stage.world.run(&["sync"]).expect(3).says("problem");
+    let on_card = inside.join("1");
+    let why = stage.world.run(&["why", on_card.to_str().unwrap()]).expect(0);
+    why.says("the file system that was here is not mounted").says("the copy of 20");
     let there = tree::in_account(&stage.world.emulator, "/backup/photos");
     assert_eq!(there.keys().filter(|path| path.starts_with("cards/")).count(), 5);
 

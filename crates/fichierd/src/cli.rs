@@ -25,6 +25,7 @@ mod completions;
 mod demo;
 mod diff;
 mod drill;
+mod dry_run;
 #[cfg(feature = "emulator")]
 mod emulator;
 mod failure;
@@ -123,7 +124,7 @@ enum Configured {
     Resume,
     /// Check the configuration, the key file and this machine
     Check(check::CheckArgs),
-    /// Let the held removals of a mirror happen
+    /// Let what is held in a mirror happen, such as many removals
     Approve(approve::ApproveArgs),
     /// Refuse the held removals of a mirror
     Reject(reject::RejectArgs),
@@ -200,7 +201,9 @@ impl Configured {
             Configured::Diff(args) => diff::run(&args, &config),
             Configured::History(args) => history::run(&args, &config),
             Configured::RecoverySheet => recovery_sheet::run(&config),
-            Configured::Sync(args) => interruptible(sync::run(args, &config)).await,
+            Configured::Sync(args) => {
+                interruptible(sync::run(args, &config)).await.inspect(sync::tell_interrupted)
+            }
             Configured::Status(args) => interruptible(status::run(args, &config)).await,
             Configured::Pause => interruptible(pause::run(&config)).await,
             Configured::Resume => interruptible(resume::run(&config)).await,

@@ -36,7 +36,7 @@ fn is_burst(world: &Bench) -> bool {
 }
 
 fn approved(world: &Bench) -> String {
-    approve(&world.shared.state, &world.config, false).unwrap().unwrap()
+    approve(&world.shared.state, &world.config, false).unwrap().unwrap().unwrap_or_default()
 }
 
 /// What a program that encrypts does to a file.

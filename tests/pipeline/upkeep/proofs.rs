@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use fichier_api::ErrorKind;
+use fichier_api::{DownloadOptions, ErrorKind};
 use fichier_emulator::{Action, Damage, Fault};
 use fichier_state::{Proof, ProofKind, Store};
 use fichier_testkit::{Bench, TARGET};
@@ -237,6 +237,18 @@ async fn an_address_that_may_not_download_is_told_early() {
     let text = fichierd::status::render(&status, jiff::Timestamp::now());
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(text.contains("a restore from this address needs CDN credits or a GOLD"), "{text}");
+
+    // Z112: with `use_cdn` in the configuration it is paid for.
+    let free = world.shared.client.clone();
+    let paying = DownloadOptions { use_cdn: true, ..DownloadOptions::default() };
+    world.shared.client = free.with_download_options(paying);
+    world.pass(DAY);
+    world.all_chores().await;
+    assert!(proofs(&world, ProofKind::Canary)[0].good);
+    world.shared.client = free;
+    world.pass(7 * DAY);
+    world.all_chores().await;
+    assert!(!proofs(&world, ProofKind::Canary)[0].good);
 
     world.emulator.set_downloads_need_cdn(false);
     world.pass(DAY);

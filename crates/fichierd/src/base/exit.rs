@@ -19,9 +19,9 @@ pub enum Exit {
     Problems = 3,
     /// Something is held: a person has to decide.
     Held = 4,
-    /// The service, or the running fichierd, cannot be reached.
+    /// 1fichier, or the running fichierd, was not reached.
     Unavailable = 69,
-    /// It cannot be done now, because of a hold-off, another instance or the network.
+    /// It cannot be done now, because of a hold-off, another instance or a service that fails.
     TryLater = 75,
     /// The service refuses the key, or the account's offer does not allow it.
     Refused = 77,

@@ -7,21 +7,22 @@ use std::time::{Duration, SystemTime};
 
 use fichier_api::Pacer;
 use fichier_state::{Error, Store};
+use tokio::time::Instant;
 
 use super::failure::ended;
 use super::output;
 use super::progress::{Shown, SoFar};
 use super::service::{self, cycle_line, exit_of_cycles};
-use crate::base::words::{bytes, count, counted, duration};
+use crate::base::words::{bytes, counted, duration};
 use crate::base::{Exit, State};
 use crate::config::connect::{hold_off, recorded_pacer};
 use crate::config::{Config, Keep, MirrorConfig};
 use crate::daemon::control::Reply;
 use crate::daemon::health::Met;
-use crate::daemon::{Work, approve, health, lifted, open_shared, why};
-use crate::disk::{Disks, Due};
-use crate::mirror::{CycleEnd, Held, MirrorWorker, Patience, Planned, Shared, Trouble};
-use crate::remote::{Habits, trust};
+use crate::daemon::{NOTHING_HELD, Work, approve, health, lifted, open_shared, why};
+use crate::disk::Due;
+use crate::mirror::{CycleEnd, MirrorWorker, Patience, Shared, Trouble};
+use crate::remote::Habits;
 use crate::restore::{Proved, proof};
 use crate::status::{CycleSummary, Status};
 
@@ -61,33 +62,53 @@ pub(super) async fn sync(config: &Config, names: &[String]) -> anyhow::Result<Ex
 }
 
 /// Mirrors one mirror and does its chores; and mirrors once more if they have found that a copy is
-/// not as recorded.
+/// not as recorded. Its line tells all calls that were made, those of the chores included.
 async fn sync_one(
     shared: &Shared,
     worker: &mut MirrorWorker,
 ) -> anyhow::Result<(CycleSummary, Met)> {
     let name = worker.config.name.clone();
     let (mut cycle, mut end) = mirror_one(shared, worker).await?;
-    output::line(&cycle_line(&cycle))?;
     let mut chores_trouble = None;
     if end.trouble.is_none() {
-        chores_trouble = worker.chores(shared).await.trouble;
-        if let Some(trouble) = &chores_trouble {
-            tracing::warn!(mirror = %name, "{}", trouble.text(&name));
-        }
+        chores_trouble = chores(shared, worker, &mut cycle).await;
         if worker.dirty.is_empty() {
             end.completeness = worker.completeness(shared)?;
         } else {
-            (cycle, end) = mirror_one(shared, worker).await?;
-            output::line(&cycle_line(&cycle))?;
+            let (again, end_again) = mirror_one(shared, worker).await?;
+            (cycle, end) = (cycle.and(again), end_again);
         }
     }
     let after = health::summary(&name, &end);
     if cycle.complete && !after.complete {
-        output::line(&format!("{name}: {}", after.outcome))?;
-        cycle = CycleSummary { exit: after.exit, ..cycle };
+        let CycleSummary { exit, complete, outcome, .. } = after;
+        cycle = CycleSummary { exit, complete, outcome, ..cycle };
     }
+    output::line(&cycle_line(&cycle))?;
     Ok((cycle, Met { mirror: name, end, chores_trouble }))
+}
+
+/// Does the chores of a mirror, and adds what they took to its `cycle`. Returns why they failed.
+async fn chores(
+    shared: &Shared,
+    worker: &mut MirrorWorker,
+    cycle: &mut CycleSummary,
+) -> Option<Trouble> {
+    let pacer = shared.client.pacer();
+    let (began, calls) = (Instant::now(), pacer.calls_made());
+    let shown = Shown::bar(&worker.config.name, Some(pacer), || SoFar {
+        text: "looking after the copies and the records".to_owned(),
+        ..SoFar::default()
+    });
+    let trouble = worker.chores(shared).await.trouble;
+    drop(shown);
+    cycle.calls += pacer.calls_made().saturating_sub(calls);
+    cycle.seconds += began.elapsed().as_secs_f64();
+    if let Some(trouble) = &trouble {
+        let name = &worker.config.name;
+        tracing::warn!(mirror = %name, "{}", trouble.text(name));
+    }
+    trouble
 }
 
 /// Runs cycles over everything until the mirror is complete, or waiting does not help. Returns the
@@ -134,81 +155,13 @@ fn show(worker: &MirrorWorker, pacer: &Pacer) -> Shown {
     Shown::bar(&worker.config.name, Some(pacer), move || {
         let bytes = planned.load(Ordering::Relaxed);
         let text = if bytes == 0 { "comparing disk and records" } else { "" };
-        SoFar { bytes_done: sent.load(Ordering::Relaxed), bytes, text: text.to_owned() }
+        SoFar {
+            bytes_done: sent.load(Ordering::Relaxed),
+            bytes,
+            text: text.to_owned(),
+            waits: false,
+        }
     })
-}
-
-/// Prints what a sync would do, its cost, and how long the calls alone would take. It works on a
-/// copy of the state, so that it changes nothing and may run beside the service.
-pub(super) fn dry_run(config: &Config, names: &[String]) -> anyhow::Result<Exit> {
-    let copy = tempfile::tempdir()?;
-    let mut original = None;
-    if let Some(store) = recorded(config)? {
-        store.copy_to(copy.path())?;
-        original = Some(store.inode());
-    }
-    let state = State::new(Store::open(copy.path())?);
-    let (mut sums, mut all_calls) = (Vec::new(), 0);
-    let is_one = chosen(config, names).count() == 1;
-    for mirror in chosen(config, names) {
-        if !is_one {
-            output::line(&format!("{}:", mirror.name))?;
-        }
-        if let Some(original) = original {
-            let row = state.read(|s| s.mirror_of(&mirror.name, &mirror.source, &mirror.target))?;
-            // A mirror that was renamed is on record with its former name.
-            let name = row.map_or_else(|| mirror.name.clone(), |row| row.name);
-            trust::count_as(&state, &name, original)?;
-        }
-        let mut worker = MirrorWorker::open(mirror.clone(), &state)?;
-        if let Some(held) = worker.undecided(&state)? {
-            sums.push(format!("{}: {}", mirror.name, held.text(&mirror.name)));
-            continue;
-        }
-        // One look at everything; a cycle would take on a part at a time.
-        worker.max_additions = usize::MAX;
-        let (moves, prepared) = worker.preview(&state, &Disks::default())?;
-        for moved in &moves {
-            output::line(&format!("move folder {} to {}", moved.from, moved.to))?;
-        }
-        for step in &prepared.plan.steps {
-            let text = step.to_string();
-            for line in text.lines() {
-                output::line(&output::harmless(line))?;
-            }
-        }
-        let held = prepared.outcome.held;
-        let planned =
-            Planned { plan: &prepared.plan, moves: moves.len() as u64, is_held: held.is_some() };
-        let calls = worker.expected_calls(&state, &planned)?;
-        all_calls += calls.sum();
-        let cost = prepared.plan.cost();
-        let held = held.map(|held| format!("\n{}", Held::Removals(held).text(&mirror.name)));
-        sums.push(format!(
-            "{}: {} to send ({}); {}, of these {} for the target and {} for the records and other \
-             upkeep; at least {}{}",
-            mirror.name,
-            counted(cost.files, "file"),
-            bytes(cost.bytes),
-            counted(calls.sum(), "call"),
-            count(calls.target),
-            count(calls.upkeep),
-            duration(at_least(config, calls.sum())),
-            held.unwrap_or_default()
-        ));
-    }
-    if !is_one {
-        let (calls, time) = (counted(all_calls, "call"), at_least(config, all_calls));
-        sums.push(format!("together: {calls}; at least {}", duration(time)));
-    }
-    sums.iter().try_for_each(|sum| output::line(sum))?;
-    Ok(Exit::Done)
-}
-
-/// How long so many calls take by the pace alone.
-fn at_least(config: &Config, calls: u64) -> Duration {
-    let pace = config.pace.calls_per_second.max(0.01);
-    Duration::try_from_secs_f64(calls as f64 / pace).unwrap_or_default()
 }
 
 /// Prints the files that a prune would remove.
@@ -232,8 +185,15 @@ pub(super) fn prune_dry_run(config: &Config, name: &str) -> anyhow::Result<Exit>
         })?;
     }
     written?;
-    let what = if mirror.keep == Keep::None { "removed" } else { "moved to the versions" };
-    output::line(&format!("{name}: {} files ({}) would be {what}", count(files), bytes(size)))?;
+    let text = match (files, mirror.keep) {
+        (0, _) => "there are no unmanaged files: nothing would be removed".to_owned(),
+        (_, Keep::None) => format!("{} ({}) would be removed", counted(files, "file"), bytes(size)),
+        _ => {
+            let files = counted(files, "file");
+            format!("{files} ({}) would be moved to the versions", bytes(size))
+        }
+    };
+    output::line(&format!("{name}: {text}"))?;
     Ok(Exit::Done)
 }
 
@@ -256,13 +216,24 @@ pub(super) fn explain(config: &Config, path: &std::path::Path) -> anyhow::Result
 /// a long hold-off.
 pub(super) fn pause(config: &Config, paused: bool) -> anyhow::Result<Exit> {
     let mut store = Store::open(&config.state_dir)?;
+    let was_paused = store.paused()?;
     store.write(|w| w.set_paused(paused))?;
     store.close()?;
-    let next = if paused {
-        "paused, also for `fichierd sync`; the service is not running, and begins paused when it \
-         starts; go on with: fichierd resume"
-    } else {
-        "no longer paused; the service is not running, and mirrors at once when it starts"
+    let next = match (was_paused, paused) {
+        (false, true) => {
+            "paused, also for `fichierd sync`; the service is not running, and begins paused when \
+             it starts; go on with: fichierd resume"
+        }
+        (true, true) => {
+            "it was paused already, also for `fichierd sync`; the service is not running; go on \
+             with: fichierd resume"
+        }
+        (true, false) => {
+            "no longer paused; the service is not running, and mirrors at once when it starts"
+        }
+        (false, false) => {
+            "nothing was paused; the service is not running, and mirrors at once when it starts"
+        }
     };
     output::line(next)?;
     let pacer = recorded_pacer(config).filter(|_| !paused);
@@ -294,15 +265,16 @@ pub(super) fn keep_habits(config: &Config, habits: &Habits) -> anyhow::Result<()
 pub(super) fn approve_held(config: &Config, name: &str, take_over: bool) -> anyhow::Result<Exit> {
     let shared = open_shared(config)?;
     let mirror = named(config, name)?;
-    match approve(&shared.state, mirror, take_over)? {
-        Ok(message) => output::line(&message)?,
-        Err(why) => {
-            close(shared)?;
-            return Err(ended(Exit::Held, why));
-        }
-    }
-    output::line("it happens at the next start of the service, or at: fichierd sync")?;
+    let approved = approve(&shared.state, mirror, take_over);
     close(shared)?;
+    match approved? {
+        Ok(None) => output::line(NOTHING_HELD)?,
+        Ok(Some(message)) => {
+            output::line(&message)?;
+            output::line("it happens at the next start of the service, or at: fichierd sync")?;
+        }
+        Err(why) => return Err(ended(Exit::Held, why)),
+    }
     Ok(Exit::Done)
 }
 
@@ -317,7 +289,7 @@ pub(super) async fn work(config: &Config, name: &str, work: Work) -> anyhow::Res
 }
 
 /// The state, opened read-only; `None` if there is none yet.
-fn recorded(config: &Config) -> anyhow::Result<Option<Store>> {
+pub(super) fn recorded(config: &Config) -> anyhow::Result<Option<Store>> {
     match Store::open_read_only(&config.state_dir) {
         Ok(store) => Ok(Some(store)),
         Err(Error::Absent { .. }) => Ok(None),
@@ -330,7 +302,10 @@ fn named<'a>(config: &'a Config, name: &str) -> anyhow::Result<&'a MirrorConfig>
     config.mirror(name).ok_or_else(|| anyhow::anyhow!("there is no mirror `{name}`"))
 }
 
-fn chosen<'a>(config: &'a Config, names: &'a [String]) -> impl Iterator<Item = &'a MirrorConfig> {
+pub(super) fn chosen<'a>(
+    config: &'a Config,
+    names: &'a [String],
+) -> impl Iterator<Item = &'a MirrorConfig> {
     config.mirrors.iter().filter(move |mirror| names.is_empty() || names.contains(&mirror.name))
 }
 

@@ -7,7 +7,7 @@ use clap::Args;
 use fichier_api::ErrorKind;
 use serde::Serialize;
 
-use super::failure::{ended, exit_of_remedy};
+use super::failure::{ended, exit_of_call};
 use super::past::Recorded;
 use super::progress::Shown;
 use super::{keep, output, service};
@@ -113,7 +113,7 @@ fn explain(error: &RestoreError, most_bytes: u64) -> anyhow::Error {
         }
         RestoreError::Service(error) => {
             let why = unreachable(error).unwrap_or_else(|| chain(error));
-            (exit_of_remedy(&error.remedy()), why)
+            (exit_of_call(error), why)
         }
         RestoreError::Disk { .. } => (Exit::Failed, chain(error)),
     };

@@ -4,7 +4,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use fichier_api::Remedy;
+use fichier_api::{ErrorKind, Remedy};
 
 use super::output;
 use crate::base::Exit;
@@ -45,7 +45,7 @@ pub fn exit_of(error: &anyhow::Error) -> Exit {
     } else if let Some(error) = error.downcast_ref::<fichier_state::Error>() {
         exit_of_state(error)
     } else if let Some(error) = error.downcast_ref::<fichier_api::Error>() {
-        exit_of_remedy(&error.remedy())
+        exit_of_call(error)
     } else if is_closed_pipe(error) {
         // The reader of `fichierd … | head` has seen enough.
         Exit::Done
@@ -75,10 +75,12 @@ fn exit_of_state(error: &fichier_state::Error) -> Exit {
     }
 }
 
-pub(super) fn exit_of_remedy(remedy: &Remedy) -> Exit {
-    match remedy {
-        Remedy::TryAgain => Exit::Unavailable,
-        Remedy::HoldOff(_) => Exit::TryLater,
+/// The exit code of a command that ends with the error of a call: 69 only where 1fichier was not
+/// reached, 75 where it was and the same may succeed later.
+pub(super) fn exit_of_call(error: &fichier_api::Error) -> Exit {
+    match error.remedy() {
+        Remedy::TryAgain if matches!(error.kind, ErrorKind::Unreachable(_)) => Exit::Unavailable,
+        Remedy::TryAgain | Remedy::HoldOff(_) => Exit::TryLater,
         Remedy::AskOperator => Exit::Refused,
         Remedy::GiveUp => Exit::Failed,
     }

@@ -1,9 +1,9 @@
 //! What moves while one waits, on stderr, so that output stays output.
 //!
-//! On a terminal it is one line that is drawn anew, elsewhere a plain line now and then. What is
+//! On a terminal it is one line that is drawn anew. Elsewhere, as in a log or in cron's mail, a wait
+//! is told once it has lasted for [`FIRST_AFTER`], and all that lasts each [`LINE_EVERY`]. What is
 //! shown is true: there is no bar while nothing is known to be done, no time left without a rate,
-//! and a person who waits is told for what. A command that calls the service is never silent for
-//! more than [`TELL_EVERY`].
+//! and a person who waits is told for what.
 
 use std::collections::VecDeque;
 use std::io::{self, Write as _};
@@ -11,21 +11,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use fichier_api::{Pacer, Wait, Waiting};
+use fichier_api::Pacer;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::base::words::{bytes, duration};
+use crate::daemon::health::{EndOfWait, PATIENCE, wait_text};
 
 /// Between two drawings on a terminal.
 const REDRAW: Duration = Duration::from_millis(200);
-/// Between two plain lines about a wait.
-const TELL_EVERY: Duration = Duration::from_secs(4);
-/// Between two plain lines about work that moves.
+/// Until the first plain line, if it is about a wait.
+const FIRST_AFTER: Duration = Duration::from_secs(4);
+/// Until the first plain line about work that moves, and between two plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(30);
-/// A wait that is shorter needs no explanation.
-const PATIENCE: Duration = Duration::from_secs(2);
 /// The rate is that of this time before now.
 const RATE_OVER: Duration = Duration::from_secs(15);
 
@@ -40,6 +39,8 @@ pub(super) struct SoFar {
     pub(super) bytes: u64,
     /// What else there is to say; may be empty.
     pub(super) text: String,
+    /// Whether the work waits, as the text says.
+    pub(super) waits: bool,
 }
 
 /// What is shown until it is dropped. Of several only the newest is.
@@ -63,23 +64,28 @@ impl Shown {
             let now = Instant::now();
             rate.note(now, so_far.bytes_done);
             let waiting = pacer.as_ref().and_then(Pacer::waiting);
-            let wait = waiting.and_then(|it| wait_text(&it, now));
+            let wait = waiting.and_then(|it| wait_text(&it, now, EndOfWait::Left));
             // While bytes flow, nobody waits.
             let wait = wait.filter(|_| rate.last_s(now).is_none_or(|s| s >= PATIENCE));
-            View { text: rate.text(&so_far, wait.as_deref()), waits: wait.is_some(), so_far }
+            View {
+                text: rate.text(&so_far, wait.as_deref()),
+                waits: wait.is_some() || so_far.waits,
+                so_far,
+            }
         };
-        Shown::moved(title, LINE_EVERY, look)
+        Shown::moved(title, look)
     }
 
     /// What is waited for, else what `doing` tells, once it has taken a while.
     pub(super) fn waits(pacer: &Pacer, doing: impl Fn() -> String + Send + 'static) -> Shown {
         let pacer = pacer.clone();
         let look = move || {
-            let wait = pacer.waiting().and_then(|it| wait_text(&it, Instant::now()));
+            let wait =
+                pacer.waiting().and_then(|it| wait_text(&it, Instant::now(), EndOfWait::Left));
             let text = wait.unwrap_or_else(&doing);
             View { text, waits: true, so_far: SoFar::default() }
         };
-        Shown::moved("", TELL_EVERY, look)
+        Shown::moved("", look)
     }
 
     /// What the running service tells of its work, and whether that waits for something.
@@ -88,7 +94,7 @@ impl Shown {
             let (text, waits) = read().unwrap_or_else(|| ("waiting for the service".into(), false));
             View { text, waits, so_far: SoFar::default() }
         };
-        Shown::moved("", LINE_EVERY, look)
+        Shown::moved("", look)
     }
 
     /// Something that turns beside a text.
@@ -99,24 +105,14 @@ impl Shown {
         Shown { id: on_top(), bar, mover: None }
     }
 
-    /// A line now and then, for where there is no terminal.
-    pub(super) fn lines(line: impl Fn() -> String + Send + 'static) -> Shown {
-        let mover = repeat(LINE_EVERY, move || tell(&line()));
-        Shown { id: on_top(), bar: ProgressBar::hidden(), mover: Some(mover) }
-    }
-
-    fn moved(
-        title: &str,
-        line_every: Duration,
-        mut look: impl FnMut() -> View + Send + 'static,
-    ) -> Shown {
+    fn moved(title: &str, mut look: impl FnMut() -> View + Send + 'static) -> Shown {
         let id = on_top();
         let bar = styled(ProgressBar::new(0), WITHOUT_BAR);
         if !title.is_empty() {
             bar.set_prefix(format!("{title}: "));
         }
         let (moving, title, began) = (bar.clone(), title.to_owned(), Instant::now());
-        let (mut last_line, mut is_drawn) = (began, false);
+        let (mut last_line, mut is_drawn) = (None, false);
         let mover = repeat(REDRAW, move || {
             let view = look();
             if !is_on_top(id) {
@@ -124,9 +120,8 @@ impl Shown {
                     moving.finish_and_clear();
                 }
             } else if moving.is_hidden() {
-                let every = if view.waits { TELL_EVERY.min(line_every) } else { line_every };
-                if last_line.elapsed() >= every {
-                    last_line = Instant::now();
+                if is_time_for_a_line(began, last_line, view.waits) {
+                    last_line = Some(Instant::now());
                     let title = if title.is_empty() { "" } else { &format!("{title}: ") };
                     tell(&format!("{title}{}", view.line()));
                 }
@@ -154,6 +149,14 @@ impl Drop for Shown {
         }
         self.bar.finish_and_clear();
         stack(|all| all.retain(|id| *id != self.id));
+    }
+}
+
+/// Whether a plain line is due, where no terminal is.
+fn is_time_for_a_line(began: Instant, last: Option<Instant>, waits: bool) -> bool {
+    match last {
+        None if waits => began.elapsed() >= FIRST_AFTER,
+        last => last.unwrap_or(began).elapsed() >= LINE_EVERY,
     }
 }
 
@@ -239,28 +242,6 @@ impl Rate {
     }
 }
 
-/// What is waited for, as people read it; `None` for a wait that needs no explanation yet.
-fn wait_text(waiting: &Waiting, now: Instant) -> Option<String> {
-    let lasted = now.saturating_duration_since(waiting.since);
-    let left = waiting.until.map(|until| until.saturating_duration_since(now));
-    let left = left.map_or_else(String::new, |left| duration(left + Duration::from_millis(999)));
-    if lasted < PATIENCE && !matches!(waiting.wait, Wait::Repeat(_)) {
-        return None;
-    }
-    Some(match &waiting.wait {
-        Wait::Turn => format!("waiting for the turn of the next call: {left}"),
-        Wait::Listing => format!("the service lets a folder be listed once in 30 s: {left}"),
-        Wait::WholeAccount => {
-            format!("the service lets all files be listed once an hour: {left}")
-        }
-        Wait::Account => {
-            format!("the service lets the account be read once in 5 minutes: {left}")
-        }
-        Wait::Repeat(error) => format!("{error}; the next try is in {left}"),
-        Wait::Answer => format!("no answer from 1fichier for {}", duration(lasted)),
-    })
-}
-
 /// The ids of what is shown, the newest last.
 static SHOWN: Mutex<Vec<u64>> = Mutex::new(Vec::new());
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
@@ -305,7 +286,7 @@ mod tests {
     use super::*;
 
     fn so_far(bytes_done: u64, bytes: u64) -> SoFar {
-        SoFar { bytes_done, bytes, text: String::new() }
+        SoFar { bytes_done, bytes, ..SoFar::default() }
     }
 
     #[test]
@@ -333,21 +314,21 @@ mod tests {
         assert_eq!((rate.per_second(), rate.last_s(began)), (None, None));
     }
 
-    #[test]
-    fn z27_a_wait_is_told_with_what_is_left_of_it() {
-        let since = Instant::now();
-        let told = |wait, left: Option<u64>, lasted| {
-            let until = left.map(|left| since + Duration::from_secs(lasted + left));
-            wait_text(&Waiting { wait, since, until }, since + Duration::from_secs(lasted))
-        };
-        let listing = "the service lets a folder be listed once in 30 s: 21 s";
-        assert_eq!(told(Wait::Listing, Some(21), 9).as_deref(), Some(listing));
-        assert_eq!(told(Wait::Listing, Some(1), 0), None, "not worth a word");
-        let unreachable = Wait::Repeat("the service could not be reached".to_owned());
-        let text = "the service could not be reached; the next try is in 5 s";
-        assert_eq!(told(unreachable, Some(5), 0).as_deref(), Some(text));
-        let answer = "no answer from 1fichier for 12 s";
-        assert_eq!(told(Wait::Answer, None, 12).as_deref(), Some(answer));
+    #[tokio::test(start_paused = true)]
+    async fn z110_without_a_terminal_a_wait_is_told_soon_and_then_twice_a_minute() {
+        let began = Instant::now();
+        let mut told = Vec::new();
+        let mut last = None;
+        for second in 1..70 {
+            tokio::time::advance(Duration::from_secs(1)).await;
+            if is_time_for_a_line(began, last, true) {
+                told.push(second);
+                last = Some(Instant::now());
+            }
+        }
+        assert_eq!(told, [4, 34, 64]);
+        assert!(!is_time_for_a_line(Instant::now() - Duration::from_secs(29), None, false));
+        assert!(is_time_for_a_line(Instant::now() - Duration::from_secs(30), None, false));
     }
 
     #[test]

@@ -7,10 +7,11 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
+use fichier_api::Pacer;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::failure::ended;
@@ -18,7 +19,7 @@ use super::output::shown_path;
 use super::past::Recorded;
 use super::progress::{Shown, SoFar};
 use crate::base::Exit;
-use crate::base::words::{bytes, count, duration};
+use crate::base::words::{count, counted};
 use crate::config::Config;
 use crate::config::connect::connect;
 use crate::restore::{Options, Overwrite, Owners, Plan, Progress, Restore, Tree, make_top};
@@ -103,7 +104,7 @@ pub(crate) async fn run(args: RestoreArgs, config: &Config) -> anyhow::Result<Ex
     let progress = Arc::new(Progress::default());
     let restore = Restore::new(client, args.dest.clone(), owners, options, Arc::clone(&progress))?;
     let (began, before) = (Instant::now(), pacer.calls_made());
-    let shown = show(Arc::clone(&progress), args.json);
+    let shown = show(Arc::clone(&progress), &pacer, args.json);
     let outcome = tokio::select! {
         outcome = restore.run(plan) => outcome,
         () = stopped_by_a_signal() => {
@@ -172,30 +173,23 @@ fn owners(recorded: &Recorded) -> anyhow::Result<Owners> {
     Ok(Owners::by_name(pairs(users), pairs(groups)))
 }
 
-/// Shows the progress: a bar on a terminal, else a line every half minute, or nothing if `quiet`.
-fn show(progress: Arc<Progress>, quiet: bool) -> Option<Shown> {
-    if std::io::stderr().is_terminal() {
-        return Some(Shown::bar("", None, move || so_far(&progress)));
-    }
-    let began = Instant::now();
-    let line = move || {
-        let SoFar { bytes_done, bytes: all, text } = so_far(&progress);
-        let rate = bytes_done / began.elapsed().as_secs().max(1);
-        let left = all.saturating_sub(bytes_done).checked_div(rate).map_or_else(
-            || "time left not known".to_owned(),
-            |seconds| format!("{} left", duration(Duration::from_secs(seconds))),
-        );
-        format!("{text}, {} of {}, {}/s, {left}", bytes(bytes_done), bytes(all), bytes(rate))
-    };
-    (!quiet).then(|| Shown::lines(line))
+/// Shows the progress and the waits; beside JSON only on a terminal.
+fn show(progress: Arc<Progress>, pacer: &Pacer, is_json: bool) -> Option<Shown> {
+    let is_shown = !is_json || std::io::stderr().is_terminal();
+    is_shown.then(|| Shown::bar("", Some(pacer), move || so_far(&progress)))
 }
 
 fn so_far(progress: &Progress) -> SoFar {
     let read = |number: &AtomicU64| number.load(Ordering::Relaxed);
-    let files =
-        format!("{}/{} files", count(read(&progress.files_done)), count(read(&progress.files)));
-    let text = progress.waiting().map_or_else(|| files.clone(), |why| format!("{files}; {why}"));
-    SoFar { bytes_done: read(&progress.bytes_done), bytes: read(&progress.bytes), text }
+    let files = format!(
+        "{} of {}",
+        count(read(&progress.files_done)),
+        counted(read(&progress.files), "file")
+    );
+    let wait = progress.waiting();
+    let waits = wait.is_some();
+    let text = wait.map_or_else(|| files.clone(), |why| format!("{files}; {why}"));
+    SoFar { bytes_done: read(&progress.bytes_done), bytes: read(&progress.bytes), text, waits }
 }
 
 impl From<OverwriteArg> for Overwrite {

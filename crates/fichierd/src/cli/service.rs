@@ -141,9 +141,15 @@ pub(super) fn cycle_line(cycle: &CycleSummary) -> String {
     ];
     let parts = parts.into_iter().filter(|(number, _)| *number > 0);
     let parts: Vec<_> = parts.map(|(_, text)| text).collect();
-    let did = if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(", ") };
+    let (mirror, outcome, did) = (&cycle.mirror, &cycle.outcome, parts.join(", "));
     let took = duration(Duration::try_from_secs_f64(cycle.seconds).unwrap_or_default());
-    format!("{}: {}: {did}; {took}", cycle.mirror, cycle.outcome)
+    match (cycle.complete, parts.is_empty()) {
+        (true, true) => format!("{mirror}: {outcome}: nothing to do; {took}"),
+        (true, false) => format!("{mirror}: {outcome}: {did}; {took}"),
+        // The outcome is a sentence then.
+        (false, true) => format!("{mirror}: {outcome}"),
+        (false, false) => format!("{mirror}: {outcome} ({did}; {took})"),
+    }
 }
 
 #[cfg(test)]
@@ -155,6 +161,7 @@ mod tests {
         CycleSummary {
             mirror: "photos".to_owned(),
             outcome: "done".to_owned(),
+            complete: true,
             seconds: 75.0,
             ..CycleSummary::default()
         }
@@ -174,6 +181,16 @@ mod tests {
             cycle_line(&busy),
             "photos: done: 1,200 sent (3.00 MiB), 2 moved, 9 calls; 1 min"
         );
+    }
+
+    #[test]
+    fn z107_a_cycle_that_could_not_go_on_is_not_told_to_have_nothing_to_do() {
+        let outcome = "the source is missing; mount its disk".to_owned();
+        let stopped = CycleSummary { complete: false, outcome, ..cycle() };
+        assert_eq!(cycle_line(&stopped), "photos: the source is missing; mount its disk");
+        let later = CycleSummary { calls: 1, uploaded_files: 2, ..stopped };
+        let line = "photos: the source is missing; mount its disk (2 sent (0 B), 1 call; 1 min)";
+        assert_eq!(cycle_line(&later), line);
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! `fichierd sync`: compare and send now.
 
+use std::io::Write as _;
+
 use clap::Args;
 
 use super::failure::ended;
-use super::{beside, service};
+use super::{beside, dry_run, service};
 use crate::base::Exit;
 use crate::config::Config;
 use crate::daemon::control::Request;
@@ -26,11 +28,22 @@ pub(crate) async fn run(args: SyncArgs, config: &Config) -> anyhow::Result<Exit>
         service::known_mirror(config, name)?;
     }
     if args.dry_run {
-        return beside::dry_run(config, &args.mirrors);
+        return dry_run::run(config, &args.mirrors);
     }
     let request = Request::Sync { mirrors: args.mirrors.clone() };
     match service::forward(config, &request).await? {
         Some(exit) => Ok(exit),
         None => beside::sync(config, &args.mirrors).await,
+    }
+}
+
+/// Tells what becomes of the work that Ctrl-C has interrupted.
+pub(crate) fn tell_interrupted(exit: &Exit) {
+    if *exit == Exit::Interrupted {
+        // A closed stderr leaves no way to tell anything.
+        let _told = writeln!(
+            std::io::stderr(),
+            "fichierd: interrupted; a running service goes on, else the next sync does"
+        );
     }
 }

@@ -31,7 +31,7 @@ fn help_lists_each_command_in_eighty_columns() {
           pause           Begin nothing new until `resume`
           resume          Go on after `pause`
           check           Check the configuration, the key file and this machine
-          approve         Let the held removals of a mirror happen
+          approve         Let what is held in a mirror happen, such as many removals
           reject          Refuse the held removals of a mirror
           why             Say why a path is, or is not, on the service
           ls              List what a mirror held, now or at an earlier time

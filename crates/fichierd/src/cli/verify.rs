@@ -10,7 +10,7 @@ use fichier_api::{DownloadOptions, ErrorKind};
 use fichier_state::RelPath;
 use serde::Serialize;
 
-use super::failure::{ended, exit_of_remedy};
+use super::failure::{ended, exit_of_call};
 use super::past::Recorded;
 use super::progress::{Shown, SoFar};
 use super::{keep, output, service};
@@ -284,5 +284,5 @@ fn explain(error: &fichier_api::Error, needs_bytes: u64) -> anyhow::Error {
                        time (#887): try again five minutes after that download has ended";
         return ended(Exit::TryLater, message);
     }
-    ended(exit_of_remedy(&error.remedy()), chain(error))
+    ended(exit_of_call(error), chain(error))
 }

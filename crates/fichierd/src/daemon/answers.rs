@@ -12,11 +12,14 @@ use crate::base::words::{chain, count, counted};
 use crate::base::{Exit, State};
 use crate::config::MirrorConfig;
 use crate::daemon::control::{Call, Job, Reply, Request};
-use crate::mirror::{Held, MirrorWorker, Patience, Shared, approve_change};
+use crate::mirror::{Held, MirrorWorker, Patience, Shared, Trouble, approve_change};
 use crate::remote::{Habits, claims, target, trust};
 use crate::restore::{Proved, proof};
 use crate::status::CycleSummary;
 use crate::upkeep::burst;
+
+/// The answer to `approve` and `reject` while nothing waits for a decision.
+pub const NOTHING_HELD: &str = "nothing is held: there is nothing to decide";
 
 impl Daemon {
     pub(super) fn answer(&mut self, call: Call) {
@@ -102,11 +105,15 @@ impl Daemon {
         if let Err(error) = self.shared.state.write(|w| w.set_paused(paused)) {
             return refused(&chain(&error), Exit::Failed);
         }
-        self.paused = paused;
-        let message = if paused {
+        let was_paused = std::mem::replace(&mut self.paused, paused);
+        let message = if paused && was_paused {
+            "it was paused already: nothing new is begun; go on with: fichierd resume"
+        } else if paused {
             "paused: nothing new is begun, also after a restart; go on with: fichierd resume"
-        } else {
+        } else if was_paused {
             "the service goes on"
+        } else {
+            "nothing was paused"
         };
         Reply::Done { message: message.to_owned() }
     }
@@ -114,7 +121,8 @@ impl Daemon {
     fn approve(&mut self, name: &str, take_over: bool) -> Reply {
         let Some(seat) = self.seats.get_mut(name) else { return unknown(name) };
         match approve(&self.shared.state, &seat.config, take_over) {
-            Ok(Ok(message)) => {
+            Ok(Ok(None)) => Reply::Done { message: NOTHING_HELD.to_owned() },
+            Ok(Ok(Some(message))) => {
                 seat.schedule.rescan_now(Instant::now());
                 Reply::Done { message }
             }
@@ -191,7 +199,10 @@ impl Work {
         };
         match done {
             Ok(message) => Reply::Done { message },
-            Err(error) => refused(&chain(&error), Exit::Failed),
+            Err(error) => {
+                let trouble = Trouble::judge(error, shared.state.clock().wall());
+                refused(&trouble.text(&worker.config.name), trouble.exit())
+            }
         }
     }
 }
@@ -204,7 +215,7 @@ fn unrejectable(
     let row = state.read(|s| s.mirror_of(&config.name, &config.source, &config.target))?;
     Ok(match row.as_ref().and_then(Held::of) {
         Some(Held::Removals(_)) => None,
-        None => Some(Reply::Done { message: "nothing is held".to_owned() }),
+        None => Some(Reply::Done { message: NOTHING_HELD.to_owned() }),
         Some(held) => {
             let message = format!(
                 "only removals can be rejected, and none are held; held is all work of `{}`: {}",
@@ -234,7 +245,7 @@ fn pruned(files: u64) -> String {
 
 /// Approves what a mirror holds: its removals, its source or its target. A target that another
 /// installation uses is taken over only with `take_over`, and then nothing else is approved.
-/// Returns what was done, or in `Err` why nothing was done.
+/// Returns what was done, `None` if nothing is held, or in `Err` why nothing was done.
 ///
 /// # Errors
 ///
@@ -243,9 +254,9 @@ pub fn approve(
     state: &State,
     config: &MirrorConfig,
     take_over: bool,
-) -> Result<Result<String, String>, fichier_state::Error> {
+) -> Result<Result<Option<String>, String>, fichier_state::Error> {
     let row = state.read(|s| s.mirror_of(&config.name, &config.source, &config.target))?;
-    let Some(row) = row else { return Ok(Ok("nothing is held".to_owned())) };
+    let Some(row) = row else { return Ok(Ok(None)) };
     let approved = match Held::of(&row) {
         Some(held) => Some(approve_held(state, config, take_over, (held, row.clone()))?),
         None => None,
@@ -261,7 +272,7 @@ pub fn approve(
         )
     });
     let said: Vec<String> = approved.into_iter().flatten().chain(ended).collect();
-    Ok(Ok(if said.is_empty() { "nothing is held".to_owned() } else { said.join("; ") }))
+    Ok(Ok((!said.is_empty()).then(|| said.join("; "))))
 }
 
 fn approve_held(
@@ -286,6 +297,10 @@ fn approve_held(
                 w.update_mirror(&Mirror { held: None, ..row.clone() })
             })?;
             return Ok(Ok("the target is taken over; the mirror goes on".to_owned()));
+        }
+        (false, false) if !held.is_approvable() => {
+            let text = held.text(&config.name);
+            return Ok(Err(format!("this cannot be approved, only corrected: {text}")));
         }
         (false, false) => {}
     }

@@ -13,6 +13,7 @@ mod live;
 mod offline;
 mod one_shot;
 mod recorded;
+mod waiting;
 
 #[cfg(test)]
 mod tests;
@@ -28,3 +29,4 @@ pub(crate) use self::one_shot::disproves;
 pub use self::one_shot::{Met, remember_met};
 pub use self::recorded::hold_off_status;
 pub(crate) use self::recorded::timestamp;
+pub use self::waiting::{EndOfWait, PATIENCE, wait_text};

@@ -64,6 +64,13 @@ impl Held {
         matches!(self, Held::Target(refused) if target_kind(refused) == Kind::TargetTaken)
     }
 
+    /// Whether the mirror can go on once a person has approved it: a source that is not there, or
+    /// cannot be read, has to be corrected.
+    pub fn is_approvable(&self) -> bool {
+        let corrected = [Kind::SourceMissing, Kind::SourceUnreadable, Kind::SourceBehindLink];
+        !corrected.contains(&self.kind())
+    }
+
     /// Which degraded state this is.
     pub fn kind(&self) -> Kind {
         match self {

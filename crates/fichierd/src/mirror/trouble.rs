@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use fichier_api::{ErrorKind, HoldOffCause, Remedy};
 
+use crate::base::Exit;
 use crate::base::words::chain;
 use crate::disk::RootTrouble;
 use crate::disk::at::is_gone;
@@ -61,7 +62,7 @@ impl Trouble {
     }
 
     /// What the error means for the mirror; a hold-off is counted from `now`.
-    pub(super) fn judge(error: MirrorError, now: SystemTime) -> Trouble {
+    pub fn judge(error: MirrorError, now: SystemTime) -> Trouble {
         let text = chain(&error);
         let held = |kind, cause| Trouble::Held(Held::Source { kind, cause });
         match error {
@@ -114,6 +115,11 @@ impl Trouble {
             Trouble::OtherAccount(_) => Kind::OtherAccount,
             Trouble::NoState(_) => Kind::StateUnusable,
         }
+    }
+
+    /// The exit code of a command that ends for this.
+    pub fn exit(&self) -> Exit {
+        self.kind().about().exit.unwrap_or(Exit::Failed)
     }
 
     /// The cause, without what to do about it.
@@ -173,14 +179,14 @@ fn refused_kind(error: &ErrorKind) -> Kind {
 
 fn source_kind(trouble: &RootTrouble) -> Kind {
     match trouble {
-        RootTrouble::Missing { .. } => Kind::SourceMissing,
+        // Nothing that a person approves makes a folder of a file.
+        RootTrouble::Missing { .. } | RootTrouble::NotAFolder { .. } => Kind::SourceMissing,
         // The source went away during the look at it.
         RootTrouble::Unreadable { error, .. } if is_gone(error) => Kind::SourceMissing,
         RootTrouble::ALink { .. } | RootTrouble::BehindLink { .. } => Kind::SourceBehindLink,
         RootTrouble::Unreadable { .. } => Kind::SourceUnreadable,
         RootTrouble::BecameEmpty { .. } => Kind::SourceEmpty,
-        RootTrouble::NotAFolder { .. }
-        | RootTrouble::ChangedMeanwhile { .. }
+        RootTrouble::ChangedMeanwhile { .. }
         | RootTrouble::OtherFileSystem { .. }
         | RootTrouble::Replaced { .. } => Kind::SourceChanged,
     }

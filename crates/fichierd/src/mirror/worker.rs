@@ -179,6 +179,7 @@ impl MirrorWorker {
         disks: &Disks,
     ) -> Result<(Vec<FolderMove>, Prepared), MirrorError> {
         let row = self.row(state)?;
+        self.check_root(state, disks, &row)?;
         let force = BTreeSet::new();
         let mut request = self.request(&row, None, &force, state)?;
         // `sync` waits for files that are being written, so they count as quiet here.
@@ -320,7 +321,7 @@ impl MirrorWorker {
     ) -> Result<CycleOutcome, MirrorError> {
         let row = self.row(&shared.state)?;
         let row = self.follow_change(shared, row).await?;
-        let found = self.check_root(shared, &row)?;
+        let found = self.check_root(&shared.state, &shared.disks, &row)?;
         self.remember_root(&shared.state, &row, &found)?;
         // The row is read anew, so that a later write of it does not undo the new identity.
         let row = self.row(&shared.state)?;
@@ -351,12 +352,17 @@ impl MirrorWorker {
     }
 
     /// Checks that the source is still the same folder, and returns its identity.
-    fn check_root(&self, shared: &Shared, row: &Mirror) -> Result<RootIdentity, MirrorError> {
-        let files = shared.state.read(|s| s.totals(self.id))?.files;
-        let approved = shared.state.read(|s| s.allowance(self.id))? > 0;
+    fn check_root(
+        &self,
+        state: &State,
+        disks: &Disks,
+        row: &Mirror,
+    ) -> Result<RootIdentity, MirrorError> {
+        let files = state.read(|s| s.totals(self.id))?.files;
+        let approved = state.read(|s| s.allowance(self.id))? > 0;
         let on_record = OnRecord { files, approved };
         let identity = row.identity.as_deref().and_then(RootIdentity::parse);
-        let found = shared.disks.check_root(&self.config.source, identity.as_ref(), on_record);
+        let found = disks.check_root(&self.config.source, identity.as_ref(), on_record);
         Ok(found.map_err(RemoteError::Root)?)
     }
 

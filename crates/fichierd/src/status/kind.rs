@@ -184,7 +184,7 @@ kinds! {
         title: "1fichier cannot be reached",
         what_to_do: "nothing, if the network is down for a while: it goes on by itself. Else: \
             fichierd check --online",
-        weight: Weight::Stops, alarms: false, exit: Some(Exit::TryLater),
+        weight: Weight::Stops, alarms: false, exit: Some(Exit::Unavailable),
         scope: Scope::Service, patience: PATIENCE, on_record: false,
     }
     /// Somebody typed `fichierd pause`.
@@ -194,11 +194,11 @@ kinds! {
         weight: Weight::Stops, alarms: false, exit: Some(Exit::Held),
         scope: Scope::Service, patience: AT_ONCE, on_record: true,
     }
-    /// Nothing exists at the source's path.
+    /// No folder is at the source's path.
     SourceMissing = "source_missing" {
         title: "the source is missing",
-        what_to_do: "mount its disk, or correct `source` in the configuration; nothing is removed \
-            meanwhile",
+        what_to_do: "mount its disk or put its folder back, or correct `source` in the \
+            configuration; nothing is removed meanwhile",
         weight: Weight::Stops, alarms: false, exit: Some(Exit::Held),
         scope: Scope::Mirror, patience: PATIENCE, on_record: false,
     }

@@ -22,9 +22,9 @@ use fichier_state::Store;
 use jiff::Timestamp;
 
 use super::{Finding, Told};
-use crate::base::Exit;
 use crate::base::words::{bytes, chain, duration};
-use crate::cli::failure::exit_of_remedy;
+use crate::base::{Exit, when};
+use crate::cli::failure::exit_of_call;
 use crate::config::Config;
 use crate::config::connect::connect;
 
@@ -60,7 +60,7 @@ pub(super) async fn run(config: &Config, told: &mut Told) -> anyhow::Result<Exit
         Err(error) => {
             clock(&client).map(|finding| told.tell(finding)).transpose()?;
             told.tell(refusal(&error))?;
-            return Ok(exit_of_remedy(&error.remedy()));
+            return Ok(exit_of_call(&error));
         }
     };
     clock(&client).map(|finding| told.tell(finding)).transpose()?;
@@ -78,13 +78,24 @@ pub(super) async fn run(config: &Config, told: &mut Told) -> anyhow::Result<Exit
             Ok(found) => found.into_iter().try_for_each(|finding| told.tell(finding))?,
             Err(Ok(error)) => {
                 told.tell(refusal(&error))?;
-                return Ok(exit_of_remedy(&fichier_api::Error::remedy(&error)));
+                return Ok(exit_of_call(&error));
             }
             Err(Err(other)) => return Err(other),
         }
     }
     told.tell(Finding::good("key", "the key is accepted"))?;
     Ok(if told.has_error() { Exit::Problems } else { Exit::Done })
+}
+
+/// The finding about a test file that was stored, told in the way of files without an account, and
+/// not listed: that a listing lacks it proves nothing.
+fn not_listed(name: &str) -> Finding {
+    let what = format!(
+        "upload: the upload node took the test file {name}, and the account does not list it: \
+         1fichier lists new files late, or the node did not accept the API key"
+    );
+    let remedy = "in some minutes: fichierd check --online; if it stays, write the key anew";
+    Finding::error("upload", what, format!("{remedy}; remove {name} in the console of 1fichier"))
 }
 
 /// The finding that tells why a call was refused.
@@ -175,7 +186,7 @@ fn account(account: &Account, now: Timestamp) -> Vec<Finding> {
     let mut findings = vec![match account.subscription_end {
         None => Finding::good(ABOUT, format!("account: {offer}")),
         Some(end) => {
-            let text = format!("account: {offer}, until {}", end.strftime("%Y-%m-%d"));
+            let text = format!("account: {offer}, until {}", when::day(end));
             let left = Duration::try_from(end.duration_since(now)).unwrap_or_default();
             if left < ENDS_SOON {
                 Finding::warning(ABOUT, text, RENEW)
@@ -259,7 +270,9 @@ impl Trial<'_> {
         for _ in 0..MOST_POLLS {
             match self.client.upload_result(&slot, Some(&sent.xid)).await? {
                 UploadResult::Ready(stored) => {
-                    self.check_it_is_ours(&stored, folder).await?;
+                    if !self.is_ours(&stored, folder).await? {
+                        return Ok(Err(not_listed(name)));
+                    }
                     let url = match_uploaded(&sent.files, &stored).urls.pop().flatten();
                     let file = sent.files.into_iter().next();
                     let lost = || {
@@ -281,21 +294,18 @@ impl Trial<'_> {
         Ok(Err(Finding::error("upload", late, "try again later: fichierd check --online")))
     }
 
-    /// Looks whether the file is in the account, if the result makes that doubtful: a node that does
-    /// not know the key stores a file for nobody. A listing tells; a key that is refused makes none.
-    async fn check_it_is_ours(
+    /// Whether the file is seen in the account, if the result makes that doubtful: a node that does
+    /// not know the key stores a file for nobody. A key that is refused makes no listing.
+    async fn is_ours(
         &self,
         stored: &[UploadedFile],
         folder: FolderId,
-    ) -> Result<(), fichier_api::Error> {
+    ) -> Result<bool, fichier_api::Error> {
         if stored.iter().all(|file| file.removal.is_none()) {
-            return Ok(());
+            return Ok(true);
         }
         let listed = self.client.list_folder(folder).await?.files;
-        if stored.iter().all(|file| listed.iter().any(|listed| listed.url == file.url)) {
-            return Ok(());
-        }
-        Err(fichier_api::Error { endpoint: "end.pl", attempts: 1, kind: ErrorKind::Anonymous })
+        Ok(stored.iter().all(|file| listed.iter().any(|listed| listed.url == file.url)))
     }
 
     async fn download(&self, sent: &SentFile, url: &FileUrl) -> Finding {

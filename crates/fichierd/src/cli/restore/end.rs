@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::RestoreArgs;
 use crate::base::words::{bytes, chain, count, counted, duration};
 use crate::base::{Exit, when};
-use crate::cli::failure::{ended, exit_of_remedy};
+use crate::cli::failure::{ended, exit_of_call};
 use crate::cli::output;
 use crate::restore::{Missed, Outcome, Plan, Problem, Progress, Report, RestoreError, Unset};
 
@@ -196,7 +196,7 @@ impl End<'_> {
              {with_metadata}; {}",
             if self.outcome.stopped.is_some() { "ended early: " } else { "" },
             self.args.mirror,
-            when::shown(document.at.as_second()),
+            when::told(document.at.as_second()),
             output::shown_path(&self.args.dest),
             counted(report.files, "file"),
             bytes(report.bytes),
@@ -307,7 +307,7 @@ fn explain(error: &RestoreError, download_bytes: u64) -> anyhow::Error {
         ),
         error @ (RestoreError::Service(_) | RestoreError::Disk { .. }) => {
             let exit = match error {
-                RestoreError::Service(error) => exit_of_remedy(&error.remedy()),
+                RestoreError::Service(error) => exit_of_call(error),
                 RestoreError::Disk { .. } => Exit::Failed,
             };
             ended(exit, format!("{}; {AGAIN}", chain(error)))

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::base::Exit;
 use crate::base::words::{bytes, count, counted, duration};
+use crate::base::{Exit, when};
 use crate::mirror::{CycleEnd, Held};
 use crate::status::{CycleSummary, Kind, MirrorState, Status};
 
@@ -12,7 +12,7 @@ pub fn line(status: &Status) -> String {
     let mut degraded = status.degraded.iter();
     if let Some(worst) = degraded.clone().find(|it| it.stops) {
         let mirror = worst.mirror.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
-        let until = worst.next_try.map(|at| format!(" until {}", at.strftime("%H:%M:%SZ")));
+        let until = worst.next_try.map(|at| format!(" until {}", when::clock(at)));
         let until = until.filter(|_| worst.kind == Kind::HoldOff).unwrap_or_default();
         let more = match status.degraded.len() {
             1 => String::new(),
@@ -52,10 +52,9 @@ pub fn summary(name: &str, end: &CycleEnd) -> CycleSummary {
         (None, Some(text), None) | (None, None, Some(text)) => text,
         (None, None, None) => "done".to_owned(),
     };
-    let exit_of = |kind: Kind| kind.about().exit.unwrap_or(Exit::Done);
     let exit = match (&end.trouble, &end.outcome.held) {
-        (Some(trouble), _) => exit_of(trouble.kind()),
-        (None, Some(_)) => Exit::worst([completeness.exit(), exit_of(Kind::RemovalsHeld)]),
+        (Some(trouble), _) => trouble.exit(),
+        (None, Some(_)) => Exit::worst([completeness.exit(), Exit::Held]),
         (None, None) => completeness.exit(),
     };
     CycleSummary {

@@ -3,7 +3,10 @@
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
+use tokio::time::Instant;
+
 use super::recorded::{account, at_rest, blank, hold_off_status, mirror_on_record, timestamp};
+use super::waiting::{EndOfWait, wait_text};
 use crate::base::when;
 use crate::base::words::{bytes, counted};
 use crate::daemon::Seat;
@@ -30,6 +33,11 @@ pub(crate) fn live<'a>(
         account: shared.state.read(account).unwrap_or_default(),
         ..Status::default()
     };
+    let seats: Vec<&Seat> = seats.collect();
+    let wait = pacer.waiting().and_then(|it| wait_text(&it, Instant::now(), EndOfWait::TimeOfDay));
+    // All mirrors share the calls, so a wait is that of one mirror only where no other works.
+    let is_alone = seats.iter().filter(|seat| seat.is_working()).count() == 1;
+    let wait = wait.map(|wait| if is_alone { wait } else { format!("of all calls: {wait}") });
     for seat in seats {
         let recorded = shared.state.read(|s| mirror_on_record(s, &seat.config, scale));
         let mut mirror = recorded.unwrap_or_else(|_| blank(&seat.config));
@@ -39,7 +47,11 @@ pub(crate) fn live<'a>(
             }
         }
         mirror.watch = watch_status(seat);
-        (mirror.state, mirror.what) = state_of(seat, &mirror, paused, held_until);
+        (mirror.state, mirror.what) = if seat.is_working() {
+            (MirrorState::Working, work(seat, wait.as_deref()))
+        } else {
+            state_of(seat, &mirror, paused, held_until)
+        };
         let left = shared.state.read(|s| claims::left_to_look_at(s, seat.id)).unwrap_or_default();
         if let (Some(left), None) = (left, &seat.trouble) {
             mirror.what = format!(
@@ -67,18 +79,21 @@ fn watch_status(seat: &Seat) -> WatchStatus {
     WatchStatus { mode: mode.to_owned(), watched: health.watched_folders, advice }
 }
 
+/// What a mirror does whose cycle or chores are under way, and what it waits for.
+fn work(seat: &Seat, wait: Option<&str>) -> String {
+    let sent = seat.sent_bytes.load(Ordering::Relaxed);
+    let sent = (sent > 0).then(|| format!(", {} sent", bytes(sent))).unwrap_or_default();
+    let wait = wait.map(|wait| format!("; {wait}")).unwrap_or_default();
+    format!("working{sent}{wait}")
+}
+
+/// The state of a mirror between its cycles.
 fn state_of(
     seat: &Seat,
     mirror: &MirrorStatus,
     paused: bool,
     held_until: Option<SystemTime>,
 ) -> (MirrorState, String) {
-    if seat.is_working() {
-        let sent = seat.sent_bytes.load(Ordering::Relaxed);
-        let what =
-            if sent > 0 { format!("working, {} sent", bytes(sent)) } else { "working".to_owned() };
-        return (MirrorState::Working, what);
-    }
     match (&seat.trouble, &mirror.held) {
         (Some(Trouble::Held(held)), _) => (MirrorState::Held, held.text(&mirror.name)),
         (Some(Trouble::HeldOff(until, why, _)), _) => {
