@@ -42,7 +42,7 @@ pub enum Length {
 impl fmt::Display for WrongLength {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (told, gives) = (bytes(self.told), if self.is_longer { "more" } else { "fewer" });
-        write!(f, "its file system tells a length of {told} and gives {gives}")
+        write!(f, "its file system tells a length of {told} and gives {gives} bytes")
     }
 }
 
