@@ -57,7 +57,7 @@ fn an_unknown_key_is_pointed_at_with_the_nearest_one() {
             config.toml:2:1: unknown key `bandwidth`
               2 | bandwidth = 3
                 | ^^^^^^^^^
-              help: the keys here are calls_per_second, parallel_uploads, parallel_downloads, time_scale"#]],
+              help: the keys here are calls_per_second, parallel_uploads, parallel_downloads, time_scale, file"#]],
     );
 }
 
