@@ -39,12 +39,12 @@ mod waiting;
 
 use arrive::Fate;
 pub(crate) use arrive::Look;
-pub(crate) use arrive::given_up_at_s;
 pub(crate) use back::calls_for_names;
 pub(crate) use matching::Arrived;
 pub(crate) use records::{has_begun, other_name};
 pub(crate) use remove::{Leaving, Removal};
 pub(crate) use upload::BANDWIDTH;
+pub(crate) use waiting::given_up_at_s;
 
 /// Executes the steps of one cycle of one mirror.
 pub struct Executor {

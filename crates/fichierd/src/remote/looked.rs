@@ -43,9 +43,11 @@ pub fn completeness(
     let left = left(mirror).read(records)?.unwrap_or_default();
     let uploads = records.uploads(mirror)?;
     let sent = uploads.iter().map(|upload| upload.files.len() as u64).sum::<u64>();
-    let open = uploads.iter().filter(|upload| !upload.files.is_empty());
-    let until_s = open.map(|upload| given_up_at_s(upload.since_s, time_scale)).min();
-    let until_s = until_s.filter(|at_s| *at_s > now_s);
+    let mut until_s = None;
+    for upload in &uploads {
+        let at_s = given_up_at_s(records, upload, time_scale)?.filter(|at_s| *at_s > now_s);
+        until_s = [until_s, at_s].into_iter().flatten().min();
+    }
     let begun =
         records.intents(mirror)?.iter().map(|(_, intent, _)| unconfirmed(intent)).sum::<u64>();
     let missed = records.missed(mirror)?;

@@ -17,7 +17,7 @@ use fichier_state::{PendingFile, PendingUpload, UploadKey, failpoint};
 use super::delivery::{Delivery, DeliveryVerdict, Heard, Known, Todo};
 use super::leftovers::{begin_clearing, leftovers_since_s};
 use super::matching::{Arrived, Doubt, MatchedFiles, is_ambiguous, match_arrived};
-use super::waiting::{self, Waiting};
+use super::waiting::{self, OVERDUE_S, Waiting, listed_within_s};
 use crate::base::state::blocking;
 use crate::base::words::counted;
 use crate::disk::hash::hash_file;
@@ -27,22 +27,6 @@ use crate::remote::error::{RemoteError, stops_everything};
 use crate::remote::execute::Executor;
 use crate::remote::habits::Habits;
 use crate::remote::nodes::Refusal;
-
-/// Seconds for which a stored file may be missing from listings (C.5 says about two minutes),
-/// unless the service was measured to take longer; after that it is sent again.
-const VISIBLE_WITHIN_S: i64 = 180;
-/// The same while the node has told of other files of the upload: these may only be late.
-const TOLD_WITHIN_S: i64 = 900;
-/// After this the word of the scanner is not waited for any more, and a hash that is not told is
-/// asked for by link.
-pub(crate) const OVERDUE: Duration = Duration::from_secs(600);
-
-/// When what was sent at `since_s` is given up and sent again; Unix seconds, with the waiting times
-/// of the service divided by `time_scale`.
-pub(crate) fn given_up_at_s(since_s: i64, time_scale: u32) -> i64 {
-    // The time is recorded in whole seconds: the first of them may have been almost past.
-    since_s.saturating_add(VISIBLE_WITHIN_S / i64::from(time_scale.max(1)) + 1)
-}
 
 /// How an upload is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +48,8 @@ pub(super) struct Seen {
     pub(super) doubts: Vec<Doubt>,
     /// The node tells how to remove the files without an account.
     may_be_nobodys: bool,
+    /// The node looks for viruses.
+    is_being_scanned: bool,
     /// It is noted, because of these alone, that files may be left in the staging folder.
     notes_leftovers: bool,
     /// Files that are in the staging folder without a hash, by their numbers in the upload.
@@ -152,8 +138,8 @@ impl Executor {
         let none = Heard::Published { arrived: 0, missing: 0, unproved: 0, is_young: false };
         let Some(left) = self.remote.pending(key)? else { return Ok(none) };
         let (open, unproved) = (open_files(&left), seen.unproved.len());
-        let is_young = self.remote.is_young(left.since_s)
-            || note.is_partly_told && self.remote.is_within(left.since_s, TOLD_WITHIN_S);
+        let patience_s = note.patience_s(&self.remote.habits()?);
+        let is_young = self.remote.is_within(left.since_s, patience_s);
         let arrived = left.files.len() - open;
         Ok(Heard::Published { arrived, missing: open.saturating_sub(unproved), unproved, is_young })
     }
@@ -245,7 +231,11 @@ impl Remote {
         }
         if verdict.is_pending {
             let now_s = self.state.now_s();
-            self.change_waiting(key, |note| note.looked(now_s))?;
+            self.change_waiting(key, |note| {
+                note.looked(now_s);
+                note.is_being_scanned = seen.is_being_scanned;
+                note.unhashed = seen.unproved.iter().map(|(seq, _)| *seq).collect();
+            })?;
         }
         Ok(verdict.fate)
     }
@@ -253,8 +243,11 @@ impl Remote {
     /// Whether an upload that was sent at `since_s` is so young that the service may not know its
     /// files yet (C.5).
     pub(crate) fn is_young(&self, since_s: i64) -> bool {
-        let habits = self.state.read(|s| Habits::read(s)).unwrap_or_default();
-        self.is_within(since_s, habits.listed_within_s(VISIBLE_WITHIN_S))
+        self.is_within(since_s, listed_within_s(&self.habits().unwrap_or_default()))
+    }
+
+    fn habits(&self) -> Result<Habits, RemoteError> {
+        Ok(self.state.read(|s| Habits::read(s))?)
     }
 
     /// Whether it is not `within_s` of the service's seconds since a moment.
@@ -268,7 +261,7 @@ impl Remote {
 
     /// Whether an upload that was sent at `since_s` should have been scanned and hashed by now.
     pub(crate) fn is_overdue(&self, since_s: i64) -> bool {
-        !self.is_within(since_s, i64::try_from(OVERDUE.as_secs()).unwrap_or(i64::MAX))
+        !self.is_within(since_s, OVERDUE_S)
     }
 
     /// Gives up these files, so that they are sent again; `all` ends the upload.
@@ -334,9 +327,13 @@ impl Remote {
         seen: &mut Seen,
     ) -> Result<Heard, RemoteError> {
         let slot = UploadSlot { id: upload.slot.clone(), node: upload.node.clone() };
+        seen.is_being_scanned = false;
         let files = match self.client.upload_result(&slot, upload.xid.as_deref()).await {
             Ok(UploadResult::Ready(files)) => files,
-            Ok(UploadResult::BeingScanned) => return Ok(Heard::Scanning),
+            Ok(UploadResult::BeingScanned) => {
+                seen.is_being_scanned = true;
+                return Ok(Heard::Scanning);
+            }
             Ok(UploadResult::Nothing) => return Ok(Heard::Nothing),
             Ok(UploadResult::Unclear(words)) => {
                 tracing::debug!("the upload node told nothing of an upload: {words}");
