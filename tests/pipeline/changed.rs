@@ -5,6 +5,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use fichier_emulator::Rules;
+use fichier_testkit::bench::TIME_SCALE;
 use fichier_testkit::{Bench, TARGET};
 use fichierd::config::{MaxRemovals, MirrorConfig};
 use fichierd::daemon::approve;
@@ -136,6 +138,38 @@ async fn z87_a_target_is_not_moved_onto_a_folder_of_somebody_else() {
     assert_eq!(shown(&world, "/else/photos"), ["theirs: theirs"]);
     // When the other folder is gone from there, it goes on as approved.
     world.emulator.remove_folder("/else/photos");
+    approved(&world);
+    world.settle().await;
+    assert_eq!(shown(&world, "/else/photos"), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn y54_a_target_is_not_moved_beside_a_folder_that_a_cut_listing_does_not_show() {
+    let world = mirrored().await;
+    world.emulator.add_file("/else/photos", "theirs", b"theirs");
+    (0..299).for_each(|n| {
+        world.emulator.add_folder(&format!("/else/other {n}"));
+    });
+    let before = shown(&world, TARGET);
+    // The cut listing shows the folder in one of three cases.
+    let rules = Rules { listing_cap: 100, ..Rules::scaled(TIME_SCALE) };
+    let whole = Rules::scaled(TIME_SCALE);
+    world.emulator.set_rules(rules);
+    let mut world = world.restart_with(|config| config.target = "/else/photos".to_owned());
+    why_held(&mut world).await;
+    for _ in 0..3 {
+        approved(&world);
+        let end = world.cycle().await;
+        assert!(
+            matches!(end.trouble, Some(Trouble::Held(_) | Trouble::Failing(_))),
+            "{:?}",
+            end.trouble
+        );
+        assert_eq!(shown(&world, TARGET), before);
+        assert_eq!(shown(&world, "/else/photos"), ["theirs: theirs"]);
+    }
+    world.emulator.remove_folder("/else/photos");
+    world.emulator.set_rules(whole);
     approved(&world);
     world.settle().await;
     assert_eq!(shown(&world, "/else/photos"), before);

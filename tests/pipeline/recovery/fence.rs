@@ -81,6 +81,46 @@ async fn p09_an_older_state_looks_at_the_whole_target_before_it_changes_anything
     world.assert_mirrored();
 }
 
+/// Where `mkdir` makes a second folder of one name, the listing of the claims is the only witness of
+/// newer ones.
+#[tokio::test(flavor = "multi_thread")]
+async fn y53_a_listing_that_lacks_claims_does_not_make_an_older_state_the_newest() {
+    use fichier_emulator::{Action, Fault};
+    let nothing = r#"{"status":"OK","name":"epoch","files":0,"items":[],"sub_folders":[]}"#;
+    let incomplete = r#"{"status":"OK","name":"epoch","files":0,"items":[],
+        "sub_folders":[{"name":"host-installation-1"},{"id":0,"name":"1"}]}"#;
+    for (reply, times) in [(nothing, 1), (incomplete, 1), (incomplete, 4)] {
+        let rules = |rules: &mut Rules| rules.on_folder_taken = FolderTaken::Duplicate;
+        let mut world = Bench::with(rules, |_| {}).await;
+        world.write_many(["a/one".to_owned(), "a/two".to_owned()]);
+        world.settle().await;
+        let mut world = world.restart();
+        world.settle().await;
+        let (mut world, saved) = world.save_state();
+        world.write("a/one", "edited");
+        world.remove("a/two");
+        world.settle().await;
+        let mut world = world.put_back_state(saved);
+        let before = world.emulator.calls();
+        // The first listing is that of the staging folder.
+        let fault = Fault::once("folder/ls.cgi", Action::Json(200, reply.to_owned())).after(1);
+        world.emulator.inject(Fault { times, ..fault });
+        let end = world.cycle().await;
+        let calls = world.emulator.calls_since(before);
+        assert_eq!(changes(&calls), Vec::<&String>::new(), "{calls:?}");
+        if times > 1 {
+            let Some(Trouble::Failing(why)) = end.trouble else { panic!("{:?}", end.trouble) };
+            assert!(why.contains("may lack others"), "{why}");
+            assert!(!is_doubted(&world), "nothing was concluded");
+        }
+        world.emulator.clear_faults();
+        world.settle().await;
+        world.assert_mirrored();
+        let calls = world.emulator.calls_since(before);
+        assert_eq!(changes(&calls), Vec::<&String>::new(), "{reply}: {calls:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn p09_a_machine_set_back_with_its_disk_ends_equal_to_the_disk() {
     let (world, saved) = gone_on().await;

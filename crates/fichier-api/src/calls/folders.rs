@@ -144,15 +144,17 @@ impl Client {
     }
 
     /// Lists the sub-folders of a folder alone: a second witness, should [`Client::list_folder`] show
-    /// too few. Costs one call, which waits as that one does.
+    /// too few. Without files, its `complete` is about the sub-folders. Costs one call, which waits
+    /// as that one does.
     ///
     /// # Errors
     ///
     /// As [`Client::list_folder`].
-    pub async fn list_sub_folders(&self, id: FolderId) -> Result<Vec<RemoteFolder>, Error> {
+    pub async fn list_sub_folders(&self, id: FolderId) -> Result<FolderListing, Error> {
         let request = json!({"folder_id": id});
         let reply: ListReply = self.call(LIST, Lane::Listing(id), true, &request).await?;
-        Ok(reply.counted(id).listing.folders)
+        let Counted { listing, shows_all_folders, .. } = reply.counted(id);
+        Ok(FolderListing { complete: shows_all_folders, files: Vec::new(), ..listing })
     }
 
     pub(crate) async fn list_counted(&self, id: FolderId) -> Result<Counted, Error> {
@@ -271,6 +273,8 @@ pub(crate) struct Counted {
     pub(crate) cut_at: Option<u64>,
     /// Whether the files are not listed at all, though there may be some.
     pub(crate) hides_files: bool,
+    /// Whether the sub-folders are all shown, as far as the reply tells.
+    pub(crate) shows_all_folders: bool,
 }
 
 impl Counted {
@@ -282,7 +286,8 @@ impl Counted {
         let is_cut = listed < self.files || listed >= MAX_ROWS_PER_LISTING as u64;
         let cut_at = Some(listed).filter(|listed| is_cut && *listed > 0);
         let listing = FolderListing { files: files.files, complete, ..self.listing };
-        Counted { listing, files: self.files.max(listed), cut_at, hides_files: false }
+        let (files, shows_all_folders) = (self.files.max(listed), self.shows_all_folders);
+        Counted { listing, files, cut_at, hides_files: false, shows_all_folders }
     }
 }
 
@@ -314,6 +319,7 @@ impl ListReply {
         };
         let are_read = files.rows.len() as u64 == listed && folders.complete && is_asked;
         let may_be_cut = listed < count || listed >= MAX_ROWS_PER_LISTING as u64;
+        let shows_all_folders = folders.complete && is_asked;
         let listing = FolderListing {
             id: asked,
             name: read.name,
@@ -323,7 +329,7 @@ impl ListReply {
         };
         let cut_at = Some(listed).filter(|listed| are_read && may_be_cut && *listed > 0);
         let hides_files = !is_other && !lists_files && counted != Some(0);
-        Counted { listing, files: count, cut_at, hides_files }
+        Counted { listing, files: count, cut_at, hides_files, shows_all_folders }
     }
 }
 

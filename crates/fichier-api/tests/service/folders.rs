@@ -47,8 +47,9 @@ async fn the_sub_folders_alone_are_listed_too() {
     let deep = world.folder("/photos/deep");
     world.file("/photos", "a", b"x");
     let photos = FolderId(world.emulator.folder_id("/photos").unwrap());
-    let folders = world.client.list_sub_folders(photos).await.unwrap();
-    assert_eq!(folders.iter().map(|folder| folder.id).collect::<Vec<_>>(), [deep]);
+    let found = world.client.list_sub_folders(photos).await.unwrap();
+    assert_eq!(found.folders.iter().map(|folder| folder.id).collect::<Vec<_>>(), [deep]);
+    assert!(found.complete && found.files.is_empty());
 }
 
 #[tokio::test]

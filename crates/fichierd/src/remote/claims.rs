@@ -35,7 +35,7 @@ pub(crate) use self::again::{Again, claim_again, is_plain};
 use self::judge::{ClaimVerdict, Claims, host_name};
 use crate::base::{Fact, Flag, State};
 use crate::remote::error::{RemoteError, TargetRefused};
-use crate::remote::folders::FoundFolder;
+use crate::remote::folders::{FoundFolder, lacks_folders, with_all_folders};
 use crate::remote::{FolderTaken, Habits, Remote, ledger};
 
 /// The folder of the claims, in `.fichierd`.
@@ -258,12 +258,12 @@ impl Claiming<'_> {
     /// The folder of the claims and the claims in it. Costs a listing; if the folder is not known,
     /// also the calls that find or make it.
     async fn claims(&self, target: FolderId) -> Result<(FolderId, Claims), RemoteError> {
-        let (known, own) = self
+        let (Fence { folder: known, epoch, .. }, own) = self
             .state
-            .read(|s| Ok((self.fence(s)?.folder, ledger::own_folder(s, self.mirror.id)?)))?;
+            .read(|s| Ok((self.fence(s)?, ledger::own_folder(s, self.mirror.id)?)))?;
         if let Some(folder) = known {
-            match self.client.list_folder(folder).await {
-                Ok(listing) => return Ok((folder, Claims::of(&listing))),
+            match all_claims(self.client, folder, epoch).await {
+                Ok(claims) => return Ok((folder, claims)),
                 Err(error) if matches!(error.kind, ErrorKind::NotFound) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -274,9 +274,14 @@ impl Claiming<'_> {
         };
         let found = own.step_into(self.client, EPOCH_FOLDER).await?;
         let folder = found.id();
-        let listing = found.listed(self.client).await?;
+        let claims = match found {
+            FoundFolder::Empty(_) => Claims::default(),
+            FoundFolder::Unread(_) | FoundFolder::Listed(_) => {
+                all_claims(self.client, folder, epoch).await?
+            }
+        };
         self.state.write(|w| remember_folder(w, self.mirror.id, Some(folder)))?;
-        Ok((folder, Claims::of(&listing)))
+        Ok((folder, claims))
     }
 
     /// Decides what the claims mean, and records it. Returns the number of the next claim.
@@ -441,6 +446,27 @@ fn lose(state: &State, mirror: MirrorId, lost: Lost) -> fichier_state::Result<()
     state.write(|w| Fence::change(w, mirror, |fence| fence.lost = Some(lost)))
 }
 
+/// The claims in their folder, which was there before. Costs a listing, and another one if the first
+/// may lack some: it is incomplete, or shows no claim, or not the newest that the state knows.
+///
+/// # Errors
+///
+/// [`ErrorKind::UnexpectedReply`] if the second one is incomplete too: a claim that is not shown may
+/// be there (I11).
+async fn all_claims(
+    client: &Client,
+    folder: FolderId,
+    known: u64,
+) -> Result<Claims, fichier_api::Error> {
+    let listing = with_all_folders(client, client.list_folder(folder).await?).await?;
+    let claims = Claims::of(&listing);
+    if claims.newest() >= known.max(1) {
+        return Ok(claims);
+    }
+    let again = client.list_sub_folders(folder).await?;
+    if again.complete { Ok(Claims::of(&again)) } else { Err(lacks_folders(&again)) }
+}
+
 fn is_taken_over(records: &Records, mirror: &Mirror) -> fichier_state::Result<bool> {
     take_over(&mirror.name).is_set(records)
 }
@@ -459,8 +485,8 @@ impl Remote {
             None => self.made_by_others().await?,
         };
         let claims = match folder {
-            Some(folder) => match self.client.list_folder(folder).await {
-                Ok(listing) => Claims::of(&listing),
+            Some(folder) => match all_claims(&self.client, folder, fence.epoch).await {
+                Ok(claims) => claims,
                 // Somebody removed the folder of the claims; the next start makes it again.
                 Err(error) if matches!(error.kind, ErrorKind::NotFound) => Claims::default(),
                 Err(error) => return Err(error.into()),
@@ -491,7 +517,10 @@ impl Remote {
         };
         let name = RemoteName::encode(EPOCH_FOLDER.as_bytes());
         match self.client.list_folder(own).await {
-            Ok(listing) => Ok(listing.folder(&name)),
+            Ok(listing) => match listing.folder(&name) {
+                Some(found) => Ok(Some(found)),
+                None => Ok(with_all_folders(&self.client, listing).await?.folder(&name)),
+            },
             Err(error) if matches!(error.kind, ErrorKind::NotFound) => Ok(None),
             Err(error) => Err(error.into()),
         }

@@ -13,7 +13,7 @@ use fichier_state::{
 };
 
 use self::by_name::may_exist;
-pub(crate) use self::by_name::{FoundFolder, SubFolder};
+pub(crate) use self::by_name::{FoundFolder, SubFolder, lacks_folders, with_all_folders};
 use crate::remote::error::{RemoteError, is_gone, is_local};
 use crate::remote::{Habits, Remote};
 

@@ -13,7 +13,7 @@ use fichier_state::{Mirror, Records, Writing};
 use crate::base::{Fact, State};
 use crate::remote::claims;
 use crate::remote::error::{RemoteError, TargetRefused};
-use crate::remote::folders::FoundFolder;
+use crate::remote::folders::{FoundFolder, with_all_folders};
 use crate::remote::target;
 
 /// Whether a person has approved that the target of this mirror becomes `to`.
@@ -90,7 +90,8 @@ impl Moving<'_> {
         for part in above.split('/').filter(|part| !part.is_empty()) {
             parent = parent.step_into(self.client, part).await?;
         }
-        let parent = parent.listed(self.client).await?;
+        // What the listing does not show must not be there: the folder is moved beside it (I11).
+        let parent = with_all_folders(self.client, parent.listed(self.client).await?).await?;
         if parent.folder(&name) == Some(self.root) {
             return Ok(());
         }

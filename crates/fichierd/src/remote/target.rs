@@ -19,7 +19,7 @@ use crate::base::words::counted;
 use crate::base::{Flag, State};
 use crate::remote::claims::{self, EPOCH_FOLDER, take_over};
 use crate::remote::error::{RemoteError, TargetRefused};
-use crate::remote::folders::FoundFolder;
+use crate::remote::folders::{FoundFolder, with_all_folders};
 use crate::remote::layout::{
     OLDER_STAGING, Places, VERSIONS_FOLDER, is_staging_of, staging_name, stagings,
 };
@@ -182,9 +182,12 @@ impl Preparing<'_> {
         let mut here = FolderId::ROOT;
         for name in self.mirror.target.split('/').filter(|part| !part.is_empty()) {
             let name = RemoteName::encode(name.as_bytes());
-            let Some(found) = self.client.list_folder(here).await?.folder(&name) else {
-                return Ok(false);
+            let listing = self.client.list_folder(here).await?;
+            let found = match listing.folder(&name) {
+                Some(found) => Some(found),
+                None => with_all_folders(self.client, listing).await?.folder(&name),
             };
+            let Some(found) = found else { return Ok(false) };
             here = found;
         }
         Ok(here == recorded)
@@ -243,7 +246,8 @@ impl Preparing<'_> {
         let client = self.client;
         let own = target.step_into_own(client).await?;
         let is_new = own.is_new();
-        let own = own.listed(client).await?;
+        // A staging folder that is not shown may be that of another installation.
+        let own = with_all_folders(client, own.listed(client).await?).await?;
         let folder = |name: &str| own.folder(&RemoteName::encode(name.as_bytes()));
         let (versions, claims) = (folder(VERSIONS_FOLDER), folder(EPOCH_FOLDER));
         let state = folder(ledger::STATE_FOLDER);
@@ -259,7 +263,10 @@ impl Preparing<'_> {
     async fn staging_folder(&self, own: FolderListing) -> Result<FoundFolder, RemoteError> {
         let installation = self.installation()?;
         let older = match own.folder(&RemoteName::encode(OLDER_STAGING.as_bytes())) {
-            Some(older) => Some(self.client.list_folder(older).await?),
+            Some(older) => {
+                let listing = self.client.list_folder(older).await?;
+                Some(with_all_folders(self.client, listing).await?)
+            }
             None => None,
         };
         let mut there = stagings(&own, older.as_ref());

@@ -28,10 +28,15 @@ use fichier_api::names::RemoteName;
 use fichier_api::{Client, Error, ErrorKind, FolderId, FolderListing, RemoteFolder};
 use fichier_state::failpoint;
 
+use crate::base::words::counted;
 use crate::remote::Remote;
 use crate::remote::error::{RemoteError, is_gone};
 use crate::remote::habits::Habits;
 use crate::remote::layout::{OTHER_OWN_FOLDER, OWN_FOLDER, own_folder_in};
+
+/// The least number of rows at which a service may cut a listing, and the step between such numbers.
+const LEAST_CUT: usize = 100;
+const CUT_STEP: usize = 50;
 
 /// A folder on the way down from the account's root, and what is known of its contents.
 #[derive(Clone)]
@@ -77,6 +82,10 @@ impl FoundFolder {
     pub(crate) async fn step_into(self, client: &Client, name: &str) -> Result<FoundFolder, Error> {
         let name = RemoteName::encode(name.as_bytes());
         let listing = self.listed(client).await?;
+        if let Some(found) = listing.folder(&name) {
+            return Ok(FoundFolder::Unread(found));
+        }
+        let listing = with_all_folders(client, listing).await?;
         if let Some(found) = listing.folder(&name) {
             return Ok(FoundFolder::Unread(found));
         }
@@ -244,8 +253,44 @@ async fn shown_by_either(
     if let Some(found) = listing.folder(name) {
         return Ok(Some(found));
     }
-    let folders = client.list_sub_folders(listing.id).await?;
-    Ok(folders.iter().find(|folder| folder.name == *name).map(|folder| folder.id))
+    Ok(client.list_sub_folders(listing.id).await?.folder(name))
+}
+
+/// The listing with all sub-folders: what it does not show is not there. Costs a call if the listing
+/// may lack some: that of the sub-folders alone may show more (H.2).
+///
+/// # Errors
+///
+/// [`ErrorKind::UnexpectedReply`] if that one may lack some too: nothing is to be concluded then.
+pub(crate) async fn with_all_folders(
+    client: &Client,
+    listing: FolderListing,
+) -> Result<FolderListing, Error> {
+    if !may_lack_folders(&listing) {
+        return Ok(listing);
+    }
+    let more = client.list_sub_folders(listing.id).await?;
+    let (is_whole, mut all) = (!may_lack_folders(&more), listing);
+    for folder in more.folders {
+        if all.folders.iter().all(|known| known.id != folder.id) {
+            all.folders.push(folder);
+        }
+    }
+    if is_whole { Ok(all) } else { Err(lacks_folders(&all)) }
+}
+
+/// The error of a listing from which nothing is concluded.
+pub(crate) fn lacks_folders(listing: &FolderListing) -> Error {
+    let (shown, name) = (counted(listing.folders.len() as u64, "sub-folder"), &listing.name);
+    let detail = format!("the listing of the folder `{name}` shows {shown}, and may lack others");
+    Error { endpoint: "folder/ls.cgi", attempts: 1, kind: ErrorKind::UnexpectedReply { detail } }
+}
+
+/// Whether there may be sub-folders that the listing does not show: it is incomplete by its own
+/// account, or it shows a round number, at which the service may cut without a word (H.2).
+fn may_lack_folders(listing: &FolderListing) -> bool {
+    let shown = listing.folders.len();
+    !listing.complete || shown >= LEAST_CUT && shown.is_multiple_of(CUT_STEP)
 }
 
 /// Whether the service has answered, and in a way that leaves open that the folder is there: it

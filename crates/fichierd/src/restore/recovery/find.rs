@@ -68,8 +68,7 @@ async fn find_in(
         return Ok(Some(found));
     }
     let name = RemoteName::encode(name.as_bytes());
-    let folders = client.list_sub_folders(listing.id).await?;
-    Ok(folders.iter().find(|folder| folder.name == name).map(|folder| folder.id))
+    Ok(client.list_sub_folders(listing.id).await?.folder(&name))
 }
 
 fn folder_in(listing: &FolderListing, name: &str) -> Option<FolderId> {
