@@ -88,6 +88,8 @@ pub struct BatchOutcome {
     pub missing: Vec<FileUrl>,
     /// Where the service gave a file another link: old to new.
     pub new_urls: HashMap<FileUrl, FileUrl>,
+    /// The names that the reply tells, after a rename: they may be others than those asked for.
+    pub names: HashMap<FileUrl, RemoteName>,
 }
 
 /// A file that was copied on the service.

@@ -67,7 +67,7 @@ pub use base::{
 pub use past::{PastContent, PastEntry, PastFolder, PathVersion, StoredCopy};
 pub use records::{
     Content, Counts, Cycle, Entry, Folder, FolderFacts, ForeignFile, GivenUp, Intent, MOST_LOST,
-    Mirror, Moved, NOT_CONFIRMED, NewProblem, NewVersion, Origin, Owner, PendingFile,
+    Mirror, Moved, NOT_CONFIRMED, NewProblem, NewVersion, NotConfirmed, Origin, Owner, PendingFile,
     PendingUpload, Problem, Proof, ProofKind, RemoteCopy, RemoteSpot, Retired, Totals,
     UploadSlotRow, Version, VersionsFolder,
 };

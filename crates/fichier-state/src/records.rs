@@ -44,7 +44,7 @@ pub use mirrors::Mirror;
 pub use owners::Owner;
 pub use problems::{NewProblem, Problem};
 pub use proofs::{Proof, ProofKind};
-pub use totals::{Counts, Totals};
+pub use totals::{Counts, NotConfirmed, Totals};
 pub use uploads::{PendingFile, PendingUpload, UploadSlotRow};
 pub use versions::{NewVersion, Retired, Version};
 pub use versions_folders::VersionsFolder;

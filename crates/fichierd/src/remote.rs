@@ -20,6 +20,7 @@ pub mod retarget;
 mod source;
 pub mod target;
 pub mod trust;
+pub mod unconfirmed;
 
 mod bring;
 mod folder_move;

@@ -89,8 +89,12 @@ impl Status {
                 Some(it) if it.stops => format!("stopped: {}", it.title),
                 Some(it) => format!("degraded: {}", it.title),
                 None if is_watched => "up to date".to_owned(),
+                None if mirror.completeness.by_size > 0 => "complete at the last look".to_owned(),
                 None => "all files were safe at the last look".to_owned(),
             };
+            if let Some(by_size) = mirror.completeness.by_size() {
+                mirror.what = format!("{}; {by_size}", mirror.what);
+            }
         }
     }
 }
@@ -195,11 +199,11 @@ pub struct MirrorStatus {
     pub last_success: Option<Timestamp>,
     /// The same as an age in seconds, when this was asked.
     pub last_success_age_s: Option<u64>,
-    /// Files that are confirmed to be on the service.
+    /// Files that are confirmed to be on the service, by their hashes.
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Files that are known to differ and not yet sent.
+    /// Files that were sent, and that the service has not confirmed.
     pub pending_files: u64,
     /// Their bytes.
     pub pending_bytes: u64,

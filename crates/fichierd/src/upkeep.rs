@@ -11,6 +11,7 @@ mod expiry;
 pub(crate) mod old_claims;
 pub mod quota;
 pub mod snapshot;
+pub(crate) mod unproved;
 
 pub(crate) use self::snapshot::FoundSnapshot;
 

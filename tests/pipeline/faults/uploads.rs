@@ -9,7 +9,10 @@ use fichier_emulator::{
 };
 use fichier_testkit::bench::TIME_SCALE;
 use fichier_testkit::{Bench, TARGET};
+use fichierd::config::Config;
+use fichierd::daemon::health;
 use fichierd::mirror::{CycleEnd, Trouble};
+use fichierd::status::MirrorStatus;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -107,15 +110,14 @@ async fn y41_a_file_whose_hash_is_never_told_is_not_confirmed_until_the_audit_ha
     let lag = HashLag { result: FOR_EVER, listing: FOR_EVER, info: FOR_EVER };
     let rules = |rules: &mut Rules| rules.hash_lag = lag;
     let mut world = Bench::with(rules, |config| config.audit = Some(7 * DAY)).await;
-    world.write("a", "content");
+    // Too large to be proved by a download.
+    world.write("a", vec![7; 5 << 20]);
     let end = world.cycle().await;
     assert_eq!((end.report.uploads_pending, end.report.uploaded_files), (1, 0), "{end:?}");
-    world.settle().await;
+    let end = world.settle().await;
+    assert!(end.completeness.is_complete() && end.completeness.by_size == 1, "{end:?}");
     world.assert_mirrored();
-    let not_confirmed = |world: &Bench| {
-        let state = &world.shared.state;
-        state.read(|s| s.not_confirmed(world.worker.id)).unwrap()
-    };
+    assert_eq!(world.asked("download/get_token.cgi"), 0);
     assert_eq!(not_confirmed(&world), 1);
     assert!(!world.record_of("a").unwrap().remote().unwrap().is_confirmed());
 
@@ -132,6 +134,132 @@ async fn y41_a_file_whose_hash_is_never_told_is_not_confirmed_until_the_audit_ha
     world.assert_mirrored();
 }
 
+fn not_confirmed(world: &Bench) -> u64 {
+    let open = world.shared.state.read(|s| s.not_confirmed(world.worker.id, 0)).unwrap();
+    open.files + open.large_files
+}
+
+fn status(world: &Bench) -> MirrorStatus {
+    let mirrors = std::slice::from_ref(&world.config);
+    let status = world.shared.state.read(|s| health::offline(s, mirrors, TIME_SCALE, None));
+    status.unwrap().mirrors.remove(0)
+}
+
+fn why(world: &Bench, path: &str) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let key = dir.path().join("key");
+    std::fs::write(&key, "a key").unwrap();
+    let text = format!(
+        "[account]\napi_key_file = \"{}\"\n[[mirror]]\nname = \"{}\"\nsource = \"{}\"\n\
+         target = \"{TARGET}\"\n",
+        key.display(),
+        world.config.name,
+        world.source().display()
+    );
+    std::fs::write(dir.path().join("config.toml"), text).unwrap();
+    let config = Config::load(Some(&dir.path().join("config.toml"))).unwrap();
+    let state = Some(&world.shared.state);
+    fichierd::daemon::why(state, &config, None, &world.path(path)).unwrap().verdict
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn y57_a_file_that_is_not_confirmed_is_never_called_safe() {
+    let lag = HashLag { result: FOR_EVER, listing: FOR_EVER, info: FOR_EVER };
+    let mut world = Bench::with(|rules| rules.hash_lag = lag, |_| {}).await;
+    world.emulator.set_download_refusal(Some("Maintenance des téléchargements"));
+    world.write("small", "content");
+    world.write("large", vec![7; 5 << 20]);
+    world.settle().await;
+    let told = status(&world);
+    assert_eq!((told.files, told.bytes), (0, 0));
+    assert_eq!((told.pending_files, told.pending_bytes, told.completeness.by_size), (1, 7, 1));
+    assert!(!told.complete && told.what.contains("1 file sent and not confirmed"), "{told:?}");
+    for (path, says) in [("small", "proved by a download"), ("large", "name and size only")] {
+        let said = why(&world, path);
+        assert!(said.starts_with("sent") && said.contains(says), "{said}");
+        assert!(!said.contains("safe") && !said.contains("1970"), "{said}");
+    }
+    let said = why(&world, "");
+    assert!(said.contains("0 files below it confirmed, 2 files sent and not"), "{said}");
+    // A copy on the service of such a file is as little confirmed.
+    world.write("copy", vec![7; 5 << 20]);
+    world.settle().await;
+    assert_eq!(status(&world).files, 0);
+
+    world.emulator.set_download_refusal(None);
+    world.later(2);
+    world.all_chores().await;
+    world.cycle().await;
+    let told = status(&world);
+    assert_eq!((told.files, told.pending_files, told.completeness.by_size), (1, 0, 2));
+    assert!(told.complete && told.what.contains("2 files confirmed by size only"), "{told:?}");
+    assert!(!told.what.contains("safe"), "{told:?}");
+    assert!(why(&world, "small").starts_with("safe since"), "{}", why(&world, "small"));
+}
+
+/// The last way to a proof: results, listings and `file/info` tell no hash.
+#[tokio::test(flavor = "multi_thread")]
+async fn y50_small_files_without_a_hash_are_proved_by_one_download_each() {
+    let lag = HashLag { result: FOR_EVER, listing: FOR_EVER, info: FOR_EVER };
+    let mut world = with_files(|rules| rules.hash_lag = lag).await;
+    let end = world.settle().await;
+    world.assert_mirrored();
+    assert_eq!(not_confirmed(&world), 0);
+    assert!(end.completeness.is_complete(), "{:?}", end.completeness);
+    assert_eq!(world.asked("download/get_token.cgi"), FILES.len());
+    world.write("new", "new");
+    world.settle().await;
+    assert_eq!(world.asked("download/get_token.cgi"), FILES.len() + 1);
+    assert_eq!(world.emulator.bytes_received(), bytes() + 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn y51_what_cannot_be_proved_yet_is_pending_and_proved_later_a_few_in_an_hour() {
+    let lag = HashLag { result: FOR_EVER, listing: FOR_EVER, info: FOR_EVER };
+    let set = |rules: &mut Rules| rules.hash_lag = lag;
+    let mut world = Bench::with(set, |_| {}).await;
+    world.emulator.set_download_refusal(Some("Maintenance des téléchargements"));
+    world.write_many((0..50).map(|n| format!("file-{n}")));
+    let end = world.settle().await;
+    world.assert_mirrored();
+    assert!(world.asked("download/get_token.cgi") <= 4, "a refusal ends the proofs for an hour");
+    assert_eq!((end.completeness.pending, not_confirmed(&world)), (50, 50), "{end:?}");
+    assert!(!end.completeness.is_complete());
+    world.emulator.set_download_refusal(None);
+    let mut proved = Vec::new();
+    for _ in 0..4 {
+        world.later(2);
+        world.all_chores().await;
+        proved.push(50 - not_confirmed(&world));
+    }
+    assert_eq!(proved, [30, 50, 50, 50]);
+    assert!(world.cycle().await.completeness.is_complete());
+    assert_eq!(world.asked("file/rm.cgi"), 0);
+    assert!(world.local() == world.remote());
+    world.emulator.assert_no_violations();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn y51_a_file_that_comes_back_with_other_bytes_is_a_problem_and_stays_unconfirmed() {
+    let lag = HashLag { result: FOR_EVER, listing: FOR_EVER, info: FOR_EVER };
+    let mut world = Bench::with(|rules| rules.hash_lag = lag, |_| {}).await;
+    world.emulator.inject(Fault::always("download", Action::WrongBytes));
+    world.write("a", "content");
+    world.cycle().await;
+    world.later(1);
+    let end = world.cycle().await;
+    assert!(!end.completeness.is_complete(), "{end:?}");
+    let problems = world.problems();
+    assert!(problems[0].1.contains("gave other bytes back"), "{problems:?}");
+    assert_eq!((world.asked("file/rm.cgi"), world.emulator.bytes_received()), (0, 7));
+    world.emulator.clear_faults();
+    world.later(2);
+    let end = world.settle().await;
+    assert!(end.completeness.is_complete(), "{end:?}");
+    assert_eq!(not_confirmed(&world), 0);
+    world.assert_mirrored();
+}
+
 /// With `keep = "0"` the old copy is removed for good, and a hash that is not told confirms no new
 /// one (I4).
 #[tokio::test(flavor = "multi_thread")]
@@ -141,7 +269,8 @@ async fn y41_without_versions_the_old_copy_stays_until_the_hash_of_the_new_one_i
     world.settle().await;
     let lag = HashLag { result: FOR_EVER, listing: FOR_EVER, info: FOR_EVER };
     let rules = Rules::scaled(TIME_SCALE);
-    world.emulator.set_rules(Rules { hash_lag: lag, ..rules.clone() });
+    let download_refusal = Some("Maintenance des téléchargements".to_owned());
+    world.emulator.set_rules(Rules { hash_lag: lag, download_refusal, ..rules.clone() });
     world.write("a", "new");
     world.cycle().await;
     world.later(1);
@@ -368,6 +497,74 @@ async fn y44_a_name_that_the_service_changes_is_given_once_and_then_kept_as_it_i
                 assert_eq!(world.asked("file/rename.cgi"), renames, "{case}: it is left so");
                 assert_eq!(world.sent_bytes(), sent, "{case}: nothing is sent again");
                 assert_eq!(world.problems(), [], "{case}");
+            });
+        }
+    }
+    while let Some(done) = worlds.join_next().await {
+        done.unwrap();
+    }
+}
+
+/// Names that are changed by renames alone, and by both: the stored one is on record, and files
+/// are neither sent again nor renamed again and again.
+#[tokio::test(flavor = "multi_thread")]
+async fn y52_a_name_that_a_rename_changes_is_given_once_and_then_kept_as_it_is() {
+    type Case = (&'static str, fn(&mut Rules));
+    let cases: [Case; 4] = [
+        ("composed", |rules| rules.compose_names = true),
+        ("escaped", |rules| rules.escape_names = true),
+        ("without its dot", |rules| rules.drop_last_dot = true),
+        ("cut", |rules| rules.name_max = 20),
+    ];
+    let mut worlds = tokio::task::JoinSet::new();
+    for (case, set) in cases {
+        for names_changed in [NamesChanged::AtRename, NamesChanged::Always] {
+            worlds.spawn(async move {
+                let rules = |rules: &mut Rules| {
+                    set(rules);
+                    rules.names_changed = names_changed;
+                };
+                let mut world = Bench::with(rules, |config| config.audit = Some(7 * DAY)).await;
+                let (plain, odd) = (
+                    ["a/one", "a/two", "a/three", "a/four", "a/x", "b/five"],
+                    ["a/e\u{301}te", "a/a & b", "a/end.", "a/a name of thirty bytes .txt", "a/x."],
+                );
+                plain.iter().for_each(|name| world.write(name, format!("content of {name}")));
+                world.settle().await;
+                let sent = world.sent_bytes();
+                for (from, to) in plain.iter().zip(odd) {
+                    world.rename(from, to);
+                }
+                // One moves and gets such a name, and two exchange their names on the way.
+                world.rename("b/five", "a/moved & named.");
+                let before = world.asked("file/rename.cgi");
+                world.settle().await;
+                let asked = world.asked("file/rename.cgi") - before;
+                assert!((1..=4).contains(&asked), "{case} {names_changed:?}: {asked}");
+                assert_eq!(world.problems(), [], "{case}");
+                world.rename(odd[0], "a/aside");
+                world.rename(odd[1], odd[0]);
+                world.rename("a/aside", odd[1]);
+                world.settle().await;
+                assert_eq!(world.problems(), [], "{case}: exchanged");
+                let asked = world.asked("file/rename.cgi");
+                for _ in 0..8 {
+                    world.pass(DAY);
+                    world.all_chores().await;
+                }
+                world.settle().await;
+                assert_eq!(world.asked("file/rename.cgi"), asked, "{case}: it is left so");
+                assert_eq!(world.sent_bytes(), sent, "{case}: nothing is sent again");
+                let files = world.visible();
+                assert_eq!(files.len(), plain.len(), "{case}: {files:?}");
+                for (path, content) in files {
+                    let record = odd.iter().chain(&["a/moved & named."]).find(|local| {
+                        let entry = world.record_of(local).unwrap();
+                        format!("a/{}", entry.remote_name().as_str()) == path
+                    });
+                    let local = record.unwrap_or_else(|| panic!("{case}: {path} is on no record"));
+                    assert_eq!(std::fs::read(world.path(local)).unwrap(), content, "{case}");
+                }
             });
         }
     }

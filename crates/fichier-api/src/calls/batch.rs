@@ -77,7 +77,7 @@ impl Reported {
             new_urls.insert(left.clone(), (*new).clone());
             done.append(&mut missing);
         }
-        BatchOutcome { done, missing, new_urls }
+        BatchOutcome { done, missing, new_urls, ..BatchOutcome::default() }
     }
 }
 
@@ -118,7 +118,8 @@ mod tests {
         let outcome = read(json!({"urls": urls(reported)})).outcome(&urls(asked));
         let pairs = new.iter().map(|(old, new)| (urls(old).remove(0), urls(new).remove(0)));
         let new_urls: HashMap<_, _> = pairs.collect();
-        let expected = BatchOutcome { done: urls(done), missing: urls(missing), new_urls };
+        let (done, missing) = (urls(done), urls(missing));
+        let expected = BatchOutcome { done, missing, new_urls, ..BatchOutcome::default() };
         assert_eq!(outcome, expected);
     }
 

@@ -85,7 +85,8 @@ impl Client {
 
     /// Renames files where they are. Costs one call.
     ///
-    /// A file is *done* only if the service names the very name that was asked for. When the
+    /// A file is *done* only if the service names the very name that was asked for; another one that
+    /// it tells is in [`BatchOutcome::names`]. When the
     /// service says that nothing had to be renamed, all are done: that is also its answer to a
     /// repeated call.
     ///
@@ -191,14 +192,15 @@ impl Client {
 /// for.
 pub(crate) fn renamed(reply: &Reported, asked: &[(FileUrl, RemoteName)]) -> BatchOutcome {
     let rows = reply.rows().into_iter();
-    let names: HashMap<FileUrl, String> =
-        rows.filter_map(|row| Some((row.url?, row.name?))).collect();
-    let (done, missing): (Vec<_>, Vec<_>) = asked
-        .iter()
-        .partition(|(url, name)| names.get(url).is_some_and(|new| new == name.as_str()));
+    let names: HashMap<FileUrl, RemoteName> = rows
+        .filter_map(|row| Some((row.url?, RemoteName::from_service(row.name?))))
+        .filter(|(url, _)| asked.iter().any(|(asked, _)| asked == url))
+        .collect();
+    let (done, missing): (Vec<_>, Vec<_>) =
+        asked.iter().partition(|(url, name)| names.get(url) == Some(name));
     let urls =
         |rows: Vec<&(FileUrl, RemoteName)>| rows.into_iter().map(|(url, _)| url.clone()).collect();
-    BatchOutcome { done: urls(done), missing: urls(missing), new_urls: HashMap::new() }
+    BatchOutcome { done: urls(done), missing: urls(missing), names, ..BatchOutcome::default() }
 }
 
 /// The copies that a reply names: with the file that each was made of, or the only one where one

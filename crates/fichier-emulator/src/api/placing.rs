@@ -54,7 +54,13 @@ pub(crate) fn move_files(call: &mut Call) -> Reply {
         }
         // Within one folder the new name is ignored, without an error.
         let is_here = file.folder == folder;
-        let name = rename.clone().filter(|_| !is_here).unwrap_or_else(|| file.name.clone());
+        let name = match rename.as_deref().filter(|_| !is_here) {
+            Some(name) => match stored_name(call, name) {
+                Some(stored) => stored,
+                None => continue,
+            },
+            None => file.name.clone(),
+        };
         let Some(name) = place(call, folder, &name, &file.id) else { continue };
         call.state.account.move_file(&file.id, folder);
         if let Some(file) = call.state.account.file_mut(&file.id) {
@@ -73,7 +79,7 @@ pub(crate) fn move_files(call: &mut Call) -> Reply {
     }
     let mut reply = json!({"status": "OK", "moved": moved.len(), "urls": moved});
     if let Some(rename) = rename {
-        reply["filename"] = rename.into();
+        reply["filename"] = names::renamed(&rename, &call.state.rules).0.unwrap_or(rename).into();
     }
     Reply::ok(reply)
 }

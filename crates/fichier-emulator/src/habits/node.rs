@@ -92,4 +92,6 @@ pub enum NamesChanged {
     Always,
     /// Those of uploads; a file that is renamed has the very name that was asked for.
     AtUpload,
+    /// Those that calls give; an upload has the very name that was sent.
+    AtRename,
 }

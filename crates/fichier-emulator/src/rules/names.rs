@@ -28,7 +28,7 @@ pub(crate) fn refusal(name: &str) -> Option<&'static str> {
 /// As [`stored`], for a file that gets its name by a call and not by an upload.
 pub(crate) fn renamed(name: &str, rules: &Rules) -> (Option<String>, bool) {
     match rules.names_changed {
-        NamesChanged::Always => stored(name, rules),
+        NamesChanged::Always | NamesChanged::AtRename => changed(name, rules),
         NamesChanged::AtUpload => (Some(name.to_owned()), mangled(name) != name),
     }
 }
@@ -36,6 +36,13 @@ pub(crate) fn renamed(name: &str, rules: &Rules) -> (Option<String>, bool) {
 /// The name that a file called `name` is stored under, and whether a careful client would have
 /// sent another name. The name is `None` if the file is refused.
 pub(crate) fn stored(name: &str, rules: &Rules) -> (Option<String>, bool) {
+    match rules.names_changed {
+        NamesChanged::Always | NamesChanged::AtUpload => changed(name, rules),
+        NamesChanged::AtRename => (Some(name.to_owned()), mangled(name) != name),
+    }
+}
+
+fn changed(name: &str, rules: &Rules) -> (Option<String>, bool) {
     let kept = mangled(name);
     let careless = kept != name;
     let mut stored = if rules.mangle_names { kept } else { name.to_owned() };

@@ -177,6 +177,26 @@ impl Records {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
+    /// Files of a mirror whose hashes the service has not told, of at most `up_to` bytes, at most
+    /// `limit` of them. Reads every row.
+    pub fn not_confirmed_files(
+        &self,
+        mirror: MirrorId,
+        up_to: u64,
+        limit: usize,
+    ) -> Result<Vec<Entry>> {
+        let mut select = self.db.prepare_cached(concat!(
+            "SELECT ",
+            entry_columns!(),
+            " FROM entries CROSS JOIN folders ON folders.id = entries.folder_id
+            WHERE confirmed_s = ?2 AND size_bytes <= ?3 AND entries.unmanaged = 0
+                AND mirror_id = ?1 LIMIT ?4"
+        ))?;
+        let wanted = params![mirror, NOT_CONFIRMED, columns::size(up_to), columns::limit(limit)];
+        let rows = select.query_map(wanted, read)?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
     /// The places of all entries with one of these inodes, which comes first, of whatever mirror. An inode is
     /// another file on another file system, so some may have nothing to do with each other. Reads
     /// all rows once.

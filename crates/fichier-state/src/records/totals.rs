@@ -20,6 +20,8 @@ pub struct Counts {
     pub empties: u64,
     /// Symbolic links, which have no copy at the service.
     pub symlinks: u64,
+    /// Those of the files whose hashes the service has not told.
+    pub not_confirmed: u64,
 }
 
 /// How much a mirror has at the service.
@@ -37,6 +39,27 @@ pub struct Totals {
     pub foreign: u64,
 }
 
+/// Files whose hashes the service has not told
+/// ([`RemoteCopy::is_confirmed`](crate::RemoteCopy::is_confirmed)). Excluded ones are not counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NotConfirmed {
+    /// Files up to the size that was asked for.
+    pub files: u64,
+    /// Their sizes together.
+    pub bytes: u64,
+    /// Larger files.
+    pub large_files: u64,
+    /// Their sizes together.
+    pub large_bytes: u64,
+}
+
+impl NotConfirmed {
+    /// Whether there are none.
+    pub fn is_none(&self) -> bool {
+        self.files + self.large_files == 0
+    }
+}
+
 impl Records {
     /// Counts everything below a folder; reads every row there.
     pub fn count_below(&self, folder: FolderKey) -> Result<Counts> {
@@ -45,16 +68,18 @@ impl Records {
             "SELECT count(*) FILTER (WHERE kind = 1),
                 ifnull(sum(size_bytes) FILTER (WHERE kind = 1), 0),
                 (SELECT count(*) FROM folders WHERE id IN below AND id <> ?1 AND unmanaged = 0),
-                count(*) FILTER (WHERE kind = 2), count(*) FILTER (WHERE kind = 3)
+                count(*) FILTER (WHERE kind = 2), count(*) FILTER (WHERE kind = 3),
+                count(*) FILTER (WHERE kind = 1 AND confirmed_s = ?2)
             FROM below CROSS JOIN entries ON folder_id = below.id WHERE unmanaged = 0"
         ))?;
-        Ok(select.query_row([folder], |row| {
+        Ok(select.query_row(params![folder, NOT_CONFIRMED], |row| {
             Ok(Counts {
                 files: columns::read_size(row, 0)?,
                 bytes: columns::read_size(row, 1)?,
                 folders: columns::read_size(row, 2)?,
                 empties: columns::read_size(row, 3)?,
                 symlinks: columns::read_size(row, 4)?,
+                not_confirmed: columns::read_size(row, 5)?,
             })
         })?)
     }
@@ -78,14 +103,26 @@ impl Records {
         Ok(paths)
     }
 
-    /// Files of a mirror whose hashes the service has not told yet
-    /// ([`RemoteCopy::is_confirmed`](crate::RemoteCopy::is_confirmed)). Reads every row.
-    pub fn not_confirmed(&self, mirror: MirrorId) -> Result<u64> {
+    /// Files of a mirror whose hashes the service has not told yet, and apart those of more than
+    /// `up_to` bytes. Reads every row.
+    pub fn not_confirmed(&self, mirror: MirrorId, up_to: u64) -> Result<NotConfirmed> {
         let mut select = self.db.prepare_cached(
-            "SELECT count(*) FROM entries CROSS JOIN folders ON folders.id = folder_id
-            WHERE confirmed_s = ?1 AND mirror_id = ?2",
+            "SELECT count(*) FILTER (WHERE size_bytes <= ?3),
+                ifnull(sum(size_bytes) FILTER (WHERE size_bytes <= ?3), 0),
+                count(*) FILTER (WHERE size_bytes > ?3),
+                ifnull(sum(size_bytes) FILTER (WHERE size_bytes > ?3), 0)
+            FROM entries CROSS JOIN folders ON folders.id = folder_id
+            WHERE confirmed_s = ?1 AND mirror_id = ?2 AND entries.unmanaged = 0",
         )?;
-        Ok(select.query_row(params![NOT_CONFIRMED, mirror], |row| columns::read_size(row, 0))?)
+        let wanted = params![NOT_CONFIRMED, mirror, columns::size(up_to)];
+        Ok(select.query_row(wanted, |row| {
+            Ok(NotConfirmed {
+                files: columns::read_size(row, 0)?,
+                bytes: columns::read_size(row, 1)?,
+                large_files: columns::read_size(row, 2)?,
+                large_bytes: columns::read_size(row, 3)?,
+            })
+        })?)
     }
 
     /// Counts everything that a mirror has at the service. Reads indexes only, not the rows: a

@@ -25,6 +25,7 @@ use crate::base::words::{chain, counted, duration};
 use crate::config::{Config, MirrorConfig};
 use crate::disk::{Filter, FilterVerdict, Origin, Scanner, Seen, SeenKind};
 use crate::mirror::Held;
+use crate::remote::unconfirmed::PROVED_UP_TO;
 use crate::status::WhyAnswer;
 
 /// Paths that are given up and looked through, at most.
@@ -99,6 +100,8 @@ struct OnRecord {
     upload: Option<(PendingUpload, PendingFile)>,
     /// The problem of the path, or of a folder above it.
     problem: Option<Problem>,
+    /// Files below the path whose hashes 1fichier has not told.
+    not_confirmed_below: u64,
     /// Problems below the path.
     problems_below: u64,
     /// When the last version of it ended, if it has only a past.
@@ -113,8 +116,9 @@ impl OnRecord {
     fn read(s: &Records, row: Mirror, path: &RelPath) -> fichier_state::Result<OnRecord> {
         let mut on = OnRecord { is_paused: s.paused()?, ..OnRecord::default() };
         if let Some(folder) = s.folder_at(row.id, path)? {
-            let files = s.count_below(folder.key)?.files;
-            on.folder = Some((folder, files));
+            let below = s.count_below(folder.key)?;
+            on.not_confirmed_below = below.not_confirmed;
+            on.folder = Some((folder, below.files));
         }
         let parent = path.parent().unwrap_or_else(RelPath::root);
         if !path.is_root()
@@ -239,16 +243,20 @@ impl Case<'_> {
     fn kept(&self, cause: &str) -> String {
         match self.copy_since() {
             Some(since) => {
-                format!("{cause}; the copy of {since} is kept, and later changes are not seen")
+                format!("{cause}; the copy {since} is kept, and later changes are not seen")
             }
             None => format!("{cause}; nothing of it is on 1fichier"),
         }
     }
 
-    /// When the copy on record was confirmed.
+    /// Which copy is on record: when it was confirmed, if it was.
     fn copy_since(&self) -> Option<String> {
         let copy = self.on.entry.as_ref()?.remote()?;
-        Some(told(copy.confirmed_s))
+        Some(if copy.is_confirmed() {
+            format!("of {}", told(copy.confirmed_s))
+        } else {
+            "that was sent, and that 1fichier has not confirmed,".to_owned()
+        })
     }
 
     fn absent(&self) -> String {
@@ -299,8 +307,13 @@ impl Case<'_> {
             Some(_) => "on 1fichier",
             None => "recorded, and made on 1fichier when a file goes into it",
         };
-        let files = counted(*files, "file");
+        let open = self.on.not_confirmed_below;
+        let files = counted(files.saturating_sub(open), "file");
         let mut text = format!("a folder, {place}; {files} below it confirmed");
+        if open > 0 {
+            let open = counted(open, "file");
+            write!(text, ", {open} sent and not confirmed by a hash yet").ok();
+        }
         if self.on.problems_below > 0 {
             let problems = counted(self.on.problems_below, "problem");
             write!(text, ", {problems}: fichierd status").ok();
@@ -356,6 +369,9 @@ impl Case<'_> {
                 "safe in the records, which are copied to 1fichier: it takes no {what} itself"
             );
         };
+        if !copy.is_confirmed() {
+            return not_confirmed(entry.stamp.size_bytes);
+        }
         let since = told(copy.confirmed_s);
         match (self.on.missed_s, copy.unsettled) {
             (Some(missed), _) => format!(
@@ -371,7 +387,7 @@ impl Case<'_> {
     }
 
     fn kept_meanwhile(&self) -> String {
-        self.copy_since().map_or_else(String::new, |at| format!("; the copy of {at} is kept"))
+        self.copy_since().map_or_else(String::new, |which| format!("; the copy {which} is kept"))
     }
 
     fn quiet_for(&self, seen: &Seen) -> Duration {
@@ -462,12 +478,29 @@ impl Case<'_> {
         let at = told(copy.confirmed_s);
         let unsettled = if copy.unsettled { ", changed while it was read" } else { "" };
         let managed = if entry.unmanaged { ", unmanaged" } else { "" };
+        let since = if copy.is_confirmed() {
+            format!("since {at}")
+        } else {
+            "and not confirmed by a hash".to_owned()
+        };
         Some(format!(
-            "on 1fichier since {at}, {}, BLAKE3 {}{unsettled}{managed}",
+            "on 1fichier {since}, {}, BLAKE3 {}{unsettled}{managed}",
             counted(entry.stamp.size_bytes, "byte"),
             copy.fingerprint.to_hex()
         ))
     }
+}
+
+/// A file that is in its place, of this size, and whose hash 1fichier has not told.
+fn not_confirmed(size_bytes: u64) -> String {
+    if size_bytes <= PROVED_UP_TO {
+        return "sent, and being confirmed: 1fichier has told its name and size and no hash; it is \
+                proved by a download, or as soon as the hash is told"
+            .to_owned();
+    }
+    "sent, and confirmed by name and size only: 1fichier tells no hash, and it is too large to be \
+     proved by a download"
+        .to_owned()
 }
 
 /// How far the upload of a file is.

@@ -12,7 +12,9 @@
 use std::collections::{HashMap, HashSet};
 
 use fichier_api::names::RemoteName;
-use fichier_api::{ErrorKind, FileUrl, FolderId, FolderListing, RemoteFile, Whirlpool};
+use fichier_api::{
+    BatchOutcome, ErrorKind, FileUrl, FolderId, FolderListing, RemoteFile, Whirlpool,
+};
 use fichier_state::{Entry, ForeignFile, PendingFile, failpoint};
 
 use crate::remote::Remote;
@@ -261,11 +263,12 @@ impl Remote {
         Ok(())
     }
 
-    /// Gives at most a hundred files their names. Returns those that did not get them.
+    /// Gives at most a hundred files their names, and compares the names that are stored then.
     ///
-    /// A reply names only files that had another name before, so the files that it leaves out are
-    /// asked for once more: those that are named already are then confirmed. Of a few that no reply
-    /// names, the service is asked for their present names.
+    /// A file whose stored name the reply tells is not asked for again, also if it is another name:
+    /// the service changes it. A reply names only files that had another name before, so the files
+    /// that it leaves out are asked for once more: those that are named already are then confirmed.
+    /// Of a few that no reply names, the service is asked for their present names.
     ///
     /// # Errors
     ///
@@ -273,16 +276,17 @@ impl Remote {
     pub(crate) async fn give_names(
         &self,
         names: &[(FileUrl, RemoteName)],
-    ) -> Result<HashSet<FileUrl>, RemoteError> {
+    ) -> Result<Given, RemoteError> {
+        let mut given = Given::default();
         let mut open = names.to_vec();
         let mut at_once = self.links_per_call()?;
         let mut unnamed = 0;
         while !open.is_empty() {
             let asked = &open[..open.len().min(at_once)];
-            let done = match self.client.rename_files(asked).await {
+            let outcome = match self.client.rename_files(asked).await {
                 Ok(outcome) => {
                     failpoint::reached("files:renamed");
-                    outcome.done
+                    outcome
                 }
                 Err(error) if may_be_too_many(&error) && asked.len() > 1 => {
                     at_once = asked.len() / 2;
@@ -290,37 +294,99 @@ impl Remote {
                 }
                 Err(error) if is_refusal(&error) => break,
                 // The files may be renamed all the same (I12).
-                Err(error) if came_unread(&error) => Vec::new(),
+                Err(error) if came_unread(&error) => BatchOutcome::default(),
                 Err(error) => return Err(error.into()),
             };
-            if done.is_empty() {
+            let is_done = |url: &FileUrl| outcome.done.contains(url);
+            // Nothing had to be renamed, by the service's account: the name that was asked for may
+            // be one that it stores as the one before.
+            let doubted: Vec<_> = asked
+                .iter()
+                .filter(|(url, _)| is_done(url) && !outcome.names.contains_key(url))
+                .take(MOST_ASKED)
+                .cloned()
+                .collect();
+            let is_told = |url: &FileUrl| is_done(url) || outcome.names.contains_key(url);
+            if !asked.iter().any(|(url, _)| is_told(url)) {
                 unnamed += 1;
                 if unnamed == 2 {
-                    self.leave_named(&mut open).await?;
+                    self.leave_named(&mut open, &mut given).await?;
                     break;
                 }
             }
-            open.retain(|(url, _)| !done.contains(url));
+            for (url, name) in asked {
+                let told = outcome.names.get(url).filter(|told| *told != name);
+                given.stored.extend(told.map(|told| (url.clone(), told.clone())));
+            }
+            open.retain(|(url, _)| !is_told(url));
+            for (url, name) in doubted {
+                match self.name_of(&url).await? {
+                    Some(now) if now != name => given.stored.insert(url, now),
+                    Some(_) | None => None,
+                };
+            }
         }
-        Ok(open.into_iter().map(|(url, _)| url).collect())
+        given.left = open.into_iter().map(|(url, _)| url).collect();
+        given.left.extend(given.stored.keys().cloned());
+        Ok(given)
     }
 
     /// Takes out those that have their names, if they are few enough to be asked for one by one.
-    async fn leave_named(&self, open: &mut Vec<(FileUrl, RemoteName)>) -> Result<(), RemoteError> {
+    async fn leave_named(
+        &self,
+        open: &mut Vec<(FileUrl, RemoteName)>,
+        given: &mut Given,
+    ) -> Result<(), RemoteError> {
         if open.len() > MOST_ASKED {
             return Ok(());
         }
         let mut left = Vec::new();
         for (url, name) in open.drain(..) {
-            match self.client.file_info(&url).await {
-                Ok(file) if file.name == name => {}
-                Ok(_) => left.push((url, name)),
-                Err(error) if is_gone(&error) || came_unread(&error) => left.push((url, name)),
-                Err(error) => return Err(error.into()),
+            match self.name_of(&url).await? {
+                Some(now) if now == name => {}
+                Some(now) => {
+                    given.seen.insert(url.clone(), now);
+                    left.push((url, name));
+                }
+                None => left.push((url, name)),
             }
         }
         *open = left;
         Ok(())
+    }
+
+    /// The name that the service tells of one file; `None` if it tells none.
+    async fn name_of(&self, url: &FileUrl) -> Result<Option<RemoteName>, RemoteError> {
+        match self.client.file_info(url).await {
+            Ok(file) => Ok(Some(file.name)),
+            Err(error) if is_gone(&error) || came_unread(&error) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// The outcome of giving files their names.
+#[derive(Debug, Default)]
+pub(crate) struct Given {
+    /// Files that do not have the names that were asked for.
+    pub(crate) left: HashSet<FileUrl>,
+    /// Those of them that the service has renamed, and the names that it stores in place of those
+    /// asked for.
+    stored: HashMap<FileUrl, RemoteName>,
+    /// Those of them whose renaming no reply told, and the names that they were found to have.
+    seen: HashMap<FileUrl, RemoteName>,
+}
+
+impl Given {
+    /// The name that a reply told in place of that asked for.
+    pub(crate) fn renamed_to(&self, url: &FileUrl) -> Option<&RemoteName> {
+        self.stored.get(url)
+    }
+
+    /// The name that the service has given a file in place of that asked for, if it is known to
+    /// change it so. A file that was found with the name that it had `before` was not renamed.
+    pub(crate) fn stored_as(&self, url: &FileUrl, before: &RemoteName) -> Option<&RemoteName> {
+        self.stored.get(url).or_else(|| self.seen.get(url).filter(|now| *now != before))
     }
 }
 

@@ -258,9 +258,8 @@ impl Claiming<'_> {
     /// The folder of the claims and the claims in it. Costs a listing; if the folder is not known,
     /// also the calls that find or make it.
     async fn claims(&self, target: FolderId) -> Result<(FolderId, Claims), RemoteError> {
-        let (Fence { folder: known, epoch, .. }, own) = self
-            .state
-            .read(|s| Ok((self.fence(s)?, ledger::own_folder(s, self.mirror.id)?)))?;
+        let (Fence { folder: known, epoch, .. }, own) =
+            self.state.read(|s| Ok((self.fence(s)?, ledger::own_folder(s, self.mirror.id)?)))?;
         if let Some(folder) = known {
             match all_claims(self.client, folder, epoch).await {
                 Ok(claims) => return Ok((folder, claims)),

@@ -6,7 +6,7 @@
 //! for in a listing first, because a repetition would make a second one. An upload is asked for at
 //! its node, then looked for in the staging folder (I12, `execute::arrive`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use fichier_api::names::RemoteName;
 use fichier_api::{ErrorKind, FileUrl, FolderId, MAX_LINKS_PER_CALL};
@@ -234,6 +234,13 @@ impl Remote {
             .filter_map(|(moved, parcel)| Some((parcel.url.clone(), moved.early_name.clone()?)))
             .collect();
         let unnamed = self.give_names(&early).await?;
+        let unnamed: HashSet<&FileUrl> = moves
+            .iter()
+            .filter(|(_, at)| {
+                unnamed.left.contains(&at.url) && unnamed.renamed_to(&at.url).is_none()
+            })
+            .map(|(_, at)| &at.url)
+            .collect();
         let (staying, ready): (Vec<Parcel>, Vec<Parcel>) = moves
             .iter()
             .map(|(_, parcel)| parcel.clone())
@@ -249,10 +256,14 @@ impl Remote {
             .iter()
             .filter_map(|(moved, at)| Some((brought.url(&at.url)?.clone(), moved.name.clone())))
             .collect();
-        let unnamed = self.give_names(&names).await?;
+        let given = self.give_names(&names).await?;
         for (moved, at) in moves {
             if let Some(url) = brought.url(&at.url) {
-                self.follow(moved, url, !unnamed.contains(url))?;
+                let name = match given.renamed_to(url) {
+                    Some(stored) => Some(stored),
+                    None => (!given.left.contains(url)).then_some(&moved.name),
+                };
+                self.follow(moved, url, name)?;
             }
         }
         Ok(())
@@ -273,9 +284,15 @@ impl Remote {
         Ok(brought)
     }
 
-    /// Lets the record follow a file, if its new place is free on record. If not, the next plan
+    /// Lets the record follow a file that has this `name` now, if it has its name and its new place
+    /// is free on record. If not, the next plan
     /// makes the same move, and retires the file that is in the way.
-    fn follow(&self, moved: &Moved, url: &FileUrl, is_named: bool) -> Result<(), RemoteError> {
+    fn follow(
+        &self,
+        moved: &Moved,
+        url: &FileUrl,
+        name: Option<&RemoteName>,
+    ) -> Result<(), RemoteError> {
         let Some(entry) = self.state.read(|s| s.entry_of_url(&moved.url))? else { return Ok(()) };
         let Content::File(copy) = &entry.content else { return Ok(()) };
         let copy = RemoteCopy { url: url.clone(), ..copy.clone() };
@@ -284,10 +301,9 @@ impl Remote {
             Some(row) => self.state.read(|s| s.entry(row, moved.to.name()))?.is_none(),
             None => false,
         };
-        let at_new_place = match row {
-            Some(folder) if is_free && is_named => {
-                let copy =
-                    RemoteCopy { remote_name: other_name(&moved.name, &moved.to), ..copy.clone() };
+        let at_new_place = match (row, name) {
+            (Some(folder), Some(name)) if is_free => {
+                let copy = RemoteCopy { remote_name: other_name(name, &moved.to), ..copy.clone() };
                 let (name, content) = (moved.to.name().to_vec(), Content::File(copy));
                 Some(Entry { folder, name, content, ..entry.clone() })
             }
@@ -415,7 +431,7 @@ impl Remote {
     }
 
     /// The paths of problems that are not due for another try yet.
-    fn waiting_problems(&self) -> Result<BTreeSet<RelPath>, RemoteError> {
+    pub(crate) fn waiting_problems(&self) -> Result<BTreeSet<RelPath>, RemoteError> {
         let now_s = self.state.now_s();
         let problems = self.state.read(|s| s.problems(Some(self.mirror)))?;
         let waiting = problems.into_iter().filter(|problem| problem.next_try_s > now_s);

@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::base::Fact;
-use crate::remote::claims;
 use crate::remote::execute::given_up_at_s;
+use crate::remote::{claims, unconfirmed};
 use crate::status::Completeness;
 
 /// What the cycles until now have left open, besides what is in the records.
@@ -51,10 +51,12 @@ pub fn completeness(
     let begun =
         records.intents(mirror)?.iter().map(|(_, intent, _)| unconfirmed(intent)).sum::<u64>();
     let missed = records.missed(mirror)?;
+    let not_confirmed = unconfirmed::unconfirmed(records, mirror)?;
     let unsettled = records.unsettled(mirror, u32::MAX)?.len() as u64;
     Ok(Completeness {
         looked: left.whole,
-        pending: sent + begun,
+        pending: sent + begun + not_confirmed.files,
+        by_size: not_confirmed.large_files,
         pending_until: until_s.and_then(|at_s| Timestamp::from_second(at_s).ok()),
         doubted: missed + claims::left_to_look_at(records, mirror)?.unwrap_or(0),
         unsettled: unsettled.max(left.unsettled),
@@ -88,6 +90,7 @@ pub(crate) fn begin(w: &mut Writing<'_>, mirror: MirrorId) -> Result<()> {
 ///
 /// The state file's.
 pub(crate) fn keep(w: &mut Writing<'_>, mirror: MirrorId, now: &Left) -> Result<()> {
+    unconfirmed::note(w, mirror)?;
     left(mirror).change(w, |left| {
         let ended_s = now.ended_s.or(left.ended_s);
         *left = Left { ended_s, ..now.clone() };

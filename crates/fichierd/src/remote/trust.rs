@@ -3,7 +3,7 @@
 use fichier_state::{Mirror, MirrorId, Records, Writing};
 
 use crate::base::{Fact, Flag, State};
-use crate::remote::claims;
+use crate::remote::{claims, unconfirmed};
 
 /// Whether the mirror was recovered, and its disk and records have not been found the same since.
 ///
@@ -21,6 +21,10 @@ pub(crate) fn hold_removals(
     mirror: MirrorId,
     hold: bool,
 ) -> Result<(), fichier_state::Error> {
+    if hold {
+        // What was recovered may hold files that are not confirmed.
+        unconfirmed::may_be_there(w, mirror)?;
+    }
     holding(mirror).set(w, hold)
 }
 

@@ -32,6 +32,9 @@ pub struct Completeness {
     pub put_off: u64,
     /// Paths that could not be mirrored: not readable, or refused.
     pub problems: u64,
+    /// Files that are confirmed by name and size only: the service tells no hash of them, and they
+    /// are too large to be proved by a download. They are not called safe, and are always named.
+    pub by_size: u64,
 }
 
 impl Completeness {
@@ -50,6 +53,12 @@ impl Completeness {
         } else {
             Exit::Problems
         }
+    }
+
+    /// The files that are confirmed by their size only, for people; `None` if there are none.
+    pub fn by_size(&self) -> Option<String> {
+        let files = counted(self.by_size, "file");
+        (self.by_size > 0).then(|| format!("{files} confirmed by size only"))
     }
 
     /// What is not known to be safe, for people; `None` if the mirror is complete.

@@ -402,7 +402,8 @@ fn the_json_form_is_stable() {
                 "doubted": 0,
                 "unsettled": 0,
                 "put_off": 0,
-                "problems": 0
+                "problems": 0,
+                "by_size": 0
               },
               "last_success": "2026-05-04T12:00:00Z",
               "last_success_age_s": 125,

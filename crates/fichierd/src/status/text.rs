@@ -179,6 +179,12 @@ fn asides(mirror: &MirrorStatus, degraded: &[&DegradedStatus]) -> Vec<String> {
         ));
     }
     lines.extend(proofs::lines(mirror));
+    if let Some(by_size) = mirror.completeness.by_size() {
+        lines.push(format!(
+            "{by_size}: 1fichier tells no hash of them, and they are too large to be proved by a \
+             download"
+        ));
+    }
     for path in &mirror.unsettled {
         lines.push(format!("being written, or sent while it was: {path}"));
     }

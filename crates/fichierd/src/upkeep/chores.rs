@@ -7,14 +7,23 @@
 use std::time::Duration;
 
 use crate::remote::{Remote, RemoteError};
-use crate::upkeep::{Ahead, Situation, audit, canary, expiry, old_claims, quota, snapshot};
+use crate::upkeep::{
+    Ahead, Situation, audit, canary, expiry, old_claims, quota, snapshot, unproved,
+};
 
 /// The longest time between two looks at whether a chore is due.
 pub const LOOK_AGAIN: Duration = Duration::from_secs(15 * 60);
 
 /// The chores, in the order in which they are done.
-pub(crate) const CHORES: [Chore; 6] =
-    [Chore::Snapshot, Chore::Expiry, Chore::Audit, Chore::Account, Chore::Canary, Chore::Claims];
+pub(crate) const CHORES: [Chore; 7] = [
+    Chore::Snapshot,
+    Chore::Expiry,
+    Chore::Audit,
+    Chore::Unproved,
+    Chore::Account,
+    Chore::Canary,
+    Chore::Claims,
+];
 
 /// One kind of work between cycles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +34,8 @@ pub(crate) enum Chore {
     Expiry,
     /// Compares listings with the records.
     Audit,
+    /// Proves files by a download whose hashes are not told.
+    Unproved,
     /// Reads the account.
     Account,
     /// Downloads a tiny file, to learn whether downloads work.
@@ -39,7 +50,8 @@ pub(crate) fn calls_expected(at: Situation<'_>, ahead: Ahead) -> Result<u64, Rem
     let sends_snapshot = snapshot::calls_expected(at, ahead)?;
     let is_due = |chore: Chore| Ok::<_, RemoteError>(chore.due_in(at)? == Some(Duration::ZERO));
     let account = u64::from(is_due(Chore::Account)?);
-    let others = sends_snapshot + audit::calls_expected(at)? + account;
+    let proofs = audit::calls_expected(at)? + unproved::calls_expected(at)?;
+    let others = sends_snapshot + proofs + account;
     let is_idle = !ahead.has_calls && others == 0;
     if ahead.is_first || is_idle && canary::can_wait(at)? {
         return Ok(others);
@@ -55,6 +67,7 @@ impl Chore {
             Chore::Snapshot => snapshot::due_in(at),
             Chore::Expiry => expiry::due_in(at),
             Chore::Audit => audit::due_in(at),
+            Chore::Unproved => unproved::due_in(at),
             Chore::Account => quota::due_in(at),
             Chore::Canary => canary::due_in(at),
             Chore::Claims => old_claims::due_in(at),
@@ -65,9 +78,12 @@ impl Chore {
     pub(crate) fn needs_service(self, at: Situation<'_>) -> Result<bool, RemoteError> {
         match self {
             Chore::Expiry => expiry::is_anything_over(at),
-            Chore::Snapshot | Chore::Audit | Chore::Account | Chore::Canary | Chore::Claims => {
-                Ok(true)
-            }
+            Chore::Snapshot
+            | Chore::Audit
+            | Chore::Unproved
+            | Chore::Account
+            | Chore::Canary
+            | Chore::Claims => Ok(true),
         }
     }
 
@@ -77,6 +93,7 @@ impl Chore {
             Chore::Snapshot => remote.snapshot(at).await,
             Chore::Expiry => remote.expire(at).await,
             Chore::Audit => remote.audit(at).await,
+            Chore::Unproved => remote.prove_unconfirmed().await,
             Chore::Account => remote.read_account().await,
             Chore::Canary => remote.ask_canary(at).await,
             Chore::Claims => remote.tidy_claims().await,

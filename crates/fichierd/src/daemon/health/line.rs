@@ -50,7 +50,10 @@ pub fn summary(name: &str, end: &CycleEnd) -> CycleSummary {
         (Some(trouble), _, _) => trouble.text(name),
         (None, Some(open), Some(held)) => format!("{open}; {held}"),
         (None, Some(text), None) | (None, None, Some(text)) => text,
-        (None, None, None) => "done".to_owned(),
+        (None, None, None) => match completeness.by_size() {
+            Some(by_size) => format!("done; {by_size}"),
+            None => "done".to_owned(),
+        },
     };
     let exit = match (&end.trouble, &end.outcome.held) {
         (Some(trouble), _) => trouble.exit(),

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 pub(super) use self::proofs::account;
 use crate::config::MirrorConfig;
 use crate::mirror::{Held, kind_of_hold_off};
-use crate::remote::{looked, nodes_refuse, trust};
+use crate::remote::{looked, nodes_refuse, trust, unconfirmed};
 use crate::status::{
     BurstStatus, HeldStatus, HoldOffStatus, MOST_LISTED, MirrorState, MirrorStatus, ProblemStatus,
     WatchStatus,
@@ -71,10 +71,11 @@ pub(super) fn mirror_on_record(
     status.last_success = row.last_success_s.and_then(|at| Timestamp::from_second(at).ok());
     status.last_success_age_s =
         row.last_success_s.map(|at| u64::try_from(store.clock().now_s() - at).unwrap_or(0));
-    status.files = totals.files;
-    status.bytes = totals.bytes;
-    status.pending_files = pending.clone().count() as u64;
-    status.pending_bytes = pending.map(|file| file.size_bytes).sum();
+    let open = unconfirmed::unconfirmed(store, row.id)?;
+    status.files = totals.files.saturating_sub(open.files + open.large_files);
+    status.bytes = totals.bytes.saturating_sub(open.bytes + open.large_bytes);
+    status.pending_files = pending.clone().count() as u64 + open.files;
+    status.pending_bytes = pending.map(|file| file.size_bytes).sum::<u64>() + open.bytes;
     status.unmanaged = totals.unmanaged_files;
     status.foreign = totals.foreign;
     let unsettled = store.unsettled(row.id, u32::try_from(MOST_LISTED).unwrap_or(u32::MAX))?;

@@ -1,7 +1,7 @@
 //! Makes a second file with content that the service has already: one call, no bytes.
 
 use fichier_api::FileUrl;
-use fichier_state::{Content, Entry, Intent, Origin, RemoteCopy};
+use fichier_state::{Content, Entry, Intent, NOT_CONFIRMED, Origin, RemoteCopy};
 
 use super::records::other_name;
 use crate::plan::Placement;
@@ -10,6 +10,7 @@ use crate::remote::bring::is_refusal;
 use crate::remote::error::{RemoteError, is_gone};
 use crate::remote::execute::Executor;
 use crate::remote::habits::NameTaken;
+use crate::remote::unconfirmed;
 
 impl Executor {
     /// Copies the remote file of `from` to the path of `place`.
@@ -84,10 +85,13 @@ impl Executor {
         url: FileUrl,
         leaving: &mut [super::remove::Leaving],
     ) -> Result<(), RemoteError> {
+        // A copy of a file that is not confirmed is not either.
+        let is_confirmed = source.is_confirmed();
+        let confirmed_s = if is_confirmed { self.remote.state.now_s() } else { NOT_CONFIRMED };
         let copy = RemoteCopy {
             url,
             remote_name: other_name(&place.remote_name(), &place.path),
-            confirmed_s: self.remote.state.now_s(),
+            confirmed_s,
             origin: Origin::Copied,
             unsettled: false,
             ..source
@@ -99,6 +103,9 @@ impl Executor {
                 left.forget(w)?;
             }
             w.put_entry(&entry)?;
+            if !is_confirmed {
+                unconfirmed::may_be_there(w, self.remote.mirror)?;
+            }
             w.clear_problem(self.remote.mirror, &place.path)
         })?;
         self.remote.report(|report| report.copied += 1);

@@ -18,13 +18,15 @@ use fichier_state::{
 };
 
 use super::records::other_name;
+use super::relocate::is_temporary;
 use super::remove::Leaving;
 use crate::remote::Remote;
-use crate::remote::bring::{Brought, Parcel};
+use crate::remote::bring::{Brought, Given, Parcel};
 use crate::remote::error::{RemoteError, is_gone, is_local};
 use crate::remote::execute::Executor;
 use crate::remote::habits::{Habits, NameTaken};
 use crate::remote::source::Source;
+use crate::remote::unconfirmed;
 
 /// The outcome for the files of one upload so far.
 #[derive(Debug, Default)]
@@ -280,6 +282,9 @@ impl Executor {
                 w.drop_pending(goal.upload, file.seq)?;
                 w.clear_problem(self.remote.mirror, &file.path)?;
             }
+            if !unproved.is_empty() {
+                unconfirmed::may_be_there(w, self.remote.mirror)?;
+            }
             if let Some(met) = arrived.learnt {
                 learn(w, met)?;
             }
@@ -314,7 +319,7 @@ impl Remote {
         }
         let mut left = HashSet::new();
         for chunk in twins.chunks(MAX_LINKS_PER_CALL) {
-            left.extend(self.give_names(chunk).await?);
+            left.extend(self.give_names(chunk).await?.left);
         }
         Ok(left)
     }
@@ -339,8 +344,12 @@ impl Remote {
     ) -> Result<(), RemoteError> {
         let mut left = Vec::new();
         for chunk in names.chunks(MAX_LINKS_PER_CALL) {
-            let unnamed = self.give_names(chunk).await?;
-            left.extend(chunk.iter().filter(|(url, _)| unnamed.contains(url)).cloned());
+            let given = self.give_names(chunk).await?;
+            for (url, name) in chunk.iter().filter(|(url, _)| given.left.contains(url)) {
+                if !self.keep_as_stored(url, &given)? {
+                    left.push((url.clone(), name.clone()));
+                }
+            }
         }
         for (url, _) in &left {
             let Some(entry) = self.state.read(|s| s.entry_of_url(url))? else { continue };
@@ -358,6 +367,23 @@ impl Remote {
             }
             w.begin(self.mirror, &Intent::Rename { urls: left }).map(|_| ())
         })?)
+    }
+
+    /// Records the name that the service has given a file in place of that on record, if it is known
+    /// to change it so. Returns whether it is.
+    pub(crate) fn keep_as_stored(&self, url: &FileUrl, given: &Given) -> Result<bool, RemoteError> {
+        let Some(entry) = self.state.read(|s| s.entry_of_url(url))? else { return Ok(false) };
+        let Content::File(copy) = &entry.content else { return Ok(false) };
+        // What it was called before is not known here; a temporary name of ours is no stored one.
+        let Some(stored) = given.renamed_to(url).filter(|name| !is_temporary(name)) else {
+            return Ok(false);
+        };
+        let path = self.state.read(|s| s.path_of(entry.folder))?.join(&entry.name);
+        tracing::warn!(path = %path, "1fichier keeps `{path}` as `{}`", stored.as_str());
+        let copy = RemoteCopy { remote_name: other_name(stored, &path), ..copy.clone() };
+        let entry = Entry { content: Content::File(copy), ..entry.clone() };
+        self.state.write(|w| w.put_entry(&entry))?;
+        Ok(true)
     }
 
     /// Asks the service about both files, once in the life of a state file: two calls. Also tells

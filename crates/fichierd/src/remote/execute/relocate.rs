@@ -4,8 +4,8 @@
 //! Between the two calls a file has its old name in the new folder, or its new name in the old one;
 //! the name that is free is used, and if neither is, a temporary one.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as MapEntry;
+use std::collections::{BTreeMap, HashSet};
 
 use fichier_api::names::RemoteName;
 use fichier_api::{FileUrl, FolderId, FolderListing};
@@ -18,10 +18,13 @@ use super::remove::Leaving;
 use crate::base::Random;
 use crate::plan::{Occupant, Relocation};
 use crate::remote::Remote;
-use crate::remote::bring::{Brought, Parcel};
+use crate::remote::bring::{Brought, Given, Parcel};
 use crate::remote::error::{RemoteError, is_gone};
 use crate::remote::execute::Executor;
 use crate::remote::habits::NameTaken;
+
+/// The beginning of temporary names.
+const TEMPORARY: &str = "fichierd-";
 
 /// One file that is to be moved or renamed, with everything that the calls need.
 struct Mover {
@@ -37,6 +40,8 @@ struct Mover {
     has_arrived: bool,
     /// The name that it is given before the move.
     early_name: Option<RemoteName>,
+    /// The service has given it another name than was asked for, and it is recorded so.
+    is_kept_so: bool,
 }
 
 /// The way by which a file gets its new folder and name.
@@ -89,7 +94,11 @@ impl Executor {
             .iter()
             .filter_map(|mover| Some((mover.url.clone(), mover.early_name.clone()?)))
             .collect();
-        let mut failed = self.remote.give_names(&early).await?;
+        let given = self.remote.give_names(&early).await?;
+        movers.iter_mut().for_each(|mover| mover.take_early(&given));
+        let is_left = |mover: &&Mover| given.left.contains(&mover.url) && !mover.is_kept_so;
+        let mut failed: HashSet<FileUrl> =
+            movers.iter().filter(is_left).map(|mover| mover.url.clone()).collect();
         let mut by_folder: BTreeMap<FolderId, Vec<Parcel>> = BTreeMap::new();
         for mover in movers.iter().filter(|mover| mover.changes_folder()) {
             if !failed.contains(&mover.url) {
@@ -126,7 +135,10 @@ impl Executor {
             .filter(|mover| mover.changes_name() || mover.route == Route::OverTemporaryName)
             .map(|mover| (mover.url.clone(), mover.to_name.clone()))
             .collect();
-        failed.extend(self.remote.give_names(&late).await?);
+        let given = self.remote.give_names(&late).await?;
+        movers.iter_mut().for_each(|mover| mover.take_late(&given));
+        let is_left = |mover: &&Mover| given.left.contains(&mover.url) && !mover.is_kept_so;
+        failed.extend(movers.iter().filter(is_left).map(|mover| mover.url.clone()));
         let (moved, stuck): (Vec<Mover>, Vec<Mover>) =
             movers.into_iter().partition(|mover| !failed.contains(&mover.url));
         let has_moved = |left: &Leaving| moved.iter().any(|m| m.relocation.to.path == left.path);
@@ -213,9 +225,17 @@ impl Remote {
             copies.map(|copy| (copy.url.clone(), temporary_name(&self.random))).collect();
         let intent = Intent::Rename { urls: names.clone() };
         let intent = self.state.write(|w| w.begin(self.mirror, &intent))?;
-        let refused = self.give_names(&names).await?;
+        let given = self.give_names(&names).await?;
         Ok(self.state.write(|w| {
-            for (url, name) in names.iter().filter(|(url, _)| !refused.contains(url)) {
+            for (url, name) in &names {
+                let stored = match w.entry_of_url(url)? {
+                    Some(entry) => given.stored_as(url, &entry.remote_name()).cloned(),
+                    None => None,
+                };
+                if given.left.contains(url) && stored.is_none() {
+                    continue;
+                }
+                let name = stored.as_ref().unwrap_or(name);
                 if let Some(entry) = w.entry_of_url(url)? {
                     w.remove_entry(entry.folder, &entry.name)?;
                     w.put_entry(&at_name(entry, name))?;
@@ -267,6 +287,7 @@ impl Remote {
             route,
             has_arrived: false,
             early_name: None,
+            is_kept_so: false,
         }))
     }
 
@@ -413,6 +434,28 @@ fn part_ways(movers: &mut [Mover]) {
 }
 
 impl Mover {
+    /// Takes up the name that the service stores in place of the early one.
+    fn take_early(&mut self, given: &Given) {
+        self.is_kept_so = false;
+        let Some(stored) = given.stored_as(&self.url, &self.from_name).cloned() else { return };
+        if self.route == Route::RenameThenMove {
+            say_changed(&self.relocation.to.path, &stored);
+            self.to_name = stored.clone();
+        }
+        self.early_name = Some(stored);
+        self.is_kept_so = true;
+    }
+
+    /// Takes up the name that the service stores in place of the new one.
+    fn take_late(&mut self, given: &Given) {
+        self.is_kept_so = false;
+        let before = self.early_name.as_ref().unwrap_or(&self.from_name);
+        let Some(stored) = given.stored_as(&self.url, before).cloned() else { return };
+        say_changed(&self.relocation.to.path, &stored);
+        self.to_name = stored;
+        self.is_kept_so = true;
+    }
+
     fn changes_folder(&self) -> bool {
         self.entry.folder != self.to_row
     }
@@ -431,7 +474,16 @@ fn at_name(entry: Entry, name: &RemoteName) -> Entry {
     Entry { name: name.decode(), content, ..entry }
 }
 
+fn say_changed(path: &RelPath, stored: &RemoteName) {
+    tracing::warn!(path = %path, "1fichier keeps `{path}` as `{}`", stored.as_str());
+}
+
 /// A name that no other file has; it is given for the time of a call or two.
 pub(super) fn temporary_name(random: &Random) -> RemoteName {
-    RemoteName::from_service(format!("fichierd-{:016x}", random.number()))
+    RemoteName::from_service(format!("{TEMPORARY}{:016x}", random.number()))
+}
+
+/// Whether a name is one of those, perhaps cut.
+pub(super) fn is_temporary(name: &RemoteName) -> bool {
+    name.as_str().starts_with(TEMPORARY)
 }

@@ -1,8 +1,9 @@
 //! Files of an upload that are in the staging folder, and whose hashes the service does not tell.
 //!
 //! They are waited for; then the service is asked for a few of them by their links. If it does not
-//! tell the hashes either, the files take their places, and their records say that they are not
-//! confirmed until the audit has compared them.
+//! tell the hashes either, small files are downloaded and compared, so many in an hour. The others
+//! take their places, and their records say that they are not confirmed until the audit, or a later
+//! download, has compared them.
 
 use std::collections::HashSet;
 
@@ -13,6 +14,7 @@ use super::arrive::Seen;
 use super::waiting;
 use crate::remote::Remote;
 use crate::remote::error::{RemoteError, stops_everything};
+use crate::remote::unconfirmed::{self, Downloaded, PROVED_UP_TO};
 
 /// Files of one upload that are asked for by link, in one look: many such calls lead to a lock
 /// (A.5).
@@ -42,8 +44,8 @@ impl Remote {
     }
 
     /// Asks for the hashes of a few files by their links. If the service does not tell these either,
-    /// or if there are more files, the others count as arrived, and their hashes as not confirmed:
-    /// the audit confirms them.
+    /// small files are downloaded and compared. The others count as arrived, and their hashes as not
+    /// confirmed: the audit confirms them, or a later download.
     pub(super) async fn prove(
         &self,
         upload: &PendingUpload,
@@ -66,6 +68,7 @@ impl Remote {
         }
         self.state.write(|w| w.record_arrived(upload.key, &proved))?;
         seen.unproved.retain(|(seq, _)| proved.iter().all(|(other, _)| other != seq));
+        self.download_untold(upload, seen, &mut told_other).await?;
         // What was told another hash waits for the listing.
         let (other, untold): (Vec<_>, Vec<_>) = std::mem::take(&mut seen.unproved)
             .into_iter()
@@ -73,6 +76,43 @@ impl Remote {
         seen.unproved = untold;
         self.take_unproved(upload, seen)?;
         seen.unproved.extend(other);
+        Ok(())
+    }
+
+    /// Downloads the small files whose hashes are not told, as far as that is allowed now. Those that
+    /// came as they were sent are recorded as arrived.
+    async fn download_untold(
+        &self,
+        upload: &PendingUpload,
+        seen: &mut Seen,
+        told_other: &mut HashSet<u32>,
+    ) -> Result<(), RemoteError> {
+        for (seq, url) in seen.unproved.clone() {
+            let sent = upload.files.iter().find(|file| file.seq == seq);
+            let sent = sent.filter(|sent| sent.size_bytes <= PROVED_UP_TO);
+            let Some((sent, hash)) = sent.and_then(|sent| Some((sent, sent.whirlpool?))) else {
+                continue;
+            };
+            if told_other.contains(&seq) {
+                continue;
+            }
+            match self.prove_by_download(&url, sent.size_bytes, hash).await? {
+                Downloaded::Same => {
+                    self.state.write(|w| w.record_arrived(upload.key, &[(seq, url)]))?;
+                    seen.unproved.retain(|(other, _)| *other != seq);
+                }
+                Downloaded::Other => {
+                    told_other.insert(seq);
+                    self.problem(
+                        &sent.path,
+                        "1fichier tells no hash of it and gave other bytes back than were sent",
+                        "it is not counted as safe, and downloaded again later; to send it again, \
+                         change it",
+                    )?;
+                }
+                Downloaded::NotNow => break,
+            }
+        }
         Ok(())
     }
 
@@ -88,10 +128,11 @@ impl Remote {
         }
         tracing::warn!(
             files = taken.len(),
-            "1fichier does not tell the hashes of files that were sent; the audit compares them as \
-             soon as it does"
+            "1fichier does not tell the hashes of files that were sent; they are not counted as \
+             safe until it does, or until a download has proved them"
         );
         Ok(self.state.write(|w| {
+            unconfirmed::may_be_there(w, self.mirror)?;
             waiting::change(w, self.mirror, upload.key, |note| {
                 note.unproved.extend(taken.iter().map(|(seq, _)| *seq));
             })?;

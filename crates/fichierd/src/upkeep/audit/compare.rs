@@ -7,7 +7,9 @@ use std::collections::{HashMap, HashSet};
 
 use fichier_api::names::RemoteName;
 use fichier_api::{FileUrl, FolderListing, RemoteFile};
-use fichier_state::{Content, Entry, Folder, ForeignFile, Origin, RemoteCopy};
+use fichier_state::{Entry, Folder, ForeignFile, Origin};
+
+use crate::upkeep::unproved::confirmed;
 
 /// How long after its confirmation a file may be missing from a listing without being reported,
 /// unless the service was measured to take longer.
@@ -117,11 +119,4 @@ impl Compared {
             ..Compared::default()
         }
     }
-}
-
-/// The record of a copy whose hash a listing has shown: it is as certain as a file that was sent.
-fn confirmed(entry: &Entry, copy: &RemoteCopy, now_s: i64) -> Entry {
-    let confirmed_s = if copy.is_confirmed() { copy.confirmed_s } else { now_s };
-    let copy = RemoteCopy { origin: Origin::Sent, confirmed_s, ..copy.clone() };
-    Entry { content: Content::File(copy), ..entry.clone() }
 }

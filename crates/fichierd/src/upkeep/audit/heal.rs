@@ -171,7 +171,13 @@ impl Remote {
                 copies.map(|(entry, copy)| (copy.url.clone(), entry.remote_name())).collect();
             let intent = Intent::Rename { urls: names.clone() };
             let intent = self.state.write(|w| w.begin(self.mirror, &intent))?;
-            let refused = self.give_names(&names).await?;
+            let given = self.give_names(&names).await?;
+            let mut refused = Vec::new();
+            for (url, _) in names.iter().filter(|(url, _)| given.left.contains(url)) {
+                if !self.keep_as_stored(url, &given)? {
+                    refused.push(url);
+                }
+            }
             self.state.write(|w| w.resolve(intent))?;
             round.unhealed += refused.len() as u64;
             round.renamed += (names.len() - refused.len()) as u64;
