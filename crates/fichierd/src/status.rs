@@ -139,16 +139,29 @@ fn hold_off() -> Kind {
 }
 
 /// What the account allows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountStatus {
     /// `none`, `premium`, `access` or `gold`.
     pub offer: String,
     /// When the subscription ends.
     pub subscription_end: Option<Timestamp>,
-    /// Bytes in the cold storage of the account.
+    /// Bytes in the cold storage of the account: of files that nobody has accessed for 60 days.
     pub used_bytes: Option<u64>,
     /// Bytes that the cold storage may hold.
     pub allowed_bytes: Option<u64>,
+    /// Bytes in the hot storage, of all other files.
+    #[serde(default)]
+    pub hot_bytes: Option<u64>,
+    /// Bytes that are left of the whole storage; negative when too much is used.
+    #[serde(default)]
+    pub available_bytes: Option<i64>,
+    /// The days after which a file may expire that nobody downloads; nothing where none does, or
+    /// where that is not known.
+    #[serde(default)]
+    pub expires_after_days: Option<u32>,
+    /// When that may first meet a file on record.
+    #[serde(default)]
+    pub first_expiry: Option<Timestamp>,
 }
 
 /// What a mirror is doing.

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use fichier_api::{DownloadOptions, ErrorKind};
-use fichier_emulator::{Action, Damage, Fault};
+use fichier_emulator::{Action, Damage, Fault, Offer};
 use fichier_state::{Proof, ProofKind, Store};
 use fichier_testkit::{Bench, TARGET};
 use fichierd::restore::proof::keep;
@@ -295,4 +295,36 @@ async fn the_account_is_read_once_a_day_with_changes_and_its_quota_is_told() {
     world.shared.state.write(|w| w.set_note("account", Some(&text))).unwrap();
     let text = warning(&world).expect("a warning");
     assert!(text.contains("current files of this mirror take"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn y49_the_day_of_the_next_risk_is_that_of_the_oldest_upload_and_none_is_made_up() {
+    let mut world = Bench::with(|rules| rules.hot_for = Some(60 * DAY), |_| {}).await;
+    world.write("old", "content");
+    world.settle().await;
+    let account = |world: &Bench| {
+        let read = |s: &Store| fichierd::daemon::health::offline(s, &[], 1, None);
+        world.shared.state.read(read).unwrap().account
+    };
+    assert_eq!(account(&world), None, "it was not read yet");
+    let mut offers = Vec::new();
+    for offer in [Offer::Access, Offer::Premium, Offer::Gold] {
+        world.emulator.set_offer(offer);
+        world.pass(2 * DAY);
+        world.write("new", format!("{offer:?}"));
+        world.settle().await;
+        // What the account said a moment ago is remembered for ten minutes.
+        tokio::time::sleep(Duration::from_secs(700) / fichier_testkit::bench::TIME_SCALE).await;
+        world.all_chores().await;
+        offers.push(account(&world).expect("a reading"));
+    }
+    let [access, premium, gold] = &offers[..] else { panic!("{offers:?}") };
+    let oldest_s = world.record_of("old").unwrap().remote().unwrap().confirmed_s;
+    let first_s = access.first_expiry.map(|at| at.as_second());
+    assert_eq!((access.expires_after_days, first_s), (Some(30), Some(oldest_s + 30 * 24 * 3600)));
+    assert!(access.hot_bytes.unwrap() > 0 && access.used_bytes == Some(0), "{access:?}");
+    for kept in [premium, gold] {
+        assert_eq!((kept.expires_after_days, kept.first_expiry), (None, None), "{kept:?}");
+        assert!(kept.subscription_end.is_some());
+    }
 }

@@ -18,6 +18,9 @@ use crate::wire::{self, Done, Reply, dates, fields};
 
 const INFO: &str = "user/info.cgi";
 
+/// Days without a download after which an account without a Premium subscription may lose a file.
+const EXPIRES_AFTER_DAYS: u32 = 30;
+
 /// The service's description of the account. Its figures are computed now and then, not live.
 ///
 /// Needs nothing but a reply that is no refusal: what the service does not say is unknown.
@@ -32,10 +35,10 @@ pub struct Account {
     /// When the subscription ends; `None` without one.
     #[serde(default, deserialize_with = "date")]
     pub subscription_end: Option<Timestamp>,
-    /// Used cold storage, which is where uploads go.
+    /// Used cold storage: that of files which nobody has accessed for 60 full days (H.1).
     #[serde(rename = "cold_storage", default, deserialize_with = "fields::optional_number")]
     pub cold_storage_bytes: Option<u64>,
-    /// Used hot storage.
+    /// Used hot storage: that of all other files, such as fresh uploads.
     #[serde(rename = "hot_storage", default, deserialize_with = "fields::optional_number")]
     pub hot_storage_bytes: Option<u64>,
     /// How much cold storage the account may use.
@@ -53,6 +56,9 @@ pub struct Account {
         deserialize_with = "fields::optional_number"
     )]
     pub available_cold_storage_bytes: Option<i64>,
+    /// The rest of the whole storage; negative when too much is used.
+    #[serde(rename = "available_storage", default, deserialize_with = "fields::optional_number")]
+    pub available_storage_bytes: Option<i64>,
     /// When the figures were computed.
     #[serde(rename = "stats_date", default, deserialize_with = "date")]
     pub computed_at: Option<Timestamp>,
@@ -116,6 +122,18 @@ pub struct AccountSettings {
     /// The download menu is shown (0 or 1).
     #[serde(deserialize_with = "fields::optional_number", skip_serializing_if = "Option::is_none")]
     pub download_menu: Option<u8>,
+}
+
+impl Account {
+    /// The days after which the service may remove a file that nobody downloads, as far as the notes
+    /// tell it of the offer (docs/api-notes.md, A.4 and H.1); `None` where it keeps them, or where
+    /// the offer is not known.
+    pub fn expires_after_days(&self) -> Option<u32> {
+        match self.offer? {
+            Offer::None | Offer::Access => Some(EXPIRES_AFTER_DAYS),
+            Offer::Premium | Offer::Gold | Offer::Other(_) => None,
+        }
+    }
 }
 
 impl Client {
@@ -227,11 +245,16 @@ mod tests {
     fn y10_what_the_service_does_not_say_is_unknown() {
         let account = parse(r#"{"email":"a@b.c","offer":0,"subscription_end":null}"#).unwrap();
         assert_eq!((account.offer, account.subscription_end), (Some(Offer::None), None));
+        assert_eq!(
+            (account.expires_after_days(), account.available_storage_bytes),
+            (Some(30), None)
+        );
         let odd = r#"{"Status":"ok","offer":null,"cdn":"-1.5e2","hot_storage":{"a":1},
             "upload_forbidden":"yes","overquota":[],"news":{"title":"x"},"2fa":"1"}"#;
         let account = parse(odd).unwrap();
-        assert_eq!((account.email, account.offer, account.hot_storage_bytes), (None, None, None));
+        assert_eq!((&account.email, account.offer, account.hot_storage_bytes), (&None, None, None));
         assert!(account.upload_forbidden && !account.overquota);
+        assert_eq!(account.expires_after_days(), None, "what is not known is not made up");
     }
 
     #[test]

@@ -38,6 +38,9 @@ pub(crate) fn read_or_set(call: &mut Call) -> Reply {
     let setting = |name: &str| state.settings.get(name).copied().unwrap_or(0);
     let (used, allowed) = (state.account.used_bytes(), rules.quota_bytes);
     let now = state.clock.now();
+    let hot_s = rules.hot_for.map_or(0, |hot_for| i64::try_from(hot_for.as_secs()).unwrap_or(0));
+    let is_hot = |date: i64| now - date < hot_s;
+    let hot = state.account.used_bytes_of(is_hot);
     let cdn = call.world.traffic.cdn_left_gb(&rules);
     let end = if state.offer == Offer::None { String::new() } else { dates::write(now + YEAR_S) };
     Reply::ok(json!({
@@ -53,8 +56,8 @@ pub(crate) fn read_or_set(call: &mut Call) -> Reply {
         "use_cdn": setting("use_cdn").to_string(),
         "download_menu": setting("download_menu").to_string(),
         "default_quota": allowed, "default_cold_storage_quota": allowed,
-        "hot_storage": 0, "cold_storage": used, "stats_date": dates::write(now),
-        "allowed_cold_storage": allowed, "available_storage": allowed,
+        "hot_storage": hot, "cold_storage": used - hot, "stats_date": dates::write(now),
+        "allowed_cold_storage": allowed, "available_storage": i128::from(allowed) - i128::from(used),
         "available_cold_storage": allowed.saturating_sub(used),
         "overquota": u8::from(used > allowed),
         "upload_forbidden": u8::from(state.upload_forbidden).to_string(),

@@ -179,6 +179,9 @@ pub struct Rules {
     pub quota_page: String,
     /// `end.pl` tells the files in the order in which they were sent, and not in any (G.1 row 21).
     pub links_as_sent: bool,
+    /// How long a file counts as hot after its upload, and not as cold, in `user/info` (H.1: what
+    /// nobody accessed for 60 days is cold). On the dates of files, which are real.
+    pub hot_for: Option<Duration>,
     /// Bytes that the account may hold (B.18); [`Rules::at_quota`] says what happens to more.
     pub quota_bytes: u64,
     /// What happens to files for which [`Rules::quota_bytes`] leaves no room.
@@ -260,6 +263,7 @@ impl Default for Rules {
             node_refusal: None,
             quota_page: "Espace de stockage insuffisant".to_owned(),
             links_as_sent: false,
+            hot_for: None,
             quota_bytes: 2_000_000_000_000,
             at_quota: AtQuota::Refuse,
             proxy: ProxyHabit::Tunnel,

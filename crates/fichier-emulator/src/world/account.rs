@@ -159,7 +159,13 @@ impl Account {
 
     /// The bytes that the account's files take up.
     pub(crate) fn used_bytes(&self) -> u64 {
-        self.files().filter(|file| !file.anonymous).map(|file| file.size).sum()
+        self.used_bytes_of(|_| true)
+    }
+
+    /// The bytes that those files take up whose dates are chosen.
+    pub(crate) fn used_bytes_of(&self, is_chosen: impl Fn(i64) -> bool) -> u64 {
+        let ours = self.files().filter(|file| !file.anonymous && is_chosen(file.date));
+        ours.map(|file| file.size).sum()
     }
 
     /// The files of a folder, in no meaningful order.

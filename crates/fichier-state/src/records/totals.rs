@@ -125,6 +125,18 @@ impl Records {
         })?)
     }
 
+    /// When the oldest of the current files and versions of all mirrors was confirmed; Unix seconds.
+    /// `None` if there is none of which that is known. Reads every row.
+    pub fn oldest_copy_s(&self) -> Result<Option<i64>> {
+        let mut select = self.db.prepare_cached(
+            "SELECT min(at_s) FROM (
+                SELECT min(confirmed_s) AS at_s FROM entries WHERE confirmed_s > 0
+                UNION ALL
+                SELECT min(current_from_s) FROM versions WHERE current_from_s > 0)",
+        )?;
+        Ok(select.query_row([], |row| row.get(0))?)
+    }
+
     /// Counts everything that a mirror has at the service. Reads indexes only, not the rows: a
     /// third of a second for a million files.
     pub fn totals(&self, mirror: MirrorId) -> Result<Totals> {

@@ -253,6 +253,7 @@ fn everything_that_can_be_said_fits_in_eighty_columns() {
         subscription_end: Some("2026-08-01T00:00:00Z".parse().unwrap()),
         used_bytes: Some(1 << 40),
         allowed_bytes: Some(100 << 40),
+        ..AccountStatus::default()
     });
     check(
         &status,
@@ -450,4 +451,39 @@ fn the_json_form_is_stable() {
         }"#]]
     .assert_eq(&json);
     assert_eq!(serde_json::from_str::<Status>(&json).unwrap(), status);
+}
+
+#[test]
+fn y49_the_account_line_tells_both_kinds_of_storage_and_the_day_of_the_next_risk() {
+    let now: Timestamp = "2026-05-04T12:00:00Z".parse().unwrap();
+    let line = |account: AccountStatus| {
+        let status = Status { account: Some(account), ..Status::default() };
+        let text = render(&status, now);
+        let lines: Vec<&str> = text.lines().skip(1).collect();
+        let end = lines.iter().position(|line| line.is_empty() || line.starts_with("No mirror"));
+        let words: Vec<&str> = lines[..end.unwrap()].iter().map(|line| line.trim()).collect();
+        words.join(" ")
+    };
+    let access = AccountStatus {
+        offer: "access".to_owned(),
+        used_bytes: Some(1 << 30),
+        allowed_bytes: Some(100 << 30),
+        hot_bytes: Some(2 << 30),
+        available_bytes: Some(97 << 30),
+        expires_after_days: Some(30),
+        first_expiry: Some("2026-06-01T12:00:00Z".parse().unwrap()),
+        ..AccountStatus::default()
+    };
+    assert_eq!(
+        line(access.clone()),
+        "Account: access, 1.00 GiB of 100 GiB used in cold and 2.00 GiB in hot storage, 97.0 GiB \
+         left; with this offer 1fichier may remove files that nobody downloads for 30 days, the \
+         oldest upload on record from 2026-06-01"
+    );
+    let past = Some("2026-05-01T12:00:00Z".parse().unwrap());
+    let late = AccountStatus { first_expiry: past, available_bytes: Some(-1), ..access };
+    let text = line(late);
+    assert!(text.contains("on record since 2026-05-01") && text.contains("1 B too much"), "{text}");
+    let unknown = AccountStatus { offer: "unknown".to_owned(), ..AccountStatus::default() };
+    assert_eq!(line(unknown), "Account: unknown", "no date and no size is made up");
 }

@@ -60,16 +60,38 @@ fn account_line(account: &AccountStatus, now: Timestamp) -> String {
         let left = if end > now { format!("for {} more", until(now, end)) } else { "ENDED".into() };
         let _ok = write!(text, ", {left}");
     }
-    match (account.used_bytes, account.allowed_bytes) {
-        (Some(used), Some(allowed)) => {
-            let _ok = write!(text, ", {} of {} used", bytes(used), bytes(allowed));
+    if let Some(storage) = storage(account.used_bytes, account.allowed_bytes, account.hot_bytes) {
+        let _ok = write!(text, ", {storage}");
+    }
+    if let Some(left) = account.available_bytes {
+        let size = bytes(left.unsigned_abs());
+        let what = if left < 0 { "too much stored" } else { "left" };
+        let _ok = write!(text, ", {size} {what}");
+    }
+    if let Some(days) = account.expires_after_days {
+        let _ok = write!(
+            text,
+            "; with this offer 1fichier may remove files that nobody downloads for {days} days"
+        );
+        if let Some(first) = account.first_expiry {
+            let since = if first <= now { "since" } else { "from" };
+            let _ok = write!(text, ", the oldest upload on record {since} {}", day(first));
         }
-        (Some(used), None) => {
-            let _ok = write!(text, ", {} used", bytes(used));
-        }
-        (None, _) => {}
     }
     text
+}
+
+/// How much of each kind of storage is used, as far as it is known.
+fn storage(cold: Option<u64>, allowed: Option<u64>, hot: Option<u64>) -> Option<String> {
+    let cold = match (cold, allowed) {
+        (Some(used), Some(allowed)) => format!("{} of {}", bytes(used), bytes(allowed)),
+        (Some(used), None) => bytes(used),
+        (None, _) => return hot.map(|hot| format!("{} used in hot storage", bytes(hot))),
+    };
+    Some(match hot {
+        Some(hot) => format!("{cold} used in cold and {} in hot storage", bytes(hot)),
+        None => format!("{cold} used"),
+    })
 }
 
 fn degraded_lines(out: &mut String, indent: usize, it: &DegradedStatus, now: Timestamp) {

@@ -40,8 +40,15 @@ pub struct Reading {
     pub offer: String,
     /// When the subscription ends.
     pub subscription_end: Option<Timestamp>,
-    /// Bytes used in cold storage, which is where uploads go.
+    /// Bytes used in cold storage: of files that nobody has accessed for 60 days.
     pub used_bytes: Option<u64>,
+    /// Bytes used in hot storage, by all other files: new ones are hot first.
+    pub hot_bytes: Option<u64>,
+    /// The rest of the whole storage; negative when too much is used.
+    pub available_bytes: Option<i64>,
+    /// The days after which a file may expire that nobody downloads; `None` where none does, or
+    /// where that is not known.
+    pub expires_after_days: Option<u32>,
     /// Bytes allowed in cold storage.
     pub allowed_bytes: Option<u64>,
     /// More is stored than is allowed, or uploads are refused.
@@ -55,6 +62,19 @@ pub struct Reading {
 /// The state file's.
 pub fn reading(s: &Records) -> Result<Option<Reading>, fichier_state::Error> {
     READING.read(s)
+}
+
+/// The day from which on the oldest upload on record may expire, unless somebody downloads it; Unix
+/// seconds. `None` if none expires, or if it is not known.
+///
+/// # Errors
+///
+/// The state file's.
+pub fn first_expiry_s(s: &Records) -> Result<Option<i64>, fichier_state::Error> {
+    let Some(days) = reading(s)?.and_then(|reading| reading.expires_after_days) else {
+        return Ok(None);
+    };
+    Ok(s.oldest_copy_s()?.map(|at_s| at_s.saturating_add(i64::from(days) * DAY_S)))
 }
 
 /// The warning about a mirror while the account is nearly full; `None` while it is not.
@@ -134,6 +154,9 @@ impl Reading {
             offer: offer.to_owned(),
             subscription_end: account.subscription_end,
             used_bytes: account.cold_storage_bytes,
+            hot_bytes: account.hot_storage_bytes,
+            available_bytes: account.available_storage_bytes,
+            expires_after_days: account.expires_after_days(),
             allowed_bytes: account.allowed_cold_storage_bytes,
             is_full: account.overquota || account.upload_forbidden,
         }
@@ -145,13 +168,17 @@ impl Reading {
         self.how_full().is_some() || self.subscription_end.is_some_and(ends_soon)
     }
 
-    /// The reading in words, if the account is nearly full.
+    /// The reading in words, if the account is nearly full. What is hot now will be cold, and counts
+    /// then.
     fn how_full(&self) -> Option<String> {
-        match (self.used_bytes, self.allowed_bytes) {
+        let hot = self.hot_bytes.unwrap_or(0);
+        match (self.used_bytes.map(|cold| cold.saturating_add(hot)), self.allowed_bytes) {
             (Some(used), Some(allowed))
                 if self.is_full || used / NEARLY_FULL.0 >= allowed / NEARLY_FULL.1 =>
             {
-                Some(format!("{} of {} are used", bytes(used), bytes(allowed)))
+                let of_it = format!(" ({} of it hot, which counts after 60 days)", bytes(hot));
+                let of_it = if hot > 0 { of_it } else { String::new() };
+                Some(format!("{} of {} are used{of_it}", bytes(used), bytes(allowed)))
             }
             _ if self.is_full => Some("1fichier takes no more uploads".to_owned()),
             _ => None,
@@ -190,6 +217,16 @@ mod tests {
             Some("90.0 GiB of 100 GiB are used")
         );
         assert_eq!(full(Some(1 << 30), None), None);
+        let hot = Reading {
+            used_bytes: Some(1 << 30),
+            hot_bytes: Some(92 << 30),
+            allowed_bytes: Some(100 << 30),
+            ..Reading::default()
+        };
+        assert_eq!(
+            hot.how_full().as_deref(),
+            Some("93.0 GiB of 100 GiB are used (92.0 GiB of it hot, which counts after 60 days)")
+        );
         let refused = Reading { is_full: true, ..Reading::default() };
         assert_eq!(refused.how_full().as_deref(), Some("1fichier takes no more uploads"));
     }

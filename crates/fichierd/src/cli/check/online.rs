@@ -175,7 +175,9 @@ fn account(account: &Account, now: Timestamp) -> Vec<Finding> {
     let offer = match account.offer {
         Some(Offer::None) => {
             let message = "the account has neither Premium nor Access, which the API needs";
-            return vec![Finding::error(ABOUT, message, RENEW)];
+            let mut findings = vec![Finding::error(ABOUT, message, RENEW)];
+            findings.extend(expiry(account));
+            return findings;
         }
         Some(Offer::Premium) => "Premium",
         Some(Offer::Access) => "Access",
@@ -195,12 +197,17 @@ fn account(account: &Account, now: Timestamp) -> Vec<Finding> {
             }
         }
     }];
+    findings.extend(expiry(account));
     const STORAGE: &str = "storage";
     const MORE: &str = "get more storage, or keep fewer versions (`keep`)";
     if let (Some(used), Some(allowed)) =
         (account.cold_storage_bytes, account.allowed_cold_storage_bytes)
     {
-        let what = format!("storage: {} of {}", bytes(used), bytes(allowed));
+        let hot = account.hot_storage_bytes;
+        let and_hot = hot.map(|hot| format!(" cold, and {} hot", bytes(hot))).unwrap_or_default();
+        let what = format!("storage: {} of {}{and_hot}", bytes(used), bytes(allowed));
+        // What is hot now counts once nobody has accessed it for 60 days.
+        let used = used.saturating_add(hot.unwrap_or(0));
         findings.push(if used / 9 >= allowed / 10 {
             Finding::warning(STORAGE, what, MORE)
         } else {
@@ -215,6 +222,16 @@ fn account(account: &Account, now: Timestamp) -> Vec<Finding> {
         findings.push(Finding::error(STORAGE, what, "ask the support of 1fichier why"));
     }
     findings
+}
+
+/// The finding that files may expire with this offer.
+fn expiry(account: &Account) -> Option<Finding> {
+    let days = account.expires_after_days()?;
+    let what =
+        format!("with this offer 1fichier may remove files that nobody downloads for {days} days");
+    let remedy = "get Premium, which keeps them; or download all of them in time: fichierd verify \
+                  MIRROR --full";
+    Some(Finding::warning("account", what, remedy))
 }
 
 /// The folder for the test file: the staging folder of the first mirror that has one, where a
@@ -325,5 +342,37 @@ impl Trial<'_> {
                 "try again later: fichierd check --online",
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(reply: &str) -> Vec<String> {
+        let read: Account = serde_json::from_str(reply).unwrap();
+        let now: Timestamp = "2026-05-04T12:00:00Z".parse().unwrap();
+        account(&read, now).into_iter().map(|finding| format!("{finding:?}")).collect()
+    }
+
+    #[test]
+    fn y49_an_offer_under_which_files_expire_is_told_with_its_remedy() {
+        let gib: u64 = 1 << 30;
+        let storage = format!(
+            r#""cold_storage":{},"hot_storage":{},"allowed_cold_storage":{}"#,
+            gib,
+            92 * gib,
+            100 * gib
+        );
+        for (offer, expires) in [("0", true), ("2", true), ("1", false), ("3", false)] {
+            let all = told(&format!("{{\"offer\":{offer},{storage}}}")).join("\n");
+            assert_eq!(all.contains("nobody downloads for 30 days"), expires, "{offer}: {all}");
+            assert_eq!(all.contains("verify MIRROR --full"), expires, "{offer}: {all}");
+        }
+        let all = told(&format!("{{\"offer\":1,{storage}}}")).join("\n");
+        assert!(all.contains("1.00 GiB of 100 GiB cold, and 92.0 GiB hot"), "{all}");
+        assert!(all.contains("get more storage"), "hot files count later: {all}");
+        let nothing = told("{}").join("\n");
+        assert!(!nothing.contains("days") && !nothing.contains("storage"), "{nothing}");
     }
 }

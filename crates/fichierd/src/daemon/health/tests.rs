@@ -112,8 +112,7 @@ fn look_when<T>(kind: Kind, look: impl FnOnce(&Status, &Facts<'_>) -> T) -> T {
             status.account = Some(AccountStatus {
                 offer: "premium".to_owned(),
                 subscription_end: Some(now() + Duration::from_secs(13 * 24 * 3600)),
-                used_bytes: None,
-                allowed_bytes: None,
+                ..AccountStatus::default()
             });
         }
         Kind::ConfigurationRefused => facts.configuration_refused = Some("line 3"),

@@ -44,11 +44,16 @@ pub(super) fn add(
 pub(in super::super) fn account(
     store: &Store,
 ) -> Result<Option<AccountStatus>, fichier_state::Error> {
+    let first_expiry = quota::first_expiry_s(store)?.and_then(timestamp);
     Ok(quota::reading(store)?.map(|reading| AccountStatus {
         offer: reading.offer,
         subscription_end: reading.subscription_end,
         used_bytes: reading.used_bytes,
         allowed_bytes: reading.allowed_bytes,
+        hot_bytes: reading.hot_bytes,
+        available_bytes: reading.available_bytes,
+        expires_after_days: reading.expires_after_days,
+        first_expiry,
     }))
 }
 
