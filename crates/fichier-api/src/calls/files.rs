@@ -80,7 +80,10 @@ impl Client {
         if reply.filename == name.as_str() {
             return Ok(reply.reported.outcome(&urls));
         }
-        Ok(BatchOutcome { missing: urls.to_vec(), ..BatchOutcome::default() })
+        let told = Some(reply.filename).filter(|told| !told.is_empty());
+        let names = told.map(|told| (url.clone(), RemoteName::from_service(told)));
+        let names = names.into_iter().collect();
+        Ok(BatchOutcome { missing: urls.to_vec(), names, ..BatchOutcome::default() })
     }
 
     /// Renames files where they are. Costs one call.

@@ -15,8 +15,11 @@ struct AccountDocument {
     email: Option<String>,
     offer: &'static str,
     subscription_end: Option<Timestamp>,
+    hot_storage_bytes: Option<u64>,
     cold_storage_bytes: Option<u64>,
     allowed_cold_storage_bytes: Option<u64>,
+    available_storage_bytes: Option<i64>,
+    expires_after_days: Option<u32>,
     upload_forbidden: bool,
     overquota: bool,
 }
@@ -32,9 +35,18 @@ pub(super) async fn run(remote: &Remote<'_>) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// The account as a person reads it.
+#[cfg(test)]
+pub(super) fn shown(read: Account) -> String {
+    text(&document(read))
+}
+
 fn document(account: Account) -> AccountDocument {
     AccountDocument {
         schema: "fichierd.remote-account/1",
+        expires_after_days: account.expires_after_days(),
+        hot_storage_bytes: account.hot_storage_bytes,
+        available_storage_bytes: account.available_storage_bytes,
         email: account.email,
         offer: offer(account.offer),
         subscription_end: account.subscription_end,
@@ -71,6 +83,17 @@ fn text(account: &AccountDocument) -> String {
         }
         (Some(used), None) => lines.push(format!("cold storage: {}", bytes(used))),
         (None, _) => {}
+    }
+    if let Some(hot) = account.hot_storage_bytes {
+        lines.push(format!("hot storage:  {}", bytes(hot)));
+    }
+    if let Some(left) = account.available_storage_bytes {
+        let size = bytes(left.unsigned_abs());
+        let over = if left < 0 { " too much" } else { "" };
+        lines.push(format!("left:         {}{over}", size));
+    }
+    if let Some(days) = account.expires_after_days {
+        lines.push(format!("expiry:       files that nobody downloads for {days} days"));
     }
     if account.upload_forbidden {
         lines.push("UPLOADS ARE FORBIDDEN: look at the console of 1fichier".to_owned());

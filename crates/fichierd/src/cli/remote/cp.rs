@@ -35,9 +35,8 @@ pub(super) async fn run(args: CpArgs, remote: &mut Remote<'_>) -> anyhow::Result
         let links: Vec<FileUrl> = batch.iter().map(|(_, url)| url.clone()).collect();
         let rename: Option<&RemoteName> = to.rename.as_ref();
         let copied = remote.client.copy_files(&links, to.folder, rename).await?;
-        results.extend(batch.iter().map(|(what, url)| Deed {
-            what: harmless(what),
-            done: copied.iter().any(|copy| copy.from == *url),
+        results.extend(batch.iter().map(|(what, url)| {
+            Deed::new(harmless(what), copied.iter().any(|copy| copy.from == *url))
         }));
     }
     deeds("copied", &results, remote.json)

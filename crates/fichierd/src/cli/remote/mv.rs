@@ -46,8 +46,12 @@ pub(super) async fn run(args: MvArgs, remote: &mut Remote<'_>) -> anyhow::Result
     let mut results = Vec::new();
     for place in &args.from {
         let thing = thing(remote, place).await?;
-        let done = match &thing {
-            Thing::File(file, parent) => move_file(remote, file, *parent, &to).await?,
+        let deed = |done, note| Deed { note, ..Deed::new(place.to_string(), done) };
+        results.push(match &thing {
+            Thing::File(file, parent) => {
+                let (done, stored) = move_file(remote, file, *parent, &to).await?;
+                deed(done, stored.map(|name| format!("1fichier keeps it as {name}")))
+            }
             Thing::Folder(folder) => {
                 if let RemotePlace::Path(from) = place
                     && args.to.is_within(&from.to_string())
@@ -56,10 +60,9 @@ pub(super) async fn run(args: MvArgs, remote: &mut Remote<'_>) -> anyhow::Result
                     return Err(ended(Exit::Failed, message));
                 }
                 move_folder(remote, folder, &to).await?;
-                true
+                deed(true, None)
             }
-        };
-        results.push(Deed { what: place.to_string(), done });
+        });
     }
     deeds("moved", &results, remote.json)
 }
@@ -80,23 +83,27 @@ async fn thing(remote: &mut Remote<'_>, place: &RemotePlace) -> anyhow::Result<T
     }
 }
 
+/// Moves a file. Returns whether that is confirmed, and the name that it got if that is another one
+/// than was asked for.
 async fn move_file(
     remote: &mut Remote<'_>,
     file: &RemoteFile,
     parent: Option<FolderId>,
     to: &Destination,
-) -> anyhow::Result<bool> {
+) -> anyhow::Result<(bool, Option<String>)> {
     let name = to.rename.as_ref().unwrap_or(&file.name);
     remote.tree.refuse_taken(to.folder, name).await?;
     let url = file.url.clone();
     let outcome: BatchOutcome = if parent == Some(to.folder) {
-        remote.client.rename_files(&[(url, name.clone())]).await?
+        remote.client.rename_files(&[(url.clone(), name.clone())]).await?
     } else if *name == file.name {
-        remote.client.move_files(&[url], to.folder).await?
+        remote.client.move_files(std::slice::from_ref(&url), to.folder).await?
     } else {
         remote.client.move_and_rename_file(&url, to.folder, name).await?
     };
-    Ok(outcome.missing.is_empty())
+    let stored = outcome.names.get(&url).filter(|stored| *stored != name);
+    let stored = stored.map(|stored| stored.as_str().to_owned());
+    Ok((outcome.missing.is_empty() || stored.is_some(), stored))
 }
 
 /// Moves and renames a folder, in two calls: the service does not do both at once (B.16).

@@ -43,10 +43,7 @@ pub(super) async fn run(args: RmArgs, remote: &mut Remote<'_>) -> anyhow::Result
         let links: Vec<FileUrl> = batch.iter().map(|(_, url)| url.clone()).collect();
         let outcome = remote.client.remove_files(&links).await?;
         results.extend(
-            batch.iter().map(|(what, url)| Deed {
-                what: what.clone(),
-                done: !outcome.missing.contains(url),
-            }),
+            batch.iter().map(|(what, url)| Deed::new(what.clone(), !outcome.missing.contains(url))),
         );
     }
     for (what, id) in folders {

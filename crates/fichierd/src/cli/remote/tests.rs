@@ -5,10 +5,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use clap::Parser;
-use fichier_emulator::{Emulator, Rules};
+use fichier_emulator::{Action, Emulator, EndPage, Fault, HashLag, NamesChanged, Offer, Rules};
 
 use super::*;
 use crate::cli::{Cli, Command, Configured, exit_of};
+
+const SCALE: u32 = 1_000;
 
 /// An account, and a configuration that leads to it.
 struct World {
@@ -19,9 +21,14 @@ struct World {
 
 impl World {
     async fn new() -> World {
-        const SCALE: u32 = 1_000;
+        World::with(|_| {}).await
+    }
+
+    async fn with(set: impl FnOnce(&mut Rules)) -> World {
+        let mut rules = Rules::scaled(SCALE);
+        set(&mut rules);
         let dir = tempfile::tempdir().unwrap();
-        let emulator = Emulator::builder().rules(Rules::scaled(SCALE)).start().await.unwrap();
+        let emulator = Emulator::builder().rules(rules).start().await.unwrap();
         let key = dir.path().join("api_key");
         fs::write(&key, emulator.api_key()).unwrap();
         fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
@@ -163,4 +170,71 @@ async fn a_refused_key_ends_with_77_and_is_not_shown() {
     let (exit, message) = world.remote(&["account"]).await.unwrap_err();
     assert_eq!(exit, Exit::Refused);
     assert!(!message.contains(world.emulator.api_key()), "{message}");
+}
+
+const FOR_EVER: std::time::Duration = std::time::Duration::from_secs(1000 * 24 * 3600);
+
+async fn uploads(world: &World) -> Result<Exit, (Exit, String)> {
+    fs::write(world.path("a"), "some text").unwrap();
+    world.emulator.add_folder("/x");
+    let file = world.path("a");
+    world.remote(&["upload", file.to_str().unwrap(), "/x"]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn y56_an_unclear_result_of_an_upload_is_looked_up_in_its_folder() {
+    let page = EndPage { text: "<html>temporary page</html>".to_owned(), lasts: FOR_EVER };
+    let untold = HashLag { result: FOR_EVER, ..HashLag::default() };
+    let world = World::with(|rules| rules.end_page = Some(page)).await;
+    assert_eq!(uploads(&world).await, Ok(Exit::Done), "a page in place of the result");
+    let world = World::with(|rules| rules.remove_told = true).await;
+    assert_eq!(uploads(&world).await, Ok(Exit::Done), "links to remove it without an account");
+    let world = World::with(|rules| rules.hash_lag = untold).await;
+    assert_eq!(uploads(&world).await, Ok(Exit::Done), "the listing tells the hash");
+    let world = World::new().await;
+    world.emulator.inject(Fault::once("end.pl", Action::Status(500, "oops".to_owned())));
+    assert_eq!(uploads(&world).await, Ok(Exit::Done), "the node fails");
+    assert_eq!(world.files(), ["/x/a"]);
+    let lag = HashLag { result: FOR_EVER, listing: FOR_EVER, info: FOR_EVER };
+    let world = World::with(|rules| rules.hash_lag = lag).await;
+    assert_eq!(uploads(&world).await, Ok(Exit::TryLater), "there, and not confirmed");
+    assert_eq!(world.files(), ["/x/a"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn y56_an_upload_that_went_to_nobody_or_was_lost_is_not_called_uploaded() {
+    let world = World::new().await;
+    world.emulator.inject(Fault::always("upload.cgi", Action::Anonymous));
+    let (exit, message) = uploads(&world).await.unwrap_err();
+    assert_eq!(exit, Exit::Refused);
+    assert!(message.contains("end.pl"), "{message}");
+    let world = World::with(|rules| rules.files_stored = Some(0)).await;
+    assert_eq!(uploads(&world).await, Ok(Exit::Problems));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn y52_a_name_that_a_move_changes_is_told() {
+    let set = |rules: &mut Rules| {
+        rules.drop_last_dot = true;
+        rules.names_changed = NamesChanged::AtRename;
+    };
+    let world = World::with(set).await;
+    world.emulator.add_folder("/y");
+    world.emulator.add_file("/x", "one", b"1");
+    world.emulator.add_file("/x", "two", b"2");
+    assert_eq!(world.remote(&["mv", "/x/one", "/x/end."]).await, Ok(Exit::Done));
+    assert_eq!(world.remote(&["mv", "/x/two", "/y/dot."]).await, Ok(Exit::Done));
+    assert_eq!(world.files(), ["/x/end", "/y/dot"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn y49_the_account_shows_both_kinds_of_storage_and_what_may_expire() {
+    let world = World::with(|rules| rules.hot_for = Some(FOR_EVER)).await;
+    world.emulator.add_file("/x", "one", b"12345");
+    world.emulator.set_offer(Offer::Access);
+    let remote = crate::config::connect::connect(&world.config).unwrap().0;
+    let account = remote.account().await.unwrap();
+    let text = account::shown(account);
+    assert!(text.contains("hot storage:  5 B") && text.contains("cold storage: 0 B of"), "{text}");
+    assert!(text.contains("nobody downloads for 30 days"), "{text}");
 }

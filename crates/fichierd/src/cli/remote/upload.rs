@@ -10,8 +10,8 @@ use anyhow::Context;
 use clap::Args;
 use fichier_api::names::RemoteName;
 use fichier_api::{
-    FolderId, MAX_FILES_PER_UPLOAD, SendError, SentFile, UploadFile, UploadResult, UploadSlot,
-    match_uploaded,
+    ErrorKind, FolderId, MAX_FILES_PER_UPLOAD, Remedy, RemoteFile, SendError, SentFile, UploadFile,
+    UploadResult, UploadSlot, match_uploaded,
 };
 
 use super::Remote;
@@ -23,8 +23,12 @@ use crate::cli::progress::{Shown, SoFar};
 
 /// The time between two questions whether the service has scanned an upload for viruses.
 const POLL: Duration = Duration::from_secs(10);
-/// Questions that are asked; after the last one the command ends with [`Exit::TryLater`].
+/// Questions that are asked; after the last one the folder is listed.
 const MOST_POLLS: u32 = 90;
+/// Those of them that are answered without all files, or without their hashes.
+const MOST_UNTOLD: u32 = 6;
+/// The time within which a listing shows a file that has arrived (docs/api-notes.md, C.5).
+const LISTED_WITHIN: Duration = Duration::from_secs(180);
 
 #[derive(Args, Debug)]
 pub(super) struct UploadArgs {
@@ -42,7 +46,8 @@ struct Chosen {
     size_bytes: u64,
 }
 
-/// Sends files. Costs one listing for each folder of the path, and three calls for up to 500 files.
+/// Sends files. Costs one listing for each folder of the path, and three calls for up to 500 files;
+/// a listing or two where the result is unclear.
 pub(super) async fn run(args: UploadArgs, remote: &mut Remote<'_>) -> anyhow::Result<Exit> {
     let chosen = choose(&args.files)?;
     let folder = remote.tree.folder(&args.folder).await?;
@@ -106,8 +111,8 @@ async fn send(
             return Err(source).with_context(|| batch[index].path.display().to_string());
         }
     };
-    let arrived = arrived(remote, &slot, xid.as_deref(), &sent).await?;
-    Ok(batch.iter().zip(arrived).map(|(file, done)| deed(&file.path, done)).collect())
+    let arrived = arrived(remote, folder, &slot, xid.as_deref(), &sent).await?;
+    Ok(batch.iter().zip(arrived).map(|(file, sent)| deed(&file.path, sent)).collect())
 }
 
 fn to_send(file: &Chosen) -> UploadFile {
@@ -115,40 +120,103 @@ fn to_send(file: &Chosen) -> UploadFile {
     UploadFile::new(file.name.clone(), file.size_bytes, move || File::open(path))
 }
 
-/// For each file, whether the service has it with the size and the hash that were sent.
+/// What is known of a file that was sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    /// The service has it with the size and the hash that were sent.
+    Confirmed,
+    /// It is in the folder with its name and size, and no hash of it is told.
+    Unhashed,
+    /// It may still show up.
+    Open,
+    /// The service has answered in full, and does not have it.
+    Lost,
+}
+
+/// What is known of each file. The node is asked first; where its answer is unclear, or tells how to
+/// remove the files without an account, the folder is listed before anything is concluded.
 async fn arrived(
     remote: &Remote<'_>,
+    folder: FolderId,
     slot: &UploadSlot,
     xid: Option<&str>,
     sent: &[SentFile],
-) -> anyhow::Result<Vec<bool>> {
+) -> anyhow::Result<Vec<Sent>> {
+    let mut may_be_nobodys = false;
+    let mut untold = 0;
     for _ in 0..MOST_POLLS {
-        match remote.client.upload_result(slot, xid).await? {
-            UploadResult::Ready(files) => {
+        match remote.client.upload_result(slot, xid).await {
+            Ok(UploadResult::Ready(files)) => {
+                may_be_nobodys = files.iter().any(|file| file.removal.is_some());
                 let matched = match_uploaded(sent, &files);
-                if !matched.unproved.is_empty() {
-                    // The hashes are late; without them nothing is certain.
-                    tokio::time::sleep(POLL / remote.config.pace.time_scale).await;
-                    continue;
+                if !may_be_nobodys && matched.urls.iter().all(Option::is_some) {
+                    return Ok(vec![Sent::Confirmed; sent.len()]);
                 }
-                return Ok(matched.urls.iter().map(Option::is_some).collect());
+                untold += 1;
             }
-            UploadResult::Nothing | UploadResult::Unclear(_) => {
-                return Ok(vec![false; sent.len()]);
-            }
-            UploadResult::BeingScanned => {
-                tokio::time::sleep(POLL / remote.config.pace.time_scale).await;
-            }
+            Ok(UploadResult::Nothing) => untold += 1,
+            Ok(UploadResult::BeingScanned) => {}
+            Ok(UploadResult::Unclear(_)) => break,
+            // The node or its page is gone: the listing has to tell.
+            Err(error) if matches!(error.remedy(), Remedy::TryAgain | Remedy::GiveUp) => break,
+            Err(error) => return Err(error.into()),
         }
+        if may_be_nobodys || untold == MOST_UNTOLD {
+            break;
+        }
+        tokio::time::sleep(POLL / remote.config.pace.time_scale).await;
     }
-    Err(ended(
-        Exit::TryLater,
-        "the service has not confirmed the upload yet; look again with: remote ls",
-    ))
+    let mut found = look(remote, folder, sent).await?;
+    if found.iter().any(|sent| *sent != Sent::Confirmed) {
+        // Listings lag behind, and hashes come late.
+        tokio::time::sleep(LISTED_WITHIN / remote.config.pace.time_scale).await;
+        found = look(remote, folder, sent).await?;
+    }
+    if may_be_nobodys && found.contains(&Sent::Lost) {
+        let (endpoint, kind) = ("end.pl", ErrorKind::Anonymous);
+        return Err(fichier_api::Error { endpoint, attempts: 1, kind }.into());
+    }
+    Ok(found)
 }
 
-fn deed(path: &Path, done: bool) -> Deed {
-    Deed { what: path.display().to_string(), done }
+/// Looks for the files in their folder, which had none of their names before.
+async fn look(
+    remote: &Remote<'_>,
+    folder: FolderId,
+    sent: &[SentFile],
+) -> anyhow::Result<Vec<Sent>> {
+    let listing = remote.client.list_folder(folder).await?;
+    let found = sent.iter().map(|file| {
+        let is_it = |other: &&RemoteFile| other.size_bytes == file.size_bytes;
+        // Under its own name, or under one that the service changed.
+        let hashed = listing.files.iter().filter(is_it);
+        if hashed.clone().any(|other| other.whirlpool == Some(file.whirlpool)) {
+            return Sent::Confirmed;
+        }
+        let mut named = hashed.filter(|other| other.name == file.name);
+        match named.next().map(|other| other.whirlpool) {
+            Some(None) => Sent::Unhashed,
+            None if !listing.complete => Sent::Open,
+            Some(Some(_)) | None => Sent::Lost,
+        }
+    });
+    Ok(found.collect())
+}
+
+fn deed(path: &Path, sent: Sent) -> Deed {
+    let note = match sent {
+        Sent::Confirmed | Sent::Lost => None,
+        Sent::Unhashed => Some(
+            "it is in the folder with its size, and 1fichier tells no hash of it yet; look again \
+             with: fichierd remote info",
+        ),
+        Sent::Open => Some(
+            "1fichier does not list the whole folder, so that it may be there; look again with: \
+             fichierd remote ls",
+        ),
+    };
+    let deed = Deed::new(path.display().to_string(), sent == Sent::Confirmed);
+    Deed { note: note.map(str::to_owned), ..deed }
 }
 
 #[cfg(test)]
