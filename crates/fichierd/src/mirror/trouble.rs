@@ -100,6 +100,9 @@ impl Trouble {
                 Trouble::Refused(Reason { kind: refused_kind(kind), text })
             }
             (_, ErrorKind::Unreachable(_)) => Trouble::Unreachable(text),
+            (_, ErrorKind::UnexpectedReply { .. }) => {
+                Trouble::Failing(format!("its reply cannot be read: {text}"))
+            }
             (Remedy::TryAgain | Remedy::GiveUp, _) => Trouble::Failing(text),
         }
     }
@@ -189,5 +192,25 @@ fn source_kind(trouble: &RootTrouble) -> Kind {
         RootTrouble::ChangedMeanwhile { .. }
         | RootTrouble::OtherFileSystem { .. }
         | RootTrouble::Replaced { .. } => Kind::SourceChanged,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fichier_api::Error;
+
+    use super::*;
+
+    #[test]
+    fn y58_a_reply_that_cannot_be_read_is_quoted_and_the_service_not_called_unreachable() {
+        let detail = "text that is not JSON, at line 1, column 2; it is: nonsense".to_owned();
+        let kind = ErrorKind::UnexpectedReply { detail };
+        let error = Error { endpoint: "folder/ls.cgi", attempts: 2, kind };
+        let trouble = Trouble::judge(RemoteError::Api(error).into(), SystemTime::now());
+        assert_eq!(trouble.kind(), Kind::Failing);
+        assert!(trouble.cause().starts_with("its reply cannot be read: folder/ls.cgi failed"));
+        assert!(trouble.cause().contains("it is: nonsense"), "{}", trouble.cause());
+        let told = format!("{} {}", trouble.kind().about().title, trouble.cause());
+        assert!(!told.contains("reached"), "{told}");
     }
 }
