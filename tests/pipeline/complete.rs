@@ -241,6 +241,7 @@ async fn z16_files_that_came_back_end_the_refusal_of_downloads() {
             bytes: files,
             detail: "as recorded".to_owned(),
             broken: Vec::new(),
+            confirmed: Vec::new(),
         };
         state.clock().advance(Duration::from_secs(60));
         proof::keep(state, &world.config, None, &proved).unwrap();

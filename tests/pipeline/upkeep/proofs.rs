@@ -8,11 +8,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use fichier_api::{DownloadOptions, ErrorKind};
-use fichier_emulator::{Action, Damage, Fault, Offer};
+use fichier_emulator::{Action, Damage, Fault, HashLag, Offer};
 use fichier_state::{Proof, ProofKind, Store};
 use fichier_testkit::{Bench, TARGET};
-use fichierd::restore::proof::keep;
-use fichierd::restore::verify::{Progress, Sample};
+use fichierd::restore::proof::{Confirmed, keep};
+use fichierd::restore::verify::{Progress, Sample, Wanted};
 use fichierd::restore::{
     Broken, Drill, Proved, ProvedBy, Selection, Share, Verify, VerifyOutcome, Wrong,
 };
@@ -125,6 +125,7 @@ async fn z66_what_is_damaged_or_missing_is_found_told_and_sent_again() {
         bytes: 100,
         detail: "4 of 12".to_owned(),
         broken: outcome.findings.iter().map(broken).collect(),
+        confirmed: Vec::new(),
     };
     let dirty = world.worker.dirty.clone();
     let again = keep(&world.shared.state, &world.config, Some(&dirty), &proved).unwrap();
@@ -327,4 +328,32 @@ async fn y49_the_day_of_the_next_risk_is_that_of_the_oldest_upload_and_none_is_m
         assert_eq!((kept.expires_after_days, kept.first_expiry), (None, None), "{kept:?}");
         assert!(kept.subscription_end.is_some());
     }
+}
+
+/// A file that is too large to be proved by the service is confirmed by `verify`.
+#[tokio::test(flavor = "multi_thread")]
+async fn y59_a_file_whose_hash_is_not_told_is_confirmed_by_a_verification() {
+    let never = 1000 * DAY;
+    let lag = HashLag { result: never, listing: never, info: never };
+    let mut world = Bench::with(|rules| rules.hash_lag = lag, |_| {}).await;
+    world.write("large", vec![7; 5 << 20]);
+    let end = world.settle().await;
+    assert_eq!(end.completeness.by_size, 1);
+    let outcome = verify(&world, Share::Full).await;
+    assert_eq!((outcome.findings.len(), outcome.proved.len()), (0, 1));
+    let named = |file: &Wanted| Confirmed { path: file.path.clone(), whirlpool: file.whirlpool };
+    let proved = Proved {
+        mirror: "photos".to_owned(),
+        by: ProvedBy::Verify,
+        good: true,
+        files: 1,
+        bytes: 5 << 20,
+        detail: "all files".to_owned(),
+        broken: Vec::new(),
+        confirmed: outcome.proved.iter().map(named).collect(),
+    };
+    keep(&world.shared.state, &world.config, None, &proved).unwrap();
+    assert!(world.record_of("large").unwrap().remote().unwrap().is_confirmed());
+    let end = world.cycle().await;
+    assert!(end.completeness.is_complete() && end.completeness.by_size == 0, "{end:?}");
 }

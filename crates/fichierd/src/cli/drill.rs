@@ -80,6 +80,7 @@ pub(crate) async fn run(args: DrillArgs, config: &Config) -> anyhow::Result<Exit
         bytes: proof.bytes,
         detail: proof.detail.clone(),
         broken: Vec::new(),
+        confirmed: Vec::new(),
     };
     keep::keep(config, &proved).await;
     if args.json {

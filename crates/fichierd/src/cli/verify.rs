@@ -18,14 +18,17 @@ use crate::base::Exit;
 use crate::base::words::{bytes, chain, count, counted, duration};
 use crate::config::Config;
 use crate::config::connect::connect;
-use crate::restore::proof::MOST_BROKEN;
-use crate::restore::verify::{Finding, Progress, Sample};
+use crate::restore::proof::{Confirmed, MOST_BROKEN};
+use crate::restore::verify::{Finding, Progress, Sample, Wanted};
 use crate::restore::{Broken, Proved, ProvedBy, Share, Tree, Verify, VerifyOutcome, Wrong};
 use crate::upkeep::canary::address_refused;
 
-/// Bytes of the paths of broken files that are handed to the service together; the files beyond are
-/// left out, so that the request stays below its limit.
+/// Bytes of the paths of broken files, and of those that were proved, that are handed to the service
+/// together; the files beyond are left out, so that the request stays below its limit.
 const MOST_PATH_BYTES: usize = 16 * 1024;
+
+/// Files that were proved and are handed to the service; the next run proves the others.
+const MOST_PROVED: usize = 50;
 
 /// Findings that are printed; the others are only counted, and are in the JSON.
 const MOST_PRINTED: usize = 20;
@@ -153,6 +156,7 @@ async fn hand_over(
         bytes: outcome.bytes,
         detail: detail(share, outcome),
         broken: broken(&outcome.findings),
+        confirmed: confirmed(&outcome.proved),
     };
     Ok(keep::keep(config, &proved).await)
 }
@@ -174,6 +178,19 @@ fn broken(findings: &[Finding]) -> Vec<Broken> {
             is_gone: finding.wrong == Wrong::Missing,
         })
         .collect()
+}
+
+/// The first files that were proved; a next run proves the others.
+fn confirmed(proved: &[Wanted]) -> Vec<Confirmed> {
+    let mut room = MOST_PATH_BYTES / 4;
+    let fits = |file: &&Wanted| {
+        let length = file.path.as_bytes().len();
+        let fits = length <= room;
+        room = room.saturating_sub(length);
+        fits
+    };
+    let named = |file: &Wanted| Confirmed { path: file.path.clone(), whirlpool: file.whirlpool };
+    proved.iter().take(MOST_PROVED).take_while(fits).map(named).collect()
 }
 
 fn detail(share: Share, outcome: &VerifyOutcome) -> String {

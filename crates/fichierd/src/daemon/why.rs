@@ -370,7 +370,7 @@ impl Case<'_> {
             );
         };
         if !copy.is_confirmed() {
-            return not_confirmed(entry.stamp.size_bytes);
+            return self.not_confirmed(entry.stamp.size_bytes);
         }
         let since = told(copy.confirmed_s);
         match (self.on.missed_s, copy.unsettled) {
@@ -384,6 +384,22 @@ impl Case<'_> {
             ),
             (None, false) => format!("safe since {since}"),
         }
+    }
+
+    /// A file that is in its place, of this size, and whose hash 1fichier has not told.
+    fn not_confirmed(&self, size_bytes: u64) -> String {
+        if size_bytes <= PROVED_UP_TO {
+            return "sent, and being confirmed: 1fichier has told its name and size and no hash; it \
+                    is proved by a download, or as soon as the hash is told"
+                .to_owned();
+        }
+        format!(
+            "sent, and confirmed by name and size only: 1fichier tells no hash, and it is too \
+             large to be downloaded as a proof by itself; to prove it: fichierd verify {} --full \
+             --file {}",
+            self.mirror.name,
+            quoted(self.path)
+        )
     }
 
     fn kept_meanwhile(&self) -> String {
@@ -489,18 +505,6 @@ impl Case<'_> {
             copy.fingerprint.to_hex()
         ))
     }
-}
-
-/// A file that is in its place, of this size, and whose hash 1fichier has not told.
-fn not_confirmed(size_bytes: u64) -> String {
-    if size_bytes <= PROVED_UP_TO {
-        return "sent, and being confirmed: 1fichier has told its name and size and no hash; it is \
-                proved by a download, or as soon as the hash is told"
-            .to_owned();
-    }
-    "sent, and confirmed by name and size only: 1fichier tells no hash, and it is too large to be \
-     proved by a download"
-        .to_owned()
 }
 
 /// How far the upload of a file is.

@@ -19,6 +19,7 @@ use super::awaited;
 use crate::base::State;
 use crate::config::MirrorConfig;
 use crate::disk::DirtyQueue;
+use crate::upkeep::unproved::confirmed;
 
 /// The largest number of files of one result that are sent again; the next proof finds the rest.
 pub const MOST_BROKEN: usize = 100;
@@ -41,6 +42,19 @@ pub struct Proved {
     /// Files that are damaged or gone; at most [`MOST_BROKEN`].
     #[serde(default)]
     pub broken: Vec<Broken>,
+    /// Files that came as recorded, and whose hashes 1fichier has not told; at most
+    /// [`MOST_BROKEN`] count. They are confirmed by this.
+    #[serde(default)]
+    pub confirmed: Vec<Confirmed>,
+}
+
+/// One file that a download has proved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmed {
+    /// Its path.
+    pub path: RelPath,
+    /// The hash that its record has.
+    pub whirlpool: Whirlpool,
 }
 
 /// Which command proved something.
@@ -99,6 +113,9 @@ pub fn keep(
         }
         Ok(())
     })?;
+    for proved in proved.confirmed.iter().take(MOST_BROKEN) {
+        confirm(state, row.id, proved)?;
+    }
     let mut again = 0;
     for broken in proved.broken.iter().take(MOST_BROKEN) {
         if send_again(state, config, row.id, broken)? {
@@ -114,18 +131,41 @@ pub fn keep(
     Ok(again)
 }
 
+/// Confirms the record of a file that a download has proved, if it is still that of these bytes.
+fn confirm(
+    state: &State,
+    mirror: MirrorId,
+    proved: &Confirmed,
+) -> Result<(), fichier_state::Error> {
+    let Some(entry) = recorded(state, mirror, &proved.path)? else { return Ok(()) };
+    match entry.remote() {
+        Some(copy) if copy.whirlpool == proved.whirlpool && !copy.is_confirmed() => {
+            let now_s = state.now_s();
+            state.write(|w| w.put_entry(&confirmed(&entry, copy, now_s)))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn recorded(
+    state: &State,
+    mirror: MirrorId,
+    path: &RelPath,
+) -> Result<Option<Entry>, fichier_state::Error> {
+    let parent = path.parent().unwrap_or_else(RelPath::root);
+    state.read(|s| match s.folder_at(mirror, &parent)? {
+        Some(folder) => s.entry(folder.key, path.name()),
+        None => Ok(None),
+    })
+}
+
 fn send_again(
     state: &State,
     config: &MirrorConfig,
     mirror: MirrorId,
     broken: &Broken,
 ) -> Result<bool, fichier_state::Error> {
-    let parent = broken.path.parent().unwrap_or_else(RelPath::root);
-    let entry = state.read(|s| match s.folder_at(mirror, &parent)? {
-        Some(folder) => s.entry(folder.key, broken.path.name()),
-        None => Ok(None),
-    })?;
-    let Some(entry) = entry else { return Ok(false) };
+    let Some(entry) = recorded(state, mirror, &broken.path)? else { return Ok(false) };
     let Some(copy) = entry.remote().filter(|copy| copy.whirlpool == broken.whirlpool) else {
         return Ok(false);
     };

@@ -203,8 +203,9 @@ fn asides(mirror: &MirrorStatus, degraded: &[&DegradedStatus]) -> Vec<String> {
     lines.extend(proofs::lines(mirror));
     if let Some(by_size) = mirror.completeness.by_size() {
         lines.push(format!(
-            "{by_size}: 1fichier tells no hash of them, and they are too large to be proved by a \
-             download"
+            "{by_size}: 1fichier tells no hash of them, and they are too large to be downloaded \
+             as a proof by itself; to prove them: fichierd verify {} --full",
+            mirror.name
         ));
     }
     for path in &mirror.unsettled {

@@ -89,6 +89,7 @@ fn proved() -> Proved {
         bytes: 4096,
         detail: "all came".to_owned(),
         broken: Vec::new(),
+        confirmed: Vec::new(),
     }
 }
 

@@ -53,6 +53,8 @@ pub struct VerifyOutcome {
     pub downloads: u64,
     /// Files that are not as recorded, by path.
     pub findings: Vec<Finding>,
+    /// Files that came as recorded, and whose hashes the service has not told.
+    pub proved: Vec<Wanted>,
     /// The error that ended the run early.
     pub stopped: Option<Error>,
 }
@@ -144,7 +146,12 @@ impl VerifyOutcome {
     fn take(&mut self, wanted: Wanted, came: Came) {
         let (files, bytes) = (wanted.files, wanted.files * wanted.size_bytes);
         match came {
-            Came::Whole => self.downloads += 1,
+            Came::Whole => {
+                self.downloads += 1;
+                if !wanted.is_confirmed {
+                    self.proved.push(wanted);
+                }
+            }
             Came::Not(wrong, what) => {
                 self.downloads += u64::from(wrong == Wrong::Damaged);
                 self.findings.push(Finding { wanted, wrong, what });

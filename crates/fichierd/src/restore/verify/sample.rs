@@ -42,6 +42,9 @@ pub struct Wanted {
     pub whirlpool: Whirlpool,
     /// The number of chosen files that have it.
     pub files: u64,
+    /// Whether the service has told the hash: the download is the proof of one that it has not, and
+    /// such a file is downloaded itself, whatever other files have its content.
+    pub is_confirmed: bool,
 }
 
 impl Sample {
@@ -73,8 +76,8 @@ impl Sample {
             sample.files += 1;
             sample.bytes += file.size_bytes;
             match known.get(&(file.size_bytes, file.whirlpool)) {
-                Some(at) => sample.contents[*at].files += 1,
-                None => {
+                Some(at) if file.is_confirmed => sample.contents[*at].files += 1,
+                Some(_) | None => {
                     known.insert((file.size_bytes, file.whirlpool), sample.contents.len());
                     sample.contents.push(file);
                 }
@@ -101,7 +104,8 @@ fn each_file(
             && selection.wants(&path, false)
         {
             let (url, whirlpool) = (copy.url.clone(), copy.whirlpool);
-            show(Wanted { path, url, size_bytes: entry.stamp.size_bytes, whirlpool, files: 1 });
+            let (size_bytes, is_confirmed) = (entry.stamp.size_bytes, copy.is_confirmed());
+            show(Wanted { path, url, size_bytes, whirlpool, files: 1, is_confirmed });
         }
         ControlFlow::Continue(())
     })
