@@ -5,5 +5,6 @@ mod hostile;
 mod lies;
 mod reach;
 mod service;
+mod unproved;
 mod uploads;
 mod wire;

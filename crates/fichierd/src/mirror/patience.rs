@@ -65,7 +65,7 @@ impl Patience {
         {
             return Some(Duration::ZERO);
         }
-        let waits = open.pending > 0 && now < self.confirmed_by;
+        let waits = open.pending > open.unproved && now < self.confirmed_by;
         waits.then(|| PENDING_RETRY / self.time_scale)
     }
 }

@@ -56,6 +56,7 @@ pub fn completeness(
     Ok(Completeness {
         looked: left.whole,
         pending: sent + begun + not_confirmed.files,
+        unproved: not_confirmed.files,
         by_size: not_confirmed.large_files,
         pending_until: until_s.and_then(|at_s| Timestamp::from_second(at_s).ok()),
         doubted: missed + claims::left_to_look_at(records, mirror)?.unwrap_or(0),

@@ -78,6 +78,11 @@ fn all_confirmed(mirror: MirrorId) -> Flag {
     Flag::named(format!("every file of mirror {} is confirmed", mirror.0))
 }
 
+/// Lets no file be downloaded as a proof for an hour.
+pub(crate) fn put_off(w: &mut Writing<'_>, now_s: i64) -> Result<()> {
+    SPENT.change(w, |spent| spent.not_before_s = now_s.saturating_add(HOUR_S))
+}
+
 /// Seconds until another file may be downloaded as a proof.
 ///
 /// # Errors

@@ -22,6 +22,10 @@ pub struct Completeness {
     pub looked: bool,
     /// Files that were sent, moved or copied, and are not confirmed by the service.
     pub pending: u64,
+    /// Those of them that are in their places, and wait for a download that proves them: nothing but
+    /// that ends the wait.
+    #[serde(skip)]
+    pub unproved: u64,
     /// When the first of them are given up and sent again; `None` if that has no time.
     pub pending_until: Option<Timestamp>,
     /// Files and folders of which it is doubted that the service still has them.

@@ -75,7 +75,7 @@ fn account_line(account: &AccountStatus, now: Timestamp) -> String {
         );
         if let Some(first) = account.first_expiry {
             let since = if first <= now { "since" } else { "from" };
-            let _ok = write!(text, ", the oldest upload on record {since} {}", day(first));
+            let _ok = write!(text, ", the oldest upload on record {since} {}", when::day(first));
         }
     }
     text

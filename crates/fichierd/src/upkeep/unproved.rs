@@ -58,6 +58,8 @@ impl Remote {
                 Downloaded::Same => {
                     let now_s = self.state.now_s();
                     self.state.write(|w| w.put_entry(&confirmed(&entry, &copy, now_s)))?;
+                    // A look at it shows that the mirror is complete now.
+                    self.dirty.mark(path);
                 }
                 Downloaded::Other => self.problem(
                     &path,
@@ -68,7 +70,14 @@ impl Remote {
                 Downloaded::NotNow => break,
             }
         }
-        Ok(self.state.write(|w| unconfirmed::note(w, self.mirror))?)
+        let now_s = self.state.now_s();
+        Ok(self.state.write(|w| {
+            if tried == 0 {
+                // Each of them waits as a problem, and none is due before that.
+                unconfirmed::put_off(w, now_s)?;
+            }
+            unconfirmed::note(w, self.mirror)
+        })?)
     }
 }
 

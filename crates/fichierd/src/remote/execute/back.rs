@@ -214,7 +214,7 @@ impl Remote {
             .iter()
             .filter_map(|it| Some((it.version.url.clone(), it.moved.early_name.clone()?)))
             .collect();
-        let stay = self.give_names(&early).await?;
+        let stay = self.give_names(&early).await?.left;
         let ready: Vec<Parcel> = comers
             .iter()
             .filter(|it| !stay.contains(&it.version.url))
@@ -227,7 +227,7 @@ impl Remote {
             .filter(|it| it.is_misnamed)
             .filter_map(|it| Some((brought.url(&it.version.url)?.clone(), it.moved.name.clone())))
             .collect();
-        let unnamed: HashSet<FileUrl> = self.give_names(&misnamed).await?;
+        let unnamed: HashSet<FileUrl> = self.give_names(&misnamed).await?.left;
         let (there, rest): (Vec<Comer>, Vec<Comer>) = comers
             .into_iter()
             .partition(|it| brought.url(&it.version.url).is_some_and(|url| !unnamed.contains(url)));
