@@ -208,7 +208,7 @@ mod tests {
         let error = Error { endpoint: "folder/ls.cgi", attempts: 2, kind };
         let trouble = Trouble::judge(RemoteError::Api(error).into(), SystemTime::now());
         assert_eq!(trouble.kind(), Kind::Failing);
-        assert!(trouble.cause().starts_with("its reply cannot be read: folder/ls.cgi failed"));
+        assert!(trouble.cause().starts_with("its reply cannot be read: "));
         assert!(trouble.cause().contains("it is: nonsense"), "{}", trouble.cause());
         let told = format!("{} {}", trouble.kind().about().title, trouble.cause());
         assert!(!told.contains("reached"), "{told}");

@@ -207,7 +207,7 @@ async fn y56_an_upload_that_went_to_nobody_or_was_lost_is_not_called_uploaded() 
     world.emulator.inject(Fault::always("upload.cgi", Action::Anonymous));
     let (exit, message) = uploads(&world).await.unwrap_err();
     assert_eq!(exit, Exit::Refused);
-    assert!(message.contains("end.pl"), "{message}");
+    assert!(message.contains("not in the account"), "{message}");
     let world = World::with(|rules| rules.files_stored = Some(0)).await;
     assert_eq!(uploads(&world).await, Ok(Exit::Problems));
 }
