@@ -140,8 +140,8 @@ impl Writing<'_> {
             Error::Sqlite(rusqlite::Error::ToSqlConversionFailure(error.into()))
         })?;
         self.db
-            .prepare_cached("INSERT INTO intents (mirror_id, body) VALUES (?1, ?2)")?
-            .execute(params![mirror, body])?;
+            .prepare_cached("INSERT INTO intents (mirror_id, body, since_s) VALUES (?1, ?2, ?3)")?
+            .execute(params![mirror, body, self.now_s()])?;
         Ok(IntentId(self.db.last_insert_rowid()))
     }
 

@@ -175,6 +175,19 @@ fn every_intent_is_read_as_it_was_begun_and_in_that_order() {
 }
 
 #[test]
+fn an_intent_is_dated_by_the_clock_of_the_state() {
+    let mut fixture = Fixture::new();
+    let mirror = fixture.mirror.id;
+    let clock = fixture.store.clock().clone();
+    clock.set_ahead(365 * 24 * 3600);
+    let now_s = clock.now_s();
+    let intent = Intent::Remove { urls: vec![], paths: vec![] };
+    fixture.write(|state| state.begin(mirror, &intent));
+    let since_s = fixture.store.intents(mirror).unwrap()[0].2;
+    assert!((now_s..now_s + 600).contains(&since_s), "{since_s} instead of {now_s}");
+}
+
+#[test]
 fn an_intent_does_not_print_its_links() {
     for intent in one_of_each() {
         let text = format!("{intent:?}");
