@@ -31,7 +31,9 @@ const OPTIONS: [&str; 6] = [
 
 #[test]
 fn the_real_rclone_reads_what_we_make_and_makes_what_we_read() {
-    let Some(program) = std::env::var_os("RCLONE") else { return };
+    let Some(program) = std::env::var_os("RCLONE") else {
+        return eprintln!("skipped: RCLONE names no rclone");
+    };
     let tree = tree();
     for (number, options) in OPTIONS.iter().enumerate() {
         let world = World::new(&program, options, number % 2 == 1);
