@@ -7,11 +7,14 @@ use tokio::time::Instant;
 use crate::base::Random;
 use crate::config::MirrorConfig;
 use crate::disk::Due;
-use crate::mirror::{ChoresEnd, CycleEnd, MirrorWorker, PENDING_RETRY, Trouble};
+use crate::mirror::{ChoresEnd, CycleEnd, Held, MirrorWorker, PENDING_RETRY, Trouble};
 
-/// How long a held mirror waits for its next cycle, which costs at most one call: only a person can
-/// end the hold.
+/// How long a mirror whose source is held waits for its next cycle, which costs no call: only a
+/// person can end the hold, or the source comes back.
 const HELD_RETRY: Duration = Duration::from_secs(60);
+/// The first and the longest time that a mirror waits whose target is held. The wait doubles with
+/// each look, which costs several calls.
+const TARGET_RETRY: (Duration, Duration) = (HELD_RETRY, Duration::from_secs(30 * 60));
 /// How long a mirror whose key was refused waits: at most one probe an hour (C01).
 const REFUSED_RETRY: Duration = Duration::from_secs(3600);
 /// How long a mirror waits when the state file cannot be used, as on a full disk (P03).
@@ -19,6 +22,10 @@ const STATE_RETRY: Duration = Duration::from_secs(10);
 /// The first and the longest time that a mirror waits while 1fichier cannot be reached. The wait
 /// doubles with each failure, and is never more than a minute with its jitter (H01).
 const NETWORK_RETRY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(54));
+/// The first and the longest time that a mirror waits while connections to 1fichier break before a
+/// reply comes: each call may have reached the service.
+const UNANSWERED_RETRY: (Duration, Duration) =
+    (Duration::from_secs(5), Duration::from_secs(30 * 60));
 /// The first and the longest time that a mirror waits while 1fichier answers, but not as expected.
 /// The wait doubles with each failure: each try may cost several calls.
 const FAILING_RETRY: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(30 * 60));
@@ -61,6 +68,8 @@ pub struct Schedule {
     wake_at: Option<Instant>,
     /// Cycles in a row that ended with trouble.
     failures: u32,
+    /// Cycles in a row that ended because a connection broke before a reply came.
+    unanswered: u32,
     /// Whether the last cycle looked at single paths only.
     was_small: bool,
     /// Whether a command waits for a full look.
@@ -79,6 +88,7 @@ impl Schedule {
             rescan_at: now,
             wake_at: None,
             failures: 0,
+            unanswered: 0,
             was_small: false,
             is_awaited: false,
             woken: None,
@@ -195,6 +205,8 @@ impl Schedule {
         let scaled = |wait: Duration| wait / time_scale.max(1);
         let pending = (end.report.uploads_pending > 0).then(|| scaled(PENDING_RETRY));
         self.wake_at = [problem_in, pending].into_iter().flatten().min().map(|wait| now + wait);
+        let is_unanswered = matches!(end.trouble, Some(Trouble::Unanswered(_)));
+        self.unanswered = if is_unanswered { self.unanswered.saturating_add(1) } else { 0 };
         let wait = match &end.trouble {
             None => {
                 self.failures = 0;
@@ -208,12 +220,22 @@ impl Schedule {
                 }
                 return;
             }
+            Some(Trouble::Held(Held::Target(_))) => {
+                doubled(TARGET_RETRY, self.failures).min(config.rescan)
+            }
             Some(Trouble::Held(_)) => HELD_RETRY.min(config.rescan),
             Some(Trouble::Refused(_) | Trouble::OtherAccount(_)) => scaled(REFUSED_RETRY),
             Some(Trouble::NoState(_)) => STATE_RETRY.min(config.rescan),
             Some(Trouble::HeldOff(until, ..)) => until.duration_since(wall).unwrap_or_default(),
-            Some(Trouble::Unreachable(_)) => scaled(random.about(self.doubled(NETWORK_RETRY))),
-            Some(Trouble::Failing(_)) => scaled(random.about(self.doubled(FAILING_RETRY))),
+            Some(Trouble::Unreachable(_)) => {
+                scaled(random.about(doubled(NETWORK_RETRY, self.failures)))
+            }
+            Some(Trouble::Unanswered(_)) => {
+                scaled(random.about(doubled(UNANSWERED_RETRY, self.unanswered - 1)))
+            }
+            Some(Trouble::Failing(_)) => {
+                scaled(random.about(doubled(FAILING_RETRY, self.failures)))
+            }
         };
         let waits_in_vain = match (&end.trouble, self.woken.take()) {
             (_, None) | (Some(Trouble::HeldOff(..)), _) => false,
@@ -226,18 +248,18 @@ impl Schedule {
         self.not_before = (!waits_in_vain).then(|| now + wait);
         self.wake_at = Some(self.not_before.unwrap_or(now));
     }
+}
 
-    /// The first wait, doubled for each failure in a row, and at most the longest.
-    fn doubled(&self, (first, longest): (Duration, Duration)) -> Duration {
-        (first * 2u32.saturating_pow(self.failures.min(8))).min(longest)
-    }
+/// The first wait, doubled for each failure in a row, and at most the longest.
+fn doubled((first, longest): (Duration, Duration), failures: u32) -> Duration {
+    (first * 2u32.saturating_pow(failures.min(9))).min(longest)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mirror::{CycleOutcome, Held, Reason};
-    use crate::remote::CycleReport;
+    use crate::mirror::{CycleOutcome, Reason};
+    use crate::remote::{CycleReport, TargetRefused};
     use crate::status::{Completeness, Kind};
 
     fn config() -> MirrorConfig {
@@ -303,6 +325,31 @@ mod tests {
         assert!(alike.count() < 100, "all wait alike: {waits:?}");
         schedule.after(now, &ended(None), None, 1, &config(), &random);
         assert_eq!(schedule.not_before, None);
+    }
+
+    fn waits(trouble: impl Fn() -> Trouble, many: usize) -> Vec<u64> {
+        let now = Now { instant: Instant::now(), wall: SystemTime::UNIX_EPOCH };
+        let (random, mut schedule) = (Random::seeded(1), Schedule::starting(now.instant));
+        let config = MirrorConfig { rescan: Duration::from_secs(6 * 3600), ..config() };
+        let wait = |_| {
+            schedule.after(now, &ended(Some(trouble())), None, 1, &config, &random);
+            (schedule.not_before.unwrap() - now.instant).as_secs()
+        };
+        (0..many).map(wait).collect()
+    }
+
+    #[test]
+    fn y60_connections_that_break_before_a_reply_are_made_less_and_less_often() {
+        let waits_s = waits(|| Trouble::Unanswered("reset".to_owned()), 20);
+        assert!(waits_s[0] < 8 && waits_s[1] > waits_s[0], "{waits_s:?}");
+        assert!(waits_s[12..].iter().all(|wait| *wait > 1_500), "{waits_s:?}");
+    }
+
+    #[test]
+    fn y61_a_target_that_is_held_is_looked_at_less_and_less_often() {
+        let held = || Trouble::Held(Held::Target(TargetRefused::Gone));
+        let waits_s = waits(held, 8);
+        assert_eq!(waits_s, [60, 120, 240, 480, 960, 1_800, 1_800, 1_800]);
     }
 
     #[test]

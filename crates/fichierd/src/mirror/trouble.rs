@@ -22,8 +22,11 @@ pub enum Trouble {
     /// The service or the pacer allows no call until this time, for this reason, which is told as
     /// this degraded state.
     HeldOff(SystemTime, String, Kind),
-    /// The service cannot be reached. The mirror tries again soon.
+    /// The service cannot be reached: nothing was sent. The mirror tries again soon.
     Unreachable(String),
+    /// A connection to the service was made, and broke before a reply came. The mirror tries again
+    /// after a pause that grows: the service has met each of these calls.
+    Unanswered(String),
     /// The service was reached, and its answers make no sense or say that it fails. The mirror tries
     /// again after a pause that grows.
     Failing(String),
@@ -50,6 +53,7 @@ impl Trouble {
         match self {
             Trouble::HeldOff(..)
             | Trouble::Unreachable(_)
+            | Trouble::Unanswered(_)
             | Trouble::Failing(_)
             | Trouble::Refused(_) => true,
             Trouble::Held(_) | Trouble::OtherAccount(_) | Trouble::NoState(_) => false,
@@ -99,6 +103,7 @@ impl Trouble {
             (Remedy::AskOperator, kind) => {
                 Trouble::Refused(Reason { kind: refused_kind(kind), text })
             }
+            (_, ErrorKind::Unreachable(_)) if error.outcome_unknown() => Trouble::Unanswered(text),
             (_, ErrorKind::Unreachable(_)) => Trouble::Unreachable(text),
             (_, ErrorKind::UnexpectedReply { .. }) => {
                 Trouble::Failing(format!("its reply cannot be read: {text}"))
@@ -113,7 +118,7 @@ impl Trouble {
             Trouble::Held(held) => held.kind(),
             Trouble::Refused(reason) => reason.kind,
             Trouble::HeldOff(_, _, kind) => *kind,
-            Trouble::Unreachable(_) => Kind::Unreachable,
+            Trouble::Unreachable(_) | Trouble::Unanswered(_) => Kind::Unreachable,
             Trouble::Failing(_) => Kind::Failing,
             Trouble::OtherAccount(_) => Kind::OtherAccount,
             Trouble::NoState(_) => Kind::StateUnusable,
@@ -132,6 +137,7 @@ impl Trouble {
             Trouble::Refused(reason) => reason.text.clone(),
             Trouble::HeldOff(_, text, _)
             | Trouble::Unreachable(text)
+            | Trouble::Unanswered(text)
             | Trouble::Failing(text)
             | Trouble::OtherAccount(text)
             | Trouble::NoState(text) => text.clone(),
@@ -148,6 +154,7 @@ impl Trouble {
             Trouble::Refused(_)
             | Trouble::HeldOff(..)
             | Trouble::Unreachable(_)
+            | Trouble::Unanswered(_)
             | Trouble::Failing(_)
             | Trouble::NoState(_) => self.cause(),
         }

@@ -104,7 +104,7 @@ fn state_of(
                 format!("{why}; nothing is sent until {}", when::clock(timestamp(until))),
             )
         }
-        (Some(Trouble::Unreachable(why) | Trouble::Failing(why)), _) => {
+        (Some(Trouble::Unreachable(why) | Trouble::Unanswered(why) | Trouble::Failing(why)), _) => {
             (MirrorState::Waiting, why.clone())
         }
         (
