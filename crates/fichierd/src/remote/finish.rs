@@ -327,11 +327,15 @@ impl Remote {
         name: &RemoteName,
         to: &RelPath,
     ) -> Result<(), RemoteError> {
-        self.dirty.mark(to.clone());
+        // Each look costs a listing: one that is put off as a problem waits for its time.
+        if self.waiting_problems()?.contains(to) {
+            return Ok(());
+        }
         let source = self.state.read(|s| s.entry_of_url(from))?;
         let listing = match self.look_into(into).await {
             Ok(listing) => listing,
             Err(error) if matches!(error.kind, ErrorKind::NotFound) => {
+                self.dirty.mark(to.clone());
                 return Ok(self.state.write(|w| w.resolve(id))?);
             }
             Err(error) => return Err(error.into()),
@@ -353,6 +357,7 @@ impl Remote {
             return self.copy_is_not_shown(id, to, listing.complete);
         };
         let before = self.state.read(|s| s.entry(folder, to.name()))?;
+        self.dirty.mark(to.clone());
         let mut before =
             before.and_then(|was| Leaving::of_entry(to, Box::new(was), Retired::Replaced));
         let (name, content) = (to.name().to_vec(), Content::File(copy));
@@ -380,9 +385,11 @@ impl Remote {
         let since_s =
             intents.iter().find(|(known, ..)| *known == id).map_or(0, |(.., since_s)| *since_s);
         if self.is_young(since_s) {
+            self.dirty.mark(to.clone());
             return Ok(());
         }
         if is_whole {
+            self.dirty.mark(to.clone());
             return Ok(self.state.write(|w| w.resolve(id))?);
         }
         let what =
