@@ -8,10 +8,10 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use fichier_emulator::{Action, Fault, FloodAnswer, NameTaken, Rules};
+use fichier_emulator::{Action, Fault, FloodAnswer, Rules};
 use tokio::time::Instant;
 
-use crate::script::{Event, Habit, Script, Setting};
+use crate::script::{Event, Script, Setting};
 use crate::world::World;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -32,12 +32,7 @@ struct Day {
 }
 
 fn script() -> Script {
-    let setting = Setting {
-        name_taken: NameTaken::Duplicate,
-        habit: Habit::None,
-        keep_versions: true,
-        guarded: false,
-    };
+    let setting = Setting::usual();
     Script { seed: 7, setting, events: Vec::new() }
 }
 

@@ -34,6 +34,8 @@ struct Tree {
     next_birth: u64,
     /// Counts changes, so that no two of them have the same time.
     ticks: i64,
+    /// Bytes that were ever written.
+    written: u64,
     mounted: bool,
     unreadable: BTreeSet<u64>,
     broken: BTreeSet<u64>,
@@ -87,6 +89,7 @@ impl Disk {
             next_inode: ROOT + 1,
             next_birth: 0,
             ticks: 0,
+            written: 0,
             mounted: true,
             unreadable: BTreeSet::new(),
             broken: BTreeSet::new(),
@@ -116,8 +119,10 @@ impl Disk {
             return;
         };
         if let What::File(bytes) = &mut node.what {
+            let length = bytes.len() as u64;
             bytes.iter_mut().for_each(|byte| *byte = byte.wrapping_add(1));
             node.ctime_ns = now;
+            tree.written += length;
         }
     }
 
@@ -192,6 +197,19 @@ impl Disk {
         self.lock().mounted = mounted;
     }
 
+    pub fn is_mounted(&self) -> bool {
+        self.lock().mounted
+    }
+
+    /// The user touches a file.
+    pub fn touch(&self, path: &RelPath) {
+        let mut tree = self.lock();
+        let now = tree.now();
+        if let Some(node) = tree.inode(path).and_then(|inode| tree.nodes.get_mut(&inode)) {
+            (node.mtime_ns, node.ctime_ns) = (now, now);
+        }
+    }
+
     /// From now on nothing below can be listed or opened.
     pub fn lock_out(&self, path: &RelPath) {
         let mut tree = self.lock();
@@ -219,6 +237,11 @@ impl Disk {
         tree.unreadable.clear();
         tree.broken.clear();
         tree.ambushes.clear();
+    }
+
+    /// Bytes that were ever written into files.
+    pub fn written(&self) -> u64 {
+        self.lock().written
     }
 
     /// The user's files, whether they can be seen or not. Files without bytes are not mirrored.
@@ -275,6 +298,7 @@ impl Tree {
 
     fn write(&mut self, path: &RelPath, bytes: &[u8]) {
         let now = self.now();
+        self.written += bytes.len() as u64;
         if let Some(inode) = self.inode(path)
             && let Some(node) = self.nodes.get_mut(&inode)
         {
@@ -412,6 +436,7 @@ impl Tree {
             Ambush::Rewrite => bytes.iter_mut().for_each(|byte| *byte = byte.wrapping_add(3)),
         }
         (node.mtime_ns, node.ctime_ns) = (now, now);
+        self.written += bytes.len() as u64;
     }
 }
 

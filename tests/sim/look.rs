@@ -6,52 +6,165 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use fichier_api::names::RemoteName;
-use fichier_emulator::{Emulator, NameTaken};
+use fichier_emulator::{Emulator, NameTaken, StoredFile};
 use fichier_state::RelPath;
 
-use crate::disk::Disk;
-use crate::script::Setting;
+use crate::disk::{Disk, Owned};
+use crate::script::{Script, Setting};
+use crate::tolerance::Tolerance;
 use crate::world::TARGET;
 
 /// An error tells which invariant is broken.
 pub type Outcome = Result<(), String>;
 
+/// The folders of our own in a target.
+const OWN: [&str; 2] = ["/.fichierd", "/_fichierd"];
+
 /// The witness.
 pub struct Look {
     emulator: Arc<Emulator>,
     setting: Setting,
+    tolerance: Tolerance,
+    /// The path of the target on the service.
+    base: String,
+    /// Where the configuration says that it is.
+    wanted: String,
     /// Files that were live, with the file on disk that they were the copy of, and their content.
     live: BTreeMap<String, (u64, Vec<u8>)>,
     /// All contents that each file on disk has had.
     had: BTreeMap<u64, BTreeSet<Vec<u8>>>,
     /// Every content that was ever live.
     shown: BTreeSet<Vec<u8>>,
+    /// Every content that is on the service.
+    stored: BTreeSet<Vec<u8>>,
     /// Links of files that others put there, with their names.
     foreign: BTreeMap<String, String>,
+    /// The files on disk when the last look at everything began.
+    looked: BTreeMap<RelPath, Owned>,
+    /// What was changed since.
+    touched: BTreeSet<RelPath>,
 }
 
 impl Look {
-    pub fn new(emulator: Arc<Emulator>, setting: Setting) -> Look {
+    pub fn new(emulator: Arc<Emulator>, script: &Script) -> Look {
         Look {
             emulator,
-            setting,
+            setting: script.setting.clone(),
+            tolerance: Tolerance::of(script),
+            base: TARGET.to_owned(),
+            wanted: TARGET.to_owned(),
             live: BTreeMap::new(),
             had: BTreeMap::new(),
             shown: BTreeSet::new(),
+            stored: BTreeSet::new(),
             foreign: BTreeMap::new(),
+            looked: BTreeMap::new(),
+            touched: BTreeSet::new(),
         }
     }
 
     /// Puts a file of another user into the target.
     pub fn add_there(&mut self, name: u8) {
         let name = format!("of somebody else {name}");
-        let link = self.emulator.add_file(TARGET, &name, name.as_bytes());
+        let link = self.emulator.add_file(&self.base, &name, name.as_bytes());
         self.foreign.insert(link, name);
+    }
+
+    /// The target is to be moved there, if that is approved.
+    pub fn want(&mut self, target: &str) {
+        target.clone_into(&mut self.wanted);
+    }
+
+    /// Whether old copies may stay where they were, and in the way.
+    pub fn may_leave(&self) -> bool {
+        self.tolerance.leaves
+    }
+
+    /// Where the target is.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// A look at everything begins.
+    pub fn everything(&mut self, disk: &Disk) {
+        self.looked = if disk.is_mounted() { disk.files() } else { BTreeMap::new() };
+        self.touched.clear();
+    }
+
+    pub fn touch(&mut self, path: &RelPath) {
+        self.touched.insert(path.clone());
+    }
+
+    /// The program says that the mirror is complete: what was there when everything was looked at,
+    /// and is still the same, is on the service.
+    pub fn complete(&self, disk: &Disk) -> Outcome {
+        let now = disk.files();
+        let mut live = BTreeMap::<_, BTreeSet<_>>::new();
+        let mut contents = BTreeSet::new();
+        for file in self.emulator.files() {
+            if let Some(path) = self.live_path(&file) {
+                let content = self.emulator.content(&file.link).unwrap_or_default();
+                contents.insert(content.clone());
+                live.entry(path).or_default().insert(content);
+            }
+        }
+        for (path, file) in &self.looked {
+            let is_touched = self.touched.iter().any(|touched| path.starts_with(touched));
+            if is_touched || now.get(path) != Some(file) {
+                continue;
+            }
+            let is_there = if self.tolerance.other_names {
+                contents.contains(&file.bytes)
+            } else {
+                live.get(&encoded(path)).is_some_and(|live| live.contains(&file.bytes))
+            };
+            if !is_there {
+                return Err(format!("it says that it is complete, and `{path}` is not there"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The target may have been moved: it is where our own folder is.
+    fn find_base(&mut self) {
+        if !self.tolerance.moves {
+            return;
+        }
+        let folders = self.emulator.folders();
+        let above = |path: &String| {
+            let own = OWN.iter().find_map(|own| path.strip_suffix(own));
+            own.map(str::to_owned)
+        };
+        let bases: Vec<String> = folders.iter().filter_map(above).collect();
+        if bases.contains(&self.wanted) {
+            self.base.clone_from(&self.wanted);
+        } else if !bases.contains(&self.base)
+            && let Some(base) = bases.into_iter().next()
+        {
+            self.base = base;
+        }
+    }
+
+    /// No content that the user has, and that was on the service, is gone from there.
+    fn nothing_good_is_gone(&mut self, disk: &Disk, files: &[StoredFile]) -> Outcome {
+        let contents = files.iter().filter_map(|file| self.emulator.content(&file.link));
+        let stored: BTreeSet<Vec<u8>> = contents.collect();
+        let before = std::mem::replace(&mut self.stored, stored);
+        if self.setting.name_taken == NameTaken::Overwrite || !self.setting.keep_versions {
+            return Ok(());
+        }
+        let gone = disk
+            .files()
+            .into_iter()
+            .find(|(_, file)| before.contains(&file.bytes) && !self.stored.contains(&file.bytes));
+        gone.map_or(Ok(()), |(path, _)| Err(format!("the only copy of `{path}` was removed")))
     }
 
     /// T4: no path loses its copy because of a replacement. T5: foreign files stay.
     pub fn after_request(&mut self, disk: &Disk) -> Outcome {
+        self.find_base();
         let files = self.emulator.files();
+        self.nothing_good_is_gone(disk, &files)?;
         let links: BTreeSet<&str> = files.iter().map(|file| file.link.as_str()).collect();
         for (link, name) in &self.foreign {
             if !links.contains(link.as_str()) {
@@ -67,7 +180,7 @@ impl Look {
         }
         let (mut live, mut showing, mut unnamed) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
         for file in &files {
-            let Some(path) = live_path(&file.path, &file.name) else { continue };
+            let Some(path) = self.live_path(file) else { continue };
             if self.foreign.contains_key(&file.link) {
                 continue;
             }
@@ -86,7 +199,9 @@ impl Look {
         // If a name cannot be taken twice, the old copy goes first, to the versions. And a copy may
         // have become that of another path, which has this content now (a rotated log), or the
         // content that belongs here is live elsewhere and on its way, or here under another name.
-        if self.setting.name_taken == NameTaken::Duplicate {
+        let is_strict =
+            self.setting.name_taken == NameTaken::Duplicate && !self.tolerance.other_names;
+        if is_strict {
             for (path, (birth, content)) in &self.live {
                 let is_there = on_disk.get(path) == Some(birth);
                 let moves = showing.contains(content)
@@ -108,29 +223,55 @@ impl Look {
 
     /// T2 and I1 to I12, as far as they show in a settled mirror.
     pub fn at_rest(&mut self, disk: &Disk) -> Outcome {
-        let violations = self.emulator.violations();
+        let mut violations = self.emulator.violations();
+        violations.retain(|broken| !self.tolerance.tolerates(broken));
         if !violations.is_empty() {
             return Err(format!("rules were broken: {violations:#?}"));
         }
         self.after_request(disk)?;
         let (mut live, mut kept) = (Vec::new(), BTreeSet::new());
         for file in self.emulator.files() {
-            if self.foreign.contains_key(&file.link) {
+            // What nodes took for nobody's is in no folder of the account.
+            if file.anonymous || self.foreign.contains_key(&file.link) {
                 continue;
             }
             let content = self.emulator.content(&file.link).unwrap_or_default();
             kept.insert(content.clone());
-            if let Some(path) = live_path(&file.path, &file.name) {
+            if let Some(path) = self.live_path(&file) {
                 live.push((path, content));
-            } else if !file.path.starts_with(&format!("{TARGET}/.fichierd/versions")) {
+            } else if !self.is_kept(&file.path)
+                && !self.is_staged(&file.path)
+                && !self.tolerance.lost_state
+                && !self.tolerance.leaves
+            {
                 return Err(format!("`{}` lies in {}", file.name, file.path));
             }
+        }
+        if self.tolerance.other_names {
+            live.iter_mut().for_each(|(path, _)| path.clear());
         }
         live.sort();
         let mut disk: Vec<(String, Vec<u8>)> =
             disk.files().into_iter().map(|(path, file)| (encoded(&path), file.bytes)).collect();
+        if self.tolerance.other_names {
+            disk.iter_mut().for_each(|(path, _)| path.clear());
+        }
         disk.sort();
-        if live != disk {
+        let is_equal = if self.tolerance.lost_state || self.tolerance.leaves {
+            // What is there and not on disk was taken for somebody else's; a path that is on disk
+            // is there once, unless listings hid what was there.
+            let mut rest = live.clone();
+            let all = disk.iter().all(|file| {
+                let at = rest.iter().position(|other| other == file);
+                at.map(|at| rest.swap_remove(at)).is_some()
+            });
+            let is_twice = |(path, _): &(String, Vec<u8>)| disk.iter().any(|(at, _)| at == path);
+            let may_be_twice = self.tolerance.leaves || self.tolerance.other_names;
+            all && (may_be_twice || !rest.iter().any(is_twice))
+        } else {
+            live == disk
+        };
+        if !is_equal {
             let only = |these: &[(String, Vec<u8>)], those: &[(String, Vec<u8>)]| {
                 let mut only = these.to_vec();
                 only.retain(|file| !those.contains(file));
@@ -150,15 +291,32 @@ impl Look {
         }
         Ok(())
     }
-}
 
-/// The path of a file in the target, unless it is in our own folder there.
-fn live_path(folder: &str, name: &str) -> Option<String> {
-    let folder = folder.strip_prefix(TARGET)?;
-    if folder.starts_with("/.fichierd") {
-        return None;
+    /// The path of a file in the target, unless it is in our own folder there.
+    fn live_path(&self, file: &StoredFile) -> Option<String> {
+        let folder = file.path.strip_prefix(&self.base)?;
+        let is_below = folder.is_empty() || folder.starts_with('/');
+        if !is_below || OWN.iter().any(|own| folder.starts_with(own)) {
+            return None;
+        }
+        Some(format!("{folder}/{}", file.name).trim_start_matches('/').to_owned())
     }
-    Some(format!("{folder}/{name}").trim_start_matches('/').to_owned())
+
+    /// Whether a file lies in staging, where it should not stay.
+    pub fn has_staged(&self) -> bool {
+        let is_excused = self.tolerance.lost_state || self.tolerance.has_habits;
+        !is_excused && self.emulator.files().iter().any(|file| self.is_staged(&file.path))
+    }
+
+    fn is_staged(&self, folder: &str) -> bool {
+        let own = folder.strip_prefix(&self.base).unwrap_or_default();
+        OWN.iter().any(|name| own.starts_with(&format!("{name}/incoming")))
+    }
+
+    fn is_kept(&self, folder: &str) -> bool {
+        let own = folder.strip_prefix(&self.base).unwrap_or_default();
+        OWN.iter().any(|name| own.starts_with(&format!("{name}/versions")))
+    }
 }
 
 fn encoded(path: &RelPath) -> String {

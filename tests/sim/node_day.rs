@@ -6,12 +6,10 @@
 
 use std::time::Duration;
 
-use fichier_emulator::{
-    Action, AtQuota, EndPage, Fault, HashLag, NameTaken, NoHash, NodeRefusal, Rules,
-};
+use fichier_emulator::{Action, AtQuota, EndPage, Fault, HashLag, NoHash, NodeRefusal, Rules};
 use tokio::time::Instant;
 
-use crate::script::{Change, Content, Event, Habit, Script, Setting};
+use crate::script::{Change, Content, Event, Script, Setting};
 use crate::world::World;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -45,14 +43,9 @@ fn a_day(rules: impl FnOnce(&mut Rules), fault: Option<Fault>) -> Day {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.unwrap().block_on(async {
-        let setting = Setting {
-            name_taken: NameTaken::Duplicate,
-            habit: Habit::None,
-            keep_versions: true,
-            guarded: false,
-        };
+        let setting = Setting::usual();
         let mut world = World::new(&Script { seed: 1, setting, events: Vec::new() });
-        world.run(Instant::now() + HOUR).await;
+        world.run(Instant::now() + HOUR).await.unwrap();
         let mut set = Rules::default();
         rules(&mut set);
         world.emulator.set_rules(set);
@@ -73,7 +66,7 @@ fn a_day(rules: impl FnOnce(&mut Rules), fault: Option<Fault>) -> Day {
                 world.happen(&Event::Change { change, seen: true }).await.unwrap();
             }
             let mark = world.road.answered();
-            world.run(Instant::now() + HOUR).await;
+            world.run(Instant::now() + HOUR).await.unwrap();
             calls.push(world.road.answered() - mark);
         }
         let sent = world.emulator.bytes_received() - before;

@@ -18,6 +18,9 @@ use crate::script::Place;
 /// The status with which the service answers when it locks an account.
 const LOCKED: u16 = 403;
 
+/// The most requests of a scenario.
+const MAX_REQUESTS: usize = 20_000;
+
 /// Requests that change nothing that is live: they only read, or bring files into staging.
 const LOOKS: [&str; 6] = [
     "/v1/folder/ls.cgi",
@@ -141,6 +144,18 @@ impl Road {
         self.traffic().requests.clone()
     }
 
+    /// The most requests within any hour, from a time on.
+    pub fn most_in_an_hour(&self, since: Instant) -> usize {
+        let traffic = self.traffic();
+        let times: Vec<Instant> =
+            traffic.requests.iter().map(|(at, _)| *at).filter(|at| *at >= since).collect();
+        let within = |first: Instant| {
+            let last = first + std::time::Duration::from_secs(3600);
+            times.iter().filter(|at| **at >= first && **at < last).count()
+        };
+        times.iter().map(|first| within(*first)).max().unwrap_or(0)
+    }
+
     pub fn forget_requests(&self) {
         self.traffic().requests.clear();
     }
@@ -217,7 +232,12 @@ impl Road {
             return self.die(&call).await;
         }
         tokio::time::sleep(std::time::Duration::from_millis(30)).await;
-        self.traffic().requests.push((Instant::now(), path.clone()));
+        {
+            let mut traffic = self.traffic();
+            traffic.requests.push((Instant::now(), path.clone()));
+            // A panic is a failure that can be cut down; an endless loop of calls cannot.
+            assert!(traffic.requests.len() < MAX_REQUESTS, "calls without end");
+        }
         let response = self.inner.emulator.answer(request).await;
         let status = response.as_ref().map_or(0, |response| response.status().as_u16());
         // A lock that the process does not live to read is not known to the next one either.

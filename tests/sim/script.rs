@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use fichier_emulator::{NameTaken, RemoveUnknown};
+use fichier_emulator::NameTaken;
+use fichier_testkit::habits::{self, Which};
 use fichierd::base::Random;
 
 use crate::disk::Ambush;
@@ -22,22 +23,26 @@ pub struct Script {
 #[derive(Clone, Debug)]
 pub struct Setting {
     pub name_taken: NameTaken,
-    pub habit: Habit,
+    /// Undocumented habits that the service has from beginning to end.
+    pub habits: Vec<Which>,
+    /// Whether the mirror is left alone with the habits for hours in the end.
+    pub left_alone: bool,
     pub keep_versions: bool,
     /// Whether the guard holds removals beyond the floor; if not, all are allowed.
     pub guarded: bool,
 }
 
-/// An undocumented habit that the service may have (docs/api-notes.md, G.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Habit {
-    None,
-    MoveChangesLink,
-    BatchOfThree,
-    AppearsAfterResult,
-    RemoveUnknown(RemoveUnknown),
-    ListingsLag,
-    UnknownFolderListsEmpty,
+impl Setting {
+    /// A service as it is documented, and a mirror that keeps everything.
+    pub fn usual() -> Setting {
+        Setting {
+            name_taken: NameTaken::Duplicate,
+            habits: Vec::new(),
+            left_alone: true,
+            keep_versions: true,
+            guarded: false,
+        }
+    }
 }
 
 /// One event.
@@ -90,8 +95,42 @@ pub enum Event {
     AddedThere {
         name: u8,
     },
+    /// The service begins to have a habit.
+    Begin(Which),
+    /// The first or last of the habits that began within the scenario ends.
+    End {
+        first: bool,
+    },
+    /// The service is stopped, so many runs of `sync` follow, and the service is started again. The
+    /// first one dies at a place, if one is given.
+    OneShots {
+        runs: u8,
+        dies: Option<Place>,
+    },
+    /// The mirror gets another target, and the service is started again.
+    Retarget {
+        to: u8,
+    },
+    /// The mirror gets another name, and the service is started again.
+    Rename {
+        to: u8,
+    },
+    /// The records are lost, and the service is started again.
+    LoseState,
+    /// A person approves what is held.
+    Approve,
     /// The faults end, the mirror settles, and the invariants are checked.
     Rest,
+}
+
+impl Event {
+    /// Whether it cuts work short or makes it be done again, which may cost calls and bytes.
+    pub fn disturbs(&self) -> bool {
+        !matches!(
+            self,
+            Event::Change { .. } | Event::ChangeDuring { .. } | Event::Wait(_) | Event::Overflow
+        )
+    }
 }
 
 /// The place where a process dies.
@@ -207,20 +246,16 @@ impl Dice {
             2 => NameTaken::Rename,
             _ => NameTaken::Overwrite,
         };
-        let habit = match self.pick(&[8, 1, 1, 1, 1, 1, 1]) {
-            0 => Habit::None,
-            1 => Habit::MoveChangesLink,
-            2 => Habit::BatchOfThree,
-            3 => Habit::AppearsAfterResult,
-            4 => Habit::RemoveUnknown(RemoveUnknown::NotFound),
-            5 => Habit::ListingsLag,
-            _ => Habit::UnknownFolderListsEmpty,
-        };
-        Setting { name_taken, habit, keep_versions: !self.one_in(6), guarded: self.one_in(4) }
+        let many = self.pick(&[4, 9, 3, 1]);
+        let habits = (0..many).map(|_| self.habit()).collect();
+        let left_alone = self.one_in(4);
+        let (keep_versions, guarded) = (!self.one_in(6), self.one_in(4));
+        Setting { name_taken, habits, left_alone, keep_versions, guarded }
     }
 
     fn event(&mut self) -> Event {
-        match self.pick(&[40, 10, 4, 14, 2, 14, 2, 12, 2, 3, 2, 1, 1, 2, 1, 5]) {
+        match self.pick(&[40, 10, 4, 14, 2, 14, 2, 12, 2, 3, 2, 1, 1, 2, 1, 5, 4, 3, 3, 1, 1, 1, 2])
+        {
             0 => Event::Change { change: self.change(), seen: !self.one_in(8) },
             1 => Event::ChangeDuring { change: self.change(), requests: self.small(12) },
             2 => {
@@ -242,8 +277,29 @@ impl Dice {
             12 => Event::BreakFile { file: self.byte() },
             13 => Event::EndFaults,
             14 => Event::AddedThere { name: self.byte() },
-            _ => Event::Rest,
+            15 => Event::Rest,
+            16 => Event::Begin(self.habit()),
+            17 => Event::End { first: self.one_in(2) },
+            18 => {
+                let dies = self.one_in(3).then(|| self.place());
+                Event::OneShots { runs: 1 + self.small(2), dies }
+            }
+            19 => Event::Retarget { to: self.byte() },
+            20 => Event::Rename { to: self.byte() },
+            21 => Event::LoseState,
+            _ => Event::Approve,
         }
+    }
+
+    /// A habit: rules of the emulator as often as other replies, although these are far more.
+    fn habit(&mut self) -> Which {
+        let (rules, replies) = habits::counts();
+        let count = |of: usize| u64::try_from(of).unwrap();
+        let at = match self.pick(&[1, 1]) {
+            0 => self.below(count(rules)),
+            _ => count(rules) + self.below(count(replies)),
+        };
+        Which(usize::try_from(at).unwrap())
     }
 
     fn wait(&mut self) -> Duration {

@@ -6,19 +6,19 @@
 //! only while the program, the road or the script waits.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use fichier_api::{Client, Clock, PaceConfig, Pacer};
 use fichier_emulator::{Emulator, Rules};
 use fichier_state::{RelPath, Store};
+use fichier_testkit::habits::Which;
 use fichier_testkit::loopback;
 use fichierd::base::{Random, State};
 use fichierd::config::{Keep, MaxRemovals, MirrorConfig};
 use fichierd::daemon::{Now, Schedule, Wake};
-use fichierd::disk::{DirtyQueue, Disks};
-use fichierd::mirror::{CycleEnd, MirrorWorker, Shared, Trouble};
+use fichierd::disk::{DirtyQueue, Disks, Due};
+use fichierd::mirror::{CycleEnd, MirrorWorker, Patience, Shared, Trouble};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -27,17 +27,16 @@ use crate::changes;
 use crate::disk::Disk;
 use crate::look::{Look, Outcome};
 use crate::road::{Road, Witness};
-use crate::script::{Change, Event, Habit, Script};
+use crate::script::{Change, Event, Place, Script, Setting};
 use crate::spoil;
 
 /// The target of the mirror.
 pub const TARGET: &str = "/backup/photos";
 /// The time at which every scenario begins, in Unix seconds.
 const START_S: u64 = 1_750_000_000;
-/// The largest number of cycles until a mirror must have settled; one that needs more never will.
-const MAX_CYCLES: usize = 60;
-/// The longest time until a mirror must have settled.
-const PATIENCE: Duration = Duration::from_secs(12 * 3600);
+/// The targets and names that a mirror may get.
+const TARGETS: [&str; 4] = [TARGET, "/backup/pictures", "/elsewhere/deep/photos", "/photos"];
+const NAMES: [&str; 3] = ["photos", "pictures", "images"];
 
 /// The state that the road and the script share: the world may change while a request is under way.
 pub struct Outside {
@@ -55,20 +54,30 @@ pub struct World {
     pub emulator: Arc<Emulator>,
     pub road: Road,
     pub outside: Arc<Mutex<Outside>>,
-    config: MirrorConfig,
+    pub(super) config: MirrorConfig,
     pub pacer: Pacer,
     random: Random,
-    process: Option<Process>,
+    pub(super) process: Option<Process>,
     remount_at: Option<Instant>,
+    setting: Setting,
+    /// Habits that the service has for now.
+    passing: Vec<Which>,
+    /// Events that interrupt the program, or its work: each may cost calls and bytes.
+    pub(super) disturbances: u64,
+    has_lost_state: bool,
+    /// Cycles that a person asked for although the mirror had stopped.
+    pub(super) tries_again: u64,
+    /// Whether the last cycle said that the mirror is complete.
+    pub(super) is_complete: bool,
     /// The degraded state that the last cycle ended in, and its cause.
     pub trouble: Option<(&'static str, String)>,
 }
 
 /// The memory of a process, which is lost when it dies.
-struct Process {
-    shared: Shared,
-    worker: MirrorWorker,
-    schedule: Schedule,
+pub(super) struct Process {
+    pub(super) shared: Shared,
+    pub(super) worker: MirrorWorker,
+    pub(super) schedule: Schedule,
 }
 
 impl Witness for Arc<Mutex<Outside>> {
@@ -92,9 +101,9 @@ impl Witness for Arc<Mutex<Outside>> {
 impl Outside {
     /// The user changes something; the watcher marks what it saw.
     pub fn change(&mut self, change: &Change, seen: bool) {
-        let touched = changes::apply(&self.disk, change, &mut self.fresh);
-        if seen {
-            for path in touched {
+        for path in changes::apply(&self.disk, change, &mut self.fresh) {
+            self.look.touch(&path);
+            if seen {
                 self.dirty.mark(path);
             }
         }
@@ -124,16 +133,7 @@ impl World {
     pub fn with(script: &Script, change: impl FnOnce(&mut Rules)) -> World {
         let clock = Clock::following_runtime(SystemTime::UNIX_EPOCH + Duration::from_secs(START_S));
         let setting = &script.setting;
-        let mut rules = Rules { on_name_taken: setting.name_taken, ..Rules::default() };
-        match setting.habit {
-            Habit::None => {}
-            Habit::MoveChangesLink => rules.mv_changes_link = true,
-            Habit::BatchOfThree => rules.batch_max = Some(3),
-            Habit::AppearsAfterResult => rules.appears_after_result = true,
-            Habit::RemoveUnknown(answer) => rules.remove_unknown = answer,
-            Habit::ListingsLag => rules.listing_lag = Duration::from_secs(60),
-            Habit::UnknownFolderListsEmpty => rules.unknown_folder_lists_empty = true,
-        }
+        let mut rules = rules_of(setting, &[]);
         change(&mut rules);
         let start_s = i64::try_from(START_S).unwrap();
         let emulator = Emulator::builder().rules(rules).start_inside(start_s).unwrap();
@@ -141,7 +141,7 @@ impl World {
         let disk = Disk::new(clock);
         changes::lay_out(&disk);
         let outside = Outside {
-            look: Look::new(Arc::clone(&emulator), setting.clone()),
+            look: Look::new(Arc::clone(&emulator), script),
             disk,
             dirty: DirtyQueue::default(),
             waiting: Vec::new(),
@@ -176,6 +176,12 @@ impl World {
             random,
             process: None,
             remount_at: None,
+            setting: setting.clone(),
+            passing: Vec::new(),
+            disturbances: 0,
+            has_lost_state: false,
+            tries_again: 0,
+            is_complete: false,
             trouble: None,
         };
         let clock = fichier_state::Clock::by(clock);
@@ -184,8 +190,52 @@ impl World {
             None => Store::in_memory(clock).unwrap(),
         };
         store.write(|w| w.set_note("installation", Some("installation-1"))).unwrap();
+        world.inject_habits();
         world.start(store);
         world
+    }
+
+    fn inject_habits(&self) {
+        for which in self.setting.habits.iter().chain(&self.passing) {
+            if let Some(fault) = which.habit().fault() {
+                self.emulator.inject(fault);
+            }
+        }
+    }
+
+    /// The service has the habits of the setting and these.
+    fn have_habits(&mut self, passing: Vec<Which>) {
+        self.passing = passing;
+        self.emulator.set_rules(rules_of(&self.setting, &self.passing));
+        self.emulator.clear_faults();
+        self.inject_habits();
+    }
+
+    /// All faults of the service end, and the habits that began within the scenario.
+    pub(super) fn end_passing(&mut self) {
+        self.have_habits(Vec::new());
+    }
+
+    /// The service behaves as it is documented.
+    pub(super) fn end_habits(&mut self) {
+        self.setting.habits.clear();
+        self.end_passing();
+    }
+
+    pub(super) fn has_habits(&self) -> bool {
+        !self.setting.habits.is_empty()
+    }
+
+    pub(super) fn keeps_versions(&self) -> bool {
+        self.setting.keep_versions
+    }
+
+    pub(super) fn is_to_be_left_alone(&self) -> bool {
+        self.setting.left_alone
+    }
+
+    pub(super) fn habits(&self) -> &[Which] {
+        &self.setting.habits
     }
 
     pub fn outside(&self) -> std::sync::MutexGuard<'_, Outside> {
@@ -227,12 +277,63 @@ impl World {
 
     /// Ends the process, and starts another one.
     pub fn restart(&mut self) {
-        let Some(process) = self.process.take() else { return };
-        let Process { shared, worker, .. } = process;
+        if let Some(store) = self.stop() {
+            self.start(store);
+        }
+    }
+
+    fn stop(&mut self) -> Option<Store> {
+        let Process { shared, worker, .. } = self.process.take()?;
         drop(worker);
-        let store = shared.state.into_store().unwrap();
         self.road.end_faults();
+        Some(shared.state.into_store().unwrap())
+    }
+
+    /// The process and its records are lost; another one starts.
+    fn lose_state(&mut self) {
+        let Some(store) = self.stop() else { return };
+        self.has_lost_state = true;
+        let base = self.outside().look.base().to_owned();
+        self.outside().look.want(&base);
+        self.config.target = base;
+        let clock = store.clock().clone();
+        let mut store = store.begin_anew(clock).unwrap();
+        let installation = format!("installation-{}", 2 + self.road.answered());
+        store.write(|w| w.set_note("installation", Some(&installation))).unwrap();
         self.start(store);
+    }
+
+    /// Whether the target of the configuration is not the one on record.
+    fn is_moving(&self) -> bool {
+        let Some(process) = &self.process else { return false };
+        let rows = process.shared.state.read(|s| s.mirrors()).unwrap_or_default();
+        rows.iter().any(|row| row.id == process.worker.id && row.target != self.config.target)
+    }
+
+    /// Runs `sync` as long as a person would wait for it, in a process of its own.
+    async fn one_shot(&mut self, dies: Option<Place>) -> Outcome {
+        self.restart();
+        if let Some(process) = &mut self.process {
+            process.worker.is_one_shot = true;
+        }
+        if let Some(place) = dies {
+            self.road.die_at(place);
+        }
+        let mut patience = Patience::new(&self.config, 1);
+        loop {
+            let Some(process) = &mut self.process else { return Ok(()) };
+            process.worker.dirty.take_settled(Duration::ZERO, Duration::ZERO);
+            let everything = Due { everything: true, paths: Vec::new() };
+            begins(&self.outside, &everything);
+            let end = tokio::select! {
+                biased;
+                () = self.road.death() => return Ok(()),
+                end = process.worker.run(&process.shared, &everything) => end,
+            };
+            ended(&self.outside, &end)?;
+            let Some(pause) = patience.goes_on(&end, &self.config) else { return Ok(()) };
+            tokio::time::sleep(pause).await;
+        }
     }
 
     /// The user writes a file into a new folder, and the watcher sees it.
@@ -247,6 +348,7 @@ impl World {
     /// Carries out an event.
     pub async fn happen(&mut self, event: &Event) -> Outcome {
         self.road.note(&format!("{event:?}"));
+        self.disturbances += u64::from(event.disturbs());
         match event {
             Event::Change { change, seen } => self.outside().change(change, *seen),
             Event::ChangeDuring { change, requests } => {
@@ -254,14 +356,48 @@ impl World {
                 self.outside().waiting.push((at, change.clone()));
             }
             Event::Ambush { reads, how } => self.outside().disk.ambush(u32::from(*reads), *how),
-            Event::Wait(time) => self.run(Instant::now() + *time).await,
+            Event::Wait(time) => self.run(Instant::now() + *time).await?,
             Event::Overflow => self.outside().dirty.mark_everything(),
             Event::Kill(place) => {
                 self.road.die_at(*place);
-                self.run(Instant::now() + Duration::from_secs(300)).await;
+                self.run(Instant::now() + Duration::from_secs(300)).await?;
                 self.restart();
             }
             Event::Restart => self.restart(),
+            Event::OneShots { runs, dies } => {
+                for number in 0..*runs {
+                    self.one_shot(dies.filter(|_| number == 0)).await?;
+                }
+                self.restart();
+            }
+            // With other records, or another name too, a target begins anew beside the former one.
+            Event::Retarget { .. } if self.has_lost_state => {}
+            Event::Rename { .. } if self.is_moving() => {}
+            Event::Retarget { to } => {
+                let to = TARGETS[usize::from(*to) % TARGETS.len()];
+                to.clone_into(&mut self.config.target);
+                self.outside().look.want(to);
+                self.restart();
+            }
+            Event::Rename { to } => {
+                NAMES[usize::from(*to) % NAMES.len()].clone_into(&mut self.config.name);
+                self.restart();
+            }
+            Event::LoseState => self.lose_state(),
+            Event::Approve => self.approve(),
+            Event::Begin(which) => {
+                let passing = self.passing.iter().copied().chain([*which]).collect();
+                self.have_habits(passing);
+            }
+            Event::End { first } => {
+                let mut passing = self.passing.clone();
+                if *first && !passing.is_empty() {
+                    passing.remove(0);
+                } else {
+                    passing.pop();
+                }
+                self.have_habits(passing);
+            }
             Event::Spoil { endpoint, skip, how } => {
                 spoil::inject(&self.emulator, *endpoint, *skip, *how);
             }
@@ -282,7 +418,7 @@ impl World {
             }
             Event::EndFaults => self.end_faults(),
             Event::AddedThere { name } => self.outside().look.add_there(*name),
-            Event::Rest => return self.rest().await,
+            Event::Rest => return self.pause().await,
         }
         match self.outside().problem.take() {
             Some(problem) => Err(problem),
@@ -303,14 +439,14 @@ impl World {
         }
     }
 
-    fn end_faults(&mut self) {
+    pub(super) fn end_faults(&mut self) {
         self.remount_at = None;
         self.outside().disk.end_faults();
         self.mounts_changed();
     }
 
     /// Does the work that is due until then, as the service's loop does, or until the process dies.
-    pub async fn run(&mut self, until: Instant) {
+    pub async fn run(&mut self, until: Instant) -> Outcome {
         loop {
             let now = Instant::now();
             if self.remount_at.is_some_and(|at| at <= now) {
@@ -318,16 +454,17 @@ impl World {
                 self.outside().disk.set_mounted(true);
                 self.mounts_changed();
             }
-            let Some(process) = &mut self.process else { return };
+            let Some(process) = &mut self.process else { return Ok(()) };
             if process.schedule.is_due(now, &process.worker) {
                 let end = tokio::select! {
                     biased;
                     () = self.road.death() => None,
-                    end = process.cycle() => Some(end),
+                    end = process.cycle(&self.outside) => Some(end),
                 };
                 match end {
                     None => self.restart(),
                     Some(end) => {
+                        ended(&self.outside, &end)?;
                         let told = |trouble: Trouble| (trouble.kind().word(), trouble.cause());
                         self.trouble = end.trouble.map(told);
                     }
@@ -337,88 +474,19 @@ impl World {
             let next = process.schedule.next(&process.worker).unwrap_or(until);
             let next = self.remount_at.map_or(next, |at| next.min(at)).min(until);
             if now >= until {
-                return;
+                return Ok(());
             }
             tokio::time::sleep_until(next.max(now + Duration::from_millis(1))).await;
         }
-    }
-
-    /// Ends the faults and runs cycles until there is nothing left to do; then every invariant must
-    /// hold.
-    pub async fn rest(&mut self) -> Outcome {
-        self.emulator.clear_faults();
-        self.road.end_faults();
-        self.end_faults();
-        let (mut cycles, deadline) = (0, Instant::now() + PATIENCE);
-        loop {
-            let waiting = std::mem::take(&mut self.outside().waiting);
-            for (_, change) in waiting {
-                self.outside().change(&change, true);
-            }
-            let Some(process) = &mut self.process else { return Err("no process".to_owned()) };
-            process.schedule.rescan_now(Instant::now());
-            let end = process.cycle().await;
-            if let Some(problem) = self.outside().problem.take() {
-                return Err(problem);
-            }
-            if self.approves(&end) {
-                continue;
-            }
-            let is_dirty = !self.outside().dirty.is_empty();
-            let at_rest = end.trouble.is_none()
-                && !end.report.changed_something()
-                && end.report.problems == 0
-                && end.report.uploads_pending == 0
-                && !end.more
-                && !is_dirty
-                && self.problems().is_empty();
-            if at_rest {
-                break;
-            }
-            cycles += 1;
-            if cycles > MAX_CYCLES || Instant::now() > deadline {
-                let problems = self.problems();
-                return Err(format!(
-                    "the mirror does not settle: {:?} {:?} dirty: {is_dirty} {problems:?}",
-                    end.report, end.trouble
-                ));
-            }
-            // Time for files to settle, for listings to show them, and for a lock to end.
-            tokio::time::sleep(Duration::from_secs(20 * u64::try_from(cycles).unwrap())).await;
-        }
-        let calls = self.road.answered();
-        if let Some(process) = &mut self.process {
-            process.schedule.rescan_now(Instant::now());
-            process.cycle().await;
-        }
-        if self.road.answered() != calls {
-            return Err("an idle cycle makes calls".to_owned());
-        }
-        let outside = &mut *self.outside();
-        outside.look.at_rest(&outside.disk)
-    }
-
-    /// Approves the removals that are held, as a person would.
-    fn approves(&mut self, end: &CycleEnd) -> bool {
-        let Some(process) = &self.process else { return false };
-        if end.outcome.held.is_none() {
-            return false;
-        }
-        matches!(fichierd::daemon::approve(&process.shared.state, &self.config, false), Ok(Ok(_)))
-    }
-
-    fn problems(&self) -> BTreeMap<RelPath, String> {
-        let Some(process) = &self.process else { return BTreeMap::new() };
-        let found = process.shared.state.read(|s| s.problems(None)).unwrap_or_default();
-        found.into_iter().map(|problem| (problem.path, problem.what)).collect()
     }
 }
 
 impl Process {
     /// Runs one cycle, and treats its end as the loop does.
-    async fn cycle(&mut self) -> CycleEnd {
+    pub(super) async fn cycle(&mut self, outside: &Arc<Mutex<Outside>>) -> CycleEnd {
         let Process { shared, worker, schedule } = self;
         let due = schedule.take(Instant::now(), worker, &shared.random);
+        begins(outside, &due);
         let end = worker.run(shared, &due).await;
         let state = &shared.state;
         let next = state.read(|s| s.next_problem_due(worker.id)).ok().flatten();
@@ -428,4 +496,31 @@ impl Process {
         schedule.after(now, &end, problem_in, 1, &worker.config, &shared.random);
         end
     }
+}
+
+/// The rules of a service with the habits of the setting and these.
+fn rules_of(setting: &Setting, passing: &[Which]) -> Rules {
+    let mut rules = Rules { on_name_taken: setting.name_taken, ..Rules::default() };
+    for which in setting.habits.iter().chain(passing) {
+        which.habit().change(&mut rules);
+    }
+    rules
+}
+
+/// The witness notes what is on disk when a look at everything begins.
+fn begins(outside: &Arc<Mutex<Outside>>, due: &Due) {
+    let mut outside = outside.lock().unwrap_or_else(PoisonError::into_inner);
+    let Outside { disk, look, .. } = &mut *outside;
+    if due.everything {
+        look.everything(disk);
+    }
+}
+
+/// If the program says that the mirror is complete, it is.
+pub(super) fn ended(outside: &Arc<Mutex<Outside>>, end: &CycleEnd) -> Outcome {
+    let outside = outside.lock().unwrap_or_else(PoisonError::into_inner);
+    if end.trouble.is_none() && end.completeness.is_complete() {
+        outside.look.complete(&outside.disk)?;
+    }
+    Ok(())
 }

@@ -13,6 +13,7 @@
 //! | [`witness`] | rclone, which compares both once more |
 //! | [`loopback`] | the guard: no test reaches another machine |
 //! | [`entries`] | everything that reads from outside, for hostile bytes and for fuzzing |
+//! | [`habits`] | what the service may do besides the documented, for the model and the simulation |
 //! | [`endpoints`], [`random`], [`setting`] | the requests that faults hit, numbers from a seed, numbers from the environment |
 //!
 //! Functions here panic instead of returning an error, as that is how a test fails. No other
@@ -22,6 +23,7 @@ pub mod bench;
 pub mod endpoints;
 pub mod entries;
 pub mod exact;
+pub mod habits;
 pub mod loopback;
 pub mod machine;
 pub mod program;

@@ -9,7 +9,7 @@ use fichierd::restore::{
     Options, Overwrite, Owners, Plan, Progress, Report, Restore, RestoreError, Selection, Tree,
 };
 
-use super::{Bench, TARGET};
+use super::Bench;
 
 /// Nothing is overwritten; four files at a time; the destination was made for the restore.
 pub const OPTIONS: Options = Options {
@@ -44,7 +44,7 @@ impl Bench {
         let patterns: Vec<String> = patterns.iter().map(|text| (*text).to_owned()).collect();
         let selection = Selection::parse(&patterns, BTreeSet::new()).unwrap();
         self.shared.state.read(|store: &Store| {
-            let mirror = store.mirror(&self.config.name, TARGET)?.unwrap();
+            let mirror = store.mirror(&self.config.name, &self.config.target)?.unwrap();
             Plan::of(store, &Tree::new(store, &mirror, moment), &selection)
         })
     }

@@ -1,0 +1,60 @@
+//! What a script excuses: some of its habits and events make single invariants impossible.
+
+use fichier_testkit::habits::{LeadsTo, Which};
+
+use crate::script::{Event, Script};
+
+/// The broken rules that are those of a pace, in the emulator's words.
+const PACE: [&str; 6] = [
+    "while locked",
+    "two calls within",
+    "calls in a second",
+    "too soon",
+    "too fast",
+    "answers of 401",
+];
+
+/// What is excused.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tolerance {
+    /// Names on the service may differ from those on disk.
+    pub other_names: bool,
+    /// Calls may come too soon for limits that nobody published.
+    pub floods: bool,
+    /// There is any habit at all.
+    pub has_habits: bool,
+    /// The target moves.
+    pub moves: bool,
+    /// The records were lost: what was being sent then may stay where it is, and what is not on
+    /// disk is not removed.
+    pub lost_state: bool,
+    /// Old copies may stay where they were.
+    pub leaves: bool,
+}
+
+impl Tolerance {
+    pub fn of(script: &Script) -> Tolerance {
+        let begun = script.events.iter().filter_map(|event| match event {
+            Event::Begin(which) => Some(*which),
+            _ => None,
+        });
+        let habits: Vec<Which> = begun.chain(script.setting.habits.iter().copied()).collect();
+        let leads_to = |to| habits.iter().any(|which| which.habit().leads_to == to);
+        let is_there = |kind: fn(&Event) -> bool| script.events.iter().any(kind);
+        Tolerance {
+            other_names: leads_to(LeadsTo::OtherNames) || leads_to(LeadsTo::OtherNamesOrStop),
+            has_habits: !habits.is_empty(),
+            // A lock may be longer than the first pauses.
+            floods: leads_to(LeadsTo::Floods)
+                || habits.iter().any(|which| which.habit().name.starts_with('*')),
+            moves: is_there(|event| matches!(event, Event::Retarget { .. })),
+            leaves: leads_to(LeadsTo::MayLeave),
+            lost_state: is_there(|event| matches!(event, Event::LoseState)),
+        }
+    }
+
+    /// Whether a rule may be broken.
+    pub fn tolerates(&self, broken: &str) -> bool {
+        self.floods && PACE.iter().any(|words| broken.contains(words))
+    }
+}
