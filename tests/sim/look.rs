@@ -150,7 +150,7 @@ impl Look {
         let contents = files.iter().filter_map(|file| self.emulator.content(&file.link));
         let stored: BTreeSet<Vec<u8>> = contents.collect();
         let before = std::mem::replace(&mut self.stored, stored);
-        if self.setting.name_taken == NameTaken::Overwrite || !self.setting.keep_versions {
+        if self.setting.name_taken == NameTaken::Overwrite {
             return Ok(());
         }
         let gone = disk

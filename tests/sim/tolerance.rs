@@ -34,9 +34,9 @@ pub struct Tolerance {
 
 impl Tolerance {
     pub fn of(script: &Script) -> Tolerance {
-        let begun = script.events.iter().filter_map(|event| match event {
-            Event::Begin(which) => Some(*which),
-            _ => None,
+        let begun = script.events.iter().filter_map(|event| {
+            let Event::Begin(which) = event else { return None };
+            Some(*which)
         });
         let habits: Vec<Which> = begun.chain(script.setting.habits.iter().copied()).collect();
         let leads_to = |to| habits.iter().any(|which| which.habit().leads_to == to);

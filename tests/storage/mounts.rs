@@ -26,6 +26,7 @@ struct Stage {
     remote: Tree,
     quiet_since: usize,
     letters: u32,
+    times: usize,
 }
 
 impl Stage {
@@ -43,7 +44,15 @@ impl Stage {
             write(&world.source("photos").join(place), format!("content of {place}"));
         }
         write(&world.source("docs").join("letter 0"), "0");
-        Some(Stage { mounted, image, world, remote: Tree::new(), quiet_since: 0, letters: 0 })
+        Some(Stage {
+            mounted,
+            image,
+            world,
+            remote: Tree::new(),
+            quiet_since: 0,
+            letters: 0,
+            times: 0,
+        })
     }
 
     /// The same, mirrored and settled.
@@ -104,9 +113,16 @@ impl Stage {
     #[track_caller]
     fn comes_back(&mut self) {
         let sent = self.world.emulator.bytes_received();
-        write(&self.world.source("photos").join("new"), "n");
+        // A content that was there before would come back from the versions.
+        self.times += 1;
+        let new = "n".repeat(100 + self.times);
+        write(&self.world.source("photos").join("new"), &new);
         self.world.until_mirrored("photos");
-        assert_eq!(self.world.emulator.bytes_received(), sent + 1, "nothing else is sent again");
+        assert_eq!(
+            self.world.emulator.bytes_received(),
+            sent + new.len() as u64,
+            "nothing else is sent again"
+        );
         assert_eq!(removals_since(&self.world, self.quiet_since), Vec::<String>::new());
         fs::remove_file(self.world.source("photos").join("new")).unwrap();
         self.world.until_mirrored("photos");

@@ -122,7 +122,7 @@ enum Ended {
     Cycle(Box<CycleEnd>),
     Chores(ChoresEnd),
     /// Work that a command asked for, with the answer and the channel to the asker.
-    Asked(Reply, oneshot::Sender<Reply>),
+    Asked(Box<Reply>, oneshot::Sender<Reply>),
 }
 
 /// The service while it runs.
@@ -333,7 +333,7 @@ impl Daemon {
             Ended::Asked(answer, reply) => {
                 self.on_work_end(name, worker);
                 // The asker may have gone away.
-                reply.send(answer).ok();
+                reply.send(*answer).ok();
             }
         }
     }

@@ -52,7 +52,7 @@ async fn u08_files_that_land_in_the_accounts_root_do_not_stay_there() {
 #[tokio::test(flavor = "multi_thread")]
 async fn u08_a_staging_folder_that_is_gone_leads_nothing_into_the_accounts_root() {
     let mut world = with_changes(None).await;
-    world.emulator.remove_folder(&format!("{TARGET}/.fichierd/incoming"));
+    world.emulator.remove_folder(&world.folder_like(".fichierd/incoming").unwrap());
     world.settle().await;
     assert_eq!(in_the_root(&world), Vec::<String>::new());
     assert_eq!(world.local(), world.remote());

@@ -1,6 +1,6 @@
 //! The content of a file as far as it has arrived: written in order, and hashed beside that.
 //!
-//! The hash is computed in a thread of its own, see [`WhirlpoolThread`]. Small pieces, as they
+//! The hash of a large one is computed in a thread of its own, see [`WhirlpoolThread`]. Small pieces, as they
 //! come out of TLS, are gathered into blocks first: each write to a file is a message to another
 //! thread.
 //!
@@ -44,7 +44,7 @@ pub(crate) struct Content<'s, S> {
 
 impl<'s, S: AsyncWrite + Unpin> Content<'s, S> {
     pub(crate) fn new(sink: &'s mut S, whole: Option<u64>) -> Content<'s, S> {
-        let hashing = WhirlpoolThread::start(BLOCKS_AHEAD);
+        let hashing = WhirlpoolThread::new(BLOCKS_AHEAD);
         Content { sink, hashing, block: BytesMut::new(), size_bytes: 0, whole }
     }
 

@@ -165,7 +165,7 @@ impl Daemon {
                 let shared = self.shared.clone();
                 self.cycles.spawn(async move {
                     let answer = work.carry_out(&shared, &mut worker).await;
-                    (name, worker, Ended::Asked(answer, reply))
+                    (name, worker, Ended::Asked(Box::new(answer), reply))
                 });
             }
             // The asker may have gone away.

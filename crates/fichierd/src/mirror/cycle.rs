@@ -31,6 +31,7 @@ use crate::remote::{
     CycleReport, Executor, FolderMove, Habits, Places, RemoteError, claims, looked, target,
 };
 
+mod renamed;
 mod unknown;
 
 use self::unknown::folders_to_send_to;
@@ -505,6 +506,9 @@ fn prepare(
 ) -> Result<Prepared, MirrorError> {
     let mut changes = seen.changes;
     let unread: BTreeSet<&RelPath> = gathered.unread.iter().map(|(path, _)| path).collect();
+    if !keep_versions {
+        renamed::spare(&mut changes, &unread, &gathered.known.gone);
+    }
     changes.retain(|change| !unread.contains(change.path()));
     let usable = Usable {
         of_other_paths: !request.numbers_versions,

@@ -131,13 +131,16 @@ impl Remote {
             Ok(_) => return Ok(Downloaded::Same),
             Err(error) => error,
         };
-        let wait_s = match &error.kind {
-            ErrorKind::Corrupt { .. } => return Ok(Downloaded::Other),
-            // These are about downloads alone.
-            ErrorKind::AddressRefused | ErrorKind::CustomersOnly | ErrorKind::NotAllowed => DAY_S,
-            _ if stops_everything(&error) => return Err(error.into()),
-            _ => HOUR_S,
-        };
+        use ErrorKind::{AddressRefused, Corrupt, CustomersOnly, NotAllowed};
+        if matches!(error.kind, Corrupt { .. }) {
+            return Ok(Downloaded::Other);
+        }
+        // These are about downloads alone.
+        let is_of_downloads = matches!(error.kind, AddressRefused | CustomersOnly | NotAllowed);
+        if !is_of_downloads && stops_everything(&error) {
+            return Err(error.into());
+        }
+        let wait_s = if is_of_downloads { DAY_S } else { HOUR_S };
         tracing::debug!("a file whose hash is not told could not be downloaded: {error}");
         self.state.write(|w| {
             SPENT.change(w, |spent| spent.not_before_s = now_s.saturating_add(wait_s))

@@ -82,7 +82,7 @@ fn watch_status(seat: &Seat) -> WatchStatus {
 /// What a mirror does whose cycle or chores are under way, and what it waits for.
 fn work(seat: &Seat, wait: Option<&str>) -> String {
     let sent = seat.sent_bytes.load(Ordering::Relaxed);
-    let sent = (sent > 0).then(|| format!(", {} sent", bytes(sent))).unwrap_or_default();
+    let sent = if sent > 0 { format!(", {} sent", bytes(sent)) } else { String::new() };
     let wait = wait.map(|wait| format!("; {wait}")).unwrap_or_default();
     format!("working{sent}{wait}")
 }
