@@ -20,6 +20,8 @@ use crate::remote::error::{RemoteError, stops_everything};
 pub const PROVED_UP_TO: u64 = 4 << 20;
 /// Files that are downloaded within an hour, as proofs; more wait.
 const MOST_IN_AN_HOUR: u32 = 30;
+/// The name of the transfer itself in an error; another one is that of the call for an address.
+const TRANSFER: &str = "download";
 const HOUR_S: i64 = 3600;
 const DAY_S: i64 = 24 * HOUR_S;
 
@@ -135,12 +137,14 @@ impl Remote {
         if matches!(error.kind, Corrupt { .. }) {
             return Ok(Downloaded::Other);
         }
-        // These are about downloads alone.
-        let is_of_downloads = matches!(error.kind, AddressRefused | CustomersOnly | NotAllowed);
+        let is_refused = matches!(error.kind, AddressRefused | CustomersOnly | NotAllowed);
+        // Who got an address has reached the service: a download server that cannot be reached, or
+        // that refuses, keeps nothing else from going on.
+        let is_of_downloads = is_refused || error.endpoint == TRANSFER;
         if !is_of_downloads && stops_everything(&error) {
             return Err(error.into());
         }
-        let wait_s = if is_of_downloads { DAY_S } else { HOUR_S };
+        let wait_s = if is_refused { DAY_S } else { HOUR_S };
         tracing::debug!("a file whose hash is not told could not be downloaded: {error}");
         self.state.write(|w| {
             SPENT.change(w, |spent| spent.not_before_s = now_s.saturating_add(wait_s))
