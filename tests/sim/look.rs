@@ -150,7 +150,8 @@ impl Look {
         let contents = files.iter().filter_map(|file| self.emulator.content(&file.link));
         let stored: BTreeSet<Vec<u8>> = contents.collect();
         let before = std::mem::replace(&mut self.stored, stored);
-        if self.setting.name_taken == NameTaken::Overwrite {
+        // Where nothing is kept, what moved into a folder that cannot be read counts as removed.
+        if self.setting.name_taken == NameTaken::Overwrite || !self.setting.keep_versions {
             return Ok(());
         }
         let gone = disk

@@ -7,6 +7,7 @@ use std::time::Duration;
 use fichier_state::{RelPath, Store};
 use fichierd::daemon::approve;
 use fichierd::mirror::{CycleEnd, Held, Trouble};
+use fichierd::remote::unconfirmed::unconfirmed;
 use fichierd::restore::{Plan, Selection, Tree};
 use tokio::time::Instant;
 
@@ -192,7 +193,7 @@ impl World {
 
     /// A mirror that has settled makes no calls, says that it is complete, and is as the disk.
     async fn is_at_rest(&mut self) -> Outcome {
-        if !self.says_that_it_is_complete() {
+        if !self.says_that_it_is_complete() && !self.waits_for_a_download() {
             return Err("it has settled and does not say that it is complete".to_owned());
         }
         let calls = self.road.answered();
@@ -210,6 +211,13 @@ impl World {
 
     fn says_that_it_is_complete(&self) -> bool {
         self.is_complete
+    }
+
+    /// Whether files wait for the last proof, a download: none succeeds here.
+    fn waits_for_a_download(&self) -> bool {
+        let Some(process) = &self.process else { return false };
+        let of_mirror = process.shared.state.read(|s| unconfirmed(s, process.worker.id));
+        of_mirror.is_ok_and(|files| !files.is_none())
     }
 
     /// Approves what is held, as a person would.
