@@ -87,6 +87,20 @@ async fn swaps_and_circles_end_as_on_disk_whatever_the_service_does() {
     .await;
 }
 
+/// Each is renamed first, and then lies where the other one arrives under the same name.
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_exchange_folders_and_get_one_new_name_end_as_on_disk() {
+    converges(
+        |w| w.write_many(["d/a", "d/e/a"].map(str::to_owned)),
+        &[|w| {
+            w.rename("d/a", "t");
+            w.rename("d/e/a", "d/new");
+            w.rename("t", "d/e/new");
+        }],
+    )
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn rotated_logs_follow_whatever_the_service_does() {
     let rotate: fn(&Bench) = |w| {

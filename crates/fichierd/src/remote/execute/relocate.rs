@@ -420,7 +420,9 @@ fn part_ways(movers: &mut [Mover]) {
                 && (one.from_name == other.to_name || one.from_name == other.from_name)
         }
         Route::RenameThenMove => {
-            one.entry.folder == other.entry.folder && one.to_name == other.to_name
+            // The other one has its new name already, and may still be where this one arrives.
+            let is_there = one.to_row == other.entry.folder && other.changes_folder();
+            one.to_name == other.to_name && (is_there || one.entry.folder == other.entry.folder)
         }
         Route::OverTemporaryName => false,
     };
