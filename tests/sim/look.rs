@@ -232,7 +232,7 @@ impl Look {
         self.after_request(disk)?;
         let (mut live, mut kept) = (Vec::new(), BTreeSet::new());
         for file in self.emulator.files() {
-            // What nodes took for nobody's is in no folder of the account.
+            // Files that nodes took without an account are in no folder of it.
             if file.anonymous || self.foreign.contains_key(&file.link) {
                 continue;
             }

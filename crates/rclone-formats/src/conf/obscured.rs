@@ -1,6 +1,6 @@
 //! The passwords in `rclone.conf`: hidden from a glance, and from nobody else.
 //!
-//! The key is in rclone's source, so whoever has the file has the passwords.
+//! The key is in rclone's source: an obscured password is readable for everybody who has the file.
 
 use aes::Aes256;
 use aes::cipher::{BlockCipherEncrypt, KeyInit};

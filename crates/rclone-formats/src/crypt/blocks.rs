@@ -1,4 +1,4 @@
-//! The blocks of a file, each by itself: for parts of it, and for whoever keeps the buffers.
+//! The blocks of a file, each by itself: for parts of it, and for callers with their own buffers.
 
 use crate::crypt::nonce::Nonce;
 use crate::crypt::secretbox;

@@ -10,8 +10,8 @@ impl Keys {
     /// A value that is another one for other keys, to be kept where a wrong password is to be
     /// noticed before anything is written with it.
     ///
-    /// It gives away no more than an enciphered name does: whoever has it can try passwords, each at
-    /// the price of [`Keys::derive`].
+    /// It gives away no more than an enciphered name does: passwords can be tried against it, each
+    /// at the price of [`Keys::derive`].
     ///
     /// ```
     /// use rclone_formats::crypt::Keys;
