@@ -146,6 +146,7 @@ fn entry(folders: &[FolderKey], file: u64) -> Entry {
             confirmed_s: 1_763_900_000,
             origin: Origin::Sent,
             unsettled: false,
+            cipher: None,
         }),
         racy: false,
         unmanaged: false,

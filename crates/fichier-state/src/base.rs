@@ -5,6 +5,7 @@
 //!
 //! Every folder may use this one. It uses none of them, and knows neither the file nor a table.
 
+mod cipher;
 mod clock;
 pub(crate) mod columns;
 mod error;
@@ -13,6 +14,7 @@ mod holes;
 mod ids;
 mod rel_path;
 
+pub use cipher::{Cipher, KeysId, object_bytes};
 pub use clock::Clock;
 pub(crate) use columns::BadValue;
 pub use columns::{Metadata, Stamp, Xattrs};

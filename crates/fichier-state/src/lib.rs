@@ -61,8 +61,8 @@ mod store;
 #[doc(hidden)]
 pub use base::failpoint;
 pub use base::{
-    BadHoles, BadPath, Clock, Error, FolderKey, Holes, IntentId, Metadata, MirrorId, RelPath,
-    Result, SnapshotId, Stamp, UploadKey, VersionId, Xattrs,
+    BadHoles, BadPath, Cipher, Clock, Error, FolderKey, Holes, IntentId, KeysId, Metadata,
+    MirrorId, RelPath, Result, SnapshotId, Stamp, UploadKey, VersionId, Xattrs, object_bytes,
 };
 pub use past::{PastContent, PastEntry, PastFolder, PathVersion, StoredCopy};
 pub use records::{

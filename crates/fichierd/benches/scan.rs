@@ -174,6 +174,7 @@ fn entry(folder: fichier_state::FolderKey, seen: &Seen, url: FileUrl) -> Entry {
         confirmed_s: 1,
         origin: Origin::Sent,
         unsettled: false,
+        cipher: None,
     };
     Entry {
         folder,

@@ -255,6 +255,7 @@ fn add_versions<'a>(world: &Bench, folder: FolderId, links: impl Iterator<Item =
         current_from_s: 0,
         current_until_s: 1,
         reason: Retired::Deleted,
+        cipher: None,
     };
     let versions: Vec<_> = links.map(version).collect();
     let add = |w: &mut fichier_state::Writing<'_>| {

@@ -155,6 +155,10 @@ impl From<rusqlite::Error> for Error {
             Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch) => Error::Refused(error),
             // No statement of ours is wrong: the tables or triggers in the file are not ours.
             Some(ErrorCode::Unknown) => Error::corrupt(error.to_string()),
+            // The same, for a statement that cannot be prepared.
+            None if matches!(error, rusqlite::Error::SqlInputError { .. }) => {
+                Error::corrupt(error.to_string())
+            }
             Some(_) => Error::Sqlite(error),
             None if is_unreadable_value(&error) => Error::corrupt(error.to_string()),
             None => Error::Sqlite(error),

@@ -8,7 +8,7 @@ use fichier_api::{FileUrl, Fingerprint, Whirlpool};
 use rusqlite::types::Type;
 use rusqlite::{OptionalExtension as _, Row, params};
 
-use crate::base::{BadValue, FolderKey, Metadata, MirrorId, RelPath, Result, columns};
+use crate::base::{BadValue, Cipher, FolderKey, Metadata, MirrorId, RelPath, Result, columns};
 use crate::store::{Moment, Records};
 
 /// A folder at a moment.
@@ -61,8 +61,10 @@ pub enum PastContent {
 pub struct StoredCopy {
     /// Link of the file at the service.
     pub url: FileUrl,
-    /// As the service reported it.
+    /// Of the bytes stored, as the service reported it.
     pub whirlpool: Whirlpool,
+    /// How they are enciphered; `None` if they are the plain bytes.
+    pub cipher: Option<Cipher>,
 }
 
 impl Records {
@@ -133,11 +135,11 @@ impl Records {
         limit: usize,
     ) -> Result<Vec<StoredCopy>> {
         let mut select = self.db.prepare_cached(
-            "SELECT link, whirlpool FROM entries INDEXED BY entries_by_content
+            "SELECT link, whirlpool, cipher FROM entries INDEXED BY entries_by_content
                 WHERE kind = 1 AND size_bytes = ?1
                     AND substr(fingerprint, 1, 4) = substr(?2, 1, 4) AND fingerprint = ?2
             UNION ALL
-            SELECT link, whirlpool FROM versions INDEXED BY versions_by_content
+            SELECT link, whirlpool, cipher FROM versions INDEXED BY versions_by_content
                 WHERE fingerprint IS NOT NULL AND size_bytes = ?1
                     AND substr(fingerprint, 1, 4) = substr(?2, 1, 4) AND fingerprint = ?2
                     AND whirlpool IS NOT NULL
@@ -147,7 +149,8 @@ impl Records {
             params![columns::size(size_bytes), fingerprint.as_bytes(), columns::limit(limit)];
         let rows = select.query_map(wanted, |row| {
             let url = columns::read_link(row, 0)?;
-            Ok(StoredCopy { url, whirlpool: Whirlpool::from_bytes(row.get(1)?) })
+            let whirlpool = Whirlpool::from_bytes(row.get(1)?);
+            Ok(StoredCopy { url, whirlpool, cipher: Cipher::read(row, 2)? })
         })?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }

@@ -1,7 +1,7 @@
 //! Files that are safe: those that the service has confirmed, empty ones, and symbolic links.
 //!
 //! The service takes no empty files and knows no symbolic links: a restore makes them from their
-//! records alone.
+//! records alone. An empty file that is enciphered has a header, and is stored like others.
 //!
 //! Invariant (I1): a file's record has link, size, both hashes and the time of confirmation.
 //! The type leaves no other choice, and the table's CHECK refuses what bypasses the type.
@@ -13,7 +13,9 @@ use fichier_api::{FileUrl, Fingerprint, Whirlpool};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, Type, ValueRef};
 use rusqlite::{OptionalExtension as _, Row, params};
 
-use crate::base::{BadValue, FolderKey, Metadata, MirrorId, Result, Stamp, columns, found};
+use crate::base::{
+    BadValue, Cipher, FolderKey, Metadata, MirrorId, Result, Stamp, columns, found, object_bytes,
+};
 use crate::store::{Records, Writing};
 
 /// One local name and everything that is kept of it.
@@ -23,7 +25,7 @@ pub struct Entry {
     pub folder: FolderKey,
     /// Its local name.
     pub name: Vec<u8>,
-    /// Taken when it was read. The size is the number of bytes that the service has.
+    /// Taken when it was read. The size is that of the plain bytes that the service has.
     pub stamp: Stamp,
     /// For a restore.
     pub metadata: Metadata,
@@ -38,9 +40,9 @@ pub struct Entry {
 /// What a name stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
-    /// A file with contents, confirmed by the service.
+    /// A file that the service has confirmed.
     File(RemoteCopy),
-    /// A file without contents.
+    /// A file without contents, of which the service has nothing.
     Empty,
     /// A symbolic link, with its target as it is stored in it.
     Symlink(Vec<u8>),
@@ -51,9 +53,9 @@ pub enum Content {
 pub struct RemoteCopy {
     /// Its link: what identifies it, whatever its name.
     pub url: FileUrl,
-    /// Hash of its bytes, as the service reported it.
+    /// Hash of the bytes stored, as the service reported it.
     pub whirlpool: Whirlpool,
-    /// BLAKE3 of the bytes that were sent, or that were read when the file was adopted.
+    /// BLAKE3 of the plain bytes that were sent, or that were read when the file was adopted.
     pub fingerprint: Fingerprint,
     /// Its remote name, where it is not `RemoteName::encode(name)`.
     pub remote_name: Option<RemoteName>,
@@ -65,6 +67,8 @@ pub struct RemoteCopy {
     /// It changed while it was sent, again and again: these bytes were read, but perhaps never
     /// all there at one time.
     pub unsettled: bool,
+    /// How it is enciphered; `None` if its plain bytes are stored.
+    pub cipher: Option<Cipher>,
 }
 
 /// [`RemoteCopy::confirmed_s`] of a file whose hash the service has not told yet: the hash in its
@@ -97,7 +101,13 @@ impl Entry {
         recorded.unwrap_or_else(|| RemoteName::encode(&self.name))
     }
 
-    /// The copy at the service; an empty file or a link has none.
+    /// The length of the file that the service has of it; 0 if it has none.
+    pub fn object_bytes(&self) -> u64 {
+        let copy = self.remote();
+        copy.map_or(0, |copy| object_bytes(self.stamp.size_bytes, copy.cipher.as_ref()))
+    }
+
+    /// The copy at the service; an empty file that is stored nowhere, or a link, has none.
     pub fn remote(&self) -> Option<&RemoteCopy> {
         match &self.content {
             Content::File(copy) => Some(copy),
@@ -117,21 +127,23 @@ macro_rules! entry_columns {
         entries.ctime_ns, entries.inode, entries.mode, entries.uid, entries.gid,
         entries.meta_mtime_ns, entries.xattrs, entries.racy, entries.unmanaged, entries.link,
         entries.whirlpool, entries.fingerprint, entries.remote_name, entries.confirmed_s,
-        entries.origin, entries.unsettled, entries.symlink, entries.links, entries.holes"
+        entries.origin, entries.unsettled, entries.symlink, entries.links, entries.holes,
+        entries.cipher"
     };
 }
 pub(crate) use entry_columns;
 
 const UPSERT: &str = "INSERT INTO entries (folder_id, name, kind, size_bytes, mtime_ns, ctime_ns,
         inode, mode, uid, gid, meta_mtime_ns, xattrs, racy, unmanaged, link, whirlpool,
-        fingerprint, remote_name, confirmed_s, origin, unsettled, symlink, links, holes, since)
+        fingerprint, remote_name, confirmed_s, origin, unsettled, symlink, links, holes, cipher,
+        since)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
-        ?20, ?21, ?22, ?23, ?24, (SELECT max(id) FROM moments))
+        ?20, ?21, ?22, ?23, ?24, ?25, (SELECT max(id) FROM moments))
     ON CONFLICT (folder_id, name) DO UPDATE SET kind = ?3, size_bytes = ?4, mtime_ns = ?5,
         ctime_ns = ?6, inode = ?7, mode = ?8, uid = ?9, gid = ?10, meta_mtime_ns = ?11,
         xattrs = ?12, racy = ?13, unmanaged = ?14, link = ?15, whirlpool = ?16,
         fingerprint = ?17, remote_name = ?18, confirmed_s = ?19, origin = ?20, unsettled = ?21,
-        symlink = ?22, links = ?23, holes = ?24";
+        symlink = ?22, links = ?23, holes = ?24, cipher = ?25";
 
 impl Records {
     /// The entries directly in a folder, by the bytes of their names.
@@ -310,6 +322,7 @@ impl Writing<'_> {
             symlink,
             metadata.links,
             columns::holes(&metadata.holes),
+            copy.and_then(|copy| copy.cipher).map(Cipher::to_bytes),
         ])?;
         Ok(())
     }
@@ -351,6 +364,7 @@ pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
             confirmed_s: row.get(18)?,
             origin: row.get(19)?,
             unsettled: row.get(20)?,
+            cipher: Cipher::read(row, 24)?,
         }),
         EMPTY => Content::Empty,
         SYMLINK => Content::Symlink(row.get(21)?),

@@ -38,10 +38,12 @@ pub struct Mirror {
     pub last_success_s: Option<i64>,
     /// Why its removals wait for a decision, as a sentence for people.
     pub held: Option<String>,
+    /// How its files are stored, as JSON that this crate does not read; `None`: as they are on disk.
+    pub form: Option<String>,
 }
 
 const SELECT: &str = "SELECT mirrors.id, mirrors.name, source, target, folders.id, identity,
-        incoming, versions, created_s, last_success_s, held
+        incoming, versions, created_s, last_success_s, held, form
     FROM mirrors JOIN folders ON mirror_id = mirrors.id AND parent_id IS NULL";
 
 impl Records {
@@ -109,7 +111,8 @@ impl Writing<'_> {
     pub fn update_mirror(&mut self, mirror: &Mirror) -> Result<()> {
         let mut update = self.db.prepare_cached(
             "UPDATE mirrors SET name = ?2, source = ?3, target = ?4, identity = ?5, incoming = ?6,
-                versions = ?7, last_success_s = ?8, held = ?9 WHERE id = ?1",
+                versions = ?7, last_success_s = ?8, held = ?9, form = ?10
+                WHERE id = ?1",
         )?;
         let rows = update.execute(params![
             mirror.id,
@@ -121,6 +124,7 @@ impl Writing<'_> {
             mirror.versions.map(|id| id.0),
             mirror.last_success_s,
             mirror.held,
+            mirror.form,
         ])?;
         found(rows, "mirror")
     }
@@ -139,5 +143,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Mirror> {
         created_s: row.get(8)?,
         last_success_s: row.get(9)?,
         held: row.get(10)?,
+        form: row.get(11)?,
     })
 }

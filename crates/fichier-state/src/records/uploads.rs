@@ -8,7 +8,9 @@ use fichier_api::names::RemoteName;
 use fichier_api::{FileUrl, Fingerprint, Whirlpool};
 use rusqlite::{Row, params};
 
-use crate::base::{Metadata, MirrorId, RelPath, Result, Stamp, UploadKey, columns, found};
+use crate::base::{
+    Cipher, Metadata, MirrorId, RelPath, Result, Stamp, UploadKey, columns, found, object_bytes,
+};
 use crate::store::{Records, Writing};
 
 /// The two values by which the service can be asked about an upload.
@@ -55,31 +57,41 @@ pub struct PendingFile {
     pub stamp: Stamp,
     /// For a restore.
     pub metadata: Metadata,
-    /// How many bytes are sent; not 0.
+    /// Its length in bytes, before it is enciphered; 0 only where it is.
     pub size_bytes: u64,
     /// Whirlpool of the bytes sent; set once it was sent whole, with the fingerprint.
     pub whirlpool: Option<Whirlpool>,
-    /// BLAKE3 of the bytes sent.
+    /// BLAKE3 of its bytes, before they are enciphered.
     pub fingerprint: Option<Fingerprint>,
     /// Its link; set once it is in staging with the name, size and hash that were sent.
     pub url: Option<FileUrl>,
     /// It changed while it was read, and is published as it was read.
     pub unsettled: bool,
+    /// How it is enciphered; `None` if its plain bytes are sent.
+    pub cipher: Option<Cipher>,
+}
+
+impl PendingFile {
+    /// How many bytes are sent.
+    pub fn object_bytes(&self) -> u64 {
+        object_bytes(self.size_bytes, self.cipher.as_ref())
+    }
 }
 
 const FILES: &str = "SELECT seq, path, sent_as, name, stamp_size, mtime_ns, ctime_ns, inode, mode,
-        uid, gid, meta_mtime_ns, xattrs, size_bytes, whirlpool, fingerprint, link, unsettled, links
+        uid, gid, meta_mtime_ns, xattrs, size_bytes, whirlpool, fingerprint, link, unsettled, links,
+        cipher
     FROM pending_files WHERE upload_id = ?1 ORDER BY seq";
 
 const UPSERT: &str = "INSERT INTO pending_files (upload_id, seq, path, sent_as, name, stamp_size,
         mtime_ns, ctime_ns, inode, mode, uid, gid, meta_mtime_ns, xattrs, size_bytes, whirlpool,
-        fingerprint, link, unsettled, links)
+        fingerprint, link, unsettled, links, cipher)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
-        ?20)
+        ?20, ?21)
     ON CONFLICT (upload_id, seq) DO UPDATE SET path = ?3, sent_as = ?4, name = ?5,
         stamp_size = ?6, mtime_ns = ?7, ctime_ns = ?8, inode = ?9, mode = ?10, uid = ?11,
         gid = ?12, meta_mtime_ns = ?13, xattrs = ?14, size_bytes = ?15, whirlpool = ?16,
-        fingerprint = ?17, link = ?18, unsettled = ?19, links = ?20";
+        fingerprint = ?17, link = ?18, unsettled = ?19, links = ?20, cipher = ?21";
 
 impl Records {
     /// The uploads of a mirror that were begun, oldest first, with their files.
@@ -155,6 +167,7 @@ impl Writing<'_> {
             file.url.as_ref().map(columns::link),
             file.unsettled,
             metadata.links,
+            file.cipher.map(Cipher::to_bytes),
         ])?;
         Ok(())
     }
@@ -252,5 +265,6 @@ fn read_file(row: &Row<'_>) -> rusqlite::Result<PendingFile> {
         fingerprint: columns::read_fingerprint(row, 15)?,
         url: columns::read_optional_link(row, 16)?,
         unsettled: row.get(17)?,
+        cipher: Cipher::read(row, 19)?,
     })
 }

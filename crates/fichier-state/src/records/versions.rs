@@ -9,7 +9,9 @@ use rusqlite::{OptionalExtension as _, Row, params};
 use serde::{Deserialize, Serialize};
 
 use super::entries::NOT_CONFIRMED;
-use crate::base::{BadValue, Metadata, MirrorId, RelPath, Result, VersionId, columns};
+use crate::base::{
+    BadValue, Cipher, Metadata, MirrorId, RelPath, Result, VersionId, columns, object_bytes,
+};
 use crate::store::{Records, Writing};
 
 /// A kept file.
@@ -21,11 +23,11 @@ pub struct Version {
     pub path: RelPath,
     /// Its link at the service.
     pub url: FileUrl,
-    /// Its length in bytes.
+    /// Its length in bytes, before it was enciphered.
     pub size_bytes: u64,
-    /// As the service reported it.
+    /// Of the bytes stored, as the service reported it.
     pub whirlpool: Option<Whirlpool>,
-    /// Not known of files that were never ours.
+    /// BLAKE3 of its plain bytes. Not known of files that were never ours.
     pub fingerprint: Option<Fingerprint>,
     /// Not known of files that were never ours.
     pub metadata: Option<Metadata>,
@@ -37,6 +39,8 @@ pub struct Version {
     pub current_until_s: i64,
     /// Why it left.
     pub reason: Retired,
+    /// How it is enciphered; `None` if its plain bytes are stored.
+    pub cipher: Option<Cipher>,
 }
 
 /// A [`Version`] that has no row yet.
@@ -48,11 +52,11 @@ pub struct NewVersion {
     pub path: RelPath,
     /// Its link at the service.
     pub url: FileUrl,
-    /// Its length in bytes.
+    /// Its length in bytes, before it was enciphered.
     pub size_bytes: u64,
-    /// As the service reported it.
+    /// Of the bytes stored, as the service reported it.
     pub whirlpool: Option<Whirlpool>,
-    /// BLAKE3 of its bytes.
+    /// BLAKE3 of its plain bytes.
     pub fingerprint: Option<Fingerprint>,
     /// For a restore.
     pub metadata: Option<Metadata>,
@@ -64,6 +68,23 @@ pub struct NewVersion {
     pub current_until_s: i64,
     /// Why it left.
     pub reason: Retired,
+    /// How it is enciphered; `None` if its plain bytes are stored.
+    #[serde(default)]
+    pub cipher: Option<Cipher>,
+}
+
+impl Version {
+    /// The length of the file that the service has.
+    pub fn object_bytes(&self) -> u64 {
+        object_bytes(self.size_bytes, self.cipher.as_ref())
+    }
+}
+
+impl NewVersion {
+    /// The length of the file that the service has.
+    pub fn object_bytes(&self) -> u64 {
+        object_bytes(self.size_bytes, self.cipher.as_ref())
+    }
 }
 
 /// Why a file left its mirror.
@@ -81,7 +102,8 @@ pub enum Retired {
 }
 
 const SELECT: &str = "SELECT id, path, link, size_bytes, whirlpool, fingerprint, mode, uid, gid,
-        meta_mtime_ns, xattrs, folder, current_from_s, current_until_s, reason FROM versions";
+        meta_mtime_ns, xattrs, folder, current_from_s, current_until_s, reason, cipher
+    FROM versions";
 
 /// Of mirror `?1`: ended before `?2`, or with `?3` later ones of their path.
 const EXPIRED: &str = "mirror_id = ?1 AND reason <> 3
@@ -274,8 +296,9 @@ impl Writing<'_> {
         let until_s = version.current_until_s.max(self.moment_s()?);
         let mut insert = self.db.prepare_cached(
             "INSERT INTO versions (mirror_id, path, link, size_bytes, whirlpool, fingerprint, mode,
-                uid, gid, meta_mtime_ns, xattrs, folder, current_from_s, current_until_s, reason)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                uid, gid, meta_mtime_ns, xattrs, folder, current_from_s, current_until_s, reason,
+                cipher)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
         )?;
         insert.execute(params![
             version.mirror,
@@ -293,6 +316,7 @@ impl Writing<'_> {
             version.current_from_s,
             until_s,
             version.reason,
+            version.cipher.map(Cipher::to_bytes),
         ])?;
         Ok(VersionId(self.db.last_insert_rowid()))
     }
@@ -345,6 +369,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Version> {
         current_from_s: row.get(12)?,
         current_until_s: row.get(13)?,
         reason: row.get(14)?,
+        cipher: Cipher::read(row, 15)?,
     })
 }
 

@@ -17,6 +17,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_first.sql"),
     include_str!("../../migrations/0002_history.sql"),
     include_str!("../../migrations/0003_values.sql"),
+    include_str!("../../migrations/0004_cipher.sql"),
 ];
 
 /// `PRAGMA application_id`: "fchr". Tells our file from other SQLite files.
@@ -177,7 +178,7 @@ mod tests {
         let broken = format!("{NEXT}; CREATE TABLE mirrors (again INTEGER)");
         let migrations = [MIGRATIONS, &[&broken]].concat();
         let failed = migrate(&mut db, dir.path(), MIGRATIONS.len(), &migrations);
-        assert!(matches!(failed, Err(Error::Sqlite(_))), "{failed:?}");
+        assert!(matches!(failed, Err(Error::Corrupt { .. })), "{failed:?}");
         assert_eq!(version_of(&path), newest(MIGRATIONS));
         assert!(!db.table_exists(None, "added").unwrap());
         migrate(&mut db, dir.path(), MIGRATIONS.len(), &[MIGRATIONS, &[NEXT]].concat()).unwrap();

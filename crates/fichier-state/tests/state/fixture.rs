@@ -98,6 +98,7 @@ pub(crate) fn copy(number: u64) -> RemoteCopy {
         confirmed_s: 1_763_900_000,
         origin: Origin::Sent,
         unsettled: false,
+        cipher: None,
     }
 }
 

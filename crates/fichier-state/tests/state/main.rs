@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on is to stop")]
 
 mod damage;
+mod enciphered;
 mod fixture;
 mod held;
 mod opening;

@@ -22,6 +22,7 @@ fn pending(seq: u32, sent_as: &str) -> PendingFile {
         fingerprint: None,
         url: None,
         unsettled: false,
+        cipher: None,
     }
 }
 
@@ -136,6 +137,7 @@ fn one_of_each() -> Vec<Intent> {
         current_from_s: 3,
         current_until_s: 4,
         reason: Retired::Foreign,
+        cipher: None,
     };
     vec![
         Intent::MakeFolder { parent: id, name: name.clone(), path: odd.clone() },

@@ -296,6 +296,7 @@ fn version(fixture: &Fixture, at: &str, number: u64, until_s: i64) -> NewVersion
         current_from_s: 10,
         current_until_s: until_s,
         reason: Retired::Replaced,
+        cipher: None,
     }
 }
 

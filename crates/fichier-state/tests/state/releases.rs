@@ -42,6 +42,7 @@ fn fill_first(fixture: &mut Fixture) {
         fingerprint: None,
         url: None,
         unsettled: false,
+        cipher: None,
     };
     let slot = UploadSlotRow { slot: "ABCDEFGHIJ".to_owned(), node: "n".to_owned() };
     fixture.write(|state| {
@@ -148,6 +149,7 @@ fn version(photos: &Mirror) -> NewVersion {
         current_from_s: 1_763_900_000,
         current_until_s: 1_763_900_060,
         reason: Retired::Deleted,
+        cipher: None,
     }
 }
 

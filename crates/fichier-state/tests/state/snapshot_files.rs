@@ -34,7 +34,7 @@ const TABLES: [&str; 16] = [
     "missed",
 ];
 
-fn snapshot(name: &str, mirror: &Mirror) -> SnapshotFacts {
+pub(crate) fn snapshot(name: &str, mirror: &Mirror) -> SnapshotFacts {
     SnapshotFacts {
         name: name.to_owned(),
         base: None,
@@ -90,6 +90,7 @@ fn version(mirror: fichier_state::MirrorId, number: u64) -> NewVersion {
         current_from_s: 1,
         current_until_s: 2,
         reason: Retired::Replaced,
+        cipher: None,
     }
 }
 

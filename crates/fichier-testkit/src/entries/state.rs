@@ -219,6 +219,7 @@ fn file(folder: FolderKey, number: u8) -> Entry {
         confirmed_s: 1_763_900_000,
         origin: Origin::Sent,
         unsettled: false,
+        cipher: None,
     };
     Entry {
         folder,

@@ -89,7 +89,7 @@ impl Parcel {
             names: std::iter::once(entry.remote_name())
                 .chain(other_names.into_iter().cloned())
                 .collect(),
-            size_bytes: entry.stamp.size_bytes,
+            size_bytes: entry.object_bytes(),
             whirlpool: Some(copy.whirlpool),
         })
     }
@@ -99,7 +99,7 @@ impl Parcel {
         Some(Parcel {
             url: file.url.clone()?,
             names: vec![file.name.clone(), file.sent_as.clone()],
-            size_bytes: file.size_bytes,
+            size_bytes: file.object_bytes(),
             whirlpool: file.whirlpool,
         })
     }

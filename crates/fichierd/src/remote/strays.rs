@@ -28,7 +28,7 @@ impl Stray {
     pub(super) fn of(moved: &Moved, version: &Version) -> Stray {
         let old_name = RemoteName::encode(version.path.name());
         let names = moved.early_name.iter().chain([&moved.name, &old_name]).cloned().collect();
-        let parcel = Parcel::new(&version.url, names, version.size_bytes, version.whirlpool);
+        let parcel = Parcel::new(&version.url, names, version.object_bytes(), version.whirlpool);
         Stray { version: version.id, parcel, went_to: moved.into }
     }
 

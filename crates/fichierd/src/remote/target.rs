@@ -375,5 +375,6 @@ pub(crate) fn orphan(
         current_from_s: 0,
         current_until_s: until_s,
         reason: Retired::Orphan,
+        cipher: None,
     }
 }

@@ -193,7 +193,7 @@ impl<'a> Planning<'a> {
             return;
         };
         let id = ContentId::Listed(*whirlpool.as_bytes());
-        let copy = StoredCopy { url: file.url.clone(), whirlpool };
+        let copy = StoredCopy { url: file.url.clone(), whirlpool, cipher: None };
         let place = DestPlace { path, metadata: Metadata::default(), inode: None };
         let known = self.contents.entry((id, file.size_bytes)).or_default();
         known.0.push(place);

@@ -177,7 +177,7 @@ fn send_again(
     let odd = ForeignFile {
         url: copy.url.clone(),
         name: entry.remote_name(),
-        size_bytes: entry.stamp.size_bytes,
+        size_bytes: entry.object_bytes(),
         whirlpool: None,
     };
     state.write(|w| {

@@ -53,7 +53,7 @@ impl Remote {
                 break;
             }
             tried += 1;
-            let size_bytes = entry.stamp.size_bytes;
+            let size_bytes = entry.object_bytes();
             match self.prove_by_download(&copy.url, size_bytes, copy.whirlpool).await? {
                 Downloaded::Same => {
                     let now_s = self.state.now_s();

@@ -171,6 +171,7 @@ fn a_source_that_is_another_than_on_record_is_told() {
                 confirmed_s: 1,
                 origin: fichier_state::Origin::Sent,
                 unsettled: false,
+                cipher: None,
             };
             w.put_entry(&fichier_state::Entry {
                 folder: row.root,

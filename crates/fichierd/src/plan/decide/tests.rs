@@ -49,6 +49,7 @@ fn entry(at: &str, content: &str) -> Entry {
         confirmed_s: 0,
         origin: Origin::Sent,
         unsettled: false,
+        cipher: None,
     };
     Entry {
         folder: FolderKey(1),

@@ -146,6 +146,7 @@ impl<'a> Line<'a> {
                 confirmed_s: 1,
                 origin: Origin::Sent,
                 unsettled: false,
+                cipher: None,
             }),
         };
         Entry {

@@ -137,6 +137,7 @@ fn entry(folder: FolderKey, seen: &Seen) -> Entry {
             confirmed_s: 1,
             origin: Origin::Sent,
             unsettled: false,
+            cipher: None,
         }),
     };
     Entry {

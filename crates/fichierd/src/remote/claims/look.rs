@@ -195,7 +195,7 @@ fn is_shown(entry: &Entry, shown: &HashMap<&FileUrl, &RemoteFile>) -> bool {
     let Some(copy) = entry.remote() else { return true };
     shown.get(&copy.url).is_some_and(|file| {
         file.name == entry.remote_name()
-            && file.size_bytes == entry.stamp.size_bytes
+            && file.size_bytes == entry.object_bytes()
             && file.whirlpool.is_none_or(|hash| hash == copy.whirlpool)
     })
 }

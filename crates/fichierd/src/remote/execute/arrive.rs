@@ -223,7 +223,7 @@ impl Remote {
                     node: &before.node,
                     words: "it took the files and stored none of them",
                     files: None,
-                    bytes: missing.iter().map(|file| file.size_bytes).sum(),
+                    bytes: missing.iter().map(PendingFile::object_bytes).sum(),
                     weight: 3,
                 };
                 self.node_refused(refusal).await?;

@@ -159,6 +159,7 @@ impl Executor {
             // It may have been there before us: it is retired again, and never just removed.
             origin: Origin::Adopted,
             unsettled: false,
+            cipher: it.version.cipher,
         };
         Some(self.source.entry(&it.place.path, row, &it.place.seen, Content::File(copy)))
     }

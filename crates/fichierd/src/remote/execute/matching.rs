@@ -68,7 +68,7 @@ pub(super) fn match_arrived(pending: &[PendingFile], found: &[Arrived]) -> Match
         matched.misnamed.push((file.seq, found.url.clone(), found.name.clone()));
     }
     let is_unproved = |file: &PendingFile, found: &Arrived| {
-        let is_alike = is_named(file, found) && file.size_bytes == found.size_bytes;
+        let is_alike = is_named(file, found) && file.object_bytes() == found.size_bytes;
         is_alike && found.whirlpool.is_none() && file.whirlpool.is_some()
     };
     for (file, found) in take(&mut open, &mut free, is_unproved) {
@@ -129,7 +129,7 @@ fn is_named(file: &PendingFile, found: &Arrived) -> bool {
 
 /// Whether a found file has the content that was sent.
 fn has(file: &PendingFile, found: &Arrived) -> bool {
-    file.size_bytes == found.size_bytes
+    file.object_bytes() == found.size_bytes
         && file.whirlpool.is_some()
         && file.whirlpool == found.whirlpool
 }
@@ -157,6 +157,7 @@ mod tests {
             fingerprint: None,
             url: None,
             unsettled: false,
+            cipher: None,
         }
     }
 

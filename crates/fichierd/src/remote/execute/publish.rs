@@ -446,6 +446,7 @@ impl Source {
             confirmed_s,
             origin,
             unsettled: file.unsettled,
+            cipher: file.cipher,
         };
         let metadata = self.whole_metadata(&file.path, &file.metadata);
         let racy = crate::disk::seen::is_racy(&file.stamp, self.started);

@@ -86,6 +86,7 @@ impl Executor {
             confirmed_s: self.remote.state.now_s(),
             origin: Origin::Adopted,
             unsettled: false,
+            cipher: None,
         };
         let entry = self.source.entry(&place.path, folder, &place.seen, Content::File(copy));
         let before = match &place.replaces {

@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 
 use fichier_api::names::RemoteName;
-use fichier_api::{FileUrl, FolderId, MAX_LINKS_PER_CALL, Whirlpool};
+use fichier_api::{FileUrl, FolderId, MAX_LINKS_PER_CALL};
 use fichier_state::{
     Content, Entry, FolderKey, ForeignFile, Intent, IntentId, MirrorId, NewVersion, Origin,
     RelPath, Retired, Writing, failpoint,
@@ -106,11 +106,9 @@ impl Leaving {
 
     fn parcel(&self) -> Parcel {
         let (size_bytes, whirlpool) = match &self.what {
-            What::Ours(entry) => {
-                (entry.stamp.size_bytes, entry.remote().map(|copy| copy.whirlpool))
-            }
+            What::Ours(entry) => (entry.object_bytes(), entry.remote().map(|copy| copy.whirlpool)),
             What::Foreign(_, file) => (file.size_bytes, file.whirlpool),
-            What::Version(version) => (version.size_bytes, version.whirlpool),
+            What::Version(version) => (version.object_bytes(), version.whirlpool),
         };
         let name = match &self.what {
             What::Ours(entry) => entry.remote_name(),
@@ -141,33 +139,37 @@ impl Leaving {
     }
 
     fn version(&self, mirror: MirrorId, into: FolderId, until_s: i64) -> NewVersion {
-        let (size_bytes, whirlpool, fingerprint, metadata, from_s) = match &self.what {
-            What::Ours(entry) => {
-                let copy = entry.remote();
-                let size_bytes = entry.stamp.size_bytes;
-                let (hash, fingerprint) =
-                    copy.map_or((None, None), |c| (Some(c.whirlpool), Some(c.fingerprint)));
-                let from_s = copy.map_or(0, |copy| copy.confirmed_s);
-                (size_bytes, hash, fingerprint, Some(entry.metadata.clone()), from_s)
-            }
-            What::Version(version) => return NewVersion { folder: into, ..(**version).clone() },
-            What::Foreign(_, file) => {
-                let hash: Option<Whirlpool> = file.whirlpool;
-                (file.size_bytes, hash, None, None, 0)
-            }
-        };
-        NewVersion {
+        let unknown = NewVersion {
             mirror,
             path: self.path.clone(),
             url: self.url.clone(),
-            size_bytes,
-            whirlpool,
-            fingerprint,
-            metadata,
+            size_bytes: 0,
+            whirlpool: None,
+            fingerprint: None,
+            metadata: None,
             folder: into,
-            current_from_s: from_s,
+            current_from_s: 0,
             current_until_s: until_s,
             reason: self.reason,
+            cipher: None,
+        };
+        match &self.what {
+            What::Ours(entry) => {
+                let copy = entry.remote();
+                NewVersion {
+                    size_bytes: entry.stamp.size_bytes,
+                    whirlpool: copy.map(|copy| copy.whirlpool),
+                    fingerprint: copy.map(|copy| copy.fingerprint),
+                    metadata: Some(entry.metadata.clone()),
+                    current_from_s: copy.map_or(0, |copy| copy.confirmed_s),
+                    cipher: copy.and_then(|copy| copy.cipher),
+                    ..unknown
+                }
+            }
+            What::Version(version) => NewVersion { folder: into, ..(**version).clone() },
+            What::Foreign(_, file) => {
+                NewVersion { size_bytes: file.size_bytes, whirlpool: file.whirlpool, ..unknown }
+            }
         }
     }
 }

@@ -33,12 +33,12 @@ impl Remote {
         let others = uploads.iter().filter(|other| other.key != upload.key);
         let others: HashSet<_> = others
             .flat_map(|other| &other.files)
-            .map(|file| (&file.sent_as, file.size_bytes))
+            .map(|file| (&file.sent_as, file.object_bytes()))
             .collect();
         let is_ours = |(seq, url): &&(u32, FileUrl)| {
             let file = upload.files.iter().find(|file| file.seq == *seq);
             seen.links.contains(url)
-                || file.is_some_and(|file| !others.contains(&(&file.sent_as, file.size_bytes)))
+                || file.is_some_and(|file| !others.contains(&(&file.sent_as, file.object_bytes())))
         };
         Ok(unproved.iter().filter(is_ours).cloned().collect())
     }
@@ -89,14 +89,14 @@ impl Remote {
     ) -> Result<(), RemoteError> {
         for (seq, url) in seen.unproved.clone() {
             let sent = upload.files.iter().find(|file| file.seq == seq);
-            let sent = sent.filter(|sent| sent.size_bytes <= PROVED_UP_TO);
+            let sent = sent.filter(|sent| sent.object_bytes() <= PROVED_UP_TO);
             let Some((sent, hash)) = sent.and_then(|sent| Some((sent, sent.whirlpool?))) else {
                 continue;
             };
             if told_other.contains(&seq) {
                 continue;
             }
-            match self.prove_by_download(&url, sent.size_bytes, hash).await? {
+            match self.prove_by_download(&url, sent.object_bytes(), hash).await? {
                 Downloaded::Same => {
                     self.state.write(|w| w.record_arrived(upload.key, &[(seq, url)]))?;
                     seen.unproved.retain(|(other, _)| *other != seq);

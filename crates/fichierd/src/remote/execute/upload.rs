@@ -195,7 +195,7 @@ impl Executor {
             node: &slot.node,
             words: &words,
             files: Some(files.len()),
-            bytes: files.iter().map(|file| file.size_bytes).sum(),
+            bytes: files.iter().map(PendingFile::object_bytes).sum(),
             weight: 1,
         };
         // A connection that breaks while the files are sent may be the node's way to refuse.
@@ -317,7 +317,7 @@ impl Remote {
 
     /// Keeps a running mean of the bandwidth, which bounds the batches to come.
     fn measure(&self, pending: &[PendingFile], took: Duration) -> Result<(), RemoteError> {
-        let bytes: u64 = pending.iter().map(|file| file.size_bytes).sum();
+        let bytes: u64 = pending.iter().map(PendingFile::object_bytes).sum();
         if bytes < MEASURE_FROM_BYTES {
             return Ok(());
         }
@@ -380,6 +380,7 @@ fn pending_files(
             fingerprint: None,
             url: None,
             unsettled: restless.contains(&file.path),
+            cipher: None,
         });
     }
     rows

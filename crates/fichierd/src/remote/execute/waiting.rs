@@ -164,6 +164,7 @@ mod tests {
             fingerprint: None,
             url: None,
             unsettled: false,
+            cipher: None,
         };
         PendingUpload {
             key: UploadKey(1),

@@ -46,7 +46,7 @@ impl Recovering<'_> {
         let entries: Vec<Entry> = self.store.entries(key)?;
         let recorded: Vec<_> = entries
             .iter()
-            .filter_map(|entry| Some((entry.stamp.size_bytes, entry.remote()?)))
+            .filter_map(|entry| Some((entry.object_bytes(), entry.remote()?)))
             .collect();
         let is_as_recorded = |(size, copy): &&(u64, &fichier_state::RemoteCopy)| {
             there.get(&copy.url).is_some_and(|file| {

@@ -205,6 +205,7 @@ impl Recovering<'_> {
                         current_from_s: 0,
                         current_until_s: w.now_s(),
                         reason: Retired::Orphan,
+                        cipher: None,
                     })?;
                 }
                 Ok(())

@@ -104,7 +104,7 @@ fn each_file(
             && selection.wants(&path, false)
         {
             let (url, whirlpool) = (copy.url.clone(), copy.whirlpool);
-            let (size_bytes, is_confirmed) = (entry.stamp.size_bytes, copy.is_confirmed());
+            let (size_bytes, is_confirmed) = (entry.object_bytes(), copy.is_confirmed());
             show(Wanted { path, url, size_bytes, whirlpool, files: 1, is_confirmed });
         }
         ControlFlow::Continue(())

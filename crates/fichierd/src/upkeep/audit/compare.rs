@@ -68,7 +68,7 @@ pub(super) fn compare(
             continue;
         };
         let name = entry.remote_name();
-        let is_same = file.size_bytes == entry.stamp.size_bytes
+        let is_same = file.size_bytes == entry.object_bytes()
             && file.whirlpool.is_none_or(|hash| hash == copy.whirlpool);
         if !is_same {
             found.changed.push((entry.clone(), (*file).clone()));
@@ -78,7 +78,7 @@ pub(super) fn compare(
             found.confirmed.push(confirmed(entry, copy, now_s));
         }
         // A file that was there before us is left as it was found.
-        let beside = twins.get(&(&name, entry.stamp.size_bytes)).into_iter().flatten();
+        let beside = twins.get(&(&name, entry.object_bytes())).into_iter().flatten();
         let same = beside.filter(|file| file.whirlpool == Some(copy.whirlpool));
         let same = same.filter(|_| is_same && copy.origin != Origin::Adopted);
         found.surplus.extend(same.map(|file| (entry.clone(), (*file).clone())));

@@ -231,7 +231,7 @@ impl Remote {
                 mirror: self.mirror,
                 path: path.join(&entry.name),
                 url: file.url.clone(),
-                size_bytes: file.size_bytes,
+                size_bytes: entry.stamp.size_bytes,
                 whirlpool: file.whirlpool,
                 fingerprint: Some(copy.fingerprint),
                 metadata: None,
@@ -239,6 +239,7 @@ impl Remote {
                 current_from_s: copy.confirmed_s,
                 current_until_s: self.state.now_s(),
                 reason: Retired::Orphan,
+                cipher: copy.cipher,
             }))
         });
         let leaving: Vec<Leaving> = leaving.collect();

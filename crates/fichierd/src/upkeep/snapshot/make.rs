@@ -173,6 +173,7 @@ mod tests {
                     confirmed_s: ns / 1_000_000_000,
                     origin: Origin::Sent,
                     unsettled: false,
+                    cipher: None,
                 }),
                 racy: false,
                 unmanaged: false,
