@@ -8,6 +8,7 @@
 
 mod exit;
 mod fact;
+pub mod form;
 pub mod machine;
 pub(crate) mod patterns;
 mod random;
@@ -18,5 +19,6 @@ pub mod words;
 
 pub use self::exit::Exit;
 pub use self::fact::{Fact, Flag};
+pub use self::form::{Crypt, Form, RecordedForm};
 pub use self::random::Random;
 pub use self::state::{Access, State};

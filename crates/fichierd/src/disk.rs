@@ -6,6 +6,7 @@
 pub(crate) mod at;
 pub mod dirty;
 mod disks;
+pub mod enciphered;
 pub mod filter;
 pub mod hash;
 pub mod holes;
@@ -19,6 +20,7 @@ pub mod watch;
 
 pub use self::dirty::{DirtyQueue, Due};
 pub use self::disks::{DiskModel, Disks, Opened};
+pub use self::enciphered::Enciphered;
 pub use self::filter::{Filter, FilterError, FilterVerdict, FolderFilter, Origin};
 pub use self::hash::Hashed;
 pub use self::length::{Length, WRONG_LENGTH_HINT, WrongLength};

@@ -41,7 +41,7 @@ pub struct SentFile {
     pub size_bytes: u64,
     /// The hash of these bytes, which the service should report.
     pub whirlpool: Whirlpool,
-    /// The other hash of the same bytes.
+    /// The other hash, of the bytes as they are on the disk ([`Source::fingerprint`]).
     pub fingerprint: Fingerprint,
     /// The file's mark before the first byte was read.
     pub at_open: FileMark,

@@ -155,7 +155,10 @@ impl Reading {
         let mut source = open()?;
         let at_open = source.mark()?;
         self.pending.bytes.extend_from_slice(self.form.opening(index).as_bytes());
-        let mut hashes = BothHashes::default();
+        let mut hashes = match source.fingerprint() {
+            None => BothHashes::default(),
+            Some(_) => BothHashes::whirlpool_alone(),
+        };
         let mut left = size_bytes;
         while left > 0 && self.wanted {
             left -= self.read_some(source.as_mut(), left, &mut hashes)?;
@@ -166,6 +169,7 @@ impl Reading {
         let at_end_of_file = is_at_end(source.as_mut())?;
         let at_end = source.mark()?;
         let (whirlpool, fingerprint) = hashes.finish();
+        let fingerprint = source.fingerprint().unwrap_or(fingerprint);
         Ok(SentFile { name, size_bytes, whirlpool, fingerprint, at_open, at_end, at_end_of_file })
     }
 

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt as _;
 
+use crate::hash::Fingerprint;
+
 /// The source of the bytes of one file to send: a [`File`], except in simulations.
 pub trait Source: Read + Send {
     /// Its mark now, to be compared with a later one.
@@ -12,6 +14,13 @@ pub trait Source: Read + Send {
     ///
     /// Those of `fstat`.
     fn mark(&self) -> io::Result<FileMark>;
+
+    /// The fingerprint of what was read so far as it is on the disk, where the bytes that come out
+    /// are made from it and are others; asked before the first byte and after the last one. `None`
+    /// where they are the same, so that they are hashed as they are.
+    fn fingerprint(&self) -> Option<Fingerprint> {
+        None
+    }
 }
 
 /// The attributes that tell whether a file was changed: any write changes the `ctime`.

@@ -8,6 +8,7 @@ use std::io;
 
 use fichier_api::{FileMark, Fingerprint, Source, Whirlpool};
 use fichier_state::Stamp;
+use rclone_formats::crypt::Encryptor;
 use whirlpool::Digest as _;
 
 use crate::disk::seen::stamp_of_mark;
@@ -24,7 +25,7 @@ const MOST_UNTOLD_BYTES: u64 = 4 << 30;
 pub struct Hashed {
     /// BLAKE3 of the content.
     pub fingerprint: Fingerprint,
-    /// Whirlpool of the content, if it was asked for.
+    /// Whirlpool of the content, or of the object that it becomes, if it was asked for.
     pub whirlpool: Option<Whirlpool>,
     /// The stamp before the first byte was read.
     pub stamp_before: Stamp,
@@ -40,10 +41,34 @@ pub struct Hashed {
 /// # Errors
 ///
 /// Those of `read` and `fstat`. A part of the content is never passed off as the whole.
-pub fn hash_file(mut file: impl Source, with_whirlpool: bool) -> io::Result<Hashed> {
+pub fn hash_file(file: impl Source, with_whirlpool: bool) -> io::Result<Hashed> {
+    let mut whirlpool = with_whirlpool.then(whirlpool::Whirlpool::new);
+    let hashed = read_through(file, |bytes| {
+        if let Some(whirlpool) = &mut whirlpool {
+            whirlpool.update(bytes);
+        }
+    })?;
+    Ok(Hashed { whirlpool: whirlpool.map(whirlpool_of), ..hashed })
+}
+
+/// The same, with the Whirlpool hash of the object that the file becomes when it is enciphered.
+///
+/// # Errors
+///
+/// Those of [`hash_file`].
+pub fn hash_enciphered(file: impl Source, mut encryptor: Encryptor) -> io::Result<Hashed> {
+    let mut whirlpool = whirlpool::Whirlpool::new();
+    let hashed = read_through(file, |bytes| {
+        encryptor.push(bytes, |object| whirlpool.update(object));
+    })?;
+    encryptor.finish(|object| whirlpool.update(object));
+    Ok(Hashed { whirlpool: Some(whirlpool_of(whirlpool)), ..hashed })
+}
+
+/// Reads a file to its end, and gives each block to `also`.
+fn read_through(mut file: impl Source, mut also: impl FnMut(&[u8])) -> io::Result<Hashed> {
     let stamp_before = stamp_of_mark(&file.mark()?);
     let mut blake3 = blake3::Hasher::new();
-    let mut whirlpool = with_whirlpool.then(whirlpool::Whirlpool::new);
     let mut size_bytes = 0;
     let mut block = vec![0; BLOCK_BYTES];
     loop {
@@ -55,18 +80,20 @@ pub fn hash_file(mut file: impl Source, with_whirlpool: bool) -> io::Result<Hash
         };
         let bytes = &block[..filled];
         blake3.update(bytes);
-        if let Some(whirlpool) = &mut whirlpool {
-            whirlpool.update(bytes);
-        }
+        also(bytes);
         size_bytes += filled as u64;
     }
     Ok(Hashed {
         fingerprint: Fingerprint::from_bytes(*blake3.finalize().as_bytes()),
-        whirlpool: whirlpool.map(|whirlpool| Whirlpool::from_bytes(whirlpool.finalize().into())),
+        whirlpool: None,
         stamp_before,
         stamp_after: stamp_of_mark(&file.mark()?),
         size_bytes,
     })
+}
+
+fn whirlpool_of(hash: whirlpool::Whirlpool) -> Whirlpool {
+    Whirlpool::from_bytes(hash.finalize().into())
 }
 
 /// The same for a file whose size is told to be 0, without Whirlpool. Such a file may be a stream
@@ -144,6 +171,24 @@ mod tests {
     fn whirlpool_is_left_out_unless_asked_for() {
         let (_dir, file) = open_with(b"x");
         assert_eq!(hash_file(file, false).unwrap().whirlpool, None);
+    }
+
+    #[test]
+    fn the_hash_of_an_object_is_that_of_its_enciphered_bytes() {
+        use rclone_formats::crypt::{Keys, Nonce};
+        let content: Vec<u8> = (0..=255).cycle().take(BLOCK_BYTES + 17).collect();
+        let keys = Keys::derive(b"a password", None).unwrap();
+        let encryptor = || Encryptor::new(&keys, Nonce::from_bytes([5; 24]));
+        let mut object = Vec::new();
+        let mut whole = encryptor();
+        whole.push(&content, |bytes| object.extend_from_slice(bytes));
+        whole.finish(|bytes| object.extend_from_slice(bytes));
+        let (_dir, file) = open_with(&content);
+        let hashed = hash_enciphered(file, encryptor()).unwrap();
+        let expected: [u8; 64] = whirlpool::Whirlpool::digest(&object).into();
+        assert_eq!(hashed.whirlpool.unwrap().as_bytes(), &expected);
+        assert_eq!(hashed.fingerprint.as_bytes(), blake3::hash(&content).as_bytes());
+        assert_eq!(hashed.size_bytes, content.len() as u64);
     }
 
     #[test]
