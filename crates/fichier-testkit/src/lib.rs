@@ -10,6 +10,7 @@
 //! | [`bench`](mod@bench) | the mirror that is driven cycle by cycle |
 //! | [`machine`], [`service`], [`program`], [`unit`](mod@unit) | the program, its configuration, its process, its environment |
 //! | [`tree`], [`exact`] | the files on disk and in the account, in forms that can be compared |
+//! | [`crypt`] | the switch by which whole suites run with an encrypted mirror |
 //! | [`witness`] | rclone, which compares both once more |
 //! | [`loopback`] | the guard: no test reaches another machine |
 //! | [`entries`] | everything that reads from outside, for hostile bytes and for fuzzing |
@@ -20,6 +21,7 @@
 //! crate depends on this one except to be tested.
 
 pub mod bench;
+pub mod crypt;
 pub mod endpoints;
 pub mod entries;
 pub mod exact;

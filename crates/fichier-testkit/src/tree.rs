@@ -8,10 +8,13 @@ use std::path::Path;
 use fichier_api::names::RemoteName;
 use fichier_emulator::{Emulator, StoredFile};
 
+use crate::crypt;
+
 /// Files by their paths, encoded as on the service, with their contents.
 pub type Tree = BTreeMap<String, Vec<u8>>;
 
-/// The files below `source` that the service can hold: no empty ones, no links.
+/// The files below `source` that the service can hold: no links, and no empty ones unless they are
+/// enciphered.
 pub fn on_disk(source: &Path) -> Tree {
     let mut found = Tree::new();
     walk(source, "", &mut found);
@@ -29,7 +32,7 @@ fn walk(folder: &Path, below: &str, found: &mut Tree) {
             walk(&entry.path(), &format!("{path}/"), found);
         } else if kind.is_file() {
             let Ok(content) = fs::read(entry.path()) else { continue };
-            if !content.is_empty() {
+            if !content.is_empty() || crypt::is_on() {
                 found.insert(path, content);
             }
         }
@@ -46,8 +49,9 @@ pub fn in_account(emulator: &Emulator, target: &str) -> Tree {
             continue;
         }
         let slash = if folder.is_empty() { "" } else { "/" };
-        let path = format!("{folder}{slash}{}", file.name);
-        let content = emulator.content(&file.link).unwrap_or_default();
+        let folder = crypt::plain_folder(folder);
+        let path = format!("{folder}{slash}{}", crypt::plain_file(&file.name));
+        let content = crypt::plain_content(emulator.content(&file.link).unwrap_or_default());
         if found.contains_key(&path) {
             found.insert(format!("{path} (twice)"), content);
         } else {
@@ -70,7 +74,7 @@ pub fn folders_of(tree: &Tree) -> BTreeSet<String> {
 pub fn folders_in_account(emulator: &Emulator, target: &str) -> BTreeSet<String> {
     let all = emulator.folders();
     let below = all.iter().filter_map(|path| path.strip_prefix(target)?.strip_prefix('/'));
-    below.filter(|path| !path.starts_with(".fichierd")).map(str::to_owned).collect()
+    below.filter(|path| !path.starts_with(".fichierd")).map(crypt::plain_folder).collect()
 }
 
 /// The files that lie beside the mirrors in the account: copies of the records, and the canary.

@@ -134,6 +134,7 @@ fn look(
         force: &|_| false,
         skip: &|_| false,
         max_additions,
+        keys: None,
     };
     let mut found = survey(&mut scanner, store, &request)?;
     // The new mirror's own root is never on record here.

@@ -58,7 +58,7 @@ use fichier_state::{MirrorId, NewProblem, RelPath};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::base::{Random, State};
+use crate::base::{Form, Random, State};
 use crate::disk::DirtyQueue;
 
 /// Seconds until a path with a problem is tried again, by how often it has been tried.
@@ -74,6 +74,8 @@ pub struct Remote {
     pub mirror: MirrorId,
     /// Where things go.
     pub places: Places,
+    /// How files and names are stored there.
+    pub form: Form,
     /// Whether what leaves its place is kept as a version (`keep`), or removed.
     pub keep_versions: bool,
     /// Uploads that may run at once, in the whole process.

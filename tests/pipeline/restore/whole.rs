@@ -301,7 +301,7 @@ async fn hostile_records_do_not_lead_out_of_the_destination() {
         db.execute(
             "INSERT INTO entries SELECT folder_id, ?1, kind, size_bytes, mtime_ns, ctime_ns, inode,
                 mode, uid, gid, meta_mtime_ns, xattrs, racy, unmanaged, ?2, whirlpool, randomblob(32),
-                remote_name, confirmed_s, origin, unsettled, symlink, since, links, holes
+                remote_name, confirmed_s, origin, unsettled, symlink, since, links, holes, cipher
             FROM entries WHERE name = CAST('harmless' AS BLOB)",
             rusqlite::params![name, format!("evil{number:016}")],
         )

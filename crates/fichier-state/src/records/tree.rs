@@ -166,10 +166,11 @@ impl Writing<'_> {
                     CAST(below.path || x'2F' || folders.name AS BLOB)
                 FROM below JOIN folders ON folders.parent_id = below.id)
             INSERT INTO versions (mirror_id, path, link, size_bytes, whirlpool, fingerprint, mode,
-                uid, gid, meta_mtime_ns, xattrs, folder, current_from_s, current_until_s, reason)
+                uid, gid, meta_mtime_ns, xattrs, folder, current_from_s, current_until_s, reason,
+                cipher)
             SELECT mirror_id, CAST(path || x'2F' || name AS BLOB), link, size_bytes, whirlpool,
                 fingerprint, mode, uid, gid, ifnull(meta_mtime_ns, mtime_ns), xattrs,
-                ?3, confirmed_s, ?4, ?5
+                ?3, confirmed_s, ?4, ?5, cipher
             FROM below CROSS JOIN entries ON folder_id = below.id WHERE kind = 1",
         )?;
         insert.execute(params![folder, path.as_bytes(), into.0, until_s, reason])?;

@@ -8,7 +8,9 @@ use fichier_state::{
 };
 use rclone_formats::crypt::Nonce;
 
-use crate::fixture::{Fixture, copy, entry, fingerprint, metadata, path, stamp, url, whirlpool};
+use crate::fixture::{
+    Fixture, copy, entry, fingerprint, metadata, path, remote, stamp, url, whirlpool,
+};
 use crate::snapshot_files::snapshot;
 
 fn cipher(number: u64) -> Cipher {
@@ -74,6 +76,20 @@ fn the_cipher_of_a_file_comes_back_from_every_table() {
     let copies = |number| store.copies_of(7, &fingerprint(number), 9).unwrap();
     assert_eq!(copies(1)[0].cipher, Some(cipher(1)));
     assert_eq!(store.copies_of(3, &fingerprint(2), 9).unwrap()[0].cipher, Some(cipher(2)));
+}
+
+#[test]
+fn the_files_of_a_folder_that_is_retired_whole_keep_their_ciphers() {
+    let mut fixture = Fixture::new();
+    let (mirror, root) = (fixture.mirror.id, fixture.mirror.root);
+    let folder = fixture.folder(root, b"gone");
+    fixture.write(|state| {
+        state.set_folder_remote(folder, Some(remote(31)), None)?;
+        state.put_entry(&entry(folder, b"file", 7, enciphered(1)))?;
+        state.retire_tree(folder, FolderId(41), 9, Retired::Deleted)
+    });
+    let version = fixture.store.versions(mirror, None, 9).unwrap().remove(0);
+    assert_eq!((version.cipher, version.object_bytes()), (Some(cipher(1)), 55));
 }
 
 #[test]

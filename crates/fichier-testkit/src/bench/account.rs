@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Bench, TARGET};
+use crate::crypt;
 use crate::tree::{self, Tree};
 
 impl Bench {
@@ -22,8 +23,10 @@ impl Bench {
         below
             .filter(|(folder, _)| !folder.starts_with("/.fichierd"))
             .map(|(folder, file)| {
-                let path = format!("{folder}/{}", file.name).trim_start_matches('/').to_owned();
-                (path, self.emulator.content(&file.link).unwrap())
+                let folder = crypt::plain_folder(folder.trim_start_matches('/'));
+                let path = format!("{folder}/{}", crypt::plain_file(&file.name));
+                let content = self.emulator.content(&file.link).unwrap();
+                (path.trim_start_matches('/').to_owned(), crypt::plain_content(content))
             })
             .collect()
     }
@@ -32,7 +35,11 @@ impl Bench {
     #[track_caller]
     pub fn link(&self, name: &str) -> String {
         let files = self.emulator.files();
-        files.into_iter().find(|file| file.name == name).expect("no such file").link
+        files
+            .into_iter()
+            .find(|file| crypt::plain_file(&file.name) == name)
+            .expect("no such file")
+            .link
     }
 
     /// The files on disk that the service can hold.
@@ -55,7 +62,10 @@ impl Bench {
             .files()
             .into_iter()
             .filter(|file| file.path.starts_with(&versions))
-            .map(|file| (file.name.clone(), self.emulator.content(&file.link).unwrap()))
+            .map(|file| {
+                let content = self.emulator.content(&file.link).unwrap();
+                (crypt::plain_file(&file.name), crypt::plain_content(content))
+            })
             .collect();
         found.sort();
         found
@@ -67,7 +77,7 @@ impl Bench {
         let below = all.iter().filter_map(|path| path.strip_prefix(TARGET));
         below
             .filter(|path| !path.is_empty() && !path.starts_with("/.fichierd"))
-            .map(|path| path.trim_start_matches('/').to_owned())
+            .map(|path| crypt::plain_folder(path.trim_start_matches('/')))
             .collect()
     }
 

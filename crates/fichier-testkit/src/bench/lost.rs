@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::{Bench, client};
+use crate::crypt;
 
 /// A machine that is lost or turned off. A test replaces the parts that are lost.
 pub struct Lost {
@@ -35,7 +36,8 @@ impl Lost {
     pub fn start(self) -> Bench {
         let Lost { emulator, config, source, state, ahead_s } = self;
         let shared = open(&emulator, state.path(), ahead_s);
-        let worker = MirrorWorker::open(config.clone(), &shared.state).unwrap();
+        let mut worker = MirrorWorker::open(config.clone(), &shared.state).unwrap();
+        worker.form = crypt::form();
         Bench { emulator, config, shared, worker, source, state }
     }
 

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use fichier_api::names::{MAX_NAME_BYTES, RemoteName};
 use fichier_state::{Cipher, KeysId};
 use rclone_formats::crypt::names::{Caveat, Encoding, Kind, NameScheme, Names, StoredName};
+use rclone_formats::crypt::size::cipher_size;
 use rclone_formats::crypt::{Encryptor, Keys, Nonce};
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +87,14 @@ impl Form {
         match self {
             Form::Plain => None,
             Form::Crypt(crypt) => Some(Cipher::new(crypt.new_nonce(), crypt.id)),
+        }
+    }
+
+    /// How many bytes are stored of a file of this length.
+    pub fn object_bytes(&self, plain_bytes: u64) -> u64 {
+        match self {
+            Form::Plain => plain_bytes,
+            Form::Crypt(_) => cipher_size(plain_bytes).unwrap_or(u64::MAX),
         }
     }
 

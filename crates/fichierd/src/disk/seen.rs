@@ -76,6 +76,12 @@ impl Seen {
         }
     }
 
+    /// Whether it is sent to the service: a file with bytes, or also an empty one where that is
+    /// stored.
+    pub fn is_sent(&self, stores_empty_files: bool) -> bool {
+        self.kind == SeenKind::File && (self.stamp.size_bytes > 0 || stores_empty_files)
+    }
+
     /// Whether it is a folder.
     pub fn is_folder(&self) -> bool {
         self.kind == SeenKind::Folder

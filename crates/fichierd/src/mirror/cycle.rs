@@ -9,20 +9,18 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use fichier_state::{FolderFacts, Mirror, MirrorId, RelPath, Writing, failpoint};
+use fichier_state::{FolderFacts, Mirror, RelPath, failpoint};
 use tokio_util::sync::CancellationToken;
 
-use crate::base::State;
 use crate::base::state::blocking;
-use crate::disk::{
-    Disks, Filter, Notice, RootTrouble, Scanner, SeenKind, Trouble, WRONG_LENGTH_HINT,
-};
+use crate::base::{Form, State};
+use crate::disk::{Disks, Filter, Notice, RootTrouble, Scanner, Trouble, WRONG_LENGTH_HINT};
 use crate::mirror::error::MirrorError;
 use crate::mirror::folder_moves::{folder_moves, loses_a_folder, loses_found_folder};
 use crate::mirror::held::HeldRemovals;
 use crate::mirror::other_names::other_names;
 use crate::plan::decide::plan;
-use crate::plan::gather::{Usable, gather, versions};
+use crate::plan::gather::{Around, Usable, gather, versions};
 use crate::plan::survey::survey;
 use crate::plan::{
     BatchLimits, Change, Gathered, Limit, Plan, Policy, Survey, SurveyRequest, Unread, guard,
@@ -31,9 +29,11 @@ use crate::remote::{
     CycleReport, Executor, FolderMove, Habits, Places, RemoteError, claims, looked, target,
 };
 
+mod changes;
 mod renamed;
 mod unknown;
 
+use self::changes::{record_folder, removals};
 use self::unknown::folders_to_send_to;
 
 /// Additions and touched files that one cycle takes on; further ones are left for the next cycle,
@@ -74,6 +74,8 @@ pub struct CycleRequest<'a> {
     pub batch: BatchLimits,
     /// Additions and touched files to take on, at most: [`MAX_ADDITIONS`].
     pub max_additions: usize,
+    /// How files are stored.
+    pub form: &'a Form,
 }
 
 /// The result of a cycle, besides the counts in the executor's report.
@@ -166,7 +168,13 @@ impl Cycle<'_> {
         let Executor { remote, source, .. } = &self.executor;
         let gathered = blocking(|| {
             let changes = &mut seen.changes;
-            gather(&remote.state, &source.scanner, remote.mirror, changes, &source.restless)
+            let from = Around {
+                state: &remote.state,
+                scanner: &source.scanner,
+                mirror: remote.mirror,
+                form: &remote.form,
+            };
+            gather(from, changes, &source.restless)
         })?;
         self.leave_out_unread(&gathered)?;
         let keep_versions = remote.keep_versions;
@@ -175,7 +183,8 @@ impl Cycle<'_> {
             return Ok(CycleOutcome::not_begun());
         }
         let Executor { remote, uploads, .. } = &self.executor;
-        uploads.planned_bytes.store(prepared.plan.cost().bytes, Ordering::Relaxed);
+        let planned_bytes = prepared.plan.bytes_to_send(&remote.form);
+        uploads.planned_bytes.store(planned_bytes, Ordering::Relaxed);
         if !prepared.plan.steps.is_empty() {
             remote.state.write(|w| looked::begin(w, remote.mirror))?;
         }
@@ -448,7 +457,8 @@ pub fn preview(
         moves.iter().any(|moved| path.starts_with(&moved.from) || path.starts_with(&moved.to))
     };
     seen.changes.retain(|change| !is_in_moved(change.path()));
-    let gathered = gather(state, &scanner, request.mirror.id, &mut seen.changes, &BTreeSet::new())?;
+    let from = Around { state, scanner: &scanner, mirror: request.mirror.id, form: request.form };
+    let gathered = gather(from, &mut seen.changes, &BTreeSet::new())?;
     Ok((moves, prepare(state, request, seen, gathered, keep_versions)?))
 }
 
@@ -473,6 +483,7 @@ fn look(
         force: &|path| request.force.contains(path),
         skip: &|path| tried.contains(path),
         max_additions: request.max_additions,
+        keys: request.form.keys_id(),
     };
     Ok(blocking(|| survey(&mut scanner, state.mutex(), &survey_request))?)
 }
@@ -513,12 +524,13 @@ fn prepare(
     let usable = Usable {
         of_other_paths: !request.numbers_versions,
         as_replacement: state.read(|s| Habits::read(s))?.name_taken.is_some(),
+        form: request.form,
     };
     let known = (changes.as_slice(), &gathered.known);
     gathered.known.versions = blocking(|| versions(state, request.mirror.id, known, usable))?;
     let waits = request.patient && !(seen.unsettled.is_empty() && unread.is_empty());
     let complete = seen.left_out == 0 && !waits;
-    let mut put_off = if complete { Vec::new() } else { removals(&changes) };
+    let mut put_off = if complete { Vec::new() } else { removals(&changes, request.form) };
     let loses_found_folder = loses_found_folder(&changes);
     let policy = Policy { keep_versions, limits: request.batch };
     let made = plan(changes, gathered.known, &policy);
@@ -551,35 +563,6 @@ fn prepare(
         again: BTreeSet::new(),
     };
     Ok(Prepared { plan: made, outcome })
-}
-
-/// The paths of all changes that may remove a remote file.
-fn removals(changes: &[Change]) -> Vec<RelPath> {
-    let is_removal = |change: &&Change| {
-        if let Change::Touched { seen, was, .. } = change {
-            let has_bytes = matches!(seen.kind, SeenKind::File) && seen.stamp.size_bytes > 0;
-            return was.remote().is_some() && !has_bytes;
-        }
-        matches!(change, Change::Removed { .. } | Change::FolderRemoved { .. })
-    };
-    changes.iter().filter(is_removal).map(|change| change.path().clone()).collect()
-}
-
-fn record_folder(
-    w: &mut Writing<'_>,
-    mirror: MirrorId,
-    change: &Change,
-    facts: &FolderFacts,
-) -> Result<(), fichier_state::Error> {
-    if let Change::FolderAdded { path, .. } = change {
-        let parent = w.folder_at(mirror, &path.parent().unwrap_or_else(RelPath::root))?;
-        if let Some(parent) = parent {
-            w.add_folder(mirror, parent.key, path.name(), facts)?;
-        }
-    } else if let Change::FolderTouched { key, .. } = change {
-        w.set_folder_facts(*key, facts)?;
-    }
-    Ok(())
 }
 
 /// Whether `path`, or a folder above it, is one of `paths`.

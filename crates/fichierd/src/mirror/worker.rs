@@ -6,18 +6,17 @@
 //! on. An error of the process ends the daemon.
 
 use std::collections::BTreeSet;
-use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fichier_api::Client;
-use fichier_state::{Cycle as CycleRow, Mirror, MirrorId, RelPath};
+use fichier_state::{Mirror, MirrorId, RelPath};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::base::{Random, State};
+use crate::base::{Form, Random, State};
 use crate::config::{Keep, MaxRemovals, MirrorConfig};
 use crate::disk::{DirtyQueue, Disks, Due, Filter, OnRecord, RootIdentity, Scanner};
 use crate::mirror::cycle::{Cycle, CycleOutcome, CycleRequest, MAX_ADDITIONS, Prepared, preview};
@@ -30,8 +29,7 @@ use crate::mirror::pairs;
 use crate::mirror::reject::keep_instead;
 use crate::mirror::restless::RestlessFiles;
 use crate::mirror::trouble::Trouble;
-use crate::plan::{BatchLimits, Limit};
-use crate::remote::execute::BANDWIDTH;
+use crate::plan::Limit;
 use crate::remote::{
     CycleReport, Executor, FolderMove, Places, Remote, RemoteError, Settle, Source, Uploads,
     looked, trust,
@@ -40,7 +38,10 @@ use crate::status::Completeness;
 use crate::upkeep::chores::{self, CHORES, Chore};
 use crate::upkeep::{Situation, burst, canary, quota, snapshot};
 
+mod history;
 mod target;
+
+use self::history::batch_limits;
 
 /// Cycles that removals wait for files that are being written; after that they are carried out.
 const MAX_PUT_OFFS: u32 = 3;
@@ -80,6 +81,8 @@ pub struct MirrorWorker {
     pub dirty: DirtyQueue,
     /// Decides which entries of the source are mirrored.
     pub filter: Arc<Filter>,
+    /// How its files are stored on 1fichier.
+    pub form: Form,
     /// Bytes handed to the network, for progress.
     pub sent_bytes: Arc<AtomicU64>,
     /// Bytes that the cycle under way has to send.
@@ -119,6 +122,7 @@ impl MirrorWorker {
             id: row.id,
             dirty: DirtyQueue::default(),
             filter,
+            form: Form::Plain,
             sent_bytes: Arc::default(),
             planned_bytes: Arc::default(),
             max_additions: MAX_ADDITIONS,
@@ -404,6 +408,7 @@ impl MirrorWorker {
             numbers_versions: self.config.keep_versions.is_some(),
             batch: batch_limits(state)?,
             max_additions: self.max_additions,
+            form: &self.form,
         })
     }
 
@@ -413,6 +418,7 @@ impl MirrorWorker {
             state: shared.state.clone(),
             mirror: self.id,
             places,
+            form: self.form.clone(),
             keep_versions: self.keeps_versions(),
             slots: Arc::clone(&shared.slots),
             random: shared.random.clone(),
@@ -556,43 +562,4 @@ impl MirrorWorker {
             Ok(completeness)
         })?)
     }
-
-    fn history_row(
-        &self,
-        end: &CycleEnd,
-        completeness: &Completeness,
-        seconds: Range<i64>,
-    ) -> CycleRow {
-        let outcome = match (&end.trouble, completeness.open()) {
-            (Some(trouble), _) => trouble.text(&self.config.name),
-            (None, Some(open)) => format!("not complete: {open}"),
-            (None, None) => "done".to_owned(),
-        };
-        CycleRow {
-            mirror: self.id,
-            started_s: seconds.start,
-            ended_s: seconds.end,
-            outcome,
-            looked_at: end.report.looked_at,
-            uploaded_files: end.report.uploaded_files,
-            uploaded_bytes: end.report.uploaded_bytes,
-            relocated: end.report.relocated + end.report.moved_folders,
-            copied: end.report.copied,
-            retired: end.report.retired,
-            problems: end.report.problems,
-            calls: end.report.calls,
-        }
-    }
-}
-
-fn batch_limits(state: &State) -> Result<BatchLimits, MirrorError> {
-    let measured = state.read(|s| BANDWIDTH.read(s))?;
-    let limits = BatchLimits::default();
-    Ok(match measured {
-        Some(per_second) => {
-            let bytes = per_second.saturating_mul(BATCH_SECONDS).clamp(16 << 20, 64 << 30);
-            BatchLimits { bytes, ..limits }
-        }
-        None => limits,
-    })
 }

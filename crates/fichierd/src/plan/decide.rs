@@ -6,7 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use fichier_api::Fingerprint;
-use fichier_state::{Entry, Folder, FolderKey, ForeignFile, RelPath, Retired, Version};
+use fichier_state::{
+    Entry, Folder, FolderKey, ForeignFile, KeysId, RelPath, RemoteCopy, Retired, Version,
+};
 
 use crate::plan::change::Change;
 use crate::plan::steps::{Plan, Retirement, Step};
@@ -23,6 +25,9 @@ pub use batch::BatchLimits;
 /// Facts that the plan is based on besides the changes themselves.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
+    /// The keys with which files are enciphered; `None` if plain bytes are stored. A copy of
+    /// another form is no copy.
+    pub keys: Option<KeysId>,
     /// Fingerprints of the files that were read before planning, because some record has
     /// their size. A path that is missing here has content that no record has.
     pub fingerprints: HashMap<RelPath, Fingerprint>,
@@ -38,6 +43,18 @@ pub struct Known {
     pub remote_folders: BTreeSet<RelPath>,
     /// The records below each folder that is gone, by the folder's path.
     pub gone: BTreeMap<RelPath, GoneFolder>,
+}
+
+impl Known {
+    /// Whether empty files are stored on the service.
+    fn stores_empty_files(&self) -> bool {
+        self.keys.is_some()
+    }
+
+    /// Whether a copy has the form in which files are stored now.
+    fn is_of_form(&self, copy: &RemoteCopy) -> bool {
+        copy.cipher.map(|cipher| cipher.keys()) == self.keys
+    }
 }
 
 /// The records of a folder that is no longer on disk.
@@ -78,7 +95,7 @@ pub fn plan(changes: Vec<Change>, mut known: Known, policy: &Policy) -> Plan {
     steps.extend(batch::relocations(sorted.relocations).into_iter().map(Step::Relocate));
     steps.extend(sorted.late_adoptions.into_iter().map(|(place, file)| Step::Adopt(place, file)));
     steps.extend(batch::by_folder(sorted.brought_back).into_iter().map(Step::BringBack));
-    steps.extend(sorted.copies.into_iter().map(|(place, from)| Step::Copy(place, from)));
+    steps.extend(sorted.copies.into_iter().map(|(place, from)| Step::Copy(place, Box::new(from))));
     steps.extend(batch::uploads(sorted.uploads, &policy.limits).into_iter().map(Step::Upload));
     steps.extend(removing(sorted.gone_files, sorted.gone_folders, policy));
     Plan { steps, removals }

@@ -8,7 +8,7 @@
 //! never removed: its record becomes unmanaged. A record that is unmanaged, because of an exclude
 //! or a rejected removal, stays so until its path is on disk again, or until it is pruned.
 
-use fichier_state::{Content, Entry, Folder, RelPath};
+use fichier_state::{Content, Entry, Folder, KeysId, RelPath};
 
 use crate::disk::seen::is_unchanged;
 use crate::disk::{FolderScan, Seen, SeenKind};
@@ -17,19 +17,21 @@ use crate::plan::change::Change;
 /// Compares the records of the folder `path` with its listing, in the order of the names. The
 /// records must be sorted by name, as the state gives them.
 ///
-/// Tells nothing about the contents of sub-folders.
+/// A file that is stored with other keys than `keys`, or plain where there are any and the other way
+/// round, counts as touched. Tells nothing about the contents of sub-folders.
 pub fn diff_folder(
     path: &RelPath,
     recorded_folders: &[Folder],
     recorded: &[Entry],
     found: &FolderScan,
     is_excluded: &dyn Fn(&[u8], bool) -> bool,
+    keys: Option<KeysId>,
 ) -> Vec<Change> {
     let mut folders = recorded_folders.iter().peekable();
     let mut entries = recorded.iter().peekable();
     let mut seen = found.entries.iter().peekable();
     let mut comparison =
-        Comparison { path, complete: found.complete, is_excluded, changes: Vec::new() };
+        Comparison { path, complete: found.complete, is_excluded, keys, changes: Vec::new() };
     loop {
         let next = [
             folders.peek().map(|folder| folder.name.as_slice()),
@@ -60,6 +62,7 @@ struct Comparison<'a> {
     path: &'a RelPath,
     complete: bool,
     is_excluded: &'a dyn Fn(&[u8], bool) -> bool,
+    keys: Option<KeysId>,
     changes: Vec<Change>,
 }
 
@@ -127,11 +130,21 @@ impl Comparison<'_> {
         if was.racy
             || !is_unchanged(&was.stamp, &seen.stamp)
             || !is_same_kind(&was.content, &seen.kind)
+            || !self.is_stored_so(&was.content)
         {
             let (seen, was) = (seen.clone(), Box::new(was.clone()));
             self.changes.push(Change::Touched { path, seen, was });
         } else if was.unmanaged {
             self.changes.push(Change::Managed { path, was: Box::new(was.clone()) });
+        }
+    }
+
+    /// Whether a file is stored in the form that is wanted now.
+    fn is_stored_so(&self, content: &Content) -> bool {
+        match content {
+            Content::File(copy) => copy.cipher.map(|cipher| cipher.keys()) == self.keys,
+            Content::Empty => self.keys.is_none(),
+            Content::Symlink(_) => true,
         }
     }
 

@@ -14,7 +14,7 @@ use fichier_api::Whirlpool;
 use fichier_api::names::RemoteName;
 use fichier_state::{Content, Entry, Folder, ForeignFile, MirrorId, RelPath, Stamp};
 
-use crate::base::State;
+use crate::base::{Form, State};
 use crate::disk::hash::{hash_file, hash_untold};
 use crate::disk::seen::is_unchanged;
 use crate::disk::{Hashed, Scanner, Seen, SeenKind, WrongLength};
@@ -22,6 +22,9 @@ use crate::plan::change::Change;
 use crate::plan::decide::{GoneFolder, Known};
 
 mod versions;
+
+/// Records of one content that are looked at for one that may be copied.
+const MOST_ALIKE: usize = 4;
 
 pub use self::versions::{Usable, versions};
 
@@ -45,6 +48,19 @@ pub enum Unread {
     Failed(io::Error),
 }
 
+/// Where facts come from.
+#[derive(Clone, Copy)]
+pub struct Around<'a> {
+    /// The records.
+    pub state: &'a State,
+    /// Opens the files of the source.
+    pub scanner: &'a Scanner,
+    /// The mirror.
+    pub mirror: MirrorId,
+    /// How files are stored.
+    pub form: &'a Form,
+}
+
 /// Gathers for the changes of one mirror. Blocks while it reads files. It does not read those in
 /// `restless`, which change too often: their content is decided when they are sent.
 ///
@@ -54,13 +70,13 @@ pub enum Unread {
 ///
 /// Errors of the state file.
 pub fn gather(
-    state: &State,
-    scanner: &Scanner,
-    mirror: MirrorId,
+    from: Around<'_>,
     changes: &mut [Change],
     restless: &BTreeSet<RelPath>,
 ) -> Result<Gathered, fichier_state::Error> {
-    let mut gathered = Gathered::default();
+    let Around { state, scanner, mirror, form } = from;
+    let known = Known { keys: form.keys_id(), ..Known::default() };
+    let mut gathered = Gathered { known, unread: Vec::new() };
     let measured = measure(scanner, changes, restless, &mut gathered.unread);
     let known = &mut gathered.known;
     for change in &*changes {
@@ -68,9 +84,11 @@ pub fn gather(
             known.gone.insert(path.clone(), gone_folder(state, path, folder)?);
         }
     }
-    let sendable: Vec<(&RelPath, &Seen)> = changes.iter().filter_map(sendable).collect();
+    let stores_empty = form.stores_empty_files();
+    let sendable: Vec<(&RelPath, &Seen)> =
+        changes.iter().filter_map(|change| sendable(change, stores_empty)).collect();
     known.remote_folders = remote_folders(state, mirror, &sendable)?;
-    known.in_the_way = in_the_way(state, mirror, &sendable)?;
+    known.in_the_way = in_the_way(from, &sendable)?;
     let sizes: Vec<u64> = sendable.iter().map(|(_, seen)| seen.stamp.size_bytes).collect();
     let sizes = state.read(|s| {
         let mut known = s.has_size(mirror, &sizes)?;
@@ -81,7 +99,7 @@ pub fn gather(
         let maybe_identical = known
             .in_the_way
             .get(path)
-            .filter(|file| file.size_bytes == seen.stamp.size_bytes)
+            .filter(|file| form.is_of(None) && file.size_bytes == seen.stamp.size_bytes)
             .and_then(|file| file.whirlpool);
         let saves_a_call = maybe_identical.is_some() || sizes.contains(&seen.stamp.size_bytes);
         if !saves_a_call || restless.contains(path) {
@@ -92,7 +110,7 @@ pub fn gather(
             Some(_) | None => read(scanner, path, seen, maybe_identical.is_some()),
         };
         match hashed {
-            Ok(hashed) => remember(state, mirror, known, path, &hashed, maybe_identical)?,
+            Ok(hashed) => remember(from, known, path, &hashed, maybe_identical)?,
             Err(unread) => gathered.unread.push((path.clone(), unread)),
         }
     }
@@ -135,8 +153,7 @@ fn measure(
 }
 
 fn remember(
-    state: &State,
-    mirror: MirrorId,
+    from: Around<'_>,
     known: &mut Known,
     path: &RelPath,
     hashed: &Hashed,
@@ -148,7 +165,12 @@ fn remember(
     }
     let content = (hashed.size_bytes, hashed.fingerprint);
     if !known.copies.contains_key(&content) {
-        let alike = state.read(|s| s.with_content(mirror, content.0, &content.1, 1))?;
+        let Around { state, mirror, form, .. } = from;
+        // While a mirror changes its form, there are copies in both.
+        let alike = state.read(|s| s.with_content(mirror, content.0, &content.1, MOST_ALIKE))?;
+        let is_of_form =
+            |entry: &Entry| entry.remote().is_some_and(|copy| form.is_of(copy.cipher.as_ref()));
+        let alike = alike.into_iter().find(is_of_form);
         known.copies.extend(alike.into_iter().map(|entry| (content, entry)));
     }
     Ok(())
@@ -177,11 +199,10 @@ fn read(
     }
 }
 
-fn sendable(change: &Change) -> Option<(&RelPath, &Seen)> {
+fn sendable(change: &Change, stores_empty: bool) -> Option<(&RelPath, &Seen)> {
     match change {
         Change::Added { path, seen } | Change::Touched { path, seen, .. } => {
-            let has_bytes = matches!(seen.kind, SeenKind::File) && seen.stamp.size_bytes > 0;
-            has_bytes.then_some((path, seen))
+            seen.is_sent(stores_empty).then_some((path, seen))
         }
         Change::FolderAdded { .. }
         | Change::FolderTouched { .. }
@@ -219,14 +240,14 @@ fn remote_folders(
 
 /// Foreign files that have the name of a file that is to be sent.
 fn in_the_way(
-    state: &State,
-    mirror: MirrorId,
+    from: Around<'_>,
     sendable: &[(&RelPath, &Seen)],
 ) -> Result<HashMap<RelPath, ForeignFile>, fichier_state::Error> {
+    let Around { state, mirror, form, .. } = from;
     let mut by_folder: BTreeMap<RelPath, Vec<(&RelPath, u64)>> = BTreeMap::new();
     for (path, seen) in sendable {
         let folder = path.parent().unwrap_or_else(RelPath::root);
-        by_folder.entry(folder).or_default().push((path, seen.stamp.size_bytes));
+        by_folder.entry(folder).or_default().push((path, form.object_bytes(seen.stamp.size_bytes)));
     }
     let mut found = HashMap::new();
     for (folder, files) in by_folder {
@@ -236,7 +257,7 @@ fn in_the_way(
             foreign.entry(file.name.clone()).or_default().push(file);
         }
         for (path, size) in files {
-            if let Some(twins) = foreign.get_mut(&RemoteName::encode(path.name())) {
+            if let Some(twins) = foreign.get_mut(&form.file_name(path.name())) {
                 // Of several files with the same name the one of the right size may be identical.
                 let best = twins.iter().position(|file| file.size_bytes == size).unwrap_or(0);
                 found.insert(path.clone(), twins[best].clone());

@@ -7,7 +7,6 @@
 //! copy too many and never one too few. Folders appear before their contents and disappear after
 //! them.
 
-use fichier_api::names::RemoteName;
 use fichier_api::{FileUrl, Fingerprint};
 use fichier_state::{Entry, Folder, FolderKey, ForeignFile, RelPath, Retired, Version};
 
@@ -41,7 +40,7 @@ pub enum Step {
     /// batched rename for those that have another name.
     BringBack(Vec<(Placement, Version)>),
     /// Copy known content on the service. One call, and another for a file that it replaces.
-    Copy(Placement, Entry),
+    Copy(Placement, Box<Entry>),
     /// Send files and publish them: three calls, and one for each folder they go to.
     Upload(Vec<Placement>),
     /// Move superseded and deleted files to the versions, or remove them. One call.
@@ -162,17 +161,12 @@ impl Step {
 }
 
 impl Placement {
-    /// The name the file gets on the service.
-    pub fn remote_name(&self) -> RemoteName {
-        RemoteName::encode(self.path.name())
-    }
-
     /// The folder it belongs to.
     pub fn folder(&self) -> RelPath {
         self.path.parent().unwrap_or_else(RelPath::root)
     }
 
-    /// Bytes to send.
+    /// Its length in bytes, before it is enciphered.
     pub fn size_bytes(&self) -> u64 {
         self.seen.stamp.size_bytes
     }

@@ -15,7 +15,9 @@ use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use fichier_state::{Content, Entry, Folder, FolderKey, Mirror, RelPath, Stamp, Store, failpoint};
+use fichier_state::{
+    Content, Entry, Folder, FolderKey, KeysId, Mirror, RelPath, Stamp, Store, failpoint,
+};
 use mounts::Mounts;
 
 use crate::disk::at::is_gone;
@@ -70,6 +72,8 @@ pub struct SurveyRequest<'a> {
     /// The bound for additions and touched files together, and for unsettled files; beyond it they
     /// are only counted.
     pub max_additions: usize,
+    /// The keys with which files are stored enciphered; `None` if they are stored as they are.
+    pub keys: Option<KeysId>,
 }
 
 /// Why a survey could not be made at all.
@@ -230,7 +234,14 @@ impl Walk<'_> {
         self.count(&found);
         let subfolders = subfolders(mounts, &folders, &entries, &mut found).into_iter();
         let is_excluded = |name: &[u8], is_dir| filter.is_excluded(name, is_dir);
-        self.collect(diff_folder(&path, &folders, &entries, &found, &is_excluded));
+        self.collect(diff_folder(
+            &path,
+            &folders,
+            &entries,
+            &found,
+            &is_excluded,
+            self.request.keys,
+        ));
         Ok(Some(Frame { path, filter, subfolders }))
     }
 
@@ -337,7 +348,9 @@ impl Walk<'_> {
 /// moment between two contents, so the last whole one stays.
 fn loses_content(change: &Change) -> bool {
     let Change::Touched { seen, was, .. } = change else { return false };
-    seen.stamp.size_bytes == 0 && matches!(was.content, Content::File(_))
+    seen.stamp.size_bytes == 0
+        && was.stamp.size_bytes > 0
+        && matches!(was.content, Content::File(_))
 }
 
 /// The folders in `found` to go on with, each with its record. Gives all folders in `found` the

@@ -1,7 +1,6 @@
 //! Renames or moves a folder on the service as it was on disk: one call for either, however much is
 //! in it.
 
-use fichier_api::names::RemoteName;
 use fichier_state::{FolderKey, Intent, IntentId, RelPath, RemoteSpot, failpoint};
 
 use crate::remote::Remote;
@@ -44,7 +43,7 @@ impl Remote {
         };
         let Some(RemoteSpot { id: from, .. }) = old_parent else { return Ok(false) };
         let name_before = folder.remote_name();
-        let name = RemoteName::encode(moved.to.name());
+        let name = self.form.folder_name(moved.to.name());
         let rename = (name != name_before).then_some(name);
         let intent = Intent::MoveFolder {
             folder: moved.key,
@@ -123,7 +122,7 @@ impl Remote {
                 }
                 other => other?,
             };
-            let name = RemoteName::encode(to.name());
+            let name = self.form.folder_name(to.name());
             if let Some(there) = listing.folders.iter().find(|there| there.id == spot.id) {
                 if there.name != name {
                     match self.client.rename_folder(spot.id, &name).await {

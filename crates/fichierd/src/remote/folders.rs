@@ -40,7 +40,7 @@ impl Remote {
         let parent_path = path.parent().unwrap_or_else(RelPath::root);
         let (parent_key, parent) = Box::pin(self.ensure_folder(&parent_path)).await?;
         let folder = self.folder_row(path, parent_key)?;
-        let name = RemoteName::encode(path.name());
+        let name = self.form.folder_name(path.name());
         failpoint::reached("folder:planned");
         let intent = Intent::MakeFolder { parent, name: name.clone(), path: path.clone() };
         let intent = self.state.write(|w| w.begin(self.mirror, &intent))?;
@@ -68,7 +68,7 @@ impl Remote {
                 return Err(error.into());
             }
         };
-        let other_name = (name != RemoteName::encode(path.name())).then_some(name);
+        let other_name = other_folder_name(name, path.name());
         self.state.write(|w| {
             w.set_folder_remote(folder.key, Some(spot), other_name.as_ref())?;
             if spot.listed {
@@ -165,7 +165,7 @@ impl Remote {
         let row = self.state.read(|s| s.folder_at(self.mirror, path))?;
         let Some(row) = row.filter(|row| row.remote.is_none()) else { return Ok(()) };
         let Some((parent_row, parent)) = self.folder_spot(&above)? else { return Ok(()) };
-        let found = match self.found_before(parent, &RemoteName::encode(path.name())).await {
+        let found = match self.found_before(parent, &self.form.folder_name(path.name())).await {
             // Its parent is gone by now, and is made again when something goes there.
             Err(RemoteError::Api(error)) if is_gone(&error) && !above.is_root() => {
                 return self.forget_gone(parent_row, &above);
@@ -174,7 +174,8 @@ impl Remote {
         };
         if let Some(id) = found {
             let spot = RemoteSpot { id, made_by_us: false, listed: false };
-            self.state.write(|w| w.set_folder_remote(row.key, Some(spot), None))?;
+            let other_name = other_folder_name(self.form.folder_name(path.name()), path.name());
+            self.state.write(|w| w.set_folder_remote(row.key, Some(spot), other_name.as_ref()))?;
         }
         Ok(())
     }
@@ -229,10 +230,11 @@ impl Remote {
         self.state.write(|w| {
             w.set_foreign(folder.key, &foreign)?;
             for child in children.iter().filter(|child| child.remote.is_none()) {
-                let name = RemoteName::encode(&child.name);
+                let name = self.form.folder_name(&child.name);
                 if let Some(id) = listing.folder(&name) {
                     let spot = RemoteSpot { id, made_by_us: false, listed: false };
-                    w.set_folder_remote(child.key, Some(spot), None)?;
+                    let other_name = other_folder_name(name, &child.name);
+                    w.set_folder_remote(child.key, Some(spot), other_name.as_ref())?;
                 }
             }
             // An incomplete listing proves nothing about what it does not show.
@@ -245,4 +247,9 @@ impl Remote {
         tracing::debug!(path = %path, files = foreign.len(), "listed a folder that was there before");
         Ok(())
     }
+}
+
+/// The name to remember of a folder, if it is not the one that [`Folder::remote_name`] would tell.
+pub(crate) fn other_folder_name(name: RemoteName, local: &[u8]) -> Option<RemoteName> {
+    (name != RemoteName::encode(local)).then_some(name)
 }

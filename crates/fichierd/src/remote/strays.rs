@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use fichier_api::names::RemoteName;
 use fichier_api::{ErrorKind, FileUrl, FolderId, MAX_LINKS_PER_CALL};
-use fichier_state::{MirrorId, Moved, Version, VersionId};
+use fichier_state::{Cipher, MirrorId, Moved, Version, VersionId};
 
-use crate::base::Flag;
+use crate::base::{Flag, Form};
 use crate::remote::Remote;
 use crate::remote::bring::{Brought, Parcel};
 use crate::remote::error::{RemoteError, is_gone};
@@ -15,6 +15,14 @@ use crate::remote::error::{RemoteError, is_gone};
 /// Set once some version may have another name on the service than its path has.
 pub(super) fn other_names(mirror: MirrorId) -> Flag {
     Flag::named(format!("some versions of mirror {} have other names", mirror.0))
+}
+
+/// The name that a version is likely to have on the service: it keeps the one that it had.
+pub(super) fn stored_name(form: &Form, local: &[u8], cipher: Option<&Cipher>) -> RemoteName {
+    match cipher {
+        Some(_) if form.is_of(cipher) => form.file_name(local),
+        Some(_) | None => RemoteName::encode(local),
+    }
 }
 
 /// A version that may lie in the mirror.
@@ -25,8 +33,8 @@ pub(super) struct Stray {
 }
 
 impl Stray {
-    pub(super) fn of(moved: &Moved, version: &Version) -> Stray {
-        let old_name = RemoteName::encode(version.path.name());
+    pub(super) fn of(moved: &Moved, version: &Version, form: &Form) -> Stray {
+        let old_name = stored_name(form, version.path.name(), version.cipher.as_ref());
         let names = moved.early_name.iter().chain([&moved.name, &old_name]).cloned().collect();
         let parcel = Parcel::new(&version.url, names, version.object_bytes(), version.whirlpool);
         Stray { version: version.id, parcel, went_to: moved.into }
@@ -42,7 +50,7 @@ impl Remote {
     /// The version that was to be moved to the mirror, if the file is one.
     pub(super) fn stray(&self, moved: &Moved) -> Result<Option<Stray>, RemoteError> {
         let version = self.state.read(|s| s.version_of_url(&moved.url))?;
-        Ok(version.map(|version| Stray::of(moved, &version)))
+        Ok(version.map(|version| Stray::of(moved, &version, &self.form)))
     }
 
     /// Moves files to the versions of today, wherever they are. One that is not found keeps its row

@@ -10,7 +10,7 @@ use fichier_api::Fingerprint;
 use fichier_state::{Content, Entry, ForeignFile, RelPath, Retired, Version};
 
 use super::{GoneFolder, Known, back, copies};
-use crate::disk::{Seen, SeenKind};
+use crate::disk::Seen;
 use crate::plan::change::Change;
 use crate::plan::steps::{Note, Occupant, Placement, Relocation, Retirement};
 
@@ -119,7 +119,7 @@ pub(super) fn sort(
             | Change::FolderRemoved { .. } => {}
         }
     }
-    let mut freed = freed(&lost, &places, &gone);
+    let mut freed = freed(&lost, &places, &gone, known);
     for place in places {
         settle_place(place, known, &mut freed, &mut sorted);
     }
@@ -147,7 +147,7 @@ fn added(
     sorted: &mut Sorted,
     places: &mut Vec<Placement>,
 ) {
-    if is_sendable(&seen) {
+    if seen.is_sent(known.stores_empty_files()) {
         let foreign = known.in_the_way.get(&path).cloned();
         let foreign = foreign.map(|file| Occupant::Foreign(Box::new(file)));
         places.push(placement(path, seen, known, foreign));
@@ -168,7 +168,7 @@ fn touched(
     let Content::File(copy) = &was.content else {
         return added(path, seen, known, sorted, places);
     };
-    if !is_sendable(&seen) {
+    if !seen.is_sent(known.stores_empty_files()) {
         // The file was emptied, or turned into a link: the record loses its live copy, unless a
         // person has decided that the copy stays.
         if !was.unmanaged {
@@ -178,6 +178,7 @@ fn touched(
     }
     if known.fingerprints.get(&path) == Some(&copy.fingerprint)
         && seen.stamp.size_bytes == was.stamp.size_bytes
+        && known.is_of_form(copy)
     {
         sorted.notes.push(Note::Refresh(path, seen, was));
         return;
@@ -190,13 +191,14 @@ fn placement(path: RelPath, seen: Seen, known: &Known, replaces: Option<Occupant
     Placement { path, seen, fingerprint, replaces }
 }
 
-fn is_sendable(seen: &Seen) -> bool {
-    matches!(seen.kind, SeenKind::File) && seen.stamp.size_bytes > 0
-}
-
 /// Of the contents that a placement wants, those whose path no longer has them: removed, emptied,
 /// below a folder that is gone, or overwritten.
-fn freed(lost: &Lost, places: &[Placement], gone: &BTreeMap<RelPath, GoneFolder>) -> Freed {
+fn freed(
+    lost: &Lost,
+    places: &[Placement],
+    gone: &BTreeMap<RelPath, GoneFolder>,
+    known: &Known,
+) -> Freed {
     let removed = lost.iter().map(|(path, (was, _))| (path, was));
     let in_folders =
         gone.values().flat_map(|folder| &folder.entries).map(|(path, was)| (path, was));
@@ -209,7 +211,7 @@ fn freed(lost: &Lost, places: &[Placement], gone: &BTreeMap<RelPath, GoneFolder>
     for (path, was) in removed.chain(in_folders).chain(overwritten) {
         if let Content::File(copy) = &was.content {
             let content = (was.stamp.size_bytes, copy.fingerprint);
-            if !wanted.contains(&content) {
+            if !wanted.contains(&content) || !known.is_of_form(copy) {
                 continue;
             }
             freed.entry(content).or_default().push_back((path.clone(), was.clone()));

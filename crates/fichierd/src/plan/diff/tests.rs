@@ -26,7 +26,7 @@ fn check_with(known: &str, found: &FolderScan, excluded: &[&str], expected: Expe
     entries.sort_by(|one, other| one.name.cmp(&other.name));
     let is_excluded = |name: &[u8], _| excluded.iter().any(|excluded| excluded.as_bytes() == name);
     let path = RelPath::parse(b"in").unwrap();
-    let changes = diff_folder(&path, &folders, &entries, found, &is_excluded);
+    let changes = diff_folder(&path, &folders, &entries, found, &is_excluded, None);
     expected.assert_eq(&changes.iter().map(printed).collect::<String>());
 }
 

@@ -6,6 +6,7 @@ use fichier_api::MAX_LINKS_PER_CALL;
 use fichier_state::Version;
 
 use super::{Note, Placement, Plan, Relocation, Step};
+use crate::base::Form;
 use crate::base::words::bytes;
 
 /// The cost of a plan.
@@ -13,7 +14,7 @@ use crate::base::words::bytes;
 pub struct Cost {
     /// Calls to the service, of every kind.
     pub calls: u64,
-    /// Bytes to send.
+    /// Bytes of the files to send.
     pub bytes: u64,
     /// Files to send.
     pub files: u64,
@@ -30,6 +31,19 @@ impl Plan {
             }
             cost
         })
+    }
+}
+
+impl Plan {
+    /// Bytes that are sent of the contents of files, stored in this form.
+    pub fn bytes_to_send(&self, form: &Form) -> u64 {
+        let mut sent = 0_u64;
+        for step in &self.steps {
+            if let Step::Upload(files) = step {
+                sent += files.iter().map(|file| form.object_bytes(file.size_bytes())).sum::<u64>();
+            }
+        }
+        sent
     }
 }
 
@@ -74,7 +88,7 @@ fn bringing_back_calls(files: &[(Placement, Version)]) -> u64 {
 
 /// Node, files, result; a rename for names that occur twice; a move for each folder.
 fn upload_calls(files: &[Placement]) -> u64 {
-    let mut names: Vec<_> = files.iter().map(Placement::remote_name).collect();
+    let mut names: Vec<_> = files.iter().map(|file| file.path.name()).collect();
     names.sort();
     let twins = names.windows(2).filter(|pair| pair[0] == pair[1]).count();
     let mut folders: Vec<_> = files.iter().map(Placement::folder).collect();

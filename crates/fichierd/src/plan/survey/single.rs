@@ -92,7 +92,14 @@ impl Walk<'_> {
                     FolderScan { entries: entries_found, complete: true, ..FolderScan::default() };
                 self.count(&found);
                 let is_excluded = |name: &[u8], is_dir| filter.is_excluded(name, is_dir);
-                self.collect(diff_folder(&folder, &folders, &entries, &found, &is_excluded));
+                self.collect(diff_folder(
+                    &folder,
+                    &folders,
+                    &entries,
+                    &found,
+                    &is_excluded,
+                    self.request.keys,
+                ));
                 if let Some(below) = below {
                     self.walk(below)?;
                 }

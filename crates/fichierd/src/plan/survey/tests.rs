@@ -74,6 +74,7 @@ impl World {
             force,
             skip: &|_| false,
             max_additions: self.max_additions,
+            keys: None,
         };
         survey(&mut scanner, &self.store, &request).unwrap()
     }
@@ -332,6 +333,7 @@ fn a_file_settles_by_its_latest_time_that_is_not_in_the_future() {
         force: &|_| false,
         skip: &|_| false,
         max_additions: 1,
+        keys: None,
     };
     let walk = Walk {
         scanner: &mut scanner,
@@ -578,6 +580,7 @@ fn a_mirror_without_a_record_is_an_error() {
         force: &|_| false,
         skip: &|_| false,
         max_additions: 1,
+        keys: None,
     };
     let error = survey(&mut scanner, &world.store, &request).unwrap_err();
     assert!(matches!(error, SurveyError::UnknownMirror), "{error}");

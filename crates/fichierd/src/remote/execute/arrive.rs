@@ -11,7 +11,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use fichier_api::{Error, ErrorKind, FileUrl, UploadResult, UploadSlot};
+use fichier_api::{Error, ErrorKind, FileUrl, Source, UploadResult, UploadSlot};
 use fichier_state::{PendingFile, PendingUpload, UploadKey, failpoint};
 
 use super::delivery::{Delivery, DeliveryVerdict, Heard, Known, Todo};
@@ -20,7 +20,8 @@ use super::matching::{Arrived, Doubt, MatchedFiles, is_ambiguous, match_arrived}
 use super::waiting::{self, OVERDUE_S, Waiting, listed_within_s};
 use crate::base::state::blocking;
 use crate::base::words::counted;
-use crate::disk::hash::hash_file;
+use crate::disk::Hashed;
+use crate::disk::hash::{hash_enciphered, hash_file};
 use crate::disk::seen::is_unchanged;
 use crate::remote::Remote;
 use crate::remote::error::{RemoteError, stops_everything};
@@ -163,9 +164,7 @@ impl Executor {
         let mut hashes = Vec::new();
         for file in upload.files.iter_mut().filter(|file| file.whirlpool.is_none()) {
             let Ok(local) = self.source.scanner.open_file(&file.path) else { continue };
-            let Ok(hashed) = blocking(|| hash_file(local, true)) else {
-                continue;
-            };
+            let Some(hashed) = blocking(|| self.hash_as_sent(file, local)) else { continue };
             let is_same = |stamp| is_unchanged(&file.stamp, stamp);
             if is_same(&hashed.stamp_before)
                 && is_same(&hashed.stamp_after)
@@ -178,6 +177,20 @@ impl Executor {
         }
         let xid = upload.xid.clone().unwrap_or_else(|| upload.slot.clone());
         Ok(self.remote.state.write(|w| w.record_sent(upload.key, &xid, &hashes))?)
+    }
+}
+
+impl Executor {
+    /// Hashes a file and the object that it was sent as. `None` if it cannot be read, or was
+    /// enciphered with other keys.
+    fn hash_as_sent(&self, file: &PendingFile, local: impl Source) -> Option<Hashed> {
+        match (&file.cipher, self.remote.form.crypt()) {
+            (None, _) => hash_file(local, true).ok(),
+            (Some(cipher), Some(crypt)) if self.remote.form.is_of(Some(cipher)) => {
+                hash_enciphered(local, crypt.encryptor(cipher)).ok()
+            }
+            (Some(_), _) => None,
+        }
     }
 }
 

@@ -189,7 +189,7 @@ impl Remote {
         let moved = Moved {
             url: version.url.clone(),
             into: home.id,
-            name: place.remote_name(),
+            name: self.form.file_name(place.path.name()),
             early_name: needs_early_name.then(|| temporary_name(&self.random)),
             from: version.path.clone(),
             to: place.path.clone(),
@@ -219,7 +219,7 @@ impl Remote {
         let ready: Vec<Parcel> = comers
             .iter()
             .filter(|it| !stay.contains(&it.version.url))
-            .map(|it| Stray::of(&it.moved, &it.version).parcel)
+            .map(|it| Stray::of(&it.moved, &it.version, &self.form).parcel)
             .collect();
         let brought =
             if ready.is_empty() { Brought::default() } else { self.bring(&ready, home.id).await? };
@@ -235,7 +235,9 @@ impl Remote {
         let strays: Vec<Stray> = rest
             .iter()
             .filter_map(|it| {
-                Some(Stray::of(&it.moved, &it.version).at(brought.url(&it.version.url)?))
+                Some(
+                    Stray::of(&it.moved, &it.version, &self.form).at(brought.url(&it.version.url)?),
+                )
             })
             .collect();
         self.return_strays(&strays).await?;

@@ -27,7 +27,7 @@ impl Executor {
         if self.remote.name_taken()? != Some(NameTaken::Twins) {
             self.remote.retire_all(std::mem::take(&mut leaving)).await?;
         }
-        let name = place.remote_name();
+        let name = self.remote.form.file_name(place.path.name());
         let intent = Intent::Copy {
             from: source.url.clone(),
             into: folder,
@@ -90,7 +90,7 @@ impl Executor {
         let confirmed_s = if is_confirmed { self.remote.state.now_s() } else { NOT_CONFIRMED };
         let copy = RemoteCopy {
             url,
-            remote_name: other_name(&place.remote_name(), &place.path),
+            remote_name: other_name(&self.remote.form.file_name(place.path.name()), &place.path),
             confirmed_s,
             origin: Origin::Copied,
             unsettled: false,

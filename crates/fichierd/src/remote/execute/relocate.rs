@@ -266,7 +266,7 @@ impl Remote {
             return Ok(None);
         }
         let from_name = entry.remote_name();
-        let to_name = relocation.to.remote_name();
+        let to_name = self.form.file_name(relocation.to.path.name());
         let changes_both = entry.folder != to_row && from_name != to_name;
         let to_local = relocation.to.path.name();
         let route = if !changes_both || self.is_free(to_row, &entry.name, &from_name)? {
@@ -299,7 +299,8 @@ impl Remote {
         local: &[u8],
         name: &RemoteName,
     ) -> Result<bool, RemoteError> {
-        for local in [local, &name.decode()] {
+        let told = self.form.local_file_name(name).unwrap_or_else(|| name.decode());
+        for local in [local, &told] {
             let ours = self.state.read(|s| s.entry(folder, local))?;
             if ours.is_some_and(|entry| entry.remote().is_some()) {
                 return Ok(false);

@@ -14,8 +14,8 @@ use fichier_state::{
 };
 
 use super::relocate::temporary_name;
-use crate::base::Random;
 use crate::base::words::counted;
+use crate::base::{Form, Random};
 use crate::disk::{OnRecord, Seen, SeenKind};
 use crate::plan::{Note, Retirement};
 use crate::remote::Remote;
@@ -23,7 +23,7 @@ use crate::remote::bring::{Brought, Parcel, came_unread, may_be_too_many};
 use crate::remote::error::{RemoteError, is_gone};
 use crate::remote::execute::Executor;
 use crate::remote::source::Source;
-use crate::remote::strays::other_names;
+use crate::remote::strays::{other_names, stored_name};
 
 /// The outcome of a removal.
 #[derive(Debug, Default)]
@@ -104,7 +104,7 @@ impl Leaving {
         Leaving { intent: Some(intent), ..self }
     }
 
-    fn parcel(&self) -> Parcel {
+    fn parcel(&self, form: &Form) -> Parcel {
         let (size_bytes, whirlpool) = match &self.what {
             What::Ours(entry) => (entry.object_bytes(), entry.remote().map(|copy| copy.whirlpool)),
             What::Foreign(_, file) => (file.size_bytes, file.whirlpool),
@@ -113,7 +113,7 @@ impl Leaving {
         let name = match &self.what {
             What::Ours(entry) => entry.remote_name(),
             What::Foreign(_, file) => file.name.clone(),
-            What::Version(_) => RemoteName::encode(self.path.name()),
+            What::Version(version) => stored_name(form, self.path.name(), version.cipher.as_ref()),
         };
         Parcel::new(&self.url, vec![name], size_bytes, whirlpool)
     }
@@ -275,7 +275,7 @@ impl Remote {
         leaving: &[Leaving],
         into: FolderId,
     ) -> Result<Brought, RemoteError> {
-        let mut parcels: Vec<Parcel> = leaving.iter().map(Leaving::parcel).collect();
+        let mut parcels: Vec<Parcel> = leaving.iter().map(|left| left.parcel(&self.form)).collect();
         let mut brought = Brought::default();
         for try_again in [true, false] {
             let moved = match self.bring(&parcels, into).await {

@@ -13,19 +13,18 @@ use fichier_state::{PendingFile, RelPath, UploadKey, UploadSlotRow, failpoint};
 use tokio::time::Instant;
 
 use super::{Fate, Look};
+use crate::base::Fact;
 use crate::base::state::blocking;
 use crate::base::words::chain;
-use crate::base::{Fact, Random};
 use crate::disk::at::is_gone;
 use crate::disk::seen::{is_unchanged, stamp_of_mark};
-use crate::disk::{Length, WRONG_LENGTH_HINT, WrongLength};
+use crate::disk::{Enciphered, Length, WRONG_LENGTH_HINT, WrongLength};
 use crate::plan::Placement;
 use crate::remote::Remote;
 use crate::remote::error::{RemoteError, stops_everything};
 use crate::remote::execute::Executor;
 use crate::remote::habits::Habits;
 use crate::remote::nodes::{Refusal, is_refusal};
-use crate::remote::source::Source;
 
 /// Bytes of the smallest transfer from which the bandwidth is measured: a smaller one tells more
 /// about delays.
@@ -109,14 +108,14 @@ impl Executor {
             Err(until_s) => return Ok(Attempt::Resting { until_s }),
         };
         failpoint::reached("upload:slot");
-        let pending = pending_files(files, &self.source.restless, &self.remote.random);
+        let pending = self.pending_files(files);
         let row = UploadSlotRow { slot: slot.id.clone(), node: slot.node.clone() };
         let key =
             self.remote.state.write(|w| w.begin_upload(self.remote.mirror, &row, &pending))?;
         failpoint::reached("upload:begun");
         let began = Instant::now();
         let progress = Arc::clone(&self.uploads.sent_bytes);
-        let bodies = self.source.bodies(&pending);
+        let bodies = self.bodies(&pending);
         match self
             .remote
             .client
@@ -280,8 +279,9 @@ impl Remote {
 
     /// Leaves out files that are too large for the service (F09), without asking it.
     fn within_limit(&self, files: Vec<Placement>) -> Result<Vec<Placement>, RemoteError> {
-        let (within, above): (Vec<_>, Vec<_>) =
-            files.into_iter().partition(|file| file.size_bytes() <= MAX_FILE_BYTES);
+        let (within, above): (Vec<_>, Vec<_>) = files
+            .into_iter()
+            .partition(|file| self.form.object_bytes(file.size_bytes()) <= MAX_FILE_BYTES);
         for file in above {
             self.problem(
                 &file.path,
@@ -329,17 +329,56 @@ impl Remote {
     }
 }
 
-impl Source {
+impl Executor {
     fn bodies(&self, pending: &[PendingFile]) -> Vec<UploadFile> {
         let body = |file: &PendingFile| {
-            let (scanner, path) = (Arc::clone(&self.scanner), file.path.clone());
+            let (scanner, path) = (Arc::clone(&self.source.scanner), file.path.clone());
             let open = move || {
                 failpoint::reached("upload:opens");
                 scanner.open_file(&path)
             };
-            UploadFile::new(file.sent_as.clone(), file.size_bytes, open)
+            let (name, plain_bytes) = (file.sent_as.clone(), file.size_bytes);
+            match (self.remote.form.crypt(), &file.cipher) {
+                (Some(crypt), Some(cipher)) => {
+                    let encryptor = crypt.encryptor(cipher);
+                    let open = move || Ok(Enciphered::new(open()?, plain_bytes, encryptor));
+                    UploadFile::new(name, file.object_bytes(), open)
+                }
+                _ => UploadFile::new(name, plain_bytes, open),
+            }
         };
         pending.iter().map(body).collect()
+    }
+
+    /// Rows for the files of one upload. Names in one upload are unique: a file whose name is in it
+    /// already is sent under a temporary name and gets its own before it is published.
+    fn pending_files(&self, files: &[Placement]) -> Vec<PendingFile> {
+        let form = &self.remote.form;
+        let mut taken = HashSet::new();
+        let mut rows = Vec::with_capacity(files.len());
+        for (seq, file) in (0u32..).zip(files) {
+            let name = form.file_name(file.path.name());
+            let sent_as = if taken.insert(name.clone()) {
+                name.clone()
+            } else {
+                super::relocate::temporary_name(&self.remote.random)
+            };
+            rows.push(PendingFile {
+                seq,
+                path: file.path.clone(),
+                sent_as,
+                name,
+                stamp: file.seen.stamp,
+                metadata: file.seen.metadata.clone(),
+                size_bytes: file.size_bytes(),
+                whirlpool: None,
+                fingerprint: None,
+                url: None,
+                unsettled: self.source.restless.contains(&file.path),
+                cipher: form.new_cipher(),
+            });
+        }
+        rows
     }
 }
 
@@ -350,38 +389,4 @@ pub(crate) const BANDWIDTH: Fact<u64> = Fact::named("bandwidth");
 /// form.
 fn refused_whole(error: &fichier_api::Error) -> bool {
     matches!(error.kind, ErrorKind::NodeStorage | ErrorKind::NoFileInUpload)
-}
-
-/// Rows for the files of one upload. Names in one upload are unique: a file whose name is in it
-/// already is sent under a temporary name and gets its own before it is published.
-fn pending_files(
-    files: &[Placement],
-    restless: &std::collections::BTreeSet<RelPath>,
-    random: &Random,
-) -> Vec<PendingFile> {
-    let mut taken = HashSet::new();
-    let mut rows = Vec::with_capacity(files.len());
-    for (seq, file) in (0u32..).zip(files) {
-        let name = file.remote_name();
-        let sent_as = if taken.insert(name.clone()) {
-            name.clone()
-        } else {
-            super::relocate::temporary_name(random)
-        };
-        rows.push(PendingFile {
-            seq,
-            path: file.path.clone(),
-            sent_as,
-            name,
-            stamp: file.seen.stamp,
-            metadata: file.seen.metadata.clone(),
-            size_bytes: file.size_bytes(),
-            whirlpool: None,
-            fingerprint: None,
-            url: None,
-            unsettled: restless.contains(&file.path),
-            cipher: None,
-        });
-    }
-    rows
 }

@@ -1,9 +1,10 @@
 //! What is done with a file, case by case, and how the plan shows it.
 
+use fichier_api::names::RemoteName;
 use fichier_state::ForeignFile;
 
 use super::*;
-use crate::plan::steps::{Note, Occupant, Placement, Step};
+use crate::plan::steps::{Note, Occupant, Step};
 
 fn planned(changes: &[Change], known: &Known) -> String {
     plan(changes.to_vec(), known.clone(), &policy()).to_string()
@@ -148,13 +149,7 @@ fn what_is_in_the_way_is_known_by_its_link() {
     assert_eq!(Occupant::Ours(Box::new(was.clone())).url(), Some(&link));
     let file = ForeignFile {
         url: link.clone(),
-        name: Placement {
-            path: path("a"),
-            seen: seen("a", "a5"),
-            fingerprint: None,
-            replaces: None,
-        }
-        .remote_name(),
+        name: RemoteName::encode(b"a"),
         size_bytes: 5,
         whirlpool: None,
     };

@@ -1,0 +1,92 @@
+//! One switch by which whole suites run with an encrypted mirror: `FICHIERD_TEST_ENCRYPT=1`.
+//!
+//! Nothing here uses the program: what the service has is deciphered with `rclone-formats` alone, and
+//! then looks as the tests expect it of a plain mirror.
+
+use std::sync::{Arc, OnceLock};
+
+use fichier_api::names::RemoteName;
+use fichierd::base::{Crypt, Form};
+use rclone_formats::crypt::names::{Kind, NameScheme, Names};
+use rclone_formats::crypt::{Decryptor, Keys};
+
+/// The password of the mirrors of tests.
+pub const PASSWORD: &[u8] = b"the password of the tests";
+
+/// The variable of the switch.
+const SWITCH: &str = "FICHIERD_TEST_ENCRYPT";
+
+/// Whether mirrors are encrypted in this run.
+pub fn is_on() -> bool {
+    std::env::var_os(SWITCH).is_some_and(|value| value != "0")
+}
+
+/// The keys of [`PASSWORD`].
+pub fn keys() -> &'static Keys {
+    static KEYS: OnceLock<Keys> = OnceLock::new();
+    KEYS.get_or_init(|| Keys::derive(PASSWORD, None).unwrap())
+}
+
+/// The form that mirrors of this run have.
+pub fn form() -> Form {
+    if !is_on() {
+        return Form::Plain;
+    }
+    let crypt = Crypt::new(keys().clone(), NameScheme::default()).unwrap();
+    Form::Crypt(Arc::new(crypt))
+}
+
+/// The same with numbers of a seed, so that a simulation can be replayed.
+pub fn seeded_form(seed: u64) -> Form {
+    if !is_on() {
+        return Form::Plain;
+    }
+    let secret = *blake3::hash(&seed.to_le_bytes()).as_bytes();
+    Form::Crypt(Arc::new(Crypt::seeded(keys().clone(), NameScheme::default(), secret)))
+}
+
+/// The name that a file of a mirror has on the service in this run.
+pub fn stored_file(local: &str) -> String {
+    form().file_name(local.as_bytes()).as_str().to_owned()
+}
+
+/// The name of a file in an account as a plain mirror has it; one that cannot be deciphered stays.
+pub fn plain_file(stored: &str) -> String {
+    plain(Kind::File, stored)
+}
+
+/// The path of a folder below a target as a plain mirror has it.
+pub fn plain_folder(stored: &str) -> String {
+    let names: Vec<String> = stored.split('/').map(|name| plain(Kind::Folder, name)).collect();
+    names.join("/")
+}
+
+fn plain(kind: Kind, stored: &str) -> String {
+    static NAMES: OnceLock<Names> = OnceLock::new();
+    if !is_on() {
+        return stored.to_owned();
+    }
+    let names = NAMES.get_or_init(|| Names::new(keys(), NameScheme::default()));
+    match names.decrypt(kind, stored.as_bytes()) {
+        Ok(local) => RemoteName::encode(&local).as_str().to_owned(),
+        Err(_) => stored.to_owned(),
+    }
+}
+
+/// The contents of a stored file, deciphered; those that are not enciphered stay. Panics if an
+/// enciphered file is damaged.
+pub fn plain_content(stored: Vec<u8>) -> Vec<u8> {
+    if !is_on() || !stored.starts_with(b"RCLONE\0\0") {
+        return stored;
+    }
+    let mut plain = Vec::new();
+    let mut decryptor = Decryptor::new(keys());
+    decryptor.push(&stored, |bytes| plain.extend_from_slice(bytes)).unwrap();
+    decryptor.finish(|bytes| plain.extend_from_slice(bytes)).unwrap();
+    plain
+}
+
+/// How many bytes are stored of a file of this length.
+pub fn stored_bytes(plain: u64) -> u64 {
+    form().object_bytes(plain)
+}
