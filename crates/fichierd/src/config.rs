@@ -21,6 +21,7 @@ mod mirrors;
 mod read;
 mod rules;
 mod secret;
+mod secret_file;
 mod surroundings;
 mod values;
 
@@ -36,6 +37,7 @@ use std::time::Duration;
 
 pub use self::limits::MaxRemovals;
 pub use self::message::{ConfigError, Drawing};
+pub use self::secret_file::SecretFileError;
 pub(crate) use self::surroundings::{Surroundings, socket_in};
 use crate::config::key::KeySource;
 

@@ -7,21 +7,15 @@
 //! Nothing here prints or logs the key (invariant I10).
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
+use std::mem;
 use std::path::{Path, PathBuf};
 
 use fichier_api::ApiKey;
 
 use crate::config::Surroundings;
+use crate::config::secret_file::{self, Permissions, SecretFileError};
 
-const VARIABLE: &str = "FICHIER_API_KEY";
-/// Bytes that are read of a key file. A key has 32 characters, so a longer file holds no key and
-/// what was read of it is refused.
-const LONGEST_FILE: u64 = 4096;
-/// Bytes that the text of a key file has room for.
-const ROOM: usize = 8192;
+pub(super) const VARIABLE: &str = "FICHIER_API_KEY";
 
 /// Where the API key is read from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,22 +39,9 @@ pub enum KeyError {
          beside the configuration, or into the variable {VARIABLE}"
     )]
     Nowhere,
-    /// The file cannot be read.
-    #[error("{} cannot be read: {source}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why it cannot be read.
-        source: io::Error,
-    },
-    /// Other users of this machine may read the file, and may have read it.
-    #[error("{}; run: chmod 600 {}", self.what(), path.display())]
-    TooOpen {
-        /// The file.
-        path: PathBuf,
-        /// Its permissions.
-        mode: u32,
-    },
+    /// The file cannot be read, or others may read it as well.
+    #[error(transparent)]
+    File(#[from] SecretFileError),
     /// The text that was found is no key. It is not shown, since it may be half of one.
     #[error("{place} does not hold an API key: {reason}")]
     Malformed {
@@ -75,12 +56,8 @@ impl KeyError {
     /// What is wrong, without the remedy.
     pub(crate) fn what(&self) -> String {
         match self {
-            KeyError::TooOpen { path, mode } => {
-                format!("{} may be read by others (mode {mode:04o})", path.display())
-            }
-            KeyError::Nowhere | KeyError::Unreadable { .. } | KeyError::Malformed { .. } => {
-                self.to_string()
-            }
+            KeyError::File(error) => error.what(),
+            KeyError::Nowhere | KeyError::Malformed { .. } => self.to_string(),
         }
     }
 }
@@ -103,15 +80,14 @@ impl KeySource {
     ///
     /// [`KeyError`]; no error shows what was read.
     pub fn read(&self) -> Result<ApiKey, KeyError> {
-        let text = match self {
-            KeySource::File(path) => read_file(path, Permissions::OwnerOnly)?,
-            // If the unit runs as a user, systemd grants access by an ACL, whose mask shows up as
-            // permissions of the group.
-            KeySource::Credential(path) => read_file(path, Permissions::AsTheyAre)?,
-            KeySource::Environment => std::env::var(VARIABLE).unwrap_or_default(),
+        let mut text = match self {
+            KeySource::File(path) => secret_file::read(path, Permissions::OwnerOnly)?,
+            KeySource::Credential(path) => secret_file::read(path, Permissions::AsTheyAre)?,
+            KeySource::Environment => std::env::var(VARIABLE).unwrap_or_default().into(),
             KeySource::Nowhere => return Err(KeyError::Nowhere),
         };
-        ApiKey::new(text).map_err(|error| KeyError::Malformed {
+        // `ApiKey` wipes the text that it is given.
+        ApiKey::new(mem::take(&mut *text)).map_err(|error| KeyError::Malformed {
             place: self.to_string(),
             reason: error.to_string(),
         })
@@ -126,28 +102,6 @@ impl fmt::Display for KeySource {
             KeySource::Nowhere => f.write_str("nowhere"),
         }
     }
-}
-
-enum Permissions {
-    OwnerOnly,
-    AsTheyAre,
-}
-
-fn read_file(path: &Path, permissions: Permissions) -> Result<String, KeyError> {
-    let unreadable = |source| KeyError::Unreadable { path: path.to_path_buf(), source };
-    let file = File::open(path).map_err(unreadable)?;
-    // The mode is that of the open file, so that the file cannot be exchanged between the check and
-    // the reading.
-    let metadata = file.metadata().map_err(unreadable)?;
-    let mode = metadata.mode() & 0o7777;
-    if matches!(permissions, Permissions::OwnerOnly) && mode & 0o077 != 0 {
-        return Err(KeyError::TooOpen { path: path.to_path_buf(), mode });
-    }
-    // With room for all of it from the start, the text leaves no copy behind by growing; `ApiKey`
-    // wipes it.
-    let mut text = String::with_capacity(ROOM);
-    file.take(LONGEST_FILE).read_to_string(&mut text).map_err(unreadable)?;
-    Ok(text)
 }
 
 #[cfg(test)]

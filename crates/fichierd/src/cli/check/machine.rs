@@ -7,8 +7,11 @@ use rustix::fs::{Access, access, statvfs};
 
 use super::Finding;
 use crate::base::words::{bytes, count, counted};
-use crate::config::Config;
 use crate::config::key::KeyError;
+use crate::config::{Config, SecretFileError};
+
+const KEY_INTO_FILE: &str = "write the key from https://1fichier.com/console/params.pl into that \
+                             file, readable by its owner alone";
 
 /// Folders that one instance of inotify watches (`disk::watch`); for more, further instances are
 /// needed.
@@ -40,24 +43,29 @@ pub(super) fn key(config: &Config) -> Finding {
         Ok(_) => Finding::good("key", format!("API key: {}", config.account.key)),
         Err(error) => {
             let remedy = match &error {
-                KeyError::TooOpen { path, .. } => format!("chmod 600 {}", path.display()),
                 KeyError::Nowhere => {
                     "the key is made at https://1fichier.com/console/params.pl".to_owned()
                 }
-                KeyError::Unreadable { source, .. }
-                    if source.kind() == io::ErrorKind::PermissionDenied =>
-                {
-                    "give the command as the owner of the file, or as root: sudo fichierd check"
-                        .to_owned()
-                }
-                KeyError::Unreadable { .. } | KeyError::Malformed { .. } => {
-                    "write the key from https://1fichier.com/console/params.pl into that file, \
-                     readable by its owner alone"
-                        .to_owned()
-                }
+                KeyError::File(error) => file_remedy(error, KEY_INTO_FILE),
+                KeyError::Malformed { .. } => KEY_INTO_FILE.to_owned(),
             };
             Finding::error("key", format!("API key: {}", error.what()), remedy)
         }
+    }
+}
+
+/// What to do about a file that should hold a secret; `write` says what belongs into it.
+pub(super) fn file_remedy(error: &SecretFileError, write: &str) -> String {
+    match error {
+        SecretFileError::TooOpen { path, .. } => format!("chmod 600 {}", path.display()),
+        SecretFileError::Unreadable { source, .. }
+            if source.kind() == io::ErrorKind::PermissionDenied =>
+        {
+            "give the command as the owner of the file, or as root: sudo fichierd check".to_owned()
+        }
+        SecretFileError::Unreadable { .. }
+        | SecretFileError::TooLong { .. }
+        | SecretFileError::NotText { .. } => write.to_owned(),
     }
 }
 
