@@ -14,10 +14,13 @@
 pub mod connect;
 pub mod key;
 
+mod command;
+mod encrypt;
 mod file;
 mod limits;
 mod message;
 mod mirrors;
+mod passphrase;
 mod read;
 mod rules;
 mod secret;
@@ -25,6 +28,8 @@ mod secret_file;
 mod surroundings;
 mod values;
 
+#[cfg(test)]
+mod encrypt_tests;
 #[cfg(test)]
 mod sample_tests;
 #[cfg(test)]
@@ -35,8 +40,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use self::command::{CommandError, CommandLine};
+pub use self::encrypt::{EncryptConfig, Secrets};
 pub use self::limits::MaxRemovals;
 pub use self::message::{ConfigError, Drawing};
+pub use self::passphrase::{Doubt, SecretCause, SecretError, SecretSource, Which};
 pub use self::secret_file::SecretFileError;
 pub(crate) use self::surroundings::{Surroundings, socket_in};
 use crate::config::key::KeySource;
@@ -122,6 +130,8 @@ pub struct MirrorConfig {
     pub drill: Option<Duration>,
     /// Bytes that a test restore downloads at most.
     pub drill_bytes: u64,
+    /// How its contents and names are encrypted; `None` if they are not.
+    pub encrypt: Option<EncryptConfig>,
 }
 
 impl MirrorConfig {

@@ -6,13 +6,14 @@
 //!
 //! Only `config` sees these types: the rest of the program works with [`super::Config`].
 
+use std::fmt;
 use std::path::PathBuf;
 
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::MaxRemovals;
-use super::values::{HumanDuration, HumanSize, KeepText};
+use super::values::{CommandText, HumanDuration, HumanSize, KeepText};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -64,4 +65,27 @@ pub(super) struct MirrorFile {
     pub(super) audit: Option<Spanned<HumanDuration>>,
     pub(super) drill: Option<Spanned<HumanDuration>>,
     pub(super) drill_bytes: Option<Spanned<HumanSize>>,
+    pub(super) encrypt: Option<Spanned<EncryptFile>>,
+}
+
+/// `encrypt = { … }` or `[mirror.encrypt]`. `Debug` may show nothing of it that could be a password
+/// in the wrong place.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EncryptFile {
+    pub(super) password_file: Option<Spanned<PathBuf>>,
+    pub(super) password_credential: Option<Spanned<String>>,
+    pub(super) password_command: Option<Spanned<CommandText>>,
+    pub(super) salt_file: Option<Spanned<PathBuf>>,
+    pub(super) salt_credential: Option<Spanned<String>>,
+    pub(super) salt_command: Option<Spanned<CommandText>>,
+    pub(super) names: Option<Spanned<String>>,
+    pub(super) name_encoding: Option<Spanned<String>>,
+    pub(super) suffix: Option<Spanned<String>>,
+}
+
+impl fmt::Debug for EncryptFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EncryptFile(…)")
+    }
 }

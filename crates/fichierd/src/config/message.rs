@@ -70,11 +70,16 @@ impl ConfigError {
     }
 
     pub(super) fn wrong(file: &Path, text: &str, mut complaints: Vec<Complaint>) -> Self {
+        let shown = masked(text);
         for complaint in &mut complaints {
+            let hides = |span: &Range<usize>| text.get(span.clone()) != shown.get(span.clone());
+            if complaint.span.as_ref().is_some_and(hides) {
+                complaint.message = without_value(&complaint.message);
+            }
             complaint.message = masked(&complaint.message);
         }
         complaints.sort_by_key(|complaint| complaint.span.as_ref().map(|span| span.start));
-        let cause = Cause::Wrong { text: masked(text), complaints };
+        let cause = Cause::Wrong { text: shown, complaints };
         ConfigError { file: file.to_path_buf(), cause }
     }
 
@@ -216,7 +221,8 @@ impl From<&toml::de::Error> for Complaint {
             let mut words = quoted(rest);
             let unknown = words.next().unwrap_or_default();
             let known = words.collect::<Vec<_>>();
-            return complaint(format!("unknown key `{unknown}`"), suggestion(unknown, &known));
+            let help = of_encryption(unknown, &known).or_else(|| suggestion(unknown, &known));
+            return complaint(format!("unknown key `{unknown}`"), help);
         }
         if let Some(missing) = missing_key(error) {
             return complaint(format!("the key `{missing}` is missing here"), None);
@@ -241,14 +247,56 @@ fn in_plain_words(rest: &str) -> String {
         ("expected a sequence", "expected a list: [\"…\", \"…\"]"),
         ("expected a string", "expected text in quotes"),
         ("expected path string", "expected a path in quotes"),
+        ("expected struct EncryptFile", "expected a table: { password_file = \"/…\" }"),
     ];
     let found = plain.into_iter().find(|(rust, _)| rest.ends_with(rust));
     found.map_or_else(|| rest.to_owned(), |(rust, words)| rest.replace(rust, words))
 }
 
+/// The message without the value that was found: it may be a secret in the wrong place.
+fn without_value(message: &str) -> String {
+    match (message.strip_prefix("wrong type: "), message.rsplit_once(", expected ")) {
+        (Some(_), Some((_, expected))) => format!("wrong type: expected {expected}"),
+        _ => message.to_owned(),
+    }
+}
+
 /// The words between backticks.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
+}
+
+/// What to do about an unknown key that has to do with encryption: a password itself, a key in the
+/// wrong table, or a word of rclone's.
+fn of_encryption(unknown: &str, known: &[&str]) -> Option<String> {
+    let (in_table, in_mirror) = (known.contains(&"password_file"), known.contains(&"encrypt"));
+    let is_table_key = || {
+        let ends = ["_file", "_credential", "_command"];
+        ends.iter().any(|end| matches!(unknown.strip_suffix(end), Some("password" | "salt")))
+    };
+    let file = match unknown {
+        "password" | "passphrase" | "passwd" | "pass" | "secret" => "password_file",
+        "password2" | "salt" => "salt_file",
+        "filename_encryption" if in_table => return Some("it is called `names` here".to_owned()),
+        "filename_encoding" if in_table => {
+            return Some("it is called `name_encoding` here".to_owned());
+        }
+        "directory_name_encryption" if in_table => {
+            let help = "folders follow `names`: with \"standard\" their names are encrypted too";
+            return Some(help.to_owned());
+        }
+        _ if in_mirror && is_table_key() => {
+            return Some("it belongs into the table `encrypt`: [mirror.encrypt]".to_owned());
+        }
+        _ => return None,
+    };
+    (in_table || in_mirror).then(|| {
+        let place = if in_table { "" } else { " in [mirror.encrypt]" };
+        format!(
+            "the configuration holds no secrets: write it into a file that only its owner may \
+             read, and name that file with `{file}`{place}"
+        )
+    })
 }
 
 /// "did you mean" with the known key that is most similar; all known keys if none is similar

@@ -11,6 +11,7 @@ use std::time::Duration;
 use ignore::gitignore::GitignoreBuilder;
 use toml::Spanned;
 
+use super::encrypt::{self, Credentials};
 use super::file::MirrorFile;
 use super::rules::{Complaints, path};
 use super::values::HumanDuration;
@@ -71,12 +72,17 @@ impl MirrorConfig {
             audit: Some(days(7)),
             drill: Some(days(30)),
             drill_bytes: 256 << 20,
+            encrypt: None,
         }
     }
 }
 
 /// Checks one mirror by itself.
-pub(super) fn mirror(file: MirrorFile, complaints: &mut Complaints) -> MirrorConfig {
+pub(super) fn mirror(
+    file: MirrorFile,
+    credentials: &Credentials<'_>,
+    complaints: &mut Complaints,
+) -> MirrorConfig {
     check_name(&file.name, complaints);
     check_excludes(&file.exclude, complaints);
     let source = path(file.source, "source", complaints);
@@ -110,6 +116,7 @@ pub(super) fn mirror(file: MirrorFile, complaints: &mut Complaints) -> MirrorCon
         audit: period(file.audit, "audit", default.audit, complaints),
         drill: period(file.drill, "drill", default.drill, complaints),
         drill_bytes: file.drill_bytes.map_or(default.drill_bytes, |size| size.into_inner().0),
+        encrypt: file.encrypt.and_then(|it| encrypt::rules(it, credentials, complaints)),
         ..default
     }
 }

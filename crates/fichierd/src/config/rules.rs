@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use url::{Host, Url};
 
+use super::encrypt::Credentials;
 use super::file::{AccountFile, ConfigFile, PaceFile};
 use super::message::Complaint;
 use super::mirrors;
@@ -77,8 +78,10 @@ pub(super) fn config(
     let pace_file = pace_file.unwrap_or_else(|| pace_file_in(&state_dir));
     let pace = pace(&file.pace, pace_file, &account.api_url, &mut complaints);
     let spans: Vec<_> = file.mirror.iter().map(mirrors::Spans::of).collect();
+    let credentials = Credentials { around, config: path };
+    let mirrors = file.mirror.into_iter();
     let mirrors: Vec<_> =
-        file.mirror.into_iter().map(|mirror| mirrors::mirror(mirror, &mut complaints)).collect();
+        mirrors.map(|mirror| mirrors::mirror(mirror, &credentials, &mut complaints)).collect();
     mirrors::together(&mirrors, &spans, &mut complaints);
     mirrors::apart_from_state(&mirrors, &spans, &state_dir, state_span, &mut complaints);
     if complaints.0.is_empty() {

@@ -20,8 +20,10 @@ fn parse(text: &str) -> Config {
 fn uncommented() -> String {
     let is_key = |line: &str| {
         line.strip_prefix("# ").is_some_and(|rest| {
-            rest.split_once(" = ")
-                .is_some_and(|(key, _)| key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
+            rest == "[mirror.encrypt]"
+                || rest.split_once(" = ").is_some_and(|(key, _)| {
+                    key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+                })
         })
     };
     let lines = SAMPLE.lines().map(|line| if is_key(line) { &line[2..] } else { line });
@@ -31,7 +33,7 @@ fn uncommented() -> String {
 /// Every key that the program knows, taken from its answer to a key that it does not know.
 fn known_keys() -> BTreeSet<String> {
     let mut keys = BTreeSet::new();
-    for table in ["", "[account]\n", "[pace]\n", "[[mirror]]\n"] {
+    for table in ["", "[account]\n", "[pace]\n", "[[mirror]]\n", "[[mirror]]\n[mirror.encrypt]\n"] {
         let error = toml::from_str::<ConfigFile>(&format!("{table}no_such_key = 1\n")).unwrap_err();
         let named = error.message().split('`').skip(3).step_by(2).map(str::to_owned);
         keys.extend(named);
@@ -58,6 +60,9 @@ fn what_the_sample_shows_behind_a_hash_is_right_too() {
     assert_eq!(full.state_dir, parse(SAMPLE).state_dir);
     assert_eq!(full.control_socket, parse(SAMPLE).control_socket);
     assert_eq!(full.pace, parse(SAMPLE).pace);
+    let encrypt = full.mirrors[0].encrypt.as_ref().unwrap();
+    assert_eq!(encrypt.scheme, Default::default());
+    assert!(encrypt.salt.is_some());
 }
 
 #[test]
@@ -75,11 +80,15 @@ fn sample_and_manual_name_every_key() {
     let keys = known_keys();
     assert!(keys.len() > 15, "{keys:?}");
     let sample = uncommented();
-    for key in keys.iter().filter(|key| !["account", "pace", "mirror"].contains(&key.as_str())) {
-        assert!(sample.lines().any(|line| line.starts_with(&format!("{key} = "))), "{key}: sample");
+    let tables = ["account", "pace", "mirror", "encrypt"];
+    for key in keys.iter().filter(|key| !tables.contains(&key.as_str())) {
+        // What cannot stand beside another key is shown as the other choice.
+        let starts = [format!("{key} = "), format!("# or {key} = ")];
+        let is_shown = |line: &str| starts.iter().any(|start| line.starts_with(start));
+        assert!(sample.lines().any(is_shown), "{key}: sample");
         assert!(MANUAL.contains(&format!("| `{key}` |")), "{key}: manual");
     }
-    for table in ["[account]", "[pace]", "[[mirror]]"] {
+    for table in ["[account]", "[pace]", "[[mirror]]", "[mirror.encrypt]"] {
         assert!(SAMPLE.contains(table) && MANUAL.contains(&format!("## `{table}`")), "{table}");
     }
 }

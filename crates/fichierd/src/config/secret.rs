@@ -1,15 +1,119 @@
-//! Hides an API key that was typed into the configuration, so that no message shows it.
+//! Hides an API key or a password that was typed into the configuration, so that no message shows
+//! it.
 //!
-//! The key belongs into a file of its own. Some people type it into the configuration nevertheless,
+//! They belong into files of their own. Some people type them into the configuration nevertheless,
 //! and a complaint shows its line on the terminal and in the journal (invariant I10).
+
+use std::ops::Range;
 
 /// Characters of a key (docs/api-notes.md, A.2); a word of this length or more is hidden.
 const KEY_LENGTH: usize = 32;
 
-/// The text with stars in place of everything that may be a key. Every other byte stays where it
-/// is, so that spans fit both.
+/// The text with stars in place of everything that may be a key or a password. Every other byte
+/// stays where it is, so that spans fit both.
 pub(super) fn masked(text: &str) -> String {
+    let text = mask_passwords(text);
     text.split_inclusive('\n').map(|line| mask_tokens(&mask_value(line))).collect()
+}
+
+/// Puts stars in place of the values of all keys that may have a password as their value, but for
+/// whole paths to files.
+fn mask_passwords(text: &str) -> String {
+    let mut masked = String::with_capacity(text.len());
+    let mut at = 0;
+    while let Some(value) = next_password(text, at) {
+        masked.push_str(&text[at..value.start]);
+        masked.extend(stars(&text[value.clone()]));
+        at = value.end;
+    }
+    masked + &text[at..]
+}
+
+/// The place of the first value at or behind `from` that is hidden.
+fn next_password(text: &str, from: usize) -> Option<Range<usize>> {
+    let is_of_key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let mut at = from;
+    loop {
+        let begin = at + text[at..].find(is_of_key)?;
+        let length = text[begin..].find(|c| !is_of_key(c)).unwrap_or(text.len() - begin);
+        at = begin + length;
+        let key = &text[begin..at];
+        let Some(value) = value_behind(text, at).filter(|_| may_be_of_password(key)) else {
+            continue;
+        };
+        let rest = &text[value..];
+        let is_path = key.ends_with("_file") && ["\"/", "'/"].iter().any(|it| rest.starts_with(it));
+        let is_table = key == "encrypt" && rest.starts_with('{');
+        if !is_path && !is_table {
+            return Some(value..value + length_of_value(key, rest));
+        }
+    }
+}
+
+fn may_be_of_password(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    key == "encrypt" || ["pass", "salt", "secret"].iter().any(|word| key.starts_with(word))
+}
+
+/// Where the value begins, if a key ends at `at`.
+fn value_behind(text: &str, at: usize) -> Option<usize> {
+    let blank = [' ', '\t'];
+    let rest = text[at..].trim_start_matches(['"', '\'']).trim_start_matches(blank);
+    let value = rest.strip_prefix(['=', ':'])?.trim_start_matches(blank);
+    Some(text.len() - value.len())
+}
+
+/// How much of `rest` is the value of `key`: too much rather than too little.
+fn length_of_value(key: &str, rest: &str) -> usize {
+    let line = rest.find(['\r', '\n']).unwrap_or(rest.len());
+    let is_known = ["_file", "_credential", "_command"].iter().any(|end| key.ends_with(end));
+    if let Some(quotes) = ["\"\"\"", "'''"].into_iter().find(|it| rest.starts_with(it)) {
+        return rest[3..].find(quotes).map_or(rest.len(), |end| end + 6);
+    }
+    let end = match rest.chars().next() {
+        Some(quote @ ('"' | '\'')) if is_known => end_of_quoted(&rest[..line], quote),
+        Some('[') => end_of_list(rest),
+        _ => None,
+    };
+    // Whatever follows a value in its line is no part of it only behind one of these.
+    let is_end = |end: &usize| {
+        let behind = rest[*end..].trim_start_matches([' ', '\t']);
+        behind.is_empty() || behind.starts_with([',', '}', ']', '#', '\r', '\n'])
+    };
+    end.filter(is_end).unwrap_or(line)
+}
+
+fn end_of_quoted(rest: &str, quote: char) -> Option<usize> {
+    let mut is_escaped = false;
+    let mut characters = rest.char_indices().skip(1);
+    let (at, _) = characters.find(|(_, c)| {
+        let ends = *c == quote && !is_escaped;
+        is_escaped = *c == '\\' && quote == '"' && !is_escaped;
+        ends
+    })?;
+    Some(at + 1)
+}
+
+fn end_of_list(rest: &str) -> Option<usize> {
+    let mut at = 1;
+    loop {
+        let next = at + rest[at..].find(['"', '\'', ']'])?;
+        match rest[next..].chars().next()? {
+            ']' => return Some(next + 1),
+            quote => at = next + end_of_quoted(&rest[next..], quote)?,
+        }
+    }
+}
+
+/// A star for each byte, but for the quotes or brackets around it, and its line ends.
+fn stars(value: &str) -> impl Iterator<Item = char> {
+    let last = value.trim_end().len().saturating_sub(1);
+    let stars = value.char_indices().map(move |(at, c)| match c {
+        '"' | '\'' | '[' | ']' if at == 0 || at == last => (c, 1),
+        '\n' | '\r' => (c, 1),
+        _ => ('*', c.len_utf8()),
+    });
+    stars.flat_map(|(c, times)| std::iter::repeat_n(c, times))
 }
 
 /// Puts stars in place of the value of `api_key…`, unless it is a path: no API key contains a
@@ -76,8 +180,47 @@ mod tests {
     }
 
     #[test]
+    fn what_may_be_a_password_is_masked_in_place() {
+        for line in [
+            "password = \"hunter2\"\n",
+            "password = \"hunter2, \"hunter2\", hunter2\n",
+            "password = hunter2 hunter2 # hunter2\n",
+            "\"password\" = 'hunter2'\n",
+            "Password2: hunter2\n",
+            "encrypt.salt='hunter2'\n",
+            "encrypt = { password = \"hunter2\" }\n",
+            "encrypt = \"hunter2\"\n",
+            "encrypt = hunter2\n",
+            "password_file = \"hunter2\"\n",
+            "password_file = 'etc/hunter2'\n",
+            "password_file = \"hunter2\\\"/hunter2\"\n",
+            "password_credential = \"hunter2\" hunter2\n",
+            "password_command = \"echo hunter2\"\n",
+            "salt_command = [\"echo\",\n  \"]hunter2\", # hunter2\n  'hunter2']\n",
+            "password = \"\"\"\nhunter2\nhunter2\"\"\"\n",
+            "password = '''\nhunter2",
+            "password_command = [ hunter2\n",
+            "passphrase = \"hunter2\"\n",
+        ] {
+            let shown = masked(line);
+            assert!(!shown.contains("hunter2"), "{shown}");
+            assert!(!shown.contains("echo"), "{shown}");
+            assert_eq!(shown.len(), line.len());
+            assert_eq!(shown.matches('\n').count(), line.matches('\n').count());
+        }
+        let line = "encrypt = { password_command = [\"pass\", \"é\"], name = \"off\" }";
+        let shown = "encrypt = { password_command = [************], name = \"off\" }";
+        assert_eq!(masked(line), shown);
+        assert_eq!(masked("password = \"shört\" # é\n"), "password = \"************\n");
+    }
+
+    #[test]
     fn everything_else_is_shown_as_it_is() {
         for line in [
+            "encrypt = { password_file = \"/etc/fichierd/p\", nams = \"off\" }\n",
+            "[mirror.encrypt] # password, salt and so on\n",
+            "name = \"passage\"\nsource = \"/srv/secrets\"\n",
+            "exclude = [\"*.passwd\", \"salt*\"]\n",
             "api_key_file = \"/etc/fichierd/api_key\"\r\n",
             "name = \"photos\" # ------------------------------------------\n",
             "calls_per_second = 1",

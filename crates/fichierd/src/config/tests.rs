@@ -10,11 +10,11 @@ fn around() -> Surroundings {
     Surroundings::made_up(true, &[])
 }
 
-fn parse(text: &str) -> Result<Config, ConfigError> {
+pub(super) fn parse(text: &str) -> Result<Config, ConfigError> {
     Config::parse(Path::new("/etc/fichierd/config.toml"), text, &around())
 }
 
-fn check(text: &str, expected: Expect) {
+pub(super) fn check(text: &str, expected: Expect) {
     let said = match parse(text) {
         Ok(config) => panic!("accepted: {config:#?}"),
         Err(error) => error.to_string().replace("/etc/fichierd/", ""),
@@ -23,9 +23,10 @@ fn check(text: &str, expected: Expect) {
 }
 
 /// A whole mirror, with `lines` added or put in place of the usual lines.
-fn mirror(lines: &str) -> String {
+pub(super) fn mirror(lines: &str) -> String {
     let usual = [("name", "photos"), ("source", "/no/photos"), ("target", "/backups/photos")];
-    let usual = usual.iter().filter(|(key, _)| !lines.lines().any(|line| line.starts_with(key)));
+    let is_given = |key: &str| lines.lines().any(|line| line.starts_with(&format!("{key} =")));
+    let usual = usual.iter().filter(|(key, _)| !is_given(key));
     let usual: String = usual.map(|(key, value)| format!("{key} = \"{value}\"\n")).collect();
     format!("[[mirror]]\n{usual}{lines}\n")
 }

@@ -6,8 +6,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 
+use super::command::CommandLine;
 use super::{Keep, MaxRemovals};
 use crate::base::span::parse_duration;
 
@@ -22,6 +23,10 @@ pub(super) struct HumanSize(pub(super) u64);
 /// `keep` in its written form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct KeepText(pub(super) Keep);
+
+/// A command in its written form; `None` if it is empty.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct CommandText(pub(super) Option<CommandLine>);
 
 /// Reads a whole number with a unit, such as `256 MiB`. A bare letter is refused, because `M` could
 /// be a million or 1,048,576.
@@ -111,6 +116,35 @@ impl<'de> Deserialize<'de> for MaxRemovals {
             text: parse_percent,
             number: |number| u64::try_from(number).ok().map(MaxRemovals::Files),
         })
+    }
+}
+
+impl<'de> Deserialize<'de> for CommandText {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(WrittenCommand)
+    }
+}
+
+/// Reads a command: a list of words, or a line for a shell.
+struct WrittenCommand;
+
+impl<'de> Visitor<'de> for WrittenCommand {
+    type Value = CommandText;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a command: [\"program\", \"argument\"], or \"a line for a shell\"")
+    }
+
+    fn visit_str<E: Error>(self, line: &str) -> Result<CommandText, E> {
+        Ok(CommandText(CommandLine::of_shell(line)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<CommandText, A::Error> {
+        let mut words = Vec::new();
+        while let Some(word) = list.next_element::<String>()? {
+            words.push(word);
+        }
+        Ok(CommandText(CommandLine::of_words(words)))
     }
 }
 
