@@ -143,7 +143,7 @@ enum Configured {
     /// Rebuild the records on a new machine, from the key and the target
     Recover(recover::RecoverArgs),
     /// Print the few lines to keep on paper
-    RecoverySheet,
+    RecoverySheet(recovery_sheet::SheetArgs),
     /// Compare what a mirror held at two times
     Diff(diff::DiffArgs),
     /// List what the last cycles of a mirror did
@@ -200,7 +200,6 @@ impl Configured {
             Configured::Versions(args) => versions::run(&args, &config),
             Configured::Diff(args) => diff::run(&args, &config),
             Configured::History(args) => history::run(&args, &config),
-            Configured::RecoverySheet => recovery_sheet::run(&config),
             Configured::Sync(args) => {
                 interruptible(sync::run(args, &config)).await.inspect(sync::tell_interrupted)
             }
@@ -213,6 +212,9 @@ impl Configured {
             Configured::Drill(args) => interruptible(drill::run(args, &config)).await,
             Configured::Restore(args) => interruptible(restore::run(args, &config)).await,
             Configured::Verify(args) => interruptible(verify::run(args, &config)).await,
+            Configured::RecoverySheet(args) => {
+                interruptible(recovery_sheet::run(args, &config)).await
+            }
             Configured::Recover(args) => interruptible(recover::run(args, &config)).await,
             Configured::Prune(args) => interruptible(prune::run(args, &config)).await,
             Configured::Remote(args) => interruptible(remote::run(args, &config)).await,

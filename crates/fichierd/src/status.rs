@@ -262,9 +262,19 @@ pub struct MirrorStatus {
     /// Set while the account is nearly full, for people.
     #[serde(default)]
     pub quota_warning: Option<String>,
+    /// Nothing if the mirror is not encrypted.
+    #[serde(default)]
+    pub encryption: Option<EncryptionStatus>,
     /// Whether files wait because upload nodes refuse them, which is a state of the service.
     #[serde(skip)]
     pub(crate) uploads_wait: bool,
+}
+
+/// How an encrypted mirror is protected from the loss of its password.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EncryptionStatus {
+    /// Whether somebody has said that the password is kept in another place than this machine.
+    pub password_kept: bool,
 }
 
 /// Very many files that lost their contents within a day.

@@ -10,7 +10,7 @@ use super::output;
 use crate::base::Exit;
 use crate::base::words::chain;
 use crate::config::connect::ConnectError;
-use crate::config::{ConfigError, Drawing};
+use crate::config::{ConfigError, Drawing, SecretError};
 use crate::daemon::DaemonError;
 use crate::daemon::control::AskError;
 use crate::remote::unreachable;
@@ -34,7 +34,7 @@ pub(super) fn ended(exit: Exit, message: impl Into<String>) -> anyhow::Error {
 pub fn exit_of(error: &anyhow::Error) -> Exit {
     if let Some(ended) = error.downcast_ref::<Ended>() {
         ended.exit
-    } else if error.is::<ConfigError>() {
+    } else if error.is::<ConfigError>() || error.is::<SecretError>() {
         Exit::Config
     } else if let Some(error) = error.downcast_ref::<AskError>() {
         error.exit()

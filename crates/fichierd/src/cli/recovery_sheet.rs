@@ -1,14 +1,36 @@
 //! `fichierd recovery-sheet`: a few lines to print and to keep in another place, safe from a fire.
 //!
-//! The sheet names no secret: a person who finds it can do nothing with it without the key.
+//! The sheet names no secret, unless it is asked for: a person who finds it can do nothing with it
+//! without the key. Of encrypted mirrors it has what rclone needs to read them ([`encrypted`]), and
+//! [`confirm`] ends the question in `status` whether their passwords are kept elsewhere.
 
+mod confirm;
+mod encrypted;
+
+use clap::Args;
 use jiff::Timestamp;
 
+use self::encrypted::{Encrypted, print_sources};
 use super::output::{harmless, line};
 use crate::base::{Exit, when};
 use crate::config::Config;
 
-pub(crate) fn run(config: &Config) -> anyhow::Result<Exit> {
+#[derive(Args, Debug)]
+pub(crate) struct SheetArgs {
+    /// Print the passwords of encrypted mirrors too, obscured as rclone has them
+    #[arg(long)]
+    with_secrets: bool,
+    /// Print nothing, and record that the passwords are kept in another place
+    #[arg(long, conflicts_with = "with_secrets")]
+    confirm: bool,
+}
+
+pub(crate) async fn run(args: SheetArgs, config: &Config) -> anyhow::Result<Exit> {
+    if args.confirm { confirm::run(config).await } else { print(config, args.with_secrets) }
+}
+
+fn print(config: &Config, with_secrets: bool) -> anyhow::Result<Exit> {
+    let encrypted = Encrypted::of(&config.mirrors, with_secrets)?;
     let store = fichier_state::Store::open_read_only(&config.state_dir).ok();
     let version = env!("CARGO_PKG_VERSION");
     line(&format!("fichierd {version}: recovery sheet of {}", when::told(now_s())))?;
@@ -35,12 +57,17 @@ pub(crate) fn run(config: &Config) -> anyhow::Result<Exit> {
             }
             None => "  newest snapshot  none yet".to_owned(),
         })?;
+        mirror.encrypt.as_ref().map(print_sources).transpose()?;
     }
     line("")?;
     line("On a new machine:")?;
     line("  1. Install fichierd, this version or a later one.")?;
     line("  2. Put the key into a file that only you can read, then:")?;
     line("       export FICHIER_API_KEY=\"$(cat KEYFILE)\"")?;
+    if !encrypted.is_empty() {
+        line("     Have the passwords of the encrypted mirrors at hand: their records are")?;
+        line("     encrypted too.")?;
+    }
     line("  3. For each mirror, rebuild its records and put its files back:")?;
     for mirror in &config.mirrors {
         line(&format!("       fichierd recover --target {}", quoted(&mirror.target)))?;
@@ -48,6 +75,9 @@ pub(crate) fn run(config: &Config) -> anyhow::Result<Exit> {
     }
     line("  4. To go on mirroring: put the configuration in place (recover writes it to")?;
     line("     recovered.toml in the state folder), and start the service.")?;
+    if !encrypted.is_empty() {
+        Encrypted::print(&encrypted)?;
+    }
     Ok(Exit::Done)
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use fichier_state::Mirror;
+use fichier_state::{KeysId, Mirror};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -12,6 +12,7 @@ use crate::base::words::{chain, count, counted};
 use crate::base::{Exit, State};
 use crate::config::MirrorConfig;
 use crate::daemon::control::{Call, Job, Reply, Request};
+use crate::daemon::health;
 use crate::mirror::{Held, MirrorWorker, Patience, Shared, Trouble, approve_change};
 use crate::remote::{Habits, claims, target, trust};
 use crate::restore::{Proved, proof};
@@ -47,6 +48,7 @@ impl Daemon {
             Request::Approve { mirror, take_over } => self.approve(mirror, *take_over),
             Request::Proved(proved) => self.keep_proof(proved),
             Request::Habits(habits) => self.keep_habits(habits),
+            Request::PasswordKept { mirror, keys } => self.keep_password(mirror, *keys),
             Request::Why { .. }
             | Request::Sync { .. }
             | Request::Reject { .. }
@@ -144,6 +146,16 @@ impl Daemon {
     fn keep_habits(&self, habits: &Habits) -> Reply {
         match self.shared.state.write(|w| habits.keep(w)) {
             Ok(()) => Reply::Done { message: "kept".to_owned() },
+            Err(error) => refused(&chain(&error), Exit::Failed),
+        }
+    }
+
+    fn keep_password(&self, mirror: &str, keys: KeysId) -> Reply {
+        if !self.seats.contains_key(mirror) {
+            return unknown(mirror);
+        }
+        match self.shared.state.write(|w| health::keep(w, mirror, keys)) {
+            Ok(()) => Reply::Done { message: health::KEPT.replace("MIRROR", mirror) },
             Err(error) => refused(&chain(&error), Exit::Failed),
         }
     }

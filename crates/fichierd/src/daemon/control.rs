@@ -26,6 +26,7 @@ mod tests;
 
 use std::path::PathBuf;
 
+use fichier_state::KeysId;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
@@ -107,6 +108,13 @@ pub enum Request {
     Proved(Proved),
     /// Records the answers that a probe has got from 1fichier; answered with [`Reply::Done`].
     Habits(Box<Habits>),
+    /// Records that a person keeps the password of these keys in another place.
+    PasswordKept {
+        /// The name of the mirror.
+        mirror: String,
+        /// Which keys.
+        keys: KeysId,
+    },
     /// Explains one path; answered with [`Reply::Why`].
     Why {
         /// An absolute local path.
@@ -177,6 +185,7 @@ impl Request {
             | Request::Approve { .. }
             | Request::Proved(_)
             | Request::Habits(_)
+            | Request::PasswordKept { .. }
             | Request::Why { .. } => None,
         }
     }

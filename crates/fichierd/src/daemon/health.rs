@@ -8,6 +8,7 @@
 
 mod episodes;
 mod found;
+mod kept;
 mod line;
 mod live;
 mod offline;
@@ -20,6 +21,7 @@ mod tests;
 
 pub use self::episodes::{Episodes, News, Now, Remembered};
 pub use self::found::{Facts, FoundState, MirrorFacts, found};
+pub use self::kept::{KEPT, keep, kept};
 pub(crate) use self::line::log_end;
 pub use self::line::{line, summary};
 pub(crate) use self::live::live;

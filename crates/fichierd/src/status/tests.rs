@@ -65,6 +65,27 @@ fn check(status: &Status, expected: Expect) {
 }
 
 #[test]
+fn a_password_that_may_lie_on_this_machine_alone_is_asked_about_and_degrades_nothing() {
+    let kept = Some(EncryptionStatus { password_kept: true });
+    let quiet = status(vec![MirrorStatus { encryption: kept, ..idle() }]);
+    assert_eq!(render(&quiet, now()), render(&status(vec![idle()]), now()));
+    let encryption = Some(EncryptionStatus { password_kept: false });
+    check(
+        &status(vec![MirrorStatus { encryption, ..idle() }]),
+        expect![[r#"
+        fichierd 0.1.0 is running, 1 call so far
+
+        photos: up to date
+          /srv/photos -> /backups/web1/photos
+          184,203 files safe (5.00 TiB), complete 2 min ago
+          nobody has confirmed that the password is kept in another place, without which
+            nothing can be restored: fichierd recovery-sheet --with-secrets, then:
+            fichierd recovery-sheet --confirm
+    "#]],
+    );
+}
+
+#[test]
 fn f12_many_files_replaced_within_a_day_are_shown_as_a_burst_and_daily_work_is_not() {
     let daily = MirrorStatus { replaced_in_24_h: 90_000, ..idle() };
     assert!(!render(&status(vec![daily]), now()).contains("BURST"));
@@ -444,7 +465,8 @@ fn the_json_form_is_stable() {
               "snapshot": null,
               "replaced_in_24_h": 0,
               "burst": null,
-              "quota_warning": null
+              "quota_warning": null,
+              "encryption": null
             }
           ],
           "degraded": []

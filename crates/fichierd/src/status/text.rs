@@ -201,6 +201,14 @@ fn asides(mirror: &MirrorStatus, degraded: &[&DegradedStatus]) -> Vec<String> {
         ));
     }
     lines.extend(proofs::lines(mirror));
+    if mirror.encryption.as_ref().is_some_and(|it| !it.password_kept) {
+        lines.push(
+            "nobody has confirmed that the password is kept in another place, without which \
+             nothing can be restored: fichierd recovery-sheet --with-secrets, then: fichierd \
+             recovery-sheet --confirm"
+                .to_owned(),
+        );
+    }
     if let Some(by_size) = mirror.completeness.by_size() {
         lines.push(format!(
             "{by_size}: 1fichier tells no hash of them, and they are too large to be downloaded \

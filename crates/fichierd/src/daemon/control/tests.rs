@@ -68,6 +68,7 @@ async fn every_request_arrives_as_it_was_sent() {
         Request::Prune { mirror: mirror() },
         Request::Proved(proved()),
         Request::Habits(Box::default()),
+        Request::PasswordKept { mirror: mirror(), keys: fichier_state::KeysId([7; 8]) },
         Request::Why { path: "/srv/photos/a b.jpg".into() },
         Request::Why { path: strange },
     ];
@@ -328,7 +329,16 @@ async fn the_requests_of_the_documents_can_be_asked_without_this_program() {
     }
     asked.dedup();
     let documented = [
-        "Status", "Sync", "Pause", "Resume", "Approve", "Reject", "Prune", "Proved", "Habits",
+        "Status",
+        "Sync",
+        "Pause",
+        "Resume",
+        "Approve",
+        "Reject",
+        "Prune",
+        "Proved",
+        "Habits",
+        "PasswordKept",
         "Why",
     ];
     assert_eq!(asked, documented);

@@ -9,12 +9,13 @@ use fichier_state::{Mirror, Store};
 use jiff::Timestamp;
 
 pub(super) use self::proofs::account;
+use super::kept::encryption;
 use crate::config::MirrorConfig;
 use crate::mirror::{Held, kind_of_hold_off};
 use crate::remote::{looked, nodes_refuse, trust, unconfirmed};
 use crate::status::{
-    BurstStatus, HeldStatus, HoldOffStatus, MOST_LISTED, MirrorState, MirrorStatus, ProblemStatus,
-    WatchStatus,
+    BurstStatus, EncryptionStatus, HeldStatus, HoldOffStatus, MOST_LISTED, MirrorState,
+    MirrorStatus, ProblemStatus, WatchStatus,
 };
 use crate::upkeep::burst::burst;
 
@@ -26,6 +27,7 @@ pub(super) fn blank(config: &MirrorConfig) -> MirrorStatus {
         target: config.target.clone(),
         what: "not mirrored yet".to_owned(),
         watch: WatchStatus { mode: "off".to_owned(), ..WatchStatus::default() },
+        encryption: config.encrypt.as_ref().map(|_| EncryptionStatus::default()),
         ..MirrorStatus::default()
     }
 }
@@ -50,9 +52,9 @@ pub(super) fn mirror_on_record(
     time_scale: u32,
 ) -> Result<MirrorStatus, fichier_state::Error> {
     let mut status = blank(config);
-    let Some(row) = store.mirror_of(&config.name, &config.source, &config.target)? else {
-        return Ok(status);
-    };
+    let row = store.mirror_of(&config.name, &config.source, &config.target)?;
+    status.encryption = encryption(store, config, row.as_ref())?;
+    let Some(row) = row else { return Ok(status) };
     let totals = store.totals(row.id)?;
     let (versions_files, versions_bytes) = store.version_totals(row.id)?;
     let uploads = store.uploads(row.id)?;
