@@ -6,6 +6,7 @@
 //! account from being used. With a warning the service works: a disk that is not mounted yet, a
 //! limit that is low. Each bad finding has a remedy: the command to run, or what else to do.
 
+mod encryption;
 mod machine;
 mod online;
 mod probe;
@@ -218,7 +219,9 @@ fn findings(config: &Config, host: &Host) -> Vec<Finding> {
     let reader = sources::Reader::of_service(config, unit.as_ref(), host.is_root);
     let mut folders = 0;
     for mirror in &config.mirrors {
-        let (found, there) = sources::look(config, mirror, reader.as_ref());
+        let (found, crypt) = encryption::look(config, mirror);
+        findings.extend(found);
+        let (found, there) = sources::look(config, mirror, reader.as_ref(), crypt.as_ref());
         findings.extend(found);
         folders += there;
     }

@@ -5,13 +5,16 @@
 
 use std::collections::VecDeque;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use fichier_state::Store;
+use rclone_formats::crypt::names::Kind;
 
 use super::Finding;
 use super::unit::Unit;
+use crate::base::Crypt;
 use crate::base::words::{chain, count, counted};
 use crate::config::{Config, MirrorConfig};
 use crate::disk::root::check_root;
@@ -77,11 +80,13 @@ impl Reader {
     }
 }
 
-/// Looks at one source. Also returns how many folders it has.
+/// Looks at one source. Also returns how many folders it has. `crypt` is for the names, if they are
+/// encrypted.
 pub(super) fn look(
     config: &Config,
     mirror: &MirrorConfig,
     reader: Option<&Reader>,
+    crypt: Option<&Crypt>,
 ) -> (Vec<Finding>, u64) {
     const ABOUT: &str = "source";
     let (name, path) = (&mirror.name, &mirror.source);
@@ -124,7 +129,7 @@ pub(super) fn look(
             vec![Finding::warning(ABOUT, format!("{head}{what}; the mirror waits"), remedy)]
         }
     };
-    let seen = walk(path, reader);
+    let seen = walk(path, reader, crypt);
     if let Some(first) = &seen.first_unreadable {
         let user = reader.map_or("this user", |reader| &reader.user);
         let what = format!(
@@ -150,7 +155,24 @@ pub(super) fn look(
             format!("{head}its entries can be read ({first}{} looked at)", count(seen.entries));
         findings.push(Finding::good("permissions", what));
     }
+    findings.extend(seen.first_cut.as_ref().map(|first| cut_names(&head, &seen, first)));
     (findings, seen.folders)
+}
+
+/// Names that are too long when they are encrypted.
+fn cut_names(head: &str, seen: &Seen, first: &Path) -> Finding {
+    let what = format!(
+        "{head}the encrypted names of {} of {}{} are too long, such as {}: fichierd stores them \
+         under shorter ones and restores them, and rclone cannot read those",
+        count(seen.cut),
+        counted(seen.entries, "path"),
+        if seen.is_whole { "" } else { " (not all were looked at)" },
+        first.display()
+    );
+    let remedy = "nothing needs to be done for fichierd; for rclone, give them shorter names, or, \
+                  before anything is sent, set name_encoding = \"base64\", which takes names of \
+                  175 bytes";
+    Finding::warning("names", what, remedy)
 }
 
 /// The source as the state has it: its identity, and how many files it had.
@@ -164,17 +186,20 @@ fn recorded(config: &Config, mirror: &MirrorConfig) -> Option<(Option<RootIdenti
     Some((row.identity.as_deref().and_then(RootIdentity::parse), files))
 }
 
+#[derive(Default)]
 struct Seen {
     entries: u64,
     folders: u64,
     unreadable: u64,
     first_unreadable: Option<PathBuf>,
+    /// Entries whose encrypted names are too long.
+    cut: u64,
+    first_cut: Option<PathBuf>,
     is_whole: bool,
 }
 
-fn walk(source: &Path, reader: Option<&Reader>) -> Seen {
-    let mut seen =
-        Seen { entries: 0, folders: 0, unreadable: 0, first_unreadable: None, is_whole: true };
+fn walk(source: &Path, reader: Option<&Reader>, crypt: Option<&Crypt>) -> Seen {
+    let mut seen = Seen { is_whole: true, ..Seen::default() };
     let mut left = VecDeque::from([source.to_owned()]);
     while let Some(folder) = left.pop_front() {
         // A folder that this process cannot list was counted as unreadable before.
@@ -191,6 +216,11 @@ fn walk(source: &Path, reader: Option<&Reader>) -> Seen {
                 continue;
             }
             seen.entries += 1;
+            let kind = if found.is_dir() { Kind::Folder } else { Kind::File };
+            if crypt.is_some_and(|it| it.cuts(kind, entry.file_name().as_bytes())) {
+                seen.cut += 1;
+                seen.first_cut.get_or_insert_with(|| path.clone());
+            }
             let may = match reader {
                 Some(reader) => reader.may_read(&found),
                 None => rustix::fs::access(&path, access_needed(&found)).is_ok(),

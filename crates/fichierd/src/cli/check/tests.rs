@@ -213,7 +213,7 @@ fn what_the_services_user_may_not_read_is_counted() {
     let group = "root:x:0:\nfichierd:x:987:\nphotos:x:1200:ann,fichierd\n";
     let reader = sources::Reader::from(987, passwd, group).unwrap();
     assert_eq!((reader.user.as_str(), &*reader.gids), ("fichierd", &[987, 1200][..]));
-    let (found, folders) = sources::look(&config, &config.mirrors[0], Some(&reader));
+    let (found, folders) = sources::look(&config, &config.mirrors[0], Some(&reader), None);
     let permissions = found.iter().find(|finding| finding.about == "permissions").unwrap();
     assert_eq!(permissions.level, Level::Warning);
     assert!(permissions.what.contains("fichierd may not read 2 of 3 paths"), "{permissions:?}");
@@ -222,7 +222,7 @@ fn what_the_services_user_may_not_read_is_counted() {
     mode("private", 0o755);
     mode("secret.jpg", 0o644);
     mode("private/b.jpg", 0o644);
-    let (found, folders) = sources::look(&config, &config.mirrors[0], Some(&reader));
+    let (found, folders) = sources::look(&config, &config.mirrors[0], Some(&reader), None);
     assert!(found.iter().all(|finding| finding.level == Level::Ok), "{found:?}");
     assert_eq!(folders, 2);
 }
