@@ -9,7 +9,7 @@ use fichier_emulator::Rules;
 use fichier_testkit::bench::TIME_SCALE;
 use fichier_testkit::{Bench, TARGET};
 use fichierd::config::{MaxRemovals, MirrorConfig};
-use fichierd::daemon::approve;
+use fichierd::daemon::{How, approve};
 use fichierd::disk::Due;
 use fichierd::mirror::{MirrorWorker, Trouble};
 
@@ -49,7 +49,7 @@ async fn why_held(world: &mut Bench) -> String {
 }
 
 fn approved(world: &Bench) {
-    approve(&world.shared.state, &world.config, false).unwrap().unwrap();
+    approve(&world.shared.state, &world.config, How::default()).unwrap().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -214,7 +214,7 @@ async fn z87_two_targets_that_are_exchanged_are_moved_one_after_the_other() {
         (photos.clone(), letters.clone())
     );
     for config in [&one, &other] {
-        approve(&world.shared.state, config, false).unwrap().unwrap();
+        approve(&world.shared.state, config, How::default()).unwrap().unwrap();
         assert!(run(&world, config).await.is_none());
     }
     assert_eq!((shown(&world, "/backup/docs"), shown(&world, TARGET)), (photos, letters));
@@ -236,7 +236,7 @@ async fn z88_a_mirror_that_is_split_waits_for_approval_and_takes_over_what_is_th
             "{why}"
         );
     }
-    approve(&world.shared.state, &parts[0], false).unwrap().unwrap();
+    approve(&world.shared.state, &parts[0], How::default()).unwrap().unwrap();
     for part in &parts {
         assert!(run(&world, part).await.is_none());
     }
@@ -263,7 +263,7 @@ async fn z88_mirrors_that_are_merged_wait_for_approval_and_their_files_are_taken
     let sent = world.emulator.bytes_received();
     let whole = world.config.clone();
     assert!(matches!(run(&world, &whole).await, Some(Trouble::Held(_))));
-    approve(&world.shared.state, &whole, false).unwrap().unwrap();
+    approve(&world.shared.state, &whole, How::default()).unwrap().unwrap();
     assert!(run(&world, &whole).await.is_none());
     assert_eq!(world.emulator.bytes_received(), sent);
     assert_eq!(world.emulator.files().len(), files);

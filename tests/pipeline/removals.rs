@@ -6,7 +6,7 @@ use std::time::Duration;
 use fichier_emulator::{Action, Fault, NameTaken};
 use fichier_testkit::Bench;
 use fichierd::config::{Keep, MaxRemovals};
-use fichierd::daemon::approve;
+use fichierd::daemon::{How, approve};
 use fichierd::mirror::Trouble;
 
 /// A mirror of 20 files of which five may go within a day.
@@ -29,7 +29,7 @@ fn remove(world: &Bench, files: std::ops::Range<usize>) {
 }
 
 fn approved(world: &Bench) {
-    approve(&world.shared.state, &world.config, false).unwrap().unwrap();
+    approve(&world.shared.state, &world.config, How::default()).unwrap().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

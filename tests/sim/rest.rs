@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use fichier_state::{RelPath, Store};
-use fichierd::daemon::approve;
+use fichierd::daemon::{How, approve};
 use fichierd::mirror::{CycleEnd, Held, Trouble};
 use fichierd::remote::unconfirmed::unconfirmed;
 use fichierd::restore::{Plan, Selection, Tree};
@@ -227,7 +227,9 @@ impl World {
         let row = state.read(|s| s.mirrors()).unwrap_or_default();
         let row = row.into_iter().find(|row| row.id == process.worker.id);
         let takes_over = row.and_then(|row| Held::of(&row)).is_some_and(|held| held.is_taken());
-        if let Err(error) = approve(state, &self.config, takes_over) {
+        if let Err(error) =
+            approve(state, &self.config, How { take_over: takes_over, ..How::default() })
+        {
             self.road.note(&format!("not approved: {error}"));
         }
     }

@@ -20,7 +20,7 @@ mod file;
 mod limits;
 mod message;
 mod mirrors;
-mod passphrase;
+pub mod passphrase;
 mod read;
 mod rules;
 mod secret;

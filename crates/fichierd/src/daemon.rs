@@ -50,7 +50,7 @@ mod stopping;
 mod waiter;
 mod why;
 
-pub use answers::{NOTHING_HELD, Work, approve};
+pub use answers::{How, NOTHING_HELD, Work, approve};
 pub use error::DaemonError;
 pub use lifting::lifted;
 pub use schedule::{Now, Schedule, Wake};

@@ -11,6 +11,7 @@ mod ends;
 mod error;
 mod expected;
 mod folder_moves;
+pub(crate) mod forms;
 mod found_folders;
 mod held;
 mod leftovers;
@@ -26,6 +27,7 @@ pub use self::cycle::{CycleOutcome, CycleRequest, MAX_ADDITIONS, Prepared, previ
 pub use self::ends::{ChoresEnd, CycleEnd, OpenError};
 pub use self::error::MirrorError;
 pub use self::expected::{ExpectedCalls, Planned};
+pub use self::forms::approve_form;
 pub use self::held::{Held, HeldRemovals};
 pub use self::pairs::approve_change;
 pub use self::patience::{PENDING_RETRY, Patience};

@@ -154,7 +154,9 @@ async fn a_disk_that_lost_something_waits_for_a_decision() {
         assert_eq!(end.outcome.held.as_ref().map(|held| held.removals), Some(1));
     }
     assert_eq!(world.remote(), remote);
-    fichierd::daemon::approve(&world.shared.state, &world.config, false).unwrap().unwrap();
+    fichierd::daemon::approve(&world.shared.state, &world.config, fichierd::daemon::How::default())
+        .unwrap()
+        .unwrap();
     world.settle().await;
     world.assert_mirrored();
     assert_eq!(world.versions().len(), 3);

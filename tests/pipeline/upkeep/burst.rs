@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fichier_testkit::Bench;
 use fichierd::config::Keep;
-use fichierd::daemon::approve;
+use fichierd::daemon::{How, approve};
 use fichierd::upkeep::burst::burst;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -36,7 +36,10 @@ fn is_burst(world: &Bench) -> bool {
 }
 
 fn approved(world: &Bench) -> String {
-    approve(&world.shared.state, &world.config, false).unwrap().unwrap().unwrap_or_default()
+    approve(&world.shared.state, &world.config, How::default())
+        .unwrap()
+        .unwrap()
+        .unwrap_or_default()
 }
 
 /// What a program that encrypts does to a file.

@@ -5,6 +5,7 @@ use clap::Args;
 use super::{beside, service};
 use crate::base::Exit;
 use crate::config::Config;
+use crate::daemon::How;
 use crate::daemon::control::Request;
 
 #[derive(Args, Debug)]
@@ -14,14 +15,17 @@ pub(crate) struct ApproveArgs {
     /// Go on with a target on which another machine, or a copy of this one, has worked
     #[arg(long)]
     take_over: bool,
+    /// Send all files again, encrypted (or not) as the configuration says now
+    #[arg(long, conflicts_with = "take_over")]
+    encrypt_again: bool,
 }
 
 pub(crate) async fn run(args: ApproveArgs, config: &Config) -> anyhow::Result<Exit> {
     service::known_mirror(config, &args.mirror)?;
-    let ApproveArgs { mirror, take_over } = args;
-    let request = Request::Approve { mirror: mirror.clone(), take_over };
+    let ApproveArgs { mirror, take_over, encrypt_again } = args;
+    let request = Request::Approve { mirror: mirror.clone(), take_over, encrypt_again };
     match service::forward(config, &request).await? {
         Some(exit) => Ok(exit),
-        None => beside::approve_held(config, &mirror, take_over),
+        None => beside::approve_held(config, &mirror, How { take_over, encrypt_again }),
     }
 }

@@ -19,7 +19,7 @@ use crate::config::connect::{hold_off, recorded_pacer};
 use crate::config::{Config, Keep, MirrorConfig};
 use crate::daemon::control::Reply;
 use crate::daemon::health::Met;
-use crate::daemon::{NOTHING_HELD, Work, approve, health, lifted, open_shared, why};
+use crate::daemon::{How, NOTHING_HELD, Work, approve, health, lifted, open_shared, why};
 use crate::disk::Due;
 use crate::mirror::{CycleEnd, MirrorWorker, Patience, Shared, Trouble};
 use crate::remote::Habits;
@@ -262,10 +262,10 @@ pub(super) fn keep_habits(config: &Config, habits: &Habits) -> anyhow::Result<()
 }
 
 /// Lets the next cycle do the work that is held.
-pub(super) fn approve_held(config: &Config, name: &str, take_over: bool) -> anyhow::Result<Exit> {
+pub(super) fn approve_held(config: &Config, name: &str, how: How) -> anyhow::Result<Exit> {
     let shared = open_shared(config)?;
     let mirror = named(config, name)?;
-    let approved = approve(&shared.state, mirror, take_over);
+    let approved = approve(&shared.state, mirror, how);
     close(shared)?;
     match approved? {
         Ok(None) => output::line(NOTHING_HELD)?,

@@ -13,7 +13,7 @@ use crate::base::{Exit, State};
 use crate::config::MirrorConfig;
 use crate::daemon::control::{Call, Job, Reply, Request};
 use crate::daemon::health;
-use crate::mirror::{Held, MirrorWorker, Patience, Shared, Trouble, approve_change};
+use crate::mirror::{Held, MirrorWorker, Patience, Shared, Trouble, approve_change, approve_form};
 use crate::remote::{Habits, claims, target, trust};
 use crate::restore::{Proved, proof};
 use crate::status::CycleSummary;
@@ -45,7 +45,9 @@ impl Daemon {
             Request::Status => Reply::Status(self.status()),
             Request::Pause => self.pause(true),
             Request::Resume => self.resume(),
-            Request::Approve { mirror, take_over } => self.approve(mirror, *take_over),
+            Request::Approve { mirror, take_over, encrypt_again } => {
+                self.approve(mirror, How { take_over: *take_over, encrypt_again: *encrypt_again })
+            }
             Request::Proved(proved) => self.keep_proof(proved),
             Request::Habits(habits) => self.keep_habits(habits),
             Request::PasswordKept { mirror, keys } => self.keep_password(mirror, *keys),
@@ -120,9 +122,9 @@ impl Daemon {
         Reply::Done { message: message.to_owned() }
     }
 
-    fn approve(&mut self, name: &str, take_over: bool) -> Reply {
+    fn approve(&mut self, name: &str, how: How) -> Reply {
         let Some(seat) = self.seats.get_mut(name) else { return unknown(name) };
-        match approve(&self.shared.state, &seat.config, take_over) {
+        match approve(&self.shared.state, &seat.config, how) {
             Ok(Ok(None)) => Reply::Done { message: NOTHING_HELD.to_owned() },
             Ok(Ok(Some(message))) => {
                 seat.schedule.rescan_now(Instant::now());
@@ -255,8 +257,18 @@ fn pruned(files: u64) -> String {
     }
 }
 
+/// What a person has approved besides what every approval means.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct How {
+    /// A target that another installation uses is taken over.
+    pub take_over: bool,
+    /// All files are sent again in the form that is configured now.
+    pub encrypt_again: bool,
+}
+
 /// Approves what a mirror holds: its removals, its source or its target. A target that another
-/// installation uses is taken over only with `take_over`, and then nothing else is approved.
+/// installation uses is taken over only with `take_over`, and another form only with `encrypt_again`;
+/// then nothing else is approved.
 /// Returns what was done, `None` if nothing is held, or in `Err` why nothing was done.
 ///
 /// # Errors
@@ -265,12 +277,12 @@ fn pruned(files: u64) -> String {
 pub fn approve(
     state: &State,
     config: &MirrorConfig,
-    take_over: bool,
+    how: How,
 ) -> Result<Result<Option<String>, String>, fichier_state::Error> {
     let row = state.read(|s| s.mirror_of(&config.name, &config.source, &config.target))?;
     let Some(row) = row else { return Ok(Ok(None)) };
     let approved = match Held::of(&row) {
-        Some(held) => Some(approve_held(state, config, take_over, (held, row.clone()))?),
+        Some(held) => Some(approve_held(state, config, how, (held, row.clone()))?),
         None => None,
     };
     if let Some(Err(why)) = approved {
@@ -290,9 +302,20 @@ pub fn approve(
 fn approve_held(
     state: &State,
     config: &MirrorConfig,
-    take_over: bool,
+    how: How,
     (held, row): (Held, Mirror),
 ) -> Result<Result<String, String>, fichier_state::Error> {
+    let How { take_over, encrypt_again } = how;
+    if let Some(done) = state.write(|w| approve_form(w, &row, &held, encrypt_again))? {
+        return Ok(done.map_err(|()| held.text(&config.name)));
+    }
+    if encrypt_again {
+        return Ok(Err(format!(
+            "the files of `{}` are stored as it is configured; held is: {}",
+            config.name,
+            held.text(&config.name)
+        )));
+    }
     match (held.is_taken(), take_over) {
         (true, false) => return Ok(Err(held.text(&config.name))),
         (false, true) => {

@@ -93,6 +93,9 @@ pub enum Request {
         /// Whether to take over a target on which another installation works.
         #[serde(default)]
         take_over: bool,
+        /// Whether to send all files again in the form that is configured now.
+        #[serde(default)]
+        encrypt_again: bool,
     },
     /// Keeps the remote files that are held for removal.
     Reject {

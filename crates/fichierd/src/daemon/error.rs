@@ -51,7 +51,9 @@ impl DaemonError {
             DaemonError::State(fichier_state::Error::FromTheFuture { .. })
             | DaemonError::Sandbox(_)
             | DaemonError::OtherAccount(_)
-            | DaemonError::Open(crate::mirror::OpenError::Filter(_)) => Exit::Config,
+            | DaemonError::Open(
+                crate::mirror::OpenError::Filter(_) | crate::mirror::OpenError::Password { .. },
+            ) => Exit::Config,
             DaemonError::Refused(_) => Exit::Refused,
             DaemonError::State(_)
             | DaemonError::Open(_)

@@ -200,9 +200,9 @@ impl Cycle<'_> {
             return Ok(true);
         }
         let remote = &mut self.executor.remote;
-        let before = remote.places;
+        let (mirror, before) = (self.request.mirror, remote.places);
         let places =
-            target::enter(&remote.client, &remote.state, self.request.mirror, before).await?;
+            target::enter(&remote.client, &remote.state, mirror, &remote.form, before).await?;
         remote.places = places;
         self.is_to_enter = false;
         self.entered = Some(places);

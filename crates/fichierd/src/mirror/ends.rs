@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::config::passphrase::SecretError;
 use crate::disk::FilterError;
 use crate::mirror::cycle::CycleOutcome;
 use crate::mirror::trouble::Trouble;
@@ -53,4 +54,16 @@ pub enum OpenError {
     /// The state file cannot be read or written.
     #[error("cannot use the state file")]
     State(#[from] fichier_state::Error),
+    /// The password of an encrypted mirror cannot be read.
+    #[error("the password of `{mirror}` cannot be read")]
+    Password {
+        /// The name of the mirror.
+        mirror: String,
+        /// Why not.
+        #[source]
+        source: SecretError,
+    },
+    /// The system gives no random numbers, which encryption needs.
+    #[error("the system gives no random numbers: {0}")]
+    NoRandom(getrandom::Error),
 }

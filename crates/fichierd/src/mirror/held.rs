@@ -108,6 +108,8 @@ fn target_kind(refused: &TargetRefused) -> Kind {
         | TargetRefused::OtherCopy => Kind::TargetTaken,
         TargetRefused::OtherAccount => Kind::OtherAccount,
         TargetRefused::Gone => Kind::TargetGone,
+        TargetRefused::OtherPassword { .. } => Kind::OtherPassword,
+        TargetRefused::OtherForm { .. } | TargetRefused::Encrypted => Kind::OtherForm,
         TargetRefused::Retargeted { .. }
         | TargetRefused::Occupied { .. }
         | TargetRefused::Overlaps { .. } => Kind::MirrorChanged,

@@ -116,6 +116,9 @@ pub fn approve_change(
         | TargetRefused::OtherMachine
         | TargetRefused::OtherCopy
         | TargetRefused::Gone
+        | TargetRefused::OtherPassword { .. }
+        | TargetRefused::OtherForm { .. }
+        | TargetRefused::Encrypted
         | TargetRefused::OtherAccount => Ok(None),
     }
 }

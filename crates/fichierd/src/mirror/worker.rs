@@ -25,10 +25,10 @@ use crate::mirror::error::MirrorError;
 use crate::mirror::expected::{ExpectedCalls, Opened, Planned, expected_calls};
 use crate::mirror::held::Held;
 use crate::mirror::leftovers::{Ended, Leftovers};
-use crate::mirror::pairs;
 use crate::mirror::reject::keep_instead;
 use crate::mirror::restless::RestlessFiles;
 use crate::mirror::trouble::Trouble;
+use crate::mirror::{forms, pairs};
 use crate::plan::Limit;
 use crate::remote::{
     CycleReport, Executor, FolderMove, Places, Remote, RemoteError, Settle, Source, Uploads,
@@ -111,9 +111,11 @@ impl MirrorWorker {
     ///
     /// # Errors
     ///
-    /// [`OpenError`]: an exclude pattern cannot be read, or the state file cannot be used.
+    /// [`OpenError`]: an exclude pattern or a password cannot be read, or the state file cannot be
+    /// used.
     pub fn open(config: MirrorConfig, state: &State) -> Result<MirrorWorker, OpenError> {
         let filter = Arc::new(Filter::new(&config.source, &config.exclude)?);
+        let form = forms::configured(&config)?;
         let (row, is_new) = pairs::row_of(&config, state)?;
         trust::doubt_a_copy(&row, state)?;
         let restless = RestlessFiles::new(config.settle_at_most);
@@ -122,7 +124,7 @@ impl MirrorWorker {
             id: row.id,
             dirty: DirtyQueue::default(),
             filter,
-            form: Form::Plain,
+            form,
             sent_bytes: Arc::default(),
             planned_bytes: Arc::default(),
             max_additions: MAX_ADDITIONS,
@@ -268,6 +270,7 @@ impl MirrorWorker {
 
     async fn try_chores(&mut self, shared: &Shared) -> Result<Duration, MirrorError> {
         let mut next = chores::LOOK_AGAIN;
+        self.check_form(&shared.state)?;
         for chore in CHORES {
             let row = self.row(&shared.state)?;
             let config = self.config.clone();

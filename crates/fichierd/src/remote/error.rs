@@ -3,6 +3,8 @@
 use fichier_api::{ErrorKind, Remedy};
 use serde::{Deserialize, Serialize};
 
+use crate::base::RecordedForm;
+use crate::base::words::{bytes, counted};
 use crate::disk::RootTrouble;
 
 /// Why a step, and with it the cycle or the chore, could not go on.
@@ -84,9 +86,53 @@ pub enum TargetRefused {
         /// Its target.
         target: String,
     },
+    /// The password of an encrypted mirror is not the one that it was.
+    #[error(
+        "the password, or the salt, is not the one with which the files of this mirror are \
+         encrypted: nothing is sent and nothing is removed"
+    )]
+    OtherPassword {
+        /// The form that the configuration asks for.
+        wanted: RecordedForm,
+    },
+    /// Encryption was turned on or off, or names are to be kept in another way.
+    #[error(
+        "the files of this mirror are stored {from}, and the configuration says {to}: approving \
+         sends all of them again, {}, and keeps those that are there now as versions",
+        price(*files, *bytes)
+    )]
+    OtherForm {
+        /// How they are stored, for people.
+        from: String,
+        /// How they are to be stored, for people.
+        to: String,
+        /// The number of files.
+        files: u64,
+        /// Their bytes.
+        bytes: u64,
+        /// The form that the configuration asks for; `None` for a plain one.
+        wanted: Option<RecordedForm>,
+    },
+    /// A plain mirror is to go where an encrypted one is.
+    #[error(
+        "the target holds the files of an encrypted mirror, and `encrypt` is not configured for \
+         this one"
+    )]
+    Encrypted,
     /// The records are of another account (D06).
     #[error("the state file was made with another 1fichier account than the one of this API key")]
     OtherAccount,
+}
+
+/// The price of sending files again. A call takes up to a hundred of them out of their place.
+fn price(files: u64, size_bytes: u64) -> String {
+    let calls = 3 * files.div_ceil(500) + 2 * files.div_ceil(100);
+    format!(
+        "{} with {} in at least {}",
+        counted(files, "file"),
+        bytes(size_bytes),
+        counted(calls, "call")
+    )
 }
 
 /// One sentence for a person if the error is that the service could not be reached.

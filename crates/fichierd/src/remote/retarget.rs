@@ -10,7 +10,7 @@ use fichier_api::names::RemoteName;
 use fichier_api::{Client, FolderId, FolderListing};
 use fichier_state::{Mirror, Records, Writing};
 
-use crate::base::{Fact, State};
+use crate::base::{Fact, Form, State};
 use crate::remote::claims;
 use crate::remote::error::{RemoteError, TargetRefused};
 use crate::remote::folders::{FoundFolder, with_all_folders};
@@ -53,12 +53,13 @@ pub async fn retarget(
     client: &Client,
     state: &State,
     row: &Mirror,
+    form: &Form,
     to: &str,
 ) -> Result<Mirror, RemoteError> {
     let root = state.read(|s| s.folder(row.root))?.and_then(|row| row.remote);
     if let Some(root) = root {
         // Nobody else may work on it, and it has to be there.
-        target::prepare(client, state, row, true).await?;
+        target::prepare(client, state, row, form, true).await?;
         Moving { client, state, row, to, root: root.id }.run().await?;
     }
     let row = state.read(|s| s.mirrors())?.into_iter().find(|now| now.id == row.id);

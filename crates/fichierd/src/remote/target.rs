@@ -16,14 +16,14 @@ use fichier_api::{Client, ErrorKind, FolderId, FolderListing};
 use fichier_state::{Mirror, MirrorId, NewVersion, RelPath, RemoteSpot, Retired, Store};
 
 use crate::base::words::counted;
-use crate::base::{Flag, State};
+use crate::base::{Flag, Form, State};
 use crate::remote::claims::{self, EPOCH_FOLDER, take_over};
 use crate::remote::error::{RemoteError, TargetRefused};
 use crate::remote::folders::{FoundFolder, with_all_folders};
 use crate::remote::layout::{
     OLDER_STAGING, Places, VERSIONS_FOLDER, is_staging_of, staging_name, stagings,
 };
-use crate::remote::{ledger, owner};
+use crate::remote::{ledger, marker, owner};
 
 /// Looks at the target of `mirror`, and makes the folders that are missing. The first time of a
 /// process it claims the target (`claims`).
@@ -36,11 +36,12 @@ pub async fn prepare(
     client: &Client,
     state: &State,
     mirror: &Mirror,
+    form: &Form,
     claims: bool,
 ) -> Result<Places, RemoteError> {
     let is_proven = owner::check(client, state).await?;
     claims::check_known(state, mirror)?;
-    let preparing = Preparing { client, state, mirror, is_proven };
+    let preparing = Preparing { client, state, mirror, form, is_proven };
     let Prepared { places, staging, is_new } = preparing.places().await?;
     if claims && !is_new {
         claims::claim(client, state, mirror, places.root).await?;
@@ -112,12 +113,13 @@ pub async fn enter(
     client: &Client,
     state: &State,
     mirror: &Mirror,
+    form: &Form,
     places: Places,
 ) -> Result<Places, RemoteError> {
     match claims::claim(client, state, mirror, places.root).await {
         Ok(()) => Ok(places),
         Err(RemoteError::Api(error)) if matches!(error.kind, ErrorKind::NotFound) => {
-            prepare(client, state, mirror, true).await
+            prepare(client, state, mirror, form, true).await
         }
         Err(error) => Err(error),
     }
@@ -145,6 +147,7 @@ struct Preparing<'a> {
     client: &'a Client,
     state: &'a State,
     mirror: &'a Mirror,
+    form: &'a Form,
     /// Whether the key is known to belong to the account of the records.
     is_proven: bool,
 }
@@ -248,6 +251,10 @@ impl Preparing<'_> {
         let is_new = own.is_new();
         // A staging folder that is not shown may be that of another installation.
         let own = with_all_folders(client, own.listed(client).await?).await?;
+        // What the state knows of the form is newer than the marks.
+        if self.mirror.incoming.is_none() {
+            marker::check(&own, self.form)?;
+        }
         let folder = |name: &str| own.folder(&RemoteName::encode(name.as_bytes()));
         let (versions, claims) = (folder(VERSIONS_FOLDER), folder(EPOCH_FOLDER));
         let state = folder(ledger::STATE_FOLDER);

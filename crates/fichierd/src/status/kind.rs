@@ -255,6 +255,22 @@ kinds! {
         weight: Weight::Stops, alarms: false, exit: Some(Exit::Held),
         scope: Scope::Mirror, patience: AT_ONCE, on_record: false,
     }
+    /// The password of an encrypted mirror is another one than its files have.
+    OtherPassword = "other_password" {
+        title: "the password is not the one of the files",
+        what_to_do: "give the password that it was; if it was changed on purpose, send all files \
+            again with the new one: fichierd approve --encrypt-again MIRROR",
+        weight: Weight::Stops, alarms: true, exit: Some(Exit::Config),
+        scope: Scope::Mirror, patience: AT_ONCE, on_record: false,
+    }
+    /// Encryption was turned on or off, or names are to be kept in another way.
+    OtherForm = "other_form" {
+        title: "encryption is configured otherwise than the files are stored",
+        what_to_do: "put the configuration back; to send all files again as it says: \
+            fichierd approve --encrypt-again MIRROR",
+        weight: Weight::Stops, alarms: false, exit: Some(Exit::Held),
+        scope: Scope::Mirror, patience: AT_ONCE, on_record: false,
+    }
     /// More files disappeared than may be removed.
     RemovalsHeld = "removals_held" {
         title: "removals are held",

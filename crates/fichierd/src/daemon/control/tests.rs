@@ -62,8 +62,8 @@ async fn every_request_arrives_as_it_was_sent() {
         Request::Sync { mirrors: Vec::new() },
         Request::Pause,
         Request::Resume,
-        Request::Approve { mirror: mirror(), take_over: false },
-        Request::Approve { mirror: mirror(), take_over: true },
+        Request::Approve { mirror: mirror(), take_over: false, encrypt_again: false },
+        Request::Approve { mirror: mirror(), take_over: true, encrypt_again: false },
         Request::Reject { mirror: mirror() },
         Request::Prune { mirror: mirror() },
         Request::Proved(proved()),
@@ -115,7 +115,11 @@ fn only_the_answers_to_work_may_take_long() {
     assert!(begins_work(Request::Sync { mirrors: Vec::new() }));
     assert!(begins_work(Request::Reject { mirror: mirror() }));
     assert!(begins_work(Request::Prune { mirror: mirror() }));
-    assert!(!begins_work(Request::Approve { mirror: mirror(), take_over: true }));
+    assert!(!begins_work(Request::Approve {
+        mirror: mirror(),
+        take_over: true,
+        encrypt_again: false
+    }));
     assert!(!begins_work(Request::Proved(proved())));
 }
 
@@ -250,7 +254,8 @@ async fn a_body_that_is_too_long_is_refused_and_the_service_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let socket = dir.path().join("run/control.sock");
     service(&socket, echo);
-    let huge = Request::Approve { mirror: "x".repeat(70_000), take_over: false };
+    let huge =
+        Request::Approve { mirror: "x".repeat(70_000), take_over: false, encrypt_again: false };
     let error = ask(&socket, &huge).await.unwrap_err();
     assert!(error.to_string().contains("HTTP 413"), "{error}");
     assert_eq!(error.exit(), Exit::Unavailable);

@@ -105,7 +105,7 @@ pub(crate) fn disproves(end: &CycleEnd, kind: Kind) -> bool {
         | Kind::TargetTaken
         | Kind::TargetGone => ended_well && asked,
         // A cycle begins only with a mirror that is configured as it is on record.
-        Kind::MirrorChanged => ended_well,
+        Kind::MirrorChanged | Kind::OtherPassword | Kind::OtherForm => ended_well,
         // The end of the cycle is on record; and the pacer knows by itself when a hold-off ends.
         Kind::StateUnusable | Kind::HoldOff => ended_well,
         // The source is looked at before 1fichier is asked.

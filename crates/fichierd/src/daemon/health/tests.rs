@@ -94,6 +94,8 @@ fn look_when<T>(kind: Kind, look: impl FnOnce(&Status, &Facts<'_>) -> T) -> T {
         | Kind::SourceBehindLink
         | Kind::TargetTaken
         | Kind::TargetGone
+        | Kind::OtherPassword
+        | Kind::OtherForm
         | Kind::MirrorChanged => of.trouble = Some(&trouble),
         Kind::HoldOff | Kind::UnknownRefusal => {
             status.hold_off =

@@ -7,7 +7,7 @@ use super::{MirrorWorker, Shared};
 use crate::base::State;
 use crate::mirror::error::MirrorError;
 use crate::mirror::held::Held;
-use crate::mirror::pairs;
+use crate::mirror::{forms, pairs};
 use crate::remote::{Places, RemoteError, claims, retarget, target};
 
 impl MirrorWorker {
@@ -19,8 +19,20 @@ impl MirrorWorker {
     /// The state file's.
     pub fn undecided(&self, state: &State) -> Result<Option<Held>, MirrorError> {
         let row = self.row(state)?;
-        let undecided = state.read(|s| pairs::undecided(s, &self.config, &row));
+        let undecided = state.read(|s| match pairs::undecided(s, &self.config, &row)? {
+            None => forms::undecided(s, &row, &self.form),
+            refused => Ok(refused),
+        });
         Ok(undecided.map_err(RemoteError::State)?.map(Held::Target))
+    }
+
+    /// Refuses to work while files are stored in another form than the one that is configured.
+    pub(super) fn check_form(&self, state: &State) -> Result<(), MirrorError> {
+        let row = self.row(state)?;
+        match state.read(|s| forms::undecided(s, &row, &self.form))? {
+            Some(refused) => Err(RemoteError::Target(refused).into()),
+            None => Ok(state.write(|w| forms::record(w, &row, &self.form))?),
+        }
     }
 
     /// Lets the records follow a changed target, once that is approved; before that the mirror
@@ -37,10 +49,15 @@ impl MirrorWorker {
             }
             return Err(RemoteError::Target(refused).into());
         }
+        self.check_form(state)?;
+        let row = self.row(state)?;
         if row.target == self.config.target {
             return Ok(row);
         }
-        let row = retarget::retarget(&shared.client, state, &row, &self.config.target).await?;
+        let row = {
+            let to = &self.config.target;
+            retarget::retarget(&shared.client, state, &row, &self.form, to).await?
+        };
         // The target was claimed, and is looked at in its new place.
         self.has_claimed = true;
         self.places = None;
@@ -59,8 +76,13 @@ impl MirrorWorker {
             return Ok(places);
         }
         let places = match self.believed(shared, row)? {
-            Some(places) => target::enter(&shared.client, &shared.state, row, places).await?,
-            None => target::prepare(&shared.client, &shared.state, row, !self.has_claimed).await?,
+            Some(places) => {
+                target::enter(&shared.client, &shared.state, row, &self.form, places).await?
+            }
+            None => {
+                let claims = !self.has_claimed;
+                target::prepare(&shared.client, &shared.state, row, &self.form, claims).await?
+            }
         };
         self.has_entered(shared, places);
         Ok(places)

@@ -102,6 +102,7 @@ impl Executor {
     /// that: if every attempt held one and waited for another, none would ever go on.
     async fn upload_once(&self, files: &[Placement]) -> Result<Attempt, RemoteError> {
         let Ok(_permit) = self.remote.slots.acquire().await else { return Ok(Attempt::Settled) };
+        self.remote.mark_keys().await?;
         failpoint::reached("upload:planned");
         let slot = match self.remote.open_slot().await? {
             Ok(slot) => slot,

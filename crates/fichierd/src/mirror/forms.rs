@@ -1,0 +1,124 @@
+//! The form in which a mirror's files are stored: as it is configured, and as it is on record.
+//!
+//! Invariant: nothing is sent or renamed while the two differ and files are stored. A wrong password
+//! is found here, before the first call; a change of the form waits for a person, who is told its
+//! price.
+
+use std::sync::Arc;
+
+use fichier_state::{Mirror, Records, Writing};
+
+use crate::base::{Crypt, Form, RecordedForm};
+use crate::config::MirrorConfig;
+use crate::mirror::ends::OpenError;
+use crate::mirror::held::Held;
+use crate::remote::TargetRefused;
+
+/// The form that the configuration asks for. Reads the passwords, and derives the keys from them,
+/// which takes some 30 ms.
+pub(crate) fn configured(config: &MirrorConfig) -> Result<Form, OpenError> {
+    let Some(encrypt) = &config.encrypt else { return Ok(Form::Plain) };
+    let mirror = config.name.clone();
+    let keys = encrypt.keys().map_err(|source| OpenError::Password { mirror, source })?;
+    let crypt = Crypt::new(keys, encrypt.scheme.clone()).map_err(OpenError::NoRandom)?;
+    Ok(Form::Crypt(Arc::new(crypt)))
+}
+
+/// Why the mirror cannot be worked on in this form; `None` if it can.
+pub(super) fn undecided(
+    records: &Records,
+    row: &Mirror,
+    form: &Form,
+) -> fichier_state::Result<Option<TargetRefused>> {
+    let wanted = form.recorded();
+    let was = on_record(row);
+    if wanted == was || !has_files(records, row)? {
+        return Ok(None);
+    }
+    if let (Some(was), Some(wanted)) = (&was, &wanted)
+        && was.names == wanted.names
+        && was.detail == wanted.detail
+    {
+        return Ok(Some(TargetRefused::OtherPassword { wanted: wanted.clone() }));
+    }
+    let totals = records.totals(row.id)?;
+    Ok(Some(TargetRefused::OtherForm {
+        from: described(was.as_ref()),
+        to: described(wanted.as_ref()),
+        files: totals.files,
+        bytes: totals.bytes,
+        wanted,
+    }))
+}
+
+/// Records the form of a mirror of which nothing is stored yet, or for which it was approved.
+pub(super) fn record(w: &mut Writing<'_>, row: &Mirror, form: &Form) -> fichier_state::Result<()> {
+    let form = form.recorded();
+    if on_record(row) == form {
+        return Ok(());
+    }
+    keep(w, row, form.as_ref())
+}
+
+/// Lets a mirror that waits for that go over to another form: its files are sent again in it, one
+/// after the other. Returns what was done, `Err` if it is not approved; `None` if the mirror does not
+/// wait for that.
+///
+/// # Errors
+///
+/// The state file's.
+pub fn approve_form(
+    w: &mut Writing<'_>,
+    row: &Mirror,
+    held: &Held,
+    encrypt_again: bool,
+) -> fichier_state::Result<Option<Result<String, ()>>> {
+    let wanted = match held {
+        Held::Target(TargetRefused::OtherPassword { wanted }) => Some(wanted),
+        Held::Target(TargetRefused::OtherForm { wanted, .. }) => wanted.as_ref(),
+        Held::Target(_) | Held::Removals(_) | Held::Source { .. } => return Ok(None),
+    };
+    if !encrypt_again {
+        return Ok(Some(Err(())));
+    }
+    keep(w, row, wanted)?;
+    let how = if wanted.is_some() { "encrypted" } else { "as they are" };
+    Ok(Some(Ok(format!("approved; all files are sent again, {how}"))))
+}
+
+fn keep(
+    w: &mut Writing<'_>,
+    row: &Mirror,
+    form: Option<&RecordedForm>,
+) -> fichier_state::Result<()> {
+    let form = form.and_then(|form| serde_json::to_string(form).ok());
+    w.update_mirror(&Mirror { form, held: None, ..row.clone() })
+}
+
+/// The form on record. One that cannot be read is none that can be configured.
+fn on_record(row: &Mirror) -> Option<RecordedForm> {
+    let text = row.form.as_deref()?;
+    Some(serde_json::from_str(text).unwrap_or(RecordedForm {
+        keys: fichier_state::KeysId([0; 8]),
+        names: "a form of a later version".to_owned(),
+        detail: String::new(),
+    }))
+}
+
+/// Whether files of the mirror are on the service, or on their way.
+fn has_files(records: &Records, row: &Mirror) -> fichier_state::Result<bool> {
+    let totals = records.totals(row.id)?;
+    Ok(totals.files + totals.unmanaged_files > 0
+        || records.version_totals(row.id)?.0 > 0
+        || !records.uploads(row.id)?.is_empty())
+}
+
+fn described(form: Option<&RecordedForm>) -> String {
+    match form {
+        None => "as they are".to_owned(),
+        Some(form) if form.names == "off" => {
+            format!("encrypted, with plain names and the suffix `{}`", form.detail)
+        }
+        Some(form) => format!("encrypted, with names in {}", form.detail),
+    }
+}
