@@ -71,6 +71,8 @@ async fn recover_state(world: &mut Bench) -> Line {
         walk: false,
         name: None,
         source: None,
+        keys: None,
+        scheme: None,
     };
     let client = client(&world.emulator, state.path());
     let before = world.emulator.calls();

@@ -15,7 +15,7 @@ pub mod connect;
 pub mod key;
 
 mod command;
-mod encrypt;
+pub mod encrypt;
 mod file;
 mod limits;
 mod message;

@@ -87,6 +87,8 @@ pub(crate) struct Seat {
     pub(crate) dirty: crate::disk::DirtyQueue,
     /// The watch; `None` if the source cannot be watched.
     pub(crate) watch: Option<Watch>,
+    /// How its files are stored.
+    form: crate::base::Form,
     /// Bytes that the running cycle has handed to the network.
     pub(crate) sent_bytes: Arc<std::sync::atomic::AtomicU64>,
     /// The times at which its next cycle and chores are due.
@@ -438,6 +440,7 @@ impl Daemon {
         let seat = Seat {
             id: worker.id,
             sent_bytes: Arc::clone(&worker.sent_bytes),
+            form: worker.form.clone(),
             worker: Some(worker),
             dirty,
             watch: None,

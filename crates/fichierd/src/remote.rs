@@ -25,7 +25,7 @@ pub mod unconfirmed;
 mod bring;
 mod folder_move;
 mod lost;
-mod marker;
+pub(crate) mod marker;
 mod nodes;
 mod prune;
 mod strays;

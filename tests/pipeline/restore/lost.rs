@@ -7,7 +7,7 @@ use std::path::Path;
 use fichier_emulator::{Action, Damage, Fault, StoredFile};
 use fichier_testkit::bench::{Lost, OPTIONS};
 use fichier_testkit::exact::{assert_same, describe};
-use fichier_testkit::{Bench, TARGET};
+use fichier_testkit::{Bench, TARGET, crypt};
 use fichierd::restore::recovery::recover;
 use fichierd::restore::{Order, RecoverError, Recovered, Report, Source};
 use tempfile::TempDir;
@@ -23,6 +23,8 @@ async fn recovered(lost: &Lost) -> Result<Recovered, RecoverError> {
         walk: false,
         name: Some("photos".to_owned()),
         source: Some(lost.config.source.clone()),
+        keys: crypt::is_on().then(|| crypt::keys().clone()),
+        scheme: None,
     };
     recover(&lost.client(), &order, &mut |_| {}).await
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use fichier_emulator::{Action, Emulator, Fault, Rules};
 use fichier_state::Store;
 use fichier_testkit::bench::client;
-use fichier_testkit::{Bench, TARGET};
+use fichier_testkit::{Bench, TARGET, crypt};
 use fichierd::config::MirrorConfig;
 use fichierd::disk::Due;
 use fichierd::mirror::MirrorWorker;
@@ -28,6 +28,8 @@ fn order(dir: &Path, target: &str) -> Order {
         walk: false,
         name: None,
         source: None,
+        keys: crypt::is_on().then(|| crypt::keys().clone()),
+        scheme: None,
     }
 }
 

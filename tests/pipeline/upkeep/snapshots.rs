@@ -312,7 +312,8 @@ async fn what_was_written_at_a_stop_is_sent_after_the_next_start() {
     let stop = |world: &Bench| {
         let row = world.shared.state.read(|s| s.mirrors()).unwrap().remove(0);
         let soon = Instant::now() + Duration::from_secs(6);
-        snapshot::write_at_stop(&world.shared.state, &world.shared.client, &row, soon);
+        let (state, client) = (&world.shared.state, &world.shared.client);
+        snapshot::write_at_stop(state, client, (&row, &world.worker.form), soon);
     };
     // A file that changed a moment ago is read again, and recorded.
     let is_racy = |world: &Bench| {

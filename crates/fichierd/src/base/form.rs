@@ -98,6 +98,15 @@ impl Form {
         }
     }
 
+    /// A small content that is always the same, as it is stored: the same bytes each time, so that
+    /// its hash is known. `purpose` tells such contents apart.
+    pub fn seal_fixed(&self, purpose: &str, content: &[u8]) -> Vec<u8> {
+        match self {
+            Form::Plain => content.to_vec(),
+            Form::Crypt(crypt) => crypt.seal_fixed(purpose, content),
+        }
+    }
+
     /// Whether an empty file is stored on the service, which takes no object without bytes.
     pub fn stores_empty_files(&self) -> bool {
         matches!(self, Form::Crypt(_))
@@ -184,10 +193,18 @@ impl Crypt {
 
     fn new_nonce(&self) -> Nonce {
         let number = self.count.fetch_add(1, Ordering::Relaxed);
-        let hash = blake3::keyed_hash(&self.secret, &number.to_le_bytes());
-        let mut nonce = [0; 24];
-        nonce.copy_from_slice(&hash.as_bytes()[..24]);
-        Nonce::from_bytes(nonce)
+        nonce_of(blake3::keyed_hash(&self.secret, &number.to_le_bytes()))
+    }
+
+    /// The nonce is made of the content, so that no other content ever gets it.
+    fn seal_fixed(&self, purpose: &str, content: &[u8]) -> Vec<u8> {
+        let key = blake3::derive_key(purpose, &self.keys.check_value());
+        let nonce = nonce_of(blake3::keyed_hash(&key, content));
+        let mut sealed = Vec::new();
+        let mut encryptor = Encryptor::new(&self.keys, nonce);
+        encryptor.push(content, |bytes| sealed.extend_from_slice(bytes));
+        encryptor.finish(|bytes| sealed.extend_from_slice(bytes));
+        sealed
     }
 
     fn name(&self, kind: Kind, local: &[u8]) -> RemoteName {
@@ -222,6 +239,10 @@ impl std::fmt::Debug for Crypt {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Crypt").field("names", &self.names).finish_non_exhaustive()
     }
+}
+
+fn nonce_of(hash: blake3::Hash) -> Nonce {
+    Nonce::from_bytes(hash.as_bytes().first_chunk().copied().unwrap_or_default())
 }
 
 /// Tells keys apart, as records do.

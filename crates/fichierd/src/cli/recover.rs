@@ -1,9 +1,12 @@
 //! `fichierd recover`: rebuilds the records of a mirror on a machine that has nothing but the key.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+
+mod password;
 
 use super::failure::ended;
 use super::output::{harmless, line};
@@ -31,6 +34,12 @@ pub(crate) struct RecoverArgs {
     /// The name of the mirror if no snapshot tells it [default: after the target]
     #[arg(long)]
     name: Option<String>,
+    /// A file with the password of an encrypted mirror [default: as configured, else asked for]
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// A file with its salt, which rclone calls password2
+    #[arg(long, value_name = "FILE", requires = "password_file")]
+    salt_file: Option<PathBuf>,
 }
 
 pub(crate) async fn run(args: RecoverArgs, config: &Config) -> anyhow::Result<Exit> {
@@ -46,10 +55,18 @@ pub(crate) async fn run(args: RecoverArgs, config: &Config) -> anyhow::Result<Ex
         walk: args.walk,
         name: args.name.or_else(|| configured.map(|mirror| mirror.name.clone())),
         source: configured.map(|mirror| mirror.source.clone()),
+        keys: password::keys(configured, args.password_file, args.salt_file)?,
+        scheme: configured.and_then(|mirror| Some(mirror.encrypt.as_ref()?.scheme.clone())),
     };
     let (client, pacer) = connect(config)?;
     let mut shown = Shown { began: Instant::now(), said: None, scale: pacer.time_scale() };
-    let outcome = recover(&client, &order, &mut |step| shown.step(&step)).await;
+    let mut outcome = recover(&client, &order, &mut |step| shown.step(&step)).await;
+    if let Err(RecoverError::Encrypted(_)) = &outcome
+        && let Some(keys) = password::ask(&order.target)?
+    {
+        let order = Order { keys: Some(keys), ..order };
+        outcome = recover(&client, &order, &mut |step| shown.step(&step)).await;
+    }
     let recovered = outcome.map_err(explain)?;
     say(&recovered, args.walk, config)?;
     let is_whole =
@@ -60,9 +77,13 @@ pub(crate) async fn run(args: RecoverArgs, config: &Config) -> anyhow::Result<Ex
 fn explain(error: RecoverError) -> anyhow::Error {
     match error {
         RecoverError::Known { .. } => ended(Exit::Held, error.to_string()),
-        RecoverError::Newer { .. } => ended(Exit::Config, error.to_string()),
+        RecoverError::Newer { .. }
+        | RecoverError::Encrypted(_)
+        | RecoverError::OtherPassword(_) => ended(Exit::Config, error.to_string()),
         RecoverError::Unclear(_) => ended(Exit::TryLater, error.to_string()),
-        RecoverError::NoTarget(_) | RecoverError::Io { .. } => ended(Exit::Failed, chain(&error)),
+        RecoverError::NoTarget(_) | RecoverError::NoRandom(_) | RecoverError::Io { .. } => {
+            ended(Exit::Failed, chain(&error))
+        }
         RecoverError::Api(error) => error.into(),
         RecoverError::State(error) => error.into(),
     }

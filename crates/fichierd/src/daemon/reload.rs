@@ -14,6 +14,7 @@ use crate::base::words::chain;
 use crate::config::connect::connect;
 use crate::config::{Config, MirrorConfig};
 use crate::daemon::schedule::Wake;
+use crate::mirror::forms;
 
 impl Daemon {
     /// Reads the configuration again and goes over to it. A bad one is refused, and the old one
@@ -23,7 +24,9 @@ impl Daemon {
         let taken = match Config::load(Some(&self.config.path)) {
             Ok(config) => match self.config.needs_restart(&config) {
                 Some(why) => Err(why),
-                None => self.take_up(config).map_err(|error| chain(&error)),
+                None => self
+                    .check_passwords(&config)
+                    .and_then(|()| self.take_up(config).map_err(|error| chain(&error))),
             },
             Err(error) => Err(error.to_string()),
         };
@@ -38,6 +41,25 @@ impl Daemon {
         self.refused_reload = refused;
         self.said.clear();
         systemd::ready("");
+    }
+
+    /// Reads the passwords of encrypted mirrors again. A mirror goes on with the keys that its files
+    /// have, so a changed password is refused here and not used.
+    fn check_passwords(&self, config: &Config) -> Result<(), String> {
+        for mirror in config.mirrors.iter().filter(|mirror| mirror.encrypt.is_some()) {
+            let form = forms::configured(mirror).map_err(|error| chain(&error))?;
+            let seat = self.seats.get(&mirror.name);
+            let before = seat.and_then(|seat| seat.form.keys_id());
+            if before.is_some() && before != form.keys_id() {
+                return Err(format!(
+                    "`{name}` has another password, or salt, than its files: put the former one \
+                     back; if it was changed on purpose: systemctl restart fichierd, then: \
+                     fichierd approve --encrypt-again {name}",
+                    name = mirror.name
+                ));
+            }
+        }
+        Ok(())
     }
 
     fn take_up(&mut self, config: Config) -> Result<(), DaemonError> {

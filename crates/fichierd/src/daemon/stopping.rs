@@ -51,9 +51,13 @@ impl Daemon {
     /// 1fichier, as far as there is time for it.
     fn write_snapshots(&self, deadline: Instant) {
         let rows = self.shared.state.read(|s| s.mirrors()).unwrap_or_default();
-        for row in rows.iter().filter(|row| self.seats.values().any(|seat| seat.id == row.id)) {
+        for row in &rows {
+            let seat = self.seats.values().find(|seat| seat.id == row.id);
+            let Some(seat) = seat else { continue };
             let (state, client) = (&self.shared.state, &self.shared.client);
-            tokio::task::block_in_place(|| snapshot::write_at_stop(state, client, row, deadline));
+            tokio::task::block_in_place(|| {
+                snapshot::write_at_stop(state, client, (row, &seat.form), deadline);
+            });
         }
     }
 }

@@ -52,7 +52,7 @@ pub(super) fn undecided(
 }
 
 /// Records the form of a mirror of which nothing is stored yet, or for which it was approved.
-pub(super) fn record(w: &mut Writing<'_>, row: &Mirror, form: &Form) -> fichier_state::Result<()> {
+pub(crate) fn record(w: &mut Writing<'_>, row: &Mirror, form: &Form) -> fichier_state::Result<()> {
     let form = form.recorded();
     if on_record(row) == form {
         return Ok(());

@@ -32,6 +32,10 @@ pub struct Canary {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Made {
     pub(crate) name: String,
+    /// The name that it has on the service; `None` in notes of older releases, which stored it
+    /// under its own.
+    #[serde(default)]
+    pub(crate) stored_as: Option<RemoteName>,
     /// The whole snapshot that this one is laid over; `None` for a whole one.
     pub(crate) base: Option<SnapshotId>,
     pub(crate) made_s: i64,
@@ -84,7 +88,9 @@ pub(crate) fn is_awaited(records: &Records, mirror: MirrorId, file: &RemoteFile)
         // The service may have changed the name.
         let has_content =
             file.size_bytes == on.made.size_bytes && file.whirlpool == Some(on.made.whirlpool);
-        let is_canary = on.with_canary && file.name.as_str() == CANARY_NAME;
+        let canary =
+            on.canary_as.clone().unwrap_or_else(|| RemoteName::encode(CANARY_NAME.as_bytes()));
+        let is_canary = on.with_canary && file.name == canary;
         file.name == on.name() || has_content || is_canary
     }))
 }
@@ -123,6 +129,9 @@ pub(crate) struct UnderWay {
     pub(crate) made: Made,
     /// Whether the canary is sent with it.
     pub(crate) with_canary: bool,
+    /// The name of the canary on the service; `None` in notes of older releases.
+    #[serde(default)]
+    pub(crate) canary_as: Option<RemoteName>,
     pub(crate) slot: String,
     pub(crate) node: String,
     pub(crate) xid: Option<String>,
@@ -134,9 +143,17 @@ pub(crate) struct UnderWay {
     pub(crate) looks: u32,
 }
 
+impl Made {
+    /// The name that it has on the service.
+    pub(crate) fn stored_name(&self) -> RemoteName {
+        let own = || RemoteName::encode(self.name.as_bytes());
+        self.stored_as.clone().unwrap_or_else(own)
+    }
+}
+
 impl UnderWay {
     pub(crate) fn name(&self) -> RemoteName {
-        RemoteName::encode(self.made.name.as_bytes())
+        self.made.stored_name()
     }
 }
 

@@ -13,6 +13,7 @@ mod check;
 mod fetch;
 mod files;
 mod find;
+mod form;
 mod lay;
 mod walk;
 
@@ -20,15 +21,17 @@ use std::path::{Path, PathBuf};
 
 use fichier_api::Client;
 use fichier_state::{Mirror, Store};
+use rclone_formats::crypt::Keys;
+use rclone_formats::crypt::names::NameScheme;
 use serde::{Deserialize, Serialize};
 
 pub use self::check::Sample;
 use self::find::FoundTarget;
 pub use self::walk::Walked;
-use crate::base::Fact;
+use crate::base::{Fact, Form};
 
 /// An order to recover one mirror, and the state that it goes to.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Order {
     /// The remote folder.
     pub target: String,
@@ -42,6 +45,10 @@ pub struct Order {
     pub name: Option<String>,
     /// The source of the mirror; see `name`.
     pub source: Option<PathBuf>,
+    /// The keys of an encrypted mirror.
+    pub keys: Option<Keys>,
+    /// How its names are kept, where that is known; otherwise the snapshots tell it.
+    pub scheme: Option<NameScheme>,
 }
 
 /// The result of a recovery.
@@ -127,6 +134,18 @@ pub enum RecoverError {
         /// The name of the snapshot.
         name: String,
     },
+    /// The mirror is encrypted, and no password was given.
+    #[error(
+        "the files in {0} are encrypted: give the password with --password-file FILE (and the \
+         salt, if there is one, with --salt-file FILE), or configure the mirror with `encrypt`"
+    )]
+    Encrypted(String),
+    /// Another password than that of the mirror was given.
+    #[error("the password, or the salt, is not the one with which the files in {0} are encrypted")]
+    OtherPassword(String),
+    /// The system gives no random numbers, which encryption needs.
+    #[error("the system gives no random numbers: {0}")]
+    NoRandom(getrandom::Error),
     /// A call to the service failed.
     #[error(transparent)]
     Api(#[from] fichier_api::Error),
@@ -157,7 +176,8 @@ pub async fn recover(
 ) -> Result<Recovered, RecoverError> {
     let (store, aside) = files::open_state(order)?;
     let place = find::walk_down(client, order).await?;
-    let mut recovering = Recovering { client, order, store, place };
+    let form = form::of(order, &place)?;
+    let mut recovering = Recovering { client, order, store, place, form };
     let done = recovering.run(say).await;
     let Recovering { store, .. } = recovering;
     store.close()?;
@@ -169,6 +189,7 @@ struct Recovering<'a> {
     order: &'a Order,
     store: Store,
     place: FoundTarget,
+    form: Form,
 }
 
 impl Recovering<'_> {

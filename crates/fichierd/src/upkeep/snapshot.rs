@@ -22,6 +22,7 @@ mod keep;
 mod make;
 mod owners;
 mod place;
+mod sealed;
 mod send;
 
 use std::time::Duration;
@@ -37,9 +38,9 @@ use self::files::Files;
 pub(crate) use self::files::{hash_file, unpack};
 pub use self::health::{Health, health};
 use self::make::{MakeError, MakeOutcome, Order};
-pub(crate) use self::send::canary_hash;
-use crate::base::State;
+pub(crate) use self::send::CanaryFile;
 use crate::base::words::chain;
+use crate::base::{Form, State};
 use crate::remote::{Ledger, Made, Remote, RemoteError};
 use crate::upkeep::{Ahead, Situation};
 
@@ -184,12 +185,13 @@ impl Remote {
                 }
                 None => true,
             };
-            if is_all && length == made.size_bytes && has_base {
+            let has_form = made.stored_name() == self.form.file_name(made.name.as_bytes());
+            if is_all && length == made.size_bytes && has_base && has_form {
                 return Ok(Some(made));
             }
         }
         let config = config_text(&self.state, &self.client)?;
-        let order = order(&self.state, at.mirror, config)?;
+        let order = order(&self.state, at.mirror, &self.form, config)?;
         let made_s = order.facts.made_s;
         let state = self.state.clone();
         let made = tokio::task::spawn_blocking(move || {
@@ -234,6 +236,7 @@ impl Remote {
 fn order(
     state: &State,
     mirror: &Mirror,
+    form: &Form,
     config: Option<String>,
 ) -> Result<Order, fichier_state::Error> {
     state.read(|s| {
@@ -242,6 +245,7 @@ fn order(
         let last_digest = rows.iter().any(|row| row.url.is_some()).then_some(ledger.last_digest);
         Ok(Order {
             files: Files::new(&s.dir(), &mirror.name),
+            form: form.clone(),
             state_dir: s.dir(),
             mirror: mirror.id,
             id: s.next_snapshot()?,

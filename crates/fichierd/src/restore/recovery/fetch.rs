@@ -10,6 +10,7 @@ use fichier_state::{Error, SnapshotFacts, examine, lay_over};
 
 use super::RecoverError;
 use super::files::create;
+use crate::base::Form;
 use crate::base::words::{chain, duration};
 use crate::upkeep::snapshot::{hash_file, unpack};
 
@@ -44,16 +45,16 @@ pub(super) async fn fetch(
     client: &Client,
     file: &RemoteFile,
     all: &[RemoteFile],
-    work: &Path,
+    (work, form): (&Path, &Form),
 ) -> Result<Whole, Refused> {
-    let (path, facts) = fetch_one(client, file, work).await?;
+    let (path, facts) = fetch_one(client, file, work, form).await?;
     let Some(base) = facts.base.clone() else {
         return Ok(Whole { path, facts: facts.clone(), parts: vec![(file.clone(), facts)] });
     };
-    let below = all.iter().find(|other| name_of(other) == base);
+    let below = all.iter().find(|other| name_of(other, form) == base);
     let below = below
         .ok_or_else(|| Refused::Unusable(format!("{base}, which it belongs to, is not there")))?;
-    let (base_path, base_facts) = match fetch_one(client, below, work).await {
+    let (base_path, base_facts) = match fetch_one(client, below, work, form).await {
         Err(Refused::Unusable(why)) => {
             return Err(Refused::Unusable(format!("{base}, which it belongs to: {why}")));
         }
@@ -69,8 +70,9 @@ async fn fetch_one(
     client: &Client,
     file: &RemoteFile,
     work: &Path,
+    form: &Form,
 ) -> Result<(PathBuf, SnapshotFacts), Refused> {
-    let name = name_of(file);
+    let name = name_of(file, form);
     // The name comes from the account, and becomes the name of a file in our folder.
     if name.contains('/') || name.starts_with('.') {
         return Err(Refused::Unusable("this is not the name of a snapshot".to_owned()));
@@ -80,7 +82,7 @@ async fn fetch_one(
         download(client, file, &packed).await?;
     }
     let facts = blocking(|| -> Result<SnapshotFacts, Refused> {
-        unpack(&packed, &path).map_err(|source| judge_io(&path, source))?;
+        unpack(&packed, &path, form).map_err(|source| judge_io(&path, source))?;
         examine(&path).map_err(|error| {
             if matches!(error, Error::FromTheFuture { .. }) {
                 return Refused::Stop(RecoverError::Newer { name: name.clone() });
@@ -158,8 +160,10 @@ pub(super) fn judge_state(error: Error) -> Refused {
     Refused::Stop(error.into())
 }
 
-pub(super) fn name_of(file: &RemoteFile) -> String {
-    String::from_utf8_lossy(&file.name.decode()).into_owned()
+/// The name of a snapshot; one that the form cannot read stays as it is stored.
+pub(super) fn name_of(file: &RemoteFile, form: &Form) -> String {
+    let name = form.local_file_name(&file.name).unwrap_or_else(|| file.name.decode());
+    String::from_utf8_lossy(&name).into_owned()
 }
 
 fn blocking<R>(work: impl FnOnce() -> R) -> R {

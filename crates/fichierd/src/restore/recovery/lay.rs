@@ -5,11 +5,11 @@ use fichier_state::{Mirror, Writing};
 
 use super::fetch::{Refused, Whole, fetch, judge_state, name_of};
 use super::{RecoverError, Recovering, Source, Step, begun, files};
+use crate::base::Form;
 use crate::base::words::chain;
-use crate::remote::ledger::{self, CANARY_NAME};
-use crate::remote::{Canary, claims, trust};
+use crate::remote::{claims, ledger, trust};
 use crate::upkeep::FoundSnapshot;
-use crate::upkeep::snapshot::{self, CANARY_TEXT, canary_hash};
+use crate::upkeep::snapshot::{self, CanaryFile};
 
 impl Recovering<'_> {
     /// Tries one after the other, the newest first. `None` if none of them can be used.
@@ -18,17 +18,18 @@ impl Recovering<'_> {
         unusable: &mut Vec<(String, String)>,
         say: &mut (dyn FnMut(Step) + Send),
     ) -> Result<Option<Source>, RecoverError> {
+        let form = &self.form.clone();
         let listed = self.place.state.as_ref().map(|state| state.files.clone());
         let all: Vec<RemoteFile> = listed.unwrap_or_default();
         let mut newest_first: Vec<&RemoteFile> =
-            all.iter().filter(|file| name_of(file).ends_with(".zst")).collect();
+            all.iter().filter(|file| name_of(file, form).ends_with(".zst")).collect();
         // Their names begin with the time at which they were made.
-        newest_first.sort_by_key(|file| std::cmp::Reverse(name_of(file)));
+        newest_first.sort_by_key(|file| std::cmp::Reverse(name_of(file, form)));
         let work = files::make_work(&self.order.state_dir)?;
         let mut put_off = None;
         for file in newest_first {
-            say(Step::Reading(name_of(file), file.size_bytes));
-            let laid = match fetch(self.client, file, &all, &work).await {
+            say(Step::Reading(name_of(file, form), file.size_bytes));
+            let laid = match fetch(self.client, file, &all, (&work, form)).await {
                 Ok(whole) => self.lay(&whole, &all),
                 Err(refused) => Err(refused),
             };
@@ -42,8 +43,8 @@ impl Recovering<'_> {
                     why
                 }
             };
-            say(Step::Unusable(name_of(file), why.clone()));
-            unusable.push((name_of(file), why));
+            say(Step::Unusable(name_of(file, form), why.clone()));
+            unusable.push((name_of(file, form), why));
         }
         // A snapshot that may come later knows more than the folders.
         put_off.map_or(Ok(None), |error| Err(error.into()))
@@ -58,7 +59,7 @@ impl Recovering<'_> {
             made_s: whole.facts.made_s,
             program: whole.facts.program.clone(),
         };
-        let Recovering { order, store, place, .. } = self;
+        let Recovering { order, store, place, form, .. } = self;
         let done = tokio::task::block_in_place(|| {
             store.import(&whole.path, |w, mirror| {
                 // The folder may have got another name at the service, or in the configuration.
@@ -78,7 +79,7 @@ impl Recovering<'_> {
                     let state = place.state.as_ref().map(|state| state.id);
                     ledger::remember_folders(w, mirror.id, own.id, state)?;
                 }
-                adopt_snapshots(w, mirror, whole, all)
+                adopt_snapshots(w, mirror, whole, (all, form))
             })
         });
         match done {
@@ -98,11 +99,11 @@ fn adopt_snapshots(
     w: &mut Writing<'_>,
     mirror: &Mirror,
     whole: &Whole,
-    all: &[RemoteFile],
+    (all, form): (&[RemoteFile], &Form),
 ) -> Result<(), fichier_state::Error> {
     for row in w.snapshots(mirror.id)?.iter().filter(|row| row.url.is_none()) {
         let there = all.iter().find(|file| {
-            name_of(file) == row.name
+            name_of(file, form) == row.name
                 && file.size_bytes == row.size_bytes
                 && file.whirlpool == Some(row.whirlpool)
         });
@@ -120,15 +121,11 @@ fn adopt_snapshots(
             base = Some(snapshot::adopt(w, mirror.id, &found, base)?);
         }
     }
-    let canary = all.iter().find(|file| {
-        file.name.as_str() == CANARY_NAME
-            && file.size_bytes == CANARY_TEXT.len() as u64
-            && file.whirlpool == Some(canary_hash())
-    });
-    if let Some(file) = canary {
-        let (link, size) = (file.url.clone(), file.size_bytes);
-        let canary = Canary { link, size, whirlpool: canary_hash() };
-        ledger::canary(mirror.id).keep(w, &canary)?;
+    let canary = CanaryFile::of(form);
+    let is_it =
+        |file: &&RemoteFile| file.name == canary.name && canary.is(file.size_bytes, file.whirlpool);
+    if let Some(file) = all.iter().find(is_it) {
+        ledger::canary(mirror.id).keep(w, &canary.at(&file.url))?;
     }
     Ok(())
 }

@@ -18,6 +18,8 @@ use fichier_state::{
 use serde::{Deserialize, Serialize};
 
 use super::{RecoverError, Recovering, Source, Step, begun, files, name_for};
+use crate::base::Form;
+use crate::mirror::forms;
 use crate::remote::layout::{OLDER_STAGING, is_own, stagings};
 use crate::remote::{claims, ledger, trust};
 
@@ -104,6 +106,7 @@ impl Recovering<'_> {
             begun(&order.target).keep(w, &Source::Walk(Walked::default()))?;
             let mirror = Mirror { incoming, versions, ..mirror };
             w.update_mirror(&mirror)?;
+            forms::record(w, &mirror, &self.form)?;
             Ok(mirror)
         })?)
     }
@@ -145,7 +148,7 @@ impl Recovering<'_> {
         };
         let is_root = folder.parent.is_none();
         self.store.write(|w| {
-            walked.refused_names += learn(w, mirror, key, &listing, is_root)?;
+            walked.refused_names += learn(w, (mirror, &self.form), key, &listing, is_root)?;
             let spot = RemoteSpot { listed: listing.complete, ..spot };
             w.set_folder_remote(key, Some(spot), folder.remote_name.as_ref())
         })?;
@@ -178,7 +181,7 @@ impl Recovering<'_> {
                     items = listing.files.len() + listing.folders.len();
                 }
                 for inside in &listing.folders {
-                    match named(&inside.name) {
+                    match named(self.form.local_folder_name(&inside.name)) {
                         Some(name) => open.push((inside.id, below.join(&name))),
                         None => walked.refused_names += 1,
                     }
@@ -189,7 +192,7 @@ impl Recovering<'_> {
                 w.add_versions_folder(mirror.id, &day, seq, folder.id)?;
                 w.count_retired(folder.id, u32::try_from(items).unwrap_or(u32::MAX), None)?;
                 for (below, id, file) in &found {
-                    let Some(name) = named(&file.name) else {
+                    let Some(name) = named(self.form.local_file_name(&file.name)) else {
                         walked.refused_names += 1;
                         continue;
                     };
@@ -218,7 +221,7 @@ impl Recovering<'_> {
 /// Puts the files and folders of a listing on record; returns how many names were refused.
 fn learn(
     w: &mut Writing<'_>,
-    mirror: &Mirror,
+    (mirror, form): (&Mirror, &Form),
     key: FolderKey,
     listing: &FolderListing,
     is_root: bool,
@@ -230,7 +233,8 @@ fn learn(
         if is_root && is_own(&folder.name) {
             continue;
         }
-        let Some(name) = named(&folder.name).filter(|name| taken.insert(name.clone())) else {
+        let local = form.local_folder_name(&folder.name);
+        let Some(name) = named(local).filter(|name| taken.insert(name.clone())) else {
             refused += 1;
             continue;
         };
@@ -247,8 +251,8 @@ fn learn(
 }
 
 /// The local name that a remote one stands for, if a file can have it.
-fn named(name: &RemoteName) -> Option<Vec<u8>> {
-    let local = name.decode();
+fn named(local: Option<Vec<u8>>) -> Option<Vec<u8>> {
+    let local = local?;
     let is_one = RelPath::parse(&local).is_ok_and(|path| path.depth() == 1);
     is_one.then_some(local)
 }
@@ -278,7 +282,7 @@ mod tests {
 
     #[test]
     fn a_name_that_leads_elsewhere_is_none() {
-        let decoded = |name: &str| named(&RemoteName::from_service(name.to_owned()));
+        let decoded = |name: &str| named(Some(RemoteName::from_service(name.to_owned()).decode()));
         assert_eq!(decoded("a b").as_deref(), Some(&b"a b"[..]));
         for evil in ["／etc／passwd", "．．", "．", "a\u{2400}b", ""] {
             assert_eq!(decoded(evil), None, "{evil}");

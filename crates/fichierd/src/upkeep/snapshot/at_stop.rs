@@ -7,8 +7,8 @@ use fichier_state::{Mirror, MirrorId, Writing};
 
 use super::make::MakeOutcome;
 use super::{config_text, order};
-use crate::base::State;
 use crate::base::words::chain;
+use crate::base::{Form, State};
 use crate::remote::{Ledger, looked};
 
 /// Adds `bytes` of files to those sent so far: snapshots may cost a part of that.
@@ -31,8 +31,13 @@ pub fn sent_by_cycle(
 
 /// Writes a snapshot beside the state, if something has changed and it can be written by
 /// `deadline`. It is sent at the next start, unless there is something newer by then. Blocks.
-pub fn write_at_stop(state: &State, client: &Client, mirror: &Mirror, deadline: Instant) {
-    if let Err(error) = try_write(state, client, mirror, deadline) {
+pub fn write_at_stop(
+    state: &State,
+    client: &Client,
+    (mirror, form): (&Mirror, &Form),
+    deadline: Instant,
+) {
+    if let Err(error) = try_write(state, client, (mirror, form), deadline) {
         tracing::info!(
             mirror = %mirror.name,
             "`{}`: no snapshot was written at the stop, one is sent after the next start: {}",
@@ -45,7 +50,7 @@ pub fn write_at_stop(state: &State, client: &Client, mirror: &Mirror, deadline: 
 fn try_write(
     state: &State,
     client: &Client,
-    mirror: &Mirror,
+    (mirror, form): (&Mirror, &Form),
     deadline: Instant,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let now_s = state.now_s();
@@ -55,7 +60,7 @@ fn try_write(
     if !has_looked || !need.has_changed || need.is_under_way || need.is_written {
         return Ok(());
     }
-    let mut order = order(state, mirror, config_text(state, client)?)?;
+    let mut order = order(state, mirror, form, config_text(state, client)?)?;
     order.deadline = Some(deadline);
     let written = match order.carry_out()? {
         MakeOutcome::Made(made) => Some(made),

@@ -17,6 +17,9 @@ use std::time::Instant;
 use fichier_api::Whirlpool;
 use whirlpool::Digest as _;
 
+use super::sealed::{Opening, Sealing};
+use crate::base::Form;
+
 /// The compression level, which is zstd's default: a higher one saves little, since half of a row
 /// is hashes.
 const LEVEL: i32 = 3;
@@ -98,21 +101,23 @@ fn remove(path: &Path) {
     }
 }
 
-/// Packs `from` into `to`, with a checksum in the file; returns the length and hash of the result.
+/// Packs `from` into `to`, with a checksum in the file, as the form stores it; returns the length and
+/// hash of the result.
 pub(super) fn pack(
     from: &Path,
     to: &Path,
+    form: &Form,
     deadline: Option<Instant>,
 ) -> io::Result<(u64, Whirlpool)> {
     let unfinished = to.with_extension("zst.new");
     let mut options = OpenOptions::new();
     let options = options.write(true).create(true).truncate(true).mode(0o600);
     let file = Hashing::new(BufWriter::new(options.open(&unfinished)?));
-    let mut packer = zstd::Encoder::new(file, LEVEL)?;
+    let mut packer = zstd::Encoder::new(Sealing::new(file, form), LEVEL)?;
     packer.include_checksum(true)?;
     packer.window_log(WINDOW_LOG)?;
     copy(&mut BufReader::new(File::open(from)?), &mut packer, deadline)?;
-    let Hashing { inner, size_bytes, whirlpool } = packer.finish()?;
+    let Hashing { inner, size_bytes, whirlpool } = packer.finish()?.finish()?;
     inner.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
     rename(&unfinished, to)?;
     Ok((size_bytes, Whirlpool::from_bytes(whirlpool.finalize().into())))
@@ -134,13 +139,13 @@ const UNPACKED_ANYWAY: u64 = 16 * 1024 * 1024;
 
 /// Unpacks `from` into `to`; an error if its checksum is not that of what comes out, or if more comes
 /// out than the rows of a snapshot can be.
-pub(crate) fn unpack(from: &Path, to: &Path) -> io::Result<()> {
+pub(crate) fn unpack(from: &Path, to: &Path, form: &Form) -> io::Result<()> {
     let mut options = OpenOptions::new();
     let options = options.write(true).create(true).truncate(true).mode(0o600);
     let mut file = BufWriter::new(options.open(to)?);
     let packed = File::open(from)?;
     let most = packed.metadata()?.len().saturating_mul(MOST_UNPACKED).max(UNPACKED_ANYWAY);
-    let mut unpacker = zstd::Decoder::new(packed)?.take(most + 1);
+    let mut unpacker = zstd::Decoder::new(Opening::new(packed, form))?.take(most + 1);
     copy(&mut unpacker, &mut file, None)?;
     if unpacker.limit() == 0 {
         return Err(io::Error::other("it holds more than the records of a mirror can be"));
@@ -189,20 +194,44 @@ impl<W: Write> Write for Hashing<W> {
 
 #[cfg(test)]
 mod tests {
+    use rclone_formats::crypt::names::NameScheme;
+
     use super::*;
+    use crate::base::Crypt;
+
+    fn encrypted(password: &[u8]) -> Form {
+        let keys = rclone_formats::crypt::Keys::derive(password, None).unwrap();
+        Form::Crypt(Crypt::new(keys, NameScheme::default()).unwrap().into())
+    }
 
     #[test]
     fn what_is_packed_comes_out_as_it_was_and_damage_is_found() {
+        let form = encrypted(b"a password");
+        comes_out(&Form::Plain);
+        comes_out(&form);
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::write(at("a"), "known text".repeat(1000)).unwrap();
+        pack(&at("a"), &at("a.zst"), &form, None).unwrap();
+        let packed = fs::read(at("a.zst")).unwrap();
+        assert!(packed.starts_with(b"RCLONE\0\0"));
+        assert!(!packed.windows(10).any(|bytes| bytes == b"known text"));
+        for other in [Form::Plain, encrypted(b"another password")] {
+            assert!(unpack(&at("a.zst"), &at("b"), &other).is_err());
+        }
+    }
+
+    fn comes_out(form: &Form) {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         let content: Vec<u8> = (0..1_000_000u32).flat_map(|n| (n / 7).to_le_bytes()).collect();
         fs::write(at("a"), &content).unwrap();
-        let (size_bytes, hash) = pack(&at("a"), &at("a.zst"), None).unwrap();
+        let (size_bytes, hash) = pack(&at("a"), &at("a.zst"), form, None).unwrap();
         let packed = fs::read(at("a.zst")).unwrap();
         assert_eq!(size_bytes, packed.len() as u64);
         let expected = Whirlpool::from_bytes(whirlpool::Whirlpool::digest(&packed).into());
         assert_eq!(hash, expected);
-        unpack(&at("a.zst"), &at("b")).unwrap();
+        unpack(&at("a.zst"), &at("b"), form).unwrap();
         assert!(fs::read(at("b")).unwrap() == content);
 
         let mut damaged = packed.clone();
@@ -210,7 +239,7 @@ mod tests {
         damaged[end] ^= 1;
         for bytes in [&damaged[..], &packed[..packed.len() / 2], b"no such thing"] {
             fs::write(at("c"), bytes).unwrap();
-            assert!(unpack(&at("c"), &at("d")).is_err());
+            assert!(unpack(&at("c"), &at("d"), form).is_err());
         }
     }
 
@@ -219,7 +248,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("a"), "content").unwrap();
         let packed = dir.path().join("a.zst");
-        pack(&dir.path().join("a"), &packed, Some(Instant::now())).unwrap_err();
+        pack(&dir.path().join("a"), &packed, &Form::Plain, Some(Instant::now())).unwrap_err();
         assert!(!packed.exists());
     }
 }

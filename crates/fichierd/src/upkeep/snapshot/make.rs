@@ -12,6 +12,7 @@ use fichier_state::{
 };
 
 use super::files::{Files, pack};
+use crate::base::Form;
 use crate::remote::Made;
 
 /// The changes are sent alone where, packed, they are less than this part (a fourth) of the last
@@ -26,6 +27,8 @@ const WHOLE_EVERY_S: i64 = 7 * 24 * 3600;
 #[derive(Clone, Debug)]
 pub(super) struct Order {
     pub(super) files: Files,
+    /// How the file is stored.
+    pub(super) form: Form,
     pub(super) state_dir: PathBuf,
     pub(super) mirror: MirrorId,
     /// The snapshot's key, once it is on record.
@@ -86,14 +89,25 @@ impl Order {
         let packed = match self.smaller().map_err(failed)? {
             Some(part) => part,
             None => {
-                let packed = pack(&whole, &self.files.packed(), self.deadline).map_err(failed)?;
+                let packed = pack(&whole, &self.files.packed(), &self.form, self.deadline)
+                    .map_err(failed)?;
                 Packed { name: facts.name, base: None, packed }
             }
         };
         failpoint::reached("snapshot:packed");
         let Packed { name, base, packed: (size_bytes, whirlpool) } = packed;
         let (made_s, moment) = (facts.made_s, facts.moment);
-        Ok(MakeOutcome::Made(Made { name, base, made_s, moment, size_bytes, whirlpool, digest }))
+        let stored_as = Some(self.form.file_name(name.as_bytes()));
+        Ok(MakeOutcome::Made(Made {
+            name,
+            stored_as,
+            base,
+            made_s,
+            moment,
+            size_bytes,
+            whirlpool,
+            digest,
+        }))
     }
 
     /// The file's name: unique, sortable by time, and readable, such as
@@ -117,7 +131,7 @@ impl Order {
                 return Ok(None);
             }
         }
-        let packed = pack(&part, &self.files.packed(), self.deadline)?;
+        let packed = pack(&part, &self.files.packed(), &self.form, self.deadline)?;
         let is_smaller = packed.0.saturating_mul(MUCH_SMALLER) < base_bytes;
         Ok(is_smaller.then_some(Packed { name, base: Some(base), packed }))
     }
@@ -209,6 +223,7 @@ mod tests {
         let mirror = store.mirrors().unwrap().remove(0);
         let order = |rows: Vec<SnapshotRow>, last_digest| Order {
             files: Files::new(Path::new(&dir), "m"),
+            form: Form::Plain,
             state_dir: dir.clone().into(),
             mirror: mirror.id,
             id: SnapshotId(1),

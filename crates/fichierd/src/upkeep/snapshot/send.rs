@@ -12,6 +12,7 @@ use fichier_api::{
 use whirlpool::Digest as _;
 
 use super::CANARY_TEXT;
+use crate::base::Form;
 use crate::base::words::chain;
 use crate::remote::error::stops_everything;
 use crate::remote::ledger::{self, CANARY_NAME};
@@ -113,12 +114,14 @@ impl Remote {
                 &made.whirlpool,
             )?;
             let since_s = w.now_s();
+            let canary_as = CanaryFile::of(&self.form).name;
             let with_canary = ledger::canary(self.mirror).read(w)?.is_none();
             Ledger::change(w, self.mirror, |ledger| {
                 let on = UnderWay {
                     id,
                     made,
                     with_canary,
+                    canary_as: Some(canary_as),
                     slot: slot.id.clone(),
                     node: slot.node.clone(),
                     xid: None,
@@ -141,8 +144,9 @@ impl Remote {
         let open = move || File::open(packed);
         let mut bodies = vec![UploadFile::new(on.name(), on.made.size_bytes, open)];
         if on.with_canary {
-            let name = RemoteName::encode(CANARY_NAME.as_bytes());
-            bodies.push(UploadFile::new(name, CANARY_TEXT.len() as u64, canary_file));
+            let canary = CanaryFile::of(&self.form);
+            let (name, size) = (canary.name.clone(), canary.size_bytes());
+            bodies.push(UploadFile::new(name, size, move || canary.open()));
         }
         Ok(bodies)
     }
@@ -249,12 +253,10 @@ impl Remote {
         file: &Arrived,
         found: &[Arrived],
     ) -> Result<UnderWay, RemoteError> {
+        let sent = CanaryFile::of(&self.form);
+        let is_canary = |file: &&Arrived| sent.is(file.size_bytes, file.whirlpool);
         let canary = found.iter().find(|file| on.with_canary && is_canary(file));
-        let canary = canary.map(|file| Canary {
-            link: file.url.clone(),
-            size: file.size_bytes,
-            whirlpool: canary_hash(),
-        });
+        let canary = canary.map(|file| sent.at(&file.url));
         let on = UnderWay { has_arrived: true, with_canary: canary.is_some(), ..on.clone() };
         self.state.write(|w| {
             w.confirm_snapshot(on.id, &file.url)?;
@@ -317,19 +319,41 @@ fn is_snapshot(on: &UnderWay, file: &Arrived) -> bool {
     file.size_bytes == on.made.size_bytes && file.whirlpool == Some(on.made.whirlpool)
 }
 
-fn is_canary(file: &Arrived) -> bool {
-    file.size_bytes == CANARY_TEXT.len() as u64 && file.whirlpool == Some(canary_hash())
+/// The canary as a form stores it: always the same bytes for the same keys.
+pub(crate) struct CanaryFile {
+    pub(crate) name: RemoteName,
+    content: Vec<u8>,
 }
 
-/// The hash of the tiny file.
-pub(crate) fn canary_hash() -> Whirlpool {
-    Whirlpool::from_bytes(whirlpool::Whirlpool::digest(CANARY_TEXT).into())
-}
+impl CanaryFile {
+    pub(crate) fn of(form: &Form) -> CanaryFile {
+        let name = form.file_name(CANARY_NAME.as_bytes());
+        CanaryFile { name, content: form.seal_fixed("fichierd 2026-11 canary", CANARY_TEXT) }
+    }
 
-fn canary_file() -> io::Result<File> {
-    use std::io::Seek as _;
-    let mut file = tempfile::tempfile()?;
-    file.write_all(CANARY_TEXT)?;
-    file.rewind()?;
-    Ok(file)
+    /// Whether a file with this size and hash is one.
+    pub(crate) fn is(&self, size_bytes: u64, whirlpool: Option<Whirlpool>) -> bool {
+        size_bytes == self.size_bytes() && whirlpool == Some(self.whirlpool())
+    }
+
+    /// The facts to keep of the one that has this link.
+    pub(crate) fn at(&self, url: &FileUrl) -> Canary {
+        Canary { link: url.clone(), size: self.size_bytes(), whirlpool: self.whirlpool() }
+    }
+
+    fn size_bytes(&self) -> u64 {
+        self.content.len() as u64
+    }
+
+    fn whirlpool(&self) -> Whirlpool {
+        Whirlpool::from_bytes(whirlpool::Whirlpool::digest(&self.content).into())
+    }
+
+    fn open(&self) -> io::Result<File> {
+        use std::io::Seek as _;
+        let mut file = tempfile::tempfile()?;
+        file.write_all(&self.content)?;
+        file.rewind()?;
+        Ok(file)
+    }
 }
