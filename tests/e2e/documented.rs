@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -84,6 +85,18 @@ impl Example {
         Example { machine, then }
     }
 
+    /// A machine whose mirror is encrypted, and that has not sent anything yet.
+    fn encrypted() -> Example {
+        let mut machine = Machine::of(PROGRAM);
+        let password = machine.path("photos_password");
+        fs::write(&password, "correct horse battery staple\n").unwrap();
+        fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
+        let password = password.display();
+        let settings = format!("target = \"{TARGET}\"\nencrypt.password_file = \"{password}\"");
+        machine.add_mirror("photos", &settings);
+        Example { machine, then: String::new() }
+    }
+
     fn lose(&self, loss: Loss) {
         fs::remove_dir_all(self.machine.path("state")).unwrap();
         if matches!(loss, Loss::Everything) {
@@ -143,9 +156,13 @@ impl Example {
 
 #[track_caller]
 fn each_works(name: &str, at_least: usize) {
+    each_works_on(&Example::new(), name, at_least);
+}
+
+#[track_caller]
+fn each_works_on(example: &Example, name: &str, at_least: usize) {
     let commands = commands(&document(name));
     assert!(commands.len() >= at_least, "{name}: {} commands", commands.len());
-    let example = Example::new();
     let mut under = "";
     for shown in &commands {
         let loss = LOSSES.iter().find(|(heading, _)| *heading == shown.heading);
@@ -168,6 +185,11 @@ fn the_commands_of_the_manual_of_restoring_work_as_they_are_printed() {
 #[test]
 fn the_commands_of_the_manual_of_operation_work_as_they_are_printed() {
     each_works("docs/operations.md", 2);
+}
+
+#[test]
+fn the_commands_of_the_manual_of_encryption_work_as_they_are_printed() {
+    each_works_on(&Example::encrypted(), "docs/encryption.md", 4);
 }
 
 #[test]

@@ -53,8 +53,9 @@ impl Encrypted<'_> {
         }
         line("")?;
         if all.iter().any(|it| it.secrets.is_none()) {
-            line("`rclone obscure -` prints the obscured form of the password that it reads.")?;
-            return line("With them in it: fichierd recovery-sheet --with-secrets");
+            line("Each obscured one is printed by this, where FILE holds the plain one:")?;
+            line("  rclone obscure - < FILE")?;
+            return line("With the passwords in it: fichierd recovery-sheet --with-secrets");
         }
         line("WARNING: THIS SHEET HOLDS PASSWORDS. Obscured is not encrypted: whoever has it can")?;
         line("read them, and with the API key all files. `rclone reveal` prints them plainly.")
@@ -103,14 +104,12 @@ pub(super) fn secrets(mirror: &MirrorConfig, encrypt: &EncryptConfig) -> anyhow:
 /// Prints from where the passwords of a mirror are read on this machine.
 pub(super) fn print_sources(encrypt: &EncryptConfig) -> anyhow::Result<()> {
     let place = |source: &SecretSource, which| {
-        format!("{} ({})", harmless(&source.to_string()), source.key(which))
+        format!("from {} ({})", harmless(&source.to_string()), source.key(which))
     };
-    line(&format!(
-        "  encrypted, with the password in  {}",
-        place(&encrypt.password, Which::Password)
-    ))?;
+    line("  encrypted, in the format of rclone's crypt")?;
+    line(&format!("  password  {}", place(&encrypt.password, Which::Password)))?;
     if let Some(salt) = &encrypt.salt {
-        line(&format!("            and the salt in  {}", place(salt, Which::Salt)))?;
+        line(&format!("  salt  {}", place(salt, Which::Salt)))?;
     }
     Ok(())
 }
