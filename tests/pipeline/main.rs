@@ -14,6 +14,7 @@ mod calls;
 mod changed;
 mod come_back;
 mod complete;
+mod encrypted;
 mod faults;
 mod habits;
 mod one_cycle;

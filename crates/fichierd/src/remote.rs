@@ -28,6 +28,7 @@ mod lost;
 pub(crate) mod marker;
 mod nodes;
 mod prune;
+pub(crate) mod rename_folders;
 mod strays;
 pub(crate) mod versions;
 

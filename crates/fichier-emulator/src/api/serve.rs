@@ -59,6 +59,7 @@ where
         if let Some(note) = state.record.note(ticket) {
             note.status = answer.status();
             note.bytes = body.len() as u64;
+            note.text = String::from_utf8_lossy(&body).into_owned();
         }
         answer
     };

@@ -201,6 +201,8 @@ fn close(
     }
     if let Some(note) = state.record.note(opening.ticket) {
         note.links = received.files.len();
+        let names: Vec<&str> = received.files.iter().map(|(name, _)| name.as_str()).collect();
+        note.text = names.join("\n");
         note.folder_id = received.did.as_ref().and_then(|did| did.trim().parse().ok());
     }
     let instead = opening.action.as_ref().and_then(|action| spoil::instead(action, state, now));

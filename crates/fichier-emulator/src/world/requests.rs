@@ -25,6 +25,8 @@ pub struct Request {
     pub folder_id: Option<i64>,
     /// Bytes of the body of the request.
     pub bytes: u64,
+    /// The body of a call, or the names of the files of an upload.
+    pub text: String,
 }
 
 /// The place of a request in the record, to add facts that become known later.
@@ -98,6 +100,7 @@ impl Record {
             status: 0,
             folder_id: None,
             bytes: 0,
+            text: String::new(),
         }
     }
 }

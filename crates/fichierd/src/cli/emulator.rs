@@ -172,6 +172,7 @@ mod tests {
             status: 200,
             folder_id: None,
             bytes: 0,
+            text: String::new(),
         };
         let requests = ["end.pl", "upload.cgi", "end.pl"].map(request);
         assert_eq!(summary(&requests), "requests: 3 (2 end.pl, 1 upload.cgi)");

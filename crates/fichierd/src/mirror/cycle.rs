@@ -26,7 +26,8 @@ use crate::plan::{
     BatchLimits, Change, Gathered, Limit, Plan, Policy, Survey, SurveyRequest, Unread, guard,
 };
 use crate::remote::{
-    CycleReport, Executor, FolderMove, Habits, Places, RemoteError, claims, looked, target,
+    CycleReport, Executor, FolderMove, Habits, Places, RemoteError, claims, looked, rename_folders,
+    target,
 };
 
 mod changes;
@@ -150,6 +151,12 @@ impl Cycle<'_> {
             return Ok(CycleOutcome::not_begun());
         }
         self.executor.finish_begun().await?;
+        if self.names_folders()? {
+            if !self.enter().await? {
+                return Ok(CycleOutcome::not_begun());
+            }
+            self.executor.remote.name_folders(self.request.mirror.root).await?;
+        }
         let Some(mut seen) = self.survey_and_follow().await? else {
             return Ok(CycleOutcome::not_begun());
         };
@@ -191,6 +198,12 @@ impl Cycle<'_> {
         self.executor.execute(prepared.plan, stop).await?;
         self.note_notices(&notices)?;
         Ok(CycleOutcome { again: remote.dirty.take_noted(), ..prepared.outcome })
+    }
+
+    /// Whether folders get the names of another form first.
+    fn names_folders(&self) -> Result<bool, MirrorError> {
+        let remote = &self.executor.remote;
+        Ok(remote.state.read(|s| rename_folders::is_needed(s, remote.mirror))?)
     }
 
     /// Claims the target before the first call of this process. Returns whether the cycle may go

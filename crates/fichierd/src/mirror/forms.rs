@@ -12,7 +12,7 @@ use crate::base::{Crypt, Form, RecordedForm};
 use crate::config::MirrorConfig;
 use crate::mirror::ends::OpenError;
 use crate::mirror::held::Held;
-use crate::remote::TargetRefused;
+use crate::remote::{TargetRefused, rename_folders};
 
 /// The form that the configuration asks for. Reads the passwords, and derives the keys from them,
 /// which takes some 30 ms.
@@ -82,6 +82,7 @@ pub fn approve_form(
         return Ok(Some(Err(())));
     }
     keep(w, row, wanted)?;
+    rename_folders::have_other_names(w, row.id)?;
     let how = if wanted.is_some() { "encrypted" } else { "as they are" };
     Ok(Some(Ok(format!("approved; all files are sent again, {how}"))))
 }
