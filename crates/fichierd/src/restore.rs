@@ -3,6 +3,7 @@
 //! ```text
 //! state ──► Plan: folders, links, contents ──► Restore ──► Report
 //!           plan, select                       │   ├─► service: fetch, sink (paced, resumed, compared)
+//!                                              │   │   decipher, beginning (if stored enciphered)
 //!                                              │   └─► disk: dest, metadata, holes (never outside)
 //! ```
 //!
@@ -20,10 +21,13 @@ pub mod verify;
 
 mod acl;
 mod awaited;
+mod beginning;
 mod compare;
+mod decipher;
 mod dest;
 mod disk;
 mod fetch;
+mod keyring;
 mod metadata;
 mod owners;
 mod plan;
@@ -35,9 +39,10 @@ mod sink;
 pub use crate::disk::holes::{holes_of, is_sparse, punch_holes};
 pub(crate) use compare::is_content;
 pub use dest::{Dest, DestEntry, InTheWay, Obstacle, Part, STAGING_NAME, make_top};
+pub use keyring::{Keyring, LOCKED, Locked, Reader, form_of, keyring_of};
 pub use metadata::{MetadataSetter, Missed, Subject, Unset};
 pub use owners::Owners;
-pub use plan::{Content, ContentId, DestPlace, Plan, Totals};
+pub use plan::{Content, ContentId, DestPlace, KeptCopy, Plan, Totals};
 pub use report::{Problem, Progress, Report};
 pub use run::{Options, Outcome, Overwrite, Restore, RestoreError};
 pub use select::Selection;

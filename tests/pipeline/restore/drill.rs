@@ -6,14 +6,14 @@ use std::time::Duration;
 use fichier_emulator::Damage;
 use fichier_state::{Proof, ProofKind};
 use fichier_testkit::{Bench, TARGET};
-use fichierd::restore::Drill;
 use fichierd::restore::drill::due_in;
+use fichierd::restore::{Drill, Keyring};
 use tempfile::TempDir;
 
 async fn drill(world: &Bench, most_bytes: u64) -> Option<Proof> {
     let prepared = world.shared.state.read(|store| {
         let mirror = store.mirror("photos", TARGET)?.unwrap();
-        Drill::prepare(store, &mirror, most_bytes)
+        Drill::prepare(store, &mirror, &Keyring::default(), most_bytes)
     });
     let folder = TempDir::new().unwrap();
     let client = world.shared.client.clone();

@@ -16,7 +16,7 @@ use crate::base::words::{bytes, chain, duration};
 use crate::config::Config;
 use crate::config::connect::connect;
 use crate::remote::unreachable;
-use crate::restore::{Drill, Proved, ProvedBy, RestoreError};
+use crate::restore::{Drill, Proved, ProvedBy, RestoreError, keyring_of};
 use crate::upkeep::canary::address_refused;
 
 #[derive(Args, Debug)]
@@ -47,8 +47,9 @@ pub(crate) async fn run(args: DrillArgs, config: &Config) -> anyhow::Result<Exit
     service::known_mirror(config, &args.mirror)?;
     let most_bytes = config.mirror(&args.mirror).map_or(0, |mirror| mirror.drill_bytes);
     let recorded = Recorded::open(config, &args.mirror)?;
+    let keyring = keyring_of(config)?;
     let prepared = tokio::task::block_in_place(|| {
-        Drill::prepare(&recorded.store, &recorded.mirror, most_bytes)
+        Drill::prepare(&recorded.store, &recorded.mirror, &keyring, most_bytes)
     })?;
     let now_s = recorded.store.clock().now_s();
     drop(recorded);

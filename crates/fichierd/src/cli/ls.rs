@@ -17,7 +17,7 @@ use crate::base::words::path_text;
 use crate::base::{Exit, when};
 use crate::config::Config;
 use crate::restore::tree::is_name;
-use crate::restore::{Node, Tree};
+use crate::restore::{Node, Tree, keyring_of};
 
 #[derive(Args, Debug)]
 pub(crate) struct LsArgs {
@@ -60,6 +60,9 @@ struct Row {
     mtime: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     to: Option<Target>,
+    /// Its name cannot be read, and is shown as it is stored.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    stored_name: bool,
 }
 
 /// The target of a link: text, or bytes where it is not UTF-8.
@@ -70,7 +73,8 @@ pub(crate) fn run(args: &LsArgs, config: &Config) -> anyhow::Result<Exit> {
     let recorded = Recorded::open(config, &args.mirror)?;
     let moment = recorded.moment(args.at.as_deref())?;
     let top = past::inside(&recorded.mirror, args.path.as_deref())?;
-    let tree = Tree::new(&recorded.store, &recorded.mirror, moment);
+    let keyring = keyring_of(config)?;
+    let tree = Tree::new(&recorded.store, &recorded.mirror, moment).with_keys(&keyring);
     let mut rows = Vec::new();
     let mut printed = Ok(());
     let mut show = |path: RelPath, node: &Node| {
@@ -119,7 +123,7 @@ impl Row {
         let known = |metadata: &Metadata| (metadata.mode != 0).then(|| metadata.clone());
         let (kind, size_bytes, metadata, to) = match node {
             Node::Folder(folder) => ("folder", None, known(&folder.metadata), None),
-            Node::Listed(file) => ("file", Some(file.size_bytes), None, None),
+            Node::Listed(listed) => ("file", Some(listed.size_bytes), None, None),
             Node::Unusable => ("unusable", None, None, None),
             Node::Entry(entry, _) => {
                 let metadata = known(&entry.metadata);
@@ -145,6 +149,7 @@ impl Row {
             gid: metadata.map(|metadata| metadata.gid),
             mtime: metadata.and_then(|m| Timestamp::from_nanosecond(i128::from(m.mtime_ns)).ok()),
             to,
+            stored_name: matches!(node, Node::Listed(listed) if listed.has_stored_name),
         }
     }
 
@@ -163,6 +168,9 @@ impl Row {
         let end = match (&self.to, self.kind) {
             (Some(Target(to)), _) => format!(" -> {}", output::shown_path(to)),
             (None, "folder") => "/".to_owned(),
+            (None, _) if self.stored_name => {
+                "  (as it is stored: its name cannot be read)".to_owned()
+            }
             (None, _) => String::new(),
         };
         format!("{letter}{mode} {owner:>11} {size:>14} {time:>19} {}{end}", self.path)

@@ -22,7 +22,9 @@ use crate::base::Exit;
 use crate::base::words::{count, counted};
 use crate::config::Config;
 use crate::config::connect::connect;
-use crate::restore::{Options, Overwrite, Owners, Plan, Progress, Restore, Tree, make_top};
+use crate::restore::{
+    Options, Overwrite, Owners, Plan, Progress, Restore, Tree, keyring_of, make_top,
+};
 use end::{Document, End};
 
 #[derive(Args, Debug)]
@@ -77,7 +79,8 @@ pub(crate) async fn run(args: RestoreArgs, config: &Config) -> anyhow::Result<Ex
     let recorded = Recorded::open(config, &args.mirror)?;
     let moment = recorded.moment(args.at.as_deref())?;
     refuse_sources(&args, config, &recorded)?;
-    let tree = Tree::new(&recorded.store, &recorded.mirror, moment);
+    let keyring = keyring_of(config)?;
+    let tree = Tree::new(&recorded.store, &recorded.mirror, moment).with_keys(&keyring);
     let selection = recorded.selection(&tree, &args.paths, &args.files)?;
     let plan = tokio::task::block_in_place(|| Plan::of(&recorded.store, &tree, &selection))?;
     if plan.is_empty() {

@@ -20,7 +20,9 @@ use crate::config::Config;
 use crate::config::connect::connect;
 use crate::restore::proof::{Confirmed, MOST_BROKEN};
 use crate::restore::verify::{Finding, Progress, Sample, Wanted};
-use crate::restore::{Broken, Proved, ProvedBy, Share, Tree, Verify, VerifyOutcome, Wrong};
+use crate::restore::{
+    Broken, Proved, ProvedBy, Share, Tree, Verify, VerifyOutcome, Wrong, keyring_of,
+};
 use crate::upkeep::canary::address_refused;
 
 /// Bytes of the paths of broken files, and of those that were proved, that are handed to the service
@@ -65,6 +67,7 @@ struct Document {
     files: u64,
     bytes: u64,
     downloads: u64,
+    not_deciphered: u64,
     calls: u64,
     seconds: f64,
     damaged: Vec<Row>,
@@ -93,6 +96,7 @@ pub(crate) async fn run(args: VerifyArgs, config: &Config) -> anyhow::Result<Exi
         Some(share) => share,
         None => Share::Percent(5.0),
     };
+    let keyring = keyring_of(config)?;
     let recorded = Recorded::open(config, &args.mirror)?;
     let tree = Tree::new(&recorded.store, &recorded.mirror, recorded.moment(None)?);
     let selection = recorded.selection(&tree, &args.paths, &args.files)?;
@@ -117,6 +121,7 @@ pub(crate) async fn run(args: VerifyArgs, config: &Config) -> anyhow::Result<Exi
     });
     let verify = Verify {
         client: client.with_download_options(paying),
+        keyring,
         parallel: config.pace.parallel_downloads,
         progress,
     };
@@ -229,6 +234,7 @@ fn document(
         files: outcome.files,
         bytes: outcome.bytes,
         downloads: outcome.downloads,
+        not_deciphered: outcome.not_deciphered,
         calls: cost.calls,
         seconds: cost.took.as_secs_f64(),
         damaged: rows(Wrong::Damaged),
@@ -260,6 +266,13 @@ fn print(
         counted(cost.calls, "call"),
         duration(cost.took)
     ))?;
+    if outcome.not_deciphered > 0 {
+        output::line(&format!(
+            "{} of them compared as stored only: encrypted with a password that no mirror in the \
+             configuration has",
+            count(outcome.not_deciphered)
+        ))?;
+    }
     for finding in outcome.findings.iter().take(MOST_PRINTED) {
         let what = match finding.wrong {
             Wrong::Damaged => "damaged",

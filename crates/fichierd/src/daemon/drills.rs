@@ -2,15 +2,18 @@
 //!
 //! A drill only reads the state and downloads, so it needs no worker and delays no cycle.
 
+use std::error::Error;
 use std::time::Duration;
 
 use fichier_state::{Proof, ProofKind};
 use tokio::time::Instant;
 
 use super::Daemon;
+use crate::base::State;
 use crate::base::words::{chain, duration};
+use crate::config::{Config, MirrorConfig};
 use crate::restore::drill::due_in;
-use crate::restore::{Drill, RestoreError};
+use crate::restore::{Drill, RestoreError, keyring_of};
 
 /// How long a mirror waits for its next drill after one without a result.
 const TRY_AGAIN: Duration = Duration::from_secs(3600);
@@ -23,6 +26,13 @@ pub(super) struct Drilled {
     outcome: Result<Option<Proof>, RestoreError>,
 }
 
+/// What is known of a drill before it begins.
+enum Prepared {
+    NotDue,
+    /// `None` if there is no file to restore.
+    Due(Option<Box<Drill>>),
+}
+
 impl Daemon {
     /// Begins the drill of a mirror, if it is due.
     pub(super) fn begin_drill(&mut self, name: &str) {
@@ -32,20 +42,11 @@ impl Daemon {
             return;
         }
         let (config, state) = (seat.config.clone(), self.shared.state.clone());
-        let prepared = state.read(|store| {
-            let Some(row) = store.mirror_of(&config.name, &config.source, &config.target)? else {
-                return Ok(None);
-            };
-            if due_in(store, &row, &config)? != Some(Duration::ZERO) {
-                return Ok(None);
-            }
-            Drill::prepare(store, &row, config.drill_bytes).map(Some)
-        });
-        let drill = match prepared {
-            Ok(None) => return,
-            Ok(Some(drill)) => drill,
+        let drill = match prepare(&self.config, &config, &state) {
+            Ok(Prepared::NotDue) => return,
+            Ok(Prepared::Due(drill)) => drill,
             Err(error) => {
-                let text = chain(&error);
+                let text = chain(error.as_ref());
                 tracing::warn!(mirror = name, "the drill of `{name}` cannot be prepared: {text}");
                 return;
             }
@@ -91,4 +92,22 @@ impl Daemon {
             tracing::warn!(mirror = %name, "the drill of `{name}` cannot be recorded: {text}");
         }
     }
+}
+
+fn prepare(
+    config: &Config,
+    mirror: &MirrorConfig,
+    state: &State,
+) -> Result<Prepared, Box<dyn Error>> {
+    let row = state.read(|store| {
+        let row = store.mirror_of(&mirror.name, &mirror.source, &mirror.target)?;
+        let Some(row) = row else { return Ok(None) };
+        let is_due = due_in(store, &row, mirror)? == Some(Duration::ZERO);
+        Ok(is_due.then_some(row))
+    })?;
+    let Some(row) = row else { return Ok(Prepared::NotDue) };
+    // Passwords are read for a drill that begins, and not each time somebody asks whether it does.
+    let keyring = keyring_of(config)?;
+    let drill = state.read(|store| Drill::prepare(store, &row, &keyring, mirror.drill_bytes))?;
+    Ok(Prepared::Due(drill.map(Box::new)))
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Seek as _, SeekFrom};
 
 use super::plan::{Content, ContentId};
-use crate::disk::hash::hash_file;
+use crate::disk::hash::{hash_enciphered, hash_file};
 
 /// How a place in the destination compares with the recorded content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +26,17 @@ pub(crate) fn is_content(file: &File, content: &Content) -> io::Result<bool> {
     }
     let mut file = file.try_clone()?;
     file.seek(SeekFrom::Start(0))?;
-    let with_whirlpool = matches!(content.id, ContentId::Listed(_));
-    let hashed = hash_file(file, with_whirlpool)?;
+    let reader = content.copies.first().and_then(|copy| copy.reader.as_ref());
+    let hashed = match (&content.id, reader) {
+        (ContentId::Known(_), _) => hash_file(file, false)?,
+        (ContentId::Listed(_), None) => hash_file(file, true)?,
+        // The listing told the hash of the bytes stored; these can be made as soon as the header
+        // has come.
+        (ContentId::Listed(_), Some(reader)) => match reader.encryptor() {
+            Some(encryptor) => hash_enciphered(file, encryptor)?,
+            None => return Ok(false),
+        },
+    };
     Ok(match &content.id {
         ContentId::Known(hash) => hashed.fingerprint.as_bytes() == hash,
         ContentId::Listed(hash) => hashed.whirlpool.is_some_and(|found| found.as_bytes() == hash),

@@ -23,8 +23,8 @@ use crate::disk::{Filter, Opened, Scanner};
 use crate::remote::looked;
 use crate::restore::tree::{Node, Tree};
 use crate::restore::{
-    Content, Options, Outcome, Overwrite, Owners, Plan, Progress, Restore, RestoreError, Selection,
-    is_content,
+    Content, Keyring, Options, Outcome, Overwrite, Owners, Plan, Progress, Restore, RestoreError,
+    Selection, is_content,
 };
 
 /// The largest number of files in a sample, because each costs a call; others are left out.
@@ -83,7 +83,7 @@ pub fn due_in(
 
 impl Drill {
     /// Chooses the sample: random files of at most `most_bytes` together. `None` if there is
-    /// no file of that size.
+    /// no file of that size. A file that no password on the ring reads is found lacking.
     ///
     /// # Errors
     ///
@@ -91,9 +91,10 @@ impl Drill {
     pub fn prepare(
         store: &Store,
         mirror: &Mirror,
+        keyring: &Keyring,
         most_bytes: u64,
     ) -> Result<Option<Drill>, fichier_state::Error> {
-        let tree = Tree::new(store, mirror, store.newest_moment()?);
+        let tree = Tree::new(store, mirror, store.newest_moment()?).with_keys(keyring);
         let sample = sample(&tree, most_bytes)?;
         let awaited = awaited::in_tree(&tree)?;
         if sample.is_empty() && awaited.is_empty() {

@@ -6,19 +6,22 @@
 //! on without it. If nothing else comes, the same answer ends the restore after [`MOST_EQUAL`]
 //! times: unknown words may be a refusal, and to ask for ever helps nobody.
 //!
-//! Invariant: a file that is handed back has the size and the hash on record; everything else is an
-//! error.
+//! Invariant: a file that is handed back has the size and the hash on record, and what was deciphered
+//! its fingerprint, too; everything else is an error.
+
+mod enciphered;
 
 use std::fs::File;
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use fichier_api::{Error, ErrorKind, FileUrl, Remedy, Whirlpool};
+use fichier_api::{Error, ErrorKind, Remedy};
 use fichier_state::Holes;
 use tokio::io::AsyncReadExt as _;
 
-use super::plan::Content;
+use super::plan::{Content, KeptCopy};
 use super::report::{Meter, Progress};
 use super::sink::PartSink;
 
@@ -104,11 +107,11 @@ impl Fetcher {
         meter: &Arc<Meter>,
     ) -> Result<(), NotFetched> {
         let goal = Goal { content, holes: &holes, file, meter };
-        let mut why = "it is no longer kept".to_owned();
+        let mut why = content.why_lost().unwrap_or_default().to_owned();
         let mut tries = Tries::default();
-        for (url, whirlpool) in content.urls() {
+        for copy in &content.copies {
             loop {
-                let tried = self.try_once(&goal, url, *whirlpool, present).await;
+                let tried = self.try_once(&goal, copy, present).await;
                 let Err(error) = tried else {
                     self.answers.note_content();
                     return Ok(());
@@ -130,37 +133,33 @@ impl Fetcher {
                 }
             }
         }
+        if content.locked > 0 && !content.copies.is_empty() {
+            why = format!("{why}; another copy is encrypted with a password that is not at hand");
+        }
         Err(NotFetched::Lost(why))
     }
 
-    async fn try_once(
-        &self,
-        goal: &Goal<'_>,
-        url: &FileUrl,
-        whirlpool: Whirlpool,
-        present: u64,
-    ) -> Result<(), Error> {
-        let Goal { content, holes, file, meter } = goal;
-        let present = if present > content.size_bytes { 0 } else { present };
-        let prepared = prepare(file, present);
-        let had = prepared.map_err(|error| Error {
-            endpoint: "download",
-            attempts: 0,
-            kind: ErrorKind::Sink(error),
-        })?;
+    async fn try_once(&self, goal: &Goal<'_>, copy: &KeptCopy, present: u64) -> Result<(), Error> {
+        let size_bytes = goal.content.size_bytes;
+        let present = if present > size_bytes { 0 } else { present };
+        match &copy.reader {
+            None => self.try_plain(goal, copy, present).await?,
+            Some(reader) => self.try_enciphered(goal, copy, reader, present).await?,
+        }
+        // A hole at the end is not written; it is made by the length.
+        goal.file.set_len(size_bytes).map_err(disk)
+    }
+
+    async fn try_plain(&self, goal: &Goal<'_>, copy: &KeptCopy, present: u64) -> Result<(), Error> {
+        let Goal { holes, file, meter, .. } = goal;
+        let had = prepare(file, present).map_err(disk)?;
         let mut sink =
             PartSink::new(Arc::clone(file), Arc::clone(holes), present, Arc::clone(meter));
-        let expect = Some((content.size_bytes, whirlpool));
+        let expect = Some((copy.stored_bytes, copy.whirlpool));
         let mut had = tokio::fs::File::from_std(had).take(present);
-        self.client.resume_download(url, expect, &mut had, &mut sink).await?;
-        // A hole at the end is not written; it is made by the length.
-        let whole = file.set_len(content.size_bytes);
-        whole.map_err(|error| Error {
-            endpoint: "download",
-            attempts: 1,
-            kind: ErrorKind::Sink(error),
-        })?;
-        Ok(())
+        let fetched = self.client.resume_download(&copy.url, expect, &mut had, &mut sink).await;
+        meter.add_came(sink.taken());
+        fetched.map(|_| ())
     }
 
     async fn next(&self, error: Error, tries: &mut Tries) -> Next {
@@ -247,12 +246,17 @@ fn pause(kind: &ErrorKind, waits: u32) -> Duration {
 }
 
 /// Cuts the file to what is present, and opens that for reading.
-fn prepare(file: &File, present: u64) -> std::io::Result<File> {
+fn prepare(file: &File, present: u64) -> io::Result<File> {
     use std::io::Seek as _;
     file.set_len(present)?;
     let mut had = file.try_clone()?;
-    had.seek(std::io::SeekFrom::Start(0))?;
+    had.seek(io::SeekFrom::Start(0))?;
     Ok(had)
+}
+
+/// The error of a file that cannot be written or read.
+fn disk(error: io::Error) -> Error {
+    Error { endpoint: DOWNLOAD, attempts: 0, kind: ErrorKind::Sink(error) }
 }
 
 fn length(file: &File) -> u64 {

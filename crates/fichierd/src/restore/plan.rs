@@ -3,19 +3,22 @@
 //! Only the state is read. Files are grouped by content, because each download costs a call: a
 //! content that is wanted under several paths is fetched once.
 
+mod copies;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use fichier_api::{FileUrl, Fingerprint, Whirlpool};
-use fichier_state::{Error, Metadata, PastContent, RelPath, Store, StoredCopy};
+use fichier_api::{Fingerprint, Whirlpool};
+use fichier_state::{Error, Metadata, PastContent, RelPath, Store};
 
+use self::copies::Copies;
 use super::awaited;
 use super::dest::STAGING_NAME;
+use super::keyring::{Keyring, LOCKED};
 use super::select::Selection;
-use crate::restore::tree::{Node, Tree};
+use crate::restore::tree::{Listed, Node, Tree};
 
-/// The largest number of copies of one content that are tried; if all of them fail, it is lost.
-const MOST_COPIES: usize = 4;
+pub use self::copies::KeptCopy;
 
 /// Everything that a restore is to do.
 #[derive(Debug, Default)]
@@ -25,7 +28,8 @@ pub struct Plan {
     pub folders: Vec<(RelPath, Metadata)>,
     /// Symbolic links.
     pub links: Vec<(RelPath, Vec<u8>, Metadata)>,
-    /// Files without contents.
+    /// Files without contents. Nothing is fetched for them, though one that is stored enciphered has
+    /// a header.
     pub empties: Vec<DestPlace>,
     /// Files with contents, by content.
     pub contents: Vec<Content>,
@@ -40,8 +44,11 @@ pub struct Content {
     pub size_bytes: u64,
     /// Its identity.
     pub id: ContentId,
-    /// The copies at the service; the first is tried first. An empty list means that none is kept.
-    pub copies: Vec<StoredCopy>,
+    /// The copies at the service that can be read; the first is tried first. An empty list means
+    /// that none is kept, or none that can be read.
+    pub copies: Vec<KeptCopy>,
+    /// The number of other copies, whose keys are not at hand.
+    pub locked: usize,
     /// The files that hold them.
     pub places: Vec<DestPlace>,
 }
@@ -51,7 +58,7 @@ pub struct Content {
 pub enum ContentId {
     /// The fingerprint of a file that we have read.
     Known([u8; 32]),
-    /// The hash of a file that is known only from a listing.
+    /// The hash of the bytes stored of a file that is known only from a listing.
     Listed([u8; 64]),
 }
 
@@ -67,7 +74,8 @@ pub struct DestPlace {
 }
 
 impl Plan {
-    /// Plans the restore of those paths of the tree that `selection` wants.
+    /// Plans the restore of those paths of the tree that `selection` wants, from the copies that can
+    /// be read with the keys of the tree.
     ///
     /// # Errors
     ///
@@ -84,7 +92,7 @@ impl Plan {
                 planning.plan.refused.push((path, awaited::WHY.to_owned()));
             }
         }
-        planning.finish(store)
+        planning.finish(store, tree.keyring())
     }
 
     /// Files, bytes and calls, if none of the files is there yet.
@@ -96,7 +104,7 @@ impl Plan {
             files: files + self.empties.len() as u64,
             bytes: sizes.sum(),
             download_files: to_fetch.clone().count() as u64,
-            download_bytes: to_fetch.map(|content| content.size_bytes).sum(),
+            download_bytes: to_fetch.filter_map(Content::first_bytes).sum(),
         }
     }
 
@@ -130,7 +138,7 @@ struct Planning<'a> {
     /// Folders that are needed only if something in them is wanted.
     above: BTreeMap<RelPath, Metadata>,
     wanted_above: BTreeSet<RelPath>,
-    contents: BTreeMap<(ContentId, u64), (Vec<DestPlace>, Option<StoredCopy>)>,
+    contents: BTreeMap<(ContentId, u64), (Vec<DestPlace>, Option<KeptCopy>)>,
 }
 
 impl<'a> Planning<'a> {
@@ -171,7 +179,7 @@ impl<'a> Planning<'a> {
                 let inode = (metadata.links > 1).then_some((device, entry.inode));
                 match entry.content {
                     PastContent::Symlink(to) => self.plan.links.push((path, to, metadata)),
-                    PastContent::Empty => {
+                    PastContent::Empty | PastContent::File { size_bytes: 0, .. } => {
                         self.plan.empties.push(DestPlace { path, metadata, inode })
                     }
                     PastContent::File { size_bytes, fingerprint } => {
@@ -186,16 +194,25 @@ impl<'a> Planning<'a> {
 
     /// Adds a file that is known only from a listing. Without a hash its content could not be
     /// checked.
-    fn add_listed(&mut self, path: RelPath, file: &fichier_state::ForeignFile) {
-        let Some(whirlpool) = file.whirlpool else {
+    fn add_listed(&mut self, path: RelPath, listed: &Listed) {
+        let refused = if listed.is_locked {
+            Err(LOCKED)
+        } else {
             let why = "the service gave no hash for it; fetch it with: fichierd remote download";
-            self.plan.refused.push((path, why.to_owned()));
-            return;
+            listed.file.whirlpool.ok_or(why)
+        };
+        let whirlpool = match refused {
+            Ok(whirlpool) => whirlpool,
+            Err(why) => {
+                self.plan.refused.push((path, why.to_owned()));
+                return;
+            }
         };
         let id = ContentId::Listed(*whirlpool.as_bytes());
-        let copy = StoredCopy { url: file.url.clone(), whirlpool, cipher: None };
+        let (url, stored_bytes) = (listed.file.url.clone(), listed.file.size_bytes);
+        let copy = KeptCopy { url, whirlpool, stored_bytes, reader: listed.reader.clone() };
         let place = DestPlace { path, metadata: Metadata::default(), inode: None };
-        let known = self.contents.entry((id, file.size_bytes)).or_default();
+        let known = self.contents.entry((id, listed.size_bytes)).or_default();
         known.0.push(place);
         known.1.get_or_insert(copy);
     }
@@ -210,7 +227,7 @@ impl<'a> Planning<'a> {
         }
     }
 
-    fn finish(mut self, store: &Store) -> Result<Plan, Error> {
+    fn finish(mut self, store: &Store, keyring: &Keyring) -> Result<Plan, Error> {
         for folder in self.wanted_above {
             if let Some(metadata) = self.above.remove(&folder) {
                 self.plan.folders.push((folder, metadata));
@@ -221,13 +238,16 @@ impl<'a> Planning<'a> {
         }
         self.plan.folders.sort_by(|one, other| one.0.cmp(&other.0));
         for ((id, size_bytes), (places, listed)) in self.contents {
-            let copies = match (&id, listed) {
+            let Copies { readable: copies, locked } = match (&id, listed) {
                 (ContentId::Known(hash), _) => {
-                    store.copies_of(size_bytes, &Fingerprint::from_bytes(*hash), MOST_COPIES)?
+                    let hash = Fingerprint::from_bytes(*hash);
+                    Copies::of(store, keyring, size_bytes, &hash)?
                 }
-                (ContentId::Listed(_), listed) => listed.into_iter().collect(),
+                (ContentId::Listed(_), listed) => {
+                    Copies { readable: listed.into_iter().collect(), locked: 0 }
+                }
             };
-            self.plan.contents.push(Content { size_bytes, id, copies, places });
+            self.plan.contents.push(Content { size_bytes, id, copies, locked, places });
         }
         // The order of the paths, which shows a watching person how far the restore is.
         self.plan.contents.sort_by(|one, other| {
@@ -247,10 +267,18 @@ impl ContentId {
     }
 }
 
-/// The printed form hides the links, which are secrets, and tells only how many there are.
 impl Content {
-    /// The links to try, in order.
-    pub fn urls(&self) -> impl Iterator<Item = (&FileUrl, &Whirlpool)> {
-        self.copies.iter().map(|copy| (&copy.url, &copy.whirlpool))
+    /// The bytes to download, if the first copy is whole.
+    fn first_bytes(&self) -> Option<u64> {
+        self.copies.first().map(|copy| copy.stored_bytes)
+    }
+
+    /// Why it cannot be restored: no copy of it can be read. `None` if one can.
+    pub fn why_lost(&self) -> Option<&'static str> {
+        match (self.copies.is_empty(), self.locked) {
+            (false, _) => None,
+            (true, 0) => Some("it is no longer kept"),
+            (true, _) => Some(LOCKED),
+        }
     }
 }

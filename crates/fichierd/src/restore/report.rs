@@ -121,7 +121,7 @@ impl Progress {
 
     /// A meter for one download.
     pub(super) fn meter(&self) -> Meter {
-        Meter { all: Arc::clone(&self.bytes_done), came: AtomicU64::new(0) }
+        Meter { all: Arc::clone(&self.bytes_done), ..Meter::default() }
     }
 
     /// Counts files as done, restored or not; `counted` of their bytes were counted before.
@@ -132,20 +132,33 @@ impl Progress {
     }
 }
 
-/// Counts the bytes of one download as they come.
+/// Counts the bytes of one download as they come: those of the file, which are shown, and those that
+/// the service sent for them.
 #[derive(Debug, Default)]
 pub(super) struct Meter {
     all: Arc<AtomicU64>,
+    shown: AtomicU64,
     came: AtomicU64,
 }
 
 impl Meter {
+    /// Counts bytes of the file.
     pub(super) fn add(&self, bytes: u64) {
-        self.came.fetch_add(bytes, Ordering::Relaxed);
+        self.shown.fetch_add(bytes, Ordering::Relaxed);
         self.all.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// The number of bytes that came.
+    /// Counts bytes that the service sent.
+    pub(super) fn add_came(&self, bytes: u64) {
+        self.came.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// The number of bytes of the file that were counted.
+    pub(super) fn shown(&self) -> u64 {
+        self.shown.load(Ordering::Relaxed)
+    }
+
+    /// The number of bytes that the service sent.
     pub(super) fn came(&self) -> u64 {
         self.came.load(Ordering::Relaxed)
     }

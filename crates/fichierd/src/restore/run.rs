@@ -200,7 +200,7 @@ impl Restore {
         let looked_at = Arc::clone(&content);
         let todo = self.on_disk(move |disk| disk.sort_places(&looked_at)).await?;
         let outcome = self.bring(&content, todo, &meter).await;
-        self.fetcher.progress.are_done(files, bytes * files, meter.came());
+        self.fetcher.progress.are_done(files, bytes * files, meter.shown());
         outcome
     }
 

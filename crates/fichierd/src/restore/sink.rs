@@ -33,7 +33,9 @@ pub(super) struct PartSink {
     buffer: Vec<u8>,
     /// The other buffer, while it is being written.
     writing: Option<JoinHandle<io::Result<Vec<u8>>>>,
-    /// Counts the bytes that came.
+    /// Bytes that were taken.
+    taken: u64,
+    /// Shows them.
     meter: Arc<Meter>,
 }
 
@@ -44,7 +46,12 @@ impl PartSink {
         offset: u64,
         meter: Arc<Meter>,
     ) -> PartSink {
-        PartSink { file, holes, offset, buffer: Vec::new(), writing: None, meter }
+        PartSink { file, holes, offset, buffer: Vec::new(), writing: None, taken: 0, meter }
+    }
+
+    /// The number of bytes that were taken.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken
     }
 
     /// Waits for the buffer on its way, and takes it back.
@@ -80,8 +87,10 @@ impl AsyncWrite for PartSink {
         let room = PIECE_BYTES - self.buffer.len();
         let taken = &bytes[..bytes.len().min(room)];
         self.buffer.extend_from_slice(taken);
-        self.meter.add(taken.len() as u64);
-        Poll::Ready(Ok(taken.len()))
+        let count = taken.len();
+        self.taken += count as u64;
+        self.meter.add(count as u64);
+        Poll::Ready(Ok(count))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -138,14 +147,16 @@ mod tests {
     async fn written(content: &[u8], holes: &[(u64, u64)], piece: usize) -> (File, u64) {
         let file = Arc::new(tempfile::tempfile().unwrap());
         let holes = Arc::new(Holes::try_from(holes.to_vec()).unwrap());
-        let meter = Arc::default();
+        let meter: Arc<Meter> = Arc::default();
         let mut sink = PartSink::new(Arc::clone(&file), holes, 0, Arc::clone(&meter));
         for part in content.chunks(piece) {
             sink.write_all(part).await.unwrap();
         }
         sink.flush().await.unwrap();
+        let taken = sink.taken();
         drop(sink);
-        (Arc::into_inner(file).unwrap(), meter.came())
+        assert_eq!(meter.shown(), taken);
+        (Arc::into_inner(file).unwrap(), taken)
     }
 
     fn bytes_of(file: &File, length: usize) -> Vec<u8> {

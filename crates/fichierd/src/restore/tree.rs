@@ -6,15 +6,17 @@
 //! what the listings showed; until the mirror has run, its tree is that.
 
 mod compare;
+mod listed;
 
 use std::ops::ControlFlow;
 
-use fichier_state::{
-    Error, FolderKey, ForeignFile, Mirror, Moment, PastEntry, PastFolder, RelPath, Store,
-};
+use fichier_state::{Error, FolderKey, Mirror, Moment, PastEntry, PastFolder, RelPath, Store};
 
+use self::listed::NamedBy;
+use super::keyring::{Keyring, NO_KEYS};
 use crate::remote::looked;
 
+pub use self::listed::Listed;
 pub use compare::{Difference, What, differences};
 
 /// The tree of a mirror at a moment.
@@ -23,17 +25,18 @@ pub struct Tree<'a> {
     store: &'a Store,
     mirror: &'a Mirror,
     moment: Moment,
+    keyring: &'a Keyring,
 }
 
 /// One name in the tree.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Node {
     /// A folder; what is in it follows.
     Folder(PastFolder),
     /// A file or a link, and the device that its folder was on.
     Entry(PastEntry, u64),
     /// A remote file that is known only from a listing.
-    Listed(ForeignFile),
+    Listed(Listed),
     /// Something under a name that no path can have; the path is that of the folder it is in. We
     /// never record such a name: the state was damaged, or somebody wrote into it.
     Unusable,
@@ -46,9 +49,19 @@ struct Level {
 }
 
 impl<'a> Tree<'a> {
-    /// The tree of `mirror` at `moment`.
+    /// The tree of `mirror` at `moment`, read without any password.
     pub fn new(store: &'a Store, mirror: &'a Mirror, moment: Moment) -> Tree<'a> {
-        Tree { store, mirror, moment }
+        Tree { store, mirror, moment, keyring: &NO_KEYS }
+    }
+
+    /// The same, read with these keys.
+    #[must_use]
+    pub fn with_keys(self, keyring: &'a Keyring) -> Tree<'a> {
+        Tree { keyring, ..self }
+    }
+
+    pub(super) fn keyring(&self) -> &'a Keyring {
+        self.keyring
     }
 
     pub(super) fn store(&self) -> &'a Store {
@@ -91,8 +104,10 @@ impl<'a> Tree<'a> {
             .chain(entries.into_iter().map(|e| (e.name.clone(), Node::Entry(e, device))))
             .collect();
         if self.is_listed_only()? {
+            let named = NamedBy::of(self.keyring, self.mirror);
             for file in self.store.foreign(folder)? {
-                nodes.push((file.name.decode().to_vec(), Node::Listed(file)));
+                let (name, listed) = named.look(file);
+                nodes.push((name, Node::Listed(listed)));
             }
             // The first of twins is taken: nothing here tells which of them is newer.
             nodes.sort_by(|one, other| one.0.cmp(&other.0));

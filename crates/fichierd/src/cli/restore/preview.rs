@@ -1,5 +1,6 @@
 //! `fichierd restore --dry-run`: how many files, bytes, calls and hours a restore takes.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::RestoreArgs;
@@ -8,7 +9,10 @@ use crate::base::words::{bytes, counted, duration};
 use crate::base::{Exit, when};
 use crate::cli::output;
 use crate::config::Config;
-use crate::restore::Plan;
+use crate::restore::{DestPlace, Plan};
+
+/// Files of one kind that are named; the others are counted.
+const MOST_NAMED: usize = 10;
 
 /// Prints the size of a restore, and what cannot be restored.
 pub(super) fn print(
@@ -47,19 +51,29 @@ pub(super) fn print(
         duration(calls_take),
         duration(line_takes)
     ))?;
-    let lost: Vec<_> = plan.contents.iter().filter(|content| content.copies.is_empty()).collect();
-    let lost_files: usize = lost.iter().map(|content| content.places.len()).sum();
-    if lost_files > 0 {
-        output::line(&format!(
-            "{} cannot be restored: their contents are no longer kept",
-            counted(lost_files as u64, "file")
-        ))?;
-        for place in lost.iter().flat_map(|content| &content.places).take(10) {
-            output::line(&format!("  {}", place.path))?;
-        }
-    }
+    let lost = lost(plan)?;
     for (path, why) in &plan.refused {
         output::line(&format!("  {path}: {why}"))?;
     }
-    Ok(if lost_files + plan.refused.len() > 0 { Exit::Problems } else { Exit::Done })
+    Ok(if lost + plan.refused.len() > 0 { Exit::Problems } else { Exit::Done })
+}
+
+/// Prints the files whose contents cannot be had, and why. Returns their number.
+fn lost(plan: &Plan) -> anyhow::Result<usize> {
+    let mut by_reason: BTreeMap<&str, Vec<&DestPlace>> = BTreeMap::new();
+    for content in &plan.contents {
+        if let Some(why) = content.why_lost() {
+            by_reason.entry(why).or_default().extend(&content.places);
+        }
+    }
+    for (why, places) in &by_reason {
+        output::line(&format!(
+            "{} cannot be restored; of each, {why}:",
+            counted(places.len() as u64, "file")
+        ))?;
+        for place in places.iter().take(MOST_NAMED) {
+            output::line(&format!("  {}", place.path))?;
+        }
+    }
+    Ok(by_reason.values().map(Vec::len).sum())
 }

@@ -8,7 +8,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use fichier_api::{Client, Error, ErrorKind, Remedy};
 use fichier_state::RelPath;
@@ -17,6 +17,8 @@ use tokio::io::AsyncWrite;
 
 use super::sample::{Sample, Wanted};
 use crate::base::words::chain;
+use crate::restore::decipher::{Decipher, PlainHash, explained, other_bytes};
+use crate::restore::keyring::{Keyring, Reader};
 
 /// The number of missing files after which the run ends: asking for more leads to a ban
 /// (docs/api-notes.md, A.5).
@@ -27,6 +29,8 @@ const MOST_MISSING: usize = 10;
 pub struct Verify {
     /// The client for the service.
     pub client: Client,
+    /// The keys that files are deciphered with. One whose keys are lacking is compared as it is stored.
+    pub keyring: Keyring,
     /// Downloads at one time.
     pub parallel: usize,
     /// The counters that are shown while it runs.
@@ -53,6 +57,8 @@ pub struct VerifyOutcome {
     pub downloads: u64,
     /// Files that are not as recorded, by path.
     pub findings: Vec<Finding>,
+    /// Files that were compared as they are stored only, since their keys are not at hand.
+    pub not_deciphered: u64,
     /// Files that came as recorded, and whose hashes the service has not told.
     pub proved: Vec<Wanted>,
     /// The error that ended the run early.
@@ -93,16 +99,21 @@ enum Came {
 impl Verify {
     /// Downloads all of `sample`.
     pub async fn run(self, sample: Sample) -> VerifyOutcome {
-        let stop = AtomicBool::new(false);
+        let (stop, locked) = (AtomicBool::new(false), AtomicU64::new(0));
         let one = async |wanted: Wanted| {
             if stop.load(Ordering::Relaxed) {
                 return (wanted, Came::NotTried);
             }
-            let came = self.compare(&wanted).await;
+            let reader = self.keyring.reader(wanted.cipher.as_ref());
+            let is_locked = reader.is_err();
+            let came = self.compare(&wanted, reader.ok().flatten().as_ref()).await;
             if matches!(came, Came::Stopped(_)) {
                 stop.store(true, Ordering::Relaxed);
             }
             self.progress.contents.fetch_add(1, Ordering::Relaxed);
+            if is_locked && !matches!(came, Came::Stopped(_)) {
+                locked.fetch_add(wanted.files, Ordering::Relaxed);
+            }
             (wanted, came)
         };
         let mut outcome = VerifyOutcome::default();
@@ -116,18 +127,15 @@ impl Verify {
             }
         }
         drop(running);
+        outcome.not_deciphered = locked.into_inner();
         outcome.findings.sort_by(|one, other| one.wanted.path.cmp(&other.wanted.path));
         outcome
     }
 
-    async fn compare(&self, wanted: &Wanted) -> Came {
-        let expect = Some((wanted.size_bytes, wanted.whirlpool));
+    async fn compare(&self, wanted: &Wanted, reader: Option<&Reader>) -> Came {
         let mut tries = 0;
         loop {
-            let mut nothing = Nothing(&self.progress.bytes);
-            let Err(error) = self.client.download(&wanted.url, expect, &mut nothing).await else {
-                return Came::Whole;
-            };
+            let Err(error) = self.fetch(wanted, reader).await else { return Came::Whole };
             tries += 1;
             return match (&error.kind, error.remedy()) {
                 (ErrorKind::Corrupt { .. }, _) if tries == 1 => continue,
@@ -139,6 +147,26 @@ impl Verify {
                 }
             };
         }
+    }
+
+    /// Downloads a content, and compares what is stored; and what it deciphers to, if there is a
+    /// reader.
+    async fn fetch(&self, wanted: &Wanted, reader: Option<&Reader>) -> Result<(), Error> {
+        let expect = Some((wanted.stored_bytes(), wanted.whirlpool));
+        let Some(reader) = reader else {
+            let mut sink = Counted { bytes: &self.progress.bytes, to: tokio::io::sink() };
+            return self.client.download(&wanted.url, expect, &mut sink).await.map(|_| ());
+        };
+        let hash = PlainHash::default();
+        let extent = (0, wanted.stored_bytes());
+        let to = Decipher::new(tokio::io::sink(), reader, extent, hash.clone());
+        let mut sink = Counted { bytes: &self.progress.bytes, to };
+        let came = self.client.download(&wanted.url, expect, &mut sink).await;
+        came.map_err(explained)?;
+        if sink.to.has_ended() && hash.fingerprint() == wanted.fingerprint {
+            return Ok(());
+        }
+        Err(other_bytes())
     }
 }
 
@@ -173,24 +201,28 @@ impl VerifyOutcome {
     }
 }
 
-/// Counts bytes and drops them.
-struct Nothing<'a>(&'a AtomicU64);
+/// Counts bytes on their way.
+struct Counted<'a, W> {
+    bytes: &'a AtomicU64,
+    to: W,
+}
 
-impl AsyncWrite for Nothing<'_> {
+impl<W: AsyncWrite + Unpin> AsyncWrite for Counted<'_, W> {
     fn poll_write(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.0.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        Poll::Ready(Ok(bytes.len()))
+        let taken = ready!(Pin::new(&mut self.to).poll_write(context, bytes))?;
+        self.bytes.fetch_add(taken as u64, Ordering::Relaxed);
+        Poll::Ready(Ok(taken))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.to).poll_flush(context)
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.to).poll_shutdown(context)
     }
 }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::str::FromStr;
 
-use fichier_api::{FileUrl, Whirlpool};
-use fichier_state::{Mirror, RelPath, Store};
+use fichier_api::{FileUrl, Fingerprint, Whirlpool};
+use fichier_state::{Cipher, Mirror, RelPath, Store, object_bytes};
 
 use crate::restore::Selection;
 
@@ -38,7 +38,11 @@ pub struct Wanted {
     pub url: FileUrl,
     /// Its recorded size.
     pub size_bytes: u64,
-    /// Its recorded hash.
+    /// The recorded fingerprint of its plain bytes.
+    pub fingerprint: Fingerprint,
+    /// How it is enciphered.
+    pub cipher: Option<Cipher>,
+    /// The recorded hash of the bytes stored.
     pub whirlpool: Whirlpool,
     /// The number of chosen files that have it.
     pub files: u64,
@@ -88,7 +92,14 @@ impl Sample {
 
     /// Bytes to download.
     pub fn download_bytes(&self) -> u64 {
-        self.contents.iter().map(|content| content.size_bytes).sum()
+        self.contents.iter().map(Wanted::stored_bytes).sum()
+    }
+}
+
+impl Wanted {
+    /// The number of bytes stored.
+    pub fn stored_bytes(&self) -> u64 {
+        object_bytes(self.size_bytes, self.cipher.as_ref())
     }
 }
 
@@ -103,9 +114,16 @@ fn each_file(
             && !entry.unmanaged
             && selection.wants(&path, false)
         {
-            let (url, whirlpool) = (copy.url.clone(), copy.whirlpool);
-            let (size_bytes, is_confirmed) = (entry.object_bytes(), copy.is_confirmed());
-            show(Wanted { path, url, size_bytes, whirlpool, files: 1, is_confirmed });
+            show(Wanted {
+                path,
+                url: copy.url.clone(),
+                size_bytes: entry.stamp.size_bytes,
+                fingerprint: copy.fingerprint,
+                cipher: copy.cipher,
+                whirlpool: copy.whirlpool,
+                files: 1,
+                is_confirmed: copy.is_confirmed(),
+            });
         }
         ControlFlow::Continue(())
     })
