@@ -2,6 +2,7 @@
 
 mod drill;
 mod enciphered;
+mod enciphered_listed;
 mod enciphered_proofs;
 mod interrupted;
 mod lost;

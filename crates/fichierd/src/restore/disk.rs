@@ -144,6 +144,17 @@ impl Disk {
         Ok(())
     }
 
+    /// Whether a file of the right size is at one of the places of a content.
+    pub(super) fn may_be_there(&self, content: &Content) -> bool {
+        let writer = self.shared.writer();
+        content.places.iter().any(|place| {
+            let found = writer.dest.look(&place.path).ok().flatten();
+            found.is_some_and(|it| {
+                it.kind == SeenKind::File && it.stamp.size_bytes == content.size_bytes
+            })
+        })
+    }
+
     /// Looks at each place of a content and sorts it by what stands there.
     pub(super) fn sort_places(&self, content: &Content) -> Result<Todo, RestoreError> {
         let mut todo = Todo::default();

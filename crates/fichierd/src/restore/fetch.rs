@@ -10,6 +10,7 @@
 //! its fingerprint, too; everything else is an error.
 
 mod enciphered;
+mod header;
 
 use std::fs::File;
 use std::io;

@@ -273,6 +273,13 @@ impl Content {
         self.copies.first().map(|copy| copy.stored_bytes)
     }
 
+    /// Whether the nonce of its first copy must be read from the service before a file can be
+    /// compared with it.
+    pub(super) fn is_incomparable(&self) -> bool {
+        let reader = self.copies.first().and_then(|copy| copy.reader.as_ref());
+        matches!(self.id, ContentId::Listed(_)) && reader.is_some_and(|it| it.nonce().is_none())
+    }
+
     /// Why it cannot be restored: no copy of it can be read. `None` if one can.
     pub fn why_lost(&self) -> Option<&'static str> {
         match (self.copies.is_empty(), self.locked) {

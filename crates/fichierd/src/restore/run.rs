@@ -197,6 +197,12 @@ impl Restore {
         let meter = Arc::new(self.fetcher.progress.meter());
         let (files, bytes) = (content.places.len() as u64, content.size_bytes);
         let content = Arc::new(content);
+        if content.is_incomparable() {
+            let asked = Arc::clone(&content);
+            if self.on_disk(move |disk| Ok(disk.may_be_there(&asked))).await? {
+                self.fetcher.learn_nonce(&content).await;
+            }
+        }
         let looked_at = Arc::clone(&content);
         let todo = self.on_disk(move |disk| disk.sort_places(&looked_at)).await?;
         let outcome = self.bring(&content, todo, &meter).await;
