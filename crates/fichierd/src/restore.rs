@@ -38,6 +38,7 @@ mod sink;
 
 pub use crate::disk::holes::{holes_of, is_sparse, punch_holes};
 pub(crate) use compare::is_content;
+pub(crate) use decipher::{Decipher, PlainHash, explained};
 pub use dest::{Dest, DestEntry, InTheWay, Obstacle, Part, STAGING_NAME, make_top};
 pub use keyring::{Keyring, LOCKED, Locked, Reader, form_of, keyring_of};
 pub use metadata::{MetadataSetter, Missed, Subject, Unset};

@@ -2,30 +2,29 @@
 //!
 //! The file is written beside its destination under a temporary name, and gets its own name only if
 //! size and hash are right. No existing file is ever overwritten.
+//!
+//! With `--decrypt` the file, or all files of a folder (`folder`), are deciphered on the way. The
+//! format has no end mark: that a file is whole is told by its size in the listing, and its hash.
+
+mod fetch;
+mod folder;
 
 use std::ffi::OsStr;
-use std::fs::Permissions;
-use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
 
-use anyhow::Context as _;
 use clap::Args;
-use fichier_api::names::RemoteName;
-use fichier_api::{DownloadOptions, Error, ErrorKind};
-use tokio::io::AsyncWrite;
+use fichier_api::DownloadOptions;
 
+use self::fetch::Fetching;
 use super::Remote;
-use super::place::RemotePlace;
+use super::place::{FoundItem, RemotePlace, missing};
 use super::report::{deeds, done};
-use crate::base::Exit;
+use crate::base::{Exit, Form};
 use crate::cli::failure::ended;
-use crate::cli::progress::{Shown, SoFar};
+use crate::config::Config;
+use crate::restore::form_of;
+use crate::restore::tree::is_name;
 
 #[derive(Args, Debug)]
 pub(super) struct DownloadArgs {
@@ -35,6 +34,10 @@ pub(super) struct DownloadArgs {
     /// A folder, or the name of a new file
     #[arg(default_value = ".")]
     dest: PathBuf,
+    /// Decipher it with the password of this mirror; PATH may be a folder, and be written as it is
+    /// stored or as it was here
+    #[arg(long, value_name = "MIRROR")]
+    decrypt: Option<String>,
     /// Download with the account's CDN credits: 1 GB of them for each GB
     #[arg(long)]
     use_cdn: bool,
@@ -43,73 +46,66 @@ pub(super) struct DownloadArgs {
 /// Downloads a file. Costs one listing for each folder above a path, or one call for a link, and
 /// then one call for the download address.
 pub(super) async fn run(args: DownloadArgs, remote: &mut Remote<'_>) -> anyhow::Result<Exit> {
-    let file = remote.tree.file(&args.place).await?;
-    let dest = destination(&args.dest, &file.name)?;
-    let folder = dest.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    let unfinished = tempfile::Builder::new()
-        .prefix(".fichierd-download-")
-        // The umask is taken off these, as for any new file.
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(folder)
-        .with_context(|| format!("cannot write to {}", folder.display()))?;
-    let so_far = Arc::new(AtomicU64::new(0));
-    let mut sink = Counting {
-        file: tokio::fs::File::from_std(unfinished.reopen()?),
-        so_far: Arc::clone(&so_far),
+    let form = match &args.decrypt {
+        Some(mirror) => encrypted(remote.config, mirror)?,
+        None => Form::Plain,
     };
-    let expected = file.whirlpool.map(|hash| (file.size_bytes, hash));
+    read(args, form, remote).await
+}
+
+/// Downloads what is stored in a form.
+pub(super) async fn read(
+    args: DownloadArgs,
+    form: Form,
+    remote: &mut Remote<'_>,
+) -> anyhow::Result<Exit> {
     let client = if args.use_cdn {
         let paying = DownloadOptions { use_cdn: true, ..DownloadOptions::default() };
         remote.client.with_download_options(paying)
     } else {
         remote.client.clone()
     };
-    let fetching = client.download(&file.url, expected, &mut sink);
-    let bytes = file.size_bytes;
-    let shown = Shown::bar("", Some(remote.client.pacer()), move || SoFar {
-        bytes_done: so_far.load(Ordering::Relaxed),
-        bytes,
-        ..SoFar::default()
-    });
-    let came = fetching.await;
-    drop(shown);
-    came.map_err(explain)?;
-    sink.file.sync_all().await?;
-    unfinished
-        .persist_noclobber(&dest)
-        .map_err(|error| error.error)
-        .with_context(|| dest.display().to_string())?;
+    remote.tree.read_names_by(form.clone());
+    let fetching = Fetching { client, form };
+    if let (Some(_), RemotePlace::Path(path)) = (fetching.form.crypt(), &args.place) {
+        let found = remote.tree.find(path).await?.ok_or_else(|| missing(path))?;
+        if let FoundItem::Folder { id, name, .. } = found {
+            // The folder of the mirror itself, and those above, have plain names.
+            let local = fetching.form.local_folder_name(&name).unwrap_or_else(|| name.decode());
+            let dest = destination(&args.dest, Some(&local))?;
+            let all = folder::fetch(id, dest, &fetching, remote).await?;
+            return deeds("downloaded", &all, remote.json);
+        }
+    }
+    let file = remote.tree.file(&args.place).await?;
+    let local = fetching.form.local_file_name(&file.name);
+    let dest = destination(&args.dest, local.as_deref())?;
+    fetching.file(&file, &dest).await?;
     deeds("downloaded", &[done(dest.display().to_string())], remote.json)
 }
 
-/// An error with what to do about it.
-fn explain(error: Error) -> anyhow::Error {
-    if matches!(error.kind, ErrorKind::AddressRefused) {
-        let message = "1fichier refuses downloads to this address, which it takes for a data \
-                       centre's or a VPN's (#913): download from another address, or pay with CDN \
-                       credits (--use-cdn)";
-        return ended(Exit::Refused, message);
+/// The form of an encrypted mirror.
+fn encrypted(config: &Config, name: &str) -> anyhow::Result<Form> {
+    let Some(mirror) = config.mirror(name) else {
+        return Err(ended(Exit::Usage, format!("there is no mirror `{name}`")));
+    };
+    let form = form_of(mirror)?;
+    match form.crypt() {
+        Some(_) => Ok(form),
+        None => Err(ended(Exit::Usage, format!("the mirror `{name}` is not encrypted"))),
     }
-    if matches!(error.kind, ErrorKind::OneLocation) {
-        let message = "another address downloads with this account, and 1fichier allows one at a \
-                       time (#887): try again five minutes after that download has ended";
-        return ended(Exit::TryLater, message);
-    }
-    error.into()
 }
 
-/// The path of the file to make. A name from the account never leads out of the folder.
-fn destination(typed: &Path, name: &RemoteName) -> anyhow::Result<PathBuf> {
-    let local = name.decode();
-    let dest = if typed.is_dir() {
-        if local.contains(&b'/') || local.contains(&0) || matches!(&local[..], b"" | b"." | b"..") {
-            let message = "the file's name cannot be used here; give the name of a new file";
+/// The path of the file or folder to make. A name from the account never leads out of the folder.
+/// Without a name that can be read it must be typed.
+fn destination(typed: &Path, local: Option<&[u8]>) -> anyhow::Result<PathBuf> {
+    let dest = match local {
+        _ if !typed.is_dir() => typed.to_path_buf(),
+        Some(local) if is_name(local) => typed.join(OsStr::from_bytes(local)),
+        Some(_) | None => {
+            let message = "its name in the account cannot be used here; give a new name";
             return Err(ended(Exit::Usage, message));
         }
-        typed.join(OsStr::from_bytes(&local))
-    } else {
-        typed.to_path_buf()
     };
     if dest.symlink_metadata().is_ok() {
         return Err(ended(Exit::Failed, format!("{} exists already", dest.display())));
@@ -117,48 +113,23 @@ fn destination(typed: &Path, name: &RemoteName) -> anyhow::Result<PathBuf> {
     Ok(dest)
 }
 
-/// Counts the bytes that are written to the file.
-struct Counting {
-    file: tokio::fs::File,
-    so_far: Arc<AtomicU64>,
-}
-
-impl AsyncWrite for Counting {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.file).poll_write(context, bytes);
-        if let Poll::Ready(Ok(count)) = written {
-            self.so_far.fetch_add(count as u64, Ordering::Relaxed);
-        }
-        written
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.file).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.file).poll_shutdown(context)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use fichier_api::names::RemoteName;
+
     use super::*;
 
     #[test]
     fn a_name_from_the_account_stays_in_the_folder() {
         let dir = tempfile::tempdir().unwrap();
-        let name = RemoteName::encode(b"a.jpg");
-        assert_eq!(destination(dir.path(), &name).unwrap(), dir.path().join("a.jpg"));
+        assert_eq!(destination(dir.path(), Some(b"a.jpg")).unwrap(), dir.path().join("a.jpg"));
         for evil in ["／etc／passwd", "．．", "a\u{2400}b"] {
-            let evil = RemoteName::from_service(evil.to_owned());
-            let said = destination(dir.path(), &evil).map_err(|error| error.to_string());
-            let expected = "the file's name cannot be used here; give the name of a new file";
-            assert_eq!(said.unwrap_err(), expected);
+            let evil = RemoteName::from_service(evil.to_owned()).decode();
+            for name in [Some(&evil[..]), None] {
+                let said = destination(dir.path(), name).map_err(|error| error.to_string());
+                let expected = "its name in the account cannot be used here; give a new name";
+                assert_eq!(said.unwrap_err(), expected);
+            }
         }
     }
 
@@ -167,9 +138,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let there = dir.path().join("a.jpg");
         std::fs::write(&there, "precious").unwrap();
-        let name = RemoteName::encode(b"a.jpg");
         for typed in [dir.path(), &there] {
-            let said = destination(typed, &name).unwrap_err().to_string();
+            let said = destination(typed, Some(b"a.jpg")).unwrap_err().to_string();
             assert_eq!(said, format!("{} exists already", there.display()));
         }
     }

@@ -14,7 +14,7 @@ use std::str::FromStr;
 use fichier_api::names::RemoteName;
 use fichier_api::{Client, FileInfo, FileUrl, FolderId, FolderListing, RemoteFile};
 
-use crate::base::Exit;
+use crate::base::{Exit, Form};
 use crate::cli::failure::ended;
 use crate::cli::output::harmless;
 
@@ -127,11 +127,17 @@ impl FromStr for RemotePlace {
 pub(super) struct Tree {
     client: Client,
     listings: HashMap<FolderId, FolderListing>,
+    form: Form,
 }
 
 impl Tree {
     pub(super) fn new(client: Client) -> Self {
-        Tree { client, listings: HashMap::new() }
+        Tree { client, listings: HashMap::new(), form: Form::Plain }
+    }
+
+    /// From now on a name is found as well by the one that it deciphers to.
+    pub(super) fn read_names_by(&mut self, form: Form) {
+        self.form = form;
     }
 
     /// The contents of the folder. Costs one call, unless it was listed before.
@@ -185,7 +191,8 @@ impl Tree {
                 return Ok(Nearest { found, missing: rest() });
             };
             let walked = RemotePath(path.0[..=depth].to_vec());
-            match in_listing(self.list(id).await?, name, &walked)? {
+            let form = self.form.clone();
+            match in_listing(self.list(id).await?, (name, &form), &walked)? {
                 Some(next) => found = next,
                 None => return Ok(Nearest { found, missing: rest() }),
             }
@@ -246,7 +253,8 @@ impl Tree {
         name: &RemoteName,
     ) -> anyhow::Result<()> {
         let shown = RemotePath(vec![local(name)]);
-        match in_listing(self.list(folder).await?, name.as_str(), &shown)? {
+        let as_typed = (name.as_str(), &Form::Plain);
+        match in_listing(self.list(folder).await?, as_typed, &shown)? {
             None => Ok(()),
             Some(_) => Err(ended(
                 Exit::Failed,
@@ -279,15 +287,19 @@ pub(super) fn missing(path: &RemotePath) -> anyhow::Error {
     ended(Exit::Failed, format!("there is no {path} in the account"))
 }
 
+/// Finds a name as it was typed: a local one, as it is stored in plain or in this form, or one as the
+/// service shows it.
 fn in_listing(
     listing: &FolderListing,
-    name: &str,
+    (name, form): (&str, &Form),
     path: &RemotePath,
 ) -> anyhow::Result<Option<FoundItem>> {
     let parent = listing.id;
-    let encoded = RemoteName::encode(name.as_bytes());
-    let is_meant = |other: &RemoteName| *other == encoded || other.as_str() == name;
-    if let Some(folder) = listing.folders.iter().find(|folder| is_meant(&folder.name)) {
+    let typed = [RemoteName::encode(name.as_bytes()), RemoteName::from_service(name.to_owned())];
+    let (as_file, as_folder) = (form.file_name(name.as_bytes()), form.folder_name(name.as_bytes()));
+    let is_folder = |other: &RemoteName| typed.contains(other) || *other == as_folder;
+    let is_meant = |other: &RemoteName| typed.contains(other) || *other == as_file;
+    if let Some(folder) = listing.folders.iter().find(|folder| is_folder(&folder.name)) {
         let (id, name) = (folder.id, folder.name.clone());
         return Ok(Some(FoundItem::Folder { id, parent, name }));
     }
@@ -355,7 +367,8 @@ mod tests {
     }
 
     fn look(names: &[&str], complete: bool, name: &str) -> Result<bool, String> {
-        let found = in_listing(&listing(names, complete), name, &path("/a/x"));
+        let typed = (name, &Form::Plain);
+        let found = in_listing(&listing(names, complete), typed, &path("/a/x"));
         found.map(|found| found.is_some()).map_err(|error| error.to_string())
     }
 

@@ -18,12 +18,15 @@ pub(super) struct Deed {
     /// What else is to be said about it, for people. With this, what is not done may be done later.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) note: Option<String>,
+    /// Why it was left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) why: Option<String>,
 }
 
 impl Deed {
     /// The result for one file or folder, by whether the service confirmed it.
     pub(super) fn new(what: impl Into<String>, done: bool) -> Deed {
-        Deed { what: what.into(), done, note: None }
+        Deed { what: what.into(), done, note: None, why: None }
     }
 
     /// Not done, as far as anybody knows.
@@ -52,7 +55,10 @@ pub(super) fn deeds(action: &str, deeds: &[Deed], json: bool) -> anyhow::Result<
             output::line(&match (deed.done, &deed.note) {
                 (true, None) => format!("{action}: {what}"),
                 (true, Some(note)) => format!("{action}: {what}; {}", output::harmless(note)),
-                (false, None) => format!("NOT {action}: {what}"),
+                (false, None) => match &deed.why {
+                    Some(why) => format!("NOT {action}: {what}: {}", output::harmless(why)),
+                    None => format!("NOT {action}: {what}"),
+                },
                 (false, Some(note)) => {
                     format!("{action}, and NOT CONFIRMED: {what}; {}", output::harmless(note))
                 }
@@ -71,4 +77,9 @@ pub(super) fn deeds(action: &str, deeds: &[Deed], json: bool) -> anyhow::Result<
 /// A deed that the service has confirmed.
 pub(super) fn done(what: impl Into<String>) -> Deed {
     Deed::new(what, true)
+}
+
+/// Something that was left out, and why.
+pub(super) fn left_out(what: impl Into<String>, why: impl Into<String>) -> Deed {
+    Deed { why: Some(why.into()), ..Deed::new(what, false) }
 }

@@ -10,6 +10,8 @@ use fichier_emulator::{Action, Emulator, EndPage, Fault, HashLag, NamesChanged, 
 use super::*;
 use crate::cli::{Cli, Command, Configured, exit_of};
 
+mod decrypt;
+
 const SCALE: u32 = 1_000;
 
 /// An account, and a configuration that leads to it.
