@@ -4,6 +4,7 @@ mod drill;
 mod enciphered;
 mod enciphered_listed;
 mod enciphered_proofs;
+mod enciphered_walk;
 mod interrupted;
 mod lost;
 mod past;

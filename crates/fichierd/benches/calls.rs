@@ -11,6 +11,7 @@
 
 use fichier_testkit::bench::client;
 use fichier_testkit::{Bench, TARGET};
+use fichierd::base::Form;
 use fichierd::restore::Order;
 use fichierd::restore::recovery::recover;
 
@@ -71,8 +72,8 @@ async fn recover_state(world: &mut Bench) -> Line {
         walk: false,
         name: None,
         source: None,
-        keys: None,
-        scheme: None,
+        form: Form::Plain,
+        finds_scheme: false,
     };
     let client = client(&world.emulator, state.path());
     let before = world.emulator.calls();

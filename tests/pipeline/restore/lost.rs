@@ -23,8 +23,8 @@ async fn recovered(lost: &Lost) -> Result<Recovered, RecoverError> {
         walk: false,
         name: Some("photos".to_owned()),
         source: Some(lost.config.source.clone()),
-        keys: crypt::is_on().then(|| crypt::keys().clone()),
-        scheme: None,
+        form: crypt::form(),
+        finds_scheme: false,
     };
     recover(&lost.client(), &order, &mut |_| {}).await
 }

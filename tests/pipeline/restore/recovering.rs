@@ -28,8 +28,8 @@ fn order(dir: &Path, target: &str) -> Order {
         walk: false,
         name: None,
         source: None,
-        keys: crypt::is_on().then(|| crypt::keys().clone()),
-        scheme: None,
+        form: crypt::form(),
+        finds_scheme: false,
     }
 }
 

@@ -11,11 +11,11 @@ mod password;
 use super::failure::ended;
 use super::output::{harmless, line};
 use crate::base::words::{bytes, chain, count, counted, duration};
-use crate::base::{Exit, when};
+use crate::base::{Exit, Form, when};
 use crate::config::Config;
 use crate::config::connect::connect;
 use crate::restore::recovery::{Sample, plain_target, recover};
-use crate::restore::{Order, RecoverError, Recovered, Source, Step, Walked};
+use crate::restore::{Order, RecoverError, Recovered, Source, Step, Walked, form_of};
 
 /// The time that one listing takes at least (docs/api-notes.md, A.5), for the estimate.
 const LISTING_TAKES: Duration = Duration::from_secs(3);
@@ -55,16 +55,16 @@ pub(crate) async fn run(args: RecoverArgs, config: &Config) -> anyhow::Result<Ex
         walk: args.walk,
         name: args.name.or_else(|| configured.map(|mirror| mirror.name.clone())),
         source: configured.map(|mirror| mirror.source.clone()),
-        keys: password::keys(configured, args.password_file, args.salt_file)?,
-        scheme: configured.and_then(|mirror| Some(mirror.encrypt.as_ref()?.scheme.clone())),
+        finds_scheme: configured.is_none_or(|mirror| mirror.encrypt.is_none()),
+        form: password::form(configured, args.password_file, args.salt_file)?,
     };
     let (client, pacer) = connect(config)?;
     let mut shown = Shown { began: Instant::now(), said: None, scale: pacer.time_scale() };
     let mut outcome = recover(&client, &order, &mut |step| shown.step(&step)).await;
     if let Err(RecoverError::Encrypted(_)) = &outcome
-        && let Some(keys) = password::ask(&order.target)?
+        && let Some(form) = password::ask(&order.target)?
     {
-        let order = Order { keys: Some(keys), ..order };
+        let order = Order { form, finds_scheme: true, ..order };
         outcome = recover(&client, &order, &mut |step| shown.step(&step)).await;
     }
     let recovered = outcome.map_err(explain)?;
@@ -79,7 +79,8 @@ fn explain(error: RecoverError) -> anyhow::Error {
         RecoverError::Known { .. } => ended(Exit::Held, error.to_string()),
         RecoverError::Newer { .. }
         | RecoverError::Encrypted(_)
-        | RecoverError::OtherPassword(_) => ended(Exit::Config, error.to_string()),
+        | RecoverError::OtherPassword(_)
+        | RecoverError::OtherForm(_) => ended(Exit::Config, error.to_string()),
         RecoverError::Unclear(_) => ended(Exit::TryLater, error.to_string()),
         RecoverError::NoTarget(_) | RecoverError::NoRandom(_) | RecoverError::Io { .. } => {
             ended(Exit::Failed, chain(&error))
@@ -147,6 +148,12 @@ fn say_walked(name: &str, walked: &Walked, is_asked_for: bool) -> anyhow::Result
     if walked.refused_names > 0 {
         let names = counted(walked.refused_names, "name");
         line(&format!("{names} that no file system takes: left out of the records"))?;
+    }
+    if walked.unread_names > 0 {
+        let names = counted(walked.unread_names, "name");
+        line(&format!(
+            "{names} that cannot be read with the password: on record as they are stored"
+        ))?;
     }
     Ok(())
 }

@@ -21,17 +21,15 @@ use std::path::{Path, PathBuf};
 
 use fichier_api::Client;
 use fichier_state::{Mirror, Store};
-use rclone_formats::crypt::Keys;
-use rclone_formats::crypt::names::NameScheme;
 use serde::{Deserialize, Serialize};
 
 pub use self::check::Sample;
 use self::find::FoundTarget;
 pub use self::walk::Walked;
-use crate::base::{Fact, Form};
+use crate::base::{Fact, Form, RecordedForm};
 
 /// An order to recover one mirror, and the state that it goes to.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Order {
     /// The remote folder.
     pub target: String,
@@ -45,10 +43,23 @@ pub struct Order {
     pub name: Option<String>,
     /// The source of the mirror; see `name`.
     pub source: Option<PathBuf>,
-    /// The keys of an encrypted mirror.
-    pub keys: Option<Keys>,
-    /// How its names are kept, where that is known; otherwise the snapshots tell it.
-    pub scheme: Option<NameScheme>,
+    /// How its files are stored, to read its names and its snapshots.
+    pub form: Form,
+    /// Whether only the keys in `form` are known: the names of the snapshots tell how names are
+    /// kept.
+    pub finds_scheme: bool,
+}
+
+impl Order {
+    /// Whether a mirror is on record with this form, as far as that is known.
+    fn has_form_of(&self, mirror: &Mirror) -> bool {
+        let recorded = mirror.form.as_deref();
+        let recorded = recorded.and_then(|text| serde_json::from_str::<RecordedForm>(text).ok());
+        if self.finds_scheme {
+            return recorded.map(|form| form.keys) == self.form.keys_id();
+        }
+        recorded == self.form.recorded()
+    }
 }
 
 /// The result of a recovery.
@@ -125,6 +136,12 @@ pub enum RecoverError {
     /// The service does not tell whether there is such a folder.
     #[error("{0} was not found, but the service did not list everything; try again later")]
     Unclear(String),
+    /// The recovery that is to go on has begun with another password.
+    #[error(
+        "the recovery of {0} has begun with another password, or without one; give that one, or \
+         begin anew with: --replace"
+    )]
+    OtherForm(String),
     /// The snapshot was made by a newer program.
     #[error(
         "the snapshot {name} was made by a newer fichierd; install that version, or a later one, \
@@ -176,8 +193,8 @@ pub async fn recover(
 ) -> Result<Recovered, RecoverError> {
     let (store, aside) = files::open_state(order)?;
     let place = find::walk_down(client, order).await?;
-    let form = form::of(order, &place)?;
-    let mut recovering = Recovering { client, order, store, place, form };
+    let order = &form::told(order, &place)?;
+    let mut recovering = Recovering { client, order, store, place };
     let done = recovering.run(say).await;
     let Recovering { store, .. } = recovering;
     store.close()?;
@@ -189,7 +206,6 @@ struct Recovering<'a> {
     order: &'a Order,
     store: Store,
     place: FoundTarget,
-    form: Form,
 }
 
 impl Recovering<'_> {

@@ -17,7 +17,8 @@ pub(super) fn open_state(order: &Order) -> Result<(Store, Option<PathBuf>), Reco
         Ok(store) => {
             let begun = begun(&order.target).is_there(&store)?;
             match known(&store, &order.target)? {
-                Some(_) if order.replace && !begun => {
+                // What another password has begun cannot be gone on with.
+                Some(mirror) if order.replace && (!begun || !order.has_form_of(&mirror)) => {
                     store.close()?;
                     let aside = move_aside(dir, "replaced")?;
                     Ok((Store::open(dir)?, Some(aside)))

@@ -12,39 +12,37 @@ use super::{Order, RecoverError};
 use crate::base::{Crypt, Form};
 use crate::remote::{TargetRefused, marker};
 
-/// The form, found without a call.
+/// The order with the form that the target tells. Makes no call.
 ///
 /// # Errors
 ///
 /// [`RecoverError::Encrypted`] and [`RecoverError::OtherPassword`].
-pub(super) fn of(order: &Order, place: &FoundTarget) -> Result<Form, RecoverError> {
-    let form = match &order.keys {
-        None => Form::Plain,
-        Some(keys) => with(keys, scheme(order, keys, place)?)?,
-    };
-    let Some(own) = &place.own else { return Ok(form) };
-    match marker::check(own, &form) {
-        Ok(()) => Ok(form),
-        Err(TargetRefused::Encrypted) => Err(RecoverError::Encrypted(order.target.clone())),
-        Err(_) => Err(RecoverError::OtherPassword(order.target.clone())),
+pub(super) fn told(order: &Order, place: &FoundTarget) -> Result<Order, RecoverError> {
+    if let Some(own) = &place.own {
+        marker::check(own, &order.form).map_err(|refused| match refused {
+            TargetRefused::Encrypted => RecoverError::Encrypted(order.target.clone()),
+            _ => RecoverError::OtherPassword(order.target.clone()),
+        })?;
     }
+    let form = match order.form.crypt() {
+        Some(crypt) if order.finds_scheme => with_scheme(crypt.keys(), place)?,
+        Some(_) | None => order.form.clone(),
+    };
+    Ok(Order { form, ..order.clone() })
 }
 
-/// How names are kept: as configured, or so that the names of snapshots can be read.
-fn scheme(order: &Order, keys: &Keys, place: &FoundTarget) -> Result<NameScheme, RecoverError> {
-    if let Some(scheme) = &order.scheme {
-        return Ok(scheme.clone());
-    }
+/// The form in which the names of snapshots can be read; that of rclone's defaults, if none can be.
+fn with_scheme(keys: &Keys, place: &FoundTarget) -> Result<Form, RecoverError> {
     let encodings = [Encoding::Base32, Encoding::Base64, Encoding::Base32768];
     let standard = encodings.map(|encoding| NameScheme::Standard { encoding, folders: true });
     let suffixes = [".bin", ""].map(|suffix| NameScheme::Off { suffix: suffix.to_owned() });
     for scheme in standard.into_iter().chain(suffixes) {
-        let form = with(keys, scheme.clone())?;
+        let form = with(keys, scheme)?;
         if place.state.as_ref().is_some_and(|state| can_read(&form, state)) {
-            return Ok(scheme);
+            return Ok(form);
         }
     }
-    Ok(NameScheme::default())
+    with(keys, NameScheme::default())
 }
 
 fn can_read(form: &Form, snapshots: &FolderListing) -> bool {

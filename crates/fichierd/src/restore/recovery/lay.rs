@@ -18,7 +18,7 @@ impl Recovering<'_> {
         unusable: &mut Vec<(String, String)>,
         say: &mut (dyn FnMut(Step) + Send),
     ) -> Result<Option<Source>, RecoverError> {
-        let form = &self.form.clone();
+        let form = &self.order.form;
         let listed = self.place.state.as_ref().map(|state| state.files.clone());
         let all: Vec<RemoteFile> = listed.unwrap_or_default();
         let mut newest_first: Vec<&RemoteFile> =
@@ -59,7 +59,7 @@ impl Recovering<'_> {
             made_s: whole.facts.made_s,
             program: whole.facts.program.clone(),
         };
-        let Recovering { order, store, place, form, .. } = self;
+        let Recovering { order, store, place, .. } = self;
         let done = tokio::task::block_in_place(|| {
             store.import(&whole.path, |w, mirror| {
                 // The folder may have got another name at the service, or in the configuration.
@@ -79,7 +79,7 @@ impl Recovering<'_> {
                     let state = place.state.as_ref().map(|state| state.id);
                     ledger::remember_folders(w, mirror.id, own.id, state)?;
                 }
-                adopt_snapshots(w, mirror, whole, (all, form))
+                adopt_snapshots(w, mirror, whole, (all, &order.form))
             })
         });
         match done {

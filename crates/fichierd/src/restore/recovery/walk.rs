@@ -22,6 +22,7 @@ use crate::base::Form;
 use crate::mirror::forms;
 use crate::remote::layout::{OLDER_STAGING, is_own, stagings};
 use crate::remote::{claims, ledger, trust};
+use crate::restore::tree::is_name;
 
 /// The counts of a walk.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +37,9 @@ pub struct Walked {
     pub incomplete: u64,
     /// Names that no file system could take; their files are left alone.
     pub refused_names: u64,
+    /// Names that are not of the mirror's form, and are on record as they are stored.
+    #[serde(default)]
+    pub unread_names: u64,
 }
 
 impl Recovering<'_> {
@@ -45,7 +49,8 @@ impl Recovering<'_> {
         say: &mut (dyn FnMut(Step) + Send),
     ) -> Result<Walked, RecoverError> {
         let mirror = match files::known(&self.store, &self.order.target)? {
-            Some(mirror) => mirror,
+            Some(mirror) if self.order.has_form_of(&mirror) => mirror,
+            Some(mirror) => return Err(RecoverError::OtherForm(mirror.target)),
             None => self.begin_walk().await?,
         };
         let mut walked = Walked::default();
@@ -106,7 +111,7 @@ impl Recovering<'_> {
             begun(&order.target).keep(w, &Source::Walk(Walked::default()))?;
             let mirror = Mirror { incoming, versions, ..mirror };
             w.update_mirror(&mirror)?;
-            forms::record(w, &mirror, &self.form)?;
+            forms::record(w, &mirror, &order.form)?;
             Ok(mirror)
         })?)
     }
@@ -147,8 +152,9 @@ impl Recovering<'_> {
             }
         };
         let is_root = folder.parent.is_none();
-        self.store.write(|w| {
-            walked.refused_names += learn(w, (mirror, &self.form), key, &listing, is_root)?;
+        let Recovering { store, order, .. } = self;
+        store.write(|w| {
+            learn(w, (mirror, key), (&listing, is_root), &mut Names { form: &order.form, walked })?;
             let spot = RemoteSpot { listed: listing.complete, ..spot };
             w.set_folder_remote(key, Some(spot), folder.remote_name.as_ref())
         })?;
@@ -180,22 +186,20 @@ impl Recovering<'_> {
                 if below.is_root() {
                     items = listing.files.len() + listing.folders.len();
                 }
+                let mut names = Names { form: &self.order.form, walked: &mut *walked };
                 for inside in &listing.folders {
-                    match named(self.form.local_folder_name(&inside.name)) {
-                        Some(name) => open.push((inside.id, below.join(&name))),
-                        None => walked.refused_names += 1,
+                    if let Some(name) = names.of_folder(&inside.name) {
+                        open.push((inside.id, below.join(&name)));
                     }
                 }
                 found.extend(listing.files.into_iter().map(|file| (below.clone(), id, file)));
             }
+            let mut names = Names { form: &self.order.form, walked: &mut *walked };
             self.store.write(|w| {
                 w.add_versions_folder(mirror.id, &day, seq, folder.id)?;
                 w.count_retired(folder.id, u32::try_from(items).unwrap_or(u32::MAX), None)?;
                 for (below, id, file) in &found {
-                    let Some(name) = named(self.form.local_file_name(&file.name)) else {
-                        walked.refused_names += 1;
-                        continue;
-                    };
+                    let Some(name) = names.of_file(&file.name) else { continue };
                     w.add_version(&NewVersion {
                         mirror: mirror.id,
                         path: below.join(&name),
@@ -218,26 +222,24 @@ impl Recovering<'_> {
     }
 }
 
-/// Puts the files and folders of a listing on record; returns how many names were refused.
+/// Puts the files and folders of a listing on record.
 fn learn(
     w: &mut Writing<'_>,
-    (mirror, form): (&Mirror, &Form),
-    key: FolderKey,
-    listing: &FolderListing,
-    is_root: bool,
-) -> Result<u64, fichier_state::Error> {
-    let mut refused = 0;
+    (mirror, key): (&Mirror, FolderKey),
+    (listing, is_root): (&FolderListing, bool),
+    names: &mut Names<'_>,
+) -> Result<(), fichier_state::Error> {
     let mut taken: HashSet<Vec<u8>> =
         w.subfolders(key)?.into_iter().map(|folder| folder.name).collect();
     for folder in &listing.folders {
         if is_root && is_own(&folder.name) {
             continue;
         }
-        let local = form.local_folder_name(&folder.name);
-        let Some(name) = named(local).filter(|name| taken.insert(name.clone())) else {
-            refused += 1;
+        let Some(name) = names.of_folder(&folder.name) else { continue };
+        if !taken.insert(name.clone()) {
+            names.walked.refused_names += 1;
             continue;
-        };
+        }
         // The folder's metadata on disk is not known.
         let facts = FolderFacts { device: 0, inode: 0, ctime_ns: 0, metadata: Metadata::default() };
         let child = w.add_folder(mirror.id, key, &name, &facts)?;
@@ -246,15 +248,42 @@ fn learn(
         w.set_folder_remote(child, Some(spot), other)?;
     }
     let files: Vec<ForeignFile> = listing.files.iter().map(ForeignFile::from).collect();
-    w.set_foreign(key, &files)?;
-    Ok(refused)
+    let is_unread = |file: &&ForeignFile| names.form.local_file_name(&file.name).is_none();
+    names.walked.unread_names += files.iter().filter(is_unread).count() as u64;
+    w.set_foreign(key, &files)
 }
 
-/// The local name that a remote one stands for, if a file can have it.
-fn named(local: Option<Vec<u8>>) -> Option<Vec<u8>> {
-    let local = local?;
-    let is_one = RelPath::parse(&local).is_ok_and(|path| path.depth() == 1);
-    is_one.then_some(local)
+/// Reads names, and counts those that are odd.
+struct Names<'a> {
+    form: &'a Form,
+    walked: &'a mut Walked,
+}
+
+impl Names<'_> {
+    /// The local name that the remote one of a file stands for, if a file can have it.
+    fn of_file(&mut self, name: &RemoteName) -> Option<Vec<u8>> {
+        let local = self.form.local_file_name(name);
+        self.judge(name, local)
+    }
+
+    /// The same for a folder.
+    fn of_folder(&mut self, name: &RemoteName) -> Option<Vec<u8>> {
+        let local = self.form.local_folder_name(name);
+        self.judge(name, local)
+    }
+
+    /// A name that cannot be read is taken as it is stored: what is in the folder, or file, can be
+    /// read all the same, if the name was only cut.
+    fn judge(&mut self, stored: &RemoteName, local: Option<Vec<u8>>) -> Option<Vec<u8>> {
+        let is_read = local.is_some();
+        let name = local.unwrap_or_else(|| stored.decode());
+        if !is_name(&name) {
+            self.walked.refused_names += 1;
+            return None;
+        }
+        self.walked.unread_names += u64::from(!is_read);
+        Some(name)
+    }
 }
 
 /// The day and the number of a versions folder: `2026-11-24`, `2026-11-24.2`.
@@ -282,10 +311,13 @@ mod tests {
 
     #[test]
     fn a_name_that_leads_elsewhere_is_none() {
-        let decoded = |name: &str| named(Some(RemoteName::from_service(name.to_owned()).decode()));
+        let mut walked = Walked::default();
+        let mut names = Names { form: &Form::Plain, walked: &mut walked };
+        let mut decoded = |name: &str| names.of_file(&RemoteName::from_service(name.to_owned()));
         assert_eq!(decoded("a b").as_deref(), Some(&b"a b"[..]));
         for evil in ["／etc／passwd", "．．", "．", "a\u{2400}b", ""] {
             assert_eq!(decoded(evil), None, "{evil}");
         }
+        assert_eq!((walked.refused_names, walked.unread_names), (5, 0));
     }
 }
