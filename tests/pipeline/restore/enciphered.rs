@@ -12,7 +12,9 @@ use fichier_state::{Cipher, RelPath, Store};
 use fichier_testkit::Bench;
 use fichier_testkit::bench::OPTIONS;
 use fichierd::base::form::id_of;
-use fichierd::restore::{Keyring, LOCKED, Options, Overwrite, Plan, Report, Selection, Tree};
+use fichierd::restore::{
+    Keyring, LOCKED, Options, Overwrite, Plan, Report, RestoreError, Selection, Tree,
+};
 use rclone_formats::crypt::Nonce;
 use tempfile::TempDir;
 
@@ -338,5 +340,30 @@ async fn what_is_in_the_way_is_judged_by_its_plain_bytes() {
     let changed = Options { overwrite: Overwrite::Changed, ..OPTIONS };
     let replaced = restore_with(&world, &["secret"], dest.path(), changed).await;
     assert_eq!((replaced.problems.len(), replaced.files), (0, 1));
+    assert!(left(dest.path()) == [("file".to_owned(), bytes)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_stopped_restore_has_written_is_not_fetched_again() {
+    let bytes = plain(5 << 20, 0);
+    let (world, _) = one(&bytes).await;
+    let object = sealed(&bytes, &keys("secret"), 1).len() as u64;
+    let dest = TempDir::new().unwrap();
+    world.emulator.inject(Fault::once("download", Action::ResetAfter(3 << 20)));
+    world.emulator.inject(Fault::always("download/get_token.cgi", Action::KeyRefused).after(1));
+    let plan_of = |passwords| plan(&world, &ring(passwords));
+    let ended = world.try_restore(plan_of(&["secret"]), dest.path(), OPTIONS).await.unwrap_err();
+    assert!(matches!(ended, RestoreError::Service(_)), "{ended:?}");
+    assert_eq!(left(dest.path()), []);
+    let part = dest.path().join(".fichierd-restore").join(blake3::hash(&bytes).to_hex().as_str());
+    let had = fs::metadata(part).unwrap().len();
+    assert!(had >= 1 << 20, "{had}");
+    world.emulator.clear_faults();
+    world.emulator.forget_calls();
+    world.shared.client.try_key_again();
+    let again = Options { made_top: false, ..OPTIONS };
+    let report = restore_with(&world, &["secret"], dest.path(), again).await;
+    assert_eq!(report.problems, []);
+    assert_eq!(report.downloaded_bytes, object - 32 - 65_552 * (had / 65_536));
     assert!(left(dest.path()) == [("file".to_owned(), bytes)]);
 }

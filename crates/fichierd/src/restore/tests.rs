@@ -11,6 +11,7 @@ use fichier_state::RelPath;
 
 use super::*;
 
+mod enciphered;
 mod exact;
 mod hostile;
 mod mounts;
