@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use fichier_api::names::RemoteName;
 use fichierd::base::{Crypt, Form};
+use fichierd::restore::Keyring;
 use rclone_formats::crypt::names::{Kind, NameScheme, Names};
 use rclone_formats::crypt::{Decryptor, Keys};
 
@@ -25,6 +26,15 @@ pub fn is_on() -> bool {
 pub fn keys() -> &'static Keys {
     static KEYS: OnceLock<Keys> = OnceLock::new();
     KEYS.get_or_init(|| Keys::derive(PASSWORD, None).unwrap())
+}
+
+/// The keys that a restore of this run has.
+pub fn keyring() -> Keyring {
+    let mut keyring = Keyring::default();
+    if is_on() {
+        keyring.add(keys());
+    }
+    keyring
 }
 
 /// The form that mirrors of this run have.

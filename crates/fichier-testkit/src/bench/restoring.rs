@@ -10,6 +10,7 @@ use fichierd::restore::{
 };
 
 use super::Bench;
+use crate::crypt;
 
 /// Nothing is overwritten; four files at a time; the destination was made for the restore.
 pub const OPTIONS: Options = Options {
@@ -45,7 +46,9 @@ impl Bench {
         let selection = Selection::parse(&patterns, BTreeSet::new()).unwrap();
         self.shared.state.read(|store: &Store| {
             let mirror = store.mirror(&self.config.name, &self.config.target)?.unwrap();
-            Plan::of(store, &Tree::new(store, &mirror, moment), &selection)
+            let keyring = crypt::keyring();
+            let tree = Tree::new(store, &mirror, moment).with_keys(&keyring);
+            Plan::of(store, &tree, &selection)
         })
     }
 

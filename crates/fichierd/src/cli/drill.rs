@@ -47,7 +47,7 @@ pub(crate) async fn run(args: DrillArgs, config: &Config) -> anyhow::Result<Exit
     service::known_mirror(config, &args.mirror)?;
     let most_bytes = config.mirror(&args.mirror).map_or(0, |mirror| mirror.drill_bytes);
     let recorded = Recorded::open(config, &args.mirror)?;
-    let keyring = keyring_of(config)?;
+    let keyring = keyring_of(config);
     let prepared = tokio::task::block_in_place(|| {
         Drill::prepare(&recorded.store, &recorded.mirror, &keyring, most_bytes)
     })?;

@@ -73,7 +73,7 @@ pub(crate) fn run(args: &LsArgs, config: &Config) -> anyhow::Result<Exit> {
     let recorded = Recorded::open(config, &args.mirror)?;
     let moment = recorded.moment(args.at.as_deref())?;
     let top = past::inside(&recorded.mirror, args.path.as_deref())?;
-    let keyring = keyring_of(config)?;
+    let keyring = keyring_of(config);
     let tree = Tree::new(&recorded.store, &recorded.mirror, moment).with_keys(&keyring);
     let mut rows = Vec::new();
     let mut printed = Ok(());

@@ -11,11 +11,11 @@ mod password;
 use super::failure::ended;
 use super::output::{harmless, line};
 use crate::base::words::{bytes, chain, count, counted, duration};
-use crate::base::{Exit, Form, when};
+use crate::base::{Exit, when};
 use crate::config::Config;
 use crate::config::connect::connect;
 use crate::restore::recovery::{Sample, plain_target, recover};
-use crate::restore::{Order, RecoverError, Recovered, Source, Step, Walked, form_of};
+use crate::restore::{Order, RecoverError, Recovered, Source, Step, Walked};
 
 /// The time that one listing takes at least (docs/api-notes.md, A.5), for the estimate.
 const LISTING_TAKES: Duration = Duration::from_secs(3);

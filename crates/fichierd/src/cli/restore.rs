@@ -79,7 +79,7 @@ pub(crate) async fn run(args: RestoreArgs, config: &Config) -> anyhow::Result<Ex
     let recorded = Recorded::open(config, &args.mirror)?;
     let moment = recorded.moment(args.at.as_deref())?;
     refuse_sources(&args, config, &recorded)?;
-    let keyring = keyring_of(config)?;
+    let keyring = keyring_of(config);
     let tree = Tree::new(&recorded.store, &recorded.mirror, moment).with_keys(&keyring);
     let selection = recorded.selection(&tree, &args.paths, &args.files)?;
     let plan = tokio::task::block_in_place(|| Plan::of(&recorded.store, &tree, &selection))?;

@@ -96,7 +96,7 @@ pub(crate) async fn run(args: VerifyArgs, config: &Config) -> anyhow::Result<Exi
         Some(share) => share,
         None => Share::Percent(5.0),
     };
-    let keyring = keyring_of(config)?;
+    let keyring = keyring_of(config);
     let recorded = Recorded::open(config, &args.mirror)?;
     let tree = Tree::new(&recorded.store, &recorded.mirror, recorded.moment(None)?);
     let selection = recorded.selection(&tree, &args.paths, &args.files)?;

@@ -107,7 +107,7 @@ fn prepare(
     })?;
     let Some(row) = row else { return Ok(Prepared::NotDue) };
     // Passwords are read for a drill that begins, and not each time somebody asks whether it does.
-    let keyring = keyring_of(config)?;
+    let keyring = keyring_of(config);
     let drill = state.read(|store| Drill::prepare(store, &row, &keyring, mirror.drill_bytes))?;
     Ok(Prepared::Due(drill.map(Box::new)))
 }

@@ -12,8 +12,10 @@ use fichier_state::{Cipher, KeysId, Mirror};
 use rclone_formats::crypt::{Decryptor, Encryptor, Keys, Nonce};
 
 use crate::base::form::id_of;
+use crate::base::words::chain;
 use crate::base::{Crypt, Form, RecordedForm};
-use crate::config::{Config, ConfigError, MirrorConfig};
+use crate::config::{Config, MirrorConfig};
+use crate::mirror::{OpenError, forms};
 
 /// Why a file is left out whose keys are not at hand.
 pub const LOCKED: &str = "it is encrypted with another password: no mirror in the configuration \
@@ -110,27 +112,24 @@ impl Reader {
     }
 }
 
-/// The keys of all mirrors of a configuration.
-///
-/// # Errors
-///
-/// Those of [`form_of`].
-pub fn keyring_of(config: &Config) -> Result<Keyring, ConfigError> {
+/// The keys of all mirrors of a configuration. A password that cannot be read is told in the log:
+/// only the files that need it are left out.
+pub fn keyring_of(config: &Config) -> Keyring {
     let mut keyring = Keyring::default();
     for mirror in &config.mirrors {
-        if let Some(crypt) = form_of(mirror)?.crypt() {
-            keyring.add(crypt.keys());
+        match form_of(mirror) {
+            Ok(form) => form.crypt().into_iter().for_each(|crypt| keyring.add(crypt.keys())),
+            Err(error) => tracing::warn!(mirror = %mirror.name, "{}", chain(&error)),
         }
     }
-    Ok(keyring)
+    keyring
 }
 
-/// The form that the configuration gives a mirror. At present that is the plain one for each: no
-/// configuration says otherwise.
+/// The form that the configuration gives a mirror. Reads its passwords.
 ///
 /// # Errors
 ///
 /// A password cannot be read.
-pub fn form_of(_mirror: &MirrorConfig) -> Result<Form, ConfigError> {
-    Ok(Form::Plain)
+pub fn form_of(mirror: &MirrorConfig) -> Result<Form, OpenError> {
+    forms::configured(mirror)
 }
