@@ -69,7 +69,7 @@ impl Keyring {
     /// # Errors
     ///
     /// [`Locked`] if its keys are not on the ring.
-    pub fn form_of(&self, mirror: &Mirror) -> Result<Form, Locked> {
+    pub fn recorded_form(&self, mirror: &Mirror) -> Result<Form, Locked> {
         let Some(form) = &mirror.form else { return Ok(Form::Plain) };
         let form: RecordedForm = serde_json::from_str(form).map_err(|_| Locked)?;
         let keys = self.get(form.keys).ok_or(Locked)?;

@@ -27,7 +27,7 @@ pub(super) struct NamedBy(Result<Form, Locked>);
 
 impl NamedBy {
     pub(super) fn of(keyring: &Keyring, mirror: &Mirror) -> NamedBy {
-        NamedBy(keyring.form_of(mirror))
+        NamedBy(keyring.recorded_form(mirror))
     }
 
     /// The name and the file that a row of a listing is about.
