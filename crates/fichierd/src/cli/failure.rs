@@ -13,6 +13,7 @@ use crate::config::connect::ConnectError;
 use crate::config::{ConfigError, Drawing, SecretError};
 use crate::daemon::DaemonError;
 use crate::daemon::control::AskError;
+use crate::mirror::OpenError;
 use crate::remote::unreachable;
 
 /// An error with a given exit code.
@@ -42,6 +43,8 @@ pub fn exit_of(error: &anyhow::Error) -> Exit {
         error.exit()
     } else if let Some(error) = error.downcast_ref::<DaemonError>() {
         error.exit()
+    } else if let Some(error) = error.downcast_ref::<OpenError>() {
+        DaemonError::exit_of_open(error)
     } else if let Some(error) = error.downcast_ref::<fichier_state::Error>() {
         exit_of_state(error)
     } else if let Some(error) = error.downcast_ref::<fichier_api::Error>() {

@@ -3,6 +3,7 @@
 use tokio::task::JoinError;
 
 use crate::base::Exit;
+use crate::mirror::OpenError;
 
 /// An error with which the service does not start, or has to end.
 #[derive(Debug, thiserror::Error)]
@@ -15,7 +16,7 @@ pub enum DaemonError {
     State(#[from] fichier_state::Error),
     /// A mirror cannot be opened, because of its filter or its records.
     #[error(transparent)]
-    Open(#[from] crate::mirror::OpenError),
+    Open(#[from] OpenError),
     /// The control socket cannot be opened.
     #[error("cannot listen on the control socket {path} (`control_socket` names another place)")]
     Socket {
@@ -43,6 +44,14 @@ pub enum DaemonError {
 }
 
 impl DaemonError {
+    /// The exit code for a mirror that cannot be opened.
+    pub fn exit_of_open(error: &OpenError) -> Exit {
+        match error {
+            OpenError::Filter(_) | OpenError::Password { .. } => Exit::Config,
+            OpenError::State(_) | OpenError::NoRandom(_) => Exit::Failed,
+        }
+    }
+
     /// The process's exit code.
     pub fn exit(&self) -> Exit {
         match self {
@@ -50,13 +59,10 @@ impl DaemonError {
             DaemonError::State(fichier_state::Error::Locked { .. }) => Exit::TryLater,
             DaemonError::State(fichier_state::Error::FromTheFuture { .. })
             | DaemonError::Sandbox(_)
-            | DaemonError::OtherAccount(_)
-            | DaemonError::Open(
-                crate::mirror::OpenError::Filter(_) | crate::mirror::OpenError::Password { .. },
-            ) => Exit::Config,
+            | DaemonError::OtherAccount(_) => Exit::Config,
+            DaemonError::Open(error) => DaemonError::exit_of_open(error),
             DaemonError::Refused(_) => Exit::Refused,
             DaemonError::State(_)
-            | DaemonError::Open(_)
             | DaemonError::Socket { .. }
             | DaemonError::Setup(_)
             | DaemonError::Crashed(_) => Exit::Failed,
