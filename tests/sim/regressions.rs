@@ -2,16 +2,35 @@
 
 use std::time::Duration;
 
+use fichier_emulator::NameTaken;
 use fichier_testkit::habits::Which;
 
-use crate::script::{Change, Event, Script, Setting, Spoiling};
+use crate::disk::Ambush;
+use crate::script::{Change, Content, Event, Place, Script, Setting, Spoiling};
 use crate::tell;
 
+/// A mirror without versions.
+fn keeps_nothing() -> Setting {
+    Setting { keep_versions: false, ..Setting::usual() }
+}
+
 fn check(name: &str, habits: &[&str], events: Vec<Event>) {
+    check_in(Setting::usual(), name, habits, events);
+}
+
+fn check_in(setting: Setting, name: &str, habits: &[&str], events: Vec<Event>) {
     let habits = habits.iter().map(|habit| Which::named(habit)).collect();
-    let setting = Setting { habits, ..Setting::usual() };
+    let setting = Setting { habits, ..setting };
     let told = tell(&Script { seed: 1, setting, events });
     assert_eq!(told.wrong, None, "{name}:\n{}", told.trace.join("\n"));
+}
+
+fn seconds(seconds: u64) -> Event {
+    Event::Wait(Duration::from_secs(seconds))
+}
+
+fn change(change: Change) -> Event {
+    Event::Change { change, seen: true }
 }
 
 #[test]
@@ -34,9 +53,15 @@ fn y63_a_copy_whose_reply_is_lost_is_looked_for_a_few_minutes_and_then_made_agai
         &[],
         vec![
             Event::Rest,
-            Event::Change { change: copied, seen: true },
+            change(copied),
             Event::Spoil { endpoint: 6, skip: 0, how: Spoiling::ResetBefore },
-            Event::Wait(Duration::from_secs(600)),
+            seconds(600),
         ],
     );
+}
+
+#[test]
+fn y77_a_lock_of_an_hour_that_each_call_prolongs_is_waited_for() {
+    check("a folder in 10 s", &["a new folder in 10 s", "locks of an hour"], Vec::new());
+    check("floods for hours", &["*: Flood"], vec![seconds(4585)]);
 }

@@ -49,8 +49,13 @@ const ACCOUNT_UNREAD: Duration = Duration::from_secs(60 + 10);
 const ACCOUNT_FRESH: Duration = Duration::from_secs(10 * 60);
 /// The wait between two starts of small downloads: rclone leaves 800 ms, the only evidence (A.5).
 const SMALL_DOWNLOAD: Duration = Duration::from_millis(500);
-/// The longest hold-off after floods; further floods do not double it.
-const MAX_FLOOD_HOLD_OFF: Duration = Duration::from_secs(15 * 60);
+/// The longest hold-off after floods; further floods do not double it. A lock may last an hour and
+/// begin anew with each call (docs/api-notes.md, A.5), so that no shorter silence ends it.
+const MAX_FLOOD_HOLD_OFF: Duration = LOCK_HOLD_OFF;
+/// The longest hold-off after replies that make no sense.
+const MAX_FAILURE_HOLD_OFF: Duration = Duration::from_secs(15 * 60);
+/// The time that has to pass after a hold-off until the next one starts short again.
+const CALM: Duration = Duration::from_secs(15 * 60);
 /// The configured rate, in the parts that a learnt rate is counted in.
 const FULL: u32 = 1_000;
 /// The time without a flood after which the rate is raised, and again each time it has passed.
@@ -385,7 +390,7 @@ impl Schedule {
         }
         self.failures = self.failures.saturating_add(1);
         if self.failures > FAILURES_TOLERATED {
-            let quiet = doubled(self.failures - FAILURES_TOLERATED).min(MAX_FLOOD_HOLD_OFF);
+            let quiet = doubled(self.failures - FAILURES_TOLERATED).min(MAX_FAILURE_HOLD_OFF);
             self.hold_off(now, quiet, Why { reason, cause: HoldOffCause::Failures }, rules);
         }
     }
@@ -445,7 +450,7 @@ impl Schedule {
         let was_refused = self.refusals.remove(endpoint).is_some();
         let had_failed = self.understood();
         let quiet_since = self.silence.as_ref().map_or(Micros::MIN, |silence| silence.until);
-        let calm = self.floods > 0 && now >= quiet_since + rules.scaled(MAX_FLOOD_HOLD_OFF);
+        let calm = self.floods > 0 && now >= quiet_since + rules.scaled(CALM);
         if calm || was_probe {
             self.end_hold_off();
         }

@@ -126,16 +126,16 @@ fn held_s(schedule: &Schedule, now: Micros) -> Micros {
 }
 
 #[test]
-fn floods_in_a_row_double_the_hold_off_up_to_fifteen_minutes() {
+fn floods_in_a_row_double_the_hold_off_up_to_the_longest_lock() {
     let mut schedule = Schedule::default();
     let mut now = 0;
     let mut seen = Vec::new();
-    for _ in 0..6 {
+    for _ in 0..8 {
         schedule.flood(now, None, FLOOD, &RULES);
         seen.push(held_s(&schedule, now));
         now += held_s(&schedule, now) * SECOND;
     }
-    assert_eq!(seen, [60, 120, 240, 480, 900, 900]);
+    assert_eq!(seen, [60, 120, 240, 480, 960, 1_920, 3_600, 3_600]);
 }
 
 #[test]
@@ -199,9 +199,10 @@ fn each_flood_halves_the_rate_down_to_a_call_a_minute() {
     let mut schedule = Schedule::default();
     let mut slower = Vec::new();
     for flood in 0..8 {
-        let now = flood * HOUR;
+        let now = flood * (HOUR + 60 * SECOND);
         schedule.flood(now, None, FLOOD, &RULES);
-        slower.push(interval_s(&schedule, now + HOUR / 2).round());
+        // The hold-off is over then.
+        slower.push(interval_s(&schedule, now + HOUR).round());
     }
     assert_eq!(slower, [2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]);
 }
