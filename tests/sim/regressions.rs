@@ -61,6 +61,25 @@ fn y63_a_copy_whose_reply_is_lost_is_looked_for_a_few_minutes_and_then_made_agai
 }
 
 #[test]
+fn y74_a_file_that_was_sent_while_it_changed_is_read_until_it_rests() {
+    check_in(
+        Setting { name_taken: NameTaken::Rename, ..Setting::usual() },
+        "it rests when the process starts again",
+        &[],
+        vec![
+            seconds(11),
+            change(Change::RemoveFolder { folder: 140 }),
+            Event::Ambush { reads: 0, how: Ambush::Rewrite },
+            change(Change::RenameFile { file: 3, folder: 242, name: 156 }),
+            Event::StateFull(Duration::from_secs(63)),
+            Event::Ambush { reads: 3, how: Ambush::Rewrite },
+            Event::Ambush { reads: 4, how: Ambush::Grow },
+            Event::Kill(Place::Transaction { number: 10, written: true }),
+        ],
+    );
+}
+
+#[test]
 fn y77_a_lock_of_an_hour_that_each_call_prolongs_is_waited_for() {
     check("a folder in 10 s", &["a new folder in 10 s", "locks of an hour"], Vec::new());
     check("floods for hours", &["*: Flood"], vec![seconds(4585)]);

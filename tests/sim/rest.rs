@@ -155,6 +155,7 @@ impl World {
             }
             ended(&outside, &end)?;
             self.is_complete = end.trouble.is_none() && end.completeness.is_complete();
+            self.open = end.completeness.open().unwrap_or_default();
             let is_dirty = !self.outside().dirty.is_empty();
             let at_rest = end.trouble.is_none()
                 && end.outcome.held.is_none()
@@ -194,7 +195,10 @@ impl World {
     /// A mirror that has settled makes no calls, says that it is complete, and is as the disk.
     async fn is_at_rest(&mut self) -> Outcome {
         if !self.says_that_it_is_complete() && !self.waits_for_a_download() {
-            return Err("it has settled and does not say that it is complete".to_owned());
+            return Err(format!(
+                "it has settled and does not say that it is complete: {}",
+                self.open
+            ));
         }
         let calls = self.road.answered();
         let outside = std::sync::Arc::clone(&self.outside);

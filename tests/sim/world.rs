@@ -69,6 +69,8 @@ pub struct World {
     pub(super) tries_again: u64,
     /// Whether the last cycle said that the mirror is complete.
     pub(super) is_complete: bool,
+    /// What it said was not known to be safe.
+    pub(super) open: String,
     /// The degraded state that the last cycle ended in, and its cause.
     pub trouble: Option<(&'static str, String)>,
 }
@@ -182,6 +184,7 @@ impl World {
             has_lost_state: false,
             tries_again: 0,
             is_complete: false,
+            open: String::new(),
             trouble: None,
         };
         let clock = fichier_state::Clock::by(clock);

@@ -128,6 +128,7 @@ impl Comparison<'_> {
     fn compare_entry(&mut self, was: &Entry, seen: &Seen) {
         let path = self.path.join(&was.name);
         if was.racy
+            || is_unsettled(&was.content)
             || !is_unchanged(&was.stamp, &seen.stamp)
             || !is_same_kind(&was.content, &seen.kind)
             || !self.is_stored_so(&was.content)
@@ -161,6 +162,12 @@ impl Comparison<'_> {
             self.changes.push(Change::Removed { path, was });
         }
     }
+}
+
+/// Whether the file was sent while it changed, so that its copy proves nothing yet, or was not seen to
+/// rest: it is read until it does.
+fn is_unsettled(recorded: &Content) -> bool {
+    matches!(recorded, Content::File(copy) if copy.unsettled)
 }
 
 fn is_same_kind(recorded: &Content, seen: &SeenKind) -> bool {

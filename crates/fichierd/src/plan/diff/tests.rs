@@ -7,8 +7,8 @@ use fichier_state::{FolderFacts, FolderKey, Metadata, MirrorId, Origin, RemoteCo
 use super::*;
 
 /// One line a name, sorted as the state and the scan give them. Words: `name kind size mtime`
-/// with the flags `ctime=`, `inode=`, `device=`, `mode=`, `to=` (a link's target), `racy` and
-/// `unmanaged`; a kind is `file`, `link`, `dir` or `fifo`.
+/// with the flags `ctime=`, `inode=`, `device=`, `mode=`, `to=` (a link's target), `racy`,
+/// `unsettled` and `unmanaged`; a kind is `file`, `link`, `dir` or `fifo`.
 fn check(known: &str, found: &str, expected: Expect) {
     check_with(known, &scan(found, true), &[], expected);
 }
@@ -65,6 +65,7 @@ struct Line<'a> {
     mode: u32,
     target: Vec<u8>,
     racy: bool,
+    unsettled: bool,
     unmanaged: bool,
 }
 
@@ -91,6 +92,7 @@ impl<'a> Line<'a> {
             mode: u32::try_from(number(flag("mode="), 420)).unwrap(),
             target: flag("to=").unwrap_or("x").as_bytes().to_vec(),
             racy: words.contains(&"racy"),
+            unsettled: words.contains(&"unsettled"),
             unmanaged: words.contains(&"unmanaged"),
         }
     }
@@ -145,7 +147,7 @@ impl<'a> Line<'a> {
                 remote_name: None,
                 confirmed_s: 1,
                 origin: Origin::Sent,
-                unsettled: false,
+                unsettled: self.unsettled,
                 cipher: None,
             }),
         };
@@ -188,6 +190,17 @@ fn any_difference_in_the_stamp_is_a_touch() {
 fn a_racy_record_is_looked_at_again_though_the_stamp_is_equal() {
     check(
         "a file 5 100 racy",
+        "a file 5 100",
+        expect![[r#"
+            touched in/a
+        "#]],
+    );
+}
+
+#[test]
+fn a_file_that_was_sent_while_it_changed_is_looked_at_until_it_rests() {
+    check(
+        "a file 5 100 unsettled",
         "a file 5 100",
         expect![[r#"
             touched in/a

@@ -29,7 +29,7 @@ impl Executor {
                 for (note, folder) in &rows {
                     match (note, folder) {
                         (Note::Refresh(path, seen, was), Some(folder)) => {
-                            let content = was.content.clone();
+                            let content = settled(was.content.clone());
                             w.put_entry(&self.source.entry(path, *folder, seen, content))?;
                             // Otherwise its problem concerns an intent that is still to be
                             // finished.
@@ -198,6 +198,14 @@ fn note_path(note: &Note) -> &RelPath {
         | Note::ForgetFolder(path, _)
         | Note::Manage(path, ..)
         | Note::ManageFolder(path, ..) => path,
+    }
+}
+
+/// The content of a file that was read whole, did not change meanwhile, and is as its copy.
+fn settled(content: Content) -> Content {
+    match content {
+        Content::File(copy) => Content::File(RemoteCopy { unsettled: false, ..copy }),
+        other @ (Content::Empty | Content::Symlink(_)) => other,
     }
 }
 

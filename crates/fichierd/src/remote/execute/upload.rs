@@ -253,6 +253,9 @@ impl Remote {
             let (before, after) = (stamp_of_mark(&sent.at_open), stamp_of_mark(&sent.at_end));
             let is_same = is_unchanged(&file.stamp, &before) && before == after;
             if is_same && sent.at_end_of_file {
+                if file.unsettled {
+                    self.has_rested(key, file.seq)?;
+                }
                 continue;
             }
             if is_same && before.size_bytes == file.size_bytes {
@@ -268,6 +271,14 @@ impl Remote {
             self.state.write(|w| w.drop_pending(key, file.seq))?;
         }
         Ok(())
+    }
+
+    /// Notes that a file which used to change did not while it was read.
+    fn has_rested(&self, key: UploadKey, seq: u32) -> Result<(), RemoteError> {
+        let files = self.pending(key)?.map(|upload| upload.files).unwrap_or_default();
+        let Some(file) = files.into_iter().find(|file| file.seq == seq) else { return Ok(()) };
+        let file = PendingFile { unsettled: false, ..file };
+        Ok(self.state.write(|w| w.put_pending(key, &file))?)
     }
 
     /// Marks a file that is not as it was when it was found.
