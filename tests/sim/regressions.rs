@@ -80,6 +80,24 @@ fn y74_a_file_that_was_sent_while_it_changed_is_read_until_it_rests() {
 }
 
 #[test]
+fn y76_a_removal_of_which_the_service_does_the_first_link_only_is_done_for_the_others_too() {
+    let renamed = Change::RenameFile { file: 244, folder: 52, name: 46 };
+    let folder = Change::FolderToFile { folder: 201, content: Content::Known(5) };
+    check_in(
+        Setting { name_taken: NameTaken::Overwrite, ..keeps_nothing() },
+        "the reply to the removal is lost",
+        &["one link a call, the rest left out"],
+        vec![
+            seconds(18),
+            change(renamed),
+            Event::Spoil { endpoint: 111, skip: 0, how: Spoiling::LoseReply },
+            Event::ChangeDuring { change: folder, requests: 7 },
+            Event::Kill(Place::Request { number: 1, carried_out: true }),
+        ],
+    );
+}
+
+#[test]
 fn y77_a_lock_of_an_hour_that_each_call_prolongs_is_waited_for() {
     check("a folder in 10 s", &["a new folder in 10 s", "locks of an hour"], Vec::new());
     check("floods for hours", &["*: Flood"], vec![seconds(4585)]);

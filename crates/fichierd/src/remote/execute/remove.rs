@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 
 use fichier_api::names::RemoteName;
-use fichier_api::{FileUrl, FolderId, MAX_LINKS_PER_CALL};
+use fichier_api::{BatchOutcome, FileUrl, FolderId, MAX_LINKS_PER_CALL};
 use fichier_state::{
     Content, Entry, FolderKey, ForeignFile, Intent, IntentId, MirrorId, NewVersion, Origin,
     RelPath, Retired, Writing, failpoint,
@@ -25,6 +25,10 @@ use crate::remote::execute::Executor;
 use crate::remote::source::Source;
 use crate::remote::strays::{other_names, stored_name};
 
+/// Files in a row that one removal finds unknown, one by one, at most: asking for such files counts
+/// towards a ban (A.5).
+const MOST_ASKED: usize = 5;
+
 /// The outcome of a removal.
 #[derive(Debug, Default)]
 pub(crate) struct Removal {
@@ -35,10 +39,6 @@ pub(crate) struct Removal {
 }
 
 impl Removal {
-    fn unknown(links: Vec<FileUrl>) -> Removal {
-        Removal { still_there: Vec::new(), unknown: links.len() }
-    }
-
     fn add(&mut self, other: Removal) {
         self.still_there.extend(other.still_there);
         self.unknown += other.unknown;
@@ -385,44 +385,68 @@ impl Remote {
     }
 
     /// Removes a batch, and asks again while the service carries out only a part. Files that it
-    /// then does not name are unknown to it (B.8), if that is true of one of them; else they are
-    /// still there. A batch that is refused is halved: it may be too large (G.1 row 1).
+    /// then does not name are unknown to it (B.8), or still there. A batch that is refused is
+    /// halved: it may be too large (G.1 row 1).
     async fn remove_batch(&self, urls: &[FileUrl]) -> Result<Removal, RemoteError> {
         let mut open = urls.to_vec();
-        while let Some(first) = open.first() {
-            let outcome = match self.client.remove_files(&open).await {
-                Ok(outcome) => outcome,
-                Err(error) if is_gone(&error) => return Ok(Removal::unknown(open)),
+        let mut removal = Removal::default();
+        while !open.is_empty() {
+            let (outcome, unread) = match self.client.remove_files(&open).await {
+                Ok(outcome) => (outcome, None),
+                Err(error) if is_gone(&error) => (BatchOutcome::default(), None),
                 Err(error) if may_be_too_many(&error) && open.len() > 1 => {
                     let rest = open.split_off(open.len() / 2);
-                    let mut removal = Box::pin(self.remove_batch(&open)).await?;
+                    removal.add(Box::pin(self.remove_batch(&open)).await?);
                     removal.add(Box::pin(self.remove_batch(&rest)).await?);
                     return Ok(removal);
                 }
-                // The files may be removed all the same (I12): one of them tells.
-                Err(error) if came_unread(&error) => {
-                    return if self.is_lost(first).await? {
-                        Ok(Removal::unknown(open))
-                    } else {
-                        Err(error.into())
-                    };
-                }
+                // The files may be removed all the same (I12).
+                Err(error) if came_unread(&error) => (BatchOutcome::default(), Some(error)),
                 Err(error) => return Err(error.into()),
             };
             failpoint::reached("files:removed");
-            if !outcome.done.is_empty() {
-                open = outcome.missing;
-            } else if self.is_lost(first).await? {
-                return Ok(Removal::unknown(open));
+            open = if outcome.done.is_empty() {
+                self.judge_unnamed(open, unread, &mut removal).await?
             } else {
-                return Ok(Removal { still_there: open, unknown: 0 });
-            }
+                outcome.missing
+            };
         }
-        Ok(Removal::default())
+        Ok(removal)
+    }
+
+    /// Judges files of which a removal has named none, by the last of them and the first. Returns
+    /// those that are to be removed once more: the service may carry out only the first ones of a
+    /// call, and those are gone already.
+    async fn judge_unnamed(
+        &self,
+        mut open: Vec<FileUrl>,
+        unread: Option<fichier_api::Error>,
+        removal: &mut Removal,
+    ) -> Result<Vec<FileUrl>, RemoteError> {
+        let (Some(first), Some(last)) = (open.first(), open.last()) else { return Ok(open) };
+        if self.is_lost(last).await? {
+            removal.unknown += open.len();
+            return Ok(Vec::new());
+        }
+        if first == last || !self.is_lost(first).await? {
+            return match unread {
+                Some(error) => Err(error.into()),
+                None => {
+                    removal.still_there.append(&mut open);
+                    Ok(open)
+                }
+            };
+        }
+        removal.unknown += 1;
+        open.remove(0);
+        if removal.unknown >= MOST_ASKED {
+            removal.still_there.append(&mut open);
+        }
+        Ok(open)
     }
 
     /// Whether the service no longer knows a link. Costs one call, which may not be made often.
-    async fn is_lost(&self, url: &FileUrl) -> Result<bool, RemoteError> {
+    pub(super) async fn is_lost(&self, url: &FileUrl) -> Result<bool, RemoteError> {
         match self.client.file_info(url).await {
             Ok(_) => Ok(false),
             Err(error) if is_gone(&error) => Ok(true),
