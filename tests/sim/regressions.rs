@@ -61,6 +61,27 @@ fn y63_a_copy_whose_reply_is_lost_is_looked_for_a_few_minutes_and_then_made_agai
 }
 
 #[test]
+fn y72_a_temporary_name_is_never_taken_for_the_one_that_the_service_gives_a_file() {
+    let renamed = Change::RenameFile { file: 158, folder: 0, name: 220 };
+    check(
+        "no file is ever renamed, and nothing says so",
+        &[r#"file/rename.cgi: Html(200, "<html><title>Accueil</title></html>")"#],
+        vec![seconds(360), change(renamed)],
+    );
+}
+
+#[test]
+fn y73_a_temporary_name_that_the_service_cuts_is_known_again_under_a_new_link() {
+    let written = Change::Write { folder: 193, name: 77, content: Content::Known(3) };
+    check_in(
+        keeps_nothing(),
+        "two files of one name",
+        &["names are cut at 20", "mv changes the link"],
+        vec![change(written)],
+    );
+}
+
+#[test]
 fn y74_a_file_that_was_sent_while_it_changed_is_read_until_it_rests() {
     check_in(
         Setting { name_taken: NameTaken::Rename, ..Setting::usual() },

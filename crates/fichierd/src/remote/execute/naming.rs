@@ -69,9 +69,7 @@ impl Remote {
         name: &RemoteName,
     ) -> Result<(), RemoteError> {
         // A file with a temporary name gets its own one when it is in its place.
-        if file.sent_as != file.name {
-            return Ok(());
-        }
+        let is_temporary = file.sent_as != file.name;
         let Some(now) = self.pending(upload.key)? else { return Ok(()) };
         let is_free = now.files.iter().all(|other| other.sent_as != *name);
         let Some(file) = now.files.into_iter().find(|other| other.seq == file.seq) else {
@@ -80,7 +78,8 @@ impl Remote {
         // Two files of one upload cannot be told apart by one name: the second one keeps the name
         // under which it was sent in its record.
         let sent_as = if is_free { name.clone() } else { file.sent_as.clone() };
-        let file = PendingFile { name: name.clone(), sent_as, ..file };
+        let name = if is_temporary { file.name.clone() } else { name.clone() };
+        let file = PendingFile { name, sent_as, ..file };
         Ok(self.state.write(|w| w.put_pending(upload.key, &file))?)
     }
 }

@@ -441,6 +441,9 @@ impl Mover {
     fn take_early(&mut self, given: &Given) {
         self.is_kept_so = false;
         let Some(stored) = given.stored_as(&self.url, &self.from_name).cloned() else { return };
+        if self.route == Route::RenameThenMove && is_temporary(&stored) {
+            return;
+        }
         if self.route == Route::RenameThenMove {
             say_changed(&self.relocation.to.path, &stored);
             self.to_name = stored.clone();
@@ -453,7 +456,8 @@ impl Mover {
     fn take_late(&mut self, given: &Given) {
         self.is_kept_so = false;
         let before = self.early_name.as_ref().unwrap_or(&self.from_name);
-        let Some(stored) = given.stored_as(&self.url, before).cloned() else { return };
+        let stored = given.stored_as(&self.url, before).filter(|name| !is_temporary(name));
+        let Some(stored) = stored.cloned() else { return };
         say_changed(&self.relocation.to.path, &stored);
         self.to_name = stored;
         self.is_kept_so = true;
