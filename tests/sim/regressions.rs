@@ -61,6 +61,32 @@ fn y63_a_copy_whose_reply_is_lost_is_looked_for_a_few_minutes_and_then_made_agai
 }
 
 #[test]
+fn y70_where_no_hash_is_told_a_file_that_changed_while_it_was_sent_is_not_taken_for_the_next() {
+    check(
+        "the one that was sent first has the same name and size",
+        &["a word in place of hashes"],
+        vec![Event::Ambush { reads: 1, how: Ambush::Rewrite }, seconds(335)],
+    );
+}
+
+#[test]
+fn y71_files_that_a_move_gives_new_links_are_ours_though_no_hash_is_told_of_them() {
+    for hashes in ["no hash for forty minutes", "a word in place of hashes", "no hash at all"] {
+        for setting in [Setting::usual(), keeps_nothing()] {
+            check_in(setting, hashes, &[hashes, "mv changes the link"], Vec::new());
+        }
+    }
+    // The same files of an earlier installation stand in the way, and their hashes are told by now.
+    let written = Change::Write { folder: 31, name: 81, content: Content::Known(0) };
+    check_in(
+        keeps_nothing(),
+        "they are mistaken for files that were there before",
+        &["no hash for forty minutes", "mv changes the link"],
+        vec![change(written), Event::Rest, Event::LoseState],
+    );
+}
+
+#[test]
 fn y72_a_temporary_name_is_never_taken_for_the_one_that_the_service_gives_a_file() {
     let renamed = Change::RenameFile { file: 158, folder: 0, name: 220 };
     check(

@@ -88,6 +88,9 @@ pub struct BatchOutcome {
     pub missing: Vec<FileUrl>,
     /// Where the service gave a file another link: old to new.
     pub new_urls: HashMap<FileUrl, FileUrl>,
+    /// Links that the reply names, that nobody asked for, and of which it cannot be told what they
+    /// stand for: new links of some of the missing ones, most likely.
+    pub unasked: Vec<FileUrl>,
     /// The names that the reply tells, after a rename: they may be others than those asked for.
     pub names: HashMap<FileUrl, RemoteName>,
 }

@@ -72,12 +72,15 @@ impl Reported {
             .collect();
         let (mut done, mut missing): (Vec<FileUrl>, Vec<FileUrl>) =
             asked.iter().cloned().partition(|url| reported.contains(url));
-        let mut others = reported.iter().filter(|url| !wanted.contains(*url));
-        if let ([left], Some(new), None) = (missing.as_slice(), others.next(), others.next()) {
-            new_urls.insert(left.clone(), (*new).clone());
+        let others = reported.iter().filter(|url| !wanted.contains(*url));
+        let mut unasked: Vec<FileUrl> = others.map(|url| (*url).clone()).collect();
+        if let ([left], [new]) = (missing.as_slice(), unasked.as_slice()) {
+            new_urls.insert(left.clone(), new.clone());
             done.append(&mut missing);
+            unasked.clear();
         }
-        BatchOutcome { done, missing, new_urls, ..BatchOutcome::default() }
+        unasked.sort();
+        BatchOutcome { done, missing, new_urls, unasked, ..BatchOutcome::default() }
     }
 }
 
@@ -120,7 +123,7 @@ mod tests {
         let new_urls: HashMap<_, _> = pairs.collect();
         let (done, missing) = (urls(done), urls(missing));
         let expected = BatchOutcome { done, missing, new_urls, ..BatchOutcome::default() };
-        assert_eq!(outcome, expected);
+        assert_eq!(BatchOutcome { unasked: Vec::new(), ..outcome }, expected);
     }
 
     #[test]
@@ -137,6 +140,9 @@ mod tests {
     fn several_other_links_are_not_guessed_at() {
         check("aaaaa bbbbb", "nnnnn mmmmm", "", "aaaaa bbbbb", &[]);
         check("aaaaa", "nnnnn mmmmm", "", "aaaaa", &[]);
+        let told = |reported| read(json!({"urls": urls(reported)})).outcome(&urls("aaaaa bbbbb"));
+        assert_eq!(told("nnnnn mmmmm").unasked, urls("mmmmm nnnnn"));
+        assert_eq!(told("nnnnn bbbbb").unasked, [], "it is the new link of the other one");
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! One call is enough when all goes well. A file that the reply leaves out counts neither as moved
 //! nor as gone: the service is asked again while that helps (it may carry out a batch in
 //! part, G.1 row 1), and then the file is looked for in a listing, by link, or by name, size and
-//! hash where the move gave it a new link (B.9).
+//! hash where the move gave it a new link (B.9). Where no hash is told, the reply has to name the new
+//! link; if it does not, a file of that name and size is neither ours nor in the way.
 //!
 //! Invariant: a file counts as there only if the service names it, and as gone only if the service
 //! says that it knows no such file and the listing does not show it either. A listing that shows
@@ -43,6 +44,9 @@ pub(crate) struct Brought {
     lookalikes: HashSet<FileUrl>,
     /// Files that are gone from the service.
     gone: HashSet<FileUrl>,
+    /// Files that may be there under a new link: one has their name and size, and no hash is told
+    /// of it.
+    unclear: HashSet<FileUrl>,
     /// Files that are not on record and have the names of those that did not move.
     pub(super) in_the_way: Vec<(FileUrl, ForeignFile)>,
 }
@@ -53,12 +57,18 @@ impl Brought {
         self.there.extend(later.there);
         self.lookalikes.extend(later.lookalikes);
         self.gone.extend(later.gone);
+        self.unclear.extend(later.unclear);
         self.in_the_way.extend(later.in_the_way);
     }
 
     /// The link that a file has now; `None` if it did not arrive.
     pub(crate) fn url<'a>(&'a self, before: &FileUrl) -> Option<&'a FileUrl> {
         self.there.get(before)
+    }
+
+    /// Whether this is the present link of a file that arrived.
+    pub(crate) fn has_at(&self, now: &FileUrl) -> bool {
+        self.there.values().any(|url| url == now)
     }
 
     /// Whether the service no longer knows the file.
@@ -69,6 +79,11 @@ impl Brought {
     /// Counts no file as gone any more, since the service knows one of them after all.
     pub(super) fn doubt_gone(&mut self) {
         self.gone.clear();
+    }
+
+    /// Whether the file may be in the folder, and only its hash, which is not told yet, will tell.
+    pub(crate) fn is_unclear(&self, before: &FileUrl) -> bool {
+        self.unclear.contains(before)
     }
 
     /// Whether the file was recognised by its content only, and may not be removed as ours (I2).
@@ -129,10 +144,51 @@ impl Parcel {
         self.names.iter().any(|name| is_name_with_more(name.as_str(), file.name.as_str()))
     }
 
+    /// Whether `file` may be this one as far as is told, and no hash is.
+    fn is_untold(&self, file: &RemoteFile) -> bool {
+        self.is_named(file) && self.size_bytes == file.size_bytes && file.whirlpool.is_none()
+    }
+
     fn has_content_of(&self, file: &RemoteFile) -> bool {
         self.size_bytes == file.size_bytes
             && self.whirlpool.is_some()
             && self.whirlpool == file.whirlpool
+    }
+}
+
+/// What the replies to a move have told of files that they do not name.
+#[derive(Debug, Default)]
+struct Told {
+    /// The service knows none of them.
+    none_is_known: bool,
+    /// Links that nobody asked for: the new links of some of them.
+    links: HashSet<FileUrl>,
+}
+
+impl Told {
+    /// Finds files under links that the service has told as those of moved ones, where no hash is
+    /// told. Two of one name and size cannot be told apart.
+    fn match_untold(
+        &self,
+        open: &mut Vec<&Parcel>,
+        strangers: &mut Vec<&RemoteFile>,
+        brought: &mut Brought,
+    ) {
+        let is_it = |parcel: &Parcel, file: &RemoteFile| {
+            self.links.contains(&file.url) && parcel.is_untold(file)
+        };
+        let mut found = Vec::new();
+        for parcel in open.iter() {
+            let mut alike = strangers.iter().filter(|file| is_it(parcel, file));
+            if let (Some(file), None) = (alike.next(), alike.next())
+                && open.iter().filter(|other| is_it(other, file)).count() == 1
+            {
+                found.push((parcel.url.clone(), file.url.clone()));
+            }
+        }
+        open.retain(|parcel| found.iter().all(|(url, _)| *url != parcel.url));
+        strangers.retain(|file| found.iter().all(|(_, now)| *now != file.url));
+        brought.there.extend(found);
     }
 }
 
@@ -159,7 +215,7 @@ impl Remote {
     ) -> Result<Brought, RemoteError> {
         let mut brought = Brought::default();
         let mut open: Vec<&Parcel> = parcels.iter().collect();
-        let mut none_is_known = false;
+        let mut told = Told::default();
         let mut unread = None;
         let mut at_once = self.links_per_call()?;
         while !open.is_empty() {
@@ -172,7 +228,7 @@ impl Remote {
                     continue;
                 }
                 Err(error) if is_refusal(&error) => {
-                    none_is_known = matches!(error.kind, ErrorKind::NotFound);
+                    told.none_is_known = matches!(error.kind, ErrorKind::NotFound);
                     break;
                 }
                 // The files may have moved all the same (I12): the folder tells.
@@ -187,6 +243,7 @@ impl Remote {
                 let now = outcome.new_urls.get(url).unwrap_or(url);
                 brought.there.insert(url.clone(), now.clone());
             }
+            told.links.extend(outcome.unasked);
             let before = open.len();
             open.retain(|parcel| !brought.there.contains_key(&parcel.url));
             if open.len() == before {
@@ -195,7 +252,7 @@ impl Remote {
         }
         if !open.is_empty() {
             let listing = self.look_into(into).await?;
-            self.look_for(&open, &listing, none_is_known, &mut brought)?;
+            self.look_for(&open, &listing, &told, &mut brought)?;
         }
         match unread {
             // Not one of them is there: the call may have failed, and is made again later.
@@ -218,7 +275,8 @@ impl Remote {
     ) -> Result<Brought, RemoteError> {
         let mut found = Brought::default();
         let listing = self.look_into(folder).await?;
-        self.look_for(&parcels.iter().collect::<Vec<_>>(), &listing, false, &mut found)?;
+        let parcels: Vec<&Parcel> = parcels.iter().collect();
+        self.look_for(&parcels, &listing, &Told::default(), &mut found)?;
         Ok(found)
     }
 
@@ -226,7 +284,7 @@ impl Remote {
         &self,
         parcels: &[&Parcel],
         listing: &FolderListing,
-        none_is_known: bool,
+        told: &Told,
         brought: &mut Brought,
     ) -> Result<(), RemoteError> {
         let known =
@@ -237,6 +295,7 @@ impl Remote {
             .iter()
             .partition(|parcel| listing.files.iter().any(|file| file.url == parcel.url));
         brought.there.extend(there.iter().map(|parcel| (parcel.url.clone(), parcel.url.clone())));
+        told.match_untold(&mut open, &mut strangers, brought);
         // Files with their own names are matched first: another file's name may look like theirs
         // with something added.
         for has_name in [Parcel::is_named, Parcel::may_be_named] {
@@ -246,12 +305,16 @@ impl Remote {
                 let Some(at) = strangers.iter().position(is_it) else { return true };
                 let found = strangers.swap_remove(at);
                 brought.there.insert(parcel.url.clone(), found.url.clone());
-                brought.lookalikes.insert(parcel.url.clone());
+                if !told.links.contains(&found.url) {
+                    brought.lookalikes.insert(parcel.url.clone());
+                }
                 false
             });
         }
         for parcel in open {
-            if none_is_known {
+            if strangers.iter().any(|file| parcel.is_untold(file)) {
+                brought.unclear.insert(parcel.url.clone());
+            } else if told.none_is_known {
                 brought.gone.insert(parcel.url.clone());
             } else {
                 let same_name = |file: &&&RemoteFile| parcel.names.first() == Some(&file.name);
@@ -292,7 +355,10 @@ impl Remote {
                     at_once = asked.len() / 2;
                     continue;
                 }
-                Err(error) if is_refusal(&error) => break,
+                Err(error) if is_refusal(&error) => {
+                    given.none_is_known = is_gone(&error);
+                    break;
+                }
                 // The files may be renamed all the same (I12).
                 Err(error) if came_unread(&error) => BatchOutcome::default(),
                 Err(error) => return Err(error.into()),
@@ -375,9 +441,16 @@ pub(crate) struct Given {
     stored: HashMap<FileUrl, RemoteName>,
     /// Those of them whose renaming no reply told, and the names that they were found to have.
     seen: HashMap<FileUrl, RemoteName>,
+    /// The service says that it knows none of them.
+    none_is_known: bool,
 }
 
 impl Given {
+    /// Whether a file is one of a few that the service says not to know.
+    pub(crate) fn may_be_gone(&self, url: &FileUrl) -> bool {
+        self.none_is_known && self.left.contains(url) && self.left.len() <= MOST_ASKED
+    }
+
     /// The name that a reply told in place of that asked for.
     pub(crate) fn renamed_to(&self, url: &FileUrl) -> Option<&RemoteName> {
         self.stored.get(url)

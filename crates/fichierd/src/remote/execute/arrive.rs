@@ -8,9 +8,10 @@
 //! the same hash for it, and no file of the upload has that hash. A file without a hash is neither
 //! removed nor sent again.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use fichier_api::names::RemoteName;
 use fichier_api::{Error, ErrorKind, FileUrl, Source, UploadResult, UploadSlot};
 use fichier_state::{PendingFile, PendingUpload, UploadKey, failpoint};
 
@@ -374,6 +375,10 @@ impl Remote {
             return Ok(Heard::Links { open: open_files(upload), is_doubtful: true });
         }
         let matched = self.matched(upload, links)?;
+        if matched.has_untold_rest {
+            // It changed while it was read, and is sent again under the same name.
+            self.expect_leftovers(upload.since_s)?;
+        }
         seen.doubts = matched.doubts().cloned().collect();
         // Until the listing was asked, only the node knows of the files that are doubted.
         seen.notes_leftovers = !seen.doubts.is_empty() && self.may_leave(upload.since_s)?;
@@ -393,7 +398,10 @@ impl Remote {
         upload: &PendingUpload,
         seen: &mut Seen,
     ) -> Result<(), RemoteError> {
-        let listed = self.staged().await?;
+        let mut listed = self.staged().await?;
+        // Of files that only their names and sizes tell apart, those are ours that the node told.
+        listed.sort_by_key(|file| !seen.links.contains(&file.url));
+        let alike = untold(&listed);
         let doubted: Vec<Doubt> = listed
             .iter()
             .filter_map(|file| Some((file.url.clone(), file.whirlpool?)))
@@ -414,7 +422,7 @@ impl Remote {
         if seen.notes_leftovers && doubted.len() == seen.doubts.len() {
             self.state.write(|w| leftovers_since_s(self.mirror).forget(w))?;
         }
-        seen.unproved = self.only_ours(upload, &matched.unproved, seen)?;
+        seen.unproved = self.only_ours(upload, &matched.unproved, seen, &alike)?;
         if !seen.unproved.is_empty() && self.is_overdue(upload.since_s) {
             self.prove(upload, seen).await?;
         }
@@ -520,6 +528,15 @@ pub(crate) enum Fate {
     },
     /// Some files will be sent again.
     GivenUp,
+}
+
+/// How many files of each name and size are there without a hash.
+fn untold(listed: &[Arrived]) -> HashMap<(RemoteName, u64), usize> {
+    let mut alike = HashMap::new();
+    for file in listed.iter().filter(|file| file.whirlpool.is_none()) {
+        *alike.entry((file.name.clone(), file.size_bytes)).or_default() += 1;
+    }
+    alike
 }
 
 /// How many files of an upload have not shown up yet.

@@ -42,6 +42,8 @@ pub(super) struct MatchedFiles {
     pub(super) unknown: Vec<PendingFile>,
     /// Found files whose hash no pending file has.
     pub(super) surplus: Vec<Doubt>,
+    /// Whether a found file without a hash has the name of no pending file.
+    pub(super) has_untold_rest: bool,
 }
 
 impl MatchedFiles {
@@ -85,6 +87,7 @@ pub(super) fn match_arrived(pending: &[PendingFile], found: &[Arrived]) -> Match
             (Some(_), None) => {}
         }
     }
+    matched.has_untold_rest = free.iter().any(|found| found.whirlpool.is_none());
     matched.surplus.extend(free.into_iter().filter_map(doubt));
     matched
 }
@@ -182,7 +185,16 @@ mod tests {
 
         let matched = match_arrived(&sent[..1], &[found("aaaaa", "a", None)]);
         assert_eq!(matched.unproved, [(0, url("aaaaa"))]);
+        assert!(!matched.has_untold_rest);
         assert!(matched.arrived.is_empty() && matched.doubts().next().is_none(), "{matched:?}");
+    }
+
+    #[test]
+    fn y41_a_file_without_a_hash_that_nobody_waits_for_is_noticed() {
+        let sent = [pending(0, "a", Some(ONE))];
+        let told = [found("aaaaa", "a", Some(ONE)), found("bbbbb", "b", None)];
+        let matched = match_arrived(&sent, &told);
+        assert!(matched.has_untold_rest && matched.doubts().next().is_none(), "{matched:?}");
     }
 
     #[test]

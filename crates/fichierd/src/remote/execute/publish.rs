@@ -152,6 +152,8 @@ impl Executor {
         };
         let (moved, left): (Vec<&PendingFile>, Vec<&PendingFile>) =
             files.iter().partition(|file| is_there(file, &brought));
+        // What was recognised by its content may have been there before, and is ours from now on.
+        leaving.retain(|left| !brought.has_at(&left.url));
         let has_moved = |left: &Leaving| moved.iter().any(|file| file.path == left.path);
         let (mut going, staying): (Vec<Leaving>, Vec<Leaving>) =
             leaving.into_iter().partition(has_moved);
@@ -278,6 +280,9 @@ impl Executor {
                 left.forget(w)?;
             }
             for (file, entry) in &entries {
+                if let Some(copy) = entry.remote() {
+                    w.remove_foreign(goal.row, &copy.url)?;
+                }
                 w.put_entry(entry)?;
                 w.drop_pending(goal.upload, file.seq)?;
                 w.clear_problem(self.remote.mirror, &file.path)?;
@@ -346,6 +351,9 @@ impl Remote {
         for chunk in names.chunks(MAX_LINKS_PER_CALL) {
             let given = self.give_names(chunk).await?;
             for (url, name) in chunk.iter().filter(|(url, _)| given.left.contains(url)) {
+                if given.may_be_gone(url) && self.forget_if_lost(url).await? {
+                    continue;
+                }
                 if !self.keep_as_stored(url, &given)? {
                     left.push((url.clone(), name.clone()));
                 }
@@ -367,6 +375,18 @@ impl Remote {
             }
             w.begin(self.mirror, &Intent::Rename { urls: left }).map(|_| ())
         })?)
+    }
+
+    /// Forgets a file on record of which the service says twice that it does not know it: it is sent
+    /// again.
+    async fn forget_if_lost(&self, url: &FileUrl) -> Result<bool, RemoteError> {
+        let Some(entry) = self.state.read(|s| s.entry_of_url(url))? else { return Ok(true) };
+        if !self.is_lost(url).await? {
+            return Ok(false);
+        }
+        let path = self.state.read(|s| s.path_of(entry.folder))?.join(&entry.name);
+        self.forget_lost(&entry, &path)?;
+        Ok(true)
     }
 
     /// Records the name that the service has given a file in place of that on record, if it is known

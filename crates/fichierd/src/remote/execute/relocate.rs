@@ -38,6 +38,8 @@ struct Mover {
     route: Route,
     /// Whether it is in the new folder, under any name.
     has_arrived: bool,
+    /// Whether it may be in the new folder under a new link.
+    is_unclear: bool,
     /// The name that it is given before the move.
     early_name: Option<RemoteName>,
     /// The service has given it another name than was asked for, and it is recorded so.
@@ -124,6 +126,7 @@ impl Executor {
                         mover.has_arrived = true;
                     }
                     None => {
+                        mover.is_unclear = brought.is_unclear(&mover.url);
                         failed.insert(mover.url.clone());
                     }
                 }
@@ -286,6 +289,7 @@ impl Remote {
             to_folder,
             route,
             has_arrived: false,
+            is_unclear: false,
             early_name: None,
             is_kept_so: false,
         }))
@@ -355,6 +359,10 @@ impl Remote {
         for mover in stuck {
             if mover.has_arrived {
                 self.follow_halfway(mover)?;
+                self.explain(mover)?;
+                continue;
+            }
+            if mover.is_unclear {
                 self.explain(mover)?;
                 continue;
             }

@@ -5,9 +5,10 @@
 //! take their places, and their records say that they are not confirmed until the audit, or a later
 //! download, has compared them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use fichier_api::FileUrl;
+use fichier_api::names::RemoteName;
 use fichier_state::PendingUpload;
 
 use super::arrive::Seen;
@@ -21,24 +22,29 @@ use crate::remote::unconfirmed::{self, Downloaded, PROVED_UP_TO};
 const MOST_ASKED: usize = 5;
 
 impl Remote {
-    /// Leaves out files without a hash that may belong to another upload, which has a file of that
-    /// name and size too.
+    /// Leaves out files without a hash that the node has not told, and that may be others: another
+    /// upload has a file of that name and size too, or more of them are there than were sent, such
+    /// as one that changed while it was read. `alike` counts those that are there.
     pub(super) fn only_ours(
         &self,
         upload: &PendingUpload,
         unproved: &[(u32, FileUrl)],
         seen: &Seen,
+        alike: &HashMap<(RemoteName, u64), usize>,
     ) -> Result<Vec<(u32, FileUrl)>, RemoteError> {
         let uploads = self.state.read(|s| s.uploads(self.mirror))?;
         let others = uploads.iter().filter(|other| other.key != upload.key);
         let others: HashSet<_> = others
             .flat_map(|other| &other.files)
-            .map(|file| (&file.sent_as, file.object_bytes()))
+            .map(|file| (file.sent_as.clone(), file.object_bytes()))
             .collect();
         let is_ours = |(seq, url): &&(u32, FileUrl)| {
             let file = upload.files.iter().find(|file| file.seq == *seq);
-            seen.links.contains(url)
-                || file.is_some_and(|file| !others.contains(&(&file.sent_as, file.object_bytes())))
+            let is_alone =
+                file.map(|file| (file.sent_as.clone(), file.object_bytes())).is_some_and(|name| {
+                    !others.contains(&name) && alike.get(&name).is_none_or(|count| *count <= 1)
+                });
+            seen.links.contains(url) || is_alone
         };
         Ok(unproved.iter().filter(is_ours).cloned().collect())
     }
