@@ -127,6 +127,20 @@ fn y74_a_file_that_was_sent_while_it_changed_is_read_until_it_rests() {
 }
 
 #[test]
+fn y75_files_that_the_service_lists_and_denies_are_not_sent_again_nor_asked_for_often() {
+    let folder = Change::FileToFolder { file: 119, content: Content::New { length: 4 } };
+    let written = Change::Write { folder: 17, name: 247, content: Content::Known(0) };
+    let habits = ["file/mv.cgi: Partial(0)"];
+    let events = vec![change(folder), change(written)];
+    check_in(
+        Setting { left_alone: false, ..Setting::usual() },
+        "moves are denied",
+        &habits,
+        events,
+    );
+}
+
+#[test]
 fn y76_a_removal_of_which_the_service_does_the_first_link_only_is_done_for_the_others_too() {
     let renamed = Change::RenameFile { file: 244, folder: 52, name: 46 };
     let folder = Change::FolderToFile { folder: 201, content: Content::Known(5) };

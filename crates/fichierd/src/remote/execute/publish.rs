@@ -28,6 +28,13 @@ use crate::remote::habits::{Habits, NameTaken};
 use crate::remote::source::Source;
 use crate::remote::unconfirmed;
 
+/// The problem of a file that is in the staging folder, and stays there for now.
+const NOT_IN_PLACE: &str = "it is sent, but the service did not put it in its place";
+const NOT_IN_PLACE_HINT: &str = "it is put there as soon as the service does it";
+/// Calls of one look at an upload in which the service knew none of the files; after these no other
+/// is made: they count towards a ban (A.5).
+const MOST_DENIED: u32 = 2;
+
 /// The outcome for the files of one upload so far.
 #[derive(Debug, Default)]
 struct Published {
@@ -40,6 +47,10 @@ struct Published {
     renaming: Vec<IntentId>,
     /// The files that were replaced.
     replaced: Vec<Leaving>,
+    /// Calls in which the service knew none of the files.
+    denied: u32,
+    /// The files in the staging folder, once they had to be looked for there.
+    staged: Option<HashSet<FileUrl>>,
 }
 
 /// The folder that files of one upload go into.
@@ -91,6 +102,10 @@ impl Executor {
         };
         for (folder, files) in folders {
             for files in files.chunks(MAX_LINKS_PER_CALL) {
+                // The files of other folders wait for a later look.
+                if published.denied >= MOST_DENIED {
+                    break;
+                }
                 match self.publish_into(key, &folder, files, &mut published).await {
                     Ok(()) => {}
                     // Without the target itself nothing can be done here: `target` looks into it.
@@ -232,10 +247,31 @@ impl Executor {
             published.misnamed.extend(misnamed);
             waiting = rest;
         }
+        let is_denied = !waiting.is_empty()
+            && waiting.iter().all(|file| file.url.as_ref().is_some_and(|url| brought.is_gone(url)));
+        published.denied += u32::from(is_denied);
+        self.wait_or_give_up(goal, &waiting, brought, published).await
+    }
+
+    /// Gives up files that are gone from the service, so that they are sent again; the others wait
+    /// in the staging folder.
+    async fn wait_or_give_up(
+        &self,
+        goal: Goal,
+        waiting: &[&PendingFile],
+        brought: &Brought,
+        published: &mut Published,
+    ) -> Result<(), RemoteError> {
         let since_s = self.remote.pending(goal.upload)?.map_or(0, |upload| upload.since_s);
         let is_young = self.remote.is_young(since_s);
         for file in waiting {
-            if !is_young && file.url.as_ref().is_some_and(|url| brought.is_gone(url)) {
+            let is_gone = !is_young
+                && match file.url.as_ref().filter(|url| brought.is_gone(url)) {
+                    // The service may deny what it lists: it would be sent again and again.
+                    Some(url) => !self.remote.is_staged(url, &mut published.staged).await?,
+                    None => false,
+                };
+            if is_gone {
                 // The file may have arrived under another link than was told.
                 self.remote.expect_leftovers(since_s)?;
                 self.remote.state.write(|w| {
@@ -246,11 +282,7 @@ impl Executor {
                 self.remote.dirty.mark(file.path.clone());
                 continue;
             }
-            self.remote.problem(
-                &file.path,
-                "it is sent, but the service did not put it in its place",
-                "it is put there as soon as the service does it",
-            )?;
+            self.remote.problem(&file.path, NOT_IN_PLACE, NOT_IN_PLACE_HINT)?;
         }
         Ok(())
     }
@@ -327,6 +359,23 @@ impl Remote {
             left.extend(self.give_names(chunk).await?.left);
         }
         Ok(left)
+    }
+
+    /// Whether a file is listed in the staging folder, which costs one listing for all files of an
+    /// upload.
+    async fn is_staged(
+        &self,
+        url: &FileUrl,
+        staged: &mut Option<HashSet<FileUrl>>,
+    ) -> Result<bool, RemoteError> {
+        if let Some(staged) = staged {
+            return Ok(staged.contains(url));
+        }
+        let found: HashSet<FileUrl> =
+            self.staged().await?.into_iter().map(|file| file.url).collect();
+        let is_there = found.contains(url);
+        *staged = Some(found);
+        Ok(is_there)
     }
 
     /// Our earlier copy, or a file that was there before us, at the place of `file`.
