@@ -35,7 +35,7 @@ pub struct Look {
     had: BTreeMap<u64, BTreeSet<Vec<u8>>>,
     /// Every content that was ever live.
     shown: BTreeSet<Vec<u8>>,
-    /// Every content that is on the service.
+    /// Every content that is on the service, in its place or kept as a version.
     stored: BTreeSet<Vec<u8>>,
     /// Links of files that others put there, with their names.
     foreign: BTreeMap<String, String>,
@@ -147,7 +147,10 @@ impl Look {
 
     /// No content that the user has, and that was on the service, is gone from there.
     fn nothing_good_is_gone(&mut self, disk: &Disk, files: &[StoredFile]) -> Outcome {
-        let contents = files.iter().filter_map(|file| self.emulator.content(&file.link));
+        // What lies in staging is no copy yet: it may have changed while it was read, and is removed
+        // and sent again then.
+        let in_place = files.iter().filter(|file| !self.is_staged(&file.path));
+        let contents = in_place.filter_map(|file| self.emulator.content(&file.link));
         let stored: BTreeSet<Vec<u8>> = contents.collect();
         let before = std::mem::replace(&mut self.stored, stored);
         // Where nothing is kept, what moved into a folder that cannot be read counts as removed.
