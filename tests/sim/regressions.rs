@@ -163,3 +163,22 @@ fn y77_a_lock_of_an_hour_that_each_call_prolongs_is_waited_for() {
     check("a folder in 10 s", &["a new folder in 10 s", "locks of an hour"], Vec::new());
     check("floods for hours", &["*: Flood"], vec![seconds(4585)]);
 }
+
+#[test]
+fn y79_a_file_that_has_its_new_name_and_is_not_moved_is_recorded_so() {
+    let edit = |file, content| Change::Edit { file, content };
+    let during = edit(31, Content::Known(1));
+    check_in(
+        Setting { guarded: true, left_alone: false, ..Setting::usual() },
+        "moves are denied for a while",
+        &[],
+        vec![
+            Event::Kill(Place::Request { number: 13, carried_out: false }),
+            Event::Change { change: edit(117, Content::New { length: 1 }), seen: false },
+            Event::ChangeDuring { change: during, requests: 11 },
+            change(Change::SwapFiles { file: 222, other: 239 }),
+            Event::Begin(Which::named("file/mv.cgi: Denied")),
+            Event::OneShots { runs: 2, dies: None },
+        ],
+    );
+}

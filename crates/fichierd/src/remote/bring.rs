@@ -193,7 +193,7 @@ impl Told {
 }
 
 /// Whether `other` is `name` with something added to it, or to the part before its extension.
-fn is_name_with_more(name: &str, other: &str) -> bool {
+pub(super) fn is_name_with_more(name: &str, other: &str) -> bool {
     let (stem, extension) = match name.rfind('.') {
         Some(dot) if dot > 0 => name.split_at(dot),
         _ => (name, ""),

@@ -264,6 +264,10 @@ impl Remote {
                     None => (!given.left.contains(url)).then_some(&moved.name),
                 };
                 self.follow(moved, url, name)?;
+            } else if let Some(name) =
+                moved.early_name.as_ref().filter(|_| !unnamed.contains(&at.url))
+            {
+                self.keep_early_name(&at.url, name)?;
             }
         }
         Ok(())

@@ -21,7 +21,7 @@ use super::records::other_name;
 use super::relocate::is_temporary;
 use super::remove::Leaving;
 use crate::remote::Remote;
-use crate::remote::bring::{Brought, Given, Parcel};
+use crate::remote::bring::{Brought, Given, Parcel, is_name_with_more};
 use crate::remote::error::{RemoteError, is_gone, is_local};
 use crate::remote::execute::Executor;
 use crate::remote::habits::{Habits, NameTaken};
@@ -182,7 +182,7 @@ impl Executor {
             if !has_its_name {
                 misnamed.push((url.clone(), new.name.clone()));
             }
-            learnt = Some(met);
+            learnt = met;
         }
         let goal = Goal { upload: key, row, id };
         let arrived = Arrived { files: &moved, brought: &brought, misnamed: &misnamed, learnt };
@@ -456,13 +456,13 @@ impl Remote {
     }
 
     /// Asks the service about both files, once in the life of a state file: two calls. Also tells
-    /// whether the new file has the name that it should have.
+    /// whether the new file has the name that it should have. `None` if the old one did not have it.
     async fn meet_name_taken(
         &self,
         new: &FileUrl,
         name: &RemoteName,
         old: &Leaving,
-    ) -> Result<(NameTaken, bool), RemoteError> {
+    ) -> Result<(Option<NameTaken>, bool), RemoteError> {
         let now = self.client.file_info(new).await?;
         let before = match self.client.file_info(&old.url).await {
             Ok(before) => Some(before),
@@ -471,10 +471,14 @@ impl Remote {
         };
         let has_its_name = now.name == *name;
         let met = match before {
-            _ if !has_its_name => NameTaken::Renamed,
-            None => NameTaken::Overwritten,
-            Some(before) if before.name == *name => NameTaken::Twins,
-            Some(_) => NameTaken::MustBeFree,
+            _ if !has_its_name => Some(NameTaken::Renamed),
+            None => Some(NameTaken::Overwritten),
+            Some(before) if before.name == *name => Some(NameTaken::Twins),
+            Some(before) if is_name_with_more(name.as_str(), before.name.as_str()) => {
+                Some(NameTaken::MustBeFree)
+            }
+            // Both may never have met.
+            Some(_) => None,
         };
         tracing::debug!(?met, "learnt what the service does when a name is taken");
         Ok((met, has_its_name))

@@ -101,6 +101,9 @@ impl Executor {
         let is_left = |mover: &&Mover| given.left.contains(&mover.url) && !mover.is_kept_so;
         let mut failed: HashSet<FileUrl> =
             movers.iter().filter(is_left).map(|mover| mover.url.clone()).collect();
+        for mover in movers.iter_mut().filter(|mover| failed.contains(&mover.url)) {
+            mover.early_name = None;
+        }
         let mut by_folder: BTreeMap<FolderId, Vec<Parcel>> = BTreeMap::new();
         for mover in movers.iter().filter(|mover| mover.changes_folder()) {
             if !failed.contains(&mover.url) {
@@ -379,6 +382,10 @@ impl Remote {
                 self.dirty.mark(mover.relocation.to.path.clone());
                 continue;
             }
+            // It has the name already that it was to have in its new folder.
+            if mover.early_name.is_some() {
+                self.follow_halfway(mover)?;
+            }
             self.explain(mover)?;
         }
         Ok(())
@@ -389,13 +396,13 @@ impl Remote {
         self.wide_problem(&mover.relocation.to.path, what, "it is tried again by itself")
     }
 
-    /// Lets the record follow a file that is in its new folder, but not under its new name. The
-    /// next plan finds it in the wrong place, and does the rest.
+    /// Lets the record follow a file that is in its new folder, but not under its new name, or the
+    /// other way round. The next plan finds it in the wrong place, and does the rest.
     fn follow_halfway(&self, mover: &Mover) -> Result<(), RemoteError> {
         let Content::File(copy) = &mover.entry.content else { return Ok(()) };
         let copy = RemoteCopy { url: mover.url.clone(), ..copy.clone() };
-        let (folder, content) = (mover.to_row, Content::File(copy));
-        let row = Entry { folder, content, ..mover.entry.clone() };
+        let folder = if mover.has_arrived { mover.to_row } else { mover.entry.folder };
+        let row = Entry { folder, content: Content::File(copy), ..mover.entry.clone() };
         let row = match &mover.early_name {
             Some(name) => at_name(row, name),
             None => row,
@@ -403,6 +410,19 @@ impl Remote {
         Ok(self.state.write(|w| {
             w.remove_entry(mover.entry.folder, &mover.entry.name)?;
             w.put_entry(&row)
+        })?)
+    }
+
+    /// Records that a file has this name while it waits in its folder for a move.
+    pub(crate) fn keep_early_name(
+        &self,
+        url: &FileUrl,
+        name: &RemoteName,
+    ) -> Result<(), RemoteError> {
+        let Some(entry) = self.state.read(|s| s.entry_of_url(url))? else { return Ok(()) };
+        Ok(self.state.write(|w| {
+            w.remove_entry(entry.folder, &entry.name)?;
+            w.put_entry(&at_name(entry.clone(), name))
         })?)
     }
 
