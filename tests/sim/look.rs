@@ -80,6 +80,11 @@ impl Look {
         self.tolerance.leaves
     }
 
+    /// Whether files that were sent may never be shown.
+    pub fn never_appear(&self) -> bool {
+        self.tolerance.never_appear
+    }
+
     /// Where the target is.
     pub fn base(&self) -> &str {
         &self.base
@@ -154,7 +159,8 @@ impl Look {
         let stored: BTreeSet<Vec<u8>> = contents.collect();
         let before = std::mem::replace(&mut self.stored, stored);
         // Where nothing is kept, what moved into a folder that cannot be read counts as removed.
-        if self.setting.name_taken == NameTaken::Overwrite || !self.setting.keep_versions {
+        let counts_as_removed = !self.setting.keep_versions && self.tolerance.unseen;
+        if self.setting.name_taken == NameTaken::Overwrite || counts_as_removed {
             return Ok(());
         }
         let gone = disk
@@ -308,7 +314,7 @@ impl Look {
 
     /// Whether a file lies in staging, where it should not stay.
     pub fn has_staged(&self) -> bool {
-        let is_excused = self.tolerance.lost_state || self.tolerance.has_habits;
+        let is_excused = self.tolerance.lost_state || self.tolerance.never_appear;
         !is_excused && self.emulator.files().iter().any(|file| self.is_staged(&file.path))
     }
 

@@ -165,6 +165,37 @@ fn y77_a_lock_of_an_hour_that_each_call_prolongs_is_waited_for() {
 }
 
 #[test]
+fn y78_where_nothing_is_kept_no_copy_goes_while_its_content_is_unread_or_awaited_elsewhere() {
+    let swapped = change(Change::SwapFiles { file: 142, other: 104 });
+    let ambush = |reads, how| Event::Ambush { reads, how };
+    check_in(
+        Setting { name_taken: NameTaken::Refuse, ..keeps_nothing() },
+        "one of two files that were swapped changes while it is read",
+        &[],
+        vec![seconds(13), ambush(2, Ambush::Rewrite), swapped, seconds(547)],
+    );
+    check_in(
+        Setting { name_taken: NameTaken::Rename, guarded: true, ..keeps_nothing() },
+        "a file of two folders that were swapped changes while it is read",
+        &[],
+        vec![
+            seconds(18),
+            ambush(1, Ambush::Grow),
+            Event::Kill(Place::Request { number: 18, carried_out: true }),
+            change(Change::SwapFolders { folder: 101, other: 237 }),
+            Event::Kill(Place::Transaction { number: 5, written: false }),
+        ],
+    );
+    let renamed = Change::RenameFile { file: 205, folder: 254, name: 175 };
+    check_in(
+        Setting { name_taken: NameTaken::Refuse, left_alone: false, ..keeps_nothing() },
+        "a file gets another name while its upload is awaited",
+        &["a page while processing"],
+        vec![seconds(3), change(renamed)],
+    );
+}
+
+#[test]
 fn y79_a_file_that_has_its_new_name_and_is_not_moved_is_recorded_so() {
     let edit = |file, content| Change::Edit { file, content };
     let during = edit(31, Content::Known(1));

@@ -47,9 +47,6 @@ impl World {
             self.end_habits();
         }
         self.rest().await?;
-        if !self.problems().is_empty() {
-            return Ok(());
-        }
         if self.outside().look.has_staged() {
             // What the service did not know when it was to be removed goes after the next start.
             self.restart();
@@ -89,6 +86,7 @@ impl World {
     async fn rest_with_habits(&mut self) -> Outcome {
         // Without versions a file whose hash is never told waits for ever.
         let may_stop = !self.keeps_versions()
+            || self.outside().look.never_appear()
             || self.habits().iter().any(|which| which.habit().leads_to.may_stop());
         let cycles = if may_stop { CYCLES_BEFORE_STOP } else { MAX_CYCLES };
         match self.settle(cycles).await? {

@@ -21,8 +21,6 @@ pub struct Tolerance {
     pub other_names: bool,
     /// Calls may come too soon for limits that nobody published.
     pub floods: bool,
-    /// There is any habit at all.
-    pub has_habits: bool,
     /// The target moves.
     pub moves: bool,
     /// The records were lost: what was being sent then may stay where it is, and what is not on
@@ -30,6 +28,10 @@ pub struct Tolerance {
     pub lost_state: bool,
     /// Old copies may stay where they were.
     pub leaves: bool,
+    /// Some files cannot be seen or read for a while.
+    pub unseen: bool,
+    /// Files appear when their result is told, and it never is.
+    pub never_appear: bool,
 }
 
 impl Tolerance {
@@ -40,15 +42,20 @@ impl Tolerance {
         });
         let habits: Vec<Which> = begun.chain(script.setting.habits.iter().copied()).collect();
         let leads_to = |to| habits.iter().any(|which| which.habit().leads_to == to);
+        let is_any = |name| habits.iter().any(|which| which.habit().name.contains(name));
         let is_there = |kind: fn(&Event) -> bool| script.events.iter().any(kind);
         Tolerance {
             other_names: leads_to(LeadsTo::OtherNames) || leads_to(LeadsTo::OtherNamesOrStop),
-            has_habits: !habits.is_empty(),
             // A lock may be longer than the first pauses.
             floods: leads_to(LeadsTo::Floods)
                 || habits.iter().any(|which| which.habit().name.starts_with('*')),
             moves: is_there(|event| matches!(event, Event::Retarget { .. })),
             leaves: leads_to(LeadsTo::MayLeave),
+            unseen: is_there(|event| {
+                matches!(event, Event::LockOut { .. } | Event::BreakFile { .. })
+            }),
+            never_appear: is_any("after their result")
+                && (is_any("the scanner for ever") || is_any("a page for ever")),
             lost_state: is_there(|event| matches!(event, Event::LoseState)),
         }
     }

@@ -93,6 +93,8 @@ pub struct CycleOutcome {
     pub put_off: Vec<RelPath>,
     /// Folders and files that could not be looked at.
     pub trouble: Vec<Trouble>,
+    /// Whether some of these may be renames to a file that could not be read: everything is due.
+    pub spared: bool,
     /// Paths that have to be looked at again; the next cycle does that.
     pub again: BTreeSet<RelPath>,
 }
@@ -530,9 +532,10 @@ fn prepare(
 ) -> Result<Prepared, MirrorError> {
     let mut changes = seen.changes;
     let unread: BTreeSet<&RelPath> = gathered.unread.iter().map(|(path, _)| path).collect();
-    if !keep_versions {
-        renamed::spare(&mut changes, &unread, &gathered.known.gone);
-    }
+    let spared = match keep_versions {
+        true => Vec::new(),
+        false => renamed::spare(state, request.mirror.id, &mut changes, &unread, &gathered.known)?,
+    };
     changes.retain(|change| !unread.contains(change.path()));
     let usable = Usable {
         of_other_paths: !request.numbers_versions,
@@ -550,6 +553,7 @@ fn prepare(
     if made.removals == 0 {
         put_off.clear();
     }
+    put_off.extend(spared.iter().cloned());
     let mirror = request.mirror.id;
     let mut held = None;
     let wanted = made.removals.max(u64::from(loses_found_folder));
@@ -573,6 +577,7 @@ fn prepare(
         unsettled: seen.unsettled,
         left_out: seen.left_out,
         trouble: seen.trouble,
+        spared: !spared.is_empty(),
         again: BTreeSet::new(),
     };
     Ok(Prepared { plan: made, outcome })

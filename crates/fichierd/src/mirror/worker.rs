@@ -46,10 +46,6 @@ use self::history::batch_limits;
 /// Cycles that removals wait for files that are being written; after that they are carried out.
 const MAX_PUT_OFFS: u32 = 3;
 
-/// Seconds that the upload of a batch is meant to take at the measured bandwidth; a batch holds as
-/// many bytes as fit in, so that one failure does not waste much.
-const BATCH_SECONDS: u64 = 60;
-
 /// The things that all mirrors share.
 #[derive(Clone)]
 pub struct Shared {
@@ -101,6 +97,8 @@ pub struct MirrorWorker {
     has_claimed: bool,
     restless: RestlessFiles,
     put_offs: u32,
+    /// Whether the last cycle has spared a file that may be a renamed one.
+    has_spared: bool,
     /// Whether the watch misses no change, so that looks at single paths are enough.
     pub is_watched: bool,
     leftovers: Leftovers,
@@ -135,6 +133,7 @@ impl MirrorWorker {
             has_claimed: false,
             restless,
             put_offs: 0,
+            has_spared: false,
             is_watched: false,
             leftovers: Leftovers::default(),
         })
@@ -344,7 +343,7 @@ impl MirrorWorker {
         }
         // While something is held, everything is looked at, so that the text about it stays true.
         let all = Due { everything: true, paths: Vec::new() };
-        let due = if row.held.is_some() { &all } else { due };
+        let due = if row.held.is_some() || self.has_spared { &all } else { due };
         let paths = self.paths(&shared.state, due)?;
         let force = self.restless.forced();
         let request = self.request(&row, paths.as_deref(), &force, &shared.state)?;
@@ -460,6 +459,9 @@ impl MirrorWorker {
             self.put_offs += 1;
         } else if end.trouble.is_none() {
             self.put_offs = 0;
+        }
+        if end.trouble.is_none() {
+            self.has_spared = end.outcome.spared;
         }
         for path in end.outcome.unsettled.iter().chain(&end.outcome.put_off) {
             self.dirty.mark(path.clone());

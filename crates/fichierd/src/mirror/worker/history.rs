@@ -4,13 +4,17 @@ use std::ops::Range;
 
 use fichier_state::Cycle as CycleRow;
 
-use super::{BATCH_SECONDS, MirrorWorker};
+use super::MirrorWorker;
 use crate::base::State;
 use crate::mirror::ends::CycleEnd;
 use crate::mirror::error::MirrorError;
 use crate::plan::BatchLimits;
 use crate::remote::execute::BANDWIDTH;
 use crate::status::Completeness;
+
+/// Seconds that the upload of a batch is meant to take at the measured bandwidth; a batch holds as
+/// many bytes as fit in, so that one failure does not waste much.
+const BATCH_SECONDS: u64 = 60;
 
 impl MirrorWorker {
     pub(super) fn history_row(

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use fichier_api::names::RemoteName;
 use fichier_api::{Error, ErrorKind, FileUrl, Source, UploadResult, UploadSlot};
-use fichier_state::{PendingFile, PendingUpload, UploadKey, failpoint};
+use fichier_state::{PendingFile, PendingUpload, RelPath, UploadKey, failpoint};
 
 use super::delivery::{Delivery, DeliveryVerdict, Heard, Known, Todo};
 use super::leftovers::{begin_clearing, leftovers_since_s};
@@ -147,7 +147,8 @@ impl Executor {
     }
 
     /// Marks the files of an upload that are published now: what changed about them while they
-    /// were awaited was left out of the plans.
+    /// were awaited was left out of the plans. Where nothing is kept, removals have waited for them
+    /// too.
     fn look_at_published(&self, before: &PendingUpload) -> Result<(), RemoteError> {
         let left = self.remote.pending(before.key)?;
         let is_left = |file: &&PendingFile| {
@@ -155,6 +156,9 @@ impl Executor {
         };
         for file in before.files.iter().filter(|file| !is_left(file)) {
             self.remote.dirty.mark(file.path.clone());
+            if !self.remote.keep_versions {
+                self.remote.dirty.mark(RelPath::root());
+            }
         }
         Ok(())
     }
