@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use fichier_api::FileUrl;
+
 use super::{Bench, TARGET};
 use crate::crypt;
 use crate::tree::{self, Tree};
@@ -42,6 +44,27 @@ impl Bench {
             .link
     }
 
+    /// What the file of this link holds.
+    #[track_caller]
+    pub fn content(&self, link: &str) -> Vec<u8> {
+        crypt::plain_content(self.emulator.content(link).expect("no such file"))
+    }
+
+    /// The whole path on the service of a folder of the mirror.
+    pub fn folder_path(&self, local: &str) -> String {
+        let path = format!("{TARGET}/{}", crypt::stored_folder(local));
+        path.trim_end_matches('/').to_owned()
+    }
+
+    /// Puts a file into the target as another program would that keeps files in the same form.
+    /// Returns its link.
+    pub fn put_by_others(&self, path: &str, content: impl AsRef<[u8]>) -> String {
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let stored = crypt::stored_content(content.as_ref());
+        let folder = self.folder_path(folder);
+        self.emulator.add_file(&folder, &crypt::stored_file(name), &stored)
+    }
+
     /// The files on disk that the service can hold.
     pub fn local(&self) -> Tree {
         tree::on_disk(self.source())
@@ -71,14 +94,15 @@ impl Bench {
         found
     }
 
-    /// The folders that the target shows, relative to it.
+    /// The folders that the target shows, relative to it, sorted.
     pub fn remote_folders(&self) -> Vec<String> {
         let all = self.emulator.folders();
         let below = all.iter().filter_map(|path| path.strip_prefix(TARGET));
-        below
-            .filter(|path| !path.is_empty() && !path.starts_with("/.fichierd"))
-            .map(|path| crypt::plain_folder(path.trim_start_matches('/')))
-            .collect()
+        let shown = below.filter(|path| !path.is_empty() && !path.starts_with("/.fichierd"));
+        let mut paths: Vec<String> =
+            shown.map(|path| crypt::plain_folder(path.trim_start_matches('/'))).collect();
+        paths.sort();
+        paths
     }
 
     /// The whole path of the folder in the target whose path begins like this; the staging folder
@@ -88,6 +112,18 @@ impl Bench {
         self.emulator.folders().into_iter().find(|path| path.starts_with(&begin))
     }
 
+    /// Panics if a file of the mirror has another name than its record says. The audit would take it
+    /// for one that somebody has renamed.
+    fn assert_named_as_recorded(&self) {
+        for file in self.emulator.files() {
+            let url = FileUrl::parse(&file.link).unwrap();
+            let record = self.shared.state.read(|s| s.entry_of_url(&url)).unwrap();
+            let recorded = record.map(|record| record.remote_name());
+            let is_so = recorded.as_ref().is_none_or(|name| name.as_str() == file.name);
+            assert!(is_so, "{} `{}` is recorded as {recorded:?}", file.path, file.name);
+        }
+    }
+
     /// Panics unless the remote equals the disk, nothing lies in staging or outside of the target,
     /// and no rule of the service was broken.
     pub fn assert_mirrored(&self) {
@@ -95,8 +131,8 @@ impl Bench {
         let names = |tree: &Tree| tree.keys().cloned().collect::<Vec<_>>();
         assert_eq!(names(&local), names(&remote));
         assert!(local == remote, "contents differ");
-        let mut folders = self.remote_folders();
-        folders.sort();
+        self.assert_named_as_recorded();
+        let folders = self.remote_folders();
         assert!(folders.windows(2).all(|two| two[0] != two[1]), "one is there twice: {folders:?}");
         let staging = format!("{TARGET}/.fichierd/incoming");
         for file in self.emulator.files().iter().filter(|file| !file.anonymous) {

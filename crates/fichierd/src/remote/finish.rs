@@ -354,7 +354,8 @@ impl Remote {
                         && !known.contains(&file.url)
                 })?;
                 let (url, origin) = (file.url.clone(), Origin::Copied);
-                Some((entry, RemoteCopy { url, origin, remote_name: None, ..source.clone() }))
+                let remote_name = other_name(name, to);
+                Some((entry, RemoteCopy { url, origin, remote_name, ..source.clone() }))
             },
         );
         let (Some((source, copy)), Some(folder)) = (found, self.folder_of(to)?) else {

@@ -14,6 +14,7 @@ use fichier_state::{
     RemoteCopy, Version, failpoint,
 };
 
+use super::records::other_name;
 use super::relocate::temporary_name;
 use super::remove::Leaving;
 use crate::plan::{BatchLimits, Occupant, Placement};
@@ -154,7 +155,7 @@ impl Executor {
             url: brought.url(&it.version.url)?.clone(),
             whirlpool: it.version.whirlpool?,
             fingerprint: it.version.fingerprint?,
-            remote_name: None,
+            remote_name: other_name(&it.moved.name, &it.place.path),
             confirmed_s: self.remote.state.now_s().max(NOT_CONFIRMED + 1),
             // It may have been there before us: it is retired again, and never just removed.
             origin: Origin::Adopted,
