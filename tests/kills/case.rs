@@ -6,8 +6,7 @@ use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
 use fichier_emulator::{Action, Fault};
-use fichier_testkit::tree;
-use fichier_testkit::{Machine, target, until, write};
+use fichier_testkit::{Machine, crypt, target, tree, until, write};
 
 use crate::PROGRAM;
 use crate::change::Change;
@@ -197,8 +196,8 @@ impl Case {
         world.emulator.assert_no_violations();
         let local = tree::on_disk(&world.source("photos"));
         let files = world.emulator.files();
-        let contents: BTreeSet<Vec<u8>> =
-            files.iter().filter_map(|file| world.emulator.content(&file.link)).collect();
+        let contents = files.iter().filter_map(|file| world.emulator.content(&file.link));
+        let contents: BTreeSet<Vec<u8>> = contents.map(crypt::plain_content).collect();
         let now = tree::in_account(&world.emulator, &target("photos"));
         for (path, content) in before {
             let stays = local.contains_key(path);

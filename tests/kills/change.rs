@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use fichier_testkit::{Machine, write};
+use fichier_testkit::{Machine, crypt, write};
 
 /// One kind of change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +99,7 @@ impl Change {
         };
         let mut bytes = 0;
         let mut put = |path: &str, content: &[u8]| {
-            bytes += content.len() as u64;
+            bytes += crypt::stored_bytes(content.len() as u64);
             write(&source.join(path), content);
         };
         match self {

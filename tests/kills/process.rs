@@ -7,8 +7,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use fichier_testkit::tree;
-use fichier_testkit::{Machine, until, write};
+use fichier_testkit::{Machine, crypt, tree, until, write};
 use rustix::process::{Pid, Signal};
 
 use crate::PROGRAM;
@@ -104,9 +103,9 @@ fn k23_a_loop_that_hangs_goes_silent_and_is_killed_and_the_next_start_goes_on() 
     world.start();
     world.until_mirrored("photos");
     world.assert_mirrored();
-    let size: usize = tree::on_disk(&world.source("photos")).values().map(Vec::len).sum();
+    let size = tree::stored_bytes(&tree::on_disk(&world.source("photos")));
     let sent = world.emulator.bytes_received() - tree::snapshot_bytes(&world.emulator);
-    assert!(sent <= 2 * size as u64 + 20_000, "{sent} bytes were sent for {size}");
+    assert!(sent <= 2 * size + 20_000, "{sent} bytes were sent for {size}");
 }
 
 #[test]
@@ -203,7 +202,7 @@ fn k21_killed_for_want_of_memory_the_next_start_goes_on() {
     let mut total = 0;
     for number in 0..40 {
         write(&world.source("photos").join(format!("{number}")), vec![number; 1 << 20]);
-        total += 1 << 20;
+        total += crypt::stored_bytes(1 << 20);
     }
     world.launch();
     until("it is sending", || (world.emulator.bytes_received() > 1 << 20).then_some(()));

@@ -43,9 +43,9 @@ fn k16_a_first_look_that_dies_early_or_late_sends_everything_once_the_next_time(
         world.until_mirrored("photos");
         world.until_chores_done("photos");
         world.assert_mirrored();
-        let size: usize = tree::on_disk(&world.source("photos")).values().map(Vec::len).sum();
+        let size = tree::stored_bytes(&tree::on_disk(&world.source("photos")));
         let sent = world.emulator.bytes_received() - tree::snapshot_bytes(&world.emulator);
-        assert_eq!(sent, size as u64);
+        assert_eq!(sent, size);
     }
 }
 

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use fichier_testkit::crypt;
 use fichier_testkit::random::Random;
 
 /// The largest number of files; beyond it more are deleted than made.
@@ -15,7 +16,7 @@ pub struct Workload {
     files: Vec<PathBuf>,
     folders: Vec<PathBuf>,
     fresh: u64,
-    /// Bytes that the work may make necessary to send: each new content as a whole, once.
+    /// Bytes that the work may make necessary to send: each new content as a whole, once, as it is stored.
     pub written: u64,
 }
 
@@ -28,7 +29,7 @@ impl Workload {
             files: Vec::new(),
             folders: vec![root.to_owned()],
             fresh: seed,
-            written: 25,
+            written: crypt::stored_bytes(25),
         }
     }
 
@@ -73,14 +74,14 @@ impl Workload {
 
     fn write(&mut self, path: &Path, content: &[u8]) {
         fs::write(path, content).unwrap();
-        self.written += content.len() as u64;
+        self.written += crypt::stored_bytes(content.len() as u64);
     }
 
     fn append(&mut self) {
         let at = self.random.index(self.files.len());
         let mut file = File::options().append(true).open(&self.files[at]).unwrap();
         file.write_all(b"and one line more\n").unwrap();
-        self.written += file.metadata().unwrap().len();
+        self.written += crypt::stored_bytes(file.metadata().unwrap().len());
     }
 
     fn new_path(&mut self) -> PathBuf {

@@ -10,7 +10,7 @@ use fichier_emulator::{
 use fichier_state::{Moment, RelPath};
 use fichier_testkit::endpoints::ENDPOINTS;
 use fichier_testkit::exact::describe;
-use fichier_testkit::{Bench, TARGET};
+use fichier_testkit::{Bench, TARGET, crypt};
 use fichierd::config::Keep;
 use fichierd::disk::Due;
 use fichierd::mirror::Trouble;
@@ -259,8 +259,9 @@ impl Teller {
                 continue;
             }
             check(!folder.starts_with("/.fichierd"), || format!("left in staging: {file:?}"))?;
-            let path = format!("{folder}/{}", file.name).trim_start_matches('/').to_owned();
-            live.push((path, content));
+            let folder = crypt::plain_folder(folder);
+            let path = format!("{folder}/{}", crypt::plain_file(&file.name));
+            live.push((path.trim_start_matches('/').to_owned(), crypt::plain_content(content)));
         }
         live.sort();
         let disk: Vec<(String, Vec<u8>)> = self.world.local().into_iter().collect();

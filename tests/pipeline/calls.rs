@@ -1,6 +1,6 @@
 //! What each operation costs in calls.
 
-use fichier_testkit::{Bench, TARGET};
+use fichier_testkit::Bench;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_first_mirror_makes_the_folders_and_sends_all_files_in_one_upload() {
@@ -118,7 +118,7 @@ async fn an_empty_folder_that_others_made_is_removed_after_one_listing() {
     let mut world = Bench::new().await;
     world.write("other", "stays");
     world.settle().await;
-    world.emulator.add_folder(&format!("{TARGET}/theirs"));
+    world.emulator.add_folder(&world.folder_path("theirs"));
     world.write("theirs/file", "content");
     world.settle().await;
     world.remove("theirs/file");

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use fichier_emulator::{Action, Fault};
 use fichier_state::{Proof, ProofKind};
-use fichier_testkit::Bench;
 use fichier_testkit::bench::TIME_SCALE;
+use fichier_testkit::{Bench, crypt};
 use fichierd::base::Exit;
 use fichierd::daemon::health;
 use fichierd::disk::Due;
@@ -94,7 +94,7 @@ async fn z02_a_node_that_stored_fewer_files_than_were_sent_is_no_success() {
     let mut world = Bench::new().await;
     world.write("a", "content a");
     world.write("b", "content b");
-    world.emulator.inject(Fault::once("end.pl", Action::Vanish("b".to_owned())));
+    world.emulator.inject(Fault::once("end.pl", Action::Vanish(crypt::stored_file("b"))));
     let end = world.cycle().await;
     assert_eq!(world.remote().len(), 1, "{end:?}");
     assert_not_told_as_success(&world, &end, Exit::TryLater);
@@ -108,7 +108,7 @@ async fn z02_a_lost_reply_whose_files_cannot_be_found_yet_is_no_success() {
     world.write("a", "content a");
     world.emulator.inject(Fault::once("upload.cgi", Action::DoItThenReset));
     for endpoint in ["end.pl", "folder/ls.cgi", "file/ls.cgi"] {
-        world.emulator.inject(Fault::always(endpoint, Action::Vanish("a".to_owned())));
+        world.emulator.inject(Fault::always(endpoint, Action::Vanish(crypt::stored_file("a"))));
     }
     let end = world.cycle().await;
     assert_not_told_as_success(&world, &end, Exit::TryLater);
@@ -157,7 +157,7 @@ async fn z05_a_file_with_a_problem_keeps_the_mirror_from_being_complete_until_it
     let mut world = Bench::new().await;
     world.write("a", "content a");
     world.write("b", "content b");
-    world.emulator.inject(Fault::always("upload.cgi", Action::Poison("b".to_owned())));
+    world.emulator.inject(Fault::always("upload.cgi", Action::Poison(crypt::stored_file("b"))));
     let end = world.cycle().await;
     assert_not_told_as_success(&world, &end, Exit::Problems);
     world.emulator.clear_faults();

@@ -13,7 +13,7 @@ use std::path::Path;
 use fichier_emulator::StoredFile;
 use fichier_testkit::random::Random;
 use fichier_testkit::setting::setting;
-use fichier_testkit::{Machine, until, write};
+use fichier_testkit::{Machine, crypt, until, write};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use rustix::process::{Pid, Signal};
@@ -168,6 +168,7 @@ impl Cutting {
         let mut times: BTreeMap<Vec<u8>, Vec<String>> = BTreeMap::new();
         for file in self.files_there() {
             let content = self.world.emulator.content(&file.link).unwrap();
+            let content = crypt::plain_content(content);
             times.entry(content).or_default().push(format!("{}/{}", file.path, file.name));
         }
         let twice: Vec<_> = times.values().filter(|places| places.len() > 1).collect();

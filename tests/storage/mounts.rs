@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use fichier_testkit::tree::{self, Tree};
-use fichier_testkit::{Machine, User, until, write};
+use fichier_testkit::{Machine, User, crypt, until, write};
 
 use crate::PROGRAM;
 use crate::ground::{Image, Mounted, own_mounts, run, tmpfs};
@@ -120,7 +120,7 @@ impl Stage {
         self.world.until_mirrored("photos");
         assert_eq!(
             self.world.emulator.bytes_received(),
-            sent + new.len() as u64,
+            sent + crypt::bytes_of(&[&new]),
             "nothing else is sent again"
         );
         assert_eq!(removals_since(&self.world, self.quiet_since), Vec::<String>::new());

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use fichier_emulator::{Builder, Emulator, Rules};
 use tempfile::TempDir;
 
+use crate::crypt;
 use crate::program::{Program, User, hand_over};
 use crate::service::Service;
 
@@ -81,6 +82,7 @@ impl Machine {
             printed: RefCell::default(),
         };
         machine.write_key(machine.emulator.api_key(), 0o600);
+        machine.write_secret("password", crypt::PASSWORD, 0o600);
         machine.add_mirror("photos", "");
         machine
     }
@@ -120,6 +122,9 @@ impl Machine {
                     writeln!(text, "{key} = {value}").unwrap();
                 }
             }
+            if crypt::is_on() && !settings.contains("encrypt =") {
+                writeln!(text, "encrypt = {{ password_file = \"{root}/password\" }}").unwrap();
+            }
             writeln!(text, "{settings}").unwrap();
         }
         text
@@ -127,8 +132,12 @@ impl Machine {
 
     /// Writes the file of the API key, with this mode.
     pub fn write_key(&self, key: &str, mode: u32) {
-        let path = self.path("api_key");
-        fs::write(&path, format!("{key}\n")).unwrap();
+        self.write_secret("api_key", format!("{key}\n").as_bytes(), mode);
+    }
+
+    fn write_secret(&self, name: &str, secret: &[u8], mode: u32) {
+        let path = self.path(name);
+        fs::write(&path, secret).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
     }
 

@@ -5,12 +5,11 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use fichier_api::names::RemoteName;
 use fichier_emulator::{Emulator, StoredFile};
 
 use crate::crypt;
 
-/// Files by their paths, encoded as on the service, with their contents.
+/// Files by their paths, encoded as on the service of a plain mirror, with their contents.
 pub type Tree = BTreeMap<String, Vec<u8>>;
 
 /// The files below `source` that the service can hold: no links, and no empty ones unless they are
@@ -25,15 +24,15 @@ fn walk(folder: &Path, below: &str, found: &mut Tree) {
     // A folder may go while it is looked at.
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
-        let name = RemoteName::encode(entry.file_name().as_bytes());
-        let path = format!("{below}{}", name.as_str());
+        let name = entry.file_name();
         let Ok(kind) = entry.file_type() else { continue };
         if kind.is_dir() {
-            walk(&entry.path(), &format!("{path}/"), found);
+            let name = crypt::shown_folder(name.as_bytes());
+            walk(&entry.path(), &format!("{below}{name}/"), found);
         } else if kind.is_file() {
             let Ok(content) = fs::read(entry.path()) else { continue };
             if !content.is_empty() || crypt::is_on() {
-                found.insert(path, content);
+                found.insert(format!("{below}{}", crypt::shown_file(name.as_bytes())), content);
             }
         }
     }
@@ -88,8 +87,14 @@ pub fn snapshot_bytes(emulator: &Emulator) -> u64 {
     snapshots(emulator).iter().map(|file| file.size).sum()
 }
 
+/// How many bytes are stored of these files.
+pub fn stored_bytes(tree: &Tree) -> u64 {
+    tree.values().map(|content| crypt::stored_bytes(content.len() as u64)).sum()
+}
+
 /// The names of files in the staging folders of the account: none, once a mirror is at rest.
 pub fn staged(emulator: &Emulator) -> Vec<String> {
     let files = emulator.files().into_iter();
-    files.filter(|file| file.path.contains("/.fichierd/incoming")).map(|file| file.name).collect()
+    let staged = files.filter(|file| file.path.contains("/.fichierd/incoming"));
+    staged.map(|file| crypt::plain_file(&file.name)).collect()
 }

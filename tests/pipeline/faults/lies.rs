@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use fichier_emulator::{Action, Fault, FolderTaken, Rules};
-use fichier_testkit::{Bench, TARGET};
+use fichier_testkit::{Bench, TARGET, crypt};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const MINUTES: Duration = Duration::from_secs(6 * 60);
@@ -118,12 +118,9 @@ async fn u13_a_move_or_rename_that_only_says_it_was_done_is_found_out_by_the_aud
 async fn x02_files_that_others_rename_and_move_are_put_back_and_have_no_second_copy() {
     let mut world = with_changes(Some(7 * DAY)).await;
     world.settle().await;
-    let link = |name: &str| {
-        world.emulator.files().into_iter().find(|file| file.name == name).unwrap().link
-    };
-    world.emulator.rename_file(&link("a"), "renamed by others");
-    world.emulator.move_file(&link("b"), &format!("{TARGET}/of others"));
-    world.emulator.move_file(&link("c"), "/outside");
+    world.emulator.rename_file(&world.link("a"), "renamed by others");
+    world.emulator.move_file(&world.link("b"), &format!("{TARGET}/of others"));
+    world.emulator.move_file(&world.link("c"), "/outside");
     let sent = world.sent_bytes();
     week(&mut world).await;
     week(&mut world).await;
@@ -138,7 +135,9 @@ async fn x07_a_file_that_the_host_removes_at_once_is_not_sent_for_ever() {
     world.settle().await;
     world.write("folder/banned", "the host does not like it");
     let uploads = world.asked("upload.cgi");
-    world.emulator.inject(Fault::always("file/mv.cgi", Action::Vanish("banned".to_owned())));
+    world
+        .emulator
+        .inject(Fault::always("file/mv.cgi", Action::Vanish(crypt::stored_file("banned"))));
     let deadline = std::time::Instant::now() + Duration::from_secs(25);
     let given_up = |world: &Bench| {
         world.problems().iter().any(|(_, what)| what.contains("removed on 1fichier 3 times"))

@@ -5,16 +5,19 @@
 use std::time::{Duration, Instant};
 
 use fichier_emulator::{Action, Fault, NameTaken, Rules};
-use fichier_testkit::{Bench, TARGET};
+use fichier_testkit::{Bench, crypt};
 use fichierd::mirror::Trouble;
+
+/// The contents that `with_changes` leaves to be sent.
+const CHANGED: [&str; 2] = ["changed", "new"];
 
 /// A mirror with two files, one of which is changed, and a third that is new.
 async fn with_changes() -> Bench {
     let mut world = Bench::new().await;
     world.write_many(["folder/a".to_owned(), "folder/b".to_owned()]);
     world.settle().await;
-    world.write("folder/a", "changed");
-    world.write("folder/c", "new");
+    world.write("folder/a", CHANGED[0]);
+    world.write("folder/c", CHANGED[1]);
     world
 }
 
@@ -69,7 +72,8 @@ async fn an_upload_cut_at_any_part_of_its_body_arrives_once() {
         world.settle().await;
         world.assert_mirrored();
         let sent = world.emulator.bytes_received() - before;
-        assert!(sent <= 2 * size as u64, "{sent} bytes were sent after a cut at {cut}");
+        let most = 2 * crypt::stored_bytes(size as u64);
+        assert!(sent <= most, "{sent} bytes were sent after a cut at {cut}");
     }
 }
 
@@ -80,7 +84,7 @@ async fn an_upload_whose_reply_was_lost_is_not_sent_again() {
     world.emulator.inject(Fault::once("upload.cgi", Action::DoItThenReset));
     world.settle().await;
     world.assert_mirrored();
-    assert_eq!(world.emulator.bytes_received(), 300_000);
+    assert_eq!(world.emulator.bytes_received(), crypt::stored_bytes(300_000));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,7 +145,7 @@ async fn a_result_that_is_late_is_waited_for_and_nothing_is_sent_twice() {
         world.emulator.inject(Fault::once("upload.cgi", action));
         world.settle().await;
         world.assert_mirrored();
-        assert_eq!(world.emulator.bytes_received() - before, 10);
+        assert_eq!(world.emulator.bytes_received() - before, crypt::bytes_of(&CHANGED));
     }
 }
 
@@ -161,11 +165,11 @@ async fn other_work_goes_on_while_an_upload_is_being_scanned() {
 #[tokio::test(flavor = "multi_thread")]
 async fn links_that_are_missing_doubled_or_reordered_are_matched_by_content() {
     let actions = [
-        Action::DropLink("c".to_owned()),
+        Action::DropLink(crypt::stored_file("c")),
         Action::ExtraLinks,
         Action::ReorderedLinks,
         Action::XidDiffers,
-        Action::StoreAs("c".to_owned(), "c_".to_owned()),
+        Action::StoreAs(crypt::stored_file("c"), crypt::stored_file("c_")),
     ];
     for action in actions {
         let mut world = with_changes().await;
@@ -178,7 +182,11 @@ async fn links_that_are_missing_doubled_or_reordered_are_matched_by_content() {
         };
         world.emulator.inject(Fault::once(on, action.clone()));
         world.settle().await;
-        assert_eq!(world.emulator.bytes_received() - before, 10, "{action:?}");
+        assert_eq!(
+            world.emulator.bytes_received() - before,
+            crypt::bytes_of(&CHANGED),
+            "{action:?}"
+        );
         if is_renamed {
             assert_eq!(world.remote().len(), 3);
             world.emulator.assert_no_violations();
@@ -211,7 +219,7 @@ async fn y42_a_node_that_tells_another_hash_or_size_than_the_listing_is_not_beli
         world.emulator.inject(Fault::always("end.pl", action));
         world.settle().await;
         world.assert_mirrored();
-        assert_eq!(world.emulator.bytes_received() - before, 10);
+        assert_eq!(world.emulator.bytes_received() - before, crypt::bytes_of(&CHANGED));
         assert_eq!(world.asked("file/rm.cgi"), 0);
     }
 }
@@ -220,7 +228,9 @@ async fn y42_a_node_that_tells_another_hash_or_size_than_the_listing_is_not_beli
 async fn one_file_that_fails_its_batch_is_found_and_the_others_arrive() {
     let mut world = Bench::new().await;
     world.write_many((0..100).map(|n| format!("folder/file-{n:02}")));
-    world.emulator.inject(Fault::always("upload.cgi", Action::Poison("file-37".to_owned())));
+    world
+        .emulator
+        .inject(Fault::always("upload.cgi", Action::Poison(crypt::stored_file("file-37"))));
     world.cycle().await;
     assert_eq!(world.remote().len(), 99);
     assert_eq!(world.problems().len(), 1, "{:?}", world.problems());
@@ -389,12 +399,12 @@ async fn names_that_are_taken_by_others_are_left_to_them() {
     let mut world = Bench::new().await;
     world.write("folder/mine", "mine");
     world.settle().await;
-    let theirs = world.emulator.add_file(&format!("{TARGET}/folder"), "mine", b"theirs");
+    let theirs = world.put_by_others("folder/mine", "theirs");
     world.write("folder/mine", "mine, edited");
     world.cycle().await;
     world.rename("folder/mine", "folder/renamed");
     world.cycle().await;
-    assert_eq!(world.emulator.content(&theirs).unwrap(), b"theirs");
+    assert_eq!(world.content(&theirs), b"theirs");
     let remote = world.remote();
     assert_eq!(remote["folder/mine"], b"theirs");
     assert_eq!(remote["folder/renamed"], b"mine, edited");

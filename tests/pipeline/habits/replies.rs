@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use fichier_emulator::{Action, Fault, Reshape};
-use fichier_testkit::Bench;
+use fichier_testkit::{Bench, crypt};
 use fichierd::mirror::CycleEnd;
 
 /// The most calls of a step that does not come to its end.
@@ -209,7 +209,7 @@ async fn life(case: Case) -> Result<Option<String>, String> {
         change(&world);
         for (_, content) in world.local() {
             if contents.insert(content.clone()) {
-                written += content.len() as u64;
+                written += crypt::stored_bytes(content.len() as u64);
             }
         }
         let step = step(&mut world).await;
@@ -276,12 +276,8 @@ fn sound(
     if removed {
         return Err(format!("after {name}, a file was removed for good"));
     }
-    let kept: BTreeSet<Vec<u8>> = world
-        .emulator
-        .files()
-        .iter()
-        .filter_map(|file| world.emulator.content(&file.link))
-        .collect();
+    let kept: BTreeSet<Vec<u8>> =
+        world.emulator.files().iter().map(|file| world.content(&file.link)).collect();
     if sent >= written && !contents.is_subset(&kept) {
         return Err(format!("after {name}, content that was sent is gone"));
     }

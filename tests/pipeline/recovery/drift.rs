@@ -2,6 +2,7 @@
 //! mirror finds out, sends again what is missing, and touches nothing that it did not make (X01 to
 //! X05, P09).
 
+use fichier_testkit::crypt::{self, Lack};
 use fichier_testkit::{Bench, TARGET};
 use fichierd::mirror::Trouble;
 use fichierd::remote::target::start_anew;
@@ -57,7 +58,7 @@ async fn a_file_renamed_or_moved_on_the_service_has_no_second_copy_after_an_edit
 #[tokio::test(flavor = "multi_thread")]
 async fn a_folder_removed_on_the_service_is_made_again_with_all_that_was_in_it() {
     let mut world = mirrored(&["a/one", "a/b/two", "c/three"]).await;
-    world.emulator.remove_folder(&format!("{TARGET}/a"));
+    world.emulator.remove_folder(&world.folder_path("a"));
     world.write("a/new", "finds out");
     world.settle().await;
     world.assert_mirrored();
@@ -77,7 +78,7 @@ async fn what_is_moved_or_copied_into_a_folder_removed_on_the_service_makes_it_a
         let mut world = mirrored(&["a/one", "a/two", "gone/file"]).await;
         world.write("large", vec![7; 5 << 20]);
         world.settle().await;
-        world.emulator.remove_folder(&format!("{TARGET}/gone"));
+        world.emulator.remove_folder(&world.folder_path("gone"));
         change(&world);
         world.settle().await;
         world.assert_mirrored();
@@ -88,7 +89,7 @@ async fn what_is_moved_or_copied_into_a_folder_removed_on_the_service_makes_it_a
 async fn a_folder_removed_on_the_service_may_be_renamed_and_deleted() {
     let mut world = mirrored(&["a/one", "a/two", "b/three", "c/four"]).await;
     for folder in ["a", "b"] {
-        world.emulator.remove_folder(&format!("{TARGET}/{folder}"));
+        world.emulator.remove_folder(&world.folder_path(folder));
     }
     world.rename("a", "renamed");
     world.remove_tree("b");
@@ -146,5 +147,7 @@ async fn a_state_put_back_to_an_earlier_one_ends_equal_to_the_disk() {
     let mut world = world.put_back_state(saved);
     world.settle().await;
     world.assert_mirrored();
-    assert_eq!(world.emulator.bytes_received(), sent);
+    if !crypt::skips(Lack::Adoption) {
+        assert_eq!(world.emulator.bytes_received(), sent);
+    }
 }

@@ -6,6 +6,7 @@ use std::fs;
 use fichier_api::Client;
 use fichier_api::names::RemoteName;
 use fichier_emulator::{Emulator, FolderTaken, Rules, StoredFile};
+use fichier_testkit::crypt::{self, Lack};
 use fichier_testkit::{Bench, TARGET, loopback};
 use fichierd::config::Keep;
 use fichierd::mirror::Trouble;
@@ -69,8 +70,10 @@ async fn p09_an_older_state_looks_at_the_whole_target_before_it_changes_anything
     world.assert_mirrored();
     assert!(!is_doubted(&world));
     let calls = world.emulator.calls_since(before);
-    assert_eq!(changes(&calls), Vec::<&String>::new(), "{calls:?}");
-    assert_eq!(world.sent_bytes(), sent);
+    if !crypt::skips(Lack::Adoption) {
+        assert_eq!(changes(&calls), Vec::<&String>::new(), "{calls:?}");
+        assert_eq!(world.sent_bytes(), sent);
+    }
     let now = world.emulator.files();
     for file in files {
         assert!(now.iter().any(|other| other.link == file.link), "`{}` is gone", file.name);
@@ -107,7 +110,9 @@ async fn y53_a_listing_that_lacks_claims_does_not_make_an_older_state_the_newest
         world.emulator.inject(Fault { times, ..fault });
         let end = world.cycle().await;
         let calls = world.emulator.calls_since(before);
-        assert_eq!(changes(&calls), Vec::<&String>::new(), "{calls:?}");
+        if times > 1 || !crypt::skips(Lack::Adoption) {
+            assert_eq!(changes(&calls), Vec::<&String>::new(), "{calls:?}");
+        }
         if times > 1 {
             let Some(Trouble::Failing(why)) = end.trouble else { panic!("{:?}", end.trouble) };
             assert!(why.contains("may lack others"), "{why}");
@@ -117,7 +122,9 @@ async fn y53_a_listing_that_lacks_claims_does_not_make_an_older_state_the_newest
         world.settle().await;
         world.assert_mirrored();
         let calls = world.emulator.calls_since(before);
-        assert_eq!(changes(&calls), Vec::<&String>::new(), "{reply}: {calls:?}");
+        if !crypt::skips(Lack::Adoption) {
+            assert_eq!(changes(&calls), Vec::<&String>::new(), "{reply}: {calls:?}");
+        }
     }
 }
 
@@ -151,7 +158,9 @@ async fn p09_the_look_may_be_killed_at_each_request() {
             world.settle().await;
             world.assert_mirrored();
             assert!(!is_doubted(&world));
-            assert_eq!(world.sent_bytes(), sent, "killed at {n}");
+            if !crypt::skips(Lack::Adoption) {
+                assert_eq!(world.sent_bytes(), sent, "killed at {n}");
+            }
             if !reached {
                 assert!(n > 8, "only {n} requests");
                 break;
@@ -396,7 +405,9 @@ async fn p09_an_older_state_is_noticed_whatever_mkdir_says_about_a_name_in_use()
         world.settle().await;
         world.assert_mirrored();
         let calls = world.emulator.calls_since(before);
-        assert_eq!(changes(&calls), Vec::<&String>::new(), "{switch:?}: {calls:?}");
+        if !crypt::skips(Lack::Adoption) {
+            assert_eq!(changes(&calls), Vec::<&String>::new(), "{switch:?}: {calls:?}");
+        }
     }
 }
 
@@ -412,7 +423,9 @@ async fn a_state_that_is_lost_takes_the_claims_as_they_are() {
     world.settle().await;
     world.assert_mirrored();
     assert!(!is_doubted(&world));
-    assert_eq!(world.sent_bytes(), sent);
+    if !crypt::skips(Lack::Adoption) {
+        assert_eq!(world.sent_bytes(), sent);
+    }
     assert!(claims(&world).contains(&"2".to_owned()), "{:?}", claims(&world));
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use fichier_api::FileUrl;
 use fichier_emulator::{FolderTaken, NameTaken, Rules};
 use fichier_state::Entry;
-use fichier_testkit::{Bench, TARGET};
+use fichier_testkit::{Bench, TARGET, tree};
 use fichierd::config::Keep;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -111,9 +111,9 @@ async fn ends_at(setting: Setting, operation: Operation, n: usize, end: End) {
     world.settle().await;
     world.assert_mirrored();
     assert_all_on_record(&world);
-    let size: usize = world.local().values().map(Vec::len).sum();
+    let size = tree::stored_bytes(&world.local());
     let sent = world.emulator.bytes_received() - sent_before;
-    assert!(sent <= 2 * size as u64, "{sent} bytes were sent for {size}");
+    assert!(sent <= 2 * size, "{sent} bytes were sent for {size}");
     if !setting.keeps_nothing {
         assert_kept(&world, &before, versions);
     }

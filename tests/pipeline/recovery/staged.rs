@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use fichier_emulator::{Action, Fault, NameTaken};
 use fichier_state::RelPath;
-use fichier_testkit::{Bench, TARGET};
+use fichier_testkit::{Bench, TARGET, crypt, tree};
 use fichierd::base::Access;
 use fichierd::mirror::CycleEnd;
 
@@ -41,9 +41,7 @@ async fn cycle_meeting(
 
 /// The names of the files in the staging folder.
 fn staged(world: &Bench) -> Vec<String> {
-    let staging = format!("{TARGET}/.fichierd/incoming");
-    let files = world.emulator.files().into_iter();
-    files.filter(|file| file.path.starts_with(&staging)).map(|file| file.name).collect()
+    tree::staged(&world.emulator)
 }
 
 /// One of two equal files was taken for a link without a file, and asked for until the service
@@ -96,7 +94,8 @@ async fn a_copy_that_looked_damaged_is_not_removed_once_it_is_taken_for_the_file
     world.settle().await;
     world.assert_mirrored();
     assert_eq!(world.asked("file/rm.cgi"), 0);
-    assert_eq!(world.emulator.files().iter().filter(|file| file.name == "file").count(), 1);
+    let name = crypt::stored_file("file");
+    assert_eq!(world.emulator.files().iter().filter(|file| file.name == name).count(), 1);
 }
 
 /// The old copy made room for a new one that was gone already (I4).
@@ -136,7 +135,8 @@ async fn what_came_instead_of_a_file_that_is_gone_from_staging_goes_too() {
     world.emulator.clear_faults();
     let staged = world.emulator.files().into_iter().find(|file| file.path != TARGET).unwrap();
     world.emulator.remove_file(&staged.link);
-    world.emulator.add_file(&staged.path, "file", b"new");
+    let (name, content) = (crypt::stored_file("file"), crypt::stored_content(b"new"));
+    world.emulator.add_file(&staged.path, &name, &content);
     world.later(1);
     world.settle().await;
     world.assert_mirrored();
@@ -224,7 +224,7 @@ async fn a_replaced_file_that_kept_its_temporary_name_is_renamed_later_without_b
     world.shared.state.clock().advance(Duration::from_secs(3600));
     world.settle().await;
     world.assert_mirrored();
-    assert_eq!(world.emulator.bytes_received() - sent, 2 * "new a/twin".len() as u64);
+    assert_eq!(world.emulator.bytes_received() - sent, crypt::bytes_of(&["new a/twin"; 2]));
     assert_eq!(world.problems(), []);
 }
 
@@ -277,8 +277,8 @@ async fn what_was_sent_of_a_file_that_changed_goes_whenever_the_process_dies() {
     let mut changed_after = None;
     for m in 0..20 {
         let (world, _, end) = upload_with_a_change(m, usize::MAX).await;
-        let sent = world.emulator.bytes_received() - "content".len() as u64;
-        if (sent, end.report.uploaded_files) == (6, 1) {
+        let sent = world.emulator.bytes_received() - crypt::bytes_of(&["content"]);
+        if (sent, end.report.uploaded_files) == (crypt::bytes_of(&["one", "two"]), 1) {
             changed_after.get_or_insert(m);
         }
     }

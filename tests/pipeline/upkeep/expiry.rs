@@ -157,7 +157,7 @@ async fn a_clock_that_jumps_by_years_removes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_ours_stays_in_the_versions_for_ever() {
     let mut world = world(Keep::For(DAY), None).await;
-    let link = world.emulator.add_file(TARGET, "theirs", b"was there before");
+    let link = world.put_by_others("theirs", "was there before");
     world.write("theirs", "takes its place");
     world.write("ours", "ours");
     world.settle().await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use fichier_api::names::RemoteName;
 use fichier_emulator::{Action, Fault, FolderTaken, Rules};
 use fichier_state::{Content, Intent, Origin, RelPath};
-use fichier_testkit::{Bench, TARGET};
+use fichier_testkit::{Bench, crypt};
 use tokio::task::JoinSet;
 
 use super::{Operation, Setting, assert_all_on_record, on_record, prepared};
@@ -61,7 +61,7 @@ async fn a_folder_that_may_have_been_made_is_not_made_while_it_cannot_be_looked_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_folder_that_may_have_been_made_is_made_anew_in_one_that_is_gone() {
     let mut world = killed_over_a_folder().await;
-    world.emulator.remove_folder(&format!("{TARGET}/above"));
+    world.emulator.remove_folder(&world.folder_path("above"));
     world.settle().await;
     world.assert_mirrored();
 }
@@ -82,7 +82,7 @@ async fn a_folder_that_is_there_though_the_service_denies_it_is_not_forgotten() 
     let file = world.record_of("above/file").unwrap();
     assert_eq!(file.remote().unwrap().origin, Origin::Sent, "it is not one that was found there");
     world.assert_mirrored();
-    assert_eq!(world.emulator.bytes_received() - sent, "of another one".len() as u64);
+    assert_eq!(world.emulator.bytes_received() - sent, crypt::bytes_of(&["of another one"]));
 }
 
 /// A decision of a person or a rule before the process died is not asked for again.
@@ -132,12 +132,14 @@ async fn what_was_begun_in_a_folder_that_is_gone_by_then_is_over_whenever_the_pr
     let mut ends = JoinSet::new();
     for change in changes {
         let operation = Operation { before, change };
-        for gone in ["g", ".fichierd/versions", ".fichierd/incoming"] {
+        let g = crypt::stored_folder("g");
+        for gone in [&*g, ".fichierd/versions", ".fichierd/incoming"].map(str::to_owned) {
             for n in 0..4 {
+                let gone = gone.clone();
                 ends.spawn(async move {
                     let mut world = prepared(Setting::default(), operation).await;
                     world.kill_at(n, true).await;
-                    if let Some(folder) = world.folder_like(gone) {
+                    if let Some(folder) = world.folder_like(&gone) {
                         world.emulator.remove_folder(&folder);
                     }
                     let mut world = world.restart();
@@ -180,7 +182,8 @@ async fn what_was_carried_out_when_the_process_died_is_on_record_before_the_next
             assert_eq!(done, (0, 0, 0, 0), "{end:?}");
             world.assert_mirrored();
             assert_all_on_record(&world);
-            for file in world.emulator.files().iter().filter(|file| file.name == "copy") {
+            let stored = crypt::stored_file("copy");
+            for file in world.emulator.files().iter().filter(|file| file.name == stored) {
                 let copy = on_record(&world, &file.link).unwrap();
                 assert_eq!(copy.remote().unwrap().origin, Origin::Copied);
             }
@@ -202,7 +205,7 @@ async fn a_copy_that_was_not_made_when_the_process_died_is_not_seen_in_another_f
         };
         let mut world = prepared(Setting::default(), operation).await;
         assert!(world.kill_at(0, false).await);
-        let other = world.emulator.add_file(&format!("{TARGET}/g"), name, content);
+        let other = world.put_by_others(&format!("g/{name}"), content);
         let mut world = world.restart();
         world.settle().await;
         assert!(on_record(&world, &other).is_none(), "`{name}` is not ours");
@@ -249,7 +252,7 @@ async fn what_was_begun_stays_begun_while_the_network_is_away() {
 
 /// Renames a file in the account, and records the name as the audit does.
 fn renamed_by_others(world: &Bench, name: &str) -> String {
-    let link = world.emulator.files().into_iter().find(|file| file.name == name).unwrap().link;
+    let link = world.link(name);
     world.emulator.rename_file(&link, "given by somebody else");
     let mut entry = on_record(world, &link).unwrap();
     let Content::File(copy) = &mut entry.content else { panic!("it is a file") };
@@ -270,7 +273,8 @@ async fn a_file_is_known_by_the_name_it_has_when_the_process_died_over_it() {
     assert!(world.kill_at(1, true).await);
     let mut world = world.restart();
     world.cycle().await;
-    assert_eq!(on_record(&world, &link).unwrap().remote().unwrap().remote_name, None);
+    let name = on_record(&world, &link).unwrap().remote_name();
+    assert_eq!(name.as_str(), crypt::stored_file("plain"));
     world.assert_mirrored();
 }
 
@@ -285,6 +289,6 @@ async fn a_copy_does_not_inherit_the_name_that_others_gave_to_its_source() {
     assert!(world.kill_at(0, true).await);
     let mut world = world.restart();
     world.cycle().await;
-    let copy = world.emulator.files().into_iter().find(|file| file.name == "copy").unwrap();
-    assert_eq!(on_record(&world, &copy.link).unwrap().remote().unwrap().remote_name, None);
+    let name = on_record(&world, &world.link("copy")).unwrap().remote_name();
+    assert_eq!(name.as_str(), crypt::stored_file("copy"));
 }
