@@ -27,6 +27,7 @@ mod crashes;
 mod degraded;
 mod documented;
 mod dry_runs;
+mod encrypted;
 mod encryption;
 mod fence;
 mod following;
