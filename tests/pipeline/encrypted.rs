@@ -50,9 +50,9 @@ fn assert_hidden(emulator: &Emulator) {
 async fn nothing_that_is_sent_or_stored_shows_a_name_or_a_byte() {
     let mut world = encrypted().await;
     let folder = format!("folder {SECRET}");
-    world.write(&format!("{folder}/file {SECRET}"), &format!("content {SECRET}"));
-    world.write(&format!("{folder}/inner {SECRET}/twin"), &format!("content {SECRET}"));
-    world.write(&format!("large {SECRET}"), &SECRET.repeat(30_000));
+    world.write(&format!("{folder}/file {SECRET}"), format!("content {SECRET}"));
+    world.write(&format!("{folder}/inner {SECRET}/twin"), format!("content {SECRET}"));
+    world.write(&format!("large {SECRET}"), SECRET.repeat(30_000));
     world.write(&format!("empty {SECRET}"), "");
     symlink(format!("to {SECRET}"), world.source().join(format!("link {SECRET}"))).unwrap();
     world.settle().await;
@@ -61,7 +61,7 @@ async fn nothing_that_is_sent_or_stored_shows_a_name_or_a_byte() {
     // Changed, renamed, moved, copied, deleted, a folder renamed, one gone.
     let at = |name: &str| world.source().join(name);
     fs::rename(at(&folder), at(&format!("renamed {SECRET}"))).unwrap();
-    world.write(&format!("large {SECRET}"), &SECRET.repeat(30_001));
+    world.write(&format!("large {SECRET}"), SECRET.repeat(30_001));
     world.settle().await;
     let renamed = format!("renamed {SECRET}");
     let at = |name: &str| world.source().join(name);

@@ -19,9 +19,13 @@ use crate::remote::{TargetRefused, marker};
 /// [`RecoverError::Encrypted`] and [`RecoverError::OtherPassword`].
 pub(super) fn told(order: &Order, place: &FoundTarget) -> Result<Order, RecoverError> {
     if let Some(own) = &place.own {
-        marker::check(own, &order.form).map_err(|refused| match refused {
-            TargetRefused::Encrypted => RecoverError::Encrypted(order.target.clone()),
-            _ => RecoverError::OtherPassword(order.target.clone()),
+        let target = || order.target.clone();
+        marker::check(own, &order.form).map_err(|refused| {
+            if matches!(refused, TargetRefused::Encrypted) {
+                RecoverError::Encrypted(target())
+            } else {
+                RecoverError::OtherPassword(target())
+            }
         })?;
     }
     let form = match order.form.crypt() {
