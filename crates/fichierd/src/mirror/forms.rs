@@ -51,6 +51,11 @@ pub(super) fn undecided(
     }))
 }
 
+/// Whether this form of the mirror is the one on record.
+pub(super) fn is_recorded(row: &Mirror, form: &Form) -> bool {
+    on_record(row) == form.recorded()
+}
+
 /// Records the form of a mirror of which nothing is stored yet, or for which it was approved.
 pub(crate) fn record(w: &mut Writing<'_>, row: &Mirror, form: &Form) -> fichier_state::Result<()> {
     let form = form.recorded();
