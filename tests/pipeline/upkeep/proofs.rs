@@ -14,7 +14,7 @@ use fichier_testkit::{Bench, TARGET, crypt};
 use fichierd::restore::proof::{Confirmed, keep};
 use fichierd::restore::verify::{Progress, Sample, Wanted};
 use fichierd::restore::{
-    Broken, Drill, Keyring, Proved, ProvedBy, Selection, Share, Verify, VerifyOutcome, Wrong,
+    Broken, Drill, Proved, ProvedBy, Selection, Share, Verify, VerifyOutcome, Wrong,
 };
 use fichierd::upkeep::quota;
 
@@ -41,7 +41,7 @@ async fn verify(world: &Bench, share: Share) -> VerifyOutcome {
     let progress = Arc::new(Progress::default());
     let verify = Verify {
         client: world.shared.client.clone(),
-        keyring: Keyring::default(),
+        keyring: crypt::keyring(),
         parallel: 4,
         progress: Arc::clone(&progress),
     };
@@ -55,7 +55,7 @@ async fn verify(world: &Bench, share: Share) -> VerifyOutcome {
 async fn drill(world: &Bench) -> Proof {
     let prepared = world.shared.state.read(|store| {
         let mirror = store.mirror("photos", TARGET)?.unwrap();
-        Drill::prepare(store, &mirror, &Keyring::default(), 1 << 20)
+        Drill::prepare(store, &mirror, &crypt::keyring(), 1 << 20)
     });
     let folder = tempfile::TempDir::new().unwrap();
     let (client, now_s) = (world.shared.client.clone(), world.shared.state.now_s());

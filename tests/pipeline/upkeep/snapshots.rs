@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use fichier_emulator::{Action, Fault, StoredFile};
 use fichier_state::{SnapshotFacts, examine};
-use fichier_testkit::{Bench, TARGET};
+use fichier_testkit::{Bench, TARGET, crypt};
 use fichierd::config::Keep;
 use fichierd::remote::ledger::{self, CANARY_NAME};
 use fichierd::upkeep::snapshot::{self, CANARY_TEXT};
@@ -27,16 +27,20 @@ fn canaries(world: &Bench) -> Vec<StoredFile> {
 }
 
 fn in_state_folder(world: &Bench, is_one: impl Fn(&str) -> bool) -> Vec<StoredFile> {
+    let mut files = world.emulator.files();
     let folder = format!("{TARGET}/.fichierd/state");
-    let files = world.emulator.files().into_iter();
-    files.filter(|file| file.path == folder && is_one(&file.name)).collect()
+    files.retain(|file| file.path == folder);
+    files.iter_mut().for_each(|file| file.name = crypt::plain_file(&file.name));
+    files.retain(|file| is_one(&file.name));
+    files.sort_by(|a, b| a.name.cmp(&b.name));
+    files
 }
 
 /// The facts in a snapshot at the service; panics if it is not sound.
 fn look_into(world: &Bench, file: &StoredFile) -> SnapshotFacts {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("records");
-    let packed = world.emulator.content(&file.link).unwrap();
+    let packed = world.content(&file.link);
     fs::write(&path, zstd::decode_all(&*packed).unwrap()).unwrap();
     examine(&path).unwrap()
 }
@@ -111,10 +115,10 @@ async fn the_first_snapshot_costs_five_calls_and_brings_the_canary() {
     assert_eq!(facts.config.unwrap(), "# ***\nstate_dir = \"/s\"\n");
 
     let [canary] = &canaries(&world)[..] else { panic!("{:?}", canaries(&world)) };
-    assert_eq!(world.emulator.content(&canary.link).unwrap(), CANARY_TEXT);
+    assert_eq!(world.content(&canary.link), CANARY_TEXT);
     let known =
         world.shared.state.read(|s| ledger::canary(world.worker.id).read(s)).unwrap().unwrap();
-    assert_eq!((known.size, known.link.as_str()), (64, &*canary.link));
+    assert_eq!((known.size, known.link.as_str()), (crypt::stored_bytes(64), &*canary.link));
 
     assert_eq!(calls_of_chores(&mut world).await, Vec::<String>::new());
     advance(&world, DAY * 3);
