@@ -213,3 +213,29 @@ fn y79_a_file_that_has_its_new_name_and_is_not_moved_is_recorded_so() {
         ],
     );
 }
+
+#[test]
+fn y83_a_swap_whose_first_step_is_refused_for_good_is_tried_less_and_less_often() {
+    check_in(
+        Setting { name_taken: NameTaken::Overwrite, ..Setting::usual() },
+        "no file is renamed",
+        &["file/rename.cgi: Denied"],
+        vec![
+            Event::Unmounted(Duration::from_secs(5)),
+            seconds(4806),
+            change(Change::Edit { file: 15, content: Content::New { length: 5 } }),
+            change(Change::SwapFiles { file: 43, other: 146 }),
+        ],
+    );
+}
+
+#[test]
+fn y85_a_file_that_does_not_get_its_new_name_is_not_moved_onto_another() {
+    let renamed = Change::RenameFile { file: 238, folder: 98, name: 162 };
+    check_in(
+        Setting { name_taken: NameTaken::Overwrite, ..Setting::usual() },
+        "the new name is too long for the service",
+        &["names beyond 20 are refused"],
+        vec![Event::Rest, Event::ChangeDuring { change: renamed, requests: 4 }],
+    );
+}

@@ -23,6 +23,9 @@ use crate::remote::error::{RemoteError, is_gone};
 use crate::remote::execute::Executor;
 use crate::remote::habits::NameTaken;
 
+/// The problem of a file that the service leaves in its old place, or that one of these is in the way.
+const NOT_MOVED: &str = "the service did not move or rename the file";
+const NOT_MOVED_HINT: &str = "it is tried again by itself";
 /// The beginning of temporary names.
 const TEMPORARY: &str = "fichierd-";
 
@@ -268,7 +271,7 @@ impl Remote {
         let there = there.as_ref().and_then(Entry::remote).map(|copy| &copy.url);
         if there.is_some_and(|there| *there != url && Some(there) != replaces) {
             // The file that was to leave this path did not: its record must not be lost.
-            self.dirty.mark(relocation.to.path.clone());
+            self.wide_problem(&relocation.to.path, NOT_MOVED, NOT_MOVED_HINT)?;
             return Ok(None);
         }
         let from_name = entry.remote_name();
@@ -392,8 +395,7 @@ impl Remote {
     }
 
     fn explain(&self, mover: &Mover) -> Result<(), RemoteError> {
-        let what = "the service did not move or rename the file";
-        self.wide_problem(&mover.relocation.to.path, what, "it is tried again by itself")
+        self.wide_problem(&mover.relocation.to.path, NOT_MOVED, NOT_MOVED_HINT)
     }
 
     /// Lets the record follow a file that is in its new folder, but not under its new name, or the
@@ -469,7 +471,9 @@ impl Mover {
     fn take_early(&mut self, given: &Given) {
         self.is_kept_so = false;
         let Some(stored) = given.stored_as(&self.url, &self.from_name).cloned() else { return };
-        if self.route == Route::RenameThenMove && is_temporary(&stored) {
+        // Under its old name it could meet another file in the new folder.
+        let is_none = is_temporary(&stored) || stored == self.from_name;
+        if self.route == Route::RenameThenMove && is_none {
             return;
         }
         if self.route == Route::RenameThenMove {
