@@ -239,3 +239,11 @@ fn y85_a_file_that_does_not_get_its_new_name_is_not_moved_onto_another() {
         vec![Event::Rest, Event::ChangeDuring { change: renamed, requests: 4 }],
     );
 }
+
+#[test]
+fn y88_a_file_whose_name_the_service_changes_and_whose_hash_it_does_not_tell_is_sent_once() {
+    let written = Change::Write { folder: 203, name: 6, content: Content::New { length: 8 } };
+    let habits = ["& is escaped", "a word in place of hashes"];
+    let setting = Setting { left_alone: false, ..Setting::usual() };
+    check_in(setting, "its size is known", &habits, vec![change(written)]);
+}

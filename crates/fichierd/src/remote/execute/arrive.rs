@@ -378,7 +378,7 @@ impl Remote {
             // Only what is in the folder that it was sent to is ours.
             return Ok(Heard::Links { open: open_files(upload), is_doubtful: true });
         }
-        let matched = self.matched(upload, links)?;
+        let matched = self.matched(upload, links, &seen.links)?;
         if matched.has_untold_rest {
             // It changed while it was read, and is sent again under the same name.
             self.expect_leftovers(upload.since_s)?;
@@ -414,7 +414,7 @@ impl Remote {
                 is_doubted && upload.files.iter().all(|file| file.whirlpool != Some(*hash))
             })
             .collect();
-        let matched = self.matched(upload, listed)?;
+        let matched = self.matched(upload, listed, &seen.links)?;
         // First, since the name is not compared again once the file is on record as arrived.
         self.name_as_sent(upload, &matched.misnamed).await?;
         self.record(upload, &matched)?;
@@ -456,12 +456,13 @@ impl Remote {
         &self,
         upload: &PendingUpload,
         found: Vec<Arrived>,
+        told: &HashSet<FileUrl>,
     ) -> Result<MatchedFiles, RemoteError> {
         let known = self.state.read(|s| s.known_urls(found.iter().map(|file| &file.url)))?;
         let found: Vec<_> = found.into_iter().filter(|file| !known.contains(&file.url)).collect();
         let open: Vec<PendingFile> =
             upload.files.iter().filter(|file| file.url.is_none()).cloned().collect();
-        Ok(match_arrived(&open, &found))
+        Ok(match_arrived(&open, &found, told))
     }
 
     /// Records the files of an upload that have arrived, and gives up those of which it cannot be

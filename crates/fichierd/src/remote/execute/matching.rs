@@ -5,6 +5,8 @@
 //!
 //! Pure.
 
+use std::collections::HashSet;
+
 use fichier_api::names::RemoteName;
 use fichier_api::{FileUrl, Whirlpool};
 use fichier_state::PendingFile;
@@ -54,9 +56,13 @@ impl MatchedFiles {
 }
 
 /// Matches the files as a multiset by name, size and hash; then, for names that the service
-/// changed, by size and hash alone (N06, U06, U07); at last by name and size, where no hash is
-/// told.
-pub(super) fn match_arrived(pending: &[PendingFile], found: &[Arrived]) -> MatchedFiles {
+/// changed, by size and hash alone (N06, U06, U07); then by name and size, where no hash is told; at
+/// last by size alone, among the links that the node `told` for this upload, if only one has it.
+pub(super) fn match_arrived(
+    pending: &[PendingFile],
+    found: &[Arrived],
+    told: &HashSet<FileUrl>,
+) -> MatchedFiles {
     let mut matched = MatchedFiles::default();
     let mut free: Vec<&Arrived> = found.iter().collect();
     let mut open: Vec<&PendingFile> = pending.iter().collect();
@@ -75,6 +81,22 @@ pub(super) fn match_arrived(pending: &[PendingFile], found: &[Arrived]) -> Match
     };
     for (file, found) in take(&mut open, &mut free, is_unproved) {
         matched.unproved.push((file.seq, found.url.clone()));
+    }
+    let (sizes, links) = (open.clone(), free.clone());
+    let is_alone = |file: &PendingFile, found: &Arrived| {
+        let is_it = |found: &&&Arrived| {
+            told.contains(&found.url)
+                && found.whirlpool.is_none()
+                && found.size_bytes == file.size_bytes
+        };
+        is_it(&&found)
+            && file.whirlpool.is_some()
+            && links.iter().filter(is_it).count() == 1
+            && sizes.iter().filter(|other| other.size_bytes == file.size_bytes).count() == 1
+    };
+    for (file, found) in take(&mut open, &mut free, is_alone) {
+        matched.unproved.push((file.seq, found.url.clone()));
+        matched.misnamed.push((file.seq, found.url.clone(), found.name.clone()));
     }
     for (file, found) in take(&mut open, &mut free, is_named) {
         match (file.whirlpool, doubt(found)) {
@@ -177,13 +199,16 @@ mod tests {
     #[test]
     fn y41_a_hash_that_is_not_told_neither_proves_nor_damages_a_file() {
         let sent = [pending(0, "a", Some(ONE)), pending(1, "b", Some(TWO))];
-        let matched =
-            match_arrived(&sent, &[found("aaaaa", "a", None), found("bbbbb", "b", Some(ONE))]);
+        let matched = match_arrived(
+            &sent,
+            &[found("aaaaa", "a", None), found("bbbbb", "b", Some(ONE))],
+            &HashSet::new(),
+        );
         // The content of `a` under the name of `b` is `a`, as far as hashes tell.
         assert_eq!(matched.arrived, [(0, url("bbbbb"))]);
         assert!(matched.damaged.is_empty() && matched.surplus.is_empty(), "{matched:?}");
 
-        let matched = match_arrived(&sent[..1], &[found("aaaaa", "a", None)]);
+        let matched = match_arrived(&sent[..1], &[found("aaaaa", "a", None)], &HashSet::new());
         assert_eq!(matched.unproved, [(0, url("aaaaa"))]);
         assert!(!matched.has_untold_rest);
         assert!(matched.arrived.is_empty() && matched.doubts().next().is_none(), "{matched:?}");
@@ -193,23 +218,40 @@ mod tests {
     fn y41_a_file_without_a_hash_that_nobody_waits_for_is_noticed() {
         let sent = [pending(0, "a", Some(ONE))];
         let told = [found("aaaaa", "a", Some(ONE)), found("bbbbb", "b", None)];
-        let matched = match_arrived(&sent, &told);
+        let matched = match_arrived(&sent, &told, &HashSet::new());
         assert!(matched.has_untold_rest && matched.doubts().next().is_none(), "{matched:?}");
     }
 
     #[test]
     fn a_name_with_another_hash_is_doubted_and_one_that_nobody_sent_too() {
         let sent = [pending(0, "a", Some(ONE))];
-        let matched =
-            match_arrived(&sent, &[found("aaaaa", "a", Some(TWO)), found("xxxxx", "x", Some(TWO))]);
+        let matched = match_arrived(
+            &sent,
+            &[found("aaaaa", "a", Some(TWO)), found("xxxxx", "x", Some(TWO))],
+            &HashSet::new(),
+        );
         assert_eq!(matched.damaged.len(), 1);
         assert_eq!(matched.doubts().count(), 2);
     }
 
     #[test]
+    fn y44_a_file_without_name_and_hash_is_known_by_its_size_if_the_node_told_one_such_link() {
+        let sent = [pending(0, "a & b", Some(ONE))];
+        let (one, other) = (found("aaaaa", "a &amp; b", None), found("bbbbb", "x", None));
+        let told: HashSet<FileUrl> = [url("aaaaa")].into();
+        let matched = match_arrived(&sent, &[one.clone(), other.clone()], &told);
+        assert_eq!(matched.unproved, [(0, url("aaaaa"))]);
+        assert_eq!(matched.misnamed.len(), 1);
+        let told: HashSet<FileUrl> = [url("aaaaa"), url("bbbbb")].into();
+        let matched = match_arrived(&sent, &[one, other], &told);
+        assert!(matched.unproved.is_empty(), "{matched:?}");
+    }
+
+    #[test]
     fn y44_a_file_is_known_by_its_content_under_a_name_that_the_service_changed() {
         let sent = [pending(0, "a & b", Some(ONE))];
-        let matched = match_arrived(&sent, &[found("aaaaa", "a &amp; b", Some(ONE))]);
+        let matched =
+            match_arrived(&sent, &[found("aaaaa", "a &amp; b", Some(ONE))], &HashSet::new());
         assert_eq!(matched.arrived, [(0, url("aaaaa"))]);
         assert_eq!(matched.misnamed.len(), 1);
     }
