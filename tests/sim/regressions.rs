@@ -241,6 +241,24 @@ fn y85_a_file_that_does_not_get_its_new_name_is_not_moved_onto_another() {
 }
 
 #[test]
+fn y86_a_folder_that_turns_out_to_be_there_is_listed_before_anything_goes_there() {
+    let leaves = Change::Leave { path: 72, folder: true };
+    let dies = Some(Place::Request { number: 19, carried_out: false });
+    check_in(
+        Setting { guarded: true, ..Setting::usual() },
+        "it is on the disk again after the records were lost",
+        &[],
+        vec![
+            Event::OneShots { runs: 2, dies },
+            Event::ChangeDuring { change: leaves, requests: 5 },
+            Event::LoseState,
+            Event::Rest,
+            change(Change::ComeBack { which: 61 }),
+        ],
+    );
+}
+
+#[test]
 fn y88_a_file_whose_name_the_service_changes_and_whose_hash_it_does_not_tell_is_sent_once() {
     let written = Change::Write { folder: 203, name: 6, content: Content::New { length: 8 } };
     let habits = ["& is escaped", "a word in place of hashes"];
