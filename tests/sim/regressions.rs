@@ -215,6 +215,26 @@ fn y79_a_file_that_has_its_new_name_and_is_not_moved_is_recorded_so() {
 }
 
 #[test]
+fn y82_an_old_copy_that_is_gone_is_not_asked_for_again_and_again() {
+    check_in(
+        Setting {
+            name_taken: NameTaken::Overwrite,
+            guarded: true,
+            left_alone: false,
+            ..Setting::usual()
+        },
+        "a move has replaced it, and no reply to a move makes sense",
+        &["file/mv.cgi: DoItThenStatus(502)"],
+        vec![
+            seconds(9),
+            Event::Ambush { reads: 2, how: Ambush::Rewrite },
+            change(Change::SwapFolders { folder: 105, other: 242 }),
+            seconds(10),
+        ],
+    );
+}
+
+#[test]
 fn y83_a_swap_whose_first_step_is_refused_for_good_is_tried_less_and_less_often() {
     check_in(
         Setting { name_taken: NameTaken::Overwrite, ..Setting::usual() },
@@ -225,6 +245,23 @@ fn y83_a_swap_whose_first_step_is_refused_for_good_is_tried_less_and_less_often(
             seconds(4806),
             change(Change::Edit { file: 15, content: Content::New { length: 5 } }),
             change(Change::SwapFiles { file: 43, other: 146 }),
+        ],
+    );
+}
+
+#[test]
+fn y84_a_name_that_a_file_got_because_its_own_was_taken_is_not_kept() {
+    let edit = Change::Edit { file: 93, content: Content::Known(5) };
+    check_in(
+        Setting { name_taken: NameTaken::Rename, ..Setting::usual() },
+        "the old copy is not moved away at first",
+        &[],
+        vec![
+            seconds(74),
+            Event::Kill(Place::Request { number: 9, carried_out: false }),
+            Event::Spoil { endpoint: 78, skip: 1, how: Spoiling::Partial(0) },
+            Event::ChangeDuring { change: edit, requests: 1 },
+            seconds(155),
         ],
     );
 }
@@ -254,6 +291,21 @@ fn y86_a_folder_that_turns_out_to_be_there_is_listed_before_anything_goes_there(
             Event::LoseState,
             Event::Rest,
             change(Change::ComeBack { which: 61 }),
+        ],
+    );
+}
+
+#[test]
+fn y87_a_file_that_was_moved_beside_its_old_copy_gets_its_name_at_a_later_look() {
+    check_in(
+        Setting { name_taken: NameTaken::Rename, left_alone: false, ..Setting::usual() },
+        "the service tells nothing of single files for hours",
+        &["file/info.cgi: Denied"],
+        vec![
+            seconds(508),
+            change(Change::Edit { file: 218, content: Content::New { length: 7 } }),
+            seconds(9106),
+            change(Change::Edit { file: 64, content: Content::Known(2) }),
         ],
     );
 }

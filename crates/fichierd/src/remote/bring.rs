@@ -254,13 +254,18 @@ impl Remote {
             let listing = self.look_into(into).await?;
             self.look_for(&open, &listing, &told, &mut brought)?;
         }
-        match unread {
-            // Not one of them is there: the call may have failed, and is made again later.
-            Some(error) if open.iter().all(|parcel| brought.url(&parcel.url).is_none()) => {
-                Err(error.into())
+        match (unread, open.first()) {
+            // Not one of them is there: the call may have failed, and is made again later. A file
+            // that is gone would be asked for in vain each time.
+            (Some(error), Some(first)) if open.iter().all(|it| brought.url(&it.url).is_none()) => {
+                if !self.is_lost(&first.url).await? {
+                    return Err(error.into());
+                }
+                brought.gone.insert(first.url.clone());
             }
-            _ => Ok(brought),
+            _ => {}
         }
+        Ok(brought)
     }
 
     /// Looks for files in a folder where they may have been brought before.

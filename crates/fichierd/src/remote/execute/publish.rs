@@ -157,6 +157,10 @@ impl Executor {
         if is_probe {
             leaving.append(&mut in_the_way);
         }
+        // An earlier look may have moved it beside the old copy, under another name.
+        let was_tried = known == Some(NameTaken::Renamed) && self.remote.waiting(key)?.looks > 0;
+        let may_be_misnamed: HashSet<RelPath> =
+            in_the_way.iter().filter(|_| was_tried).map(|left| left.path.clone()).collect();
         self.remote.retire_all(in_the_way).await?;
         let parcels: Vec<Parcel> = files.iter().filter_map(Parcel::of_pending).collect();
         let brought = match self.remote.bring(&parcels, id).await {
@@ -173,6 +177,10 @@ impl Executor {
         let (mut going, staying): (Vec<Leaving>, Vec<Leaving>) =
             leaving.into_iter().partition(has_moved);
         let mut misnamed = published.misnamed_of(&moved, &brought);
+        let tried = moved.iter().filter(|file| may_be_misnamed.contains(&file.path));
+        misnamed.extend(tried.filter_map(|file| {
+            Some((brought.url(file.url.as_ref()?)?.clone(), file.name.clone()))
+        }));
         let mut learnt = None;
         if is_probe
             && let ([new], [old, ..]) = (moved.as_slice(), going.as_slice())
@@ -183,6 +191,11 @@ impl Executor {
                 misnamed.push((url.clone(), new.name.clone()));
             }
             learnt = met;
+            if met == Some(NameTaken::Overwritten) {
+                // There is nothing left to retire.
+                let gone = going.remove(0);
+                self.remote.state.write(|w| gone.forget(w))?;
+            }
         }
         let goal = Goal { upload: key, row, id };
         let arrived = Arrived { files: &moved, brought: &brought, misnamed: &misnamed, learnt };
@@ -443,10 +456,14 @@ impl Remote {
     pub(crate) fn keep_as_stored(&self, url: &FileUrl, given: &Given) -> Result<bool, RemoteError> {
         let Some(entry) = self.state.read(|s| s.entry_of_url(url))? else { return Ok(false) };
         let Content::File(copy) = &entry.content else { return Ok(false) };
-        // What it was called before is not known here; a temporary name of ours is no stored one.
-        let Some(stored) = given.renamed_to(url).filter(|name| !is_temporary(name)) else {
-            return Ok(false);
-        };
+        // What it was called before is not known here; a temporary name of ours is no stored one, nor
+        // is one that it got because its own was taken.
+        let wanted = RemoteName::encode(&entry.name);
+        let was_taken = |name: &RemoteName| is_name_with_more(wanted.as_str(), name.as_str());
+        let makes_room = self.name_taken()? == Some(NameTaken::Renamed);
+        let is_passing = |name: &RemoteName| is_temporary(name) || makes_room && was_taken(name);
+        let stored = given.renamed_to(url).filter(|name| !is_passing(name));
+        let Some(stored) = stored else { return Ok(false) };
         let path = self.state.read(|s| s.path_of(entry.folder))?.join(&entry.name);
         tracing::warn!(path = %path, "1fichier keeps `{path}` as `{}`", stored.as_str());
         let copy = RemoteCopy { remote_name: other_name(stored, &path), ..copy.clone() };

@@ -446,7 +446,7 @@ impl Remote {
     }
 
     /// Whether the service no longer knows a link. Costs one call, which may not be made often.
-    pub(super) async fn is_lost(&self, url: &FileUrl) -> Result<bool, RemoteError> {
+    pub(crate) async fn is_lost(&self, url: &FileUrl) -> Result<bool, RemoteError> {
         match self.client.file_info(url).await {
             Ok(_) => Ok(false),
             Err(error) if is_gone(&error) => Ok(true),
