@@ -158,9 +158,9 @@ impl Look {
         let contents = in_place.filter_map(|file| self.emulator.content(&file.link));
         let stored: BTreeSet<Vec<u8>> = contents.collect();
         let before = std::mem::replace(&mut self.stored, stored);
-        // Where nothing is kept, what moved into a folder that cannot be read counts as removed.
-        let counts_as_removed = !self.setting.keep_versions && self.tolerance.unseen;
-        if self.setting.name_taken == NameTaken::Overwrite || counts_as_removed {
+        // Where nothing is kept, what moved into a folder that cannot be read counts as removed, and
+        // so does what a look at one path finds replaced before the other path is due.
+        if self.setting.name_taken == NameTaken::Overwrite || !self.setting.keep_versions {
             return Ok(());
         }
         let gone = disk
@@ -314,8 +314,9 @@ impl Look {
 
     /// Whether a file lies in staging, where it should not stay.
     pub fn has_staged(&self) -> bool {
-        let is_excused = self.tolerance.lost_state || self.tolerance.never_appear;
-        !is_excused && self.emulator.files().iter().any(|file| self.is_staged(&file.path))
+        // What no listing shows cannot be found.
+        let is_staged = |file: &StoredFile| !file.hidden && self.is_staged(&file.path);
+        !self.tolerance.lost_state && self.emulator.files().iter().any(is_staged)
     }
 
     fn is_staged(&self, folder: &str) -> bool {

@@ -28,8 +28,6 @@ pub struct Tolerance {
     pub lost_state: bool,
     /// Old copies may stay where they were.
     pub leaves: bool,
-    /// Some files cannot be seen or read for a while.
-    pub unseen: bool,
     /// Files appear when their result is told, and it never is.
     pub never_appear: bool,
 }
@@ -51,9 +49,6 @@ impl Tolerance {
                 || habits.iter().any(|which| which.habit().name.starts_with('*')),
             moves: is_there(|event| matches!(event, Event::Retarget { .. })),
             leaves: leads_to(LeadsTo::MayLeave),
-            unseen: is_there(|event| {
-                matches!(event, Event::LockOut { .. } | Event::BreakFile { .. })
-            }),
             never_appear: is_any("after their result")
                 && (is_any("the scanner for ever") || is_any("a page for ever")),
             lost_state: is_there(|event| matches!(event, Event::LoseState)),

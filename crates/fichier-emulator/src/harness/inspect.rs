@@ -4,7 +4,7 @@
 use std::io::Read;
 
 use super::emulator::Emulator;
-use crate::base::dates;
+use crate::base::{dates, instant};
 use crate::storage::ContentReader;
 use crate::world::{ROOT, link_id};
 
@@ -25,6 +25,8 @@ pub struct StoredFile {
     pub date: String,
     /// Whether it was uploaded without a valid key, and so is in no folder of the account.
     pub anonymous: bool,
+    /// Whether no listing shows it yet.
+    pub hidden: bool,
 }
 
 impl Emulator {
@@ -42,6 +44,7 @@ impl Emulator {
                 whirlpool: file.whirlpool.clone(),
                 date: dates::write(file.date),
                 anonymous: file.anonymous,
+                hidden: file.hidden_until.is_some_and(|until| instant() < until),
             })
             .collect();
         files.sort_by(|a, b| (&a.path, &a.name, &a.link).cmp(&(&b.path, &b.name, &b.link)));
