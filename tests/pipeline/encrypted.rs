@@ -5,10 +5,13 @@ use std::os::unix::fs::symlink;
 use std::sync::Arc;
 
 use fichier_emulator::Emulator;
+use fichier_testkit::bench::client;
 use fichier_testkit::{Bench, TARGET};
 use fichierd::base::{Crypt, Form};
 use fichierd::daemon::{How, approve};
 use fichierd::mirror::{CycleEnd, Trouble};
+use fichierd::restore::recovery::recover;
+use fichierd::restore::{Order, Source};
 use fichierd::status::Kind;
 use rclone_formats::crypt::Keys;
 use rclone_formats::crypt::names::NameScheme;
@@ -135,13 +138,17 @@ async fn turning_encryption_on_waits_for_approval_and_leaves_no_plain_name_in_th
     let folder = format!("folder {SECRET}");
     world.write(&format!("{folder}/inner {SECRET}/file {SECRET}"), SECRET);
     world.write(&format!("{folder}/other"), "text");
+    for number in 0..200 {
+        world.write(&format!("more/{number}"), &number.to_string());
+    }
     world.settle().await;
+    world.all_chores().await;
 
     let mut world = world.restart();
     world.worker.form = form("a password");
     let end = held(&mut world).await;
     assert_eq!(kind(&end), Some(Kind::OtherForm));
-    assert!(end.trouble.unwrap().cause().contains("2 files"), "the price is told");
+    assert!(end.trouble.unwrap().cause().contains("202 files"), "the price is told");
 
     let how = How { encrypt_again: true, ..How::default() };
     approve(&world.shared.state, &world.config, how).unwrap().unwrap().unwrap();
@@ -155,6 +162,31 @@ async fn turning_encryption_on_waits_for_approval_and_leaves_no_plain_name_in_th
         assert!(content.starts_with(b"RCLONE\0\0"), "{} is still plain", file.name);
     }
     assert!(world.calls_of_cycle().await.is_empty(), "it is at rest");
+
+    // A small change is no difference to a plain copy of the records.
+    world.write("later", "text");
+    world.settle().await;
+    world.shared.state.clock().advance(std::time::Duration::from_secs(2 * 24 * 3600));
+    world.all_chores().await;
+    Box::pin(recover_from_snapshot(&world)).await;
+}
+
+async fn recover_from_snapshot(world: &Bench) {
+    let dir = tempfile::tempdir().unwrap();
+    let order = Order {
+        target: TARGET.to_owned(),
+        state_dir: dir.path().to_owned(),
+        replace: false,
+        walk: false,
+        name: None,
+        source: None,
+        form: form("a password"),
+        finds_scheme: true,
+    };
+    let client = client(&world.emulator, dir.path());
+    let recovered = Box::pin(recover(&client, &order, &mut |_| {})).await.unwrap();
+    assert!(recovered.unusable.is_empty(), "{:?}", recovered.unusable);
+    assert!(matches!(recovered.from, Source::Snapshot { .. }), "{:?}", recovered.from);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -72,6 +72,6 @@ pub use records::{
     UploadSlotRow, Version, VersionsFolder,
 };
 pub use snapshots::{
-    SnapshotFacts, SnapshotRow, difference, digest, examine, extract, facts_of, lay_over,
+    SnapshotFacts, SnapshotRow, difference, digest, examine, extract, facts_of, form_in, lay_over,
 };
 pub use store::{Moment, Place, Records, Store, Writing};

@@ -22,5 +22,5 @@ mod tables;
 pub use difference::{difference, lay_over};
 pub use digest::digest;
 pub use extract::extract;
-pub use facts::{SnapshotFacts, examine, facts_of};
+pub use facts::{SnapshotFacts, examine, facts_of, form_in};
 pub use rows::SnapshotRow;

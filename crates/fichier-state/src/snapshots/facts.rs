@@ -103,6 +103,16 @@ pub(super) fn insert(db: &Connection, facts: &SnapshotFacts) -> Result<()> {
     Ok(())
 }
 
+/// How a copy says that the files of its mirror are stored ([`Mirror::form`](crate::Mirror)).
+///
+/// # Errors
+///
+/// Those of reading; a copy of an older form than the fourth does not say it.
+pub fn form_in(path: &Path) -> Result<Option<String>> {
+    let db = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    Ok(db.query_row("SELECT form FROM mirrors", [], |row| row.get(0))?)
+}
+
 /// Reads the facts of a copy, without a look at whether it is sound.
 ///
 /// # Errors

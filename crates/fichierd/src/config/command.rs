@@ -21,7 +21,7 @@ use crate::config::key;
 use crate::config::secret_file::{LONGEST, read_bounded};
 
 /// How long a command may take; it is ended then. It asks a store of passwords, and no person.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(20);
 /// How long its stderr is waited for after its end: something that it has started may keep that
 /// open for ever.
 const LAST_WORDS: Duration = Duration::from_secs(1);

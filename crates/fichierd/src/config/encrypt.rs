@@ -41,7 +41,7 @@ pub struct Secrets {
 
 impl EncryptConfig {
     /// Reads password and salt, and derives the keys from them, which takes some 30 ms. Blocks while
-    /// a command is run, up to 30 seconds for each of the two.
+    /// a command is run, up to 20 seconds for each of the two.
     ///
     /// # Errors
     ///

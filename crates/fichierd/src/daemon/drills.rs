@@ -11,9 +11,9 @@ use tokio::time::Instant;
 use super::Daemon;
 use crate::base::State;
 use crate::base::words::{chain, duration};
-use crate::config::{Config, MirrorConfig};
+use crate::config::MirrorConfig;
 use crate::restore::drill::due_in;
-use crate::restore::{Drill, RestoreError, keyring_of};
+use crate::restore::{Drill, Keyring, RestoreError};
 
 /// How long a mirror waits for its next drill after one without a result.
 const TRY_AGAIN: Duration = Duration::from_secs(3600);
@@ -36,13 +36,18 @@ enum Prepared {
 impl Daemon {
     /// Begins the drill of a mirror, if it is due.
     pub(super) fn begin_drill(&mut self, name: &str) {
-        let Some(seat) = self.seats.get_mut(name) else { return };
+        let Some(seat) = self.seats.get(name) else { return };
         let waits = seat.drill_not_before.is_some_and(|at| Instant::now() < at);
         if seat.is_drilling || waits {
             return;
         }
         let (config, state) = (seat.config.clone(), self.shared.state.clone());
-        let drill = match prepare(&self.config, &config, &state) {
+        // The keys are those that the mirrors work with: no password is read again for it.
+        let mut keyring = Keyring::default();
+        for crypt in self.seats.values().filter_map(|seat| seat.form.crypt()) {
+            keyring.add(crypt.keys());
+        }
+        let drill = match prepare(&keyring, &config, &state) {
             Ok(Prepared::NotDue) => return,
             Ok(Prepared::Due(drill)) => drill,
             Err(error) => {
@@ -51,7 +56,9 @@ impl Daemon {
                 return;
             }
         };
-        seat.is_drilling = true;
+        if let Some(seat) = self.seats.get_mut(name) {
+            seat.is_drilling = true;
+        }
         let (client, folder) = (self.shared.client.clone(), self.config.state_dir.clone());
         let mirror = name.to_owned();
         let drill = drill.map(|drill| drill.paid(self.config.account.use_cdn));
@@ -95,7 +102,7 @@ impl Daemon {
 }
 
 fn prepare(
-    config: &Config,
+    keyring: &Keyring,
     mirror: &MirrorConfig,
     state: &State,
 ) -> Result<Prepared, Box<dyn Error>> {
@@ -106,8 +113,6 @@ fn prepare(
         Ok(is_due.then_some(row))
     })?;
     let Some(row) = row else { return Ok(Prepared::NotDue) };
-    // Passwords are read for a drill that begins, and not each time somebody asks whether it does.
-    let keyring = keyring_of(config);
-    let drill = state.read(|store| Drill::prepare(store, &row, &keyring, mirror.drill_bytes))?;
+    let drill = state.read(|store| Drill::prepare(store, &row, keyring, mirror.drill_bytes))?;
     Ok(Prepared::Due(drill.map(Box::new)))
 }

@@ -47,6 +47,8 @@ impl Daemon {
     /// have, so a changed password is refused here and not used.
     fn check_passwords(&self, config: &Config) -> Result<(), String> {
         for mirror in config.mirrors.iter().filter(|mirror| mirror.encrypt.is_some()) {
+            // A command may be run for it.
+            systemd::alive();
             let form = forms::configured(mirror).map_err(|error| chain(&error))?;
             let seat = self.seats.get(&mirror.name);
             let before = seat.and_then(|seat| seat.form.keys_id());
@@ -82,6 +84,7 @@ impl Daemon {
         }
         for mirror in &config.mirrors {
             if self.has_room_for(mirror) {
+                systemd::alive();
                 self.add_mirror(mirror.clone())?;
             }
         }

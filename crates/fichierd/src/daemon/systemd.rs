@@ -53,6 +53,11 @@ pub fn reloading() {
     }
 }
 
+/// Feeds the watchdog before work that holds the loop up, for less than half of a minute.
+pub fn alive() {
+    send(&[NotifyState::Watchdog]);
+}
+
 /// Tells that the service is about to end.
 pub fn stopping(status: &str) {
     send(&[NotifyState::Stopping, NotifyState::Status(one_line(status))]);

@@ -49,6 +49,8 @@ struct Published {
     replaced: Vec<Leaving>,
     /// Calls in which the service knew none of the files.
     denied: u32,
+    /// Whether one file was moved alone, to find out what happens when a name is taken.
+    has_probed: bool,
     /// The files in the staging folder, once they had to be looked for there.
     staged: Option<HashSet<FileUrl>>,
 }
@@ -141,9 +143,15 @@ impl Executor {
         let (mut leaving, mut in_the_way) = (Vec::new(), Vec::new());
         for (at, file) in files.iter().enumerate() {
             let occupants = self.remote.occupants(row, file)?;
+            // In a mirror that gets another form the old copy has another name.
+            let has_name = |left: &Leaving| left.is_named(&file.name, &self.remote.form);
+            let (same_name, other_name): (Vec<_>, Vec<_>) =
+                occupants.into_iter().partition(has_name);
+            leaving.extend(other_name);
             let is_telling = file.sent_as == file.name && known.is_none();
-            if !occupants.is_empty() && is_telling && files.len() > 1 {
-                // What happens is found out with one file alone.
+            if !same_name.is_empty() && is_telling && files.len() > 1 && !published.has_probed {
+                // What happens is found out with one file alone, once.
+                published.has_probed = true;
                 let (one, others) = ([file.clone()], [&files[..at], &files[at + 1..]].concat());
                 Box::pin(self.publish_into(key, folder, &one, published)).await?;
                 return Box::pin(self.publish_into(key, folder, &others, published)).await;
@@ -151,9 +159,10 @@ impl Executor {
             // A file that arrives under another name meets no other, and is renamed when the old
             // copy has gone: until then one of the two is always there.
             let meets_it = known != Some(NameTaken::Twins) && !published.comes_aside(file);
-            if meets_it { &mut in_the_way } else { &mut leaving }.extend(occupants);
+            if meets_it { &mut in_the_way } else { &mut leaving }.extend(same_name);
         }
-        let is_probe = known.is_none() && matches!(files, [file] if file.sent_as == file.name);
+        let is_alone = matches!(files, [file] if file.sent_as == file.name);
+        let is_probe = known.is_none() && is_alone && !in_the_way.is_empty();
         if is_probe {
             leaving.append(&mut in_the_way);
         }
@@ -183,7 +192,8 @@ impl Executor {
         }));
         let mut learnt = None;
         if is_probe
-            && let ([new], [old, ..]) = (moved.as_slice(), going.as_slice())
+            && let [new] = moved.as_slice()
+            && let Some(old) = going.iter().find(|left| left.is_named(&new.name, &self.remote.form))
             && let Some(url) = new.url.as_ref().and_then(|url| brought.url(url))
         {
             let (met, has_its_name) = self.remote.meet_name_taken(url, &new.name, old).await?;

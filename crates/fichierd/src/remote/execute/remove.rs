@@ -118,6 +118,11 @@ impl Leaving {
         Parcel::new(&self.url, vec![name], size_bytes, whirlpool)
     }
 
+    /// Whether the file is known to have this name on the service.
+    pub(super) fn is_named(&self, name: &RemoteName, form: &Form) -> bool {
+        self.parcel(form).names.contains(name)
+    }
+
     /// Removes the record of the file at its place.
     pub(crate) fn forget(&self, w: &mut Writing<'_>) -> Result<(), fichier_state::Error> {
         match &self.what {

@@ -8,7 +8,7 @@ use std::time::Instant;
 use fichier_api::Whirlpool;
 use fichier_state::{
     Error, MirrorId, Moment, SnapshotFacts, SnapshotId, SnapshotRow, difference, digest, extract,
-    facts_of, failpoint,
+    facts_of, failpoint, form_in,
 };
 
 use super::files::{Files, pack};
@@ -121,6 +121,11 @@ impl Order {
     /// smaller.
     fn smaller(&self) -> io::Result<Option<Packed>> {
         let Some((base, base_bytes)) = self.base() else { return Ok(None) };
+        // One form cannot be read with the keys of another: the two would not come back together.
+        let form_of = |copy: PathBuf| form_in(&copy).ok();
+        if form_of(self.files.base()) != form_of(self.files.whole()) {
+            return Ok(None);
+        }
         let (whole, part, name) = (self.files.whole(), self.files.part(), self.name("part"));
         match difference(&self.files.base(), &whole, &part, &name) {
             Ok(Some(_)) => {}
