@@ -278,24 +278,6 @@ fn y85_a_file_that_does_not_get_its_new_name_is_not_moved_onto_another() {
 }
 
 #[test]
-fn y86_a_folder_that_turns_out_to_be_there_is_listed_before_anything_goes_there() {
-    let leaves = Change::Leave { path: 72, folder: true };
-    let dies = Some(Place::Request { number: 19, carried_out: false });
-    check_in(
-        Setting { guarded: true, ..Setting::usual() },
-        "it is on the disk again after the records were lost",
-        &[],
-        vec![
-            Event::OneShots { runs: 2, dies },
-            Event::ChangeDuring { change: leaves, requests: 5 },
-            Event::LoseState,
-            Event::Rest,
-            change(Change::ComeBack { which: 61 }),
-        ],
-    );
-}
-
-#[test]
 fn y87_a_file_that_was_moved_beside_its_old_copy_gets_its_name_at_a_later_look() {
     check_in(
         Setting { name_taken: NameTaken::Rename, left_alone: false, ..Setting::usual() },

@@ -81,14 +81,7 @@ impl Executor {
             if stop.is_cancelled() {
                 return Ok(());
             }
-            if let Step::MakeFolder(path) = &step {
-                if !self.remote.make_folder(path).await? {
-                    // What is in it may be what this plan would send: the next cycle looks first.
-                    self.remote.dirty.mark(path.clone());
-                    self.remote.report(|report| report.left_for_later += 1);
-                    return Ok(());
-                }
-            } else if let Step::Upload(files) = step {
+            if let Step::Upload(files) = step {
                 uploads.push(files);
                 if !matches!(steps.peek(), Some(Step::Upload(_))) {
                     self.upload_all(std::mem::take(&mut uploads), stop).await?;
@@ -106,7 +99,7 @@ impl Executor {
         }
         match step {
             Step::Note(notes) => self.note(notes),
-            Step::MakeFolder(path) => self.remote.make_folder(&path).await.map(|_| ()),
+            Step::MakeFolder(path) => self.remote.make_folder(&path).await,
             Step::Adopt(place, file) => self.adopt(&place, file).await,
             Step::Relocate(files) => self.relocate(files).await,
             Step::BringBack(files) => self.bring_back(files).await,

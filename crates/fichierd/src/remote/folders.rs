@@ -18,19 +18,15 @@ use crate::remote::error::{RemoteError, is_gone, is_local};
 use crate::remote::{Habits, Remote};
 
 impl Remote {
-    /// Makes the folder `path`, whose parent is there. Returns whether its contents are known: not if
-    /// it was there already.
-    pub(super) async fn make_folder(&self, path: &RelPath) -> Result<bool, RemoteError> {
-        let (row, _) = match self.ensure_folder(path).await {
-            Ok(found) => found,
+    /// Makes the folder `path`, whose parent is there.
+    pub(super) async fn make_folder(&self, path: &RelPath) -> Result<(), RemoteError> {
+        match self.ensure_folder(path).await {
+            Ok(_) => Ok(()),
             Err(RemoteError::Api(error)) if is_local(&error) => {
-                let hint = "the folder cannot be made; see the message";
-                return self.problem(path, &error.to_string(), hint).map(|()| true);
+                self.problem(path, &error.to_string(), "the folder cannot be made; see the message")
             }
-            Err(error) => return Err(error),
-        };
-        let spot = self.state.read(|s| s.folder(row))?.and_then(|row| row.remote);
-        Ok(spot.is_none_or(|spot| spot.listed))
+            Err(error) => Err(error),
+        }
     }
 
     /// The row and the remote id of a folder, which is made if it is missing, parents first.
