@@ -299,3 +299,16 @@ fn y88_a_file_whose_name_the_service_changes_and_whose_hash_it_does_not_tell_is_
     let setting = Setting { left_alone: false, ..Setting::usual() };
     check_in(setting, "its size is known", &habits, vec![change(written)]);
 }
+
+#[test]
+fn y89_a_file_that_moves_under_a_temporary_name_is_not_complete_before_it_has_its_own() {
+    check_in(
+        Setting { name_taken: NameTaken::Rename, left_alone: false, ..Setting::usual() },
+        "no file is renamed for a while",
+        &["file/rename.cgi: Denied"],
+        vec![
+            Event::Kill(Place::Request { number: 19, carried_out: true }),
+            change(Change::SwapFolders { folder: 69, other: 29 }),
+        ],
+    );
+}

@@ -48,8 +48,9 @@ pub fn completeness(
         let at_s = given_up_at_s(records, upload, time_scale)?.filter(|at_s| *at_s > now_s);
         until_s = [until_s, at_s].into_iter().flatten().min();
     }
-    let begun =
-        records.intents(mirror)?.iter().map(|(_, intent, _)| unconfirmed(intent)).sum::<u64>();
+    let intents = records.intents(mirror)?;
+    let begun = intents.iter().map(|(_, intent, _)| unconfirmed(intent)).sum::<u64>();
+    let misnamed = intents.iter().map(|(_, intent, _)| misnamed(intent)).sum::<u64>();
     let missed = records.missed(mirror)?;
     let not_confirmed = unconfirmed::unconfirmed(records, mirror)?;
     let unsettled = records.unsettled(mirror, u32::MAX)?.len() as u64;
@@ -61,7 +62,7 @@ pub fn completeness(
         pending_until: until_s.and_then(|at_s| Timestamp::from_second(at_s).ok()),
         doubted: missed + claims::left_to_look_at(records, mirror)?.unwrap_or(0),
         unsettled: unsettled.max(left.unsettled),
-        put_off: left.put_off,
+        put_off: left.put_off + misnamed,
         problems: records.problems(Some(mirror))?.len() as u64,
     })
 }
@@ -106,6 +107,20 @@ fn unconfirmed(intent: &Intent) -> u64 {
         Intent::MoveFolder { .. } | Intent::Copy { .. } => 1,
         // The content of a file under a temporary name is confirmed.
         Intent::Rename { .. }
+        | Intent::MakeFolder { .. }
+        | Intent::Retire { .. }
+        | Intent::RetireFolder { .. }
+        | Intent::Remove { .. } => 0,
+    }
+}
+
+/// How many files an intent leaves under temporary names.
+fn misnamed(intent: &Intent) -> u64 {
+    match intent {
+        Intent::Rename { urls } => urls.len() as u64,
+        Intent::Move { .. }
+        | Intent::MoveFolder { .. }
+        | Intent::Copy { .. }
         | Intent::MakeFolder { .. }
         | Intent::Retire { .. }
         | Intent::RetireFolder { .. }
