@@ -139,7 +139,7 @@ async fn turning_encryption_on_waits_for_approval_and_leaves_no_plain_name_in_th
     world.write(&format!("{folder}/inner {SECRET}/file {SECRET}"), SECRET);
     world.write(&format!("{folder}/other"), "text");
     for number in 0..200 {
-        world.write(&format!("more/{number}"), &number.to_string());
+        world.write(&format!("more/{number}"), number.to_string());
     }
     world.settle().await;
     world.all_chores().await;
@@ -204,4 +204,19 @@ async fn a_lost_state_finds_a_wrong_password_and_a_missing_one_before_it_changes
         let calls = world.emulator.calls_since(before);
         assert!(calls.iter().all(|call| call == "folder/ls.cgi"), "{calls:?}");
     }
+    // Of a plain mirror there is nothing to approve.
+    let again = How { encrypt_again: true, ..How::default() };
+    for how in [How::default(), again] {
+        let refused = approve(&world.shared.state, &world.config, how).unwrap();
+        assert!(refused.unwrap_err().contains("`encrypt` is not configured"));
+    }
+
+    let mut world = world.lose_state();
+    world.emulator.forget_calls();
+    world.worker.form = form("another password");
+    assert_eq!(kind(&world.cycle().await), Some(Kind::OtherPassword));
+    approve(&world.shared.state, &world.config, again).unwrap().unwrap().unwrap();
+    world.settle().await;
+    let name = world.worker.form.file_name(b"file").as_str().to_owned();
+    assert!(world.emulator.files().iter().any(|file| file.path == TARGET && file.name == name));
 }

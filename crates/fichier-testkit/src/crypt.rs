@@ -65,15 +65,6 @@ pub fn form() -> Form {
     Form::Crypt(Arc::new(crypt))
 }
 
-/// The same with numbers of a seed, so that a simulation can be replayed.
-pub fn seeded_form(seed: u64) -> Form {
-    if !is_on() {
-        return Form::Plain;
-    }
-    let secret = *blake3::hash(&seed.to_le_bytes()).as_bytes();
-    Form::Crypt(Arc::new(Crypt::seeded(keys().clone(), NameScheme::default(), secret)))
-}
-
 /// [`form`] for names, which no random numbers are in.
 fn names() -> &'static Form {
     static FORM: OnceLock<Form> = OnceLock::new();

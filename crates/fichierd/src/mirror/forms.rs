@@ -81,6 +81,8 @@ pub fn approve_form(
     let wanted = match held {
         Held::Target(TargetRefused::OtherPassword { wanted }) => Some(wanted),
         Held::Target(TargetRefused::OtherForm { wanted, .. }) => wanted.as_ref(),
+        // Only the configuration can be corrected.
+        Held::Target(TargetRefused::Encrypted) => return Ok(Some(Err(()))),
         Held::Target(_) | Held::Removals(_) | Held::Source { .. } => return Ok(None),
     };
     if !encrypt_again {

@@ -23,7 +23,7 @@ use crate::remote::folders::{FoundFolder, with_all_folders};
 use crate::remote::layout::{
     OLDER_STAGING, Places, VERSIONS_FOLDER, is_staging_of, staging_name, stagings,
 };
-use crate::remote::{ledger, marker, owner};
+use crate::remote::{ledger, marker, owner, rename_folders};
 
 /// Looks at the target of `mirror`, and makes the folders that are missing. The first time of a
 /// process it claims the target (`claims`).
@@ -251,8 +251,9 @@ impl Preparing<'_> {
         let is_new = own.is_new();
         // A staging folder that is not shown may be that of another installation.
         let own = with_all_folders(client, own.listed(client).await?).await?;
-        // What the state knows of the form is newer than the marks.
-        if self.mirror.incoming.is_none() {
+        // What the state knows of the form, or what a person has approved, is newer than the marks.
+        let is_approved = self.state.read(|s| rename_folders::is_needed(s, self.mirror.id))?;
+        if self.mirror.incoming.is_none() && !is_approved {
             marker::check(&own, self.form)?;
         }
         let folder = |name: &str| own.folder(&RemoteName::encode(name.as_bytes()));
