@@ -70,8 +70,15 @@ fn an_encrypted_mirror_comes_back_also_on_a_machine_that_has_nothing_but_key_and
     let ran = world.run(&["recover", "--target", target, "--password-file", &password]).expect(0);
     ran.says("recovered `photos` from ").says("2 of 2 files as recorded");
 
+    // The configuration is still bare, so that the files are locked without the password.
+    let dest = world.path("two");
+    let dest_text = dest.to_str().unwrap();
+    let locked = world.run(&["restore", "photos", dest_text]).expect(3);
+    assert!(locked.stdout.contains("--password-file"), "{}", locked.stdout);
+    world.run(&["restore", "photos", dest_text, "--password-file", &password]).expect(0);
+    assert_eq!(tree::on_disk(&dest), there);
+
     fs::write(world.config(), config).unwrap();
-    assert_eq!(restored(&world, "two"), there);
     world.run(&["sync"]).expect(0);
     assert_eq!(world.emulator.bytes_received(), sent, "nothing is sent again");
 }

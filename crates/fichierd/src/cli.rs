@@ -34,6 +34,7 @@ mod keep;
 mod ls;
 mod man;
 mod output;
+mod password;
 mod past;
 mod pause;
 mod progress;

@@ -6,10 +6,9 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
-mod password;
-
 use super::failure::ended;
 use super::output::{harmless, line};
+use super::password;
 use crate::base::words::{bytes, chain, count, counted, duration};
 use crate::base::{Exit, when};
 use crate::config::Config;

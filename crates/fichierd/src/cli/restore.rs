@@ -16,15 +16,14 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::failure::ended;
 use super::output::shown_path;
+use super::password;
 use super::past::Recorded;
 use super::progress::{Shown, SoFar};
 use crate::base::Exit;
 use crate::base::words::{count, counted};
 use crate::config::Config;
 use crate::config::connect::connect;
-use crate::restore::{
-    Options, Overwrite, Owners, Plan, Progress, Restore, Tree, keyring_of, make_top,
-};
+use crate::restore::{Options, Overwrite, Owners, Plan, Progress, Restore, Tree, make_top};
 use end::{Document, End};
 
 #[derive(Args, Debug)]
@@ -60,6 +59,12 @@ pub(crate) struct RestoreArgs {
     /// Download with the account's CDN credits: 1 GB of them for each GB
     #[arg(long)]
     use_cdn: bool,
+    /// A file with the password of an encrypted mirror, or with a former one
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// A file with its salt, which rclone calls password2
+    #[arg(long, value_name = "FILE", requires = "password_file")]
+    salt_file: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -79,7 +84,8 @@ pub(crate) async fn run(args: RestoreArgs, config: &Config) -> anyhow::Result<Ex
     let recorded = Recorded::open(config, &args.mirror)?;
     let moment = recorded.moment(args.at.as_deref())?;
     refuse_sources(&args, config, &recorded)?;
-    let keyring = keyring_of(config);
+    let (password, salt) = (args.password_file.as_deref(), args.salt_file.as_deref());
+    let keyring = password::keyring(config, &recorded.mirror, password, salt)?;
     let tree = Tree::new(&recorded.store, &recorded.mirror, moment).with_keys(&keyring);
     let selection = recorded.selection(&tree, &args.paths, &args.files)?;
     let plan = tokio::task::block_in_place(|| Plan::of(&recorded.store, &tree, &selection))?;

@@ -20,7 +20,7 @@ pub(super) const ROOM: usize = 2 * LONGEST;
 pub(super) enum Permissions {
     /// Its owner alone.
     OwnerOnly,
-    /// Whoever systemd lets: if a unit runs as a user, systemd grants access by an ACL, whose mask
+    /// Those whom systemd lets: if a unit runs as a user, systemd grants access by an ACL, whose mask
     /// shows up as permissions of the group.
     AsTheyAre,
 }

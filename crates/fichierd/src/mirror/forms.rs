@@ -12,6 +12,7 @@ use crate::base::{Crypt, Form, RecordedForm};
 use crate::config::MirrorConfig;
 use crate::mirror::ends::OpenError;
 use crate::mirror::held::Held;
+use crate::remote::execute::BANDWIDTH;
 use crate::remote::{TargetRefused, rename_folders};
 
 /// The form that the configuration asks for. Reads the passwords, and derives the keys from them,
@@ -39,7 +40,7 @@ pub(super) fn undecided(
         && was.names == wanted.names
         && was.detail == wanted.detail
     {
-        return Ok(Some(TargetRefused::OtherPassword { wanted: wanted.clone() }));
+        return Ok(Some(TargetRefused::OtherPassword { wanted: Box::new(wanted.clone()) }));
     }
     let totals = records.totals(row.id)?;
     Ok(Some(TargetRefused::OtherForm {
@@ -47,7 +48,8 @@ pub(super) fn undecided(
         to: described(wanted.as_ref()),
         files: totals.files,
         bytes: totals.bytes,
-        wanted,
+        seconds: BANDWIDTH.read(records)?.map(|per_second| totals.bytes / per_second.max(1)),
+        wanted: wanted.map(Box::new),
     }))
 }
 
@@ -79,8 +81,8 @@ pub fn approve_form(
     encrypt_again: bool,
 ) -> fichier_state::Result<Option<Result<String, ()>>> {
     let wanted = match held {
-        Held::Target(TargetRefused::OtherPassword { wanted }) => Some(wanted),
-        Held::Target(TargetRefused::OtherForm { wanted, .. }) => wanted.as_ref(),
+        Held::Target(TargetRefused::OtherPassword { wanted }) => Some(&**wanted),
+        Held::Target(TargetRefused::OtherForm { wanted, .. }) => wanted.as_deref(),
         // Only the configuration can be corrected.
         Held::Target(TargetRefused::Encrypted) => return Ok(Some(Err(()))),
         Held::Target(_) | Held::Removals(_) | Held::Source { .. } => return Ok(None),

@@ -1,10 +1,12 @@
 //! Why work on the target cannot go on, and what that means for the other work.
 
+use std::time::Duration;
+
 use fichier_api::{ErrorKind, Remedy};
 use serde::{Deserialize, Serialize};
 
 use crate::base::RecordedForm;
-use crate::base::words::{bytes, counted};
+use crate::base::words::{bytes, counted, duration};
 use crate::disk::RootTrouble;
 
 /// Why a step, and with it the cycle or the chore, could not go on.
@@ -93,13 +95,13 @@ pub enum TargetRefused {
     )]
     OtherPassword {
         /// The form that the configuration asks for.
-        wanted: RecordedForm,
+        wanted: Box<RecordedForm>,
     },
     /// Encryption was turned on or off, or names are to be kept in another way.
     #[error(
         "the files of this mirror are stored {from}, and the configuration says {to}: approving \
          sends all of them again, {}, and keeps those that are there now as versions",
-        price(*files, *bytes)
+        price(*files, *bytes, *seconds)
     )]
     OtherForm {
         /// How they are stored, for people.
@@ -110,8 +112,11 @@ pub enum TargetRefused {
         files: u64,
         /// Their bytes.
         bytes: u64,
+        /// How long these take at the bandwidth that was measured, if any was.
+        #[serde(default)]
+        seconds: Option<u64>,
         /// The form that the configuration asks for; `None` for a plain one.
-        wanted: Option<RecordedForm>,
+        wanted: Option<Box<RecordedForm>>,
     },
     /// A plain mirror is to go where an encrypted one is.
     #[error(
@@ -125,13 +130,15 @@ pub enum TargetRefused {
 }
 
 /// The price of sending files again. A call takes up to a hundred of them out of their place.
-fn price(files: u64, size_bytes: u64) -> String {
+fn price(files: u64, size_bytes: u64, seconds: Option<u64>) -> String {
     let calls = 3 * files.div_ceil(500) + 2 * files.div_ceil(100);
+    let time = seconds.map(|seconds| format!(" and {}", duration(Duration::from_secs(seconds))));
     format!(
-        "{} with {} in at least {}",
+        "{} with {} in at least {}{}",
         counted(files, "file"),
         bytes(size_bytes),
-        counted(calls, "call")
+        counted(calls, "call"),
+        time.unwrap_or_default()
     )
 }
 

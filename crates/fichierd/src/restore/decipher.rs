@@ -3,7 +3,7 @@
 //! No plain byte is handed on before the block that it is in was found to be whole. That does not
 //! prove that the file is: it may have been cut at the end of a block, or be another one of the same
 //! password. So the header is compared with the record here, and size and hash of the stored file
-//! by the download; and whoever keeps the plain bytes compares their fingerprint
+//! by the download; the code that keeps the plain bytes compares their fingerprint
 //! ([`PlainHash`]), too.
 //!
 //! Memory holds the pieces of one write, at most [`PIECE_BYTES`] and a block.

@@ -18,8 +18,8 @@ use crate::config::{Config, MirrorConfig};
 use crate::mirror::{OpenError, forms};
 
 /// Why a file is left out whose keys are not at hand.
-pub const LOCKED: &str = "it is encrypted with another password: no mirror in the configuration \
-                          has the one that it was encrypted with";
+pub const LOCKED: &str = "it is encrypted with another password than the mirrors in the \
+                          configuration have; restore takes it with --password-file";
 
 /// Keys, by what records tell of them.
 #[derive(Clone, Debug, Default)]

@@ -1,6 +1,6 @@
 //! What the sheet has about encrypted mirrors: where their passwords are, and how rclone reads them.
 //!
-//! An obscured password is no protected one: whoever has the sheet can read it (`rclone reveal`).
+//! An obscured password is not protected: anybody who has the sheet can read it (`rclone reveal`).
 //! rclone wants it in this form, and it can be copied without a mistake.
 
 use rclone_formats::conf::obscure;
@@ -57,8 +57,8 @@ impl Encrypted<'_> {
             line("  rclone obscure - < FILE")?;
             return line("With the passwords in it: fichierd recovery-sheet --with-secrets");
         }
-        line("WARNING: THIS SHEET HOLDS PASSWORDS. Obscured is not encrypted: whoever has it can")?;
-        line("read them, and with the API key all files. `rclone reveal` prints them plainly.")
+        line("WARNING: THIS SHEET HOLDS PASSWORDS. Obscured is not encrypted: anyone")?;
+        line("who has the sheet can read them, and with the API key all files: `rclone reveal`.")
     }
 
     /// The section for `rclone.conf`.

@@ -1,10 +1,12 @@
-//! The password of an encrypted mirror, on a machine that has nothing but the key: from a file, from
-//! the configuration if there is one, or typed without an echo.
+//! The password of an encrypted mirror, where the configuration does not have it: on a machine that
+//! has nothing but the key, or for files of a former password. It comes from a file, or is typed
+//! without an echo.
 
 use std::io::{self, IsTerminal as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use fichier_state::Mirror;
 use rclone_formats::crypt::Keys;
 use rclone_formats::crypt::names::NameScheme;
 use zeroize::Zeroizing;
@@ -12,9 +14,28 @@ use zeroize::Zeroizing;
 use crate::base::words::chain;
 use crate::base::{Crypt, Exit, Form};
 use crate::cli::failure::ended;
-use crate::config::MirrorConfig;
 use crate::config::encrypt::EncryptConfig;
 use crate::config::passphrase::SecretSource;
+use crate::config::{Config, MirrorConfig};
+use crate::restore::{Keyring, Locked, keyring_of};
+
+/// The keys for the way back of a mirror: those of the configuration, and those of the password in
+/// this file. If the mirror has other keys still, its password is asked for.
+pub(super) fn keyring(
+    config: &Config,
+    mirror: &Mirror,
+    password_file: Option<&Path>,
+    salt_file: Option<&Path>,
+) -> anyhow::Result<Keyring> {
+    let mut keyring = keyring_of(config);
+    let given = form(None, password_file.map(Path::to_owned), salt_file.map(Path::to_owned))?;
+    let given = match keyring.recorded_form(mirror) {
+        Err(Locked) if given.crypt().is_none() => ask(&mirror.target)?.unwrap_or(given),
+        Ok(_) | Err(Locked) => given,
+    };
+    given.crypt().into_iter().for_each(|crypt| keyring.add(crypt.keys()));
+    Ok(keyring)
+}
 
 /// The form of the mirror to recover: a plain one, if no password is given.
 pub(super) fn form(
