@@ -12,6 +12,10 @@ const START_WITHIN: Duration = Duration::from_secs(5 * 60);
 /// A token opens nothing this long after its first GET.
 const RESUME_WITHIN: Duration = Duration::from_secs(30 * 60);
 
+/// The shortest of these times on a clock that runs faster: a machine that is busy for a moment
+/// must not lose a token that it has just been given.
+const AT_LEAST: Duration = Duration::from_secs(5);
+
 /// A right to download one file.
 #[derive(Debug)]
 pub(crate) struct Token {
@@ -32,9 +36,9 @@ impl Token {
     /// Whether it still opens anything.
     pub(crate) fn is_good(&self, rules: &Rules, now: Instant, sends_body: bool) -> bool {
         match self.used {
-            None => now - self.given < rules.real(START_WITHIN),
+            None => now - self.given < rules.real(START_WITHIN).max(AT_LEAST),
             Some(_) if self.single && sends_body => false,
-            Some(used) => now - used < rules.real(RESUME_WITHIN),
+            Some(used) => now - used < rules.real(RESUME_WITHIN).max(AT_LEAST),
         }
     }
 }
