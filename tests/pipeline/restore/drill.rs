@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use fichier_emulator::Damage;
 use fichier_state::{Proof, ProofKind};
-use fichier_testkit::{Bench, TARGET};
+use fichier_testkit::{Bench, TARGET, crypt};
+use fichierd::restore::Drill;
 use fichierd::restore::drill::due_in;
-use fichierd::restore::{Drill, Keyring};
 use tempfile::TempDir;
 
 async fn drill(world: &Bench, most_bytes: u64) -> Option<Proof> {
     let prepared = world.shared.state.read(|store| {
         let mirror = store.mirror("photos", TARGET)?.unwrap();
-        Drill::prepare(store, &mirror, &Keyring::default(), most_bytes)
+        Drill::prepare(store, &mirror, &crypt::keyring(), most_bytes)
     });
     let folder = TempDir::new().unwrap();
     let client = world.shared.client.clone();
@@ -46,7 +46,13 @@ async fn a_damaged_copy_and_a_failing_disk_are_told_by_name() {
     world.write("damaged", "somebody's bits fell over");
     world.write("rotten", "what was sent");
     world.settle().await;
-    let link = world.emulator.files().into_iter().find(|f| f.name == "damaged").unwrap().link;
+    let link = world
+        .emulator
+        .files()
+        .into_iter()
+        .find(|f| crypt::plain_file(&f.name) == "damaged")
+        .unwrap()
+        .link;
     world.emulator.damage_content(&link, Damage::Silent);
     // Other bytes under the very same stamp, as on a failing disk.
     world.write("rotten", "what was SENT");

@@ -5,9 +5,9 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
 
 use fichier_emulator::{Action, Fault};
-use fichier_testkit::Bench;
 use fichier_testkit::bench::OPTIONS;
 use fichier_testkit::exact::{assert_same, describe};
+use fichier_testkit::{Bench, crypt};
 use fichierd::restore::{Options, Overwrite, Report, RestoreError};
 use tempfile::TempDir;
 
@@ -144,7 +144,9 @@ async fn z64_a_download_server_that_never_has_one_file_costs_that_file_and_nothi
         fill(&world);
         world.settle().await;
         let original = describe(world.source());
-        world.emulator.inject(Fault::always("download", action.clone()).only("file"));
+        world
+            .emulator
+            .inject(Fault::always("download", action.clone()).only(&crypt::stored_file("file")));
         let dest = TempDir::new().unwrap();
         let before = world.emulator.calls();
         let report = try_into(&world, dest.path(), OPTIONS).await.unwrap();

@@ -33,9 +33,10 @@ async fn recovered(lost: &Lost) -> Result<Recovered, RecoverError> {
 fn snapshots(lost: &Lost) -> Vec<StoredFile> {
     let folder = format!("{TARGET}/.fichierd/state");
     let files = lost.emulator.files().into_iter();
-    let mut found: Vec<_> =
-        files.filter(|file| file.path == folder && file.name.ends_with(".zst")).collect();
-    found.sort_by(|a, b| b.name.cmp(&a.name));
+    let mut found: Vec<_> = files
+        .filter(|file| file.path == folder && crypt::plain_file(&file.name).ends_with(".zst"))
+        .collect();
+    found.sort_by_key(|file| std::cmp::Reverse(crypt::plain_file(&file.name)));
     found
 }
 
@@ -296,7 +297,8 @@ async fn a_lost_file_or_version_is_told_by_name_and_the_rest_comes_back() {
             file.path.contains("/.fichierd/versions")
                 && lost.emulator.content(&file.link).as_deref() == Some(b"far below")
         };
-        let named = |name: &str| files.iter().find(|file| file.name == name).unwrap();
+        let named =
+            |name: &str| files.iter().find(|file| crypt::plain_file(&file.name) == name).unwrap();
         harm.do_to(&lost, files.iter().find(is_version).unwrap());
         harm.do_to(&lost, named("sparse"));
         // `deep/twin 2` has the same content, and a copy of its own.
@@ -324,7 +326,7 @@ async fn a_lost_file_or_version_is_told_by_name_and_the_rest_comes_back() {
 async fn a_remote_folder_that_is_gone_costs_what_was_in_it_and_nothing_else() {
     let (world, days) = four_days().await;
     let lost = world.lose_machine().with_new_disks();
-    lost.emulator.remove_folder(&format!("{TARGET}/plain"));
+    lost.emulator.remove_folder(&format!("{TARGET}/{}", crypt::stored_folder("plain")));
     recovered(&lost).await.unwrap();
     let world = lost.start();
     let dest = TempDir::new().unwrap();

@@ -57,7 +57,8 @@ async fn mirrored() -> Bench {
 /// Links of the snapshots, the newest last.
 fn snapshots(world: &Bench) -> Vec<String> {
     let files = world.emulator.files().into_iter();
-    let there = files.filter(|file| file.path == STATE && file.name.ends_with(".zst"));
+    let there =
+        files.filter(|file| file.path == STATE && crypt::plain_file(&file.name).ends_with(".zst"));
     there.map(|file| file.link).collect()
 }
 
