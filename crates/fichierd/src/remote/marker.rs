@@ -33,7 +33,11 @@ pub(crate) fn check(own: &FolderListing, form: &Form) -> Result<(), TargetRefuse
         is_marked = true;
         is_ours |= *mark == ours;
     }
-    if is_marked && !is_ours { Err(TargetRefused::OtherPassword { wanted: Box::new(wanted) }) } else { Ok(()) }
+    if is_marked && !is_ours {
+        Err(TargetRefused::OtherPassword { wanted: Box::new(wanted) })
+    } else {
+        Ok(())
+    }
 }
 
 impl Remote {
