@@ -5,11 +5,11 @@
 
 use fichier_state::Mirror;
 
-use crate::base::State;
+use crate::base::{Form, State};
 use crate::config::{Keep, MirrorConfig};
 use crate::mirror::error::MirrorError;
 use crate::plan::{Plan, Step};
-use crate::remote::{Habits, RemoteError, calls_for_names, has_begun, target, versions};
+use crate::remote::{Habits, RemoteError, calls_for_names, has_begun, marker, target, versions};
 use crate::upkeep::{Ahead, Situation, chores, old_claims};
 
 /// The calls of one `sync` of one mirror.
@@ -34,6 +34,8 @@ impl ExpectedCalls {
 pub(super) struct Opened<'a> {
     pub(super) config: &'a MirrorConfig,
     pub(super) row: &'a Mirror,
+    /// How it stores files and names.
+    pub(super) form: &'a Form,
     /// Whether nothing was on record of it before.
     pub(super) is_new: bool,
 }
@@ -48,7 +50,7 @@ pub(super) fn expected_calls(
     opened: &Opened<'_>,
     plan: &Planned<'_>,
 ) -> Result<ExpectedCalls, MirrorError> {
-    let Opened { config, row, is_new } = *opened;
+    let Opened { config, row, is_new, .. } = *opened;
     let cost = plan.plan.cost();
     let calls = calls_of_plan(state, opened, plan)?;
     let at = Situation { state, mirror: row, config };
@@ -77,8 +79,11 @@ fn calls_of_plan(
     opened: &Opened<'_>,
     plan: &Planned<'_>,
 ) -> Result<u64, MirrorError> {
-    let Opened { config, row, .. } = *opened;
+    let Opened { config, row, form, .. } = *opened;
     let mut calls = plan.plan.cost().calls + plan.moves;
+    if plan.plan.cost().files > 0 {
+        calls += state.read(|s| marker::calls_expected(s, row.id, form)).map_err(on_record)?;
+    }
     let replaces = replacing_batches(plan.plan);
     if let Some(most_in_batch) = replaces {
         let habits = state.read(|s| Habits::read(s)).map_err(on_record)?;

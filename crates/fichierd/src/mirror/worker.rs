@@ -203,7 +203,8 @@ impl MirrorWorker {
         planned: &Planned<'_>,
     ) -> Result<ExpectedCalls, MirrorError> {
         let row = self.row(state)?;
-        let opened = Opened { config: &self.config, row: &row, is_new: self.is_new };
+        let opened =
+            Opened { config: &self.config, row: &row, form: &self.form, is_new: self.is_new };
         expected_calls(state, &opened, planned)
     }
 

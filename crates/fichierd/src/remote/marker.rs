@@ -7,7 +7,7 @@
 
 use fichier_api::FolderListing;
 use fichier_api::names::RemoteName;
-use fichier_state::{KeysId, MirrorId};
+use fichier_state::{KeysId, MirrorId, Records};
 
 use crate::base::{Fact, Form};
 use crate::remote::{Remote, RemoteError, SubFolder, TargetRefused};
@@ -40,19 +40,37 @@ pub(crate) fn check(own: &FolderListing, form: &Form) -> Result<(), TargetRefuse
     }
 }
 
+/// The calls for the mark, ahead of uploads.
+///
+/// # Errors
+///
+/// Those of the state file.
+pub(crate) fn calls_expected(
+    records: &Records,
+    mirror: MirrorId,
+    form: &Form,
+) -> fichier_state::Result<u64> {
+    Ok(u64::from(!is_known(records, mirror, form)?))
+}
+
 impl Remote {
     /// Marks the target with the keys of its mirror, before the first file is sent with them. Costs
     /// a call the first time.
     pub(super) async fn mark_keys(&self) -> Result<(), RemoteError> {
         let Some(keys) = self.form.keys_id() else { return Ok(()) };
-        let marked = marked_with(self.mirror);
-        if self.state.read(|s| marked.read(s))? == Some(keys) {
+        if self.state.read(|s| is_known(s, self.mirror, &self.form))? {
             return Ok(());
         }
         let own = self.own_folder().await?;
         self.sub_folder(own, &name_of(keys)).await.and_then(SubFolder::id)?;
-        Ok(self.state.write(|w| marked.keep(w, &keys))?)
+        Ok(self.state.write(|w| marked_with(self.mirror).keep(w, &keys))?)
     }
+}
+
+/// Whether the target is on record as marked with the keys of this form; a plain one needs no mark.
+fn is_known(records: &Records, mirror: MirrorId, form: &Form) -> fichier_state::Result<bool> {
+    let Some(keys) = form.keys_id() else { return Ok(true) };
+    Ok(marked_with(mirror).read(records)? == Some(keys))
 }
 
 fn name_of(keys: KeysId) -> RemoteName {
