@@ -49,7 +49,7 @@ pub(crate) struct Decipher<W> {
 
 /// What came is not the stored file on record.
 #[derive(Debug, thiserror::Error)]
-enum Damage {
+pub(super) enum Damage {
     #[error(transparent)]
     Content(#[from] ContentError),
     #[error("it begins as another file does: its nonce is not the one on record")]

@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use super::*;
 use crate::base::form::id_of;
 use crate::restore::beginning::Beginning;
+use crate::restore::decipher::Damage;
 
 const SIZES: [usize; 8] = [0, 1, 15, 16, 65_535, 65_536, 65_537, 200_000];
 
@@ -71,7 +72,8 @@ async fn whole_files_come_out_whatever_the_pieces_and_a_cut_one_has_not_ended() 
         }
         let longer = [&object[..], b"x"].concat();
         let (came, _) = deciphered(&longer, object.len(), 10_000).await;
-        assert!(came.unwrap_err().to_string().contains("more bytes than the record"), "{size}");
+        let error = came.unwrap_err().into_inner().unwrap();
+        assert!(matches!(error.downcast_ref(), Some(Damage::TooLong)), "{size}: {error}");
     }
 }
 

@@ -207,8 +207,10 @@ mod tests {
     #[test]
     fn what_is_packed_comes_out_as_it_was_and_damage_is_found() {
         let form = encrypted(b"a password");
-        comes_out(&Form::Plain);
-        comes_out(&form);
+        let no_pack = "Unknown frame descriptor";
+        comes_out(&Form::Plain, ["doesn't match checksum", "incomplete frame", no_pack]);
+        let undeciphered = "it cannot be deciphered with this password";
+        comes_out(&form, [undeciphered; 3]);
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         fs::write(at("a"), "known text".repeat(1000)).unwrap();
@@ -216,12 +218,14 @@ mod tests {
         let packed = fs::read(at("a.zst")).unwrap();
         assert!(packed.starts_with(b"RCLONE\0\0"));
         assert!(!packed.windows(10).any(|bytes| bytes == b"known text"));
-        for other in [Form::Plain, encrypted(b"another password")] {
-            assert!(unpack(&at("a.zst"), &at("b"), &other).is_err());
+        for (other, said) in [(Form::Plain, no_pack), (encrypted(b"another"), undeciphered)] {
+            let error = unpack(&at("a.zst"), &at("b"), &other).unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
         }
     }
 
-    fn comes_out(form: &Form) {
+    /// `said` of damage at the end, of half the bytes, and of something else.
+    fn comes_out(form: &Form, said: [&str; 3]) {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         let content: Vec<u8> = (0..1_000_000u32).flat_map(|n| (n / 7).to_le_bytes()).collect();
@@ -237,9 +241,11 @@ mod tests {
         let mut damaged = packed.clone();
         let end = damaged.len() - 1;
         damaged[end] ^= 1;
-        for bytes in [&damaged[..], &packed[..packed.len() / 2], b"no such thing"] {
+        let bad = [&damaged[..], &packed[..packed.len() / 2], b"no such thing"];
+        for (bytes, said) in bad.into_iter().zip(said) {
             fs::write(at("c"), bytes).unwrap();
-            assert!(unpack(&at("c"), &at("d"), form).is_err());
+            let error = unpack(&at("c"), &at("d"), form).unwrap_err().to_string();
+            assert!(error.contains(said), "{said}: {error}");
         }
     }
 
