@@ -8,6 +8,7 @@ use fichier_testkit::{Machine, tree, until, write};
 use rustix::process::Signal;
 
 use crate::PROGRAM;
+use crate::restoring::next_second;
 
 const PASSWORD: &str = "correct horse battery staple";
 
@@ -102,6 +103,29 @@ fn a_wrong_or_missing_password_ends_a_run_before_its_first_call() {
     world.run(&["approve", "--encrypt-again", "photos"]).expect(0).says("sent again, encrypted");
     world.run(&["sync"]).expect(0).says("22 sent");
     assert_eq!(restored(&world, "three"), tree::on_disk(&world.source("photos")));
+}
+
+#[test]
+fn e19_a_version_of_a_former_password_comes_back_with_the_file_of_that_password() {
+    let world = encrypted();
+    let before = tree::on_disk(&world.source("photos"));
+    let then = next_second();
+    write(&world.source("photos").join("album 3/photo 3"), "edited");
+    let former = world.path("former");
+    fs::copy(world.path("password"), &former).unwrap();
+    set_password(&world, "another one");
+    world.run(&["sync"]).expect(78);
+    world.run(&["approve", "--encrypt-again", "photos"]).expect(0);
+    world.run(&["sync"]).expect(0).says("22 sent");
+
+    let dest = world.path("then");
+    let restore = ["restore", "photos", dest.to_str().unwrap(), "--at", &then];
+    let locked = world.run(&restore).expect(3);
+    assert!(locked.stdout.contains("--password-file"), "{}", locked.stdout);
+    assert!(!dest.join("album 3/photo 3").exists());
+    let with_former = [&restore[..], &["--password-file", former.to_str().unwrap()]].concat();
+    world.run(&with_former).expect(0);
+    assert_eq!(tree::on_disk(&dest), before);
 }
 
 #[test]

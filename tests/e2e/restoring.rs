@@ -19,7 +19,7 @@ fn json(text: &str) -> Value {
 }
 
 /// Waits until the clock shows the next second: moments are seconds.
-fn next_second() -> String {
+pub(crate) fn next_second() -> String {
     let now = jiff::Timestamp::now().as_second();
     until("a second goes by", || (jiff::Timestamp::now().as_second() > now).then_some(()));
     jiff::Timestamp::from_second(now).unwrap().to_string()
