@@ -17,9 +17,6 @@ async fn identical_files_are_adopted_with_one_listing_a_folder_and_no_byte() {
         world.write(path, format!("content of {path}"));
         world.put_by_others(path, format!("content of {path}"));
     }
-    if crypt::skips(Lack::Adoption) {
-        return;
-    }
     let end = world.cycle().await;
     assert!(end.trouble.is_none(), "{:?}", end.trouble);
     assert_eq!(end.report.adopted, 6);
@@ -104,10 +101,10 @@ async fn a_lost_state_is_rebuilt_from_listings_without_sending_anything() {
     world.write("edited", "before");
     world.settle().await;
     let sent = world.emulator.bytes_received();
-    let mut world = world.lose_state();
-    if crypt::skips(Lack::Adoption) {
+    if crypt::skips(Lack::RecognitionForFree) {
         return;
     }
+    let mut world = world.lose_state();
     world.write("edited", "after it was lost");
     let end = world.cycle().await;
     assert_eq!(end.report.adopted, 40);
@@ -125,9 +122,6 @@ async fn a_listing_that_wrongly_shows_nothing_is_not_believed() {
     for n in 0..5 {
         let path = format!("folder/file-{n}");
         world.put_by_others(&path, format!("content of {path}"));
-    }
-    if crypt::skips(Lack::Adoption) {
-        return;
     }
     world.settle().await;
     let sent = world.emulator.bytes_received();

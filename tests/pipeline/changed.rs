@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fichier_emulator::Rules;
 use fichier_testkit::bench::TIME_SCALE;
-use fichier_testkit::crypt::{self, Lack};
+use fichier_testkit::crypt;
 use fichier_testkit::{Bench, TARGET};
 use fichierd::config::{MaxRemovals, MirrorConfig};
 use fichierd::daemon::{How, approve};
@@ -242,9 +242,7 @@ async fn z88_a_mirror_that_is_split_waits_for_approval_and_takes_over_what_is_th
     for part in &parts {
         assert!(run(&world, part).await.is_none());
     }
-    if !crypt::skips(Lack::Adoption) {
-        assert_eq!(world.emulator.bytes_received(), sent);
-    }
+    assert_eq!(world.emulator.bytes_received(), sent);
     assert_eq!(
         shown(&world, TARGET).iter().filter(|file| !file.contains("/.fichierd/")).count(),
         before.len()
@@ -269,10 +267,8 @@ async fn z88_mirrors_that_are_merged_wait_for_approval_and_their_files_are_taken
     assert!(matches!(run(&world, &whole).await, Some(Trouble::Held(_))));
     approve(&world.shared.state, &whole, How::default()).unwrap().unwrap();
     assert!(run(&world, &whole).await.is_none());
-    if !crypt::skips(Lack::Adoption) {
-        assert_eq!(world.emulator.bytes_received(), sent);
-        assert_eq!(world.emulator.files().len(), files);
-    }
+    assert_eq!(world.emulator.bytes_received(), sent);
+    assert_eq!(world.emulator.files().len(), files);
     let found = shown(&world, TARGET);
     assert_eq!(
         found,

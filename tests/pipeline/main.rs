@@ -19,6 +19,7 @@ mod faults;
 mod habits;
 mod one_cycle;
 mod one_shot;
+mod recognised;
 mod recovery;
 mod regressions;
 mod removals;

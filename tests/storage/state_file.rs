@@ -4,7 +4,6 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-use fichier_testkit::crypt::{self, Lack};
 use fichier_testkit::{Machine, tree, until, write};
 use rusqlite::{Connection, OpenFlags};
 use rustix::process::Signal;
@@ -58,10 +57,8 @@ fn d02_a_state_file_that_is_deleted_under_the_service_ends_it_and_a_restart_adop
     assert_eq!((there.contains_key("3/3"), there.contains_key("new")), (true, true));
     let snapshots = tree::snapshot_bytes(&world.emulator);
     world.emulator.assert_no_violations();
-    if !crypt::skips(Lack::Adoption) {
-        let sent = world.emulator.bytes_received() - sent;
-        assert!(sent <= 1 + snapshots, "what is there is adopted");
-    }
+    let sent = world.emulator.bytes_received() - sent;
+    assert!(sent <= 1 + snapshots, "what is there is adopted");
 }
 
 #[test]

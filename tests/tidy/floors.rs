@@ -270,10 +270,11 @@ const CHANGES: [&str; 20] = [
 ];
 
 /// The calls of the client that change nothing.
-const READS: [&str; 17] = [
+const READS: [&str; 18] = [
     "client.account",
     "client.check_voucher",
     "client.download",
+    "client.download_start",
     "client.download_url",
     "client.file_info",
     "client.ftp_users",

@@ -20,5 +20,5 @@ pub(crate) use address::ApiAddress;
 pub use build_error::BuildError;
 pub use carrier::{Carried, Carrier};
 pub use family::AddressFamily;
-pub(crate) use http::{ALSO_BY_GET, Settings, Transport, unreachable};
+pub(crate) use http::{ALSO_BY_GET, Part, Settings, Transport, unreachable};
 pub use service_clock::ServiceClock;

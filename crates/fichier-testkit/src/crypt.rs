@@ -26,9 +26,9 @@ pub fn is_on() -> bool {
 /// What encrypted mirrors lack that some tests are about.
 #[derive(Clone, Copy, Debug)]
 pub enum Lack {
-    /// Files of this form that are on no record are not known again: they are taken for those of
-    /// others, and sent once more. Without records nobody knows their nonces yet.
-    Adoption,
+    /// A file that is on no record is known again by its nonce, which costs a call: where many small
+    /// ones are, they are sent instead.
+    RecognitionForFree,
     /// An empty file is one without an object on the service. Enciphered, it has 32 bytes there.
     FilesWithoutObject,
 }

@@ -11,7 +11,6 @@ use fichier_emulator::{
 };
 use fichier_testkit::Bench;
 use fichier_testkit::bench::{Way, client_by};
-use fichier_testkit::crypt::{self, Lack};
 use fichierd::remote::probe::probe;
 use fichierd::remote::{
     By, Download, FolderTaken, Found, FullFolder, Habits, Learnt, LinkAfterMove, NameTaken,
@@ -278,8 +277,6 @@ async fn a_folder_that_mkdir_would_hide_is_found_and_what_is_in_it_adopted() {
         assert_eq!(world.remote_folders(), ["a", "b"]);
         assert_eq!(world.remote().get("b/theirs").map(Vec::as_slice), Some(&b"theirs"[..]));
         world.emulator.assert_no_violations();
-        if !crypt::skips(Lack::Adoption) {
-            assert_eq!(world.emulator.bytes_received(), sent, "{switch:?}");
-        }
+        assert_eq!(world.emulator.bytes_received(), sent, "{switch:?}");
     }
 }

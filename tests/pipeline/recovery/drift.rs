@@ -2,7 +2,6 @@
 //! mirror finds out, sends again what is missing, and touches nothing that it did not make (X01 to
 //! X05, P09).
 
-use fichier_testkit::crypt::{self, Lack};
 use fichier_testkit::{Bench, TARGET};
 use fichierd::mirror::Trouble;
 use fichierd::remote::target::start_anew;
@@ -147,7 +146,5 @@ async fn a_state_put_back_to_an_earlier_one_ends_equal_to_the_disk() {
     let mut world = world.put_back_state(saved);
     world.settle().await;
     world.assert_mirrored();
-    if !crypt::skips(Lack::Adoption) {
-        assert_eq!(world.emulator.bytes_received(), sent);
-    }
+    assert_eq!(world.emulator.bytes_received(), sent);
 }

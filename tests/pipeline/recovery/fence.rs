@@ -6,7 +6,6 @@ use std::fs;
 use fichier_api::Client;
 use fichier_api::names::RemoteName;
 use fichier_emulator::{Emulator, FolderTaken, Rules, StoredFile};
-use fichier_testkit::crypt::{self, Lack};
 use fichier_testkit::{Bench, TARGET, loopback};
 use fichierd::config::Keep;
 use fichierd::mirror::Trouble;
@@ -15,7 +14,8 @@ use tempfile::TempDir;
 
 /// Calls that change something at the service, except for making folders.
 fn changes(calls: &[String]) -> Vec<&String> {
-    let only_looks = ["folder/ls.cgi", "folder/mkdir.cgi", "file/info.cgi"];
+    let only_looks =
+        ["folder/ls.cgi", "folder/mkdir.cgi", "file/info.cgi", "download/get_token.cgi"];
     calls.iter().filter(|call| !only_looks.contains(&call.as_str())).collect()
 }
 
@@ -70,10 +70,8 @@ async fn p09_an_older_state_looks_at_the_whole_target_before_it_changes_anything
     world.assert_mirrored();
     assert!(!is_doubted(&world));
     let calls = world.emulator.calls_since(before);
-    if !crypt::skips(Lack::Adoption) {
-        assert_eq!(changes(&calls), Vec::<&String>::new(), "{calls:?}");
-        assert_eq!(world.sent_bytes(), sent);
-    }
+    assert_eq!(changes(&calls), Vec::<&String>::new(), "{calls:?}");
+    assert_eq!(world.sent_bytes(), sent);
     let now = world.emulator.files();
     for file in files {
         assert!(now.iter().any(|other| other.link == file.link), "`{}` is gone", file.name);
@@ -110,9 +108,7 @@ async fn y53_a_listing_that_lacks_claims_does_not_make_an_older_state_the_newest
         world.emulator.inject(Fault { times, ..fault });
         let end = world.cycle().await;
         let calls = world.emulator.calls_since(before);
-        if times > 1 || !crypt::skips(Lack::Adoption) {
-            assert_eq!(changes(&calls), Vec::<&String>::new(), "{calls:?}");
-        }
+        assert_eq!(changes(&calls), Vec::<&String>::new(), "{calls:?}");
         if times > 1 {
             let Some(Trouble::Failing(why)) = end.trouble else { panic!("{:?}", end.trouble) };
             assert!(why.contains("may lack others"), "{why}");
@@ -122,9 +118,7 @@ async fn y53_a_listing_that_lacks_claims_does_not_make_an_older_state_the_newest
         world.settle().await;
         world.assert_mirrored();
         let calls = world.emulator.calls_since(before);
-        if !crypt::skips(Lack::Adoption) {
-            assert_eq!(changes(&calls), Vec::<&String>::new(), "{reply}: {calls:?}");
-        }
+        assert_eq!(changes(&calls), Vec::<&String>::new(), "{reply}: {calls:?}");
     }
 }
 
@@ -158,9 +152,7 @@ async fn p09_the_look_may_be_killed_at_each_request() {
             world.settle().await;
             world.assert_mirrored();
             assert!(!is_doubted(&world));
-            if !crypt::skips(Lack::Adoption) {
-                assert_eq!(world.sent_bytes(), sent, "killed at {n}");
-            }
+            assert_eq!(world.sent_bytes(), sent, "killed at {n}");
             if !reached {
                 assert!(n > 8, "only {n} requests");
                 break;
@@ -405,9 +397,7 @@ async fn p09_an_older_state_is_noticed_whatever_mkdir_says_about_a_name_in_use()
         world.settle().await;
         world.assert_mirrored();
         let calls = world.emulator.calls_since(before);
-        if !crypt::skips(Lack::Adoption) {
-            assert_eq!(changes(&calls), Vec::<&String>::new(), "{switch:?}: {calls:?}");
-        }
+        assert_eq!(changes(&calls), Vec::<&String>::new(), "{switch:?}: {calls:?}");
     }
 }
 
@@ -423,9 +413,7 @@ async fn a_state_that_is_lost_takes_the_claims_as_they_are() {
     world.settle().await;
     world.assert_mirrored();
     assert!(!is_doubted(&world));
-    if !crypt::skips(Lack::Adoption) {
-        assert_eq!(world.sent_bytes(), sent);
-    }
+    assert_eq!(world.sent_bytes(), sent);
     assert!(claims(&world).contains(&"2".to_owned()), "{:?}", claims(&world));
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fichier_emulator::{Action, Fault, Rules};
 use fichier_state::{Origin, ProofKind};
-use fichier_testkit::crypt::{self, Lack};
+use fichier_testkit::crypt;
 use fichier_testkit::{Bench, TARGET};
 use fichierd::mirror::Trouble;
 use fichierd::upkeep::audit::health;
@@ -323,9 +323,6 @@ async fn second_copies_of_our_files_go_to_the_versions() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_copy_of_what_was_there_before_us_stays() {
     let mut world = Bench::with(|_| {}, |config| config.audit = Some(7 * DAY)).await;
-    if crypt::skips(Lack::Adoption) {
-        return;
-    }
     let folder = world.folder_path("a");
     let twins = [0, 1].map(|_| world.put_by_others("a/file", "content"));
     world.write("a/file", "content");

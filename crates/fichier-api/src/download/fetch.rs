@@ -20,9 +20,9 @@ use crate::error::{Error, ErrorKind, Remedy};
 use crate::hash::Whirlpool;
 use crate::link::FileUrl;
 use crate::pace::{Lane, Turn};
-use crate::transport::unreachable;
+use crate::transport::{Part, unreachable};
 
-const DOWNLOAD: &str = "download";
+pub(super) const DOWNLOAD: &str = "download";
 /// The most attempts in a row that bring no byte; then the download has failed.
 const FRUITLESS_ATTEMPTS: u32 = 4;
 /// Pages that came instead of the file; a new address may help once.
@@ -123,7 +123,7 @@ impl Client {
 
     /// An address, and the turn to use it if the file is small. Asked for only when its use is
     /// next, since it is good for five minutes.
-    async fn begin(
+    pub(super) async fn begin(
         &self,
         url: &FileUrl,
         is_small: bool,
@@ -145,7 +145,7 @@ impl Client {
         turn: Option<Turn>,
         content: &mut Content<'_, impl AsyncWrite + Unpin>,
     ) -> Result<(), ErrorKind> {
-        let response = self.ask_for_data(address, content.size_bytes()).await?;
+        let response = self.ask_for_data(address, Part::From(content.size_bytes())).await?;
         drop(turn);
         let Some(start) = start_of_data(&response, content.size_bytes()) else {
             return Err(refusal(self.transport(), response).await);
@@ -159,15 +159,15 @@ impl Client {
 
 impl Client {
     /// The response to one address, or to the last one of those that it leads to.
-    async fn ask_for_data(
+    pub(super) async fn ask_for_data(
         &self,
         address: &DownloadUrl,
-        offset: u64,
+        part: Part,
     ) -> Result<reqwest::Response, ErrorKind> {
         let mut from = self.transport().address().download(&address.0)?;
         let mut redirects = 0;
         loop {
-            let response = self.transport().download(from.clone(), offset).await?;
+            let response = self.transport().download(from.clone(), part).await?;
             let Some(next) = leads_to(self.transport().address(), &from, &response)? else {
                 return Ok(response);
             };
@@ -206,7 +206,7 @@ async fn receive(
 }
 
 /// Whether another attempt at the same download makes sense within seconds.
-fn may_go_on(kind: &ErrorKind) -> bool {
+pub(super) fn may_go_on(kind: &ErrorKind) -> bool {
     if let ErrorKind::Refused { status, .. } = kind {
         // The address may have expired. A refusal in words that are not known is the caller's.
         return is_unknown(*status);
@@ -215,6 +215,6 @@ fn may_go_on(kind: &ErrorKind) -> bool {
         && !matches!(kind, ErrorKind::Corrupt { .. } | ErrorKind::OneLocation)
 }
 
-fn failed(attempts: u32, kind: ErrorKind) -> Error {
+pub(super) fn failed(attempts: u32, kind: ErrorKind) -> Error {
     Error { endpoint: DOWNLOAD, attempts, kind }
 }

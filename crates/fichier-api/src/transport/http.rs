@@ -58,6 +58,15 @@ pub(crate) struct Settings {
     pub(crate) address_family: AddressFamily,
 }
 
+/// The bytes of a file that a download asks for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Part {
+    /// From this one to the end.
+    From(u64),
+    /// From the first one to this one.
+    UpTo(u64),
+}
+
 /// The connections to the service.
 #[derive(Clone, Debug)]
 pub(crate) struct Transport {
@@ -188,16 +197,18 @@ impl Transport {
         self.read(self.send(request).await?).await
     }
 
-    /// Starts a download, from byte `offset` on; the body is left to the caller.
+    /// Starts a download of some bytes of a file; the body is left to the caller.
     pub(crate) async fn download(
         &self,
         from: Url,
-        offset: u64,
+        part: Part,
     ) -> Result<reqwest::Response, ErrorKind> {
-        let mut request = self.download.get(from).header(ACCEPT_ENCODING, "identity");
-        if offset > 0 {
-            request = request.header(RANGE, format!("bytes={offset}-"));
-        }
+        let request = self.download.get(from).header(ACCEPT_ENCODING, "identity");
+        let request = match part {
+            Part::From(0) => request,
+            Part::From(offset) => request.header(RANGE, format!("bytes={offset}-")),
+            Part::UpTo(last) => request.header(RANGE, format!("bytes=0-{last}")),
+        };
         self.send(request).await
     }
 

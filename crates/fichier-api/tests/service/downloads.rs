@@ -196,3 +196,42 @@ async fn more_than_the_whole_is_not_written() {
     assert!(matches!(error.kind, ErrorKind::Corrupt { .. }), "{error:?}");
     assert!(sink.len() <= 12, "{} bytes were written", sink.len());
 }
+
+#[tokio::test]
+async fn the_start_of_a_file_costs_one_call_and_no_other_byte() {
+    let world = World::start().await;
+    let content = large();
+    let url = world.file("/", "a", &content);
+    assert_eq!(world.client.download_start(&url, 32).await.unwrap(), content[..32]);
+    assert_eq!(world.emulator.calls_since(0), ["download/get_token.cgi"]);
+    assert_eq!(world.emulator.downloads()[0].status, 206);
+    let short = world.file("/", "b", b"short");
+    assert_eq!(world.client.download_start(&short, 32).await.unwrap(), b"short");
+    let calls = world.emulator.calls();
+    assert_eq!(world.client.download_start(&short, 0).await.unwrap(), b"");
+    assert_eq!(world.emulator.calls(), calls);
+    world.emulator.assert_no_violations();
+}
+
+#[tokio::test]
+async fn the_start_is_right_also_where_ranges_are_not_understood() {
+    let world = World::start().await;
+    let content = large();
+    let url = world.file("/", "a", &content);
+    world.fail_once("download", Action::IgnoreRange);
+    assert_eq!(world.client.download_start(&url, 32).await.unwrap(), content[..32]);
+    world.fail_once("download", Action::WrongRange);
+    assert_eq!(world.client.download_start(&url, 32).await.unwrap(), content[..32]);
+    assert_eq!(world.emulator.calls(), 3, "the wrong part is asked for again");
+}
+
+#[tokio::test]
+async fn a_start_that_does_not_come_is_tried_twice_and_no_page_is_taken_for_it() {
+    let world = World::start().await;
+    let url = world.file("/", "a", &large());
+    let page = Action::Html(200, "<html>not a file, but longer than it</html>".to_owned());
+    world.emulator.inject(Fault::always("download", page));
+    let error = world.client.download_start(&url, 32).await.unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::UnexpectedReply { .. }), "{error:?}");
+    assert_eq!((error.attempts, world.emulator.calls()), (2, 2));
+}

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use fichier_emulator::{Action, Emulator, Fault};
+use fichier_emulator::{Action, Emulator, Fault, Request};
 use fichier_state::{Entry, RelPath};
 use fichierd::disk::Due;
 use fichierd::mirror::CycleEnd;
@@ -84,18 +84,18 @@ impl Bench {
             Action::StallHeaders
         };
         self.emulator.inject(Fault::once("*", action).after(n));
-        self.emulator.calls() + n
+        all_requests(&self.emulator).len() + n
     }
 
     /// Runs a cycle; the `n`th request (from 0) is carried out, but neither its reply nor any
     /// request after it comes through. Returns whether there were so many requests.
     pub async fn cut_off_at(&mut self, n: usize) -> bool {
-        let mark = self.emulator.calls() + n;
+        let mark = all_requests(&self.emulator).len() + n;
         self.emulator.inject(Fault::once("*", Action::DoItThenReset).after(n));
         self.emulator.inject(Fault::always("*", Action::Reset).after(n + 1));
         self.cycle().await;
         self.emulator.clear_faults();
-        self.emulator.calls() > mark
+        all_requests(&self.emulator).len() > mark
     }
 
     /// The calls of one cycle, by endpoint. Panics if it ends with trouble.
@@ -144,9 +144,19 @@ fn everything() -> Due {
 /// Returns when the request of this number is on record, and carried out if that is asked for.
 async fn request_is_there(emulator: &Emulator, number: usize, carried_out: bool) {
     loop {
-        if emulator.requests().get(number).is_some_and(|r| !carried_out || r.status != 0) {
+        let all = all_requests(emulator);
+        // A download changes nothing, so there is nothing to carry out.
+        let is_done = |request: &Request| request.status != 0 || request.endpoint == "download";
+        if all.get(number).is_some_and(|request| !carried_out || is_done(request)) {
             return;
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
+}
+
+/// The requests of every kind, in order of arrival, also those to the download servers.
+fn all_requests(emulator: &Emulator) -> Vec<Request> {
+    let mut all = [emulator.requests(), emulator.downloads()].concat();
+    all.sort_by_key(|request| request.at_ms);
+    all
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use fichier_state::{Moment, Store};
 use fichierd::restore::{
-    Options, Overwrite, Owners, Plan, Progress, Report, Restore, RestoreError, Selection, Tree,
+    Keyring, Options, Overwrite, Owners, Plan, Progress, Report, Restore, RestoreError, Selection,
+    Tree,
 };
 
 use super::Bench;
@@ -44,11 +45,25 @@ impl Bench {
     ) -> Result<Plan, fichier_state::Error> {
         let patterns: Vec<String> = patterns.iter().map(|text| (*text).to_owned()).collect();
         let selection = Selection::parse(&patterns, BTreeSet::new()).unwrap();
+        self.plan_of(moment, &selection, &crypt::keyring())
+    }
+
+    /// Plans the restore of everything with these keys.
+    pub fn plan_with(&self, moment: Moment, keyring: &Keyring) -> Plan {
+        let everything = Selection::parse(&[], BTreeSet::new()).unwrap();
+        self.plan_of(moment, &everything, keyring).unwrap()
+    }
+
+    fn plan_of(
+        &self,
+        moment: Moment,
+        selection: &Selection,
+        keyring: &Keyring,
+    ) -> Result<Plan, fichier_state::Error> {
         self.shared.state.read(|store: &Store| {
             let mirror = store.mirror(&self.config.name, &self.config.target)?.unwrap();
-            let keyring = crypt::keyring();
-            let tree = Tree::new(store, &mirror, moment).with_keys(&keyring);
-            Plan::of(store, &tree, &selection)
+            let tree = Tree::new(store, &mirror, moment).with_keys(keyring);
+            Plan::of(store, &tree, selection)
         })
     }
 

@@ -86,7 +86,7 @@ impl Form {
     pub fn new_cipher(&self) -> Option<Cipher> {
         match self {
             Form::Plain => None,
-            Form::Crypt(crypt) => Some(Cipher::new(crypt.new_nonce(), crypt.id)),
+            Form::Crypt(crypt) => Some(crypt.cipher(crypt.new_nonce())),
         }
     }
 
@@ -178,6 +178,11 @@ impl Crypt {
     /// The keys.
     pub fn keys(&self) -> &Keys {
         &self.keys
+    }
+
+    /// That of a stored file with this nonce.
+    pub fn cipher(&self, nonce: Nonce) -> Cipher {
+        Cipher::new(nonce, self.id)
     }
 
     /// What enciphers a file as it is read. The same contents with the same cipher give the same

@@ -132,7 +132,8 @@ fn asides(mirror: &MirrorConfig, prepared: &Prepared) -> String {
             count(n)
         )),
     };
-    held.into_iter().chain(unread).map(|text| format!("\n{text}")).collect()
+    let compared = prepared.plan.comparison();
+    held.into_iter().chain(unread).chain(compared).map(|text| format!("\n{text}")).collect()
 }
 
 fn exit_of(prepared: &Prepared) -> Exit {

@@ -194,6 +194,9 @@ impl Cycle<'_> {
         let Executor { remote, uploads, .. } = &self.executor;
         let planned_bytes = prepared.plan.bytes_to_send(&remote.form);
         uploads.planned_bytes.store(planned_bytes, Ordering::Relaxed);
+        if let Some(compared) = prepared.plan.comparison() {
+            tracing::info!("`{}`: {compared}", self.request.mirror.name);
+        }
         if !prepared.plan.steps.is_empty() {
             remote.state.write(|w| looked::begin(w, remote.mirror))?;
         }

@@ -105,6 +105,7 @@ fn calls_of_plan(
         | Step::Adopt(..)
         | Step::Relocate(_)
         | Step::Copy(..)
+        | Step::Recognise(..)
         | Step::Upload(_)
         | Step::RemoveFolder(..) => false,
     });
@@ -141,6 +142,7 @@ fn replacing_batches(plan: &Plan) -> Option<usize> {
         | Step::Relocate(_)
         | Step::BringBack(_)
         | Step::Copy(..)
+        | Step::Recognise(..)
         | Step::Retire(_)
         | Step::RetireFolder(..)
         | Step::RemoveFolder(..) => None,

@@ -19,6 +19,7 @@ pub fn keep_instead(plan: Plan) -> Vec<Note> {
             | Step::Relocate(_)
             | Step::BringBack(_)
             | Step::Copy(..)
+            | Step::Recognise(..)
             | Step::Upload(_) => {}
         }
     }

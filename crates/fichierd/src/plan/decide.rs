@@ -17,6 +17,7 @@ mod back;
 mod batch;
 mod contents;
 mod copies;
+mod recognise;
 #[cfg(test)]
 mod tests;
 
@@ -39,6 +40,9 @@ pub struct Known {
     pub in_the_way: HashMap<RelPath, ForeignFile>,
     /// Those of `in_the_way` whose size and Whirlpool hash equal the local file's.
     pub identical: BTreeSet<RelPath>,
+    /// Those of `in_the_way` that may be the local file, enciphered: they have the size that it would
+    /// have, and a hash that tells whether they are, once their nonce is known.
+    pub alike: BTreeSet<RelPath>,
     /// Folders that exist on the service already.
     pub remote_folders: BTreeSet<RelPath>,
     /// The records below each folder that is gone, by the folder's path.
@@ -84,7 +88,7 @@ pub struct Policy {
 /// large.
 pub fn plan(changes: Vec<Change>, mut known: Known, policy: &Policy) -> Plan {
     let gone = std::mem::take(&mut known.gone);
-    let mut sorted = contents::sort(changes, gone, &known);
+    let mut sorted = contents::sort(changes, gone, &known, &policy.limits);
     let removals = sorted.removals();
     let mut steps = Vec::new();
     if !sorted.notes.is_empty() {
@@ -96,6 +100,7 @@ pub fn plan(changes: Vec<Change>, mut known: Known, policy: &Policy) -> Plan {
     steps.extend(sorted.late_adoptions.into_iter().map(|(place, file)| Step::Adopt(place, file)));
     steps.extend(batch::by_folder(sorted.brought_back).into_iter().map(Step::BringBack));
     steps.extend(sorted.copies.into_iter().map(|(place, from)| Step::Copy(place, Box::new(from))));
+    steps.extend(sorted.alike.into_iter().map(|(place, file)| Step::Recognise(place, file)));
     steps.extend(batch::uploads(sorted.uploads, &policy.limits).into_iter().map(Step::Upload));
     steps.extend(removing(sorted.gone_files, sorted.gone_folders, policy));
     Plan { steps, removals }

@@ -5,27 +5,28 @@
 //! record or version has its size (it may be a rename, a copy, unchanged, or back), or if a file of its
 //! name and size is on the service already.
 
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::ops::ControlFlow;
 
 use fichier_api::Whirlpool;
 use fichier_api::names::RemoteName;
-use fichier_state::{Content, Entry, Folder, ForeignFile, MirrorId, RelPath, Stamp};
+use fichier_state::{Content, Entry, Folder, ForeignFile, MirrorId, RelPath};
 
 use crate::base::{Form, State};
 use crate::disk::hash::{hash_file, hash_untold};
-use crate::disk::seen::is_unchanged;
-use crate::disk::{Hashed, Scanner, Seen, SeenKind, WrongLength};
+use crate::disk::{Hashed, Scanner, Seen, SeenKind};
 use crate::plan::change::Change;
 use crate::plan::decide::{GoneFolder, Known};
 
+mod read;
 mod versions;
 
 /// Records of one content that are looked at for one that may be copied.
 const MOST_ALIKE: usize = 4;
 
+pub use self::read::Unread;
+pub(crate) use self::read::read;
 pub use self::versions::{Usable, versions};
 
 /// The gathered facts, and the files that could not be read.
@@ -35,17 +36,6 @@ pub struct Gathered {
     pub known: Known,
     /// Files that are left out this time, and why.
     pub unread: Vec<(RelPath, Unread)>,
-}
-
-/// Why the content of a file is not known.
-#[derive(Debug)]
-pub enum Unread {
-    /// It changed while it was read.
-    Changed,
-    /// It does not have the length that its file system tells.
-    Wrong(WrongLength),
-    /// It cannot be read.
-    Failed(io::Error),
 }
 
 /// Where facts come from.
@@ -89,6 +79,7 @@ pub fn gather(
         changes.iter().filter_map(|change| sendable(change, stores_empty)).collect();
     known.remote_folders = remote_folders(state, mirror, &sendable)?;
     known.in_the_way = in_the_way(from, &sendable)?;
+    known.alike = alike(&known.in_the_way, form, &sendable, restless);
     let sizes: Vec<u64> = sendable.iter().map(|(_, seen)| seen.stamp.size_bytes).collect();
     let sizes = state.read(|s| {
         let mut known = s.has_size(mirror, &sizes)?;
@@ -107,7 +98,9 @@ pub fn gather(
         }
         let hashed = match measured.get(path) {
             Some(hashed) if maybe_identical.is_none() => Ok(hashed.clone()),
-            Some(_) | None => read(scanner, path, seen, maybe_identical.is_some()),
+            Some(_) | None => {
+                read(scanner, path, seen, |file| hash_file(file, maybe_identical.is_some()))
+            }
         };
         match hashed {
             Ok(hashed) => remember(from, known, path, &hashed, maybe_identical)?,
@@ -176,29 +169,6 @@ fn remember(
     Ok(())
 }
 
-/// Reads a file, which must be and stay as the scan saw it.
-fn read(
-    scanner: &Scanner,
-    path: &RelPath,
-    seen: &Seen,
-    with_whirlpool: bool,
-) -> Result<Hashed, Unread> {
-    let file = scanner.open_file(path).map_err(Unread::Failed)?;
-    let hashed = hash_file(file, with_whirlpool).map_err(Unread::Failed)?;
-    let (told, given) = (seen.stamp.size_bytes, hashed.size_bytes);
-    let is_same = |stamp: &Stamp| is_unchanged(&seen.stamp, stamp);
-    if !is_same(&hashed.stamp_before) || !is_same(&hashed.stamp_after) {
-        return Err(Unread::Changed);
-    }
-    match given.cmp(&told) {
-        Ordering::Equal => Ok(hashed),
-        // The size was measured, since none is told, and has changed.
-        _ if hashed.stamp_after.size_bytes != told => Err(Unread::Changed),
-        Ordering::Greater => Err(Unread::Wrong(WrongLength { told, is_longer: true })),
-        Ordering::Less => Err(Unread::Wrong(WrongLength { told, is_longer: false })),
-    }
-}
-
 fn sendable(change: &Change, stores_empty: bool) -> Option<(&RelPath, &Seen)> {
     match change {
         Change::Added { path, seen } | Change::Touched { path, seen, .. } => {
@@ -265,6 +235,25 @@ fn in_the_way(
         }
     }
     Ok(found)
+}
+
+/// Enciphered foreign files that may be the local ones.
+fn alike(
+    in_the_way: &HashMap<RelPath, ForeignFile>,
+    form: &Form,
+    sendable: &[(&RelPath, &Seen)],
+    restless: &BTreeSet<RelPath>,
+) -> BTreeSet<RelPath> {
+    if form.crypt().is_none() {
+        return BTreeSet::new();
+    }
+    let may_be = |(path, seen): &&(&RelPath, &Seen)| {
+        let size_bytes = form.object_bytes(seen.stamp.size_bytes);
+        let file = in_the_way.get(*path);
+        file.is_some_and(|file| file.size_bytes == size_bytes && file.whirlpool.is_some())
+            && !restless.contains(*path)
+    };
+    sendable.iter().filter(may_be).map(|(path, _)| (*path).clone()).collect()
 }
 
 fn gone_folder(

@@ -41,6 +41,9 @@ pub enum Step {
     BringBack(Vec<(Placement, Version)>),
     /// Copy known content on the service. One call, and another for a file that it replaces.
     Copy(Placement, Box<Entry>),
+    /// Take an enciphered file on record that was there before us, if it turns out to be the local one;
+    /// the local one is sent otherwise. One call.
+    Recognise(Placement, ForeignFile),
     /// Send files and publish them: three calls, and one for each folder they go to.
     Upload(Vec<Placement>),
     /// Move superseded and deleted files to the versions, or remove them. One call.
@@ -155,8 +158,14 @@ impl Step {
             | Step::Relocate(_)
             | Step::BringBack(_)
             | Step::Copy(..)
+            | Step::Recognise(..)
             | Step::Upload(_) => false,
         }
+    }
+
+    /// Whether bytes of files are sent by this step, or may be.
+    pub fn sends(&self) -> bool {
+        matches!(self, Step::Recognise(..) | Step::Upload(_))
     }
 }
 

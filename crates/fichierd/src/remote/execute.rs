@@ -16,7 +16,7 @@ use futures_util::stream;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::plan::{Placement, Plan, Step};
+use crate::plan::{BatchLimits, Placement, Plan, Step};
 use crate::remote::Remote;
 use crate::remote::error::RemoteError;
 use crate::remote::source::Source;
@@ -30,6 +30,7 @@ mod leftovers;
 mod matching;
 mod naming;
 mod publish;
+mod recognise;
 mod records;
 mod relocate;
 mod remove;
@@ -66,6 +67,24 @@ pub struct Uploads {
     pub planned_bytes: Arc<AtomicU64>,
 }
 
+/// What the steps until now leave to be sent, side by side.
+#[derive(Default)]
+struct Sending {
+    batches: Vec<Vec<Placement>>,
+    /// Files that were not recognised on the service.
+    unrecognised: Vec<Placement>,
+    /// Why no download server could be reached, once that has happened.
+    unreachable: Option<String>,
+}
+
+impl Sending {
+    fn take(&mut self) -> Vec<Vec<Placement>> {
+        let mut batches = std::mem::take(&mut self.batches);
+        batches.extend(BatchLimits::default().cut(std::mem::take(&mut self.unrecognised)));
+        batches
+    }
+}
+
 impl Executor {
     /// Executes `plan`, step by step; uploads side by side.
     ///
@@ -75,36 +94,36 @@ impl Executor {
     /// state file, or a watched folder that is not the one it was. The steps until then are on
     /// record.
     pub async fn execute(&self, plan: Plan, stop: &CancellationToken) -> Result<(), RemoteError> {
-        let mut uploads = Vec::new();
+        let mut sending = Sending::default();
         let mut steps = plan.steps.into_iter().peekable();
         while let Some(step) = steps.next() {
             if stop.is_cancelled() {
                 return Ok(());
             }
-            if let Step::Upload(files) = step {
-                uploads.push(files);
-                if !matches!(steps.peek(), Some(Step::Upload(_))) {
-                    self.upload_all(std::mem::take(&mut uploads), stop).await?;
-                }
-            } else {
-                self.step(step).await?;
+            self.step(step, &mut sending).await?;
+            if !steps.peek().is_some_and(Step::sends) {
+                self.upload_all(sending.take(), stop).await?;
             }
         }
         Ok(())
     }
 
-    async fn step(&self, step: Step) -> Result<(), RemoteError> {
+    async fn step(&self, step: Step, sending: &mut Sending) -> Result<(), RemoteError> {
         if step.removes() {
             self.remote.check_claim().await?;
         }
         match step {
             Step::Note(notes) => self.note(notes),
             Step::MakeFolder(path) => self.remote.make_folder(&path).await,
-            Step::Adopt(place, file) => self.adopt(&place, file).await,
+            Step::Adopt(place, file) => self.adopt(&place, file, None).await,
             Step::Relocate(files) => self.relocate(files).await,
             Step::BringBack(files) => self.bring_back(files).await,
             Step::Copy(place, from) => self.copy(place, &from).await,
-            Step::Upload(files) => self.upload(files).await,
+            Step::Recognise(place, file) => self.recognise(place, file, sending).await,
+            Step::Upload(files) => {
+                sending.batches.push(files);
+                Ok(())
+            }
             Step::Retire(files) => self.retire(files).await,
             Step::RetireFolder(path, folder) => self.retire_folder(&path, &folder).await,
             Step::RemoveFolder(path, folder) => self.remove_folder(&path, &folder).await,

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use fichier_api::Fingerprint;
 use fichier_state::{Content, Entry, ForeignFile, RelPath, Retired, Version};
 
-use super::{GoneFolder, Known, back, copies};
+use super::{BatchLimits, GoneFolder, Known, back, copies, recognise};
 use crate::disk::Seen;
 use crate::plan::change::Change;
 use crate::plan::steps::{Note, Occupant, Placement, Relocation, Retirement};
@@ -27,6 +27,8 @@ pub(super) struct Sorted {
     pub(super) brought_back: Vec<(Placement, Version)>,
     /// Files whose content the service has elsewhere.
     pub(super) copies: Vec<(Placement, Entry)>,
+    /// Files in whose place an enciphered file is that may have their content.
+    pub(super) alike: Vec<(Placement, ForeignFile)>,
     pub(super) uploads: Vec<Placement>,
     /// Single files without a place on disk.
     pub(super) gone_files: Vec<Retirement>,
@@ -55,7 +57,7 @@ impl Sorted {
         let relocated = self.relocations.iter_mut().map(|relocation| &mut relocation.to);
         let back = self.brought_back.iter_mut().map(|(place, _)| place);
         let copied = self.copies.iter_mut().map(|(place, _)| place).chain(back);
-        let late = self.late_adoptions.iter_mut().map(|(place, _)| place);
+        let late = self.late_adoptions.iter_mut().chain(&mut self.alike).map(|(place, _)| place);
         for place in relocated.chain(copied).chain(late).chain(&mut self.uploads) {
             if moved.contains(&place.path) {
                 place.replaces = None;
@@ -65,7 +67,8 @@ impl Sorted {
 
     /// Every placement, each of which needs its folder on the service.
     pub(super) fn placements(&self) -> impl Iterator<Item = &Placement> {
-        let adopted = self.adoptions.iter().chain(&self.late_adoptions).map(|(place, _)| place);
+        let adopted = self.adoptions.iter().chain(&self.late_adoptions).chain(&self.alike);
+        let adopted = adopted.map(|(place, _)| place);
         let moved = self.relocations.iter().map(|relocation| &relocation.to);
         let back = self.brought_back.iter().map(|(place, _)| place);
         let copied = self.copies.iter().map(|(place, _)| place).chain(back);
@@ -83,6 +86,7 @@ pub(super) fn sort(
     changes: Vec<Change>,
     mut gone: BTreeMap<RelPath, GoneFolder>,
     known: &Known,
+    limits: &BatchLimits,
 ) -> Sorted {
     let mut sorted = Sorted::default();
     let mut places = Vec::new();
@@ -123,6 +127,7 @@ pub(super) fn sort(
     for place in places {
         settle_place(place, known, &mut freed, &mut sorted);
     }
+    recognise::choose(&mut sorted, limits);
     copies::choose(&mut sorted);
     back::choose(&mut sorted);
     sorted.leave_out_relocated(&mut lost, &mut gone);
@@ -240,8 +245,9 @@ fn settle_place(place: Placement, known: &Known, freed: &mut Freed, sorted: &mut
             (Some(Occupant::Ours(_)) | None, _) => {}
         }
     }
-    let Some(content) = content(&place) else { return sorted.uploads.push(place) };
-    if let Some((from, was)) = freed.get_mut(&content).and_then(|list| take_best(list, &place)) {
+    let content = content(&place);
+    let moved = content.and_then(|content| take_best(freed.get_mut(&content)?, &place));
+    if let Some((from, was)) = moved {
         return sorted.relocations.push(Relocation {
             from,
             was,
@@ -254,7 +260,12 @@ fn settle_place(place: Placement, known: &Known, freed: &mut Freed, sorted: &mut
     if let Some(version) = known.versions.get(&place.path) {
         return sorted.brought_back.push((place, version.clone()));
     }
-    match known.copies.get(&content) {
+    if known.alike.contains(&place.path)
+        && let Some(file) = known.in_the_way.get(&place.path)
+    {
+        return sorted.alike.push((place, file.clone()));
+    }
+    match content.and_then(|content| known.copies.get(&content)) {
         Some(source) => sorted.copies.push((place, source.clone())),
         None => sorted.uploads.push(place),
     }

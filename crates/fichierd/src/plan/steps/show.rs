@@ -7,7 +7,8 @@ use fichier_state::Version;
 
 use super::{Note, Placement, Plan, Relocation, Step};
 use crate::base::Form;
-use crate::base::words::bytes;
+use crate::base::words::{self, bytes, counted};
+use crate::plan::decide::BatchLimits;
 
 /// The cost of a plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,6 +48,34 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// What it costs to compare files with those on the service, and what to send them instead;
+    /// `None` if none is compared.
+    pub fn comparison(&self) -> Option<String> {
+        let mut alike = Vec::new();
+        for step in &self.steps {
+            if let Step::Recognise(place, _) = step {
+                alike.push(place.clone());
+            }
+        }
+        let count = alike.len() as u64;
+        if count == 0 {
+            return None;
+        }
+        let batches = BatchLimits::default().cut(alike);
+        let sent = Plan { steps: batches.into_iter().map(Step::Upload).collect(), removals: 0 };
+        let Cost { calls, bytes: size, .. } = sent.cost();
+        let may_be = if count == 1 { "file may be" } else { "files may be" };
+        Some(format!(
+            "{} {may_be} on 1fichier already: {} to compare, where sending would take {} and {}",
+            words::count(count),
+            counted(count, "call"),
+            counted(calls, "call"),
+            bytes(size),
+        ))
+    }
+}
+
 impl Step {
     /// Calls of an upload besides those that publish its files: node, files, result.
     pub(crate) const UPLOAD_CALLS: usize = 3;
@@ -55,7 +84,10 @@ impl Step {
     pub fn calls(&self) -> u64 {
         match self {
             Step::Note(_) | Step::Adopt(..) => 0,
-            Step::MakeFolder(_) | Step::Retire(_) | Step::RetireFolder(..) => 1,
+            Step::MakeFolder(_)
+            | Step::Recognise(..)
+            | Step::Retire(_)
+            | Step::RetireFolder(..) => 1,
             Step::BringBack(files) => bringing_back_calls(files),
             Step::Copy(place, _) => 1 + u64::from(place.replaces.is_some()),
             Step::RemoveFolder(..) => 2,
@@ -120,6 +152,9 @@ impl fmt::Display for Step {
                 files.iter().try_for_each(|(place, _)| writeln!(f, "bring back {}", place.path))
             }
             Step::Copy(place, _) => writeln!(f, "copy on the service to {}", place.path),
+            Step::Recognise(place, _) => {
+                writeln!(f, "compare {} with what is on 1fichier", place.path)
+            }
             Step::Upload(files) => files.iter().try_for_each(|file| {
                 let verb = if file.replaces.is_some() { "replace" } else { "send" };
                 writeln!(f, "{verb} {} ({})", file.path, bytes(file.size_bytes()))

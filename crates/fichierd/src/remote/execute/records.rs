@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use fichier_api::names::RemoteName;
 use fichier_state::{
-    Content, Entry, FolderKey, ForeignFile, Intent, MirrorId, Origin, Records, RelPath, RemoteCopy,
-    Retired,
+    Cipher, Content, Entry, FolderKey, ForeignFile, Intent, MirrorId, Origin, Records, RelPath,
+    RemoteCopy, Retired,
 };
 
 use super::Leaving;
@@ -65,12 +65,13 @@ impl Executor {
         Ok(())
     }
 
-    /// Takes a file on record that was there before us and has the same size and hash. The file
-    /// that was on record before, if it is not wanted elsewhere, is retired.
+    /// Takes a file on record that was there before us and has the same size and hash, as it is or
+    /// with `cipher`. The file that was on record before, if it is not wanted elsewhere, is retired.
     pub(super) async fn adopt(
         &self,
         place: &Placement,
         file: ForeignFile,
+        cipher: Option<Cipher>,
     ) -> Result<(), RemoteError> {
         let (Some(folder), Some(fingerprint), Some(whirlpool)) =
             (self.remote.folder_of(&place.path)?, place.fingerprint, file.whirlpool)
@@ -86,7 +87,7 @@ impl Executor {
             confirmed_s: self.remote.state.now_s(),
             origin: Origin::Adopted,
             unsettled: false,
-            cipher: None,
+            cipher,
         };
         let entry = self.source.entry(&place.path, folder, &place.seen, Content::File(copy));
         let before = match &place.replaces {

@@ -15,6 +15,7 @@ fn uploads(limits: BatchLimits, on_disk: &str) -> Vec<usize> {
         | Step::Relocate(_)
         | Step::BringBack(_)
         | Step::Copy(..)
+        | Step::Recognise(..)
         | Step::Retire(_)
         | Step::RetireFolder(..)
         | Step::RemoveFolder(..) => None,

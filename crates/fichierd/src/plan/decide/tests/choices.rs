@@ -4,7 +4,7 @@ use fichier_api::names::RemoteName;
 use fichier_state::ForeignFile;
 
 use super::*;
-use crate::plan::steps::{Note, Occupant, Step};
+use crate::plan::steps::{Note, Occupant, Plan, Step};
 
 fn planned(changes: &[Change], known: &Known) -> String {
     plan(changes.to_vec(), known.clone(), &policy()).to_string()
@@ -156,4 +156,75 @@ fn what_is_in_the_way_is_known_by_its_link() {
     assert_eq!(Occupant::Foreign(Box::new(file)).url(), Some(&link));
     let empty = Entry { content: Content::Empty, ..was };
     assert_eq!(Occupant::Ours(Box::new(empty)).url(), None);
+}
+
+/// The files that stand where others belong, and may have their contents, enciphered.
+fn alike(on_disk: &str) -> (Vec<Change>, Known) {
+    let (changes, mut known) = world("", on_disk);
+    for change in &changes {
+        let Change::Added { path, seen } = change else { continue };
+        let file = ForeignFile {
+            url: entry("a", "a5").remote().unwrap().url.clone(),
+            name: RemoteName::encode(path.name()),
+            size_bytes: seen.stamp.size_bytes + 48,
+            whirlpool: None,
+        };
+        known.in_the_way.insert(path.clone(), file);
+        known.alike.insert(path.clone());
+    }
+    (changes, known)
+}
+
+/// The numbers of files that are compared and sent.
+fn compared_and_sent(on_disk: &str) -> (usize, usize) {
+    let (changes, known) = alike(on_disk);
+    let made = plan(changes, known, &policy());
+    let text = made.to_string();
+    let starting = |word: &str| text.lines().filter(|line| line.starts_with(word)).count();
+    (starting("compare "), starting("replace "))
+}
+
+#[test]
+fn enciphered_files_are_compared_or_sent_as_that_takes_less_time() {
+    let small = |count: usize| {
+        let lines: Vec<String> = (0..count).map(|n| format!("f{n} x{}", n + 10)).collect();
+        lines.join("\n")
+    };
+    // To send them would be node, files, result, move and retirement.
+    assert_eq!(compared_and_sent(&small(5)), (5, 0));
+    assert_eq!(compared_and_sent(&small(6)), (0, 6));
+    // At 256 MiB a minute, 5 MiB take longer than a call.
+    let large: Vec<String> = (0..10).map(|n| format!("l{n} x{}", (5 << 20) + n)).collect();
+    let both = format!("{}\n{}", large.join("\n"), small(6));
+    assert_eq!(compared_and_sent(&both), (10, 6));
+}
+
+#[test]
+fn a_file_that_has_moved_or_is_a_version_is_not_compared() {
+    let (changes, mut known) = world("old a5", "new a5");
+    let file = ForeignFile {
+        url: entry("a", "a5").remote().unwrap().url.clone(),
+        name: RemoteName::encode(b"new"),
+        size_bytes: 53,
+        whirlpool: None,
+    };
+    known.in_the_way.insert(path("new"), file);
+    known.alike.insert(path("new"));
+    expect![[r#"
+        move old to new
+    "#]]
+    .assert_eq(&planned(&changes, &known));
+}
+
+#[test]
+fn both_prices_of_a_comparison_are_told() {
+    let (changes, known) = alike("a x20\nb x30");
+    let made = plan(changes, known, &policy());
+    let told = made.comparison().unwrap();
+    expect![
+        "2 files may be on 1fichier already: 2 calls to compare, where sending would take 5 calls and 50 B"
+    ]
+    .assert_eq(&told);
+    assert_eq!(made.cost().calls, 2);
+    assert_eq!(Plan::default().comparison(), None);
 }
