@@ -89,6 +89,11 @@ fn a_wrong_or_missing_password_ends_a_run_before_its_first_call() {
     let world = encrypted();
     let before = world.emulator.calls();
     set_password(&world, "a wrong one");
+    // The remedies of a held mirror do nothing before it is held, and say so.
+    for how in ["--encrypt-again", "--take-over"] {
+        let early = world.run(&["approve", how, "photos"]).expect(4);
+        early.says("nothing was approved").says("fichierd sync photos");
+    }
     let ran = world.run(&["sync"]).expect(78);
     ran.says("the password, or the salt, is not the one").says("approve --encrypt-again photos");
     world.run(&["status"]).says("the password is not the one of the files");

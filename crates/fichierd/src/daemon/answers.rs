@@ -266,6 +266,22 @@ pub struct How {
     pub encrypt_again: bool,
 }
 
+impl How {
+    /// The answer where nothing is held, if something else than what is held was to be approved: it
+    /// may have to be noticed first.
+    fn not_asked_for(self, mirror: &str) -> Option<String> {
+        let what = match self {
+            How { encrypt_again: true, .. } => "Another password, or another way to keep names,",
+            How { take_over: true, .. } => "Another installation in the target",
+            How { .. } => return None,
+        };
+        Some(format!(
+            "nothing was approved: `{mirror}` is not held. {what} is noticed at the next start of \
+             the service, or by: fichierd sync {mirror}; approve it after that",
+        ))
+    }
+}
+
 /// Approves what a mirror holds: its removals, its source or its target. A target that another
 /// installation uses is taken over only with `take_over`, and another form only with `encrypt_again`;
 /// then nothing else is approved.
@@ -280,8 +296,14 @@ pub fn approve(
     how: How,
 ) -> Result<Result<Option<String>, String>, fichier_state::Error> {
     let row = state.read(|s| s.mirror_of(&config.name, &config.source, &config.target))?;
+    let held = row.as_ref().and_then(Held::of);
+    if held.is_none()
+        && let Some(why) = how.not_asked_for(&config.name)
+    {
+        return Ok(Err(why));
+    }
     let Some(row) = row else { return Ok(Ok(None)) };
-    let approved = match Held::of(&row) {
+    let approved = match held {
         Some(held) => Some(approve_held(state, config, how, (held, row.clone()))?),
         None => None,
     };
