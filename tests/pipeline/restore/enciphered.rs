@@ -11,6 +11,7 @@ use fichier_emulator::{Action, Fault};
 use fichier_state::{Cipher, RelPath, Store};
 use fichier_testkit::Bench;
 use fichier_testkit::bench::OPTIONS;
+use fichierd::base::Form;
 use fichierd::base::form::id_of;
 use fichierd::restore::{
     Keyring, LOCKED, Options, Overwrite, Plan, Report, RestoreError, Selection, Tree,
@@ -272,6 +273,7 @@ async fn another_copy_is_taken_for_one_that_is_damaged_whatever_its_password() {
 #[tokio::test(flavor = "multi_thread")]
 async fn copies_of_another_password_are_left_out_and_plain_ones_are_not() {
     let mut world = Bench::new().await;
+    world.worker.form = Form::Plain;
     for name in ["new", "old", "plain"] {
         world.write(name, name);
     }

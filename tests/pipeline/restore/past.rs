@@ -42,8 +42,11 @@ fn tree_at(world: &Bench, moment: Moment) -> String {
                 Node::Listed(_) => format!("{path} listed\n"),
                 Node::Unusable => format!("{path} unusable\n"),
                 Node::Entry(entry, _) => match entry.content {
+                    // An encrypted mirror has an object for it, a plain one has none.
+                    PastContent::Empty | PastContent::File { size_bytes: 0, .. } => {
+                        format!("{path} empty\n")
+                    }
                     PastContent::File { size_bytes, .. } => format!("{path} {size_bytes}\n"),
-                    PastContent::Empty => format!("{path} empty\n"),
                     PastContent::Symlink(to) => {
                         format!("{path} -> {}\n", String::from_utf8(to).unwrap())
                     }

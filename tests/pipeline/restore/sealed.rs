@@ -6,7 +6,7 @@ use std::fs;
 use fichier_api::names::RemoteName;
 use fichier_api::{FileUrl, Fingerprint, Whirlpool};
 use fichier_state::{Cipher, Content, Entry, Origin, RelPath, RemoteCopy};
-use fichier_testkit::Bench;
+use fichier_testkit::{Bench, crypt};
 use fichierd::base::form::id_of;
 use fichierd::restore::Keyring;
 use rclone_formats::crypt::{Encryptor, Keys, Nonce};
@@ -78,7 +78,7 @@ pub async fn one(bytes: &[u8]) -> (Bench, String) {
     world.settle().await;
     let plain_copies = world.emulator.files();
     let link = seal(&world, "file", "secret", 1);
-    for copy in plain_copies.iter().filter(|copy| copy.name == "file") {
+    for copy in plain_copies.iter().filter(|copy| crypt::plain_file(&copy.name) == "file") {
         world.emulator.remove_file(&copy.link);
     }
     (world, link)
