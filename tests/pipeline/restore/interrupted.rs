@@ -216,3 +216,22 @@ async fn z75_a_restore_in_place_follows_no_planted_link() {
     try_into(&world, &at("of root/photos"), options).await.unwrap();
     assert_eq!(fs::read_to_string(at("secret/photos/a")).unwrap(), "text");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unfinished_files_of_a_restore_into_the_source_are_not_mirrored() {
+    let mut world = Bench::new().await;
+    world.write("a/one", "one");
+    world.settle().await;
+    let before = world.remote();
+    for folder in [".fichierd-restore", "a/.fichierd-restore"] {
+        world.write(&format!("{folder}/unfinished-folders"), "a note");
+        world.write(&format!("{folder}/{}", "0a".repeat(32)), "the beginning of a file");
+    }
+    let calls = world.calls_of_cycle().await;
+    assert_eq!((calls, world.problems()), (Vec::new(), Vec::new()));
+    assert_eq!(world.remote(), before);
+    world.remove_tree(".fichierd-restore");
+    world.remove_tree("a/.fichierd-restore");
+    let end = world.cycle().await;
+    assert_eq!((end.outcome.held, end.report.retired), (None, 0));
+}

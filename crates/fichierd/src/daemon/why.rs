@@ -455,6 +455,9 @@ impl Case<'_> {
             Origin::Reserved => {
                 return format!("not mirrored: the name `{at}` is reserved for fichierd");
             }
+            Origin::Restore => {
+                return format!("not mirrored: a restore keeps its unfinished files in `{at}`");
+            }
             Origin::Config => {
                 let file = self.config.path.display();
                 match self.config.line_of_exclude(&self.mirror.name, by) {

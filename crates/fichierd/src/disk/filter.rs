@@ -8,7 +8,8 @@
 //! excluded, whatever other lines say.
 //!
 //! `.fichierd` at the root of a source is always left out: on the service that name belongs
-//! to the staging folder and the versions of this mirror.
+//! to the staging folder and the versions of this mirror. So is, anywhere, the folder in which a
+//! restore keeps unfinished files.
 //!
 //! Invariant: a new pattern removes nothing. It makes recorded copies *unmanaged* (see `diff`); so
 //! a slip in a pattern costs no data.
@@ -38,6 +39,10 @@ pub const RULES_FILE: &[u8] = b".fichierignore";
 /// The names at the root of a source that would collide with our own folder on the service, which
 /// has the second one where the service does not take or show the first.
 pub const RESERVED_NAMES: [&[u8]; 2] = [b".fichierd", b"_fichierd"];
+
+/// The folder in which a restore keeps unfinished files, at the top of its destination. That may be any
+/// folder of a source.
+pub const RESTORE_NAME: &[u8] = b".fichierd-restore";
 
 /// The number of folders whose patterns are kept between questions of the watcher; beyond it all
 /// are forgotten and read again, which costs time and nothing else.
@@ -87,6 +92,8 @@ pub enum FilterVerdict {
 pub enum Origin {
     /// Nowhere: the name is reserved ([`RESERVED_NAMES`]).
     Reserved,
+    /// Nowhere: the folder is that of a restore ([`RESTORE_NAME`]).
+    Restore,
     /// Under `exclude` in the config.
     Config,
     /// In a `.fichierignore` in the tree.
@@ -195,7 +202,7 @@ struct Layer {
 impl FolderFilter {
     /// Whether the entry `name` of this folder is excluded.
     pub fn is_excluded(&self, name: &[u8], is_dir: bool) -> bool {
-        if self.is_reserved(name) {
+        if self.kept_out(name, is_dir).is_some() {
             return true;
         }
         if self.innermost.is_none() && self.filter.config.is_empty() {
@@ -207,9 +214,9 @@ impl FolderFilter {
     /// Why the entry `name` of this folder is in the mirror, or why not.
     pub fn explain(&self, name: &[u8], is_dir: bool) -> FilterVerdict {
         let at = self.path.join(name);
-        if self.is_reserved(name) {
+        if let Some(from) = self.kept_out(name, is_dir) {
             let by = String::from_utf8_lossy(name).into_owned();
-            return FilterVerdict::Excluded { at, by, from: Origin::Reserved };
+            return FilterVerdict::Excluded { at, by, from };
         }
         let Some((Match::Ignore(glob), layer)) = self.deciding(&at, is_dir) else {
             return FilterVerdict::Included;
@@ -243,6 +250,14 @@ impl FolderFilter {
         RESERVED_NAMES.contains(&name) && self.path.is_root()
     }
 
+    /// Why the entry `name` of this folder is excluded, whatever patterns say.
+    fn kept_out(&self, name: &[u8], is_dir: bool) -> Option<Origin> {
+        if self.is_reserved(name) {
+            return Some(Origin::Reserved);
+        }
+        (is_dir && name == RESTORE_NAME).then_some(Origin::Restore)
+    }
+
     /// The pattern that decides about `path`, and the layer that it is from (`None`: the config).
     fn deciding<'a>(
         &'a self,
@@ -271,6 +286,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Origin::Reserved => f.write_str("the name is reserved for the target's own folder"),
+            Origin::Restore => f.write_str("a restore keeps its unfinished files there"),
             Origin::Config => f.write_str("exclude in the config"),
             Origin::File { path, line } => write!(f, "{path}, line {line}"),
         }

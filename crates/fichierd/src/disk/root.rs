@@ -27,15 +27,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::words::counted;
 use crate::disk::at::is_gone;
-use crate::disk::filter::RESERVED_NAMES;
+use crate::disk::filter::{RESERVED_NAMES, RESTORE_NAME};
 use crate::disk::trusted::{UntrustedLink, open_trusted, untrusted_link};
 
 /// The number of names that are kept of the top of a source: enough to tell folders apart, in a few
 /// kilobytes. Further names are not compared.
 const MAX_TOP_NAMES: usize = 64;
 
-/// The names that a freshly made file system holds by itself.
-const NO_CONTENT: [&[u8]; 3] = [b"lost+found", RESERVED_NAMES[0], RESERVED_NAMES[1]];
+/// The names that a freshly made file system holds by itself, or that are never mirrored.
+const NO_CONTENT: [&[u8]; 4] = [b"lost+found", RESERVED_NAMES[0], RESERVED_NAMES[1], RESTORE_NAME];
 
 /// The facts that a source is recognised by.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -112,6 +112,20 @@ fn our_own_name_is_reserved_at_the_root_only() {
 }
 
 #[test]
+fn the_unfinished_files_of_a_restore_are_left_out_anywhere() {
+    check(
+        &["!.fichierd-restore"],
+        &[],
+        ".fichierd-restore/\n.fichierd-restore\na/.fichierd-restore/x",
+        expect![[r#"
+            .fichierd-restore/: out at .fichierd-restore by .fichierd-restore (a restore keeps its unfinished files there)
+            .fichierd-restore: in
+            a/.fichierd-restore/x: out at a/.fichierd-restore by .fichierd-restore (a restore keeps its unfinished files there)
+        "#]],
+    );
+}
+
+#[test]
 fn a_changed_file_counts_at_once() {
     let source = tempfile::tempdir().unwrap();
     let filter = Arc::new(Filter::new(source.path(), &[]).unwrap());

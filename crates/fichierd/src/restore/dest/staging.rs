@@ -18,9 +18,10 @@ use rustix::process::geteuid;
 
 use super::way::{in_the_way, obstacle};
 use crate::disk::at::{is_gone, open_folder};
+use crate::disk::filter::RESTORE_NAME;
 
-/// The folder's name, which a restore can therefore not put back at the top.
-pub const STAGING_NAME: &[u8] = b".fichierd-restore";
+/// The folder's name, which a restore can therefore not put back at the top. No mirror has it.
+pub const STAGING_NAME: &[u8] = RESTORE_NAME;
 
 /// The name of the one file in it that is not named by its hash; it is never worth keeping.
 const NEW_NAME: &[u8] = b"new";
