@@ -4,8 +4,7 @@
 use std::fs;
 
 use fichier_emulator::{Action, Fault};
-use fichier_testkit::tree;
-use fichier_testkit::{Machine, until, write};
+use fichier_testkit::{Machine, crypt, tree, until, write};
 
 use crate::PROGRAM;
 
@@ -36,7 +35,7 @@ fn s05_a_backlog_while_the_service_is_away_costs_little_memory_and_is_sent_after
     for round in 0..ROUNDS {
         for number in 0..files / ROUNDS {
             let content = format!("{round} {number}");
-            total += content.len() as u64;
+            total += crypt::stored_bytes(content.len() as u64);
             write(&source.join(format!("{round}/{}/{number}", number % 20)), content);
         }
         // The service has looked at them, and waits.

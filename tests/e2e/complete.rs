@@ -5,7 +5,7 @@ use std::fs;
 use std::process::Stdio;
 
 use fichier_emulator::{Action, Fault};
-use fichier_testkit::{Machine, tree, until, write};
+use fichier_testkit::{Machine, crypt, tree, until, write};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -56,7 +56,7 @@ fn z02_a_sync_by_the_service_waits_for_a_file_that_the_node_lost() {
     for name in ["a", "b"] {
         write(&world.source("photos").join(name), name);
     }
-    world.emulator.inject(Fault::once("end.pl", Action::Vanish("b".to_owned())));
+    world.emulator.inject(Fault::once("end.pl", Action::Vanish(crypt::stored_file("b"))));
     world.start();
     world.run(&["sync"]).expect(0).says("done");
     let there = tree::in_account(&world.emulator, "/backup/photos");

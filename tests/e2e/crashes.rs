@@ -1,8 +1,7 @@
 //! `kill -9`, at any moment, again and again.
 
 use fichier_testkit::random::Random;
-use fichier_testkit::tree;
-use fichier_testkit::{Machine, until, write};
+use fichier_testkit::{Machine, crypt, tree, until, write};
 
 use crate::PROGRAM;
 
@@ -14,7 +13,7 @@ fn a_first_mirror_that_is_killed_twenty_times_ends_equal_and_with_nothing_left_o
     let mut total = 0;
     for number in 0..400u32 {
         let content = format!("{number} ").repeat(500);
-        total += content.len() as u64;
+        total += crypt::stored_bytes(content.len() as u64);
         write(&source.join(format!("{}/{}/{number}", number % 7, number % 31)), content);
     }
     let mut random = Random::of(7);

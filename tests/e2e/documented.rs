@@ -9,6 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use fichier_testkit::program::Ran;
 use fichier_testkit::{Machine, write};
 
 use crate::PROGRAM;
@@ -92,7 +93,8 @@ impl Example {
         fs::write(&password, "correct horse battery staple\n").unwrap();
         fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
         let password = password.display();
-        let settings = format!("target = \"{TARGET}\"\nencrypt.password_file = \"{password}\"");
+        let encrypt = format!("encrypt = {{ password_file = \"{password}\" }}");
+        let settings = format!("target = \"{TARGET}\"\n{encrypt}");
         machine.add_mirror("photos", &settings);
         Example { machine, then: String::new() }
     }
@@ -135,6 +137,15 @@ impl Example {
         words
     }
 
+    /// Runs a command with a configuration of the document. The one that is for a walk has no mirror, so
+    /// that a person would be asked for the password.
+    fn run_with(&self, config: &Path, words: &[&str]) -> Ran {
+        let asks = config.starts_with(self.machine.path("walk"));
+        let options = if asks { self.machine.password_options() } else { Vec::new() };
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        self.machine.run_with(config, &[words, &options].concat())
+    }
+
     #[track_caller]
     fn run(&self, shown: &Shown) {
         let words = self.words(&shown.command);
@@ -142,7 +153,7 @@ impl Example {
         let ran = match words.iter().position(|word| *word == "--config") {
             Some(at) => {
                 let others = [&words[..at], &words[at + 2..]].concat();
-                self.machine.run_with(Path::new(words[at + 1]), &others)
+                self.run_with(Path::new(words[at + 1]), &others)
             }
             None => self.machine.run(&words),
         };

@@ -28,7 +28,7 @@ fn encrypted() -> Machine {
     set_password(&world, PASSWORD, 0o600);
     let password = password_file(&world).display().to_string();
     world.add_mirror("photos", &format!("encrypt = {{ password_file = \"{password}\" }}"));
-    world.add_mirror("music", "");
+    world.add_plain_mirror("music");
     world
 }
 

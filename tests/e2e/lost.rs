@@ -93,13 +93,13 @@ fn a_server_that_burnt_down_is_put_back_with_key_and_target() {
     // The command as the recovery sheet has it.
     let line = sheet.lines().find(|line| line.contains("fichierd recover")).unwrap();
     let arguments: Vec<&str> = line.split_whitespace().skip(1).collect();
-    let recovered = world.run(&arguments).expect(0);
+    let recovered = world.run_with_password(&arguments).expect(0);
     recovered.says("recovered `photos`").says("recovered.toml").says("fichierd restore photos");
     assert_eq!(fs::read_to_string(world.path("state/recovered.toml")).unwrap(), config);
     // Without a configuration the recovered mirror can be looked at, and restored.
     world.run(&["ls", "photos"]).expect(0).says("nothing here");
     let elsewhere = world.path("elsewhere");
-    world.run(&["restore", "photos", elsewhere.to_str().unwrap()]).expect(0);
+    world.run_with_password(&["restore", "photos", elsewhere.to_str().unwrap()]).expect(0);
     assert_eq!(on_disk(&elsewhere), before);
     assert_eq!(facts(&elsewhere), facts_before);
 
@@ -128,7 +128,7 @@ fn a_service_that_is_started_before_the_restore_removes_nothing() {
     let source = world.source("photos");
     let before = on_disk(&source);
     burn_down(&mut world);
-    world.run(&["recover", "--target", "/backup/photos"]).expect(0);
+    world.run_with_password(&["recover", "--target", "/backup/photos"]).expect(0);
     use_recovered_configuration(&world);
     fs::create_dir(&source).unwrap();
     fs::write(source.join("new"), "written since").unwrap();
@@ -155,6 +155,7 @@ fn a_recovery_that_is_killed_ten_times_goes_on_with_and_without_a_snapshot() {
             let calls = world.emulator.calls();
             let mut recovering = world
                 .command(&["recover", "--target", "/backup/photos"])
+                .args(world.password_options())
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
                 .spawn()
@@ -167,10 +168,10 @@ fn a_recovery_that_is_killed_ten_times_goes_on_with_and_without_a_snapshot() {
             recovering.wait().unwrap();
         }
         // A recovery that ended before it was killed is known as such (4).
-        let last = world.run(&["recover", "--target", "/backup/photos"]);
+        let last = world.run_with_password(&["recover", "--target", "/backup/photos"]);
         assert!([0, 3, 4].contains(&last.code), "{} {}{}", last.code, last.stdout, last.stderr);
         let dest = world.path("elsewhere");
-        world.run(&["restore", "photos", dest.to_str().unwrap()]).expect(0);
+        world.run_with_password(&["restore", "photos", dest.to_str().unwrap()]).expect(0);
         assert_eq!(on_disk(&dest), before, "{with_snapshot}");
         world.emulator.assert_no_violations();
     }

@@ -10,8 +10,7 @@ use std::process::Command;
 
 use fichier_api::names::RemoteName;
 use fichier_emulator::{Action, Emulator, Fault, NameTaken, Rules};
-use fichier_testkit::tree;
-use fichier_testkit::{Machine, write};
+use fichier_testkit::{Machine, crypt, tree, write};
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
 
 use crate::PROGRAM;
@@ -197,7 +196,8 @@ fn n06_a_file_that_the_service_renames_is_recorded_under_its_name_and_not_sent_a
     let source = world.source("photos");
     write(&source.join("report.txt"), "first");
     write(&source.join("other.txt"), "other");
-    let changed = Action::StoreAs("report.txt".to_owned(), "report_.txt".to_owned());
+    let [name, changed] = ["report.txt", "report_.txt"].map(crypt::stored_file);
+    let changed = Action::StoreAs(name, changed);
     world.emulator.inject(Fault::always("upload.cgi", changed));
     world.run(&["sync"]).expect(0);
     let sent = world.emulator.bytes_received();
@@ -281,8 +281,10 @@ fn in_own_mounts(test: &str) {
 fn n08_files_that_are_there_twice_are_somebody_elses_and_stay() {
     let world = Machine::of(PROGRAM);
     let source = world.source("photos");
-    let theirs = ["twice", "twice", "elsewhere", "elsewhere"]
-        .map(|name| world.emulator.add_file(TARGET, name, format!("theirs, {name}").as_bytes()));
+    let theirs = ["twice", "twice", "elsewhere", "elsewhere"].map(|name| {
+        let content = crypt::stored_content(format!("theirs, {name}").as_bytes());
+        world.emulator.add_file(TARGET, &crypt::stored_file(name), &content)
+    });
     write(&source.join("twice"), "ours");
     write(&source.join("other"), "other");
     world.run(&["sync"]).expect(0);
@@ -295,13 +297,14 @@ fn n08_files_that_are_there_twice_are_somebody_elses_and_stay() {
     let files = world.emulator.files();
     for link in &theirs {
         let file = files.iter().find(|file| file.link == *link).expect("it is never removed");
-        if file.name == "elsewhere" {
+        if crypt::plain_file(&file.name) == "elsewhere" {
             assert_eq!(file.path, TARGET, "a file that is not in our way stays where it is");
         }
     }
     let ours =
         |file: &&fichier_emulator::StoredFile| file.path == TARGET && !theirs.contains(&file.link);
-    let ours: Vec<_> = files.iter().filter(ours).map(|file| file.name.as_str()).collect();
+    let ours: Vec<_> =
+        files.iter().filter(ours).map(|file| crypt::plain_file(&file.name)).collect();
     assert_eq!(ours, ["other"]);
     world.emulator.assert_no_violations();
 }

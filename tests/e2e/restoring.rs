@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use fichier_testkit::{Machine, until, write};
+use fichier_testkit::{Machine, crypt, until, write};
 use serde_json::Value;
 
 use crate::PROGRAM;
@@ -183,7 +183,8 @@ fn a_drill_is_kept_whether_or_not_the_service_runs() {
         assert_eq!(world.mirror("photos")["proofs"]["drill"]["good"], true);
         world.run(&["status"]).expect(0).says("a test restore worked");
     }
-    for file in world.emulator.files().iter().filter(|file| file.name == "3") {
+    let name = crypt::stored_file("3");
+    for file in world.emulator.files().iter().filter(|file| file.name == name) {
         world.emulator.damage_content(&file.link, fichier_emulator::Damage::Silent);
     }
     world.run(&["drill", "photos"]).expect(3).says("`3`").says("fichierd verify photos --full");

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use fichier_testkit::{Machine, write};
+use fichier_testkit::{Machine, crypt, write};
 use rusqlite::Connection;
 
 use crate::PROGRAM;
@@ -118,7 +118,7 @@ fn f07_each_save_of_a_program_is_one_upload_of_the_final_content() {
         assert_eq!(uploads, 1, "{name}: {calls:?}");
     }
     let files = world.emulator.files().into_iter().filter(|file| !file.path.contains("state"));
-    let mut names: Vec<String> = files.map(|file| file.name).collect();
+    let mut names: Vec<String> = files.map(|file| crypt::plain_file(&file.name)).collect();
     names.sort();
     names.dedup();
     assert_eq!(names, ["doc"], "names at the service, versions included");
@@ -146,7 +146,7 @@ fn f07_a_database_with_a_write_ahead_log_is_sent_as_it_is_when_closed() {
     world.run(&["sync"]).expect(0);
     let calls = world.emulator.calls_since(mark);
     assert_eq!(calls.iter().filter(|call| *call == "upload.cgi").count(), 1, "{calls:?}");
-    let names = world.emulator.files().into_iter().map(|file| file.name);
+    let names = world.emulator.files().into_iter().map(|file| crypt::plain_file(&file.name));
     let others: Vec<_> =
         names.filter(|name| name.contains("-wal") || name.contains("-shm")).collect();
     assert_eq!(others, Vec::<String>::new());

@@ -1,8 +1,7 @@
 //! `fichierd verify`, beside the service and without one.
 
 use fichier_emulator::Damage;
-use fichier_testkit::tree;
-use fichier_testkit::{Machine, until, write};
+use fichier_testkit::{Machine, crypt, tree, until, write};
 use serde_json::Value;
 
 use crate::PROGRAM;
@@ -54,6 +53,7 @@ fn what_is_damaged_is_named_and_sent_again() {
         let world = world(running);
         let files = world.emulator.files();
         let link = |name: &str| {
+            let name = crypt::stored_file(name);
             let found = files.iter().find(|f| f.path == "/backup/photos" && f.name == name);
             found.unwrap().link.clone()
         };

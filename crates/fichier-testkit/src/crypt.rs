@@ -7,6 +7,7 @@
 use std::sync::{Arc, OnceLock};
 
 use fichier_api::names::RemoteName;
+use fichier_emulator::StoredFile;
 use fichierd::base::{Crypt, Form};
 use fichierd::restore::Keyring;
 use rclone_formats::crypt::names::{Kind, NameScheme, Names};
@@ -17,6 +18,12 @@ pub const PASSWORD: &[u8] = b"the password of the tests";
 
 /// The variable of the switch.
 const SWITCH: &str = "FICHIERD_TEST_ENCRYPT";
+
+/// How a file begins that is enciphered.
+const MAGIC: &[u8] = b"RCLONE\0\0";
+
+/// The fewest bytes of a name that was cut.
+const LEAST_CUT: usize = 200;
 
 /// Whether mirrors are encrypted in this run.
 pub fn is_on() -> bool {
@@ -117,10 +124,20 @@ fn plain(kind: Kind, stored: &str) -> String {
     }
 }
 
+/// Panics if a stored file has contents that can be read without the password, or if one in its place
+/// has such a name. A name that was cut is no ciphertext, and is a long one.
+pub fn assert_unreadable(file: &StoredFile, content: Option<Vec<u8>>) {
+    let is_enciphered = content.is_none_or(|content| content.starts_with(MAGIC));
+    assert!(is_enciphered, "`{}` in {} has plain contents", file.name, file.path);
+    let is_in_place = !file.path.contains("/.fichierd");
+    let is_plain = file.name.len() < LEAST_CUT && plain_file(&file.name) == file.name;
+    assert!(!(is_in_place && is_plain), "`{}` in {} has a plain name", file.name, file.path);
+}
+
 /// The contents of a stored file, deciphered; those that are not enciphered stay. Panics if an
 /// enciphered file is damaged.
 pub fn plain_content(stored: Vec<u8>) -> Vec<u8> {
-    if !is_on() || !stored.starts_with(b"RCLONE\0\0") {
+    if !is_on() || !stored.starts_with(MAGIC) {
         return stored;
     }
     let mut plain = Vec::new();

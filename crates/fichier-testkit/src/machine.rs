@@ -1,8 +1,8 @@
 //! An emulated account, a configuration, folders to mirror, and the program between them.
 //!
 //! When a machine goes at the end of a test that has not failed, all that its program printed is
-//! searched for the API key and for links (invariant I10), and rclone is asked what it finds
-//! ([`crate::witness`]). When the test has failed, the end of the service's log is printed.
+//! searched for the API key and for links (invariant I10), no file of an encrypted mirror may be
+//! readable in the account, and rclone is asked what it finds ([`crate::witness`]). When the test has failed, the end of the service's log is printed.
 
 mod checks;
 mod running;
@@ -28,6 +28,9 @@ const TIME_SCALE: u32 = 1_000;
 
 /// The bytes of the service's log that are printed when a test has failed; earlier ones are not.
 const SHOWN_OF_LOG: usize = 8_000;
+
+/// The settings of a mirror that the switch does not encrypt.
+const PLAIN: &str = "# plain in every run";
 
 /// A machine with the program, and the account that its configuration names.
 pub struct Machine {
@@ -95,6 +98,11 @@ impl Machine {
         fs::write(self.config(), self.config_text()).unwrap();
     }
 
+    /// The same of a mirror that is plain in every run.
+    pub fn add_plain_mirror(&mut self, name: &str) {
+        self.add_mirror(name, PLAIN);
+    }
+
     fn config_text(&self) -> String {
         let root = self.dir.path().display();
         let mut text = format!(
@@ -122,7 +130,7 @@ impl Machine {
                     writeln!(text, "{key} = {value}").unwrap();
                 }
             }
-            if crypt::is_on() && !settings.contains("encrypt =") {
+            if is_encrypted_here(settings) {
                 writeln!(text, "encrypt = {{ password_file = \"{root}/password\" }}").unwrap();
             }
             writeln!(text, "{settings}").unwrap();
@@ -179,9 +187,15 @@ impl Drop for Machine {
             eprintln!("{:#?}", self.emulator.violations());
         } else {
             self.assert_no_secret_was_printed();
+            self.assert_nothing_is_readable();
             self.assert_rclone_agrees();
         }
     }
+}
+
+/// Whether the switch encrypts a mirror of these settings.
+fn is_encrypted_here(settings: &str) -> bool {
+    crypt::is_on() && settings != PLAIN && !settings.contains("encrypt =")
 }
 
 /// The remote folder of a mirror.

@@ -124,6 +124,16 @@ impl Bench {
         }
     }
 
+    /// Panics if the mirror is encrypted in this run, and something of it can be read in the account.
+    fn assert_unreadable(&self) {
+        if crypt::is_on() {
+            let files = self.emulator.files().into_iter();
+            for file in files.filter(|file| file.path.starts_with(TARGET)) {
+                crypt::assert_unreadable(&file, self.emulator.content(&file.link));
+            }
+        }
+    }
+
     /// Panics unless the remote equals the disk, nothing lies in staging or outside of the target,
     /// and no rule of the service was broken.
     pub fn assert_mirrored(&self) {
@@ -132,6 +142,7 @@ impl Bench {
         assert_eq!(names(&local), names(&remote));
         assert!(local == remote, "contents differ");
         self.assert_named_as_recorded();
+        self.assert_unreadable();
         let folders = self.remote_folders();
         assert!(folders.windows(2).all(|two| two[0] != two[1]), "one is there twice: {folders:?}");
         let staging = format!("{TARGET}/.fichierd/incoming");

@@ -1,8 +1,8 @@
 //! The checks: account and disk are equal, nothing is left over, no secret was printed.
 
-use super::{Machine, target};
+use super::{Machine, is_encrypted_here, target};
 use crate::tree::{self, Tree};
-use crate::witness;
+use crate::{crypt, witness};
 
 impl Machine {
     /// Where disk and account differ, for people.
@@ -89,10 +89,24 @@ impl Machine {
     pub(super) fn assert_no_secret_was_printed(&self) {
         let all = [self.log(), self.printed.borrow().clone()].concat();
         assert!(!all.contains(self.emulator.api_key()), "the API key was printed");
+        let password = str::from_utf8(crypt::PASSWORD).expect("it is text");
+        assert!(!all.contains(password), "the password was printed");
         let ids = self.emulator.files().into_iter().map(|file| file.link);
         for link in ids {
             let id = link.rsplit('?').next().expect("a link has an id").to_owned();
             assert!(!all.contains(&id), "a file link was printed");
+        }
+    }
+
+    /// Panics if a mirror that the switch encrypts has a file with a plain name or plain contents.
+    pub(super) fn assert_nothing_is_readable(&self) {
+        let encrypted = self.mirrors.iter().filter(|(_, settings)| is_encrypted_here(settings));
+        for (name, _) in encrypted {
+            let below = format!("{}/", target(name));
+            let files = self.emulator.files().into_iter();
+            for file in files.filter(|file| format!("{}/", file.path).starts_with(&below)) {
+                crypt::assert_unreadable(&file, self.emulator.content(&file.link));
+            }
         }
     }
 

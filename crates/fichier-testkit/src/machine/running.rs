@@ -6,9 +6,9 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::{Machine, until};
-use crate::loopback;
 use crate::program::Ran;
 use crate::service::Service;
+use crate::{crypt, loopback};
 
 impl Machine {
     /// Starts the service, which may end before it answers anybody.
@@ -79,6 +79,24 @@ impl Machine {
     #[track_caller]
     pub fn run(&self, arguments: &[&str]) -> Ran {
         self.run_with(&self.config(), arguments)
+    }
+
+    /// The options that tell the password to a command for which no mirror is configured: none, if
+    /// mirrors are plain in this run.
+    pub fn password_options(&self) -> Vec<String> {
+        if !crypt::is_on() {
+            return Vec::new();
+        }
+        let path = self.path("password");
+        vec!["--password-file".to_owned(), path.to_str().expect("a path of text").to_owned()]
+    }
+
+    /// Runs a command that is told the password, if the mirrors are encrypted.
+    #[track_caller]
+    pub fn run_with_password(&self, arguments: &[&str]) -> Ran {
+        let options = self.password_options();
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        self.run(&[arguments, &options].concat())
     }
 
     /// Runs a command with another configuration.
