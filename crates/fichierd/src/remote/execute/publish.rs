@@ -468,7 +468,7 @@ impl Remote {
         let Content::File(copy) = &entry.content else { return Ok(false) };
         // What it was called before is not known here; a temporary name of ours is no stored one, nor
         // is one that it got because its own was taken.
-        let wanted = RemoteName::encode(&entry.name);
+        let wanted = self.form.file_name(&entry.name);
         let was_taken = |name: &RemoteName| is_name_with_more(wanted.as_str(), name.as_str());
         let makes_room = self.name_taken()? == Some(NameTaken::Renamed);
         let is_passing = |name: &RemoteName| is_temporary(name) || makes_room && was_taken(name);
