@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fichier_api::{Clock, FileMark, Source};
 use fichier_state::{Metadata, RelPath, Stamp};
+use fichier_testkit::crypt;
 use fichierd::disk::{DiskModel, RootIdentity, RootTrouble, Seen, SeenKind};
 
 const NS_PER_S: i64 = 1_000_000_000;
@@ -34,7 +35,7 @@ struct Tree {
     next_birth: u64,
     /// Counts changes, so that no two of them have the same time.
     ticks: i64,
-    /// Bytes that were ever written.
+    /// Bytes that were ever written, as they are stored.
     written: u64,
     mounted: bool,
     unreadable: BTreeSet<u64>,
@@ -119,7 +120,7 @@ impl Disk {
             return;
         };
         if let What::File(bytes) = &mut node.what {
-            let length = bytes.len() as u64;
+            let length = crypt::stored_bytes(bytes.len() as u64);
             bytes.iter_mut().for_each(|byte| *byte = byte.wrapping_add(1));
             node.ctime_ns = now;
             tree.written += length;
@@ -239,18 +240,19 @@ impl Disk {
         tree.ambushes.clear();
     }
 
-    /// Bytes that were ever written into files.
+    /// Bytes that were ever written into files, as they are stored on the service.
     pub fn written(&self) -> u64 {
         self.lock().written
     }
 
-    /// The user's files, whether they can be seen or not. Files without bytes are not mirrored.
+    /// The user's files, whether they can be seen or not. Files without bytes are on the service only if
+    /// they are enciphered.
     pub fn files(&self) -> BTreeMap<RelPath, Owned> {
         let tree = self.lock();
         let mut found = BTreeMap::new();
         tree.walk(&RelPath::root(), ROOT, &mut |path, child, node| {
             if let What::File(bytes) = &node.what
-                && !bytes.is_empty()
+                && (!bytes.is_empty() || crypt::is_on())
             {
                 found.insert(path, Owned { bytes: bytes.clone(), birth: child.birth });
             }
@@ -298,7 +300,7 @@ impl Tree {
 
     fn write(&mut self, path: &RelPath, bytes: &[u8]) {
         let now = self.now();
-        self.written += bytes.len() as u64;
+        self.written += crypt::stored_bytes(bytes.len() as u64);
         if let Some(inode) = self.inode(path)
             && let Some(node) = self.nodes.get_mut(&inode)
         {
@@ -436,7 +438,7 @@ impl Tree {
             Ambush::Rewrite => bytes.iter_mut().for_each(|byte| *byte = byte.wrapping_add(3)),
         }
         (node.mtime_ns, node.ctime_ns) = (now, now);
-        self.written += bytes.len() as u64;
+        self.written += crypt::stored_bytes(bytes.len() as u64);
     }
 }
 

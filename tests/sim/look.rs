@@ -5,9 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use fichier_api::names::RemoteName;
 use fichier_emulator::{Emulator, NameTaken, StoredFile};
 use fichier_state::RelPath;
+use fichier_testkit::crypt;
 
 use crate::disk::{Disk, Owned};
 use crate::script::{Script, Setting};
@@ -108,7 +108,7 @@ impl Look {
         let mut contents = BTreeSet::new();
         for file in self.emulator.files() {
             if let Some(path) = self.live_path(&file) {
-                let content = self.emulator.content(&file.link).unwrap_or_default();
+                let content = self.content(&file);
                 contents.insert(content.clone());
                 live.entry(path).or_default().insert(content);
             }
@@ -155,8 +155,7 @@ impl Look {
         // What lies in staging is no copy yet: it may have changed while it was read, and is removed
         // and sent again then.
         let in_place = files.iter().filter(|file| !self.is_staged(&file.path));
-        let contents = in_place.filter_map(|file| self.emulator.content(&file.link));
-        let stored: BTreeSet<Vec<u8>> = contents.collect();
+        let stored: BTreeSet<Vec<u8>> = in_place.map(|file| self.content(file)).collect();
         let before = std::mem::replace(&mut self.stored, stored);
         // Where nothing is kept, what moved into a folder that cannot be read counts as removed, and
         // so does what a look at one path finds replaced before the other path is due.
@@ -194,7 +193,7 @@ impl Look {
             if self.foreign.contains_key(&file.link) {
                 continue;
             }
-            let content = self.emulator.content(&file.link).unwrap_or_default();
+            let content = self.content(file);
             if self.setting.keep_versions {
                 self.shown.insert(content.clone());
             }
@@ -245,7 +244,7 @@ impl Look {
             if file.anonymous || self.foreign.contains_key(&file.link) {
                 continue;
             }
-            let content = self.emulator.content(&file.link).unwrap_or_default();
+            let content = self.content(&file);
             kept.insert(content.clone());
             if let Some(path) = self.live_path(&file) {
                 live.push((path, content));
@@ -309,7 +308,14 @@ impl Look {
         if !is_below || OWN.iter().any(|own| folder.starts_with(own)) {
             return None;
         }
-        Some(format!("{folder}/{}", file.name).trim_start_matches('/').to_owned())
+        let folder = crypt::plain_folder(folder);
+        let name = crypt::plain_file(&file.name);
+        Some(format!("{folder}/{name}").trim_start_matches('/').to_owned())
+    }
+
+    /// The contents of a file, as they are on disk. One that was cut on its way stays as it is.
+    fn content(&self, file: &StoredFile) -> Vec<u8> {
+        crypt::plain_content_if_whole(self.emulator.content(&file.link).unwrap_or_default())
     }
 
     /// Whether a file lies in staging, where it should not stay.
@@ -331,7 +337,9 @@ impl Look {
 }
 
 fn encoded(path: &RelPath) -> String {
-    let names: Vec<String> =
-        path.components().map(|name| RemoteName::encode(name).as_str().to_owned()).collect();
-    names.join("/")
+    let depth = path.depth();
+    let shown = path.components().enumerate().map(|(above, name)| {
+        if above + 1 == depth { crypt::shown_file(name) } else { crypt::shown_folder(name) }
+    });
+    shown.collect::<Vec<_>>().join("/")
 }

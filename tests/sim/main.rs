@@ -11,6 +11,7 @@
 //! * `SIM_SECONDS=3600 …`: as many as fit; `SIM_THREADS=1 …`: on one core.
 //! * `SIM_FAILURES=20 …`: goes on after failures, up to so many.
 //! * `SIM_STATS=1 …`: tells in the end under which habits a mirror stopped, when it met no other.
+//! * `FICHIERD_TEST_ENCRYPT=1 …`: with encrypted mirrors.
 //! * `SIM_SEED=4711 …`: one, with everything that happened.
 
 #![allow(missing_docs, unreachable_pub, reason = "tests are their own documentation")]

@@ -13,7 +13,7 @@ use fichier_api::{Client, Clock, PaceConfig, Pacer};
 use fichier_emulator::{Emulator, Rules};
 use fichier_state::{RelPath, Store};
 use fichier_testkit::habits::Which;
-use fichier_testkit::loopback;
+use fichier_testkit::{crypt, loopback};
 use fichierd::base::{Random, State};
 use fichierd::config::{Keep, MaxRemovals, MirrorConfig};
 use fichierd::daemon::{Now, Schedule, Wake};
@@ -262,7 +262,8 @@ impl World {
             random: self.random.clone(),
         };
         // A full state disk would keep the service from starting; systemd starts it again.
-        let worker = MirrorWorker::open(self.config.clone(), &shared.state).unwrap();
+        let mut worker = MirrorWorker::open(self.config.clone(), &shared.state).unwrap();
+        worker.form = crypt::seeded_form(|| self.random.number());
         self.outside().dirty = worker.dirty.clone();
         let schedule = Schedule::starting(Instant::now());
         self.process = Some(Process { shared, worker, schedule });

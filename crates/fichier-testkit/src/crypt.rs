@@ -11,7 +11,7 @@ use fichier_emulator::StoredFile;
 use fichierd::base::{Crypt, Form};
 use fichierd::restore::Keyring;
 use rclone_formats::crypt::names::{Kind, NameScheme, Names};
-use rclone_formats::crypt::{Decryptor, Encryptor, Keys};
+use rclone_formats::crypt::{ContentError, Decryptor, Encryptor, Keys};
 
 /// The password of the mirrors of tests.
 pub const PASSWORD: &[u8] = b"the password of the tests";
@@ -70,6 +70,17 @@ pub fn form() -> Form {
     }
     let crypt = Crypt::new(keys().clone(), NameScheme::default()).unwrap();
     Form::Crypt(Arc::new(crypt))
+}
+
+/// [`form`] with nonces that follow from these numbers, so that a simulation can be replayed. Numbers
+/// that were used before give nonces that were used before.
+pub fn seeded_form(mut number: impl FnMut() -> u64) -> Form {
+    if !is_on() {
+        return Form::Plain;
+    }
+    let mut secret = [0; 32];
+    secret.chunks_mut(8).for_each(|chunk| chunk.copy_from_slice(&number().to_le_bytes()));
+    Form::Crypt(Arc::new(Crypt::seeded(keys().clone(), NameScheme::default(), secret)))
 }
 
 /// [`form`] for names, which no random numbers are in.
@@ -140,11 +151,20 @@ pub fn plain_content(stored: Vec<u8>) -> Vec<u8> {
     if !is_on() || !stored.starts_with(MAGIC) {
         return stored;
     }
+    deciphered(&stored).unwrap()
+}
+
+/// As [`plain_content`]; a damaged file stays, too.
+pub fn plain_content_if_whole(stored: Vec<u8>) -> Vec<u8> {
+    if !is_on() { stored } else { deciphered(&stored).unwrap_or(stored) }
+}
+
+fn deciphered(stored: &[u8]) -> Result<Vec<u8>, ContentError> {
     let mut plain = Vec::new();
     let mut decryptor = Decryptor::new(keys());
-    decryptor.push(&stored, |bytes| plain.extend_from_slice(bytes)).unwrap();
-    decryptor.finish(|bytes| plain.extend_from_slice(bytes)).unwrap();
-    plain
+    decryptor.push(stored, |bytes| plain.extend_from_slice(bytes))?;
+    decryptor.finish(|bytes| plain.extend_from_slice(bytes))?;
+    Ok(plain)
 }
 
 /// The name under which a file on disk is to be seen in an account, by [`plain_file`]. A name that is
