@@ -9,6 +9,8 @@ use crate::disk::Ambush;
 use crate::script::{Change, Content, Event, Place, Script, Setting, Spoiling};
 use crate::tell;
 
+mod begun;
+
 /// A mirror without versions.
 fn keeps_nothing() -> Setting {
     Setting { keep_versions: false, ..Setting::usual() }

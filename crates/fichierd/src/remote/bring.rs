@@ -231,8 +231,10 @@ impl Remote {
                     told.none_is_known = matches!(error.kind, ErrorKind::NotFound);
                     break;
                 }
-                // The files may have moved all the same (I12): the folder tells.
-                Err(error) if came_unread(&error) => {
+                // The files may have moved all the same (I12): the folder tells. A repetition would
+                // ask for links that are gone if the move has changed them, and such answers count
+                // towards a ban, also those that never arrive (A.5).
+                Err(error) if error.outcome_unknown() => {
                     unread = Some(error);
                     break;
                 }
@@ -258,7 +260,7 @@ impl Remote {
             // Not one of them is there: the call may have failed, and is made again later. A file
             // that is gone would be asked for in vain each time.
             (Some(error), Some(first)) if open.iter().all(|it| brought.url(&it.url).is_none()) => {
-                if !self.is_lost(&first.url).await? {
+                if !came_unread(&error) || !self.is_lost(&first.url).await? {
                     return Err(error.into());
                 }
                 brought.gone.insert(first.url.clone());
