@@ -29,6 +29,7 @@ pub(crate) mod marker;
 mod nodes;
 mod prune;
 pub(crate) mod rename_folders;
+mod stored_names;
 mod strays;
 pub(crate) mod versions;
 

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use fichier_api::names::RemoteName;
-use fichier_api::{ErrorKind, FileUrl, FolderId, MAX_LINKS_PER_CALL};
+use fichier_api::{ErrorKind, FileUrl, FolderId, MAX_LINKS_PER_CALL, RemoteFile};
 use fichier_state::{
     Content, Entry, Intent, IntentId, Moved, Origin, RelPath, RemoteCopy, RemoteSpot, Retired,
 };
@@ -19,6 +19,7 @@ use crate::remote::Remote;
 use crate::remote::bring::{Brought, Parcel};
 use crate::remote::error::RemoteError;
 use crate::remote::execute::{Executor, Leaving, Look, Removal, other_name};
+use crate::remote::stored_names::may_be_stored_as;
 
 impl Executor {
     /// Resolves every intent and every pending upload of this mirror.
@@ -346,15 +347,28 @@ impl Remote {
         };
         let known =
             self.state.read(|s| s.known_urls(listing.files.iter().map(|file| &file.url)))?;
+        let foreign = match self.folder_of(to)? {
+            Some(folder) => self.state.read(|s| s.foreign(folder))?,
+            None => Vec::new(),
+        };
         let found = source.as_ref().zip(source.as_ref().and_then(Entry::remote)).and_then(
             |(entry, source)| {
-                let file = listing.files.iter().find(|file| {
-                    file.name == *name
-                        && file.whirlpool == Some(source.whirlpool)
-                        && !known.contains(&file.url)
-                })?;
-                let (url, origin) = (file.url.clone(), Origin::Copied);
-                let remote_name = other_name(name, to);
+                let alike = || {
+                    listing.files.iter().filter(|file| {
+                        file.whirlpool == Some(source.whirlpool) && !known.contains(&file.url)
+                    })
+                };
+                // Another name may be the one that the service makes of this, if the file was not
+                // there before.
+                let is_new = |file: &&RemoteFile| {
+                    may_be_stored_as(name, &file.name)
+                        && foreign.iter().all(|it| it.url != file.url)
+                };
+                let file =
+                    alike().find(|file| file.name == *name).or_else(|| alike().find(is_new))?;
+                let (url, is_named) = (file.url.clone(), file.name == *name);
+                let origin = if is_named { Origin::Copied } else { Origin::Adopted };
+                let remote_name = other_name(&file.name, to);
                 Some((entry, RemoteCopy { url, origin, remote_name, ..source.clone() }))
             },
         );

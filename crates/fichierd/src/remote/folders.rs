@@ -52,7 +52,9 @@ impl Remote {
             }
             // The folder may be older than the mirror, or somebody else's: its contents are looked
             // at first.
-            SubFolder::There(id) => (RemoteSpot { id, made_by_us: false, listed: false }, name),
+            SubFolder::There(there) => {
+                (RemoteSpot { id: there.id, made_by_us: false, listed: false }, there.name)
+            }
             SubFolder::Absent(error) if is_gone(&error) && !parent_path.is_root() => {
                 if !self.is_folder_gone(parent).await? {
                     return Err(error.into());

@@ -33,6 +33,7 @@ use crate::remote::Remote;
 use crate::remote::error::{RemoteError, is_gone};
 use crate::remote::habits::Habits;
 use crate::remote::layout::{OTHER_OWN_FOLDER, OWN_FOLDER, own_folder_in};
+use crate::remote::stored_names::may_be_stored_as;
 
 /// The least number of rows at which a service may cut a listing, and the step between such numbers.
 const LEAST_CUT: usize = 100;
@@ -98,7 +99,7 @@ impl FoundFolder {
             Err(error) if says_there(&error) => {
                 let listing = client.list_folder(listing.id).await?;
                 match shown_by_either(client, &listing, &name).await? {
-                    Some(found) => Ok(FoundFolder::Unread(found)),
+                    Some(found) => Ok(FoundFolder::Unread(found.id)),
                     None => Err(error),
                 }
             }
@@ -134,7 +135,8 @@ impl FoundFolder {
 /// The answer to a request for a sub-folder.
 pub(crate) enum SubFolder {
     /// The folder is there; somebody else, or an earlier call, may have made it.
-    There(FolderId),
+    /// Its name may be another form of the one asked for.
+    There(RemoteFolder),
     /// This call made it, under a name that the service may have changed.
     Made(RemoteFolder),
     /// The folder is not there: its parent is gone, or the service refused to make it.
@@ -145,8 +147,7 @@ impl SubFolder {
     /// The folder's number, if the folder is there.
     pub(crate) fn id(self) -> Result<FolderId, RemoteError> {
         match self {
-            SubFolder::There(id) => Ok(id),
-            SubFolder::Made(made) => Ok(made.id),
+            SubFolder::There(folder) | SubFolder::Made(folder) => Ok(folder.id),
             SubFolder::Absent(error) => Err(error.into()),
         }
     }
@@ -165,8 +166,9 @@ impl Remote {
         parent: FolderId,
         name: &RemoteName,
     ) -> Result<SubFolder, RemoteError> {
+        let of_that_name = |id| RemoteFolder { id, name: name.clone() };
         match self.found_before(parent, name).await {
-            Ok(Some(id)) => return Ok(SubFolder::There(id)),
+            Ok(Some(id)) => return Ok(SubFolder::There(of_that_name(id))),
             Ok(None) => {}
             Err(RemoteError::Api(error)) if is_gone(&error) => {
                 return Ok(SubFolder::Absent(error));
@@ -181,12 +183,12 @@ impl Remote {
             Err(error) if says_there(&error) => {
                 let listing = self.look_into(parent).await?;
                 match shown_by_either(&self.client, &listing, name).await? {
-                    Some(id) => SubFolder::There(id),
+                    Some(found) => SubFolder::There(found),
                     None => SubFolder::Absent(error),
                 }
             }
             Err(error) if may_exist(&error) => match self.find_folder(parent, name).await? {
-                Some(id) => SubFolder::There(id),
+                Some(id) => SubFolder::There(of_that_name(id)),
                 None => SubFolder::Absent(error),
             },
             Err(error) => SubFolder::Absent(error),
@@ -243,17 +245,24 @@ impl Remote {
     }
 }
 
-/// The sub-folder of that name in a listing, or in that of the sub-folders alone: the one may show
-/// more than the other (H.2). Costs a call if the first one does not show it.
+/// The sub-folder whose name was said to be taken, in a listing, or in that of the sub-folders alone:
+/// the one may show more than the other (H.2). Costs a call if the first one does not show it.
 async fn shown_by_either(
     client: &Client,
     listing: &FolderListing,
     name: &RemoteName,
-) -> Result<Option<FolderId>, Error> {
-    if let Some(found) = listing.folder(name) {
+) -> Result<Option<RemoteFolder>, Error> {
+    if let Some(found) = taken_by(listing, name) {
         return Ok(Some(found));
     }
-    Ok(client.list_sub_folders(listing.id).await?.folder(name))
+    Ok(taken_by(&client.list_sub_folders(listing.id).await?, name))
+}
+
+/// The folder that has this name, or the name that the service stores in place of it.
+fn taken_by(listing: &FolderListing, name: &RemoteName) -> Option<RemoteFolder> {
+    let folders = || listing.folders.iter();
+    let alike = || folders().find(|folder| may_be_stored_as(name, &folder.name));
+    folders().find(|folder| folder.name == *name).or_else(alike).cloned()
 }
 
 /// The listing with all sub-folders: what it does not show is not there. Costs a call if the listing
