@@ -3,7 +3,11 @@
 use fichier_emulator::NameTaken;
 
 use super::{change, check, check_in, seconds};
-use crate::script::{Change, Event, Setting};
+use crate::script::{Change, Event, Place, Setting, Spoiling};
+
+fn kill_at_request(number: u8, carried_out: bool) -> Event {
+    Event::Kill(Place::Request { number, carried_out })
+}
 
 /// A mirror whose guard holds many removals.
 fn guarded() -> Setting {
@@ -36,5 +40,20 @@ fn y95_a_copy_whose_name_the_service_changes_is_made_once() {
         "no reply tells of it",
         &["file/cp.cgi: Empty", "names are cut at 100"],
         vec![seconds(7330), change(Change::CopyFile { file: 254, folder: 146, name: 167 })],
+    );
+}
+
+#[test]
+fn y97_a_folder_on_the_way_to_the_target_that_seems_empty_is_listed_twice() {
+    check_in(
+        guarded(),
+        "mkdir answers with the folder that is there",
+        &["mkdir tells the existing folder"],
+        vec![
+            kill_at_request(7, true),
+            Event::LoseState,
+            Event::Spoil { endpoint: 64, skip: 1, how: Spoiling::EmptyListing },
+            seconds(449),
+        ],
     );
 }

@@ -63,11 +63,19 @@ impl FoundFolder {
         matches!(self, FoundFolder::Empty(_))
     }
 
-    /// The folder's contents. Costs a listing if they are not known.
+    /// The folder's contents. Costs a listing if they are not known, and another if the folder seems
+    /// to be empty: a listing may wrongly show nothing (X08), and `mkdir` may answer with a folder
+    /// that is there.
     pub(crate) async fn listed(self, client: &Client) -> Result<FolderListing, Error> {
         Ok(match self {
             FoundFolder::Listed(listing) => listing,
-            FoundFolder::Unread(id) => client.list_folder(id).await?,
+            FoundFolder::Unread(id) => {
+                let listing = client.list_folder(id).await?;
+                if !listing.files.is_empty() || !listing.folders.is_empty() {
+                    return Ok(listing);
+                }
+                client.list_folder(id).await?
+            }
             FoundFolder::Empty(id) => FolderListing {
                 id,
                 name: String::new(),
