@@ -3,7 +3,11 @@
 use fichier_emulator::NameTaken;
 
 use super::{change, check, check_in, seconds};
-use crate::script::{Change, Event, Place, Setting, Spoiling};
+use crate::script::{Change, Content, Event, Place, Setting, Spoiling};
+
+fn kill(number: u8, written: bool) -> Event {
+    Event::Kill(Place::Transaction { number, written })
+}
 
 fn kill_at_request(number: u8, carried_out: bool) -> Event {
     Event::Kill(Place::Request { number, carried_out })
@@ -12,6 +16,11 @@ fn kill_at_request(number: u8, carried_out: bool) -> Event {
 /// A mirror whose guard holds many removals.
 fn guarded() -> Setting {
     Setting { guarded: true, ..Setting::usual() }
+}
+
+/// A mirror that is not left alone with the habits.
+fn busy() -> Setting {
+    Setting { left_alone: false, ..Setting::usual() }
 }
 
 #[test]
@@ -31,6 +40,35 @@ fn y91_a_folder_whose_name_the_service_composes_is_found_without_records() {
         "its name is taken, by itself",
         &["names are composed"],
         vec![Event::ChangeDuring { change: renamed, requests: 6 }, seconds(1399), Event::LoseState],
+    );
+}
+
+#[test]
+fn y92_a_file_that_waits_for_its_name_is_not_sent_again_after_a_doubt() {
+    check_in(
+        Setting { name_taken: NameTaken::Overwrite, ..guarded() },
+        "no file is renamed",
+        &[r#"file/rename.cgi: Json(200, "{\"status\":\"KO\",\"message\":\"Erreur\"}")"#],
+        vec![kill(24, false), kill_at_request(2, true)],
+    );
+}
+
+#[test]
+fn y93_a_file_that_was_moved_a_minute_ago_and_is_not_listed_yet_is_not_sent_again_after_a_doubt() {
+    let folder = Change::FolderToFile { folder: 137, content: Content::New { length: 7 } };
+    check_in(
+        busy(),
+        "a listing shows it later",
+        &["moved files lag"],
+        vec![
+            kill(26, true),
+            change(folder),
+            kill_at_request(12, true),
+            Event::Spoil { endpoint: 224, skip: 1, how: Spoiling::NoFolderId },
+            change(Change::EditSecretly { file: 197 }),
+            Event::OneShots { runs: 1, dies: None },
+            seconds(2),
+        ],
     );
 }
 

@@ -6,12 +6,13 @@
 //! service. Folders that were compared since the doubt began are done, so a look that was cut short
 //! goes on where it stopped.
 //!
-//! Costs a call for each folder, and another, 30 s later, for each that differs from the records.
+//! Costs a call for each folder, and another, 30 s later, for each that differs from the records;
+//! also one for each of a few files that were confirmed lately and are not listed yet.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use fichier_api::{FileUrl, FolderListing, RemoteFile, RemoteFolder};
-use fichier_state::{Entry, Folder, FolderKey, RelPath, RemoteSpot};
+use fichier_state::{Entry, Folder, FolderKey, Intent, RelPath, RemoteSpot};
 use tokio_util::sync::CancellationToken;
 
 use super::{Doubt, Fence};
@@ -20,6 +21,10 @@ use crate::remote::Remote;
 use crate::remote::error::{RemoteError, is_gone};
 use crate::remote::execute::Executor;
 use crate::remote::layout::is_own;
+
+/// Files of a folder that are asked for one by one, at most: the service frowns on many such calls
+/// (A.5).
+const MOST_ASKED: usize = 5;
 
 /// The counts of a look.
 #[derive(Clone, Copy, Debug, Default)]
@@ -96,10 +101,13 @@ impl Remote {
             odd.insert(folder.key, missing);
             return Ok(());
         }
-        let stale: BTreeSet<&Vec<u8>> = match &before {
+        let mut stale: BTreeSet<&Vec<u8>> = match &before {
             Some(before) => missing.iter().filter(|name| before.contains(*name)).collect(),
             None => BTreeSet::new(),
         };
+        for name in self.there_unlisted(folder, spot, &stale).await? {
+            stale.remove(&name);
+        }
         tally.folders += 1;
         tally.files += self.state.read(|s| s.entries(folder.key))?.len() as u64;
         tally.stale += self.forget_stale(folder, &path, &stale)?;
@@ -132,7 +140,8 @@ impl Remote {
             self.state.read(|s| Ok((s.entries(folder.key)?, s.subfolders(folder.key)?)))?;
         let shown: HashMap<&FileUrl, &RemoteFile> =
             listing.files.iter().map(|file| (&file.url, file)).collect();
-        let files = entries.iter().filter(|entry| !is_shown(entry, &shown));
+        let misnamed = self.awaiting_names()?;
+        let files = entries.iter().filter(|entry| !is_shown(entry, &shown, &misnamed));
         let folders = children.iter().filter(|child| {
             let name = child.remote_name();
             let is_it = |shown: &RemoteFolder, id| shown.id == id && shown.name == name;
@@ -140,6 +149,45 @@ impl Remote {
         });
         let names = files.map(|entry| entry.name.clone());
         Ok(names.chain(folders.map(|folder| folder.name.clone())).collect())
+    }
+
+    /// The links of files that have other names than their records say until the service renames
+    /// them.
+    fn awaiting_names(&self) -> Result<HashSet<FileUrl>, RemoteError> {
+        let mut waiting = HashSet::new();
+        for (_, intent, _) in self.state.read(|s| s.intents(self.mirror))? {
+            if let Intent::Rename { urls } = intent {
+                waiting.extend(urls.into_iter().map(|(url, _)| url));
+            }
+        }
+        Ok(waiting)
+    }
+
+    /// Those of a few files with these names that the service knows to be in the folder, although
+    /// its listing does not show them yet. Costs a call for each.
+    async fn there_unlisted(
+        &self,
+        folder: &Folder,
+        spot: RemoteSpot,
+        names: &BTreeSet<&Vec<u8>>,
+    ) -> Result<Vec<Vec<u8>>, RemoteError> {
+        let mut there = Vec::new();
+        let entries = self.state.read(|s| s.entries(folder.key))?;
+        let copies = entries.iter().filter_map(|entry| Some((entry, entry.remote()?)));
+        let young = copies.filter(|(entry, copy)| {
+            names.contains(&entry.name) && copy.is_confirmed() && self.is_young(copy.confirmed_s)
+        });
+        for (entry, copy) in young.take(MOST_ASKED) {
+            match self.client.file_info(&copy.url).await {
+                Ok(now) if now.folder == Some(spot.id) && now.name == entry.remote_name() => {
+                    there.push(entry.name.clone());
+                }
+                Ok(_) => {}
+                Err(error) if is_gone(&error) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(there)
     }
 
     /// Whether the service has folders there that are not on record.
@@ -189,12 +237,16 @@ impl Remote {
     }
 }
 
-/// Whether the listing shows the copy as it was confirmed. An entry without a remote copy counts as
-/// shown.
-fn is_shown(entry: &Entry, shown: &HashMap<&FileUrl, &RemoteFile>) -> bool {
+/// Whether the listing shows the copy as it was confirmed; one of the `misnamed` may have any name. An
+/// entry without a remote copy counts as shown.
+fn is_shown(
+    entry: &Entry,
+    shown: &HashMap<&FileUrl, &RemoteFile>,
+    misnamed: &HashSet<FileUrl>,
+) -> bool {
     let Some(copy) = entry.remote() else { return true };
     shown.get(&copy.url).is_some_and(|file| {
-        file.name == entry.remote_name()
+        (file.name == entry.remote_name() || misnamed.contains(&copy.url))
             && file.size_bytes == entry.object_bytes()
             && file.whirlpool.is_none_or(|hash| hash == copy.whirlpool)
     })
