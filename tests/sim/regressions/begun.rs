@@ -1,6 +1,7 @@
 //! Scenarios with lost or doubted records, and with work that was begun and not finished.
 
 use fichier_emulator::NameTaken;
+use fichier_testkit::habits::Which;
 
 use super::{change, check, check_in, seconds};
 use crate::script::{Change, Content, Event, Place, Setting, Spoiling};
@@ -68,6 +69,26 @@ fn y93_a_file_that_was_moved_a_minute_ago_and_is_not_listed_yet_is_not_sent_agai
             change(Change::EditSecretly { file: 197 }),
             Event::OneShots { runs: 1, dies: None },
             seconds(2),
+        ],
+    );
+}
+
+#[test]
+fn y94_an_old_copy_that_got_another_name_and_was_not_moved_gets_its_own_again() {
+    let written = Change::Write { folder: 5, name: 86, content: Content::New { length: 8 } };
+    check_in(
+        Setting { name_taken: NameTaken::Refuse, ..busy() },
+        "its content is wanted again",
+        &[],
+        vec![
+            Event::OneShots { runs: 2, dies: None },
+            change(written),
+            change(Change::MakeFolder { folder: 89, name: 22 }),
+            Event::Begin(Which::named(
+                r#"file/mv.cgi: Json(200, "{\"status\":\"KO\",\"message\":\"Erreur\"}")"#,
+            )),
+            change(Change::CopyFile { file: 234, folder: 166, name: 24 }),
+            kill(3, false),
         ],
     );
 }

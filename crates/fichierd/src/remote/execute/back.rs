@@ -98,7 +98,7 @@ impl Executor {
     async fn bring_home(
         &self,
         home: &Home,
-        comers: Vec<Comer>,
+        mut comers: Vec<Comer>,
     ) -> Result<Vec<Placement>, RemoteError> {
         let remote = &self.remote;
         let mut leaving: Vec<Leaving> = comers
@@ -106,7 +106,8 @@ impl Executor {
             .filter_map(|it| remote.leaving(&it.place.path, home.row, it.place.replaces.as_ref()))
             .collect();
         if home.name_taken != Some(NameTaken::Twins) {
-            remote.retire_all(std::mem::take(&mut leaving)).await?;
+            let staying = remote.make_room(std::mem::take(&mut leaving)).await?;
+            comers.retain(|it| staying.iter().all(|left| left.path != it.place.path));
         }
         let intent = remote.begin_bringing(&comers)?;
         failpoint::reached("back:begun");

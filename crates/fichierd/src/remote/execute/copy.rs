@@ -24,8 +24,10 @@ impl Executor {
         let (row, folder) = self.remote.ensure_folder(&place.folder()).await?;
         let mut leaving: Vec<_> =
             self.remote.leaving(&place.path, row, place.replaces.as_ref()).into_iter().collect();
-        if self.remote.name_taken()? != Some(NameTaken::Twins) {
-            self.remote.retire_all(std::mem::take(&mut leaving)).await?;
+        if self.remote.name_taken()? != Some(NameTaken::Twins)
+            && !self.remote.make_room(std::mem::take(&mut leaving)).await?.is_empty()
+        {
+            return Ok(());
         }
         let name = self.remote.form.file_name(place.path.name());
         let intent = Intent::Copy {

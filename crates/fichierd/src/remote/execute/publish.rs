@@ -170,7 +170,7 @@ impl Executor {
         let was_tried = known == Some(NameTaken::Renamed) && self.remote.waiting(key)?.looks > 0;
         let may_be_misnamed: HashSet<RelPath> =
             in_the_way.iter().filter(|_| was_tried).map(|left| left.path.clone()).collect();
-        self.remote.retire_all(in_the_way).await?;
+        let staying = self.remote.make_room(in_the_way).await?;
         let parcels: Vec<Parcel> = files.iter().filter_map(Parcel::of_pending).collect();
         let brought = match self.remote.bring(&parcels, id).await {
             Err(RemoteError::Api(error)) if is_gone(&error) && !folder.is_root() => {
@@ -183,8 +183,10 @@ impl Executor {
         // What was recognised by its content may have been there before, and is ours from now on.
         leaving.retain(|left| !brought.has_at(&left.url));
         let has_moved = |left: &Leaving| moved.iter().any(|file| file.path == left.path);
-        let (mut going, staying): (Vec<Leaving>, Vec<Leaving>) =
+        let (mut going, in_place): (Vec<Leaving>, Vec<Leaving>) =
             leaving.into_iter().partition(has_moved);
+        // What did not make room, and is not in the way after all, still leaves.
+        going.extend(staying.into_iter().filter(has_moved));
         let mut misnamed = published.misnamed_of(&moved, &brought);
         let tried = moved.iter().filter(|file| may_be_misnamed.contains(&file.path));
         misnamed.extend(tried.filter_map(|file| {
@@ -214,7 +216,7 @@ impl Executor {
         published.misnamed.extend(misnamed);
         published.replaced.extend(going);
         if !left.is_empty() {
-            self.publish_left(goal, &left, staying, &brought, published).await?;
+            self.publish_left(goal, &left, in_place, &brought, published).await?;
         }
         Ok(())
     }
@@ -406,9 +408,10 @@ impl Remote {
         let ours = self.state.read(|s| s.entry(row, file.path.name()))?;
         let ours =
             ours.and_then(|was| Leaving::of_entry(&file.path, Box::new(was), Retired::Replaced));
-        let foreign = self.state.read(|s| s.foreign(row))?;
-        let foreign = foreign.into_iter().find(|foreign| foreign.name == file.name);
-        let foreign = foreign.map(|foreign| Leaving::of_foreign(&file.path, row, foreign));
+        let foreign = self.state.read(|s| s.foreign(row))?.into_iter();
+        let foreign = foreign
+            .filter(|foreign| foreign.name == file.name)
+            .map(|foreign| Leaving::of_foreign(&file.path, row, foreign));
         Ok(ours.into_iter().chain(foreign).collect())
     }
 

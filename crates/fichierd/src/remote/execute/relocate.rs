@@ -80,7 +80,10 @@ impl Executor {
         }
         let mut leaving = self.remote.in_their_way(&movers)?;
         if self.remote.name_taken()? != Some(NameTaken::Twins) {
-            self.remote.retire_all(std::mem::take(&mut leaving)).await?;
+            let staying = self.remote.make_room(std::mem::take(&mut leaving)).await?;
+            let is_free =
+                |mover: &Mover| staying.iter().all(|left| left.path != mover.relocation.to.path);
+            movers.retain(is_free);
         }
         let replaced = self.move_all(movers, leaving).await?;
         self.remote.retire_all(replaced).await

@@ -239,6 +239,28 @@ impl Remote {
         Ok(())
     }
 
+    /// Retires files whose places are to be taken. Returns those that did not leave: the records of
+    /// others would replace theirs, and they would be lost track of.
+    pub(super) async fn make_room(
+        &self,
+        leaving: Vec<Leaving>,
+    ) -> Result<Vec<Leaving>, RemoteError> {
+        self.retire_all(leaving.clone()).await?;
+        let mut staying = Vec::new();
+        for left in leaving {
+            let is_on_record = match &left.what {
+                What::Ours(_) => self.state.read(|s| s.entry_of_url(&left.url))?.is_some(),
+                What::Foreign(folder, file) => {
+                    let there = self.state.read(|s| s.foreign(*folder))?;
+                    there.iter().any(|other| other.url == file.url)
+                }
+                What::Version(_) => false,
+            };
+            staying.extend(is_on_record.then_some(left));
+        }
+        Ok(staying)
+    }
+
     async fn move_to_versions(&self, chunk: &[Leaving]) -> Result<(), RemoteError> {
         failpoint::reached("retire:planned");
         let into = self.versions_folder(chunk.len(), None).await?;
@@ -282,6 +304,7 @@ impl Remote {
     ) -> Result<Brought, RemoteError> {
         let mut parcels: Vec<Parcel> = leaving.iter().map(|left| left.parcel(&self.form)).collect();
         let mut brought = Brought::default();
+        let mut renaming = None;
         for try_again in [true, false] {
             let moved = match self.bring(&parcels, into).await {
                 Err(RemoteError::Api(error)) if is_gone(&error) => {
@@ -300,8 +323,15 @@ impl Remote {
                 .iter()
                 .map(|parcel| (parcel.url.clone(), unique_name(parcel, &self.random)))
                 .collect();
-            self.state.write(|w| other_names(self.mirror).set(w, true))?;
+            // A file that does not move after that gets its own name again.
+            renaming = Some(self.state.write(|w| {
+                other_names(self.mirror).set(w, true)?;
+                w.begin(self.mirror, &Intent::Rename { urls: names.clone() })
+            })?);
             self.give_names(&names).await?;
+        }
+        if let Some(renaming) = renaming {
+            self.keep_renaming(renaming, &parcels)?;
         }
         let denied = leaving.iter().find(|left| brought.is_gone(&left.url));
         if let Some(first) = denied
@@ -310,6 +340,20 @@ impl Remote {
             brought.doubt_gone();
         }
         Ok(brought)
+    }
+
+    /// Of files that were given other names to be moved, those that did not move are still to get
+    /// their own names again.
+    fn keep_renaming(&self, begun: IntentId, stuck: &[Parcel]) -> Result<(), RemoteError> {
+        let named = |parcel: &Parcel| Some((parcel.url.clone(), parcel.names.first()?.clone()));
+        let urls: Vec<(FileUrl, RemoteName)> = stuck.iter().filter_map(named).collect();
+        Ok(self.state.write(|w| {
+            w.resolve(begun)?;
+            if urls.is_empty() {
+                return Ok(());
+            }
+            w.begin(self.mirror, &Intent::Rename { urls }).map(|_| ())
+        })?)
     }
 
     /// Records the files that have arrived. Returns the links of those that have not.
