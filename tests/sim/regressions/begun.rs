@@ -3,7 +3,7 @@
 use fichier_emulator::NameTaken;
 use fichier_testkit::habits::Which;
 
-use super::{change, check, check_in, seconds};
+use super::{change, check, check_in, keeps_nothing, seconds};
 use crate::script::{Change, Content, Event, Place, Setting, Spoiling};
 
 fn kill(number: u8, written: bool) -> Event {
@@ -99,6 +99,21 @@ fn y95_a_copy_whose_name_the_service_changes_is_made_once() {
         "no reply tells of it",
         &["file/cp.cgi: Empty", "names are cut at 100"],
         vec![seconds(7330), change(Change::CopyFile { file: 254, folder: 146, name: 167 })],
+    );
+}
+
+#[test]
+fn y96_a_file_that_the_service_does_not_copy_and_lists_is_not_sent_again() {
+    check_in(
+        Setting { left_alone: false, ..keeps_nothing() },
+        "it says once that there is no such file",
+        &[],
+        vec![
+            seconds(243),
+            Event::Spoil { endpoint: 32, skip: 0, how: Spoiling::Partial(0) },
+            change(Change::CopyFile { file: 130, folder: 7, name: 27 }),
+            kill(19, false),
+        ],
     );
 }
 

@@ -64,12 +64,13 @@ impl Executor {
                 self.remote.forget_gone(row, &place.folder())?;
                 self.remote.dirty.mark(place.path.clone());
             }
-            Err(error) if is_gone(&error) => {
+            // The service may deny what it has: then the file is not sent again beside its copy.
+            Err(error) if is_gone(&error) && self.remote.is_lost(&source.url).await? => {
                 let path = self.remote.state.read(|s| s.path_of(from.folder))?.join(&from.name);
                 self.remote.forget_lost(from, &path)?;
                 self.remote.dirty.mark(place.path.clone());
             }
-            Err(error) if is_refusal(&error) => {
+            Err(error) if is_gone(&error) || is_refusal(&error) => {
                 let what = format!("the service did not copy the file: {error}");
                 self.remote.problem(&place.path, &what, "it is tried again by itself")?;
             }
