@@ -131,3 +131,22 @@ fn y97_a_folder_on_the_way_to_the_target_that_seems_empty_is_listed_twice() {
         ],
     );
 }
+
+#[test]
+fn y98_what_was_in_a_folder_that_turns_out_to_be_there_makes_room_for_what_is_sent() {
+    check_in(
+        guarded(),
+        "a folder of former records is known only when its name is taken",
+        &[],
+        vec![
+            Event::OneShots {
+                runs: 2,
+                dies: Some(Place::Request { number: 19, carried_out: false }),
+            },
+            Event::ChangeDuring { change: Change::Leave { path: 72, folder: true }, requests: 5 },
+            Event::LoseState,
+            Event::Rest,
+            change(Change::ComeBack { which: 61 }),
+        ],
+    );
+}

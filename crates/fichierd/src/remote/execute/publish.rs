@@ -8,7 +8,7 @@
 //! answer is kept: if the old and the new file can stand side by side, the old copy is retired
 //! afterwards; if not, it is moved to the versions first, where it is safe.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use fichier_api::names::RemoteName;
 use fichier_api::{FileUrl, FolderId, MAX_LINKS_PER_CALL};
@@ -47,6 +47,8 @@ struct Published {
     renaming: Vec<IntentId>,
     /// The files that were replaced.
     replaced: Vec<Leaving>,
+    /// The folders that files went into.
+    into: BTreeSet<RelPath>,
     /// Calls in which the service knew none of the files.
     denied: u32,
     /// Whether one file was moved alone, to find out what happens when a name is taken.
@@ -125,6 +127,9 @@ impl Executor {
             }
         }
         failpoint::reached("publish:confirmed");
+        for folder in published.into {
+            published.replaced.extend(self.remote.found_twins(&folder).await?);
+        }
         // The order matters: the right name may be free only once the old copy has gone.
         self.remote.retire_all(published.replaced).await?;
         self.remote.rename_as_recorded(&published.misnamed, &published.renaming).await
@@ -215,6 +220,7 @@ impl Executor {
         published.renaming.extend(renaming);
         published.misnamed.extend(misnamed);
         published.replaced.extend(going);
+        published.into.insert(folder.clone());
         if !left.is_empty() {
             self.publish_left(goal, &left, in_place, &brought, published).await?;
         }
@@ -413,6 +419,32 @@ impl Remote {
             .filter(|foreign| foreign.name == file.name)
             .map(|foreign| Leaving::of_foreign(&file.path, row, foreign));
         Ok(ours.into_iter().chain(foreign).collect())
+    }
+
+    /// Looks into a folder that turned out to be there when files were sent into it: those under the
+    /// same names were there before, and make room. Costs a listing, once for such a folder; none for
+    /// others.
+    ///
+    /// It is not looked into beforehand, because a listing that lags shows files that were just
+    /// removed: taking them for those to be sent, the mirror would be complete without them.
+    async fn found_twins(&self, path: &RelPath) -> Result<Vec<Leaving>, RemoteError> {
+        let row = self.state.read(|s| s.folder_at(self.mirror, path))?;
+        let Some(row) = row.filter(|row| row.remote.is_some_and(|spot| !spot.listed)) else {
+            return Ok(Vec::new());
+        };
+        self.explore(&row, path, true).await?;
+        let (entries, foreign) =
+            self.state.read(|s| Ok((s.entries(row.key)?, s.foreign(row.key)?)))?;
+        let ours: HashMap<RemoteName, &Entry> = entries
+            .iter()
+            .filter(|entry| entry.remote().is_some())
+            .map(|entry| (entry.remote_name(), entry))
+            .collect();
+        let twins = foreign.into_iter().filter_map(|file| {
+            let entry = ours.get(&file.name)?;
+            Some(Leaving::of_foreign(&path.join(&entry.name), row.key, file))
+        });
+        Ok(twins.collect())
     }
 
     /// Gives files their names; those that the service does not rename now stay on record as begun,
