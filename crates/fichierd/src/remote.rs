@@ -57,7 +57,7 @@ use std::time::Duration;
 
 use fichier_api::names::RemoteName;
 use fichier_api::{Client, FolderId};
-use fichier_state::{MirrorId, NewProblem, RelPath};
+use fichier_state::{MirrorId, NewProblem, Problem, RelPath};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -134,6 +134,21 @@ impl Remote {
         hint: &str,
     ) -> Result<(), RemoteError> {
         self.note_problem(NewProblem { path, what, hint, is_wide: true, next_try_s: 0 })
+    }
+
+    /// Puts off those of the problems that were `due` when a look began and that it has neither
+    /// solved nor told of again: they would be due at once, over and over, each time with a look at
+    /// their paths.
+    pub(crate) fn put_off_problems(&self, due: &[Problem]) -> Result<(), RemoteError> {
+        if due.is_empty() {
+            return Ok(());
+        }
+        let now = self.state.read(|s| s.problems(Some(self.mirror)))?;
+        for problem in now.iter().filter(|problem| due.contains(problem)) {
+            let Problem { path, what, hint, is_wide, .. } = problem;
+            self.note_problem(NewProblem { path, what, hint, is_wide: *is_wide, next_try_s: 0 })?;
+        }
+        Ok(())
     }
 
     fn note_problem(&self, problem: NewProblem<'_>) -> Result<(), RemoteError> {

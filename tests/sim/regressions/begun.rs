@@ -150,3 +150,14 @@ fn y98_what_was_in_a_folder_that_turns_out_to_be_there_makes_room_for_what_is_se
         ],
     );
 }
+
+#[test]
+fn y99_a_swap_whose_first_step_is_refused_is_not_tried_again_at_once() {
+    let written = Change::Write { folder: 184, name: 6, content: Content::New { length: 5 } };
+    let swapped = Change::SwapFiles { file: 75, other: 206 };
+    check(
+        "another file of the two waits for its upload",
+        &["names beyond 20 are refused"],
+        vec![change(written), Event::Rest, Event::ChangeDuring { change: swapped, requests: 1 }],
+    );
+}

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fichier_api::Client;
-use fichier_state::{Mirror, MirrorId, RelPath};
+use fichier_state::{Mirror, MirrorId, Problem, RelPath};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -345,6 +345,7 @@ impl MirrorWorker {
         // While something is held, everything is looked at, so that the text about it stays true.
         let all = Due { everything: true, paths: Vec::new() };
         let due = if row.held.is_some() || self.has_spared { &all } else { due };
+        let due_problems = self.due_problems(&shared.state)?;
         let paths = self.paths(&shared.state, due)?;
         let force = self.restless.forced();
         let request = self.request(&row, paths.as_deref(), &force, &shared.state)?;
@@ -354,6 +355,9 @@ impl MirrorWorker {
         *report = ran.report;
         if let Some(places) = ran.entered {
             self.has_entered(shared, places);
+        }
+        if ran.outcome.is_ok() {
+            self.remote(shared, places).put_off_problems(&due_problems)?;
         }
         ran.outcome
     }
@@ -389,6 +393,13 @@ impl MirrorWorker {
         paths.sort();
         paths.dedup();
         Ok(Some(paths))
+    }
+
+    fn due_problems(&self, state: &State) -> Result<Vec<Problem>, MirrorError> {
+        let now_s = state.now_s();
+        let mut problems = state.read(|s| s.problems(Some(self.id)))?;
+        problems.retain(|problem| problem.next_try_s <= now_s);
+        Ok(problems)
     }
 
     fn request<'a>(
