@@ -37,6 +37,8 @@ pub struct Look {
     shown: BTreeSet<Vec<u8>>,
     /// Every content that is on the service, in its place or kept as a version.
     stored: BTreeSet<Vec<u8>>,
+    /// Paths that had more than one file when the records were lost.
+    twins: BTreeSet<String>,
     /// Links of files that others put there, with their names.
     foreign: BTreeMap<String, String>,
     /// The files on disk when the last look at everything began.
@@ -57,6 +59,7 @@ impl Look {
             had: BTreeMap::new(),
             shown: BTreeSet::new(),
             stored: BTreeSet::new(),
+            twins: BTreeSet::new(),
             foreign: BTreeMap::new(),
             looked: BTreeMap::new(),
             touched: BTreeSet::new(),
@@ -68,6 +71,18 @@ impl Look {
         let name = format!("of somebody else {name}");
         let link = self.emulator.add_file(&self.base, &name, name.as_bytes());
         self.foreign.insert(link, name);
+    }
+
+    /// The records are lost. An old copy that was to be retired is somebody else's from now on: it
+    /// stays beside the one that is adopted, as any file that was there before.
+    pub fn lose_records(&mut self) {
+        let (mut seen, mut twins) = (BTreeSet::new(), BTreeSet::new());
+        for path in self.emulator.files().iter().filter_map(|file| self.live_path(file)) {
+            if !seen.insert(path.clone()) {
+                twins.insert(path);
+            }
+        }
+        self.twins.append(&mut twins);
     }
 
     /// The target is to be moved there, if that is approved.
@@ -274,7 +289,9 @@ impl Look {
                 let at = rest.iter().position(|other| other == file);
                 at.map(|at| rest.swap_remove(at)).is_some()
             });
-            let is_twice = |(path, _): &(String, Vec<u8>)| disk.iter().any(|(at, _)| at == path);
+            let is_twice = |(path, _): &(String, Vec<u8>)| {
+                disk.iter().any(|(at, _)| at == path) && !self.twins.contains(path)
+            };
             let may_be_twice = self.tolerance.leaves || self.tolerance.other_names;
             all && (may_be_twice || !rest.iter().any(is_twice))
         } else {

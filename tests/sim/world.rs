@@ -297,6 +297,7 @@ impl World {
     fn lose_state(&mut self) {
         let Some(store) = self.stop() else { return };
         self.has_lost_state = true;
+        self.outside().look.lose_records();
         let base = self.outside().look.base().to_owned();
         self.outside().look.want(&base);
         self.config.target = base;

@@ -65,9 +65,17 @@ pub(super) fn replies() -> Vec<(&'static str, Action)> {
     all
 }
 
-/// Whether the service says that something is not there, and it is, or puts it elsewhere.
+/// Whether the service says that something is not there, and it is, or puts it elsewhere. A listing
+/// that is cut without a word says so too: what it hides may be sent again beside it.
 pub(super) fn denies(action: &Action) -> bool {
-    matches!(action, Action::Denied | Action::EmptyListing | Action::Partial(_) | Action::IntoRoot)
+    matches!(
+        action,
+        Action::Denied
+            | Action::EmptyListing
+            | Action::PartialListing(_)
+            | Action::Partial(_)
+            | Action::IntoRoot
+    )
 }
 
 fn forms(field: &str) -> [Reshape; 5] {
