@@ -180,6 +180,33 @@ async fn names_that_the_service_composes_or_cuts_do_not_double_or_lose_a_file() 
     }
 }
 
+/// Two folders here, of which the service makes one: the other is told, and all else goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn n06_of_two_folders_whose_names_are_one_to_the_service_one_is_mirrored_and_one_told() {
+    for on_folder_taken in [FolderTaken::Refuse, FolderTaken::Existing] {
+        let rules = |rules: &mut Rules| {
+            rules.compose_names = true;
+            rules.on_folder_taken = on_folder_taken;
+        };
+        let mut world = Bench::with(rules, |_| {}).await;
+        world.write("caf\u{e9}/one", "one");
+        world.write("cafe\u{301}/two", "two");
+        world.write("folder/holiday pictures 2024/three", "three");
+        for _ in 0..3 {
+            let end = world.cycle().await;
+            assert!(end.trouble.is_none(), "{on_folder_taken:?}: {:?}", end.trouble);
+        }
+        let shown = world.visible();
+        let has = |path: &str| shown.iter().any(|(there, _)| there == path);
+        // The one that is made first has the name.
+        assert!(has("caf\u{e9}/two") && has("folder/holiday pictures 2024/three"), "{shown:?}");
+        assert!(!has("caf\u{e9}/one"), "{on_folder_taken:?}");
+        let problems = world.problems();
+        assert!(problems.iter().any(|(path, _)| path.starts_with("caf\u{e9}")), "{problems:?}");
+        world.emulator.assert_no_violations();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn u12_a_full_account_stops_uploads_alone_and_room_lets_them_go_on() {
     for at_quota in [AtQuota::Refuse, AtQuota::Lose] {

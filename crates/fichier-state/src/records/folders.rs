@@ -129,6 +129,14 @@ impl Records {
         let rows = select.query_map([key], read)?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
+
+    /// Whether a folder of the mirror has this remote folder.
+    pub fn has_remote_folder(&self, mirror: MirrorId, remote: FolderId) -> Result<bool> {
+        let mut select = self.db.prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM folders WHERE mirror_id = ?1 AND remote_id = ?2)",
+        )?;
+        Ok(select.query_row(params![mirror, remote.0], |row| row.get(0))?)
+    }
 }
 
 impl Writing<'_> {

@@ -70,6 +70,10 @@ impl Remote {
                 return Err(error.into());
             }
         };
+        if self.state.read(|s| s.has_remote_folder(self.mirror, spot.id))? {
+            self.state.write(|w| w.resolve(intent))?;
+            return Err(one_for_two().into());
+        }
         let other_name = other_folder_name(name, path.name());
         self.state.write(|w| {
             w.set_folder_remote(folder.key, Some(spot), other_name.as_ref())?;
@@ -249,6 +253,14 @@ impl Remote {
         tracing::debug!(path = %path, files = foreign.len(), "listed a folder that was there before");
         Ok(())
     }
+}
+
+/// The error where the service has one folder for two names, in two forms of Unicode perhaps (N06),
+/// and another folder of the mirror has it.
+fn one_for_two() -> fichier_api::Error {
+    let message = "another folder of this mirror has this name on 1fichier".to_owned();
+    let kind = ErrorKind::NameTaken { message };
+    fichier_api::Error { endpoint: "folder/mkdir.cgi", attempts: 1, kind }
 }
 
 /// The name to remember of a folder, if it is not the one that [`Folder::remote_name`] would tell.

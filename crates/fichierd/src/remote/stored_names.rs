@@ -9,15 +9,16 @@ use icu_normalizer::ComposingNormalizerBorrowed;
 /// name of its own.
 const LEAST_CUT_BYTES: usize = 20;
 
-/// Whether `stored` may be the name that the service made of `asked`: it may compose names, as those
-/// of macOS are not (N06), escape them, drop a last dot, or cut them.
+/// Whether `stored` may be the name that the service made of `asked`: as [`is_other_form`], or cut.
 pub(super) fn may_be_stored_as(asked: &RemoteName, stored: &RemoteName) -> bool {
-    let (asked, stored) = (plain(asked), plain(stored));
-    match asked.strip_prefix(&stored) {
-        Some("" | ".") => true,
-        Some(_) => stored.len() >= LEAST_CUT_BYTES,
-        None => false,
-    }
+    is_other_form(asked, stored)
+        || stored.as_str().len() >= LEAST_CUT_BYTES && plain(asked).starts_with(&plain(stored))
+}
+
+/// Whether `stored` is the whole of `asked` in another form: the service may compose names, as those
+/// of macOS are not (N06), escape them, or drop a last dot.
+pub(super) fn is_other_form(asked: &RemoteName, stored: &RemoteName) -> bool {
+    matches!(plain(asked).strip_prefix(&plain(stored)), Some("" | "."))
 }
 
 /// The name as it is when it was neither decomposed nor escaped.
@@ -41,6 +42,16 @@ mod tests {
         assert!(may_be("a & b", "a &amp; b"));
         assert!(may_be("notes.", "notes"));
         assert!(may_be(&"long ".repeat(9), &"long ".repeat(4)));
+    }
+
+    #[test]
+    fn the_beginning_of_a_name_is_no_other_form_of_it() {
+        let name = |name: &str| RemoteName::from_service(name.to_owned());
+        assert!(is_other_form(&name("a & b."), &name("a &amp; b")));
+        assert!(!is_other_form(
+            &name("holiday pictures 2024-2025"),
+            &name("holiday pictures 2024")
+        ));
     }
 
     #[test]

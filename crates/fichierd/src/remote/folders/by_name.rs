@@ -33,7 +33,7 @@ use crate::remote::Remote;
 use crate::remote::error::{RemoteError, is_gone};
 use crate::remote::habits::Habits;
 use crate::remote::layout::{OTHER_OWN_FOLDER, OWN_FOLDER, own_folder_in};
-use crate::remote::stored_names::may_be_stored_as;
+use crate::remote::stored_names::is_other_form;
 
 /// The least number of rows at which a service may cut a listing, and the step between such numbers.
 const LEAST_CUT: usize = 100;
@@ -266,10 +266,11 @@ async fn shown_by_either(
     Ok(taken_by(&client.list_sub_folders(listing.id).await?, name))
 }
 
-/// The folder that has this name, or the name that the service stores in place of it.
+/// The folder that has this name, or one that is another form of it. Not one with the beginning of
+/// the name, as if the rest was cut: it can be a folder of its own.
 fn taken_by(listing: &FolderListing, name: &RemoteName) -> Option<RemoteFolder> {
     let folders = || listing.folders.iter();
-    let alike = || folders().find(|folder| may_be_stored_as(name, &folder.name));
+    let alike = || folders().find(|folder| is_other_form(name, &folder.name));
     folders().find(|folder| folder.name == *name).or_else(alike).cloned()
 }
 
