@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use fichier_state::Mirror;
 
 use super::failure::ended;
 use super::output::{harmless, line};
@@ -111,7 +112,7 @@ fn say(recovered: &Recovered, walk: bool, config: &Config) -> anyhow::Result<()>
                  recovery with --walk, into another state_dir, finds them",
             )?;
         }
-        Source::Walk(walked) => say_walked(&mirror.name, walked, walk)?,
+        Source::Walk(walked) => say_walked(mirror, walked, walk)?,
     }
     if let Some(sample) = &recovered.sample {
         line(&sampled(sample))?;
@@ -128,18 +129,21 @@ fn say(recovered: &Recovered, walk: bool, config: &Config) -> anyhow::Result<()>
     ))
 }
 
-fn say_walked(name: &str, walked: &Walked, is_asked_for: bool) -> anyhow::Result<()> {
+fn say_walked(mirror: &Mirror, walked: &Walked, is_asked_for: bool) -> anyhow::Result<()> {
     let why = if is_asked_for { "" } else { "no snapshot was usable; " };
     line(&format!(
-        "{why}found {} in {}, and {}, by walking the remote folders: `{name}`",
+        "{why}found {} in {}, and {}, by walking the remote folders: `{}`",
         counted(walked.files, "file"),
         counted(walked.folders, "folder"),
-        counted(walked.versions, "earlier version")
+        counted(walked.versions, "earlier version"),
+        mirror.name
     ))?;
-    line(
-        "lost without a snapshot: times, modes and owners, links, empty files and folders, names \
-         longer than 1fichier takes, and which file was where at earlier times",
-    )?;
+    // Enciphered, an empty file has an object on 1fichier.
+    let empty = if mirror.form.is_some() { "empty folders" } else { "empty files and folders" };
+    line(&format!(
+        "lost without a snapshot: times, modes and owners, links, {empty}, names longer than \
+         1fichier takes, and which file was where at earlier times"
+    ))?;
     if walked.incomplete > 0 {
         let folders = counted(walked.incomplete, "folder");
         line(&format!("{folders} could not be listed whole; run this again later"))?;
