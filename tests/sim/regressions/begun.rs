@@ -161,3 +161,20 @@ fn y99_a_swap_whose_first_step_is_refused_is_not_tried_again_at_once() {
         vec![change(written), Event::Rest, Event::ChangeDuring { change: swapped, requests: 1 }],
     );
 }
+
+#[test]
+fn y100_a_version_that_came_back_before_the_process_died_stays() {
+    check_in(
+        guarded(),
+        "its record is not written yet",
+        &[],
+        vec![
+            change(Change::FolderToFile { folder: 33, content: Content::Known(2) }),
+            kill_at_request(18, false),
+            change(Change::Leave { path: 72, folder: false }),
+            kill_at_request(4, false),
+            change(Change::ComeBack { which: 91 }),
+            kill(7, false),
+        ],
+    );
+}

@@ -38,8 +38,13 @@ impl Executor {
         for (id, intent, _) in intents {
             if let Intent::Retire { version } = intent {
                 retiring.push(Leaving::of_version(version).begun(id));
+                continue;
+            }
+            self.remote.finish_retiring(std::mem::take(&mut retiring)).await?;
+            if let Intent::Move { then } = intent {
+                let then = self.go_on_back(then).await?;
+                self.remote.finish(id, Intent::Move { then }).await?;
             } else {
-                self.remote.finish_retiring(std::mem::take(&mut retiring)).await?;
                 self.remote.finish(id, intent).await?;
             }
         }

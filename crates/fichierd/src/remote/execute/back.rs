@@ -11,12 +11,13 @@ use fichier_api::names::RemoteName;
 use fichier_api::{FileUrl, FolderId};
 use fichier_state::{
     Content, Entry, FolderKey, Intent, IntentId, MirrorId, Moved, NOT_CONFIRMED, Origin, Records,
-    RemoteCopy, Version, failpoint,
+    RemoteCopy, Stamp, Version, failpoint,
 };
 
 use super::records::other_name;
 use super::relocate::temporary_name;
 use super::remove::Leaving;
+use crate::disk::{Seen, SeenKind};
 use crate::plan::{BatchLimits, Occupant, Placement};
 use crate::remote::Remote;
 use crate::remote::bring::{Brought, Parcel};
@@ -92,6 +93,59 @@ impl Executor {
             self.upload(batch).await?;
         }
         Ok(())
+    }
+
+    /// Goes on with versions that were on their way back when the process died, where files of their
+    /// size are still at their paths: they may be there already, and do not leave again. Returns the
+    /// other moves.
+    ///
+    /// The files were read by that process, so the records say that they have to be read again.
+    pub(crate) async fn go_on_back(&self, moves: Vec<Moved>) -> Result<Vec<Moved>, RemoteError> {
+        let (mut files, mut rest) = (Vec::new(), Vec::new());
+        for moved in moves {
+            match self.wanted_version(&moved)? {
+                Some(file) => files.push(file),
+                None => rest.push(moved),
+            }
+        }
+        let Some(folder) = files.first().map(|(place, _)| place.folder()) else { return Ok(rest) };
+        let (row, id) = self.remote.ensure_folder(&folder).await?;
+        let name_taken = self.remote.name_taken()?;
+        let home = Home { row, id, name_taken, names_are_known: false };
+        let comers = files
+            .into_iter()
+            .map(|(place, version)| self.remote.comer(place, version, &home))
+            .collect();
+        for place in self.bring_home(&home, comers).await? {
+            self.remote.dirty.mark(place.path);
+        }
+        Ok(rest)
+    }
+
+    /// The version that a move brings back, if its place is free on record and a file of its size is
+    /// there on the disk.
+    fn wanted_version(&self, moved: &Moved) -> Result<Option<(Placement, Version)>, RemoteError> {
+        let Some(version) = self.remote.state.read(|s| s.version_of_url(&moved.url))? else {
+            return Ok(None);
+        };
+        let is_free = match self.remote.folder_of(&moved.to)? {
+            Some(row) => self.remote.state.read(|s| s.entry(row, moved.to.name()))?.is_none(),
+            None => false,
+        };
+        let seen = self.source.look(&moved.to)?.filter(|seen| {
+            seen.kind == SeenKind::File && seen.stamp.size_bytes == version.size_bytes
+        });
+        let is_known = version.whirlpool.is_some() && version.fingerprint.is_some();
+        let may_come = is_free && is_known && self.remote.form.is_of(version.cipher.as_ref());
+        let Some(seen) = seen.filter(|_| may_come) else { return Ok(None) };
+        let stamp = Stamp { mtime_ns: 0, ctime_ns: 0, inode: 0, ..seen.stamp };
+        let place = Placement {
+            path: moved.to.clone(),
+            seen: Seen { stamp, ..seen },
+            fingerprint: version.fingerprint,
+            replaces: None,
+        };
+        Ok(Some((place, version)))
     }
 
     /// Returns the files that are to be sent instead.
