@@ -163,6 +163,20 @@ fn y99_a_swap_whose_first_step_is_refused_is_not_tried_again_at_once() {
 }
 
 #[test]
+fn y99_files_that_wait_for_their_names_do_not_put_each_other_off() {
+    check_in(
+        Setting { name_taken: NameTaken::Overwrite, ..busy() },
+        "the folder of one of them is renamed",
+        &[r#"file/rename.cgi: Json(200, "{\"status\":\"KO\",\"message\":\"Erreur\"}")"#],
+        vec![
+            seconds(215),
+            kill(6, false),
+            change(Change::RenameFolder { folder: 81, into: 231, name: 25 }),
+        ],
+    );
+}
+
+#[test]
 fn y100_a_version_that_came_back_before_the_process_died_stays() {
     check_in(
         guarded(),

@@ -147,16 +147,22 @@ impl Remote {
         id: IntentId,
         urls: &[(FileUrl, RemoteName)],
     ) -> Result<(), RemoteError> {
-        let mut names = Vec::new();
+        let (mut names, mut put_off) = (Vec::new(), Vec::new());
         let waiting = self.waiting_problems()?;
         for (url, _) in urls {
             if let Some(entry) = self.state.read(|s| s.entry_of_url(url))? {
                 let path = self.state.read(|s| s.path_of(entry.folder))?.join(&entry.name);
-                if waiting.contains(&path) {
-                    return Ok(());
-                }
-                names.push((url.clone(), entry.remote_name()));
+                let is_put_off = waiting.contains(&path);
+                if is_put_off { &mut put_off } else { &mut names }
+                    .push((url.clone(), entry.remote_name()));
             }
+        }
+        if !put_off.is_empty() {
+            if names.is_empty() {
+                return Ok(());
+            }
+            // None waits for the time of another: each would be put off by the other for ever.
+            self.state.write(|w| w.begin(self.mirror, &Intent::Rename { urls: put_off }))?;
         }
         self.rename_as_recorded(&names, &[id]).await
     }
