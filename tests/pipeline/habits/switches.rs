@@ -8,7 +8,7 @@ use fichier_emulator::{
     AtQuota, BadKeyOnNode, BatchExcess, EmptyFile, FolderTaken, FullFolder, LongName, NameTaken,
     RemoveUnknown, Rules, WhileProcessing,
 };
-use fichier_testkit::Bench;
+use fichier_testkit::{Bench, crypt};
 
 const MINUTES: Duration = Duration::from_secs(2 * 60);
 
@@ -198,6 +198,11 @@ async fn n06_of_two_folders_whose_names_are_one_to_the_service_one_is_mirrored_a
         }
         let shown = world.visible();
         let has = |path: &str| shown.iter().any(|(there, _)| there == path);
+        if crypt::is_on() {
+            // Their encrypted names have one form only.
+            assert_eq!(shown.len(), 3, "{shown:?}");
+            continue;
+        }
         // The one that is made first has the name.
         assert!(has("caf\u{e9}/two") && has("folder/holiday pictures 2024/three"), "{shown:?}");
         assert!(!has("caf\u{e9}/one"), "{on_folder_taken:?}");
