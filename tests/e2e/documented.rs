@@ -19,6 +19,9 @@ const TARGET: &str = "/backups/web1/photos";
 /// The section of the README whose last block is a script for a shell.
 const TRIAL: &str = "Try it without an account";
 
+/// The heading below which the password of an encrypted mirror is changed.
+const CHANGED: &str = "Change it later";
+
 /// Sections before which something is lost, and what.
 const LOSSES: [(&str, Loss); 2] =
     [("The server burnt down", Loss::Everything), ("Only the state is lost", Loss::State)];
@@ -97,6 +100,14 @@ impl Example {
         let settings = format!("target = \"{TARGET}\"\n{encrypt}");
         machine.add_mirror("photos", &settings);
         Example { machine, then: String::new() }
+    }
+
+    /// The files were sent with one password, and the service has started with another one.
+    fn change_password(&self) {
+        write(&self.machine.source("photos").join("2025/a.jpg"), "a photo");
+        self.machine.run(&["sync"]).expect(0);
+        fs::write(self.machine.path("photos_password"), "another one\n").unwrap();
+        self.machine.run(&["sync"]).expect(78);
     }
 
     fn lose(&self, loss: Loss) {
@@ -179,6 +190,9 @@ fn each_works_on(example: &Example, name: &str, at_least: usize) {
         let loss = LOSSES.iter().find(|(heading, _)| *heading == shown.heading);
         if let (true, Some((_, loss))) = (under != shown.heading, loss) {
             example.lose(*loss);
+        }
+        if under != shown.heading && shown.heading == CHANGED {
+            example.change_password();
         }
         under = &shown.heading;
         // The trial has a test of its own.

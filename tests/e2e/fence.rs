@@ -80,5 +80,5 @@ fn only_what_is_lost_is_taken_over() {
     let world = Machine::of(PROGRAM);
     write(&world.source("photos").join("one"), "one");
     world.run(&["sync"]).expect(0);
-    world.run(&["approve", "--take-over", "photos"]).expect(0).says("nothing is held");
+    world.run(&["approve", "--take-over", "photos"]).expect(4).says("nothing was approved");
 }
