@@ -163,6 +163,9 @@ pub(crate) struct Schedule {
     due: Micros,
     listing: Option<Micros>,
     folders: BTreeMap<FolderId, Micros>,
+    /// When the listings without an answer were started. The service counts from when they arrive,
+    /// which is later.
+    listings_under_way: BTreeMap<FolderId, Micros>,
     whole_account: Option<Micros>,
     account: Option<Micros>,
     small_download: Option<Micros>,
@@ -218,7 +221,7 @@ impl Schedule {
             let Silence { until, reason, cause, .. } = silence.clone();
             return Err(Denied::HeldOff { until, reason, cause });
         }
-        let until = self.lane_free_at(lane, rules);
+        let until = self.lane_free_at(lane, now, rules);
         if until > now {
             return Err(Denied::Lane { until });
         }
@@ -233,6 +236,10 @@ impl Schedule {
             }
         }
         self.use_lane(lane, now, rules);
+        if let Lane::Listing(folder) = lane {
+            self.listings_under_way.retain(|_, start| may_arrive(*start, now, rules));
+            self.listings_under_way.insert(folder, now);
+        }
         Ok(())
     }
 
@@ -241,14 +248,18 @@ impl Schedule {
         self.silence.as_ref().filter(|silence| silence.until > now)
     }
 
-    fn lane_free_at(&self, lane: Lane, rules: &Rules) -> Micros {
+    fn lane_free_at(&self, lane: Lane, now: Micros, rules: &Rules) -> Micros {
         let after = |start: Option<Micros>, wait: Duration| {
             start.map_or(Micros::MIN, |start| start + rules.scaled(wait))
         };
         match lane {
             Lane::Call => Micros::MIN,
-            Lane::Listing(folder) => after(self.listing, LISTING)
-                .max(after(self.folders.get(&folder).copied(), SAME_FOLDER)),
+            Lane::Listing(folder) => {
+                let arrives = self.listings_under_way.get(&folder).copied();
+                let arrives = arrives.filter(|start| may_arrive(*start, now, rules)).map(|_| now);
+                let listed = arrives.or_else(|| self.folders.get(&folder).copied());
+                after(self.listing, LISTING).max(after(listed, SAME_FOLDER))
+            }
             Lane::WholeAccount => {
                 after(self.listing, LISTING).max(after(self.whole_account, WHOLE_ACCOUNT))
             }
@@ -316,6 +327,11 @@ impl Schedule {
         if let Some(index) = index.filter(|_| lane.is_call()) {
             self.under_way.swap_remove(index);
             self.recent.push(now);
+        }
+        if let Lane::Listing(folder) = lane
+            && self.listings_under_way.get(&folder) == Some(&start)
+        {
+            self.listings_under_way.remove(&folder);
         }
         self.use_lane(lane, now, rules);
     }
@@ -489,7 +505,8 @@ impl Schedule {
         for time in times.flatten().chain(self.folders.values_mut()) {
             *time = (*time).min(now);
         }
-        for time in self.recent.iter_mut().chain(&mut self.under_way) {
+        let listings = self.listings_under_way.values_mut();
+        for time in self.recent.iter_mut().chain(&mut self.under_way).chain(listings) {
             *time = (*time).min(now);
         }
         // May lie ahead: in `cautious`, and where a start has used the one to spare.

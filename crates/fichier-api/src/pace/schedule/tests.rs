@@ -99,6 +99,22 @@ fn what_a_lane_demands_counts_from_the_answer() {
     assert_eq!(starts(&mut schedule, &RULES, 10 * SECOND, &[FOLDER]), [41.0]);
 }
 
+/// On a fast clock a listing may take longer to arrive than its folder may be listed again.
+#[test]
+fn a_folder_is_not_listed_again_while_its_listing_is_on_its_way() {
+    let fast = Rules { time_scale: 1_000, ..RULES };
+    let (ms, mut schedule) = (SECOND / 1_000, Schedule::default());
+    schedule.claim(FOLDER, 0, &fast).unwrap();
+    let denied = schedule.claim(FOLDER, 40 * ms, &fast);
+    assert_eq!(denied, Err(Denied::Lane { until: 71 * ms }));
+    assert_eq!(schedule.claim(Lane::Listing(FolderId(8)), 40 * ms, &fast), Ok(()));
+    schedule.answered(FOLDER, 0, 50 * ms, &fast);
+    assert_eq!(schedule.claim(FOLDER, 80 * ms, &fast), Err(Denied::Lane { until: 81 * ms }));
+    assert_eq!(schedule.claim(FOLDER, 81 * ms, &fast), Ok(()));
+    // One that gets no answer is not waited for longer than a request can be on its way.
+    assert_eq!(schedule.claim(FOLDER, 81 * ms + SECOND, &fast), Ok(()));
+}
+
 #[test]
 fn listings_have_a_lane_of_their_own_and_folders_another() {
     let other = Lane::Listing(FolderId(8));
@@ -442,6 +458,7 @@ proptest! {
             due: stored[2],
             listing: Some(stored[3]),
             folders: BTreeMap::from([(FolderId(7), stored[4])]),
+            listings_under_way: BTreeMap::from([(FolderId(7), stored[5])]),
             whole_account: Some(stored[5]),
             account: Some(stored[6]),
             small_download: Some(stored[8]),
@@ -461,12 +478,12 @@ proptest! {
         schedule.clamp(now, &RULES);
         prop_assert!(held_s(&schedule, now) <= 3600);
         schedule.end_hold_off();
-        let free = schedule.lane_free_at(Lane::SmallDownload, &RULES);
+        let free = schedule.lane_free_at(Lane::SmallDownload, now, &RULES);
         prop_assert!(free <= now + SECOND / 2, "{free}");
         for (lane, longest_s) in
             [(Lane::Call, 120), (FOLDER, 120), (Lane::Account, 310), (Lane::WholeAccount, 3600)]
         {
-            let free = schedule.lane_free_at(lane, &RULES).max(schedule.pace_free_at(now, &RULES));
+            let free = schedule.lane_free_at(lane, now, &RULES).max(schedule.pace_free_at(now, &RULES));
             prop_assert!(free <= now + longest_s * SECOND, "{lane:?} {free}");
         }
     }
