@@ -151,21 +151,39 @@ impl Remote {
         Ok(())
     }
 
+    /// The same for one of many paths that have a cause which was just told: the journal tells it
+    /// once.
+    pub(crate) fn further_problem(
+        &self,
+        path: &RelPath,
+        what: &str,
+        hint: &str,
+    ) -> Result<(), RemoteError> {
+        self.record_problem(NewProblem { path, what, hint, is_wide: false, next_try_s: 0 })?;
+        Ok(())
+    }
+
     fn note_problem(&self, problem: NewProblem<'_>) -> Result<(), RemoteError> {
         let NewProblem { path, what, hint, .. } = problem;
-        let tries = self.state.read(|s| s.tries(self.mirror, path))?;
-        let now_s = self.state.now_s();
-        let wait_s = PROBLEM_WAITS_S[PROBLEM_WAITS_S.len().min(tries as usize + 1) - 1];
-        let wait_s = wait_s / i64::from(self.client.pacer().time_scale().max(1));
-        let problem = NewProblem { next_try_s: now_s + wait_s, ..problem };
-        self.state.write(|w| w.put_problem(self.mirror, &problem, now_s))?;
-        self.report(|report| report.problems += 1);
+        let tries = self.record_problem(problem)?;
         if tries == 0 {
             tracing::warn!(path = %path, "cannot mirror `{path}`: {what}; {hint}");
         } else {
             tracing::debug!(path = %path, tries, "still cannot mirror `{path}`: {what}; {hint}");
         }
         Ok(())
+    }
+
+    /// Returns how often the path was tried before.
+    fn record_problem(&self, problem: NewProblem<'_>) -> Result<u32, RemoteError> {
+        let tries = self.state.read(|s| s.tries(self.mirror, problem.path))?;
+        let now_s = self.state.now_s();
+        let wait_s = PROBLEM_WAITS_S[PROBLEM_WAITS_S.len().min(tries as usize + 1) - 1];
+        let wait_s = wait_s / i64::from(self.client.pacer().time_scale().max(1));
+        let problem = NewProblem { next_try_s: now_s + wait_s, ..problem };
+        self.state.write(|w| w.put_problem(self.mirror, &problem, now_s))?;
+        self.report(|report| report.problems += 1);
+        Ok(tries)
     }
 
     pub(crate) fn report(&self, change: impl FnOnce(&mut CycleReport)) {

@@ -122,9 +122,13 @@ fn say(recovered: &Recovered, walk: bool, config: &Config) -> anyhow::Result<()>
     }
     line(&format!("to put its files back:  fichierd restore {} DEST", mirror.name))?;
     let place = config.path.display();
+    // Without records, each encrypted file costs a call to be known again.
+    let is_dear = mirror.form.is_some() && matches!(recovered.from, Source::Walk(_));
+    let unless = if is_dear { " unless that takes less time" } else { "" };
     line(&format!(
         "to go on mirroring {}:  put the configuration at {place} and start the service; files that \
-         are on the disk already are compared, not sent; none is removed without your approval",
+         are on the disk already are compared, not sent{unless}; none is removed without your \
+         approval",
         harmless(&mirror.source.display().to_string())
     ))
 }

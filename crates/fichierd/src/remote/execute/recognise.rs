@@ -41,13 +41,12 @@ impl Executor {
             sending.unrecognised.push(place);
             return Ok(());
         };
-        let header = match &sending.unreachable {
-            Some(_) => None,
-            None => self.header(&file.url, &mut sending.unreachable).await?,
-        };
         if let Some(why) = &sending.unreachable {
-            let what = format!("it could not be compared with what is on 1fichier: {why}");
-            return self.remote.problem(&place.path, &what, NO_HEADER_HINT);
+            return self.remote.further_problem(&place.path, &no_header(why), NO_HEADER_HINT);
+        }
+        let header = self.header(&file.url, &mut sending.unreachable).await?;
+        if let Some(why) = &sending.unreachable {
+            return self.remote.problem(&place.path, &no_header(why), NO_HEADER_HINT);
         }
         let cipher = header.map(|nonce| crypt.cipher(nonce));
         let same =
@@ -95,4 +94,8 @@ impl Executor {
         let hashed = read(&self.source.scanner, &place.path, &place.seen, enciphered).ok()?;
         (hashed.whirlpool == Some(whirlpool)).then_some(hashed)
     }
+}
+
+fn no_header(why: &str) -> String {
+    format!("it could not be compared with what is on 1fichier: {why}")
 }
