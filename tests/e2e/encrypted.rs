@@ -131,6 +131,18 @@ fn e19_a_version_of_a_former_password_comes_back_with_the_file_of_that_password(
     let with_former = [&restore[..], &["--password-file", former.to_str().unwrap()]].concat();
     world.run(&with_former).expect(0);
     assert_eq!(tree::on_disk(&dest), before);
+
+    // `status` asks whether they are to go, and they go when that is wanted.
+    let asked = world.run(&["status"]).says("stored plain or with a former password");
+    asked.says("22 earlier versions").says("fichierd approve --remove-plain photos");
+    let approved = world.run(&["approve", "--remove-plain", "photos"]).expect(0);
+    approved.says("approved: 22 versions in a former form").says("can no longer be restored");
+    world.run(&["status"]).says("(195 KiB), being");
+    world.run(&["sync"]).expect(0);
+    let status = world.run(&["status"]).expect(0);
+    assert!(!status.stdout.contains("former password"), "{}", status.stdout);
+    world.run(&["approve", "--remove-plain", "photos"]).expect(0).says("nothing is held");
+    assert_eq!(restored(&world, "now"), tree::on_disk(&world.source("photos")));
 }
 
 #[test]

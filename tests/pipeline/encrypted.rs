@@ -17,9 +17,9 @@ use rclone_formats::crypt::Keys;
 use rclone_formats::crypt::names::NameScheme;
 
 /// What stands in every name, content and path of these tests.
-const SECRET: &str = "Geheim";
+pub const SECRET: &str = "Geheim";
 
-fn form(password: &str) -> Form {
+pub fn form(password: &str) -> Form {
     let keys = Keys::derive(password.as_bytes(), None).unwrap();
     Form::Crypt(Arc::new(Crypt::new(keys, NameScheme::default()).unwrap()))
 }

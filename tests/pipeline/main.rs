@@ -16,6 +16,7 @@ mod come_back;
 mod complete;
 mod encrypted;
 mod faults;
+mod former;
 mod habits;
 mod one_cycle;
 mod one_shot;

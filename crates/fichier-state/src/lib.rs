@@ -66,10 +66,10 @@ pub use base::{
 };
 pub use past::{PastContent, PastEntry, PastFolder, PathVersion, StoredCopy};
 pub use records::{
-    Content, Counts, Cycle, Entry, Folder, FolderFacts, ForeignFile, GivenUp, Intent, MOST_LOST,
-    Mirror, Moved, NOT_CONFIRMED, NewProblem, NewVersion, NotConfirmed, Origin, Owner, PendingFile,
-    PendingUpload, Problem, Proof, ProofKind, RemoteCopy, RemoteSpot, Retired, Totals,
-    UploadSlotRow, Version, VersionsFolder,
+    Content, Counts, Cycle, Entry, Folder, FolderFacts, ForeignFile, FormerFiles, FormerVersions,
+    GivenUp, Intent, MOST_LOST, Mirror, Moved, NOT_CONFIRMED, NewProblem, NewVersion, NotConfirmed,
+    Origin, Owner, PendingFile, PendingUpload, Problem, Proof, ProofKind, RemoteCopy, RemoteSpot,
+    Retired, Totals, UploadSlotRow, Version, VersionsFolder,
 };
 pub use snapshots::{
     SnapshotFacts, SnapshotRow, difference, digest, examine, extract, facts_of, form_in, lay_over,

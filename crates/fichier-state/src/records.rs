@@ -6,7 +6,7 @@
 //! | the tree of a mirror, and where the service has it | `folders`, `entries`, `tree`, `totals` |
 //! | the remote side of it | `remote_folders`, `foreign` |
 //! | work at the service that was begun (I3) | `intents`, `uploads` |
-//! | files that are no longer current and are kept | `versions`, `versions_folders` |
+//! | files that are no longer current and are kept | `versions`, `versions_folders`, `former` |
 //! | what the guard and the audit remember | `removals`, `audits`, `proofs`, `lost` |
 //! | what people are told | `problems`, `cycles` |
 //!
@@ -19,6 +19,7 @@ mod cycles;
 mod entries;
 mod folders;
 mod foreign;
+mod former;
 mod intents;
 mod lost;
 mod mirrors;
@@ -38,6 +39,7 @@ pub use cycles::Cycle;
 pub use entries::{Content, Entry, NOT_CONFIRMED, Origin, RemoteCopy};
 pub use folders::{Folder, FolderFacts, RemoteSpot};
 pub use foreign::ForeignFile;
+pub use former::{FormerFiles, FormerVersions};
 pub use intents::{Intent, Moved};
 pub use lost::{GivenUp, MOST_LOST};
 pub use mirrors::Mirror;

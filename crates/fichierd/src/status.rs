@@ -275,6 +275,32 @@ pub struct MirrorStatus {
 pub struct EncryptionStatus {
     /// Whether somebody has said that the password is kept in another place than this machine.
     pub password_kept: bool,
+    /// The versions that are stored plain or with a former password; nothing if there are none.
+    #[serde(default)]
+    pub former: Option<FormerStatus>,
+}
+
+/// Versions of an encrypted mirror that are not stored as it is configured now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FormerStatus {
+    /// How many there are.
+    pub files: u64,
+    /// Their lengths together, before they were enciphered.
+    pub bytes: u64,
+    /// What becomes of them.
+    pub next: FormerNext,
+}
+
+/// What becomes of versions that are not stored as it is configured now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FormerNext {
+    /// They expire; the files of the mirror are still being sent again.
+    Sending,
+    /// They expire, unless `fichierd approve --remove-plain` wants them to go at once.
+    Asks,
+    /// They are being removed.
+    Going,
 }
 
 /// Very many files that lost their contents within a day.

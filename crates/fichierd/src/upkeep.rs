@@ -8,6 +8,7 @@ pub mod burst;
 pub mod canary;
 pub mod chores;
 mod expiry;
+pub mod former;
 pub(crate) mod old_claims;
 pub mod quota;
 pub mod snapshot;

@@ -101,7 +101,8 @@ pub enum Retired {
     Orphan,
 }
 
-const SELECT: &str = "SELECT id, path, link, size_bytes, whirlpool, fingerprint, mode, uid, gid,
+pub(super) const SELECT: &str =
+    "SELECT id, path, link, size_bytes, whirlpool, fingerprint, mode, uid, gid,
         meta_mtime_ns, xattrs, folder, current_from_s, current_until_s, reason, cipher
     FROM versions";
 
@@ -253,7 +254,8 @@ impl Records {
 
     /// How many files have lost since `since_s` (Unix seconds) the contents that they had then:
     /// they were replaced, emptied, or go by their name with something added to it. A file counts
-    /// once.
+    /// once; one whose contents some file still has, such as one that was sent again in another
+    /// form, does not.
     pub fn spoiled_since(&self, mirror: MirrorId, since_s: i64) -> Result<u64> {
         let since = self.moment_at(since_s)?.map_or(0, |moment| moment.0);
         // What was on record for less than a second has no past, but a version. Of the names in a
@@ -267,6 +269,11 @@ impl Records {
             SELECT max(count(*), (
                 SELECT count(DISTINCT path) FROM versions INDEXED BY versions_by_end
                 WHERE mirror_id = ?1 AND current_until_s >= ?3 AND reason = 1
+                    AND NOT EXISTS (SELECT 1 FROM entries INDEXED BY entries_by_content
+                        WHERE kind = 1 AND entries.size_bytes = versions.size_bytes
+                            AND substr(entries.fingerprint, 1, 4)
+                                = substr(versions.fingerprint, 1, 4)
+                            AND entries.fingerprint = versions.fingerprint)
             )) FROM was
             LEFT JOIN entries AS now ON now.folder_id = was.folder_id AND now.name = was.name
             WHERE CASE
@@ -355,7 +362,7 @@ fn range_below(path: &RelPath) -> (Vec<u8>, Vec<u8>) {
     ([path.as_bytes(), b"/"].concat(), [path.as_bytes(), b"0"].concat())
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Version> {
+pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Version> {
     let has_metadata = row.get::<_, Option<u32>>(6)?.is_some();
     Ok(Version {
         id: row.get(0)?,

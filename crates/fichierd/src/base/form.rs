@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use fichier_api::names::{MAX_NAME_BYTES, RemoteName};
-use fichier_state::{Cipher, KeysId};
+use fichier_state::{Cipher, KeysId, Mirror};
 use rclone_formats::crypt::names::{Caveat, Encoding, Kind, NameScheme, Names, StoredName};
 use rclone_formats::crypt::size::cipher_size;
 use rclone_formats::crypt::{Encryptor, Keys, Nonce};
@@ -143,6 +143,17 @@ impl Form {
 }
 
 impl RecordedForm {
+    /// The form on record of a mirror; `None` of a plain one. One that cannot be read is none that
+    /// can be configured.
+    pub fn of(row: &Mirror) -> Option<RecordedForm> {
+        let text = row.form.as_deref()?;
+        Some(serde_json::from_str(text).unwrap_or(RecordedForm {
+            keys: KeysId([0; 8]),
+            names: "a form of a later version".to_owned(),
+            detail: String::new(),
+        }))
+    }
+
     /// How names are kept in it; `None` if a later version of this program wrote it.
     pub fn scheme(&self) -> Option<NameScheme> {
         match self.names.as_str() {

@@ -18,14 +18,19 @@ pub(crate) struct ApproveArgs {
     /// Send all files again, encrypted (or not) as the configuration says now
     #[arg(long, conflicts_with = "take_over")]
     encrypt_again: bool,
+    /// Remove at once, and not when they expire, the versions that are stored plain or with a
+    /// former password
+    #[arg(long, conflicts_with_all = ["take_over", "encrypt_again"])]
+    remove_plain: bool,
 }
 
 pub(crate) async fn run(args: ApproveArgs, config: &Config) -> anyhow::Result<Exit> {
     service::known_mirror(config, &args.mirror)?;
-    let ApproveArgs { mirror, take_over, encrypt_again } = args;
-    let request = Request::Approve { mirror: mirror.clone(), take_over, encrypt_again };
+    let ApproveArgs { mirror, take_over, encrypt_again, remove_plain } = args;
+    let name = mirror.clone();
+    let request = Request::Approve { mirror, take_over, encrypt_again, remove_plain };
     match service::forward(config, &request).await? {
         Some(exit) => Ok(exit),
-        None => beside::approve_held(config, &mirror, How { take_over, encrypt_again }),
+        None => beside::approve_held(config, &name, How { take_over, encrypt_again, remove_plain }),
     }
 }

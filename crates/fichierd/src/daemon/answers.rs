@@ -17,7 +17,7 @@ use crate::mirror::{Held, MirrorWorker, Patience, Shared, Trouble, approve_chang
 use crate::remote::{Habits, claims, target, trust};
 use crate::restore::{Proved, proof};
 use crate::status::CycleSummary;
-use crate::upkeep::burst;
+use crate::upkeep::{burst, former};
 
 /// The answer to `approve` and `reject` while nothing waits for a decision.
 pub const NOTHING_HELD: &str = "nothing is held: there is nothing to decide";
@@ -45,8 +45,8 @@ impl Daemon {
             Request::Status => Reply::Status(self.status()),
             Request::Pause => self.pause(true),
             Request::Resume => self.resume(),
-            Request::Approve { mirror, take_over, encrypt_again } => {
-                self.approve(mirror, How { take_over: *take_over, encrypt_again: *encrypt_again })
+            &Request::Approve { ref mirror, take_over, encrypt_again, remove_plain } => {
+                self.approve(mirror, How { take_over, encrypt_again, remove_plain })
             }
             Request::Proved(proved) => self.keep_proof(proved),
             Request::Habits(habits) => self.keep_habits(habits),
@@ -264,6 +264,8 @@ pub struct How {
     pub take_over: bool,
     /// All files are sent again in the form that is configured now.
     pub encrypt_again: bool,
+    /// The versions in a former form are removed at once, and nothing else is approved.
+    pub remove_plain: bool,
 }
 
 impl How {
@@ -284,7 +286,8 @@ impl How {
 
 /// Approves what a mirror holds: its removals, its source or its target. A target that another
 /// installation uses is taken over only with `take_over`, and another form only with `encrypt_again`;
-/// then nothing else is approved.
+/// then nothing else is approved. With `remove_plain` it says instead that versions in a former form
+/// go at once.
 /// Returns what was done, `None` if nothing is held, or in `Err` why nothing was done.
 ///
 /// # Errors
@@ -296,6 +299,10 @@ pub fn approve(
     how: How,
 ) -> Result<Result<Option<String>, String>, fichier_state::Error> {
     let row = state.read(|s| s.mirror_of(&config.name, &config.source, &config.target))?;
+    if how.remove_plain {
+        let Some(row) = row else { return Ok(Ok(None)) };
+        return state.write(|w| former::want_removed(w, &row));
+    }
     let held = row.as_ref().and_then(Held::of);
     if held.is_none()
         && let Some(why) = how.not_asked_for(&config.name)
@@ -327,7 +334,7 @@ fn approve_held(
     how: How,
     (held, row): (Held, Mirror),
 ) -> Result<Result<String, String>, fichier_state::Error> {
-    let How { take_over, encrypt_again } = how;
+    let How { take_over, encrypt_again, .. } = how;
     if let Some(done) = state.write(|w| approve_form(w, &row, &held, encrypt_again))? {
         return Ok(done.map_err(|()| held.text(&config.name)));
     }

@@ -96,6 +96,9 @@ pub enum Request {
         /// Whether to send all files again in the form that is configured now.
         #[serde(default)]
         encrypt_again: bool,
+        /// Whether to remove at once the versions in a former form, and nothing else.
+        #[serde(default)]
+        remove_plain: bool,
     },
     /// Keeps the remote files that are held for removal.
     Reject {

@@ -14,6 +14,7 @@ use crate::mirror::ends::OpenError;
 use crate::mirror::held::Held;
 use crate::remote::execute::BANDWIDTH;
 use crate::remote::{TargetRefused, rename_folders};
+use crate::upkeep::former;
 
 /// The form that the configuration asks for. Reads the passwords, and derives the keys from them,
 /// which takes some 30 ms.
@@ -32,7 +33,7 @@ pub(super) fn undecided(
     form: &Form,
 ) -> fichier_state::Result<Option<TargetRefused>> {
     let wanted = form.recorded();
-    let was = on_record(row);
+    let was = RecordedForm::of(row);
     if wanted == was || !has_files(records, row)? {
         return Ok(None);
     }
@@ -55,13 +56,13 @@ pub(super) fn undecided(
 
 /// Whether this form of the mirror is the one on record.
 pub(super) fn is_recorded(row: &Mirror, form: &Form) -> bool {
-    on_record(row) == form.recorded()
+    RecordedForm::of(row) == form.recorded()
 }
 
 /// Records the form of a mirror of which nothing is stored yet, or for which it was approved.
 pub(crate) fn record(w: &mut Writing<'_>, row: &Mirror, form: &Form) -> fichier_state::Result<()> {
     let form = form.recorded();
-    if on_record(row) == form {
+    if RecordedForm::of(row) == form {
         return Ok(());
     }
     keep(w, row, form.as_ref())
@@ -91,6 +92,7 @@ pub fn approve_form(
         return Ok(Some(Err(())));
     }
     keep(w, row, wanted)?;
+    former::form_changes(w, row.id)?;
     rename_folders::have_other_names(w, row.id)?;
     let how = if wanted.is_some() { "encrypted" } else { "as they are" };
     Ok(Some(Ok(format!("approved; all files are sent again, {how}"))))
@@ -103,16 +105,6 @@ fn keep(
 ) -> fichier_state::Result<()> {
     let form = form.and_then(|form| serde_json::to_string(form).ok());
     w.update_mirror(&Mirror { form, held: None, ..row.clone() })
-}
-
-/// The form on record. One that cannot be read is none that can be configured.
-fn on_record(row: &Mirror) -> Option<RecordedForm> {
-    let text = row.form.as_deref()?;
-    Some(serde_json::from_str(text).unwrap_or(RecordedForm {
-        keys: fichier_state::KeysId([0; 8]),
-        names: "a form of a later version".to_owned(),
-        detail: String::new(),
-    }))
 }
 
 /// Whether files of the mirror are on the service, or on their way.

@@ -66,10 +66,10 @@ fn check(status: &Status, expected: Expect) {
 
 #[test]
 fn a_password_that_may_lie_on_this_machine_alone_is_asked_about_and_degrades_nothing() {
-    let kept = Some(EncryptionStatus { password_kept: true });
+    let kept = Some(EncryptionStatus { password_kept: true, former: None });
     let quiet = status(vec![MirrorStatus { encryption: kept, ..idle() }]);
     assert_eq!(render(&quiet, now()), render(&status(vec![idle()]), now()));
-    let encryption = Some(EncryptionStatus { password_kept: false });
+    let encryption = Some(EncryptionStatus { password_kept: false, former: None });
     check(
         &status(vec![MirrorStatus { encryption, ..idle() }]),
         expect![[r#"
@@ -83,6 +83,32 @@ fn a_password_that_may_lie_on_this_machine_alone_is_asked_about_and_degrades_not
             fichierd recovery-sheet --confirm
     "#]],
     );
+}
+
+#[test]
+fn versions_in_a_former_form_are_told_with_what_becomes_of_them() {
+    let encryption = |next| {
+        let former = Some(FormerStatus { files: 1_204, bytes: 5 << 30, next });
+        Some(EncryptionStatus { password_kept: true, former })
+    };
+    let line = |next| {
+        let status = status(vec![MirrorStatus { encryption: encryption(next), ..idle() }]);
+        let drawn = render(&status, now());
+        assert!(drawn.lines().all(|line| line.chars().count() <= WIDTH), "{drawn}");
+        drawn.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let told = "1,204 earlier versions stored plain or with a former password (5.00 GiB)";
+    for (next, end) in [
+        (FormerNext::Sending, ", until they expire"),
+        (
+            FormerNext::Asks,
+            ", until they expire; to remove them now: fichierd approve --remove-plain photos",
+        ),
+        (FormerNext::Going, ", being removed"),
+    ] {
+        let drawn = line(next);
+        assert!(drawn.ends_with(&format!("{told}{end}")), "{drawn}");
+    }
 }
 
 #[test]

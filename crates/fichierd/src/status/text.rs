@@ -11,7 +11,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    AccountStatus, DegradedStatus, Kind, MirrorState, MirrorStatus, ProblemStatus, Status,
+    AccountStatus, DegradedStatus, FormerNext, FormerStatus, Kind, MirrorState, MirrorStatus,
+    ProblemStatus, Status,
 };
 use crate::base::when;
 use crate::base::words::{bytes, count, counted, duration, paragraph};
@@ -209,6 +210,9 @@ fn asides(mirror: &MirrorStatus, degraded: &[&DegradedStatus]) -> Vec<String> {
                 .to_owned(),
         );
     }
+    if let Some(former) = mirror.encryption.as_ref().and_then(|it| it.former.as_ref()) {
+        lines.push(former_line(former, &mirror.name));
+    }
     if let Some(by_size) = mirror.completeness.by_size() {
         lines.push(format!(
             "{by_size}: 1fichier tells no hash of them, and they are too large to be downloaded \
@@ -229,6 +233,18 @@ fn asides(mirror: &MirrorStatus, degraded: &[&DegradedStatus]) -> Vec<String> {
         }
     }
     lines
+}
+
+fn former_line(former: &FormerStatus, mirror: &str) -> String {
+    let files = counted(former.files, "earlier version");
+    let head = format!("{files} stored plain or with a former password ({})", bytes(former.bytes));
+    match former.next {
+        FormerNext::Sending => format!("{head}, until they expire"),
+        FormerNext::Asks => format!(
+            "{head}, until they expire; to remove them now: fichierd approve --remove-plain {mirror}"
+        ),
+        FormerNext::Going => format!("{head}, being removed"),
+    }
 }
 
 fn problem_lines(out: &mut String, problem: &ProblemStatus, mirror: &MirrorStatus, now: Timestamp) {

@@ -16,7 +16,7 @@
 use std::time::Duration;
 
 use fichier_api::MAX_LINKS_PER_CALL;
-use fichier_state::{Intent, Mirror, MirrorId, Version};
+use fichier_state::{Intent, Mirror, MirrorId, Version, Writing};
 use serde::{Deserialize, Serialize};
 
 use crate::base::Fact;
@@ -24,7 +24,7 @@ use crate::base::words::{count, counted};
 use crate::config::{Keep, MirrorConfig};
 use crate::remote::layout::utc_day;
 use crate::remote::{Remote, RemoteError, Removal};
-use crate::upkeep::{Situation, burst};
+use crate::upkeep::{Situation, burst, former};
 
 mod clock;
 mod folders;
@@ -65,6 +65,15 @@ struct Over {
     per_path: Option<u32>,
 }
 
+/// What the removal of a batch of versions has done.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Gone {
+    /// How many are gone.
+    pub(super) files: usize,
+    /// Whether the service did not know some of them.
+    pub(super) some_unknown: bool,
+}
+
 /// Why the removal of versions ended.
 enum Ended {
     NothingLeft,
@@ -79,15 +88,19 @@ pub(crate) fn due_in(at: Situation<'_>) -> Result<Option<Duration>, RemoteError>
     if at.state.read(|s| burst::keeps_all(s, at.mirror.id))? {
         return Ok(None);
     }
+    let of_former = former::due_in(at)?;
     let (day, now_s) = (read_day(at)?, at.state.now_s());
-    // A time in the future was written while the clock was wrong.
-    let is_due = !day.is_done || day.begun_s > now_s;
-    let wait_s = if is_due { 0 } else { day.begun_s + DAY_S - now_s };
-    Ok(Some(Duration::from_secs(u64::try_from(wait_s).unwrap_or(0))))
+    let wait_s = if day.is_due(now_s) { 0 } else { day.begun_s + DAY_S - now_s };
+    let of_day = Duration::from_secs(u64::try_from(wait_s).unwrap_or(0));
+    Ok(Some(of_former.map_or(of_day, |of_former| of_former.min(of_day))))
 }
 
-/// Whether anything has expired. A mirror without makes no call.
+/// Whether anything has expired, or is to go. A mirror without makes no call.
 pub(crate) fn is_anything_over(at: Situation<'_>) -> Result<bool, RemoteError> {
+    Ok(former::due_in(at)? == Some(Duration::ZERO) || has_anything_expired(at)?)
+}
+
+fn has_anything_expired(at: Situation<'_>) -> Result<bool, RemoteError> {
     let (now_s, mirror) = (at.state.now_s(), at.mirror.id);
     let (over, today) = (Over::of(at.config, now_s), utc_day(now_s));
     Ok(at.state.read(|s| {
@@ -109,9 +122,14 @@ impl Remote {
         if self.state.write(|w| burst::look(w, self.mirror))?.is_some() {
             return Ok(());
         }
+        let mut calls = MAX_CALLS;
+        self.remove_former(at, &mut calls).await?;
+        if !read_day(at)?.is_due(self.state.now_s()) {
+            return Ok(());
+        }
         let over = Over::of(at.config, self.state.now_s());
         let mut day = self.day(at)?;
-        if is_anything_over(at)? && self.clock_agrees().await? {
+        if has_anything_expired(at)? && self.clock_agrees().await? {
             let corrected = self.state.write(|w| w.believe_clock())?;
             if corrected > 0 {
                 tracing::info!(
@@ -120,7 +138,6 @@ impl Remote {
                     counted(corrected as u64, "time")
                 );
             }
-            let mut calls = MAX_CALLS;
             match self.remove_expired(at.mirror, over, &mut day, &mut calls).await? {
                 Ended::NothingLeft => self.forget_past(over)?,
                 Ended::OutOfCalls => return Ok(()),
@@ -168,7 +185,7 @@ impl Remote {
         let expired = self.state.read(|s| over.versions(s, self.mirror, limit))?;
         for batch in expired.chunks(MAX_LINKS_PER_CALL) {
             *calls = calls.saturating_sub(1);
-            let removed = self.remove_versions(mirror, batch, day).await?;
+            let removed = self.remove_batch_of_day(mirror, batch, day).await?;
             if removed == 0 || day.refused >= MOST_REFUSED {
                 tracing::warn!(
                     "1fichier does not remove old versions, or does not know them any \
@@ -186,32 +203,41 @@ impl Remote {
         }
     }
 
-    /// Removes at most a hundred versions, and counts them. A version that the service does not
-    /// know counts as removed.
-    async fn remove_versions(
+    /// Removes at most a hundred versions, and counts them.
+    async fn remove_batch_of_day(
         &self,
         mirror: &Mirror,
         versions: &[Version],
         day: &mut Day,
     ) -> Result<usize, RemoteError> {
+        self.remove_versions(versions, |w, gone| {
+            day.removed += gone.files as u64;
+            day.refused += u32::from(gone.some_unknown);
+            fact(mirror.id).keep(w, day)?;
+            Ok(gone.files)
+        })
+        .await
+    }
+
+    /// Removes at most a hundred versions, and forgets those that are gone; one that the service
+    /// does not know is gone. What is to be recorded of it goes into the same transaction.
+    pub(super) async fn remove_versions<T>(
+        &self,
+        versions: &[Version],
+        record: impl FnOnce(&mut Writing<'_>, Gone) -> fichier_state::Result<T>,
+    ) -> Result<T, RemoteError> {
         let urls: Vec<_> = versions.iter().map(|version| version.url.clone()).collect();
         let paths = versions.iter().map(|version| version.path.clone()).collect();
         let intent = Intent::Remove { urls: urls.clone(), paths };
         let intent = self.state.write(|w| w.begin(self.mirror, &intent))?;
         let Removal { still_there, unknown } = self.remove_all(&urls).await?;
-        day.refused += u32::from(unknown > 0);
-        let gone: Vec<_> = versions
-            .iter()
-            .filter(|version| !still_there.contains(&version.url))
-            .map(|version| version.id)
-            .collect();
-        day.removed += gone.len() as u64;
-        self.state.write(|w| {
+        let is_gone = |version: &&Version| !still_there.contains(&version.url);
+        let gone: Vec<_> = versions.iter().filter(is_gone).map(|version| version.id).collect();
+        Ok(self.state.write(|w| {
             w.forget_versions(&gone)?;
-            fact(mirror.id).keep(w, day)?;
-            w.resolve(intent)
-        })?;
-        Ok(gone.len())
+            w.resolve(intent)?;
+            record(w, Gone { files: gone.len(), some_unknown: unknown > 0 })
+        })?)
     }
 
     fn forget_past(&self, over: Over) -> Result<(), RemoteError> {
@@ -265,6 +291,14 @@ impl Over {
         limit: usize,
     ) -> Result<Vec<Version>, fichier_state::Error> {
         s.expired_versions(mirror, self.before(), self.per_path, limit)
+    }
+}
+
+impl Day {
+    /// Whether there is work of today, or of a day that has ended.
+    fn is_due(&self, now_s: i64) -> bool {
+        // A time in the future was written while the clock was wrong.
+        !self.is_done || !(self.begun_s..self.begun_s + DAY_S).contains(&now_s)
     }
 }
 

@@ -62,8 +62,18 @@ async fn every_request_arrives_as_it_was_sent() {
         Request::Sync { mirrors: Vec::new() },
         Request::Pause,
         Request::Resume,
-        Request::Approve { mirror: mirror(), take_over: false, encrypt_again: false },
-        Request::Approve { mirror: mirror(), take_over: true, encrypt_again: false },
+        Request::Approve {
+            mirror: mirror(),
+            take_over: false,
+            encrypt_again: false,
+            remove_plain: false,
+        },
+        Request::Approve {
+            mirror: mirror(),
+            take_over: true,
+            encrypt_again: false,
+            remove_plain: false,
+        },
         Request::Reject { mirror: mirror() },
         Request::Prune { mirror: mirror() },
         Request::Proved(proved()),
@@ -118,7 +128,8 @@ fn only_the_answers_to_work_may_take_long() {
     assert!(!begins_work(Request::Approve {
         mirror: mirror(),
         take_over: true,
-        encrypt_again: false
+        encrypt_again: false,
+        remove_plain: false,
     }));
     assert!(!begins_work(Request::Proved(proved())));
 }
@@ -254,8 +265,12 @@ async fn a_body_that_is_too_long_is_refused_and_the_service_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let socket = dir.path().join("run/control.sock");
     service(&socket, echo);
-    let huge =
-        Request::Approve { mirror: "x".repeat(70_000), take_over: false, encrypt_again: false };
+    let huge = Request::Approve {
+        mirror: "x".repeat(70_000),
+        take_over: false,
+        encrypt_again: false,
+        remove_plain: false,
+    };
     let error = ask(&socket, &huge).await.unwrap_err();
     assert!(error.to_string().contains("HTTP 413"), "{error}");
     assert_eq!(error.exit(), Exit::Unavailable);

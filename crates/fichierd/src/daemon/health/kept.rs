@@ -9,6 +9,7 @@ use fichier_state::{KeysId, Mirror, Records, Result, Store, Writing};
 use crate::base::{Fact, RecordedForm};
 use crate::config::MirrorConfig;
 use crate::status::EncryptionStatus;
+use crate::upkeep::former::former;
 
 /// The answer to a person who has said so.
 pub const KEPT: &str = "MIRROR: recorded that its password is kept in another place";
@@ -41,11 +42,12 @@ pub(super) fn encryption(
     if config.encrypt.is_none() {
         return Ok(None);
     }
-    let form = row.and_then(|row| row.form.as_deref());
-    let form: Option<RecordedForm> = form.and_then(|form| serde_json::from_str(form).ok());
+    let form = row.and_then(RecordedForm::of);
+    let former = row.map(|row| former(store, row)).transpose()?.flatten();
     let kept = kept(store, &config.name)?;
     let is_same = |kept| form.is_none_or(|form| form.keys == kept);
-    Ok(Some(EncryptionStatus { password_kept: kept.is_some_and(is_same) }))
+    let password_kept = kept.is_some_and(is_same);
+    Ok(Some(EncryptionStatus { password_kept, former }))
 }
 
 fn fact(mirror: &str) -> Fact<KeysId> {

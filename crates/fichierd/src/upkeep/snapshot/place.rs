@@ -10,7 +10,7 @@ use crate::remote::error::is_gone;
 use crate::remote::ledger::{self, STATE_FOLDER};
 use crate::remote::{Ledger, Remote, RemoteError, SubFolder, UnderWay};
 use crate::upkeep::expiry::horizon_s;
-use crate::upkeep::{Situation, burst};
+use crate::upkeep::{Situation, burst, former};
 
 /// Removable snapshots that are enough for a call: from this number on they are removed together.
 const WORTH_A_CALL: usize = 10;
@@ -123,16 +123,20 @@ impl Remote {
     }
 
     /// Removes the snapshots that are no longer needed, once they are many or old enough.
-    pub(super) async fn remove_snapshots(&self, at: Situation<'_>) -> Result<(), RemoteError> {
+    pub(crate) async fn remove_snapshots(&self, at: Situation<'_>) -> Result<(), RemoteError> {
         if self.state.read(|s| burst::keeps_all(s, self.mirror))? {
             return Ok(());
         }
         let rows = self.state.read(|s| s.snapshots(self.mirror))?;
         let now_s = self.state.now_s();
         let removable = removable(&rows, horizon_s(at.config, now_s));
-        let going: Vec<&SnapshotRow> =
+        let former = self.state.read(|s| former::snapshots_to_go(s, self.mirror))?;
+        let mut going: Vec<&SnapshotRow> =
             removable.iter().filter_map(|id| rows.iter().find(|row| row.id == *id)).collect();
-        let is_late = going.first().is_some_and(|row| row.made_s < now_s - REMOVED_WITHIN_S);
+        going.retain(|row| !former.iter().any(|it| it.id == row.id));
+        going.extend(&former);
+        let is_late = !former.is_empty()
+            || going.first().is_some_and(|row| row.made_s < now_s - REMOVED_WITHIN_S);
         if going.len() < WORTH_A_CALL && !is_late {
             return Ok(());
         }
