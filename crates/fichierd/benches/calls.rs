@@ -3,15 +3,15 @@
 //! `cargo bench --bench calls` prints a table: what happened, calls made, the most there may be,
 //! and what rclone's backend needs (counted on the same emulator; for a tree of N files in D
 //! folders `4N + 2D + 5`, and a listing of `2(D + 1) + 1` before any later work). It fails when a
-//! budget is exceeded or a rule of the service was broken.
+//! budget is exceeded or a rule of the service was broken. With `FICHIERD_TEST_ENCRYPT=1` the mirror
+//! is encrypted, and the budgets are the same.
 
 #![allow(missing_docs, unreachable_pub, reason = "a program, not a library")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "that is its output")]
 #![allow(clippy::disallowed_methods, reason = "here the folder is ours to change")]
 
 use fichier_testkit::bench::client;
-use fichier_testkit::{Bench, TARGET};
-use fichierd::base::Form;
+use fichier_testkit::{Bench, TARGET, crypt};
 use fichierd::restore::Order;
 use fichierd::restore::recovery::recover;
 
@@ -72,7 +72,7 @@ async fn recover_state(world: &mut Bench) -> Line {
         walk: false,
         name: None,
         source: None,
-        form: Form::Plain,
+        form: crypt::form(),
         finds_scheme: false,
     };
     let client = client(&world.emulator, state.path());
