@@ -118,4 +118,12 @@ fn check_warns_of_an_obscured_password_and_of_names_that_become_too_long() {
     let said = words_of(&ran.stdout);
     assert!(said.contains("the encrypted names of 2 of 3 paths are too long, such as"), "{said}");
     assert!(!ran.stdout.contains(&obscured), "{}", ran.stdout);
+
+    world.run(&["sync"]).expect(0);
+    let cut = |world: &Machine| world.mirror("photos")["encryption"]["cut_names"].clone();
+    assert_eq!(cut(&world), 2);
+    world.run(&["status"]).says("2 names are too long when encrypted");
+    fs::remove_dir(source.join("z".repeat(200))).unwrap();
+    world.run(&["sync"]).expect(0);
+    assert_eq!(cut(&world), 1);
 }

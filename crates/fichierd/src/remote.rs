@@ -5,6 +5,7 @@
 //! is made (I3), and recorded when the service has confirmed it (I1).
 
 pub mod claims;
+pub mod cut_names;
 pub mod error;
 pub mod execute;
 pub mod finish;

@@ -278,6 +278,10 @@ pub struct EncryptionStatus {
     /// The versions that are stored plain or with a former password; nothing if there are none.
     #[serde(default)]
     pub former: Option<FormerStatus>,
+    /// Names that are too long when they are encrypted, and stored under shorter ones, which rclone
+    /// cannot read; as of the last look at everything.
+    #[serde(default)]
+    pub cut_names: u64,
 }
 
 /// Versions of an encrypted mirror that are not stored as it is configured now.

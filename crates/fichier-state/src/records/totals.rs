@@ -125,6 +125,23 @@ impl Records {
         })?)
     }
 
+    /// Calls `each` for the name of every file, empty file and folder of a mirror that is not
+    /// unmanaged, with whether it is a folder. Reads every row.
+    pub fn each_name(&self, mirror: MirrorId, mut each: impl FnMut(bool, &[u8])) -> Result<()> {
+        let mut select = self.db.prepare_cached(
+            "SELECT 1, name FROM folders WHERE mirror_id = ?1 AND parent_id IS NOT NULL
+            UNION ALL
+            SELECT 0, entries.name FROM entries JOIN folders ON folders.id = folder_id
+            WHERE mirror_id = ?1 AND kind <> 3 AND entries.unmanaged = 0",
+        )?;
+        let mut rows = select.query([mirror])?;
+        while let Some(row) = rows.next()? {
+            let name = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+            each(row.get(0)?, name);
+        }
+        Ok(())
+    }
+
     /// When the oldest of the current files and versions of all mirrors was confirmed; Unix seconds.
     /// `None` if there is none of which that is known. Reads every row.
     pub fn oldest_copy_s(&self) -> Result<Option<i64>> {

@@ -32,7 +32,7 @@ use crate::mirror::{forms, pairs};
 use crate::plan::Limit;
 use crate::remote::{
     CycleReport, Executor, FolderMove, Places, Remote, RemoteError, Settle, Source, Uploads,
-    looked, trust,
+    cut_names, looked, trust,
 };
 use crate::status::Completeness;
 use crate::upkeep::chores::{self, CHORES, Chore};
@@ -569,6 +569,9 @@ impl MirrorWorker {
             quota::sent_by_cycle(w, end.report.uploaded_bytes, now_s)?;
             if end.report.changed_something() {
                 burst::look(w, self.id)?;
+            }
+            if due.everything && success {
+                cut_names::note(w, self.id, &self.form)?;
             }
             if is_same && trust::holds_removals(w, self.id)? {
                 trust::hold_removals(w, self.id, false)?;

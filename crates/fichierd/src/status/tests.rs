@@ -66,10 +66,10 @@ fn check(status: &Status, expected: Expect) {
 
 #[test]
 fn a_password_that_may_lie_on_this_machine_alone_is_asked_about_and_degrades_nothing() {
-    let kept = Some(EncryptionStatus { password_kept: true, former: None });
+    let kept = Some(EncryptionStatus { password_kept: true, former: None, cut_names: 0 });
     let quiet = status(vec![MirrorStatus { encryption: kept, ..idle() }]);
     assert_eq!(render(&quiet, now()), render(&status(vec![idle()]), now()));
-    let encryption = Some(EncryptionStatus { password_kept: false, former: None });
+    let encryption = Some(EncryptionStatus { password_kept: false, former: None, cut_names: 0 });
     check(
         &status(vec![MirrorStatus { encryption, ..idle() }]),
         expect![[r#"
@@ -86,10 +86,24 @@ fn a_password_that_may_lie_on_this_machine_alone_is_asked_about_and_degrades_not
 }
 
 #[test]
+fn names_that_rclone_cannot_read_are_told() {
+    let encryption = EncryptionStatus { password_kept: true, former: None, cut_names: 3 };
+    check(&status(vec![MirrorStatus { encryption: Some(encryption), ..idle() }]), expect![[r#"
+        fichierd 0.1.0 is running, 1 call so far
+
+        photos: up to date
+          /srv/photos -> /backups/web1/photos
+          184,203 files safe (5.00 TiB), complete 2 min ago
+          3 names are too long when encrypted and stored shorter:
+            fichierd restores them, rclone cannot read them; see: fichierd check
+    "#]]);
+}
+
+#[test]
 fn versions_in_a_former_form_are_told_with_what_becomes_of_them() {
     let encryption = |next| {
         let former = Some(FormerStatus { files: 1_204, bytes: 5 << 30, next });
-        Some(EncryptionStatus { password_kept: true, former })
+        Some(EncryptionStatus { password_kept: true, former, cut_names: 0 })
     };
     let line = |next| {
         let status = status(vec![MirrorStatus { encryption: encryption(next), ..idle() }]);

@@ -210,6 +210,14 @@ fn asides(mirror: &MirrorStatus, degraded: &[&DegradedStatus]) -> Vec<String> {
                 .to_owned(),
         );
     }
+    if let Some(cut) = mirror.encryption.as_ref().map(|it| it.cut_names).filter(|cut| *cut > 0) {
+        let are = if cut == 1 { "name is" } else { "names are" };
+        lines.push(format!(
+            "{} {are} too long when encrypted and stored shorter: fichierd restores them, rclone \
+             cannot read them; see: fichierd check",
+            count(cut)
+        ));
+    }
     if let Some(former) = mirror.encryption.as_ref().and_then(|it| it.former.as_ref()) {
         lines.push(former_line(former, &mirror.name));
     }

@@ -8,6 +8,7 @@ use fichier_state::{KeysId, Mirror, Records, Result, Store, Writing};
 
 use crate::base::{Fact, RecordedForm};
 use crate::config::MirrorConfig;
+use crate::remote::cut_names::cut_names;
 use crate::status::EncryptionStatus;
 use crate::upkeep::former::former;
 
@@ -47,7 +48,8 @@ pub(super) fn encryption(
     let kept = kept(store, &config.name)?;
     let is_same = |kept| form.is_none_or(|form| form.keys == kept);
     let password_kept = kept.is_some_and(is_same);
-    Ok(Some(EncryptionStatus { password_kept, former }))
+    let cut_names = row.map(|row| cut_names(store, row.id)).transpose()?.unwrap_or_default();
+    Ok(Some(EncryptionStatus { password_kept, former, cut_names }))
 }
 
 fn fact(mirror: &str) -> Fact<KeysId> {
