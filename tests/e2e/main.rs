@@ -18,6 +18,7 @@ use fichier_testkit::Program;
 
 const PROGRAM: Program = Program::at(env!("CARGO_BIN_EXE_fichierd"));
 
+mod alerts;
 mod backlog;
 mod changed;
 mod check;

@@ -193,7 +193,7 @@ pub use hash::{Fingerprint, InvalidDigest, Whirlpool};
 pub use key::{ApiKey, InvalidKey};
 pub use link::{FileUrl, InvalidFileUrl, RemovalCode};
 pub use pace::{HoldOff, Lifted, PaceConfig, Pacer, Wait, Waiting};
-pub use transport::{AddressFamily, BuildError, Carried, Carrier, ServiceClock};
+pub use transport::{AddressFamily, BuildError, Carried, Carrier, ServiceClock, tls_config};
 pub use types::{BatchOutcome, Copied, FolderId, FolderListing, RemoteFile, RemoteFolder};
 pub use upload::{
     FileMark, MAX_FILE_BYTES, MAX_FILES_PER_UPLOAD, MAX_UPLOAD_BYTES, Matched, SendError, Sent,

@@ -22,3 +22,4 @@ pub use carrier::{Carried, Carrier};
 pub use family::AddressFamily;
 pub(crate) use http::{ALSO_BY_GET, Part, Settings, Transport, unreachable};
 pub use service_clock::ServiceClock;
+pub use tls::tls_config;

@@ -30,6 +30,7 @@ pub mod loopback;
 pub mod machine;
 pub mod program;
 pub mod random;
+pub mod receiver;
 pub mod service;
 pub mod setting;
 pub mod tree;

@@ -33,6 +33,7 @@ mod history;
 mod keep;
 mod ls;
 mod man;
+mod notify;
 mod output;
 mod password;
 mod past;
@@ -151,6 +152,8 @@ enum Configured {
     History(history::HistoryArgs),
     /// Remove remote files that are now excluded
     Prune(prune::PruneArgs),
+    /// Try whether alerts reach those who are told
+    Notify(notify::NotifyArgs),
     /// Look at the account, and work in it by hand
     Remote(remote::RemoteArgs),
 }
@@ -218,6 +221,7 @@ impl Configured {
             }
             Configured::Recover(args) => interruptible(recover::run(args, &config)).await,
             Configured::Prune(args) => interruptible(prune::run(args, &config)).await,
+            Configured::Notify(args) => interruptible(notify::run(args, &config)).await,
             Configured::Remote(args) => interruptible(remote::run(args, &config)).await,
         }
     }

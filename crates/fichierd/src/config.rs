@@ -20,6 +20,7 @@ mod file;
 mod limits;
 mod message;
 mod mirrors;
+pub mod notify;
 pub mod passphrase;
 mod read;
 mod rules;
@@ -44,7 +45,9 @@ pub use self::command::{CommandError, CommandLine};
 pub use self::encrypt::{EncryptConfig, Secrets};
 pub use self::limits::MaxRemovals;
 pub use self::message::{ConfigError, Drawing};
+pub use self::notify::{NotifyConfig, NotifyKind, Topic};
 pub use self::passphrase::{Doubt, SecretCause, SecretError, SecretSource, Which};
+pub(crate) use self::secret::without_addresses;
 pub use self::secret_file::SecretFileError;
 pub(crate) use self::surroundings::{Surroundings, socket_in};
 use crate::config::key::KeySource;
@@ -67,6 +70,8 @@ pub struct Config {
     pub pace: PaceSettings,
     /// The mirrors; may be empty, since `fichierd remote` needs none.
     pub mirrors: Vec<MirrorConfig>,
+    /// Whom to tell how they are.
+    pub notify: Vec<NotifyConfig>,
 }
 
 /// The account, and how it is reached.
@@ -132,6 +137,8 @@ pub struct MirrorConfig {
     pub drill_bytes: u64,
     /// How its contents and names are encrypted; `None` if they are not.
     pub encrypt: Option<EncryptConfig>,
+    /// The time without a complete mirror after which it is overdue; `None` is never.
+    pub alarm_after: Option<Duration>,
 }
 
 impl MirrorConfig {

@@ -36,6 +36,7 @@ use crate::mirror::{ChoresEnd, CycleEnd, MirrorWorker, Shared, Trouble};
 use crate::remote::claims;
 use crate::upkeep::snapshot;
 
+pub mod alerts;
 mod answers;
 mod drills;
 mod error;
@@ -137,6 +138,7 @@ pub struct Daemon {
     sender: mpsc::Sender<Event>,
     feeders: JoinSet<()>,
     drills: JoinSet<drills::Drilled>,
+    alerts: alerts::Alerts,
     mounts: MountWatch,
     paused: bool,
     progress: systemd::Progress,
@@ -174,6 +176,7 @@ impl Daemon {
             sender,
             feeders: JoinSet::new(),
             drills: JoinSet::new(),
+            alerts: alerts::Alerts::default(),
             mounts,
             paused,
             progress: systemd::Progress::default(),
@@ -185,6 +188,7 @@ impl Daemon {
             accepted: false,
             config,
         };
+        daemon.alerts = alerts::Alerts::open(&daemon.shared.state, &daemon.config);
         daemon.listen()?;
         daemon.feed_signals()?;
         daemon.feed_mounts();
@@ -239,6 +243,10 @@ impl Daemon {
                 }
                 Some(ended) = self.drills.join_next() => {
                     self.on_drilled(ended.map_err(DaemonError::Crashed)?);
+                }
+                Some(sent) = self.alerts.sent() => {
+                    let sent = sent.map_err(DaemonError::Crashed)?;
+                    self.alerts.on_sent(&self.shared.state, &self.config, sent);
                 }
                 Some(ended) = self.feeders.join_next() => match ended {
                     // This is the forwarder of a mirror that is no longer configured (C05).

@@ -52,6 +52,9 @@ pub struct Status {
     pub calls_made: u64,
     /// In the order of the configuration.
     pub mirrors: Vec<MirrorStatus>,
+    /// The receivers of alerts, in the order of the configuration.
+    #[serde(default)]
+    pub notified: Vec<NotifiedStatus>,
     /// Every degraded state, first those that stop the work.
     #[serde(default)]
     pub degraded: Vec<DegradedStatus>,
@@ -69,6 +72,7 @@ impl Default for Status {
             account: None,
             calls_made: 0,
             mirrors: Vec::new(),
+            notified: Vec::new(),
             degraded: Vec::new(),
         }
     }
@@ -97,6 +101,21 @@ impl Status {
             }
         }
     }
+}
+
+/// A receiver of alerts: a `[[notify]]` of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotifiedStatus {
+    /// Its name.
+    pub name: String,
+    /// When it was last told something.
+    pub told: Option<Timestamp>,
+    /// The same as an age in seconds, when this was asked.
+    pub told_age_s: Option<u64>,
+    /// Messages that wait to be told.
+    pub waiting: u64,
+    /// Why it cannot be told, for people; nothing while it can.
+    pub trouble: Option<String>,
 }
 
 /// A degraded state, while it lasts.
@@ -262,6 +281,9 @@ pub struct MirrorStatus {
     /// Set while the account is nearly full, for people.
     #[serde(default)]
     pub quota_warning: Option<String>,
+    /// Since when it is overdue: it was not complete for longer than `alarm_after`.
+    #[serde(default)]
+    pub overdue_since: Option<Timestamp>,
     /// Nothing if the mirror is not encrypted.
     #[serde(default)]
     pub encryption: Option<EncryptionStatus>,

@@ -12,7 +12,7 @@ use super::uploads::{FILES, FOR_EVER, bytes, not_confirmed, with_files};
 
 fn status(world: &Bench) -> MirrorStatus {
     let mirrors = std::slice::from_ref(&world.config);
-    let status = world.shared.state.read(|s| health::offline(s, mirrors, TIME_SCALE, None));
+    let status = world.shared.state.read(|s| health::offline(s, mirrors, &[], TIME_SCALE, None));
     status.unwrap().mirrors.remove(0)
 }
 

@@ -237,7 +237,7 @@ async fn an_address_that_may_not_download_is_told_early() {
         .shared
         .state
         .read(|s| {
-            fichierd::daemon::health::offline(s, std::slice::from_ref(&world.config), 1, None)
+            fichierd::daemon::health::offline(s, std::slice::from_ref(&world.config), &[], 1, None)
         })
         .unwrap();
     let text = fichierd::status::render(&status, jiff::Timestamp::now());
@@ -309,7 +309,7 @@ async fn y49_the_day_of_the_next_risk_is_that_of_the_oldest_upload_and_none_is_m
     world.write("old", "content");
     world.settle().await;
     let account = |world: &Bench| {
-        let read = |s: &Store| fichierd::daemon::health::offline(s, &[], 1, None);
+        let read = |s: &Store| fichierd::daemon::health::offline(s, &[], &[], 1, None);
         world.shared.state.read(read).unwrap().account
     };
     assert_eq!(account(&world), None, "it was not read yet");

@@ -11,11 +11,21 @@ use rustls::{ClientConfig, RootCertStore};
 
 use crate::transport::build_error::BuildError;
 
-/// Settings for TLS with the built-in authorities and those in `extra_pem`.
+/// Settings for TLS with the authorities that a [`Client`](crate::Client) trusts: those built in and
+/// those in `extra_pem`. For a program that speaks to another server too, and is to trust the same.
 ///
 /// # Errors
 ///
 /// [`BuildError::RootCertificate`] if `extra_pem` holds no certificate, or one that cannot be read.
+pub fn tls_config(extra_pem: Option<&[u8]>) -> Result<ClientConfig, BuildError> {
+    config(extra_pem, false)
+}
+
+/// The same, with HTTP/2 where that is wanted.
+///
+/// # Errors
+///
+/// Those of [`tls_config`].
 pub(crate) fn config(
     extra_pem: Option<&[u8]>,
     speaks_http2: bool,

@@ -19,12 +19,12 @@ use crate::config::connect::{hold_off, recorded_pacer};
 use crate::config::{Config, Keep, MirrorConfig};
 use crate::daemon::control::Reply;
 use crate::daemon::health::Met;
-use crate::daemon::{How, NOTHING_HELD, Work, approve, health, lifted, open_shared, why};
+use crate::daemon::{How, NOTHING_HELD, Work, alerts, approve, health, lifted, open_shared, why};
 use crate::disk::Due;
 use crate::mirror::{CycleEnd, MirrorWorker, Patience, Shared, Trouble};
 use crate::remote::Habits;
 use crate::restore::{Proved, proof};
-use crate::status::{CycleSummary, Status};
+use crate::status::{CycleSummary, HoldOffStatus, Status};
 
 /// The longest hold-off for which `sync` waits; it ends in a longer one.
 const WAIT_AT_MOST: Duration = Duration::from_secs(120);
@@ -57,8 +57,21 @@ pub(super) async fn sync(config: &Config, names: &[String]) -> anyhow::Result<Ex
         output::line(&format!("{}: not tried: it would be refused too", mirror.name))?;
     }
     health::remember_met(&shared, config, &met)?;
+    if !config.notify.is_empty() {
+        let status = shared.state.read(|s| offline(s, config, None))?;
+        alerts::tell_once(&shared.state, &shared.random, config, &status).await;
+    }
     close(shared)?;
     Ok(exit_of_cycles(&cycles))
+}
+
+fn offline(
+    store: &Store,
+    config: &Config,
+    hold_off: Option<HoldOffStatus>,
+) -> Result<Status, Error> {
+    let scale = config.pace.time_scale;
+    health::offline(store, &config.mirrors, &config.notify, scale, hold_off)
 }
 
 /// Mirrors one mirror and does its chores; and mirrors once more if they have found that a copy is
@@ -201,7 +214,7 @@ pub(super) fn prune_dry_run(config: &Config, name: &str) -> anyhow::Result<Exit>
 pub(super) fn status(config: &Config) -> anyhow::Result<Status> {
     let hold_off = hold_off(config).map(health::hold_off_status);
     Ok(match recorded(config)? {
-        Some(store) => health::offline(&store, &config.mirrors, config.pace.time_scale, hold_off)?,
+        Some(store) => offline(&store, config, hold_off)?,
         None => health::never(&config.mirrors, hold_off),
     })
 }

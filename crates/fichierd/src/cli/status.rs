@@ -18,10 +18,15 @@ pub(crate) struct StatusArgs {
 /// Prints the status. The exit code is 0 even if something is wrong, since the question was
 /// answered.
 pub(crate) async fn run(args: StatusArgs, config: &Config) -> anyhow::Result<Exit> {
+    show(&of(config).await?, args.json)
+}
+
+/// The status: that of the service if it runs, or else that on record.
+pub(super) async fn of(config: &Config) -> anyhow::Result<Status> {
     match service::reply(config, &Request::Status).await? {
-        Some(Reply::Status(status)) => show(&status, args.json),
+        Some(Reply::Status(status)) => Ok(status),
         Some(other) => Err(service::unexpected(&other)),
-        None => show(&beside::status(config)?, args.json),
+        None => beside::status(config),
     }
 }
 

@@ -45,6 +45,7 @@ fn help_lists_each_command_in_eighty_columns() {
           diff            Compare what a mirror held at two times
           history         List what the last cycles of a mirror did
           prune           Remove remote files that are now excluded
+          notify          Try whether alerts reach those who are told
           remote          Look at the account, and work in it by hand
           demo            Watch the service at work for half a minute, without an
                           account

@@ -139,22 +139,22 @@ pub(super) fn rules(
     Some(EncryptConfig { password: password?, salt, scheme })
 }
 
-/// The three keys for a password, or for a salt.
-struct Typed {
-    which: Which,
-    file: Option<Spanned<PathBuf>>,
-    credential: Option<Spanned<String>>,
-    command: Option<Spanned<CommandText>>,
+/// The three keys for a secret.
+pub(super) struct Typed {
+    pub(super) which: Which,
+    pub(super) file: Option<Spanned<PathBuf>>,
+    pub(super) credential: Option<Spanned<String>>,
+    pub(super) command: Option<Spanned<CommandText>>,
 }
 
 impl Typed {
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.file.is_none() && self.credential.is_none() && self.command.is_none()
     }
 
     /// The source that one of the keys names; the first if there are several, with a complaint
     /// about the others.
-    fn source(
+    pub(super) fn source(
         self,
         credentials: &Credentials<'_>,
         complaints: &mut Complaints,
@@ -168,6 +168,8 @@ impl Typed {
         let key = match which {
             Which::Password => "password",
             Which::Salt => "salt",
+            Which::Url => "url",
+            Which::Token => "token",
         };
         for span in spans.into_iter().flatten().skip(1) {
             let what = format!("the {key} is read from more than one place");

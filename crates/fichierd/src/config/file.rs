@@ -26,6 +26,8 @@ pub(super) struct ConfigFile {
     pub(super) pace: PaceFile,
     #[serde(default)]
     pub(super) mirror: Vec<MirrorFile>,
+    #[serde(default)]
+    pub(super) notify: Vec<NotifyFile>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -66,6 +68,35 @@ pub(super) struct MirrorFile {
     pub(super) drill: Option<Spanned<HumanDuration>>,
     pub(super) drill_bytes: Option<Spanned<HumanSize>>,
     pub(super) encrypt: Option<Spanned<EncryptFile>>,
+    pub(super) alarm_after: Option<Spanned<HumanDuration>>,
+}
+
+/// A `[[notify]]` block. `Debug` may show nothing of it, since its address is a secret.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NotifyFile {
+    pub(super) name: Spanned<String>,
+    pub(super) kind: Spanned<String>,
+    pub(super) url: Option<Spanned<String>>,
+    pub(super) url_file: Option<Spanned<PathBuf>>,
+    pub(super) url_credential: Option<Spanned<String>>,
+    pub(super) token_file: Option<Spanned<PathBuf>>,
+    pub(super) token_credential: Option<Spanned<String>>,
+    pub(super) topic: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) mirrors: Vec<Spanned<String>>,
+    pub(super) on: Option<Vec<Spanned<String>>>,
+    pub(super) after: Option<Spanned<HumanDuration>>,
+    pub(super) remind: Option<Spanned<HumanDuration>>,
+    pub(super) every: Option<Spanned<HumanDuration>>,
+    pub(super) paths: Option<bool>,
+    pub(super) ca_file: Option<Spanned<PathBuf>>,
+}
+
+impl fmt::Debug for NotifyFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NotifyFile(…)")
+    }
 }
 
 /// `encrypt = { … }` or `[mirror.encrypt]`. `Debug` may show nothing of it that could be a password

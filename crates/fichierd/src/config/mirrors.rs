@@ -73,6 +73,7 @@ impl MirrorConfig {
             drill: Some(days(30)),
             drill_bytes: 256 << 20,
             encrypt: None,
+            alarm_after: None,
         }
     }
 }
@@ -117,6 +118,7 @@ pub(super) fn mirror(
         drill: period(file.drill, "drill", default.drill, complaints),
         drill_bytes: file.drill_bytes.map_or(default.drill_bytes, |size| size.into_inner().0),
         encrypt: file.encrypt.and_then(|it| encrypt::rules(it, credentials, complaints)),
+        alarm_after: period(file.alarm_after, "alarm_after", None, complaints),
         ..default
     }
 }

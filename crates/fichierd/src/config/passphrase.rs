@@ -1,4 +1,4 @@
-//! Where a password or a salt of an encrypted mirror comes from, and how it is read.
+//! Where a secret comes from, such as the password of an encrypted mirror, and how it is read.
 //!
 //! As with the API key, the source is remembered and not the secret: it is read each time that it is
 //! needed. One line end is taken off, nothing else, since rclone takes off nothing either of what
@@ -21,9 +21,13 @@ pub enum Which {
     Password,
     /// The salt, which rclone calls `password2`.
     Salt,
+    /// The address of a receiver of alerts.
+    Url,
+    /// The access token of a receiver, or the secret that signs what it is told.
+    Token,
 }
 
-/// Where a password or a salt is read from, each time it is needed.
+/// Where a secret is read from, each time it is needed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretSource {
     /// A file of the administrator's, which only its owner may read.
@@ -42,7 +46,7 @@ pub enum SecretSource {
     Command(CommandLine),
 }
 
-/// A password or a salt cannot be had. Ends the program with exit code 78.
+/// A secret cannot be had. Where it is a password, the program ends with exit code 78.
 #[derive(Debug, thiserror::Error)]
 #[error("`{key}` cannot be used: {}", cause)]
 pub struct SecretError {
@@ -52,7 +56,7 @@ pub struct SecretError {
     pub cause: SecretCause,
 }
 
-/// Why a password or a salt cannot be had. Shows nothing of it.
+/// Why a secret cannot be had. Shows nothing of it.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretCause {
     /// The file cannot be read, or others may read it as well.
@@ -147,6 +151,12 @@ impl SecretSource {
             (SecretSource::Credential { .. }, Which::Salt) => "salt_credential",
             (SecretSource::Command(_), Which::Password) => "password_command",
             (SecretSource::Command(_), Which::Salt) => "salt_command",
+            (SecretSource::File(_), Which::Url) => "url_file",
+            (SecretSource::File(_), Which::Token) => "token_file",
+            (SecretSource::Credential { .. }, Which::Url) => "url_credential",
+            (SecretSource::Credential { .. }, Which::Token) => "token_credential",
+            (SecretSource::Command(_), Which::Url) => "url_command",
+            (SecretSource::Command(_), Which::Token) => "token_command",
         }
     }
 }

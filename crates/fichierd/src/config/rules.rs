@@ -14,6 +14,7 @@ use super::encrypt::Credentials;
 use super::file::{AccountFile, ConfigFile, PaceFile};
 use super::message::Complaint;
 use super::mirrors;
+use super::notify;
 use super::surroundings::Surroundings;
 use super::{AccountConfig, Config, PaceSettings, pace_file_in};
 use crate::config::key::KeySource;
@@ -79,14 +80,31 @@ pub(super) fn config(
     let pace = pace(&file.pace, pace_file, &account.api_url, &mut complaints);
     let spans: Vec<_> = file.mirror.iter().map(mirrors::Spans::of).collect();
     let credentials = Credentials { around, config: path };
+    let names: Vec<_> = file.notify.iter().map(|it| it.name.clone()).collect();
+    let named = file.notify.iter().flat_map(|it| it.mirrors.iter().cloned());
+    let named: Vec<_> = named.collect();
+    let receivers = file.notify.into_iter();
+    let notify: Vec<_> =
+        receivers.filter_map(|it| notify::rules(it, &credentials, &mut complaints)).collect();
     let mirrors = file.mirror.into_iter();
     let mirrors: Vec<_> =
         mirrors.map(|mirror| mirrors::mirror(mirror, &credentials, &mut complaints)).collect();
     mirrors::together(&mirrors, &spans, &mut complaints);
+    let known: Vec<_> = mirrors.iter().map(|mirror| mirror.name.as_str()).collect();
+    notify::together(&names, &named, &known, &mut complaints);
     mirrors::apart_from_state(&mirrors, &spans, &state_dir, state_span, &mut complaints);
     if complaints.0.is_empty() {
         let path = path.to_path_buf();
-        Ok(Config { path, state_dir, control_socket, other_sockets, account, pace, mirrors })
+        Ok(Config {
+            path,
+            state_dir,
+            control_socket,
+            other_sockets,
+            account,
+            pace,
+            mirrors,
+            notify,
+        })
     } else {
         Err(complaints.0)
     }
@@ -161,7 +179,7 @@ fn has_extras(url: &Url) -> bool {
         || url.fragment().is_some()
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),

@@ -20,7 +20,7 @@ fn parse(text: &str) -> Config {
 fn uncommented() -> String {
     let is_key = |line: &str| {
         line.strip_prefix("# ").is_some_and(|rest| {
-            rest == "[mirror.encrypt]"
+            ["[mirror.encrypt]", "[[notify]]"].contains(&rest)
                 || rest.split_once(" = ").is_some_and(|(key, _)| {
                     key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
                 })
@@ -33,7 +33,14 @@ fn uncommented() -> String {
 /// Every key that the program knows, taken from its answer to a key that it does not know.
 fn known_keys() -> BTreeSet<String> {
     let mut keys = BTreeSet::new();
-    for table in ["", "[account]\n", "[pace]\n", "[[mirror]]\n", "[[mirror]]\n[mirror.encrypt]\n"] {
+    for table in [
+        "",
+        "[account]\n",
+        "[pace]\n",
+        "[[mirror]]\n",
+        "[[mirror]]\n[mirror.encrypt]\n",
+        "[[notify]]\n",
+    ] {
         let error = toml::from_str::<ConfigFile>(&format!("{table}no_such_key = 1\n")).unwrap_err();
         let named = error.message().split('`').skip(3).step_by(2).map(str::to_owned);
         keys.extend(named);
@@ -80,7 +87,7 @@ fn sample_and_manual_name_every_key() {
     let keys = known_keys();
     assert!(keys.len() > 15, "{keys:?}");
     let sample = uncommented();
-    let tables = ["account", "pace", "mirror", "encrypt"];
+    let tables = ["account", "pace", "mirror", "encrypt", "notify"];
     for key in keys.iter().filter(|key| !tables.contains(&key.as_str())) {
         // What cannot stand beside another key is shown as the other choice.
         let starts = [format!("{key} = "), format!("# or {key} = ")];
@@ -88,7 +95,7 @@ fn sample_and_manual_name_every_key() {
         assert!(sample.lines().any(is_shown), "{key}: sample");
         assert!(MANUAL.contains(&format!("| `{key}` |")), "{key}: manual");
     }
-    for table in ["[account]", "[pace]", "[[mirror]]", "[mirror.encrypt]"] {
+    for table in ["[account]", "[pace]", "[[mirror]]", "[mirror.encrypt]", "[[notify]]"] {
         assert!(SAMPLE.contains(table) && MANUAL.contains(&format!("## `{table}`")), "{table}");
     }
 }

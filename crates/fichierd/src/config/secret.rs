@@ -12,16 +12,21 @@ const KEY_LENGTH: usize = 32;
 /// The text with stars in place of everything that may be a key or a password. Every other byte
 /// stays where it is, so that spans fit both.
 pub(super) fn masked(text: &str) -> String {
-    let text = mask_passwords(text);
+    let text = mask_values(text, may_be_of_password);
     text.split_inclusive('\n').map(|line| mask_tokens(&mask_value(line))).collect()
 }
 
-/// Puts stars in place of the values of all keys that may have a password as their value, but for
-/// whole paths to files.
-fn mask_passwords(text: &str) -> String {
+/// The text with stars in place of the addresses of receivers of alerts, for a copy that leaves the
+/// machine: who knows such an address can report in our name.
+pub(crate) fn without_addresses(text: &str) -> String {
+    mask_values(text, |key| key == "url")
+}
+
+/// Puts stars in place of the values of these keys, but for whole paths to files.
+fn mask_values(text: &str, is_secret: fn(&str) -> bool) -> String {
     let mut masked = String::with_capacity(text.len());
     let mut at = 0;
-    while let Some(value) = next_password(text, at) {
+    while let Some(value) = next_secret(text, at, is_secret) {
         masked.push_str(&text[at..value.start]);
         masked.extend(stars(&text[value.clone()]));
         at = value.end;
@@ -30,7 +35,7 @@ fn mask_passwords(text: &str) -> String {
 }
 
 /// The place of the first value at or behind `from` that is hidden.
-fn next_password(text: &str, from: usize) -> Option<Range<usize>> {
+fn next_secret(text: &str, from: usize, is_secret: fn(&str) -> bool) -> Option<Range<usize>> {
     let is_of_key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     let mut at = from;
     loop {
@@ -38,7 +43,7 @@ fn next_password(text: &str, from: usize) -> Option<Range<usize>> {
         let length = text[begin..].find(|c| !is_of_key(c)).unwrap_or(text.len() - begin);
         at = begin + length;
         let key = &text[begin..at];
-        let Some(value) = value_behind(text, at).filter(|_| may_be_of_password(key)) else {
+        let Some(value) = value_behind(text, at).filter(|_| is_secret(key)) else {
             continue;
         };
         let rest = &text[value..];
@@ -52,7 +57,9 @@ fn next_password(text: &str, from: usize) -> Option<Range<usize>> {
 
 fn may_be_of_password(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    key == "encrypt" || ["pass", "salt", "secret"].iter().any(|word| key.starts_with(word))
+    key == "encrypt"
+        || key == "url"
+        || ["pass", "salt", "secret", "token"].iter().any(|word| key.starts_with(word))
 }
 
 /// Where the value begins, if a key ends at `at`.
@@ -212,6 +219,22 @@ mod tests {
         let shown = "encrypt = { password_command = [************], name = \"off\" }";
         assert_eq!(masked(line), shown);
         assert_eq!(masked("password = \"shört\" # é\n"), "password = \"************\n");
+    }
+
+    #[test]
+    fn addresses_of_receivers_are_hidden_wherever_they_stand() {
+        for line in [
+            "url = \"https://hc-ping.com/secret-uuid\"\n",
+            "notify = [{ name = \"a\", url = 'https://a/secret' }]\n",
+            "url = \"\"\"\nhttps://a/secret\"\"\"\n",
+            "token = \"secret\"\n",
+        ] {
+            assert!(!masked(line).contains("secret"), "{}", masked(line));
+            let left = without_addresses(line);
+            assert_eq!(left.contains("secret"), line.starts_with("token"), "{left}");
+        }
+        let other = "api_url = \"https://api.1fichier.com/v1\"\nurl_file = \"/etc/a\"\n";
+        assert_eq!((masked(other), without_addresses(other)), (other.into(), other.into()));
     }
 
     #[test]

@@ -92,6 +92,7 @@ impl Daemon {
             seat.schedule.look_now(Instant::now(), Wake::Person);
         }
         self.config = config;
+        self.alerts.take_up(&self.shared.state, &self.config);
         Ok(())
     }
 

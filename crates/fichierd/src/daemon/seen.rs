@@ -64,7 +64,7 @@ impl Daemon {
     /// Finds the degraded states of this moment, and tells the journal, the state file and systemd
     /// which of them have begun or ended.
     pub(super) fn tell(&mut self) {
-        let status = health::live(&self.shared, self.seats_in_order(), self.paused);
+        let status = self.live();
         let now = Instant::now();
         self.hear_clock();
         let facts = Facts {
@@ -83,7 +83,10 @@ impl Daemon {
         if !news.is_empty() {
             remember(&self.shared.state, &self.episodes.to_remember());
         }
-        let line = health::line(&self.with_degraded(status));
+        let status = self.with_degraded(status);
+        let (state, random) = (&self.shared.state, &self.shared.random);
+        self.alerts.tell((state, random), &self.config, &status, !news.is_empty());
+        let line = health::line(&status);
         if line != self.said {
             systemd::status(&line);
             self.said = line;
@@ -97,7 +100,11 @@ impl Daemon {
 
     /// The status, with its degraded states.
     pub(super) fn status(&self) -> Status {
-        self.with_degraded(health::live(&self.shared, self.seats_in_order(), self.paused))
+        self.with_degraded(self.live())
+    }
+
+    fn live(&self) -> Status {
+        health::live(&self.shared, &self.config.notify, self.seats_in_order(), self.paused)
     }
 
     fn with_degraded(&self, mut status: Status) -> Status {

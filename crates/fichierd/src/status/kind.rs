@@ -279,6 +279,20 @@ kinds! {
         weight: Weight::Degrades, alarms: false, exit: Some(Exit::Held),
         scope: Scope::Mirror, patience: AT_ONCE, on_record: true,
     }
+    /// A mirror has not been complete for longer than `alarm_after`.
+    Overdue = "overdue" {
+        title: "the mirror has not been complete for too long",
+        what_to_do: "see what it waits for: fichierd status; what has changed since is not safe",
+        weight: Weight::Degrades, alarms: true, exit: None,
+        scope: Scope::Mirror, patience: AT_ONCE, on_record: true,
+    }
+    /// A receiver of alerts cannot be told anything.
+    NotifyFailed = "notify_failed" {
+        title: "alerts do not get out",
+        what_to_do: "look at the receiver and its address, then: fichierd notify test",
+        weight: Weight::Degrades, alarms: false, exit: None,
+        scope: Scope::Service, patience: PATIENCE, on_record: true,
+    }
     /// Very many files were replaced, emptied or renamed within a day.
     Burst = "burst" {
         title: "very many files were replaced within a day",

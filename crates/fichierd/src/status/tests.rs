@@ -88,7 +88,9 @@ fn a_password_that_may_lie_on_this_machine_alone_is_asked_about_and_degrades_not
 #[test]
 fn names_that_rclone_cannot_read_are_told() {
     let encryption = EncryptionStatus { password_kept: true, former: None, cut_names: 3 };
-    check(&status(vec![MirrorStatus { encryption: Some(encryption), ..idle() }]), expect![[r#"
+    check(
+        &status(vec![MirrorStatus { encryption: Some(encryption), ..idle() }]),
+        expect![[r#"
         fichierd 0.1.0 is running, 1 call so far
 
         photos: up to date
@@ -96,7 +98,8 @@ fn names_that_rclone_cannot_read_are_told() {
           184,203 files safe (5.00 TiB), complete 2 min ago
           3 names are too long when encrypted and stored shorter:
             fichierd restores them, rclone cannot read them; see: fichierd check
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -506,9 +509,11 @@ fn the_json_form_is_stable() {
               "replaced_in_24_h": 0,
               "burst": null,
               "quota_warning": null,
+              "overdue_since": null,
               "encryption": null
             }
           ],
+          "notified": [],
           "degraded": []
         }"#]]
     .assert_eq(&json);

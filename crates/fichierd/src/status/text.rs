@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::{
     AccountStatus, DegradedStatus, FormerNext, FormerStatus, Kind, MirrorState, MirrorStatus,
-    ProblemStatus, Status,
+    NotifiedStatus, ProblemStatus, Status,
 };
 use crate::base::when;
 use crate::base::words::{bytes, count, counted, duration, paragraph};
@@ -24,6 +24,9 @@ pub fn render(status: &Status, now: Timestamp) -> String {
     line(&mut out, 0, &headline(status));
     if let Some(account) = &status.account {
         line(&mut out, 0, &account_line(account, now));
+    }
+    for it in &status.notified {
+        line(&mut out, 0, &notified_line(it));
     }
     for it in status.degraded.iter().filter(|it| it.mirror.is_none()) {
         degraded_lines(&mut out, 0, it, now);
@@ -52,6 +55,17 @@ fn headline(status: &Status) -> String {
         }
         (true, true) => format!("fichierd {version} is paused; go on with: fichierd resume"),
         (false, _) => format!("fichierd {version} is not running; this is what it recorded last"),
+    }
+}
+
+fn notified_line(it: &NotifiedStatus) -> String {
+    let told = match it.told_age_s {
+        Some(age_s) => format!("told {} ago", duration(Duration::from_secs(age_s))),
+        None => "not told anything yet".to_owned(),
+    };
+    match it.waiting {
+        0 => format!("Alerts to {}: {told}", it.name),
+        waiting => format!("Alerts to {}: {told}, {} waits", it.name, counted(waiting, "message")),
     }
 }
 

@@ -41,6 +41,7 @@ use self::make::{MakeError, MakeOutcome, Order};
 pub(crate) use self::send::CanaryFile;
 use crate::base::words::chain;
 use crate::base::{Form, State};
+use crate::config::without_addresses;
 use crate::remote::{Ledger, Made, Remote, RemoteError};
 use crate::upkeep::{Ahead, Situation};
 
@@ -268,8 +269,8 @@ fn order(
     })
 }
 
-/// The text of the configuration file, with stars in place of the key, in case somebody has left it
-/// there.
+/// The text of the configuration file, with stars in place of the addresses of receivers of alerts,
+/// and of the key, in case somebody has left it there.
 fn config_text(state: &State, client: &Client) -> Result<Option<String>, fichier_state::Error> {
     let Some(path) = state.read(|s| s.note(CONFIG_NOTE))? else { return Ok(None) };
     let text = match std::fs::read_to_string(&path) {
@@ -279,7 +280,7 @@ fn config_text(state: &State, client: &Client) -> Result<Option<String>, fichier
             return Ok(None);
         }
     };
-    Ok(Some(without_key(&text, |word| client.is_key(word))))
+    Ok(Some(without_key(&without_addresses(&text), |word| client.is_key(word))))
 }
 
 fn without_key(text: &str, is_key: impl Fn(&str) -> bool) -> String {

@@ -112,6 +112,15 @@ fn of_all(status: &Status, facts: &Facts<'_>, now: Timestamp) -> Vec<FoundState>
     if let Some(warning) = status.mirrors.iter().find_map(|it| it.quota_warning.as_ref()) {
         add(Kind::AccountNearlyFull, warning.clone(), None);
     }
+    let mute: Vec<_> =
+        status.notified.iter().filter_map(|it| Some((it, it.trouble.as_ref()?))).collect();
+    if let Some((first, why)) = mute.first() {
+        let more = match mute.len() {
+            1 => String::new(),
+            many => format!(" (and {} more)", many - 1),
+        };
+        add(Kind::NotifyFailed, format!("`{}`: {why}{more}", first.name), None);
+    }
     let refused = facts.mirrors.iter().find_map(|it| Some((it.uploads_refused?, it.next_try)));
     if let Some((why, next_try)) = refused {
         add(Kind::UploadsRefused, why.to_owned(), next_try);
@@ -156,6 +165,13 @@ fn of_mirror(all: &mut Vec<FoundState>, mirror: &MirrorStatus, facts: &MirrorFac
     if mirror.removals_wait {
         let cause = "the records were recovered, and may be older than the disk";
         add(Kind::RemovalsWait, cause.to_owned(), None);
+    }
+    if mirror.overdue_since.is_some() {
+        let since = mirror.last_success.map_or_else(
+            || "it was never complete".to_owned(),
+            |at| format!("it was complete for the last time at {}", when::told(at.as_second())),
+        );
+        add(Kind::Overdue, since, None);
     }
     let advice = || mirror.watch.advice.clone().unwrap_or_default();
     match (facts.not_watched, mirror.watch.mode.as_str()) {

@@ -9,7 +9,9 @@ use super::recorded::{account, at_rest, blank, hold_off_status, mirror_on_record
 use super::waiting::{EndOfWait, wait_text};
 use crate::base::when;
 use crate::base::words::{bytes, counted};
+use crate::config::NotifyConfig;
 use crate::daemon::Seat;
+use crate::daemon::alerts::notified;
 use crate::disk::WatchMode;
 use crate::mirror::{Shared, Trouble};
 use crate::remote::claims;
@@ -18,6 +20,7 @@ use crate::status::{MOST_LISTED, MirrorState, MirrorStatus, Status, WatchStatus}
 /// The status of the running service.
 pub(crate) fn live<'a>(
     shared: &Shared,
+    notify: &[NotifyConfig],
     seats: impl Iterator<Item = &'a Seat>,
     paused: bool,
 ) -> Status {
@@ -31,6 +34,7 @@ pub(crate) fn live<'a>(
         calls_made: pacer.calls_made(),
         hold_off: hold_off.map(hold_off_status),
         account: shared.state.read(account).unwrap_or_default(),
+        notified: shared.state.read(|s| notified(s, notify)).unwrap_or_default(),
         ..Status::default()
     };
     let seats: Vec<&Seat> = seats.collect();

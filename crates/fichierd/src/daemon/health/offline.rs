@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use super::recorded::{account, at_rest, blank, mirror_on_record};
 use super::{Facts, FoundState, Remembered, found};
 use crate::base::Fact;
-use crate::config::MirrorConfig;
+use crate::config::{MirrorConfig, NotifyConfig};
+use crate::daemon::alerts::notified;
 use crate::status::{DegradedStatus, HoldOffStatus, MirrorState, MirrorStatus, Status};
 
 /// The status as the state file tells it, while no service runs.
@@ -17,11 +18,13 @@ use crate::status::{DegradedStatus, HoldOffStatus, MirrorState, MirrorStatus, St
 pub fn offline(
     store: &Store,
     mirrors: &[MirrorConfig],
+    notify: &[NotifyConfig],
     time_scale: u32,
     hold_off: Option<HoldOffStatus>,
 ) -> Result<Status, fichier_state::Error> {
     let (paused, account) = (store.paused()?, account(store)?);
-    let mut status = Status { paused, account, hold_off, ..Status::default() };
+    let notified = notified(store, notify)?;
+    let mut status = Status { paused, account, hold_off, notified, ..Status::default() };
     for config in mirrors {
         let mut mirror = mirror_on_record(store, config, time_scale)?;
         (mirror.state, mirror.what) = state_of(&mirror, paused);

@@ -46,7 +46,7 @@ fn after(
     clocks_apart: Option<Duration>,
 ) -> Result<Vec<Remembered>, Error> {
     let before = remembered(store);
-    let status = offline(store, &config.mirrors, config.pace.time_scale, None)?;
+    let status = offline(store, &config.mirrors, &config.notify, config.pace.time_scale, None)?;
     let of = |name: &str| met.iter().find(|it| it.mirror == name);
     let facts = |name: &str| {
         let Some(met) = of(name) else { return MirrorFacts::default() };
@@ -144,6 +144,8 @@ pub(crate) fn disproves(end: &CycleEnd, kind: Kind) -> bool {
         | Kind::VerifyFailed
         | Kind::DrillFailed
         | Kind::DownloadsRefused
+        | Kind::Overdue
+        | Kind::NotifyFailed
         | Kind::Problems => false,
     }
 }

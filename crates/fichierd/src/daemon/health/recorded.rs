@@ -71,6 +71,7 @@ pub(super) fn mirror_on_record(
     status.held = held_status(&row, now_s);
     status.removals_wait = trust::holds_removals(store, row.id)?;
     status.last_success = row.last_success_s.and_then(|at| Timestamp::from_second(at).ok());
+    status.overdue_since = overdue_since(config, &row, time_scale, now_s);
     status.last_success_age_s =
         row.last_success_s.map(|at| u64::try_from(store.clock().now_s() - at).unwrap_or(0));
     let open = unconfirmed::unconfirmed(store, row.id)?;
@@ -105,6 +106,19 @@ pub(super) fn mirror_on_record(
         .collect();
     proofs::add(&mut status, store, &row, config)?;
     Ok(status)
+}
+
+/// Since when the mirror is overdue. One that was never complete counts from its first record.
+fn overdue_since(
+    config: &MirrorConfig,
+    row: &Mirror,
+    time_scale: u32,
+    now_s: i64,
+) -> Option<Timestamp> {
+    let after = config.alarm_after? / time_scale.max(1);
+    let after_s = i64::try_from(after.as_secs()).unwrap_or(i64::MAX);
+    let due_s = row.last_success_s.unwrap_or(row.created_s).saturating_add(after_s);
+    (due_s <= now_s).then(|| Timestamp::from_second(due_s).ok()).flatten()
 }
 
 fn held_status(row: &Mirror, now_s: i64) -> Option<HeldStatus> {

@@ -12,8 +12,8 @@ use crate::daemon::health;
 use crate::mirror::{Held, Reason, Trouble};
 use crate::status::{
     AccountStatus, AuditStatus, BurstStatus, Completeness, HeldStatus, HoldOffStatus, Kind,
-    MirrorState, MirrorStatus, ProblemStatus, ProofStatus, Scope, SnapshotStatus, Status,
-    WatchStatus, Weight,
+    MirrorState, MirrorStatus, NotifiedStatus, ProblemStatus, ProofStatus, Scope, SnapshotStatus,
+    Status, WatchStatus, Weight,
 };
 
 fn now() -> Timestamp {
@@ -108,6 +108,16 @@ fn look_when<T>(kind: Kind, look: impl FnOnce(&Status, &Facts<'_>) -> T) -> T {
         }
         Kind::Burst => mirror.burst = Some(BurstStatus { since: now(), files: 400 }),
         Kind::RemovalsWait => mirror.removals_wait = true,
+        Kind::Overdue => mirror.overdue_since = Some(now()),
+        Kind::NotifyFailed => {
+            status.notified = vec![NotifiedStatus {
+                name: "hc".to_owned(),
+                told: None,
+                told_age_s: None,
+                waiting: 1,
+                trouble: Some("HTTP 404".to_owned()),
+            }];
+        }
         Kind::UploadsRefused => of.uploads_refused = Some("no space left"),
         Kind::AccountNearlyFull => mirror.quota_warning = Some("95 of 100 GiB".to_owned()),
         Kind::SubscriptionEnding => {
