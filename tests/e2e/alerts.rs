@@ -179,3 +179,22 @@ fn a_mistake_in_a_block_is_shown_without_its_address() {
         assert!(all.contains(said) && !all.contains(SECRET), "{all}");
     }
 }
+
+#[test]
+fn a_monitor_gets_its_codes() {
+    let mut world = told("");
+    world.run(&["status", "--exit-code"]).expect(3).says("UNKNOWN: ");
+    world.start();
+    until("everything is safe", || {
+        let ran = world.run(&["status", "--exit-code"]);
+        (ran.code == 0).then(|| assert!(ran.stdout.starts_with("SAFE: 1 file, complete ")))
+    });
+    fs::rename(world.source("photos"), world.path("away")).unwrap();
+    until("it is stopped", || {
+        let ran = world.run(&["status", "--exit-code"]);
+        (ran.code == 2).then(|| assert!(ran.stdout.starts_with("STOPPED: photos: ")))
+    });
+    world.take_service().kill();
+    world.run(&["status", "--exit-code"]).expect(2);
+    world.run(&["status", "--exit-code", "--json"]).expect(2).says("cannot be used with");
+}

@@ -11,6 +11,7 @@
 //! May be used by everything above it; uses `base` and `config`. Values and their text only: what
 //! is wrong *now* is found in `daemon::health`, which fills these types.
 
+pub mod answer;
 pub mod complete;
 pub mod kind;
 
@@ -18,6 +19,7 @@ pub mod kind;
 mod tests;
 mod text;
 
+pub use self::answer::{Answer, Verdict};
 pub use self::complete::Completeness;
 pub use self::kind::{About, Kind, Scope, Weight};
 
@@ -281,6 +283,9 @@ pub struct MirrorStatus {
     /// Set while the account is nearly full, for people.
     #[serde(default)]
     pub quota_warning: Option<String>,
+    /// `alarm_after` of the configuration, in seconds; nothing for never.
+    #[serde(default)]
+    pub alarm_after_s: Option<u64>,
     /// Since when it is overdue: it was not complete for longer than `alarm_after`.
     #[serde(default)]
     pub overdue_since: Option<Timestamp>,

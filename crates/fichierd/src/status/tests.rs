@@ -8,11 +8,11 @@ use super::*;
 use crate::base::words::{WIDTH, bytes, count, duration};
 use crate::daemon::health::{Facts, found};
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     "2026-05-04T12:00:00Z".parse().unwrap()
 }
 
-fn status(mirrors: Vec<MirrorStatus>) -> Status {
+pub(super) fn status(mirrors: Vec<MirrorStatus>) -> Status {
     Status {
         version: "0.1.0".to_owned(),
         running: true,
@@ -22,7 +22,7 @@ fn status(mirrors: Vec<MirrorStatus>) -> Status {
     }
 }
 
-fn idle() -> MirrorStatus {
+pub(super) fn idle() -> MirrorStatus {
     MirrorStatus {
         name: "photos".to_owned(),
         source: "/srv/photos".into(),
@@ -39,7 +39,7 @@ fn idle() -> MirrorStatus {
     }
 }
 
-fn proof(good: bool, days: u64, detail: &str) -> Option<ProofStatus> {
+pub(super) fn proof(good: bool, days: u64, detail: &str) -> Option<ProofStatus> {
     let age_s = days * 86_400;
     Some(ProofStatus {
         good,
@@ -509,6 +509,7 @@ fn the_json_form_is_stable() {
               "replaced_in_24_h": 0,
               "burst": null,
               "quota_warning": null,
+              "alarm_after_s": null,
               "overdue_since": null,
               "encryption": null
             }

@@ -27,6 +27,7 @@ pub(super) fn blank(config: &MirrorConfig) -> MirrorStatus {
         target: config.target.clone(),
         what: "not mirrored yet".to_owned(),
         watch: WatchStatus { mode: "off".to_owned(), ..WatchStatus::default() },
+        alarm_after_s: config.alarm_after.map(|after| after.as_secs()),
         encryption: config.encrypt.as_ref().map(|_| EncryptionStatus::default()),
         ..MirrorStatus::default()
     }
