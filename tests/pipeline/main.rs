@@ -20,6 +20,7 @@ mod former;
 mod habits;
 mod one_cycle;
 mod one_shot;
+mod receivers;
 mod recognised;
 mod recovery;
 mod regressions;

@@ -19,6 +19,7 @@ mod wire;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use fichier_state::Store;
 use jiff::Timestamp;
@@ -136,11 +137,13 @@ impl Alerts {
     }
 }
 
-/// Tells each receiver how the mirrors are after a command that mirrored without the service. A
-/// receiver that does not answer keeps the command for 10 seconds.
+/// Tells each receiver how the mirrors are after a command that mirrored without the service. What it
+/// met is told at once, since it lasts until the next command. A receiver that does not answer keeps
+/// the command for 10 seconds.
 pub async fn tell_once(state: &State, random: &Random, config: &Config, status: &Status) {
     let look = Look { now_s: state.now_s(), scale: config.pace.time_scale };
     for receiver in &config.notify {
+        let receiver = &NotifyConfig { after: Duration::ZERO, ..receiver.clone() };
         let mut outbox = state.read(|s| Outbox::read(s, &receiver.name)).unwrap_or_default();
         fill(&mut outbox, receiver, status, look, random);
         keep(state, &outbox, &receiver.name);
