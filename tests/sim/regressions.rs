@@ -10,6 +10,7 @@ use crate::script::{Change, Content, Event, Place, Script, Setting, Spoiling};
 use crate::tell;
 
 mod begun;
+mod odd;
 
 /// A mirror without versions.
 fn keeps_nothing() -> Setting {

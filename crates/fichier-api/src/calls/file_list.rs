@@ -131,6 +131,9 @@ struct ScanReply {
 impl Client {
     /// Describes one file. Costs one call, of a kind that the service frowns on when frequent.
     ///
+    /// It is not repeated when its reply is lost: the reply may have been that there is no such file,
+    /// and such answers count towards a ban whether they arrive or not (docs/api-notes.md, A.5).
+    ///
     /// # Errors
     ///
     /// * [`crate::ErrorKind::NotFound`]: there is no such file (any more).
@@ -138,7 +141,7 @@ impl Client {
     ///
     /// Source: docs/api-notes.md, B.6.
     pub async fn file_info(&self, url: &FileUrl) -> Result<FileInfo, Error> {
-        let reply: InfoReply = self.call(INFO, Lane::Call, true, &json!({"url": url})).await?;
+        let reply: InfoReply = self.call(INFO, Lane::Call, false, &json!({"url": url})).await?;
         Ok(reply.into_info(url))
     }
 
