@@ -1,9 +1,11 @@
 //! Scenarios with odd habits of the service: answers that never come, results and hashes that are
 //! never told, nodes that take little.
 
-use super::{check, seconds};
+use fichier_emulator::NameTaken;
+
+use super::{check, check_in, seconds};
 use crate::disk::Ambush;
-use crate::script::{Event, Spoiling};
+use crate::script::{Change, Event, Setting, Spoiling};
 
 #[test]
 fn y101_a_question_about_a_file_is_not_repeated_when_no_reply_comes() {
@@ -16,4 +18,26 @@ fn y101_a_question_about_a_file_is_not_repeated_when_no_reply_comes() {
             seconds(14),
         ],
     );
+}
+
+#[test]
+fn y102_leftovers_whose_names_are_taken_among_the_versions_go_there_all_the_same() {
+    let renamed = Change::RenameFile { file: 174, folder: 71, name: 105 };
+    let during = Event::ChangeDuring { change: renamed, requests: 9 };
+    for events in [vec![during, seconds(4)], vec![Event::Rest]] {
+        check_in(
+            Setting {
+                name_taken: NameTaken::Refuse,
+                guarded: true,
+                left_alone: false,
+                ..Setting::usual()
+            },
+            "files are sent several times, since neither results nor listings can be read",
+            &[
+                r#"folder/ls.cgi: Reshape(LeftOut("items.size"))"#,
+                r#"end.pl: Reshape(OtherType("links.filename"))"#,
+            ],
+            events,
+        );
+    }
 }

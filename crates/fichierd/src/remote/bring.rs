@@ -296,8 +296,11 @@ impl Remote {
     ) -> Result<(), RemoteError> {
         let known =
             self.state.read(|s| s.known_urls(listing.files.iter().map(|file| &file.url)))?;
-        let mut strangers: Vec<&RemoteFile> =
-            listing.files.iter().filter(|file| !known.contains(&file.url)).collect();
+        // Files that have arrived by now are not on record yet: another of the same content is not
+        // one of them.
+        let is_strange =
+            |file: &&RemoteFile| !known.contains(&file.url) && !brought.has_at(&file.url);
+        let mut strangers: Vec<&RemoteFile> = listing.files.iter().filter(is_strange).collect();
         let (there, mut open): (Vec<&Parcel>, Vec<&Parcel>) = parcels
             .iter()
             .partition(|parcel| listing.files.iter().any(|file| file.url == parcel.url));

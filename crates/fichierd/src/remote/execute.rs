@@ -41,6 +41,7 @@ mod waiting;
 use arrive::Fate;
 pub(crate) use arrive::Look;
 pub(crate) use back::calls_for_names;
+pub(crate) use leftovers::leftovers_since_s;
 pub(crate) use matching::Arrived;
 pub(crate) use records::{has_begun, other_name};
 pub(crate) use remove::{Leaving, Removal};

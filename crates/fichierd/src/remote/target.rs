@@ -12,13 +12,15 @@
 //! ([`believed`]), and looks at it, by one claim, before its first call ([`enter`]).
 
 use fichier_api::names::RemoteName;
-use fichier_api::{Client, ErrorKind, FolderId, FolderListing};
+use fichier_api::{BatchOutcome, Client, ErrorKind, FolderId, FolderListing, RemoteFile};
 use fichier_state::{Mirror, MirrorId, NewVersion, RelPath, RemoteSpot, Retired, Store};
 
 use crate::base::words::counted;
 use crate::base::{Flag, Form, State};
+use crate::remote::bring::is_refusal;
 use crate::remote::claims::{self, EPOCH_FOLDER, take_over};
 use crate::remote::error::{RemoteError, TargetRefused};
+use crate::remote::execute::leftovers_since_s;
 use crate::remote::folders::{FoundFolder, with_all_folders};
 use crate::remote::layout::{
     OLDER_STAGING, Places, VERSIONS_FOLDER, is_staging_of, staging_name, stagings,
@@ -331,18 +333,40 @@ impl Preparing<'_> {
         }
         let versions = self.all_versions().await?;
         for chunk in orphans.chunks(fichier_api::MAX_LINKS_PER_CALL) {
-            let urls: Vec<_> = chunk.iter().map(|file| file.url.clone()).collect();
-            let outcome = self.client.move_files(&urls, versions).await?;
-            self.state.write(|w| {
-                for file in chunk.iter().filter(|file| !outcome.missing.contains(&file.url)) {
-                    w.add_version(&orphan(self.mirror.id, file, versions, w.now_s()))?;
-                }
-                Ok(())
-            })?;
-            let files = urls.len();
-            let left = counted(files as u64, "leftover");
-            tracing::info!(files, "moved {left} of broken uploads to the versions");
+            self.move_orphans(chunk, versions).await?;
         }
+        Ok(())
+    }
+
+    /// Moves so many files of the staging folder to the versions. Those that do not move, because
+    /// their names are taken there perhaps, are left to the cycle, which gives them other names.
+    async fn move_orphans(
+        &self,
+        orphans: &[&RemoteFile],
+        versions: FolderId,
+    ) -> Result<(), RemoteError> {
+        let urls: Vec<_> = orphans.iter().map(|file| file.url.clone()).collect();
+        let outcome = match self.client.move_files(&urls, versions).await {
+            Ok(outcome) => outcome,
+            Err(error) if is_refusal(&error) => BatchOutcome::default(),
+            Err(error) => return Err(error.into()),
+        };
+        let files = outcome.done.len();
+        self.state.write(|w| {
+            for file in orphans.iter().filter(|file| outcome.done.contains(&file.url)) {
+                let url = outcome.new_urls.get(&file.url).unwrap_or(&file.url).clone();
+                let version = orphan(self.mirror.id, file, versions, w.now_s());
+                w.add_version(&NewVersion { url, ..version })?;
+            }
+            let leftovers = leftovers_since_s(self.mirror.id);
+            if files < orphans.len() && !leftovers.is_there(w)? {
+                // They are listed already, so that nothing has to be waited for.
+                leftovers.keep(w, &0)?;
+            }
+            Ok(())
+        })?;
+        let left = counted(files as u64, "leftover");
+        tracing::info!(files, "moved {left} of broken uploads to the versions");
         Ok(())
     }
 
@@ -367,7 +391,7 @@ pub fn start_anew(mirror: &str) -> Flag {
 /// The version record of a file in the staging folder that belongs to no upload.
 pub(crate) fn orphan(
     mirror: MirrorId,
-    file: &fichier_api::RemoteFile,
+    file: &RemoteFile,
     folder: FolderId,
     until_s: i64,
 ) -> NewVersion {

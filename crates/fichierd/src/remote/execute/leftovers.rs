@@ -99,6 +99,6 @@ pub(super) fn expects_leftovers(
 }
 
 /// Since when the staging folder of a mirror may hold files that are not on record; Unix seconds.
-pub(super) fn leftovers_since_s(mirror: MirrorId) -> Fact<i64> {
+pub(crate) fn leftovers_since_s(mirror: MirrorId) -> Fact<i64> {
     Fact::about(format!("leftovers of mirror {}", mirror.0))
 }
