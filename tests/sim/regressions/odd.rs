@@ -41,3 +41,14 @@ fn y102_leftovers_whose_names_are_taken_among_the_versions_go_there_all_the_same
         );
     }
 }
+
+#[test]
+fn y103_files_of_one_name_and_size_are_told_apart_when_links_change_and_no_hash_is_told() {
+    let copied = Change::CopyFile { file: 165, folder: 49, name: 49 };
+    check_in(
+        Setting { left_alone: false, ..Setting::usual() },
+        "they are retired together after the records were lost",
+        &["mv changes the link", "no hash at all"],
+        vec![Event::Change { change: copied, seen: false }, Event::Rest, Event::LoseState],
+    );
+}

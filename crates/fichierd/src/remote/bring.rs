@@ -18,8 +18,8 @@ use fichier_api::{
 };
 use fichier_state::{Entry, ForeignFile, PendingFile, failpoint};
 
-use crate::remote::Remote;
 use crate::remote::error::{RemoteError, is_gone};
+use crate::remote::{Remote, unconfirmed};
 
 /// Files that are asked for one by one, at most: the service frowns on many such calls (A.5).
 const MOST_ASKED: usize = 5;
@@ -192,6 +192,25 @@ impl Told {
     }
 }
 
+/// Divides files into groups in which each can be told from the others by its name, size and hash,
+/// should the move give it a new link. Files of one name and size go with the same call only if
+/// their hashes are known, and the service tells hashes: `is_told`.
+fn told_apart(parcels: &[Parcel], is_told: bool) -> Vec<Vec<Parcel>> {
+    let mut groups: Vec<Vec<Parcel>> = Vec::new();
+    for parcel in parcels {
+        let is_alike = |other: &Parcel| {
+            other.names.first() == parcel.names.first()
+                && other.size_bytes == parcel.size_bytes
+                && (!is_told || other.whirlpool.is_none() || parcel.whirlpool.is_none())
+        };
+        match groups.iter_mut().find(|group| !group.iter().any(is_alike)) {
+            Some(group) => group.push(parcel.clone()),
+            None => groups.push(vec![parcel.clone()]),
+        }
+    }
+    groups
+}
+
 /// Whether `other` is `name` with something added to it, or to the part before its extension.
 pub(super) fn is_name_with_more(name: &str, other: &str) -> bool {
     let (stem, extension) = match name.rfind('.') {
@@ -213,7 +232,20 @@ impl Remote {
         parcels: &[Parcel],
         into: FolderId,
     ) -> Result<Brought, RemoteError> {
+        let is_told = !self.state.read(|s| unconfirmed::may_be_some(s, self.mirror))?;
         let mut brought = Brought::default();
+        for apart in told_apart(parcels, is_told) {
+            self.bring_at_once(&apart, into, &mut brought).await?;
+        }
+        Ok(brought)
+    }
+
+    async fn bring_at_once(
+        &self,
+        parcels: &[Parcel],
+        into: FolderId,
+        brought: &mut Brought,
+    ) -> Result<(), RemoteError> {
         let mut open: Vec<&Parcel> = parcels.iter().collect();
         let mut told = Told::default();
         let mut unread = None;
@@ -254,7 +286,7 @@ impl Remote {
         }
         if !open.is_empty() {
             let listing = self.look_into(into).await?;
-            self.look_for(&open, &listing, &told, &mut brought)?;
+            self.look_for(&open, &listing, &told, brought)?;
         }
         match (unread, open.first()) {
             // Not one of them is there: the call may have failed, and is made again later. A file
@@ -267,7 +299,7 @@ impl Remote {
             }
             _ => {}
         }
-        Ok(brought)
+        Ok(())
     }
 
     /// Looks for files in a folder where they may have been brought before.

@@ -68,6 +68,11 @@ pub(crate) fn may_be_there(w: &mut Writing<'_>, mirror: MirrorId) -> Result<()> 
     all_confirmed(mirror).set(w, false)
 }
 
+/// Whether files may be on record that are not confirmed: the service does not tell all hashes.
+pub(crate) fn may_be_some(records: &Records, mirror: MirrorId) -> Result<bool> {
+    Ok(!all_confirmed(mirror).is_set(records)?)
+}
+
 /// Notes whether any are on record, so that they need not be counted again and again.
 pub(crate) fn note(w: &mut Writing<'_>, mirror: MirrorId) -> Result<()> {
     if !all_confirmed(mirror).is_set(w)? && w.not_confirmed(mirror, PROVED_UP_TO)?.is_none() {
