@@ -100,6 +100,11 @@ impl Look {
         self.tolerance.never_appear
     }
 
+    /// Whether nodes refuse large batches.
+    pub fn refuses_batches(&self) -> bool {
+        self.tolerance.refuses_batches
+    }
+
     /// Where the target is.
     pub fn base(&self) -> &str {
         &self.base

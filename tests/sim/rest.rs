@@ -255,8 +255,9 @@ impl World {
     fn sent_little(&self) -> Outcome {
         let sent = self.emulator.bytes_received();
         let written = self.outside().disk.written();
+        let refused = u64::from(self.outside().look.refuses_batches());
         let most = (written * SENT_FOR_TEN / 10 + SLACK_BYTES)
-            * (1 + self.disturbances + self.tries_again);
+            * (1 + self.disturbances + self.tries_again + refused);
         if sent > most {
             let times = self.disturbances;
             return Err(format!("{sent} bytes were sent for {written}, with {times} disturbances"));

@@ -30,6 +30,9 @@ pub struct Tolerance {
     pub leaves: bool,
     /// Files appear when their result is told, and it never is.
     pub never_appear: bool,
+    /// Nodes refuse large batches: until their limit is known, files are sent whole, in halves and
+    /// in quarters.
+    pub refuses_batches: bool,
 }
 
 impl Tolerance {
@@ -40,7 +43,7 @@ impl Tolerance {
         });
         let habits: Vec<Which> = begun.chain(script.setting.habits.iter().copied()).collect();
         let leads_to = |to| habits.iter().any(|which| which.habit().leads_to == to);
-        let is_any = |name| habits.iter().any(|which| which.habit().name.contains(name));
+        let is_any = |name: &str| habits.iter().any(|which| which.habit().name.contains(name));
         let is_there = |kind: fn(&Event) -> bool| script.events.iter().any(kind);
         Tolerance {
             other_names: leads_to(LeadsTo::OtherNames) || leads_to(LeadsTo::OtherNamesOrStop),
@@ -50,7 +53,10 @@ impl Tolerance {
             moves: is_there(|event| matches!(event, Event::Retarget { .. })),
             leaves: leads_to(LeadsTo::MayLeave),
             never_appear: is_any("after their result")
-                && (is_any("the scanner for ever") || is_any("a page for ever")),
+                && ["the scanner for ever", "a page for ever", "no result at all"]
+                    .into_iter()
+                    .any(is_any),
+            refuses_batches: is_any("nodes take one file at a time"),
             lost_state: is_there(|event| matches!(event, Event::LoseState)),
         }
     }

@@ -310,6 +310,17 @@ async fn y46_a_node_that_refuses_large_batches_gets_smaller_ones() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn y106_a_batch_that_is_too_large_for_a_node_is_not_sent_a_second_time() {
+    for (status, posts) in [(413, 3), (500, 4)] {
+        let refusal = NodeRefusal { status, page: "too many".to_owned(), above_files: 3 };
+        let mut world = with_files(|rules| rules.node_refusal = Some(refusal)).await;
+        world.settle().await;
+        world.assert_mirrored();
+        assert_eq!(world.asked("upload.cgi"), posts, "{status}: all files, and then both halves");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn y46_that_the_account_is_full_is_known_from_the_account_whatever_the_page_says() {
     let mut world = with_files(|_| {}).await;
     world.settle().await;

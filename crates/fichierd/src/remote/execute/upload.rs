@@ -57,7 +57,10 @@ impl Executor {
                 Attempt::Settled => {}
                 Attempt::Without(rest) => waiting.push_front(rest),
                 Attempt::Resting { until_s } => return self.remote.uploads_wait(until_s),
-                Attempt::Refused(_) if std::mem::take(&mut second_try) => {
+                Attempt::Refused(error)
+                    if (files.len() == 1 || !is_too_large(&error))
+                        && std::mem::take(&mut second_try) =>
+                {
                     waiting.push_front(files);
                 }
                 Attempt::Refused(error) => {
@@ -396,6 +399,11 @@ impl Executor {
 
 /// The measured bandwidth, in bytes a second.
 pub(crate) const BANDWIDTH: Fact<u64> = Fact::named("bandwidth");
+
+/// Whether the node said that the request is too large: another node would hardly take it.
+fn is_too_large(error: &fichier_api::Error) -> bool {
+    matches!(error.kind, ErrorKind::NodeRefused { status: 413, .. })
+}
 
 /// Whether the node said that it took nothing (C.3): then there is no doubt, whatever the reply's
 /// form.
