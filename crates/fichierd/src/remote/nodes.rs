@@ -25,6 +25,8 @@ const MOST_IN_A_ROW: u32 = 4;
 const TOLD_FROM: u32 = 2;
 /// Seconds of the first rest; each is twice as long as the one before.
 const FIRST_REST_S: i64 = 300;
+/// The least number of seconds between two questions for a node that does not rest.
+const ASK_AGAIN_S: i64 = 600;
 /// The longest rest, in seconds.
 const LONGEST_REST_S: i64 = 3600;
 /// Nodes that are remembered; of more, those with the earliest ends are forgotten.
@@ -239,8 +241,8 @@ impl Remote {
             return Ok(Ok(slot));
         };
         // The service may name another node sooner, but it is not asked all the time.
-        let first_s = FIRST_REST_S / i64::from(self.client.pacer().time_scale().max(1));
-        let wait_s = first_s.max((rests_until_s - now_s) / 4);
+        let least_s = ASK_AGAIN_S / i64::from(self.client.pacer().time_scale().max(1));
+        let wait_s = least_s.max((rests_until_s - now_s) / 4);
         let until_s = rests_until_s.min(now_s + wait_s);
         self.state.write(|w| NODES.change(w, |nodes| nodes.until_s = until_s))?;
         Ok(Err(until_s))

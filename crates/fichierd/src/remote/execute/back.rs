@@ -11,7 +11,7 @@ use fichier_api::names::RemoteName;
 use fichier_api::{FileUrl, FolderId};
 use fichier_state::{
     Content, Entry, FolderKey, Intent, IntentId, MirrorId, Moved, NOT_CONFIRMED, Origin, Records,
-    RemoteCopy, Stamp, Version, failpoint,
+    RelPath, RemoteCopy, Stamp, Version, failpoint,
 };
 
 use super::records::other_name;
@@ -79,20 +79,22 @@ impl Executor {
         let names_are_known = name_taken == Some(NameTaken::Twins) && !some_differ;
         let home = Home { row, id, name_taken, names_are_known };
         let (mut comers, mut to_send) = (Vec::new(), Vec::new());
+        // A version that did not come back is not tried all the time: its file is sent meanwhile.
+        let waiting = self.remote.waiting_problems()?;
         for (place, version) in files {
             if self.remote.is_taken_by_another(&place, row)? {
                 self.remote.dirty.mark(place.path.clone());
-            } else if self.remote.is_still_version(&version)? {
+            } else if self.remote.is_still_version(&version)? && !waiting.contains(&place.path) {
                 comers.push(self.remote.comer(place, version, &home));
             } else {
                 to_send.push(place);
             }
         }
-        to_send.extend(self.bring_home(&home, comers).await?);
-        for batch in BatchLimits::default().cut(to_send) {
+        let left = self.bring_home(&home, comers).await?;
+        for batch in BatchLimits::default().cut(to_send.into_iter().chain(left.clone()).collect()) {
             self.upload(batch).await?;
         }
-        Ok(())
+        self.remote.tell_left(row, &left)
     }
 
     /// Goes on with versions that were on their way back when the process died, where files of their
@@ -298,6 +300,37 @@ impl Remote {
             .collect();
         self.return_strays(&strays).await?;
         Ok(Came { there, rest, brought })
+    }
+
+    /// Tells of files whose versions did not come back, and that were not sent either, for no reason
+    /// that is told.
+    fn tell_left(&self, row: FolderKey, left: &[Placement]) -> Result<(), RemoteError> {
+        if left.is_empty() {
+            return Ok(());
+        }
+        let told = self.waiting_problems()?;
+        let uploads = self.state.read(|s| s.uploads(self.mirror))?;
+        let sent: HashSet<&RelPath> =
+            uploads.iter().flat_map(|upload| &upload.files).map(|file| &file.path).collect();
+        let is_open =
+            |place: &&Placement| !sent.contains(&place.path) && !told.contains(&place.path);
+        for place in left.iter().filter(is_open) {
+            let there = self.state.read(|s| s.entry(row, place.path.name()))?;
+            let is_as_before = match (&there, &place.replaces) {
+                (Some(there), Some(before)) => there.remote().map(|copy| &copy.url) == before.url(),
+                (Some(_), None) => false,
+                (None, _) => true,
+            };
+            if is_as_before {
+                self.problem(
+                    &place.path,
+                    "1fichier did not give an old copy back, or not under its name, and the file is \
+                     not sent yet",
+                    "both are tried again by themselves",
+                )?;
+            }
+        }
+        Ok(())
     }
 
     /// Forgets the folder, which somebody removed, with what is below it: it is made again.

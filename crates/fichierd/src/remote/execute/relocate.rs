@@ -67,7 +67,10 @@ impl Executor {
             return self.remote.step_aside(&files).await;
         }
         let mut movers = Vec::new();
-        for relocation in files {
+        // A look at everything comes for many reasons: a move or name that was refused is tried again
+        // at its own time.
+        let waiting = self.remote.waiting_problems()?;
+        for relocation in files.into_iter().filter(|file| !waiting.contains(&file.to.path)) {
             movers.extend(self.remote.mover(relocation).await?);
         }
         part_ways(&mut movers);
