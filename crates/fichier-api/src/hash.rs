@@ -3,10 +3,8 @@
 //! Used by everything that compares contents: `types`, `wire`, `calls`, `upload`, `download`. Uses
 //! no other module of the crate.
 
-mod both;
 mod digest;
 mod thread;
 
-pub(crate) use both::BothHashes;
 pub use digest::{Fingerprint, InvalidDigest, Whirlpool};
 pub(crate) use thread::WhirlpoolThread;

@@ -3,14 +3,15 @@
 //!
 //! An upload has three steps (docs/api-notes.md, C): `slot` asks for a node and an id, `send`
 //! streams the files there, `result` asks what was stored, and `matched` compares that with what
-//! was sent. The body is made in a thread of its own (`reader`) between the texts of a form
-//! (`form`); nothing can be resumed.
+//! was sent. The body is read in one thread (`reader`), between the texts of a form (`form`), and
+//! hashed in another (`hasher`); nothing can be resumed.
 //!
 //! Used by no folder but `untrusted`. Uses `client`, `transport`, `pace`, `wire`, the values, and
 //! of `calls` the removal of files that a node stored for no account.
 
 mod file;
 mod form;
+mod hasher;
 mod matched;
 pub(crate) mod node_reply;
 mod reader;

@@ -21,8 +21,9 @@ use crate::pace::Lane;
 use crate::types::FolderId;
 use crate::upload::file::{SentFile, UploadFile};
 use crate::upload::form::{self, Form};
+use crate::upload::hasher::Block;
 use crate::upload::node_reply;
-use crate::upload::reader::{self, Block};
+use crate::upload::reader;
 use crate::upload::slot::UploadSlot;
 
 /// The most files of one upload; one more is an error and nothing is sent (docs/api-notes.md, C.1).

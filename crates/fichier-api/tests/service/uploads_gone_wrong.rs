@@ -1,15 +1,16 @@
 //! Uploads that fail, and the state of their files afterwards.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use fichier_api::{
-    Client, Error, ErrorKind, FolderId, MAX_FILES_PER_UPLOAD, SendError, SentFile, UploadFile,
-    UploadResult, UploadSlot, match_uploaded,
+    Client, Error, ErrorKind, FileMark, FolderId, MAX_FILES_PER_UPLOAD, SendError, SentFile,
+    Source, UploadFile, UploadResult, UploadSlot, match_uploaded,
 };
 use fichier_emulator::{Action, BadKeyOnNode, Rules};
+use tokio::sync::oneshot;
 
 use crate::world::{World, name, printed};
 
@@ -180,6 +181,78 @@ async fn a_file_that_cannot_be_opened_or_became_shorter_is_named_and_nothing_is_
         assert_eq!((index, source.kind()), (1, kind));
     }
     assert!(world.paths().is_empty());
+}
+
+/// A file without end, that counts what is read of it and fails at a place.
+struct Endless {
+    read: Arc<AtomicU64>,
+    fails_at: u64,
+    /// Its other end tells when the file is closed.
+    _open: oneshot::Sender<()>,
+}
+
+impl Endless {
+    fn new(fails_at: u64) -> (Endless, Arc<AtomicU64>, oneshot::Receiver<()>) {
+        let (read, (open, closed)) = (Arc::new(AtomicU64::new(0)), oneshot::channel());
+        (Endless { read: Arc::clone(&read), fails_at, _open: open }, read, closed)
+    }
+}
+
+impl Read for Endless {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let before = self.read.load(Ordering::Relaxed);
+        let left = usize::try_from(self.fails_at - before).unwrap();
+        if left == 0 {
+            return Err(io::Error::other("sector 7 is bad"));
+        }
+        let count = buffer.len().min(left);
+        self.read.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}
+
+impl Source for Endless {
+    fn mark(&self) -> io::Result<FileMark> {
+        Ok(FileMark { size_bytes: 0, mtime: (0, 0), ctime: (0, 0), inode: 0 })
+    }
+}
+
+#[tokio::test]
+async fn an_error_in_the_midst_of_a_file_is_told_and_ends_the_upload() {
+    let world = World::start().await;
+    // In the first block, between two, and when more were read than wait anywhere.
+    for fails_at in [0, 100_000, 262_144, 8_000_000] {
+        let (source, read, closed) = Endless::new(fails_at);
+        let bad = UploadFile::new(name("b"), 32 << 20, || Ok(source));
+        let files = vec![world.upload("a", b"x"), bad, world.upload("c", b"x")];
+        let (_, sent) = world.send(FolderId::ROOT, files).await;
+        let SendError::File { index, source } = sent.unwrap_err() else { panic!("not a file") };
+        assert_eq!((index, source.to_string().as_str()), (1, "sector 7 is bad"));
+        assert_eq!(read.load(Ordering::Relaxed), fails_at);
+        closed.await.unwrap_err();
+    }
+    assert!(world.paths().is_empty());
+}
+
+#[tokio::test]
+async fn a_large_file_is_read_as_the_node_takes_it() {
+    const GIB: u64 = 1 << 30;
+    let world = World::start().await;
+    for (action, is_cut) in
+        [(Action::StallBody(100_000), false), (Action::ResetAfter(100_000), true)]
+    {
+        world.fail_once("upload.cgi", action);
+        let (source, read, closed) = Endless::new(GIB);
+        let file = UploadFile::new(name("large"), GIB, || Ok(source));
+        let (error, _, complete) = service(send_with(&world.impatient(), vec![file]).await);
+        assert!(matches!(error.kind, ErrorKind::Unreachable(_)) && !complete, "{error:?}");
+        // A few blocks, and the buffers of both ends of a socket.
+        let read = read.load(Ordering::Relaxed);
+        assert!((100_000..32 << 20).contains(&read), "{read} bytes were read");
+        if is_cut {
+            closed.await.unwrap_err();
+        }
+    }
 }
 
 #[tokio::test]
