@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 mod tried;
 
-pub(crate) use tried::tried;
+pub(crate) use tried::{ENDPOINTS, endpoint_at, endpoint_number, tried};
 
 /// The shortest hold-off after a flood answer (docs/api-notes.md, A.5).
 pub(crate) const FLOOD_HOLD_OFF: Duration = Duration::from_secs(60);

@@ -192,7 +192,7 @@ pub use error::{Error, ErrorKind, HoldOffCause, Remedy};
 pub use hash::{Fingerprint, InvalidDigest, Whirlpool};
 pub use key::{ApiKey, InvalidKey};
 pub use link::{FileUrl, InvalidFileUrl, RemovalCode};
-pub use pace::{HoldOff, Lifted, PaceConfig, Pacer, Wait, Waiting};
+pub use pace::{Answer, Counts, HoldOff, Lifted, PaceConfig, Pacer, Wait, Waiting};
 pub use transport::{AddressFamily, BuildError, Carried, Carrier, ServiceClock, tls_config};
 pub use types::{BatchOutcome, Copied, FolderId, FolderListing, RemoteFile, RemoteFolder};
 pub use upload::{

@@ -7,7 +7,8 @@
 //!
 //! The layers, from the outside in: `pacer` makes callers wait and hands out turns, `memory`
 //! keeps the record in a file that all processes share, `schedule` has the rules, without clock
-//! or I/O; `clock` is the time that the rules count in. `waits` notes what is waited for, for people.
+//! or I/O; `clock` is the time that the rules count in. `waits` notes what is waited for, for people;
+//! `tally` counts requests and waits, for metrics.
 //!
 //! Used by `client` and by what calls the service. Uses `types` for the number of a folder,
 //! `clock` and `error`; it knows no HTTP and sends nothing.
@@ -18,10 +19,12 @@ mod memory;
 mod news;
 mod pacer;
 mod schedule;
+mod tally;
 mod waits;
 
 pub(crate) use lane::Lane;
 pub use pacer::{HoldOff, Lifted, PaceConfig, Pacer};
 pub(crate) use pacer::{Turn, TurnOr};
+pub use tally::{Answer, Counts};
 pub(crate) use waits::{Noted, Waits};
 pub use waits::{Wait, Waiting};

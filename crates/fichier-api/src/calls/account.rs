@@ -157,6 +157,7 @@ impl Client {
             };
             let read = self.read_account().await;
             drop(turn);
+            pacer.count(INFO, read.as_ref().err());
             match &read {
                 Ok((_, reply)) => pacer.remember_account(key, reply),
                 Err(kind) if reached_no_user(kind) => pacer.account_unread(),

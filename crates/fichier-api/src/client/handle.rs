@@ -93,6 +93,12 @@ impl Client {
         Ok(Client { transport, key_digest, refused_at, ..self.clone() })
     }
 
+    /// The same client, which goes on with the counts of the one that it replaces.
+    #[must_use]
+    pub fn counting_on(self, former: &Client) -> Client {
+        Client { pacer: self.pacer.counting_on(&former.pacer), ..self }
+    }
+
     /// The pacer that spaces this client's calls.
     pub fn pacer(&self) -> &Pacer {
         &self.pacer
@@ -161,8 +167,12 @@ impl Client {
         }
         let called = retry::call(idempotent, &self.pacer, endpoint, || async {
             let _turn = self.pacer.turn(lane).await?;
-            let reply = self.transport.call(endpoint, json.clone()).await?;
-            reply.decode().map_err(|kind| reply.taken_for_a_flood(endpoint, kind))
+            let answered = match self.transport.call(endpoint, json.clone()).await {
+                Ok(reply) => reply.decode().map_err(|kind| reply.taken_for_a_flood(endpoint, kind)),
+                Err(kind) => Err(kind),
+            };
+            self.pacer.count(endpoint, answered.as_ref().err());
+            answered
         })
         .await;
         if let Err(Error { kind: ErrorKind::KeyRefused, .. }) = &called {

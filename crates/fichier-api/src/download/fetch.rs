@@ -97,7 +97,9 @@ impl Client {
             let before = content.size_bytes();
             let (address, turn) = self.begin(url, content.is_small(), attempts).await?;
             attempts += 1;
-            let kind = match self.transfer(&address, turn, &mut content).await {
+            let transferred = self.transfer(&address, turn, &mut content).await;
+            self.pacer().count(DOWNLOAD, transferred.as_ref().err());
+            let kind = match transferred {
                 Ok(()) => break,
                 Err(kind) => kind,
             };

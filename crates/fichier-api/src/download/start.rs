@@ -34,6 +34,7 @@ impl Client {
             attempts += 1;
             let started = self.ask_for_start(&address, bytes).await;
             drop(turn);
+            self.pacer().count(DOWNLOAD, started.as_ref().err());
             let kind = match started {
                 Ok(start) => return Ok(start),
                 Err(kind) => kind,

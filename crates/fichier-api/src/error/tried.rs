@@ -5,8 +5,11 @@
 //!
 //! The words are the subject of a sentence: "listing a folder failed".
 
+/// How many endpoints there are.
+pub(crate) const ENDPOINTS: usize = 29;
+
 /// Each endpoint, and what a call to it tries.
-const TRIED: [(&str, &str); 29] = [
+const TRIED: [(&str, &str); ENDPOINTS] = [
     ("download", "downloading a file"),
     ("download/get_token.cgi", "asking for the address of a download"),
     ("end.pl", "asking for the result of an upload"),
@@ -42,4 +45,14 @@ const TRIED: [(&str, &str); 29] = [
 pub(crate) fn tried(endpoint: &str) -> &'static str {
     let known = TRIED.iter().find(|(name, _)| *name == endpoint);
     known.map_or("a call to the service", |(_, words)| words)
+}
+
+/// The number of an endpoint in the list; `None` if it is not in it.
+pub(crate) fn endpoint_number(endpoint: &str) -> Option<usize> {
+    TRIED.iter().position(|(name, _)| *name == endpoint)
+}
+
+/// The endpoint of this number; nothing beyond the end of the list.
+pub(crate) fn endpoint_at(number: usize) -> &'static str {
+    TRIED.get(number).map_or("", |(name, _)| name)
 }

@@ -13,7 +13,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -26,7 +26,8 @@ use crate::pace::lane::Lane;
 use crate::pace::memory::{AccountReading, Kept, Memory};
 use crate::pace::news::News;
 use crate::pace::schedule::{Denied, Lift, Micros, Rules, Schedule};
-use crate::pace::{Noted, Wait, Waiting, Waits};
+use crate::pace::tally::Tally;
+use crate::pace::{Counts, Noted, Wait, Waiting, Waits};
 
 /// The most calls a second that may be configured (docs/api-notes.md, A.5).
 const MAX_CALLS_PER_SECOND: f64 = 3.0;
@@ -80,6 +81,7 @@ pub enum Lifted {
 #[derive(Clone, Debug)]
 pub struct Pacer {
     shared: Arc<Shared>,
+    tally: Arc<Tally>,
 }
 
 #[derive(Debug)]
@@ -95,7 +97,6 @@ struct Shared {
     memory: Mutex<Memory>,
     /// Wakes all callers that wait: a hold-off has begun or ended.
     changed: Notify,
-    calls: AtomicU64,
     waits: Waits,
     /// The last answer that begins a hold-off, if it could not be written down.
     owed: Mutex<Option<News>>,
@@ -193,7 +194,23 @@ impl Pacer {
 
     /// How many requests this process has made, uploads and retries included.
     pub fn calls_made(&self) -> u64 {
-        self.shared.calls.load(Ordering::Relaxed)
+        self.tally.calls.load(Ordering::Relaxed)
+    }
+
+    /// What this process has asked, how that ended and how long it waited.
+    pub fn counts(&self) -> Counts {
+        self.tally.counts()
+    }
+
+    /// This pacer, which goes on with the counts of the one that it replaces.
+    #[must_use]
+    pub fn counting_on(self, former: &Pacer) -> Pacer {
+        Pacer { tally: Arc::clone(&former.tally), ..self }
+    }
+
+    /// Counts the answer to one request; its error, if it failed.
+    pub(crate) fn count(&self, endpoint: &str, error: Option<&ErrorKind>) {
+        self.tally.answered(endpoint, error);
     }
 
     /// The clock that paces and hold-offs go by.
@@ -213,11 +230,10 @@ impl Pacer {
             small_downloads: Queue::new(()),
             memory: Mutex::new(memory),
             changed: Notify::new(),
-            calls: AtomicU64::new(0),
             waits: Waits::default(),
             owed: Mutex::new(None),
         };
-        Pacer { shared: Arc::new(shared) }
+        Pacer { shared: Arc::new(shared), tally: Arc::default() }
     }
 
     /// Waits until one request may be sent, and counts it as sent if it is a call.
@@ -256,6 +272,7 @@ impl Pacer {
         known: impl Fn() -> Option<T>,
     ) -> Result<TurnOr<T>, ErrorKind> {
         let mut noted: Option<Noted> = None;
+        let _waits = Waited { tally: &self.tally, since: Instant::now() };
         loop {
             let queue = if lane.is_call() { Some(self.shared.queue.lock().await) } else { None };
             loop {
@@ -291,7 +308,7 @@ impl Pacer {
         let (claimed, now) = claimed.map_err(ErrorKind::PaceMemory)?;
         match claimed {
             Ok(()) => {
-                self.shared.calls.fetch_add(u64::from(lane.is_call()), Ordering::Relaxed);
+                self.tally.calls.fetch_add(u64::from(lane.is_call()), Ordering::Relaxed);
                 let waits = self.shared.waits.note(Wait::Answer, None);
                 Ok(Ok(Turn { shared: Arc::clone(&self.shared), lane, start: now, _waits: waits }))
             }
@@ -316,9 +333,15 @@ impl Pacer {
             return;
         }
         let rules = self.shared.rules;
+        let mut begins = false;
         let written = self.note("begin a hold-off", |schedule, now| {
+            let was_silent = schedule.silence(now).is_some();
             news.tell(schedule, now, &rules);
+            begins = !was_silent && schedule.silence(now).is_some();
         });
+        if begins {
+            self.tally.held_off();
+        }
         if !written {
             *lock(&self.shared.owed) = Some(news);
         }
@@ -419,6 +442,18 @@ impl Drop for Turn {
 /// Locks a value that no panic can leave half changed.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Counts the time until it is dropped as time that a request waited.
+struct Waited<'a> {
+    tally: &'a Tally,
+    since: Instant,
+}
+
+impl Drop for Waited<'_> {
+    fn drop(&mut self) {
+        self.tally.waited(self.since.elapsed());
+    }
 }
 
 /// How long to wait, and whether with a place in the queue.

@@ -76,7 +76,10 @@ impl Client {
         let at = self.node(slot, &format!("/{RESULT}?xid={xid}")).map_err(wrong)?;
         retry::call(true, self.pacer(), RESULT, || async {
             let _turn = self.pacer().turn(Lane::Call).await?;
-            read(&self.transport().ask_node(at.clone()).await?)
+            let asked = self.transport().ask_node(at.clone()).await;
+            let answered = asked.and_then(|reply| read(&reply));
+            self.pacer().count(RESULT, answered.as_ref().err());
+            answered
         })
         .await
     }

@@ -136,6 +136,7 @@ impl Client {
             return Err(SendError::File { index, source });
         }
         let xid = replied.and_then(|reply| node_reply::xid(&reply, &to));
+        self.pacer().count(SEND, xid.as_ref().err());
         match xid {
             Ok(xid) => {
                 self.pacer().note_ok(SEND);
