@@ -34,6 +34,7 @@ mod fence;
 mod following;
 mod lifting;
 mod lost;
+mod metrics;
 mod names;
 mod nasty;
 mod races;

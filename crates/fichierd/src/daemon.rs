@@ -14,6 +14,7 @@ pub mod control;
 pub mod health;
 pub mod sandbox;
 pub mod systemd;
+pub(crate) mod web;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,6 +39,7 @@ use crate::upkeep::snapshot;
 
 pub mod alerts;
 mod answers;
+mod counting;
 mod drills;
 mod error;
 mod lifting;
@@ -151,6 +153,8 @@ pub struct Daemon {
     pulse: pulse::Pulse,
     /// Whether the service has accepted the key since the start.
     accepted: bool,
+    /// What the mirrors have done since the start.
+    done: counting::Done,
 }
 
 impl Daemon {
@@ -186,6 +190,7 @@ impl Daemon {
             clocks_apart: None,
             pulse: pulse::Pulse::default(),
             accepted: false,
+            done: counting::Done::default(),
             config,
         };
         daemon.alerts = alerts::Alerts::open(&daemon.shared.state, &daemon.config);
@@ -381,6 +386,7 @@ impl Daemon {
         let state = &self.shared.state;
         let Some(seat) = self.seats.get_mut(name) else { return };
         health::log_end(name, &end);
+        self.done.add(seat, &end.report);
         if seat.leaving {
             self.seats.remove(name);
             self.add_changed();

@@ -13,6 +13,7 @@
 
 pub mod answer;
 pub mod complete;
+mod counters;
 pub mod kind;
 
 #[cfg(test)]
@@ -21,6 +22,7 @@ mod text;
 
 pub use self::answer::{Answer, Verdict};
 pub use self::complete::Completeness;
+pub use self::counters::{Counters, MirrorCounters};
 pub use self::kind::{About, Kind, Scope, Weight};
 
 use std::path::PathBuf;
@@ -60,6 +62,9 @@ pub struct Status {
     /// Every degraded state, first those that stop the work.
     #[serde(default)]
     pub degraded: Vec<DegradedStatus>,
+    /// What the service has counted since its start, for its metrics; nothing if none runs.
+    #[serde(skip)]
+    pub counters: Option<Box<Counters>>,
 }
 
 /// That of this version, while no service runs and nothing is known.
@@ -76,6 +81,7 @@ impl Default for Status {
             mirrors: Vec::new(),
             notified: Vec::new(),
             degraded: Vec::new(),
+            counters: None,
         }
     }
 }

@@ -67,7 +67,7 @@ impl Daemon {
     fn take_up(&mut self, config: Config) -> Result<(), DaemonError> {
         // The key is read again in any case, since it may have been replaced (C02).
         let (client, _) = connect(&config)?;
-        self.shared.client = client;
+        self.shared.client = client.counting_on(&self.shared.client);
         if config.pace.parallel_uploads != self.shared.parallel_uploads {
             self.shared.parallel_uploads = config.pace.parallel_uploads;
             self.shared.slots = Arc::new(Semaphore::new(config.pace.parallel_uploads));

@@ -98,9 +98,10 @@ impl Daemon {
         self.config.mirrors.iter().filter_map(|mirror| self.seats.get(&mirror.name))
     }
 
-    /// The status, with its degraded states.
+    /// The status, with its degraded states and what was counted.
     pub(super) fn status(&self) -> Status {
-        self.with_degraded(self.live())
+        let status = self.with_degraded(self.live());
+        Status { counters: Some(Box::new(self.counters())), ..status }
     }
 
     fn live(&self) -> Status {

@@ -95,8 +95,7 @@ macro_rules! kinds {
         }
 
         impl Kind {
-            /// All of them, for tests that go through each.
-            #[cfg(test)]
+            /// All of them.
             pub(crate) const ALL: &[Kind] = &[$(Kind::$kind),*];
 
             /// The word for it in `status --json` and in the journal's field `state`.

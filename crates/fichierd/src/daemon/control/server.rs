@@ -1,7 +1,8 @@
 //! The service's side of the control socket.
 //!
 //! This file knows HTTP and nothing of the mirrors: a request becomes a [`Call`], and the answer of
-//! the loop is sent back as JSON with status 200, or 409 if it is a refusal. The status is 503 if
+//! the loop is sent back as JSON with status 200, or 409 if it is a refusal. `GET /metrics` tells the
+//! same status as `GET /v1/status`, as text for Prometheus (`daemon::web`). The status is 503 if
 //! the loop cannot be reached, and 400, 413, 415 or 422 if the body is no [`Request`].
 
 use std::fs;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use fichier_state::failpoint;
@@ -25,6 +26,7 @@ use tracing::warn;
 use super::{Call, Identity, Reply, Request};
 use crate::base::Exit;
 use crate::config::socket_in;
+use crate::daemon::web;
 
 /// Bytes in the body of a request (mirror names or a path); a longer body is refused with 413.
 const LARGEST_BODY: usize = 64 * 1024;
@@ -42,6 +44,7 @@ pub async fn serve(listener: UnixListener, identity: Identity, calls: mpsc::Send
     let router = Router::new()
         .route("/v1/service", get(service))
         .route("/v1/status", get(status))
+        .route("/metrics", get(metrics))
         .route("/v1/ask", post(ask))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .with_state(desk);
@@ -126,22 +129,27 @@ struct Desk {
 
 impl Desk {
     async fn answer(&self, request: Request) -> Response {
-        failpoint::reached("control:asked");
-        let places = if request.job().is_some() { &self.long } else { &self.quick };
-        let Ok(_place) = places.try_acquire() else {
-            return unavailable("too many commands are waiting for an answer");
-        };
-        let (reply, answer) = oneshot::channel();
-        if self.calls.send(Call { request, reply }).await.is_err() {
-            return unavailable("the service is stopping");
-        }
-        match answer.await {
+        match self.reply(request).await {
             Ok(reply @ Reply::Refused { .. }) => {
                 (StatusCode::CONFLICT, Json(reply)).into_response()
             }
             Ok(reply) => Json(reply).into_response(),
-            Err(_) => unavailable("the service stopped before it had an answer"),
+            Err(unavailable) => unavailable,
         }
+    }
+
+    /// The loop's answer; in `Err` the response that tells why there is none.
+    async fn reply(&self, request: Request) -> Result<Reply, Response> {
+        failpoint::reached("control:asked");
+        let places = if request.job().is_some() { &self.long } else { &self.quick };
+        let Ok(_place) = places.try_acquire() else {
+            return Err(unavailable("too many commands are waiting for an answer"));
+        };
+        let (reply, answer) = oneshot::channel();
+        if self.calls.send(Call { request, reply }).await.is_err() {
+            return Err(unavailable("the service is stopping"));
+        }
+        answer.await.map_err(|_| unavailable("the service stopped before it had an answer"))
     }
 }
 
@@ -156,6 +164,14 @@ async fn service(State(desk): State<Desk>) -> Json<Identity> {
 
 async fn status(State(desk): State<Desk>) -> Response {
     desk.answer(Request::Status).await
+}
+
+async fn metrics(State(desk): State<Desk>, headers: HeaderMap) -> Response {
+    match desk.reply(Request::Status).await {
+        Ok(Reply::Status(status)) => web::metrics_reply(&status, &headers),
+        Ok(_) => unavailable("the service has no status"),
+        Err(refused) => refused,
+    }
 }
 
 async fn ask(State(desk): State<Desk>, Json(request): Json<Request>) -> Response {
