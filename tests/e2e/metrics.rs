@@ -1,9 +1,14 @@
-//! The metrics: the same value as `status --json`, on the control socket.
+//! The metrics: the same value as `status --json`, on the control socket, on an address of this
+//! machine and in a file.
 
+use std::fs;
 use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 
-use fichier_testkit::{Machine, write};
+use fichier_testkit::{Machine, until, write};
+use rustix::process::Signal;
 
 use crate::PROGRAM;
 
@@ -72,4 +77,101 @@ fn the_metrics_on_the_socket_are_those_of_the_status() {
     let open = on_socket(&world, "application/openmetrics-text;version=1.0.0,text/plain;q=0.5");
     assert!(open.head.contains("content-type: application/openmetrics-text; version=1.0.0"));
     assert!(open.body.ends_with("# EOF\n"), "{}", open.body);
+}
+
+/// Asks for the metrics at an address.
+fn over_http(port: u16, method: &str, path: &str, host: &str) -> Answer {
+    let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    exchange(stream, &format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\n\r\n"))
+}
+
+/// Adds `[metrics]` with this line to the configuration, or takes it out again.
+fn configure(world: &Machine, line: &str) {
+    let text = fs::read_to_string(world.config()).unwrap();
+    let (account, mirrors) = text.split_once("[[mirror]]").unwrap();
+    let account = account.split("[metrics]").next().unwrap();
+    fs::write(world.config(), format!("{account}[metrics]\n{line}\n[[mirror]]{mirrors}")).unwrap();
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+#[test]
+fn the_address_tells_this_machine_and_nobody_else_and_takes_no_orders() {
+    let mut world = Machine::of(PROGRAM);
+    let port = free_port();
+    configure(&world, &format!("listen = \"127.0.0.1:{port}\""));
+    write(&world.source("photos").join("one"), "one");
+    world.start();
+    world.until_mirrored("photos");
+    until("it listens", || TcpStream::connect(("127.0.0.1", port)).ok());
+    let told = over_http(port, "GET", "/metrics", "localhost");
+    assert_eq!(told.status, 200, "{}", told.head);
+    assert!(told.head.contains("content-type: text/plain; version=0.0.4"), "{}", told.head);
+    assert!(value(&told.body, "fichierd_running") == Some(1.0), "{}", told.body);
+    let head = over_http(port, "HEAD", "/metrics", &format!("127.0.0.1:{port}"));
+    assert_eq!((head.status, head.body.as_str()), (200, ""));
+    for (method, path, host, expected) in [
+        ("GET", "/metrics", "evil.test", 421),
+        ("GET", "/metrics", "evil.test:7576", 421),
+        ("GET", "http://evil.test/metrics", "localhost", 421),
+        ("POST", "/metrics", "localhost", 405),
+        ("DELETE", "/metrics", "localhost", 405),
+        ("GET", "/v1/status", "localhost", 404),
+        ("POST", "/v1/ask", "localhost", 404),
+    ] {
+        let told = over_http(port, method, path, host);
+        assert_eq!(told.status, expected, "{method} {path} {host}");
+        assert!(!told.body.contains("fichierd_"), "{}", told.body);
+    }
+
+    configure(&world, "");
+    world.service().signal(Signal::HUP);
+    until("it listens no longer", || TcpStream::connect(("127.0.0.1", port)).err());
+    assert_eq!(on_socket(&world, "*/*").status, 200);
+}
+
+#[test]
+fn a_port_that_another_program_has_keeps_nothing_from_being_mirrored() {
+    let mut world = Machine::of(PROGRAM);
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    configure(&world, &format!("listen = \"127.0.0.1:{port}\""));
+    write(&world.source("photos").join("one"), "one");
+    world.start();
+    world.until_mirrored("photos");
+    assert_eq!(world.log().matches("cannot be used, and is tried again").count(), 1);
+}
+
+#[test]
+fn the_text_file_is_written_by_the_service_and_by_a_single_run() {
+    let mut world = Machine::of(PROGRAM);
+    let file = world.path("fichierd.prom");
+    configure(&world, &format!("textfile = \"{}\"", file.display()));
+    write(&world.source("photos").join("one"), "one");
+    world.run(&["sync"]).expect(0);
+    let text = fs::read_to_string(&file).unwrap();
+    assert_eq!(value(&text, "fichierd_running"), Some(0.0));
+    assert_eq!(value(&text, "fichierd_files{mirror=\"photos\",state=\"safe\"}"), Some(1.0));
+    assert!(value(&text, "fichierd_written_timestamp_seconds").unwrap() > 1.7e9);
+    assert!(!text.contains("_total"), "a run of its own has no counters: {text}");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o644);
+
+    world.start();
+    let written = |series: &str| value(&fs::read_to_string(&file).unwrap(), series);
+    until("the service writes it", || (written("fichierd_running") == Some(1.0)).then_some(()));
+    write(&world.source("photos").join("two"), "two");
+    let safe = "fichierd_files{mirror=\"photos\",state=\"safe\"}";
+    until("a change is written", || (written(safe) == Some(2.0)).then_some(()));
+}
+
+#[test]
+fn a_text_file_that_cannot_be_written_is_told_once_and_is_in_nobodys_way() {
+    let world = Machine::of(PROGRAM);
+    let file = world.path("no such folder/fichierd.prom");
+    configure(&world, &format!("textfile = \"{}\"", file.display()));
+    write(&world.source("photos").join("one"), "one");
+    let ran = world.run(&["sync"]).expect(0);
+    assert_eq!(ran.stderr.matches("cannot be written").count(), 1, "{}", ran.stderr);
 }

@@ -19,6 +19,7 @@ pub mod encrypt;
 mod file;
 mod limits;
 mod message;
+mod metrics;
 mod mirrors;
 pub mod notify;
 pub mod passphrase;
@@ -45,6 +46,7 @@ pub use self::command::{CommandError, CommandLine};
 pub use self::encrypt::{EncryptConfig, Secrets};
 pub use self::limits::MaxRemovals;
 pub use self::message::{ConfigError, Drawing};
+pub use self::metrics::MetricsConfig;
 pub use self::notify::{NotifyConfig, NotifyKind, Topic};
 pub use self::passphrase::{Doubt, SecretCause, SecretError, SecretSource, Which};
 pub(crate) use self::secret::without_addresses;
@@ -68,6 +70,8 @@ pub struct Config {
     pub account: AccountConfig,
     /// How fast the service may be asked.
     pub pace: PaceSettings,
+    /// Where other programs can read how the service is.
+    pub metrics: MetricsConfig,
     /// The mirrors; may be empty, since `fichierd remote` needs none.
     pub mirrors: Vec<MirrorConfig>,
     /// Whom to tell how they are.

@@ -155,6 +155,7 @@ pub struct Daemon {
     accepted: bool,
     /// What the mirrors have done since the start.
     done: counting::Done,
+    tellers: web::Tellers,
 }
 
 impl Daemon {
@@ -191,12 +192,14 @@ impl Daemon {
             pulse: pulse::Pulse::default(),
             accepted: false,
             done: counting::Done::default(),
+            tellers: web::Tellers::default(),
             config,
         };
         daemon.alerts = alerts::Alerts::open(&daemon.shared.state, &daemon.config);
         daemon.listen()?;
         daemon.feed_signals()?;
         daemon.feed_mounts();
+        daemon.tell_metrics();
         for mirror in daemon.config.mirrors.clone() {
             daemon.add_mirror(mirror)?;
         }
@@ -387,6 +390,7 @@ impl Daemon {
         let Some(seat) = self.seats.get_mut(name) else { return };
         health::log_end(name, &end);
         self.done.add(seat, &end.report);
+        self.tellers.note_change();
         if seat.leaving {
             self.seats.remove(name);
             self.add_changed();

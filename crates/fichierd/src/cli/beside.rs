@@ -19,6 +19,7 @@ use crate::config::connect::{hold_off, recorded_pacer};
 use crate::config::{Config, Keep, MirrorConfig};
 use crate::daemon::control::Reply;
 use crate::daemon::health::Met;
+use crate::daemon::web::textfile;
 use crate::daemon::{How, NOTHING_HELD, Work, alerts, approve, health, lifted, open_shared, why};
 use crate::disk::Due;
 use crate::mirror::{CycleEnd, MirrorWorker, Patience, Shared, Trouble};
@@ -57,10 +58,7 @@ pub(super) async fn sync(config: &Config, names: &[String]) -> anyhow::Result<Ex
         output::line(&format!("{}: not tried: it would be refused too", mirror.name))?;
     }
     health::remember_met(&shared, config, &met)?;
-    if !config.notify.is_empty() {
-        let status = shared.state.read(|s| offline(s, config, None))?;
-        alerts::tell_once(&shared.state, &shared.random, config, &status).await;
-    }
+    tell_others(&shared, config).await?;
     close(shared)?;
     Ok(exit_of_cycles(&cycles))
 }
@@ -72,6 +70,23 @@ fn offline(
 ) -> Result<Status, Error> {
     let scale = config.pace.time_scale;
     health::offline(store, &config.mirrors, &config.notify, scale, hold_off)
+}
+
+/// Tells receivers of alerts how the mirrors are now, and leaves the metrics in their file, where the
+/// configuration names any.
+async fn tell_others(shared: &Shared, config: &Config) -> anyhow::Result<()> {
+    if config.notify.is_empty() && config.metrics.textfile.is_none() {
+        return Ok(());
+    }
+    let hold_off = shared.client.pacer().hold_off().map(health::hold_off_status);
+    let status = shared.state.read(|s| offline(s, config, hold_off))?;
+    alerts::tell_once(&shared.state, &shared.random, config, &status).await;
+    if let Some(path) = &config.metrics.textfile
+        && let Err(error) = textfile::write(path, &status)
+    {
+        textfile::tell(path, &error);
+    }
+    Ok(())
 }
 
 /// Mirrors one mirror and does its chores; and mirrors once more if they have found that a copy is

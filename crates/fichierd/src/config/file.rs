@@ -13,6 +13,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::MaxRemovals;
+use super::metrics::MetricsFile;
 use super::values::{CommandText, HumanDuration, HumanSize, KeepText};
 
 #[derive(Debug, Default, Deserialize)]
@@ -24,6 +25,8 @@ pub(super) struct ConfigFile {
     pub(super) account: AccountFile,
     #[serde(default)]
     pub(super) pace: PaceFile,
+    #[serde(default)]
+    pub(super) metrics: MetricsFile,
     #[serde(default)]
     pub(super) mirror: Vec<MirrorFile>,
     #[serde(default)]

@@ -341,7 +341,7 @@ fn relation(this: &Path, other: &Path) -> Option<&'static str> {
 }
 
 /// The path, with symbolic links resolved in the part of it that exists.
-fn resolved(path: &Path) -> PathBuf {
+pub(super) fn resolved(path: &Path) -> PathBuf {
     for ancestor in path.ancestors() {
         if let (Ok(real), Ok(rest)) = (ancestor.canonicalize(), path.strip_prefix(ancestor)) {
             return real.components().chain(rest.components()).collect();

@@ -13,10 +13,9 @@ use url::{Host, Url};
 use super::encrypt::Credentials;
 use super::file::{AccountFile, ConfigFile, PaceFile};
 use super::message::Complaint;
-use super::mirrors;
-use super::notify;
 use super::surroundings::Surroundings;
 use super::{AccountConfig, Config, PaceSettings, pace_file_in};
+use super::{metrics, mirrors, notify};
 use crate::config::key::KeySource;
 
 /// The address of the real service.
@@ -93,6 +92,7 @@ pub(super) fn config(
     let known: Vec<_> = mirrors.iter().map(|mirror| mirror.name.as_str()).collect();
     notify::together(&names, &named, &known, &mut complaints);
     mirrors::apart_from_state(&mirrors, &spans, &state_dir, state_span, &mut complaints);
+    let metrics = metrics::metrics(file.metrics, &mirrors, &mut complaints);
     if complaints.0.is_empty() {
         let path = path.to_path_buf();
         Ok(Config {
@@ -102,6 +102,7 @@ pub(super) fn config(
             other_sockets,
             account,
             pace,
+            metrics,
             mirrors,
             notify,
         })

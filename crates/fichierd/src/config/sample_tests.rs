@@ -37,6 +37,7 @@ fn known_keys() -> BTreeSet<String> {
         "",
         "[account]\n",
         "[pace]\n",
+        "[metrics]\n",
         "[[mirror]]\n",
         "[[mirror]]\n[mirror.encrypt]\n",
         "[[notify]]\n",
@@ -87,7 +88,7 @@ fn sample_and_manual_name_every_key() {
     let keys = known_keys();
     assert!(keys.len() > 15, "{keys:?}");
     let sample = uncommented();
-    let tables = ["account", "pace", "mirror", "encrypt", "notify"];
+    let tables = ["account", "pace", "metrics", "mirror", "encrypt", "notify"];
     for key in keys.iter().filter(|key| !tables.contains(&key.as_str())) {
         // What cannot stand beside another key is shown as the other choice.
         let starts = [format!("{key} = "), format!("# or {key} = ")];
@@ -95,7 +96,8 @@ fn sample_and_manual_name_every_key() {
         assert!(sample.lines().any(is_shown), "{key}: sample");
         assert!(MANUAL.contains(&format!("| `{key}` |")), "{key}: manual");
     }
-    for table in ["[account]", "[pace]", "[[mirror]]", "[mirror.encrypt]", "[[notify]]"] {
+    let all = ["[account]", "[pace]", "[metrics]", "[[mirror]]", "[mirror.encrypt]", "[[notify]]"];
+    for table in all {
         assert!(SAMPLE.contains(table) && MANUAL.contains(&format!("## `{table}`")), "{table}");
     }
 }

@@ -492,3 +492,45 @@ fn the_user_file_is_found_before_that_of_the_system() {
     assert_eq!(config.path, folder.join("config.toml"));
     assert_eq!(config.control_socket, Path::new("/s/control.sock"));
 }
+
+#[test]
+fn metrics_are_told_to_this_machine_alone() {
+    check(
+        "[metrics]\nlisten = \"0.0.0.0:7576\"\ntextfile = \"fichierd.prom\"\n",
+        expect![[r#"
+        config.toml:2:10: `listen` would tell everybody in the network how this machine is
+          2 | listen = "0.0.0.0:7576"
+            |          ^^^^^^^^^^^^^^
+          help: use 127.0.0.1 or [::1]; for other machines, put a proxy with a password before it
+        config.toml:3:12: `textfile` must be a whole path
+          3 | textfile = "fichierd.prom"
+            |            ^^^^^^^^^^^^^^^
+          help: begin it with `/`: a service has no current folder, and `~` is not expanded"#]],
+    );
+    check(
+        "[metrics]\nlisten = \"7576\"\ntextfile = \"/var/lib/fichierd.txt\"\n",
+        expect![[r#"
+        config.toml:2:10: `listen` is not an address with a port
+          2 | listen = "7576"
+            |          ^^^^^^
+          help: write it like "127.0.0.1:7576" or "[::1]:7576"
+        config.toml:3:12: the name of `textfile` must end in `.prom`
+          3 | textfile = "/var/lib/fichierd.txt"
+            |            ^^^^^^^^^^^^^^^^^^^^^^^
+          help: node_exporter reads no other files"#]],
+    );
+    let inside = format!("[metrics]\ntextfile = \"/no/photos/deep/a.prom\"\n{}", mirror(""));
+    check(
+        &inside,
+        expect![[r#"
+        config.toml:2:12: `textfile` lies inside the source of mirror `photos`
+          2 | textfile = "/no/photos/deep/a.prom"
+            |            ^^^^^^^^^^^^^^^^^^^^^^^^
+          help: it would be sent each time that it is written; put it elsewhere"#]],
+    );
+    let text = "[metrics]\nlisten = \"[::1]:7576\"\ntextfile = \"/run/a.prom\"\n";
+    let config = parse(text).unwrap();
+    assert_eq!(config.metrics.listen, Some("[::1]:7576".parse().unwrap()));
+    assert_eq!(config.metrics.textfile, Some("/run/a.prom".into()));
+    assert_eq!(parse("").unwrap().metrics, MetricsConfig::default());
+}

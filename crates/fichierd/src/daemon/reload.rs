@@ -93,6 +93,7 @@ impl Daemon {
         }
         self.config = config;
         self.alerts.take_up(&self.shared.state, &self.config);
+        self.tell_metrics();
         Ok(())
     }
 

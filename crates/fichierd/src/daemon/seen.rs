@@ -82,6 +82,7 @@ impl Daemon {
         news.iter().for_each(say);
         if !news.is_empty() {
             remember(&self.shared.state, &self.episodes.to_remember());
+            self.tellers.note_change();
         }
         let status = self.with_degraded(status);
         let (state, random) = (&self.shared.state, &self.shared.random);
