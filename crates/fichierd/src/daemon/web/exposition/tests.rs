@@ -329,3 +329,41 @@ fn the_manual_has_the_table_of_all_metrics() {
     };
     assert_eq!(shown, metrics::all().map(row).collect::<Vec<_>>());
 }
+
+/// The words of a text that could be the names of metrics.
+fn names(text: &str) -> BTreeSet<&str> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.filter(|word| word.starts_with("fichierd_")).collect()
+}
+
+/// The expressions of the shipped alerts and of the shipped dashboard.
+fn expressions() -> String {
+    let rules = include_str!("../../../../../../config/monitoring/fichierd.rules.yml");
+    let dashboard = include_str!("../../../../../../config/monitoring/fichierd.json");
+    format!("{rules}{dashboard}")
+}
+
+#[test]
+fn alerts_and_dashboard_ask_for_metrics_that_there_are_and_leave_none_out() {
+    let asked = expressions();
+    let there: BTreeSet<&str> = metrics::all().map(|it| it.name).collect();
+    // An alert may well ask for less than the dashboard shows, but each number has its reader.
+    let unread: Vec<_> = there.difference(&names(&asked)).copied().collect();
+    let unknown: Vec<_> = names(&asked).difference(&there).map(|it| it.to_string()).collect();
+    assert_eq!((unread, unknown), (vec!["fichierd_pending_bytes"], Vec::new()));
+}
+
+#[test]
+fn alerts_know_every_state_that_alarms_and_no_state_that_is_not() {
+    let asked = expressions();
+    let mut kinds = BTreeSet::new();
+    for part in asked.split("kind=").skip(1) {
+        let words = part.trim_start_matches('~').trim_start_matches('"');
+        kinds.extend(words.split('"').next().unwrap().split('|'));
+    }
+    let there: BTreeSet<&str> = Kind::ALL.iter().map(|kind| kind.word()).collect();
+    assert_eq!(kinds.difference(&there).collect::<Vec<_>>(), [&""; 0]);
+    for kind in Kind::ALL.iter().filter(|kind| kind.about().alarms) {
+        assert!(kinds.contains(kind.word()), "no alert for {}", kind.word());
+    }
+}
