@@ -79,6 +79,31 @@ fn the_metrics_on_the_socket_are_those_of_the_status() {
     assert!(open.body.ends_with("# EOF\n"), "{}", open.body);
 }
 
+#[test]
+fn a_reload_takes_no_counter_back() {
+    let mut world = Machine::of(PROGRAM);
+    write(&world.source("photos").join("one"), "one");
+    world.start();
+    world.until_mirrored("photos");
+    world.assert_at_rest();
+    let counters = || {
+        let told = on_socket(&world, "*/*").body;
+        let of = |line: &str| value(&told, line.split(' ').next().unwrap()).unwrap();
+        let lines = told.lines().filter(|line| !line.starts_with('#') && line.contains("_total"));
+        lines.map(|line| (line.split(' ').next().unwrap().to_owned(), of(line))).collect::<Vec<_>>()
+    };
+    let before = counters();
+    assert!(before.iter().any(|(name, count)| name == "fichierd_api_calls_total" && *count > 0.0));
+    // The mirror gives up its seat, and all calls go through another client.
+    let text = fs::read_to_string(world.config()).unwrap();
+    fs::write(world.config(), text.replace("settle = \"100ms\"", "settle = \"110ms\"")).unwrap();
+    world.service().signal(Signal::HUP);
+    until("it is reloaded", || world.log().contains("configuration reloaded").then_some(()));
+    for ((name, before), (same, after)) in before.iter().zip(counters()) {
+        assert!(*name == same && after >= *before, "{name}: {before}, then {after}");
+    }
+}
+
 /// Asks for the metrics at an address.
 fn over_http(port: u16, method: &str, path: &str, host: &str) -> Answer {
     let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();

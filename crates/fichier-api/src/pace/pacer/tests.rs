@@ -45,6 +45,28 @@ async fn each_turn_of_a_call_is_counted() {
 }
 
 #[tokio::test]
+async fn the_time_that_calls_wait_is_counted() {
+    let pacer = Pacer::in_memory(SCALED);
+    drop(pacer.turn(FOLDER).await.unwrap());
+    let began = pacer.counts().waited;
+    // The same folder again has to wait.
+    drop(pacer.turn(FOLDER).await.unwrap());
+    assert!(pacer.counts().waited - began >= Duration::from_millis(10));
+    let next = Pacer::in_memory(SCALED).counting_on(&pacer);
+    assert_eq!((next.counts(), next.calls_made()), (pacer.counts(), 2));
+}
+
+#[tokio::test]
+async fn a_hold_off_is_counted_once() {
+    let pacer = unscaled();
+    pacer.note_failure("file/mv.cgi", &ErrorKind::NotFound);
+    assert_eq!(pacer.counts().hold_offs, 0);
+    pacer.note_failure("file/mv.cgi", &FLOOD);
+    pacer.note_failure("file/mv.cgi", &FLOOD);
+    assert_eq!(pacer.counts().hold_offs, 1, "the second answer found it in force");
+}
+
+#[tokio::test]
 async fn an_answered_call_makes_room_for_others() {
     let pacer = Pacer::in_memory(PaceConfig { calls_per_second: 3.0, time_scale: 1 });
     for _ in 0..2 {
