@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use fichier_api::{ErrorKind, MAX_FILE_BYTES, SendError, SentFile, UploadFile, UploadSlot};
 use fichier_state::{PendingFile, RelPath, UploadKey, UploadSlotRow, failpoint};
+use rclone_formats::crypt::Encryptor;
 use tokio::time::Instant;
 
 use super::{Fate, Look};
@@ -355,8 +356,12 @@ impl Executor {
             let (name, plain_bytes) = (file.sent_as.clone(), file.size_bytes);
             match (self.remote.form.crypt(), &file.cipher) {
                 (Some(crypt), Some(cipher)) => {
-                    let encryptor = crypt.encryptor(cipher);
-                    let open = move || Ok(Enciphered::new(open()?, plain_bytes, encryptor));
+                    let (keys, nonce) = (crypt.keys().clone(), cipher.nonce());
+                    let open = move || {
+                        // Not before its turn: it holds a block, and an upload has many files.
+                        let encryptor = Encryptor::new(&keys, nonce);
+                        Ok(Enciphered::new(open()?, plain_bytes, encryptor))
+                    };
                     UploadFile::new(name, file.object_bytes(), open)
                 }
                 _ => UploadFile::new(name, plain_bytes, open),
