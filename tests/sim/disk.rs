@@ -44,6 +44,18 @@ struct Tree {
     ambushes: Vec<(u32, Ambush)>,
     /// Paths that left the watched folder, with their inodes.
     elsewhere: Vec<(RelPath, u64)>,
+    /// Whether the next look at the root is one at everything.
+    awaits_look: bool,
+    /// The last look at everything, until it is taken.
+    look: Option<Looked>,
+}
+
+/// What a look at everything found.
+#[derive(Clone, Debug, Default)]
+pub struct Looked {
+    pub files: BTreeMap<RelPath, Owned>,
+    /// Those of them that could not be read.
+    pub unread: BTreeSet<RelPath>,
 }
 
 /// A change of a file while it is read.
@@ -96,6 +108,8 @@ impl Disk {
             broken: BTreeSet::new(),
             ambushes: Vec::new(),
             elsewhere: Vec::new(),
+            awaits_look: false,
+            look: None,
         };
         let now = tree.now();
         let what = What::Folder(BTreeMap::new());
@@ -198,10 +212,6 @@ impl Disk {
         self.lock().mounted = mounted;
     }
 
-    pub fn is_mounted(&self) -> bool {
-        self.lock().mounted
-    }
-
     /// The user touches a file.
     pub fn touch(&self, path: &RelPath) {
         let mut tree = self.lock();
@@ -227,6 +237,16 @@ impl Disk {
         }
     }
 
+    /// The next look is one at everything.
+    pub fn await_look(&self) {
+        self.lock().awaits_look = true;
+    }
+
+    /// What the last look at everything found, once.
+    pub fn take_look(&self) -> Option<Looked> {
+        self.lock().look.take()
+    }
+
     pub fn ambush(&self, after: u32, how: Ambush) {
         self.lock().ambushes.push((after, how));
     }
@@ -248,16 +268,7 @@ impl Disk {
     /// The user's files, whether they can be seen or not. Files without bytes are on the service only if
     /// they are enciphered.
     pub fn files(&self) -> BTreeMap<RelPath, Owned> {
-        let tree = self.lock();
-        let mut found = BTreeMap::new();
-        tree.walk(&RelPath::root(), ROOT, &mut |path, child, node| {
-            if let What::File(bytes) = &node.what
-                && (!bytes.is_empty() || crypt::is_on())
-            {
-                found.insert(path, Owned { bytes: bytes.clone(), birth: child.birth });
-            }
-        });
-        found
+        self.lock().files()
     }
 
     /// Paths of all files, links and folders.
@@ -278,6 +289,28 @@ impl Tree {
         let since = self.clock.wall().duration_since(std::time::UNIX_EPOCH).unwrap();
         self.ticks += 1;
         i64::try_from(since.as_nanos()).unwrap() + self.ticks
+    }
+
+    fn files(&self) -> BTreeMap<RelPath, Owned> {
+        let mut found = BTreeMap::new();
+        self.walk(&RelPath::root(), ROOT, &mut |path, child, node| {
+            if let What::File(bytes) = &node.what
+                && (!bytes.is_empty() || crypt::is_on())
+            {
+                found.insert(path, Owned { bytes: bytes.clone(), birth: child.birth });
+            }
+        });
+        found
+    }
+
+    fn look_at_everything(&self) -> Looked {
+        let files = if self.mounted { self.files() } else { BTreeMap::new() };
+        let can_be_read = |path: &&RelPath| {
+            let inode = self.reach(path).ok().flatten();
+            inode.is_some_and(|inode| !self.broken.contains(&inode))
+        };
+        let unread = files.keys().filter(|path| !can_be_read(path)).cloned().collect();
+        Looked { files, unread }
     }
 
     fn inode(&self, path: &RelPath) -> Option<u64> {
@@ -461,7 +494,10 @@ impl DiskModel for Disk {
     }
 
     fn names(&self, folder: &RelPath) -> io::Result<Vec<Vec<u8>>> {
-        let tree = self.lock();
+        let mut tree = self.lock();
+        if folder.is_root() && std::mem::take(&mut tree.awaits_look) {
+            tree.look = Some(tree.look_at_everything());
+        }
         if !tree.mounted {
             return Ok(Vec::new());
         }

@@ -9,7 +9,7 @@ use fichier_emulator::{Emulator, NameTaken, StoredFile};
 use fichier_state::RelPath;
 use fichier_testkit::crypt;
 
-use crate::disk::{Disk, Owned};
+use crate::disk::{Disk, Looked, Owned};
 use crate::script::{Script, Setting};
 use crate::tolerance::Tolerance;
 use crate::world::TARGET;
@@ -41,8 +41,8 @@ pub struct Look {
     twins: BTreeSet<String>,
     /// Links of files that others put there, with their names.
     foreign: BTreeMap<String, String>,
-    /// The files on disk when the last look at everything began.
-    looked: BTreeMap<RelPath, Owned>,
+    /// What the last look at everything found.
+    looked: Looked,
     /// What was changed since.
     touched: BTreeSet<RelPath>,
 }
@@ -61,7 +61,7 @@ impl Look {
             stored: BTreeSet::new(),
             twins: BTreeSet::new(),
             foreign: BTreeMap::new(),
-            looked: BTreeMap::new(),
+            looked: Looked::default(),
             touched: BTreeSet::new(),
         }
     }
@@ -110,10 +110,18 @@ impl Look {
         &self.base
     }
 
-    /// A look at everything begins.
-    pub fn everything(&mut self, disk: &Disk) {
-        self.looked = if disk.is_mounted() { disk.files() } else { BTreeMap::new() };
-        self.touched.clear();
+    /// Takes note of what the program has looked at by now.
+    pub fn follow(&mut self, disk: &Disk) {
+        if let Some(looked) = disk.take_look() {
+            self.looked = looked;
+            self.touched.clear();
+        }
+    }
+
+    /// Whether a file is as the last look at everything found it.
+    fn is_as_looked(&self, path: &RelPath, file: &Owned) -> bool {
+        let is_touched = self.touched.iter().any(|touched| path.starts_with(touched));
+        !is_touched && self.looked.files.get(path) == Some(file)
     }
 
     pub fn touch(&mut self, path: &RelPath) {
@@ -133,9 +141,8 @@ impl Look {
                 live.entry(path).or_default().insert(content);
             }
         }
-        for (path, file) in &self.looked {
-            let is_touched = self.touched.iter().any(|touched| path.starts_with(touched));
-            if is_touched || now.get(path) != Some(file) {
+        for (path, file) in &now {
+            if !self.is_as_looked(path, file) {
                 continue;
             }
             let is_there = if self.tolerance.other_names {
@@ -177,20 +184,23 @@ impl Look {
         let in_place = files.iter().filter(|file| !self.is_staged(&file.path));
         let stored: BTreeSet<Vec<u8>> = in_place.map(|file| self.content(file)).collect();
         let before = std::mem::replace(&mut self.stored, stored);
-        // Where nothing is kept, what moved into a folder that cannot be read counts as removed, and
-        // so does what a look at one path finds replaced before the other path is due.
-        if self.setting.name_taken == NameTaken::Overwrite || !self.setting.keep_versions {
+        if self.setting.name_taken == NameTaken::Overwrite {
             return Ok(());
         }
-        let gone = disk
-            .files()
-            .into_iter()
-            .find(|(_, file)| before.contains(&file.bytes) && !self.stored.contains(&file.bytes));
+        // Where nothing is kept, a copy goes with its file: what a look cannot find elsewhere, in a
+        // folder that cannot be read or at a path that changed since, counts as removed.
+        let is_lost = |path: &RelPath, file: &Owned| {
+            let is_gone = before.contains(&file.bytes) && !self.stored.contains(&file.bytes);
+            let is_known = || self.is_as_looked(path, file) && !self.looked.unread.contains(path);
+            is_gone && (self.setting.keep_versions || is_known())
+        };
+        let gone = disk.files().into_iter().find(|(path, file)| is_lost(path, file));
         gone.map_or(Ok(()), |(path, _)| Err(format!("the only copy of `{path}` was removed")))
     }
 
     /// T4: no path loses its copy because of a replacement. T5: foreign files stay.
     pub fn after_request(&mut self, disk: &Disk) -> Outcome {
+        self.follow(disk);
         self.find_base();
         let files = self.emulator.files();
         self.nothing_good_is_gone(disk, &files)?;

@@ -11,6 +11,7 @@ use crate::tell;
 
 mod begun;
 mod odd;
+mod unkept;
 
 /// A mirror without versions.
 fn keeps_nothing() -> Setting {

@@ -103,6 +103,7 @@ impl Witness for Arc<Mutex<Outside>> {
 impl Outside {
     /// The user changes something; the watcher marks what it saw.
     pub fn change(&mut self, change: &Change, seen: bool) {
+        self.look.follow(&self.disk);
         for path in changes::apply(&self.disk, change, &mut self.fresh) {
             self.look.touch(&path);
             if seen {
@@ -512,20 +513,20 @@ fn rules_of(setting: &Setting, passing: &[Which]) -> Rules {
     rules
 }
 
-/// The witness notes what is on disk when a look at everything begins.
+/// The witness notes what is on disk when everything is looked at.
 fn begins(outside: &Arc<Mutex<Outside>>, due: &Due) {
-    let mut outside = outside.lock().unwrap_or_else(PoisonError::into_inner);
-    let Outside { disk, look, .. } = &mut *outside;
     if due.everything {
-        look.everything(disk);
+        outside.lock().unwrap_or_else(PoisonError::into_inner).disk.await_look();
     }
 }
 
 /// If the program says that the mirror is complete, it is.
 pub(super) fn ended(outside: &Arc<Mutex<Outside>>, end: &CycleEnd) -> Outcome {
-    let outside = outside.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut outside = outside.lock().unwrap_or_else(PoisonError::into_inner);
+    let Outside { disk, look, .. } = &mut *outside;
+    look.follow(disk);
     if end.trouble.is_none() && end.completeness.is_complete() {
-        outside.look.complete(&outside.disk)?;
+        look.complete(disk)?;
     }
     Ok(())
 }

@@ -31,10 +31,12 @@ use crate::remote::{
 };
 
 mod changes;
+mod pending;
 mod renamed;
 mod unknown;
 
 use self::changes::{record_folder, removals};
+use self::renamed::Unknown;
 use self::unknown::folders_to_send_to;
 
 /// Additions and touched files that one cycle takes on; further ones are left for the next cycle,
@@ -419,21 +421,6 @@ impl Cycle<'_> {
         })?)
     }
 
-    /// Takes out the files whose upload or copy is pending, so that they are not sent or copied twice.
-    /// A change since that upload is found when the upload has ended: its paths are looked at then.
-    fn leave_out_pending(&self, seen: &mut Survey) -> Result<(), MirrorError> {
-        let uploads =
-            self.executor.remote.state.read(|s| s.uploads(self.executor.remote.mirror))?;
-        let mut pending: BTreeSet<RelPath> =
-            uploads.into_iter().flat_map(|upload| upload.files).map(|file| file.path).collect();
-        pending.extend(self.executor.remote.begun_copies()?);
-        seen.changes.retain(|change| {
-            let may_be_sent = matches!(change, Change::Added { .. } | Change::Touched { .. });
-            !may_be_sent || !pending.contains(change.path())
-        });
-        Ok(())
-    }
-
     fn leave_out_unread(&self, gathered: &Gathered) -> Result<(), MirrorError> {
         let remote = &self.executor.remote;
         for (path, unread) in &gathered.unread {
@@ -537,7 +524,10 @@ fn prepare(
     let unread: BTreeSet<&RelPath> = gathered.unread.iter().map(|(path, _)| path).collect();
     let spared = match keep_versions {
         true => Vec::new(),
-        false => renamed::spare(state, request.mirror.id, &mut changes, &unread, &gathered.known)?,
+        false => {
+            let unknown = Unknown { unread: &unread, awaited: &seen.awaited };
+            renamed::spare(state, request.mirror.id, &mut changes, unknown, &mut gathered.known)?
+        }
     };
     changes.retain(|change| !unread.contains(change.path()));
     let usable = Usable {

@@ -42,6 +42,9 @@ pub struct Survey {
     pub unsettled: Vec<RelPath>,
     /// Files that differ but were tried lately.
     pub skipped: Vec<RelPath>,
+    /// The sizes of files that may differ from what is awaited for their paths: an upload or a copy
+    /// that began before. They are not in `changes` until it has ended.
+    pub awaited: Vec<u64>,
     /// Paths that could not be looked at or cannot be mirrored, and why.
     pub trouble: Vec<Trouble>,
     /// What else there is to tell of a path.

@@ -13,36 +13,53 @@ use crate::base::State;
 use crate::plan::Change;
 use crate::plan::decide::{GoneFolder, Known};
 
+/// Files whose present contents are not known.
+#[derive(Clone, Copy)]
+pub(super) struct Unknown<'a> {
+    /// Those that could not be read.
+    pub(super) unread: &'a BTreeSet<&'a RelPath>,
+    /// The sizes of those that may differ from what is awaited for their paths.
+    pub(super) awaited: &'a [u64],
+}
+
 /// The contents that may have no other copy.
 #[derive(Debug, Default)]
 struct Wanted {
     /// The sizes of files that could not be read.
     sizes: HashSet<u64>,
+    /// The sizes of files that may differ from what is awaited for their paths.
+    awaited: HashSet<u64>,
     /// Files that were sent, and are not in their places.
     sent: HashSet<(u64, Option<Fingerprint>)>,
 }
 
 impl Wanted {
-    /// Those of the files that could not be read, and of the files that were sent.
-    fn of(changes: &[Change], unread: &BTreeSet<&RelPath>, pending: &[PendingFile]) -> Wanted {
+    /// Those of the files that are not known, and of the files that were sent.
+    fn of(changes: &[Change], unknown: Unknown<'_>, pending: &[PendingFile]) -> Wanted {
         let size = |change: &Change| {
             let (Change::Added { path, seen } | Change::Touched { path, seen, .. }) = change else {
                 return None;
             };
-            unread.contains(path).then_some(seen.stamp.size_bytes)
+            unknown.unread.contains(path).then_some(seen.stamp.size_bytes)
         };
         let sent = pending.iter().map(|file| (file.size_bytes, file.fingerprint));
-        Wanted { sizes: changes.iter().filter_map(size).collect(), sent: sent.collect() }
+        Wanted {
+            sizes: changes.iter().filter_map(size).collect(),
+            awaited: unknown.awaited.iter().copied().collect(),
+            sent: sent.collect(),
+        }
     }
 
     fn is_unread(&self, entry: &Entry) -> bool {
         entry.remote().is_some() && self.sizes.contains(&entry.stamp.size_bytes)
     }
 
-    fn is_sent(&self, entry: &Entry) -> bool {
+    fn is_awaited(&self, entry: &Entry) -> bool {
         let size = entry.stamp.size_bytes;
-        let is_it = |content| self.sent.contains(&(size, content));
-        entry.remote().is_some_and(|copy| is_it(Some(copy.fingerprint)) || is_it(None))
+        let is_sent = |content| self.sent.contains(&(size, content));
+        entry.remote().is_some_and(|copy| {
+            is_sent(Some(copy.fingerprint)) || is_sent(None) || self.awaited.contains(&size)
+        })
     }
 }
 
@@ -53,43 +70,61 @@ pub(super) fn spare(
     state: &State,
     mirror: MirrorId,
     changes: &mut Vec<Change>,
-    unread: &BTreeSet<&RelPath>,
-    known: &Known,
+    unknown: Unknown<'_>,
+    known: &mut Known,
 ) -> Result<Vec<RelPath>, fichier_state::Error> {
     let uploads = state.read(|s| s.uploads(mirror))?;
     let pending: Vec<PendingFile> = uploads.into_iter().flat_map(|upload| upload.files).collect();
-    let wanted = Wanted::of(changes, unread, &pending);
-    Ok(take_out(changes, unread, &wanted, &known.gone))
+    let wanted = Wanted::of(changes, unknown, &pending);
+    Ok(take_out(changes, unknown.unread, wanted, &mut known.gone))
 }
 
+/// What is taken out hides the content that its path has by now, which may be that of another copy:
+/// so this goes on until nothing is taken out.
 fn take_out(
     changes: &mut Vec<Change>,
     unread: &BTreeSet<&RelPath>,
-    wanted: &Wanted,
-    gone: &BTreeMap<RelPath, GoneFolder>,
+    mut wanted: Wanted,
+    gone: &mut BTreeMap<RelPath, GoneFolder>,
 ) -> Vec<RelPath> {
-    let takes = |change: &Change, is_wanted: &dyn Fn(&Entry) -> bool| match change {
-        Change::FolderRemoved { path, .. } => {
-            let inside = gone.get(path).into_iter().flat_map(|folder| &folder.entries);
-            inside.into_iter().any(|(_, entry)| is_wanted(entry))
+    let mut again = Vec::new();
+    loop {
+        let before = changes.len();
+        let mut hidden = Vec::new();
+        changes.retain(|change| {
+            let (is_unread, is_awaited) = match change {
+                Change::FolderRemoved { path, .. } => {
+                    let entries = || gone.get(path).into_iter().flat_map(|it| &it.entries);
+                    let has = |is_it: &dyn Fn(&Entry) -> bool| entries().any(|(_, was)| is_it(was));
+                    (has(&|was| wanted.is_unread(was)), has(&|was| wanted.is_awaited(was)))
+                }
+                Change::Removed { was, .. } | Change::Touched { was, .. } => {
+                    let is_unread = wanted.is_unread(was) && !unread.contains(change.path());
+                    (is_unread, wanted.is_awaited(was))
+                }
+                Change::Added { .. }
+                | Change::Managed { .. }
+                | Change::Unmanaged { .. }
+                | Change::FolderAdded { .. }
+                | Change::FolderTouched { .. }
+                | Change::FolderManaged { .. }
+                | Change::FolderUnmanaged { .. } => (false, false),
+            };
+            if !is_unread && !is_awaited {
+                return true;
+            }
+            if let Change::Touched { seen, .. } = change {
+                hidden.push(seen.stamp.size_bytes);
+            }
+            again.extend(is_unread.then(|| change.path().clone()));
+            gone.remove(change.path());
+            false
+        });
+        if changes.len() == before {
+            return again;
         }
-        Change::Removed { was, .. } | Change::Touched { was, .. } => {
-            is_wanted(was) && !unread.contains(change.path())
-        }
-        Change::Added { .. }
-        | Change::Managed { .. }
-        | Change::Unmanaged { .. }
-        | Change::FolderAdded { .. }
-        | Change::FolderTouched { .. }
-        | Change::FolderManaged { .. }
-        | Change::FolderUnmanaged { .. } => false,
-    };
-    let is_unread = |change: &Change| takes(change, &|entry| wanted.is_unread(entry));
-    let is_sent = |change: &Change| takes(change, &|entry| wanted.is_sent(entry));
-    let again = changes.iter().filter(|change| is_unread(change));
-    let again = again.map(|change| change.path().clone()).collect();
-    changes.retain(|change| !is_unread(change) && !is_sent(change));
-    again
+        wanted.awaited.extend(hidden);
+    }
 }
 
 #[cfg(test)]
@@ -137,9 +172,10 @@ mod tests {
     /// Spares what it has to with these contents sent; tells what is left, and what was spared.
     fn spared(mut changes: Vec<Change>, unread: &[&RelPath], sent: Sent) -> [Vec<RelPath>; 2] {
         let unread = unread.iter().copied().collect();
+        let unknown = Unknown { unread: &unread, awaited: &[] };
         let wanted =
-            Wanted { sent: sent.into_iter().collect(), ..Wanted::of(&changes, &unread, &[]) };
-        let spared = take_out(&mut changes, &unread, &wanted, &BTreeMap::new());
+            Wanted { sent: sent.into_iter().collect(), ..Wanted::of(&changes, unknown, &[]) };
+        let spared = take_out(&mut changes, &unread, wanted, &mut BTreeMap::new());
         [changes.iter().map(Change::path).cloned().collect(), spared]
     }
 
