@@ -192,7 +192,10 @@ fn a_monitor_gets_its_codes() {
     fs::rename(world.source("photos"), world.path("away")).unwrap();
     until("it is stopped", || {
         let ran = world.run(&["status", "--exit-code"]);
-        (ran.code == 2).then(|| assert!(ran.stdout.starts_with("STOPPED: photos: ")))
+        // Held, until the state that it is has been told.
+        let said = ["STOPPED: photos: ", "HELD: photos: "];
+        let is_said = said.iter().any(|it| ran.stdout.starts_with(it));
+        (ran.code == 2).then(|| assert!(is_said, "{}", ran.stdout))
     });
     world.take_service().kill();
     world.run(&["status", "--exit-code"]).expect(2);
