@@ -124,7 +124,14 @@ impl Look {
         !is_touched && self.looked.files.get(path) == Some(file)
     }
 
-    pub fn touch(&mut self, path: &RelPath) {
+    /// A path has changed. What is empty or gone there needs no live copy, and what is written there
+    /// before the next request is new.
+    pub fn touch(&mut self, path: &RelPath, disk: &Disk) {
+        let files = disk.files();
+        let is_there = |at: &String| files.keys().any(|path| encoded(path) == *at);
+        if !files.contains_key(path) {
+            self.live.retain(|at, _| is_there(at));
+        }
         self.touched.insert(path.clone());
     }
 

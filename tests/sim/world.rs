@@ -105,7 +105,7 @@ impl Outside {
     pub fn change(&mut self, change: &Change, seen: bool) {
         self.look.follow(&self.disk);
         for path in changes::apply(&self.disk, change, &mut self.fresh) {
-            self.look.touch(&path);
+            self.look.touch(&path, &self.disk);
             if seen {
                 self.dirty.mark(path);
             }
