@@ -87,3 +87,22 @@ fn y109_what_is_left_for_later_hides_no_other_copy_that_is_wanted() {
         ],
     );
 }
+
+#[test]
+fn y110_a_copy_stays_while_a_file_that_was_moved_a_moment_ago_may_be_its_own() {
+    let content = Content::New { length: 6 };
+    let during = |change| Event::ChangeDuring { change, requests: 2 };
+    check_in(
+        keeps_nothing(),
+        "the folder that it was in was exchanged with another at the same time",
+        &[],
+        vec![
+            Event::Kill(Place::Request { number: 10, carried_out: true }),
+            change(Change::SwapFolders { folder: 254, other: 78 }),
+            change(Change::FileToFolder { file: 175, content }),
+            seconds(13),
+            during(Change::SwapFolders { folder: 90, other: 233 }),
+            during(Change::RenameFile { file: 9, folder: 201, name: 124 }),
+        ],
+    );
+}

@@ -525,7 +525,8 @@ fn prepare(
     let spared = match keep_versions {
         true => Vec::new(),
         false => {
-            let unknown = Unknown { unread: &unread, awaited: &seen.awaited };
+            let (unsettled, awaited) = (&seen.unsettled_bytes, &seen.awaited);
+            let unknown = Unknown { unread: &unread, unsettled, awaited };
             renamed::spare(state, request.mirror.id, &mut changes, unknown, &mut gathered.known)?
         }
     };

@@ -45,6 +45,8 @@ pub struct Survey {
     /// The sizes of files that may differ from what is awaited for their paths: an upload or a copy
     /// that began before. They are not in `changes` until it has ended.
     pub awaited: Vec<u64>,
+    /// The sizes of the files that are `unsettled`, where it matters what they are.
+    pub unsettled_bytes: Vec<u64>,
     /// Paths that could not be looked at or cannot be mirrored, and why.
     pub trouble: Vec<Trouble>,
     /// What else there is to tell of a path.

@@ -26,8 +26,15 @@ impl Cycle<'_> {
         });
         if !remote.keep_versions && !seen.changes.is_empty() {
             seen.awaited = blocking(|| self.differing(&pending));
+            seen.unsettled_bytes = blocking(|| self.sizes(&seen.unsettled));
         }
         Ok(())
+    }
+
+    fn sizes(&self, paths: &[RelPath]) -> Vec<u64> {
+        let scanner = &self.executor.source.scanner;
+        let seen = paths.iter().filter_map(|path| scanner.look(path).ok().flatten());
+        seen.map(|seen| seen.stamp.size_bytes).collect()
     }
 
     /// The sizes of files that may differ from what was sent or copied for their paths, wherever this

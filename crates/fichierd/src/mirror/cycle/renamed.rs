@@ -18,6 +18,8 @@ use crate::plan::decide::{GoneFolder, Known};
 pub(super) struct Unknown<'a> {
     /// Those that could not be read.
     pub(super) unread: &'a BTreeSet<&'a RelPath>,
+    /// The sizes of those that are being written, or were moved a moment ago.
+    pub(super) unsettled: &'a [u64],
     /// The sizes of those that may differ from what is awaited for their paths.
     pub(super) awaited: &'a [u64],
 }
@@ -25,7 +27,7 @@ pub(super) struct Unknown<'a> {
 /// The contents that may have no other copy.
 #[derive(Debug, Default)]
 struct Wanted {
-    /// The sizes of files that could not be read.
+    /// The sizes of files that could not be read, or not yet.
     sizes: HashSet<u64>,
     /// The sizes of files that may differ from what is awaited for their paths.
     awaited: HashSet<u64>,
@@ -44,7 +46,11 @@ impl Wanted {
         };
         let sent = pending.iter().map(|file| (file.size_bytes, file.fingerprint));
         Wanted {
-            sizes: changes.iter().filter_map(size).collect(),
+            sizes: changes
+                .iter()
+                .filter_map(size)
+                .chain(unknown.unsettled.iter().copied())
+                .collect(),
             awaited: unknown.awaited.iter().copied().collect(),
             sent: sent.collect(),
         }
@@ -172,7 +178,7 @@ mod tests {
     /// Spares what it has to with these contents sent; tells what is left, and what was spared.
     fn spared(mut changes: Vec<Change>, unread: &[&RelPath], sent: Sent) -> [Vec<RelPath>; 2] {
         let unread = unread.iter().copied().collect();
-        let unknown = Unknown { unread: &unread, awaited: &[] };
+        let unknown = Unknown { unread: &unread, unsettled: &[], awaited: &[] };
         let wanted =
             Wanted { sent: sent.into_iter().collect(), ..Wanted::of(&changes, unknown, &[]) };
         let spared = take_out(&mut changes, &unread, wanted, &mut BTreeMap::new());
