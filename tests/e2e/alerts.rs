@@ -155,6 +155,8 @@ fn the_way_to_a_receiver_is_tried_by_hand() {
     let world = told(&block(&receiver, "healthchecks", ""));
     let ran = world.run(&["notify", "test"]).expect(0).says("hc: delivered; it answered HTTP 200");
     assert!(!ran.stdout.contains(SECRET), "{}", ran.stdout);
+    assert_eq!(paths(&receiver), ["/S/log"], "nothing is said to be safe that is not");
+    assert!(receiver.received()[0].body.contains("not everything is safe"));
     receiver.answer(|_| 404);
     let ran = world.run(&["notify", "test", "hc"]).expect(1).says("hc: NOT delivered: HTTP 404");
     assert!(!ran.stdout.contains(SECRET) && !ran.stderr.contains(SECRET));

@@ -25,8 +25,8 @@ use fichier_state::Store;
 use jiff::Timestamp;
 use tokio::task::JoinSet;
 
-use self::judge::{Look, judge};
-use self::message::{What, message};
+use self::judge::{Look, is_safe_since, judge};
+use self::message::{Told, What, message};
 use self::outbox::Outbox;
 use self::send::Answer;
 use self::wire::Outcome;
@@ -156,7 +156,7 @@ pub async fn tell_once(state: &State, random: &Random, config: &Config, status: 
     }
 }
 
-/// Sends a test. Returns what the receiver answered, for a person, or in `Err` why it did not take
+/// Sends a test, which neither says that all is safe while it is not nor ends an alarm. Returns what the receiver answered, for a person, or in `Err` why it did not take
 /// it.
 ///
 /// # Errors
@@ -167,8 +167,10 @@ pub async fn test(
     status: &Status,
     random: &Random,
 ) -> Result<String, String> {
-    let id = (new_id(random), Timestamp::now().as_second());
-    let message = message(What::Test, None, status, receiver, id);
+    let now_s = Timestamp::now().as_second();
+    let not_safe = (!is_safe_since(receiver, status, None)).then(|| Told::not_safe(now_s));
+    let id = (new_id(random), now_s);
+    let message = message(What::Test, not_safe.as_ref(), status, receiver, id);
     let Some(Answer { outcome, text }) = send::send(receiver, &message).await else {
         return Ok(String::new());
     };

@@ -177,7 +177,11 @@ impl Memory {
 
 /// Whether nothing stops the mirrors of the receiver, and each is complete or has been since
 /// `since_s`.
-fn is_safe_since(receiver: &NotifyConfig, status: &Status, since_s: Option<i64>) -> bool {
+pub(super) fn is_safe_since(
+    receiver: &NotifyConfig,
+    status: &Status,
+    since_s: Option<i64>,
+) -> bool {
     let is_bad = |entry: &DegradedStatus| {
         let concerns = entry.mirror.as_deref().is_none_or(|name| receiver.is_of(name));
         concerns && matches!(topic(entry), Topic::Stopped | Topic::Held | Topic::Overdue)

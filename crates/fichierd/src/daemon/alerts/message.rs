@@ -25,7 +25,7 @@ pub(super) struct Message {
     pub(super) at_s: i64,
     /// What it tells.
     pub(super) what: What,
-    /// The state that it is about; nothing of a ping that all is safe, and of a test.
+    /// The state that it is about; nothing of a ping that all is safe, and of a test while it is.
     pub(super) about: Option<Told>,
     /// One line.
     pub(super) title: String,
@@ -80,6 +80,18 @@ impl Told {
         }
     }
 
+    /// That something is not safe, for a test: it must not pass for the opposite.
+    pub(super) fn not_safe(now_s: i64) -> Told {
+        Told {
+            state: "test".to_owned(),
+            mirror: None,
+            alarms: true,
+            since_s: now_s,
+            title: "not everything is safe".to_owned(),
+            what_to_do: "fichierd status".to_owned(),
+        }
+    }
+
     /// `photos: the API key is refused`.
     fn line(&self) -> String {
         match &self.mirror {
@@ -98,10 +110,10 @@ pub(super) fn message(
     (id, at_s): (String, i64),
 ) -> Message {
     let title = match (what, about) {
+        (What::Test, _) => "fichierd: a test".to_owned(),
         (What::Over, Some(told)) => format!("fichierd: ended: {}", told.line()),
         (What::LastsOn, Some(told)) => format!("fichierd: still: {}", told.line()),
         (_, Some(told)) => format!("fichierd: {}", told.line()),
-        (What::Test, None) => "fichierd: a test".to_owned(),
         (_, None) => "fichierd: everything is safe".to_owned(),
     };
     let text = text(what, about, status, receiver, at_s);
@@ -116,6 +128,9 @@ fn text(
     now_s: i64,
 ) -> String {
     let mut text = String::new();
+    if what == What::Test {
+        text.push_str("A test: this is what fichierd reports.\n");
+    }
     if let Some(told) = about {
         let lasted = Duration::from_secs(u64::try_from(now_s - told.since_s).unwrap_or(0));
         let _ok = match what {
@@ -133,8 +148,6 @@ fn text(
         {
             let _ok = writeln!(text, "cause: {cause}");
         }
-    } else if what == What::Test {
-        text.push_str("A test: this is what fichierd reports.\n");
     }
     for entry in &status.degraded {
         let is_told = about.is_some_and(|told| {

@@ -74,9 +74,10 @@ pub(super) fn request(
 fn healthchecks(address: &Url, message: &Message) -> Request {
     let alarms = message.about.as_ref().is_some_and(|told| told.alarms);
     let end = match (message.what, alarms) {
-        (What::Safe | What::Test, _) => "",
+        (What::Safe, _) => "",
         (What::Begins, true) => "/fail",
-        (What::Begins, false) | (What::LastsOn | What::Over, _) => "/log",
+        // A test changes nothing.
+        (What::Begins, false) | (What::LastsOn | What::Over | What::Test, _) => "/log",
     };
     let mut url = address.clone();
     if !end.is_empty() {
@@ -91,8 +92,8 @@ fn healthchecks(address: &Url, message: &Message) -> Request {
 fn uptime_kuma(address: &Url, message: &Message) -> Option<Request> {
     let alarms = message.about.as_ref().is_some_and(|told| told.alarms);
     let status = match (message.what, alarms) {
-        (What::Safe | What::Test, _) => "up",
-        (What::Begins, true) => "down",
+        (What::Safe, _) | (What::Test, false) => "up",
+        (What::Begins | What::Test, true) => "down",
         (What::Begins, false) | (What::LastsOn | What::Over, _) => return None,
     };
     let mut url = address.clone();
@@ -206,7 +207,7 @@ mod tests {
             id: "msg_1".to_owned(),
             at_s: 1_763_900_900,
             what,
-            about: (!matches!(what, What::Safe | What::Test)).then_some(told),
+            about: (what != What::Safe && (alarms || what != What::Test)).then_some(told),
             title: "fichierd: \"photos\" & more".to_owned(),
             text: "line\n".to_owned(),
         }
@@ -227,7 +228,7 @@ mod tests {
             request.url.path().to_owned()
         };
         assert_eq!(end(What::Safe, false), "/key/slug");
-        assert_eq!(end(What::Test, false), "/key/slug");
+        assert_eq!(end(What::Test, false), "/key/slug/log");
         assert_eq!(end(What::Begins, true), "/key/slug/fail");
         assert_eq!(end(What::Begins, false), "/key/slug/log");
         assert_eq!(end(What::LastsOn, true), "/key/slug/log");
@@ -241,6 +242,10 @@ mod tests {
         assert_eq!(up.url.query(), Some("status=up&msg=fichierd%3A+%22photos%22+%26+more"));
         let down = sent(NotifyKind::UptimeKuma, url, &about(What::Begins, true)).unwrap();
         assert!(down.url.query().unwrap().starts_with("status=down&") && !down.is_post);
+        for (is_safe, expected) in [(true, "status=up&"), (false, "status=down&")] {
+            let test = sent(NotifyKind::UptimeKuma, url, &about(What::Test, !is_safe)).unwrap();
+            assert!(test.url.query().unwrap().starts_with(expected), "a test tells no lie");
+        }
         assert!(sent(NotifyKind::UptimeKuma, url, &about(What::Begins, false)).is_none());
         assert!(sent(NotifyKind::UptimeKuma, url, &about(What::Over, true)).is_none());
     }
