@@ -124,6 +124,9 @@ impl Remote {
         }
         let mut calls = MAX_CALLS;
         self.remove_former(at, &mut calls).await?;
+        if calls == 0 {
+            return Ok(());
+        }
         if !read_day(at)?.is_due(self.state.now_s()) {
             return Ok(());
         }

@@ -29,8 +29,6 @@ const TRY_AGAIN_S: i64 = 24 * 3600;
 /// A removal that a person wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Wanted {
-    /// When it was approved; Unix seconds.
-    at_s: i64,
     /// Trees up to this time need versions that go; Unix seconds.
     past_until_s: i64,
     /// The service removed nothing, and is not asked before this time; Unix seconds.
@@ -102,7 +100,7 @@ pub fn want_removed(
     if totals.files == 0 && former_snapshots(w, mirror.id)?.is_empty() {
         return Ok(Ok(None));
     }
-    let want = Wanted { at_s: w.now_s(), past_until_s: totals.until_s, not_before_s: 0 };
+    let want = Wanted { past_until_s: totals.until_s, not_before_s: 0 };
     wanted(mirror.id).keep(w, &want)?;
     let mut said = format!(
         "approved: {} in a former form, plain or with a former password, and the copies of the \
@@ -114,10 +112,8 @@ pub fn want_removed(
         said.push_str(&format!("; how the mirror was before {until} can no longer be restored"));
     }
     if files.unmanaged > 0 {
-        said.push_str(&format!(
-            "; {} excluded or rejected, and stay: fichierd prune {name}",
-            counted(files.unmanaged, "file") + if files.unmanaged == 1 { " is" } else { " are" },
-        ));
+        let files = counted(files.unmanaged, "excluded or rejected file");
+        said.push_str(&format!("; kept until fichierd prune {name}: {files}"));
     }
     Ok(Ok(Some(said)))
 }

@@ -3,7 +3,7 @@
 //! A state is told when it has lasted for `after`, once, and again each `remind`; its end is told
 //! when it has been gone for as long. States that come and go are told rarely: within a day there
 //! are [`MOST_A_DAY`] messages about one cause, unless the state lasts, or is gone, for
-//! [`CLEARLY`]. All that makes 1fichier unreachable is one cause.
+//! [`CLEARLY_S`]. All that makes 1fichier unreachable is one cause.
 //!
 //! A receiver whose silence is an alarm is pinged while everything that it is told of is safe. So
 //! a daemon that is dead, stuck or cut off ends in an alarm by itself; no message has to get out for
