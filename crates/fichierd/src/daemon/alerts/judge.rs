@@ -10,7 +10,7 @@
 //! that.
 //!
 //! Invariant: nothing is pinged as safe while a state stops the work or leaves data unsafe, or while
-//! a mirror has not been complete since the last ping.
+//! a mirror has a problem or has not been complete since the last ping.
 
 use std::time::Duration;
 
@@ -194,7 +194,9 @@ pub(super) fn is_safe_since(
     mirrors.peek().is_some()
         && mirrors.all(|mirror| {
             let last_s = mirror.last_success.map(jiff::Timestamp::as_second);
-            mirror.complete && last_s.is_some() || last_s.is_some() && last_s > since_s
+            // A file that cannot be mirrored is not on its way.
+            let was_complete = last_s > since_s && mirror.problem_count == 0;
+            last_s.is_some() && (mirror.complete || was_complete)
         })
 }
 

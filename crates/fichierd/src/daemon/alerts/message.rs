@@ -114,10 +114,16 @@ pub(super) fn message(
         (What::Over, Some(told)) => format!("fichierd: ended: {}", told.line()),
         (What::LastsOn, Some(told)) => format!("fichierd: still: {}", told.line()),
         (_, Some(told)) => format!("fichierd: {}", told.line()),
-        (_, None) => "fichierd: everything is safe".to_owned(),
+        (_, None) if is_complete(status, receiver) => "fichierd: everything is safe".to_owned(),
+        (_, None) => "fichierd: was complete a moment ago, and sends changes".to_owned(),
     };
     let text = text(what, about, status, receiver, at_s);
     Message { id, at_s, what, about: about.cloned(), title, text }
+}
+
+fn is_complete(status: &Status, receiver: &NotifyConfig) -> bool {
+    let mut mirrors = status.mirrors.iter().filter(|mirror| receiver.is_of(&mirror.name));
+    mirrors.all(|mirror| mirror.complete)
 }
 
 fn text(

@@ -207,6 +207,18 @@ fn nothing_is_pinged_while_a_mirror_is_not_complete_paused_or_degraded_beyond_us
     }));
     // What is being sent again and again is pinged when it was complete in between.
     assert!(ping(|status| status.mirrors[0].complete = false));
+    assert!(!ping(|status| {
+        status.mirrors[0].complete = false;
+        status.mirrors[0].problem_count = 1;
+    }));
+    let title = |is_complete| {
+        let mut status = status(NOW, &[]);
+        status.mirrors[0].complete = is_complete;
+        let look = Look { now_s: NOW, scale: 1 };
+        judge(&mut Memory::default(), &pinged, &status, look, String::new).remove(0).title
+    };
+    assert_eq!(title(true), "fichierd: everything is safe");
+    assert_eq!(title(false), "fichierd: was complete a moment ago, and sends changes");
     for &kind in Kind::ALL {
         let mut memory = Memory::default();
         let mut status = status(NOW, &[(kind, NOW)]);

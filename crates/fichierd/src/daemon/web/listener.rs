@@ -36,6 +36,8 @@ const MOST_CONNECTIONS: usize = 8;
 const LONGEST_CONNECTION: Duration = Duration::from_secs(10);
 /// How long the status is told again without asking the loop.
 const FRESH: Duration = Duration::from_secs(1);
+/// The pause after a connection that could not be taken.
+const REST: Duration = Duration::from_secs(1);
 /// The pause before the address is tried again, when another program has it.
 const PAUSE: Duration = Duration::from_secs(30);
 
@@ -51,7 +53,7 @@ pub(super) async fn serve(address: SocketAddr, asker: Asker) {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let Ok((stream, _)) = listener.accept().await else {
             // Too many open files, for example.
-            sleep(FRESH).await;
+            sleep(REST).await;
             continue;
         };
         let router = router.clone();
